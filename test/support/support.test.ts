@@ -1,0 +1,128 @@
+import type { ClientSession, Db } from 'mongodb'
+import { setTimeout as wait } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createManualClock } from './clock.js'
+import { openDatabase, primaryAddress } from './database.js'
+import type { TestDatabase } from './database.js'
+import { startTcpProxy } from './tcp-proxy.js'
+import type { TcpProxy } from './tcp-proxy.js'
+
+describe('the database of a test file', () => {
+  let database: TestDatabase
+  beforeAll(async () => {
+    database = await openDatabase()
+  })
+  afterAll(() => database.close())
+
+  it('answers a ping', async () => {
+    expect(await database.db.command({ ping: 1 })).toMatchObject({ ok: 1 })
+  })
+
+  it('is a replica set member on WiredTiger, so transactions and change streams work', async () => {
+    const session: ClientSession = database.client.startSession()
+    await session.withTransaction(async () => {
+      await database.db.collection('things').insertOne({ a: 1 }, { session })
+    })
+    await session.endSession()
+    expect(await database.db.collection('things').countDocuments()).toBe(1)
+  })
+
+  it('records the commands sent, by name, until cleared', async () => {
+    database.commands.clear()
+    await database.db.collection('things').findOne({ a: 1 })
+    await database.db.collection('things').insertOne({ a: 2 })
+    expect(database.commands.map(({ name }) => name)).toEqual(['find', 'insert'])
+    expect(database.commands.named('find', 'aggregate')).toMatchObject([{ command: { filter: { a: 1 } } }])
+    database.commands.clear()
+    expect(database.commands).toHaveLength(0)
+  })
+})
+
+describe('the TCP proxy', () => {
+  let direct: TestDatabase
+  let proxy: TcpProxy
+  let proxied: TestDatabase
+  beforeEach(async () => {
+    direct = await openDatabase()
+    const { host, port } = await primaryAddress(direct.client)
+    proxy = await startTcpProxy(host, port)
+    // Few and short waits: these tests are about what the driver sees, not about how long it tries.
+    proxied = await openDatabase({
+      proxyPort: proxy.port,
+      serverSelectionTimeoutMS: 500,
+      socketTimeoutMS: 300,
+      retryReads: false,
+      retryWrites: false,
+    })
+    // The first command brings its connection's handshake with it, which has timeouts of its own.
+    await ping(proxied.db)
+  })
+  afterEach(async () => {
+    await proxy.restore()
+    await proxied.close()
+    await proxy.close()
+    await direct.close()
+  })
+
+  it('forwards, without being noticed', async () => {
+    expect(await ping(proxied.db)).toBe(1)
+  })
+
+  it('cuts the connections and refuses new ones until restored', async () => {
+    proxy.cut()
+    await expect(ping(proxied.db)).rejects.toThrow()
+    await expect(ping(proxied.db)).rejects.toThrow(/ECONNREFUSED/)
+    await proxy.restore()
+    expect(await ping(proxied.db)).toBe(1)
+  })
+
+  it('holds everything while paused, and delivers it on resume', async () => {
+    let answered = false
+    proxy.pause()
+    const answer = ping(proxied.db).then(() => (answered = true))
+    await wait(150)
+    expect(answered).toBe(false)
+    proxy.resume()
+    await answer
+  })
+
+  it('delays each answer', async () => {
+    proxy.delay(100)
+    const began = performance.now()
+    await ping(proxied.db)
+    // Timers may fire up to a millisecond early.
+    expect(performance.now() - began).toBeGreaterThan(98)
+  })
+
+  it('lets a request through and drops its answer', async () => {
+    proxy.dropResponses()
+    await expect(proxied.db.collection('things').insertOne({ a: 1 })).rejects.toThrow(/timed out/)
+    const seenDirectly = direct.client.db(proxied.db.databaseName).collection('things')
+    expect(await seenDirectly.countDocuments()).toBe(1)
+    await proxy.restore()
+    expect(await ping(proxied.db)).toBe(1)
+  })
+})
+
+describe('the manual clock', () => {
+  it('stands still, and advances both clocks', () => {
+    const clock = createManualClock()
+    const monotonic = clock.monotonic()
+    expect(clock.now()).toBe(1_800_000_000_000)
+    clock.advance(1500)
+    expect(clock.now()).toBe(1_800_000_001_500)
+    expect(clock.monotonic() - monotonic).toBe(1500)
+  })
+
+  it('jumps the wall clock alone', () => {
+    const clock = createManualClock(5000)
+    const monotonic = clock.monotonic()
+    clock.setWall(1000)
+    expect(clock.now()).toBe(1000)
+    expect(clock.monotonic()).toBe(monotonic)
+  })
+})
+
+async function ping(db: Db): Promise<unknown> {
+  return (await db.command({ ping: 1 }))['ok']
+}

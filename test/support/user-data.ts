@@ -1,0 +1,55 @@
+import { createHmac, createSecretKey, randomUUID } from 'node:crypto'
+import { createCustomUserData } from 'express-custom-user-data'
+import type { CustomUserData, CustomUserDataOptions } from 'express-custom-user-data'
+import { kidOfSecret } from '../../lib/access-tokens/keys.js'
+import type { TestDatabase } from './database.js'
+
+/** What the tests' instances are created with, unless a test says otherwise. */
+export const SECRET = 'a secret of the tests, 32 bytes or more'
+export const ISSUER = 'https://issuer.example.com'
+export const AUDIENCE = 'https://api.example.com'
+export const KID = kidOfSecret(createSecretKey(SECRET, 'utf8'))
+
+/** An instance over the `custom_user_data` collection of a test's database. */
+export function createTestUserData(
+  { db }: Pick<TestDatabase, 'db'>,
+  options: Partial<CustomUserDataOptions<Record<string, unknown>>> = {},
+): CustomUserData<Readonly<Record<string, unknown>>> {
+  const collection = db.collection('custom_user_data')
+  const keys = options.keys ? {} : { secret: SECRET }
+  return createCustomUserData({
+    collection,
+    issuer: ISSUER,
+    audience: AUDIENCE,
+    ...keys,
+    ...options,
+  } as CustomUserDataOptions<Record<string, unknown>>)
+}
+
+/** The claims of a token that an instance of the tests accepts at the time `nowMs`. */
+export function validClaims(sub = 'alice', nowMs = Date.now()): Record<string, unknown> {
+  const iat = Math.floor(nowMs / 1000)
+  return { iss: ISSUER, aud: AUDIENCE, sub, client_id: AUDIENCE, iat, exp: iat + 1800, jti: randomUUID() }
+}
+
+/** What a forged token is made of; each part can be anything. */
+export interface ForgedToken {
+  header?: Record<string, unknown>
+  claims?: unknown
+  secret?: string | Buffer
+}
+
+/** An HS256 token made by hand, so that nothing of a library's checks stands in the way of a wrong one. */
+export function forgeToken({
+  header = {},
+  claims = validClaims(),
+  secret = SECRET,
+}: ForgedToken = {}): string {
+  const head = encode({ alg: 'HS256', typ: 'at+jwt', kid: KID, ...header })
+  const signingInput = `${head}.${encode(claims)}`
+  return `${signingInput}.${createHmac('sha256', secret).update(signingInput).digest('base64url')}`
+}
+
+function encode(part: unknown): string {
+  return Buffer.from(JSON.stringify(part)).toString('base64url')
+}

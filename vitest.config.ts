@@ -1,0 +1,48 @@
+import { fileURLToPath } from 'node:url'
+import { configDefaults, defineConfig } from 'vitest/config'
+import type { TestProjectInlineConfiguration } from 'vitest/config'
+
+const ownName = {
+  find: /^express-custom-user-data$/,
+  replacement: fileURLToPath(new URL('lib/index.ts', import.meta.url)),
+}
+
+/** Both ends of the peer ranges run the same tests; the oldest are installed under other names. */
+export default defineConfig({
+  test: {
+    projects: [
+      project('newest', []),
+      project('oldest', [
+        { find: /^express$/, replacement: 'express4' },
+        { find: /^mongodb$/, replacement: 'mongodb6' },
+      ]),
+    ],
+    // Here and not in the projects: one MongoDB serves both.
+    globalSetup: 'test/support/global-setup.ts',
+    // The default leaves one core to a watcher that is not there; mongod is mostly idle.
+    maxWorkers: '100%',
+    reporters: ['default'],
+    coverage: {
+      provider: 'v8',
+      include: ['lib/**/*.ts'],
+      thresholds: { lines: 95, branches: 95, functions: 95, statements: 95 },
+    },
+  },
+})
+
+function project(
+  name: string,
+  peers: { find: RegExp; replacement: string }[],
+): TestProjectInlineConfiguration {
+  return {
+    resolve: { alias: [ownName, ...peers] },
+    test: {
+      name,
+      include: ['test/**/*.test.ts'],
+      exclude: [...configDefaults.exclude, 'test/consumers/**', 'test/bench/**'],
+      pool: 'forks',
+      testTimeout: 20_000,
+      hookTimeout: 20_000,
+    },
+  }
+}
