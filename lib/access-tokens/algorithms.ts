@@ -1,0 +1,37 @@
+/** What a key must be to serve a JWS algorithm (RFC 7518 section 3.1). EdDSA is not among passport-jwt's. */
+interface AlgorithmNeeds {
+  readonly keyType: 'secret' | 'rsa' | 'ec'
+  /** Smallest size: bytes of a secret (RFC 7518 3.2), bits of an RSA modulus (3.3, 3.5). */
+  readonly minSize?: number
+  /** The one curve of an ES algorithm (RFC 7518 3.4), as Node names it. */
+  readonly curve?: string
+}
+
+const MIN_RSA_BITS = 2048
+
+/** The algorithms that access tokens can be signed with. */
+export const ALGORITHMS = {
+  HS256: { keyType: 'secret', minSize: 32 },
+  HS384: { keyType: 'secret', minSize: 48 },
+  HS512: { keyType: 'secret', minSize: 64 },
+  RS256: { keyType: 'rsa', minSize: MIN_RSA_BITS },
+  RS384: { keyType: 'rsa', minSize: MIN_RSA_BITS },
+  RS512: { keyType: 'rsa', minSize: MIN_RSA_BITS },
+  PS256: { keyType: 'rsa', minSize: MIN_RSA_BITS },
+  PS384: { keyType: 'rsa', minSize: MIN_RSA_BITS },
+  PS512: { keyType: 'rsa', minSize: MIN_RSA_BITS },
+  ES256: { keyType: 'ec', curve: 'prime256v1' },
+  ES384: { keyType: 'ec', curve: 'secp384r1' },
+  ES512: { keyType: 'ec', curve: 'secp521r1' },
+} as const satisfies Record<string, AlgorithmNeeds>
+
+/** A JWS algorithm (RFC 7518 section 3.1) that this package signs and verifies with. */
+export type Algorithm = keyof typeof ALGORITHMS
+
+/** Their names, strongest families last. */
+export const ALGORITHM_NAMES = Object.keys(ALGORITHMS) as Algorithm[]
+
+/** What `alg` asks of a key. */
+export function needsOf(alg: Algorithm): AlgorithmNeeds {
+  return ALGORITHMS[alg]
+}

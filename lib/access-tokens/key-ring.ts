@@ -1,0 +1,88 @@
+import { CustomUserDataError, OptionError } from '../errors.js'
+import { isSameKey, kidOfSecret, prepareKey, toSecretKey } from './keys.js'
+import type { AccessTokenKey, KeyOptions } from './keys.js'
+import type { ProtectedHeader } from './compact-jws.js'
+import type { KeyObject } from 'node:crypto'
+
+/** What the team gives: one HS256 secret, or several named keys. */
+export type OwnKeys =
+  | { readonly secret: string | Uint8Array | KeyObject; readonly keys?: undefined }
+  | { readonly keys: readonly KeyOptions[]; readonly secret?: undefined }
+
+/** A key that can sign. */
+export type SigningKey = AccessTokenKey & { readonly signingKey: KeyObject }
+
+/** The keys of one issuer, found by `kid`. */
+export interface KeyRing {
+  /** The key that signs new tokens: the first. */
+  signer(): SigningKey
+  /** The key that a token's header names, if it serves the header's algorithm; throws `invalid_token` else. */
+  find(header: ProtectedHeader): AccessTokenKey
+  /** Takes new keys. Whatever a key that is no longer among them vouched for is refused from now on. */
+  replace(keys: OwnKeys): void
+}
+
+/** Prepares the keys, or throws an {@link OptionError} that names what to write instead. */
+export function createKeyRing(given: OwnKeys): KeyRing {
+  let keys = prepareKeys(given)
+  return {
+    signer: () => signerOf(keys),
+    find(header) {
+      const key = keys.get(header.kid ?? onlyKid(keys))
+      // RFC 8725 3.1: the algorithm is the key's, never the token's to choose.
+      if (key?.alg !== header.alg) {
+        throw new CustomUserDataError(
+          'invalid_token',
+          'The access token is not signed by a key of this server.',
+        )
+      }
+      return key
+    },
+    replace(next) {
+      const before = keys
+      const prepared = prepareKeys(next)
+      keys = new Map([...prepared].map(([kid, key]) => [kid, unchanged(before.get(kid), key)]))
+      for (const key of before.values()) key.retired = keys.get(key.kid) !== key
+    },
+  }
+}
+
+/** Keeps the object of a key that stays: cached copies point at it. */
+function unchanged(before: AccessTokenKey | undefined, after: AccessTokenKey): AccessTokenKey {
+  return before && isSameKey(before, after) && canSign(before) === canSign(after) ? before : after
+}
+
+function canSign(key: AccessTokenKey): boolean {
+  return key.signingKey !== undefined
+}
+
+/** A token without `kid` can only mean the one key there is. */
+function onlyKid(keys: Map<string, AccessTokenKey>): string {
+  const [only, second] = keys.keys()
+  return only !== undefined && second === undefined ? only : ''
+}
+
+function prepareKeys(given: OwnKeys): Map<string, AccessTokenKey> {
+  const keys = new Map<string, AccessTokenKey>()
+  for (const [index, key] of toKeyOptions(given).entries()) {
+    if (keys.has(key.kid))
+      throw new OptionError(`keys: "${key.kid}" is there twice; give each key its own kid.`)
+    keys.set(key.kid, prepareKey(key, given.keys ? `keys[${index}]` : 'secret'))
+  }
+  signerOf(keys)
+  return keys
+}
+
+function toKeyOptions(given: OwnKeys): readonly KeyOptions[] {
+  if (given.keys) return given.keys
+  const key = toSecretKey(given.secret, 'secret')
+  return [{ kid: kidOfSecret(key), alg: 'HS256', key }]
+}
+
+function signerOf(keys: Map<string, AccessTokenKey>): SigningKey {
+  const [first] = keys.values()
+  if (first?.signingKey) return first as SigningKey
+  throw new OptionError(
+    'keys[0] signs new tokens: put a secret or a private key first, public keys after it.',
+  )
+}

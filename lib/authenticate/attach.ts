@@ -1,0 +1,145 @@
+import { hash } from 'node:crypto'
+import type { Request, RequestHandler } from 'express'
+import { requireDocument } from './authenticator.js'
+import { readAuthorization } from './bearer-token.js'
+import { withChallenge } from './challenge.js'
+import type { SnapshotBinding } from '../custom-data/snapshot-cache.js'
+import type { Snapshots } from '../custom-data/snapshots.js'
+import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+
+/** How `attach()` reads what another middleware left on the request. */
+export interface AttachOptions {
+  /** The user's id. Default: `req.user.id`, else `req.user.sub`. */
+  readonly userId?: (req: Request) => string | undefined
+  /** What the copy is bound to: the token or the session that authenticated the request. Default: the
+   *  Authorization header, else express-session's `req.sessionID`. Only its digest is kept. */
+  readonly boundTo?: (req: Request) => string | undefined
+  /** When that ends: a `Date` or milliseconds since the epoch. Default: unknown, so the copy lives its TTL. */
+  readonly expiresAt?: (req: Request) => Date | number | undefined
+  /** Let requests through that have no `req.user`. Default false. */
+  readonly optional?: boolean
+}
+
+/** What `attach()` needs to know. */
+export interface AttachConfig {
+  readonly requireDocument: boolean
+  readonly realm: string
+}
+
+const MISSING_USER =
+  'attach() found no req.user: mount it behind what authenticates, or allow it with optional: true.'
+const MISSING_ID = "attach() cannot tell the user's id: give it { userId: req => … } that returns a text."
+const MISSING_BINDING =
+  'attach() cannot tell what the data is bound to: give it { boundTo: req => … }, a token or session id.'
+const BAD_EXPIRY = 'attach(): expiresAt must return a Date or milliseconds since the epoch.'
+const NOT_EXTENSIBLE =
+  'attach() cannot add customData to req.user: it is frozen, or has a customData of its own.'
+
+/**
+ * Creates the middleware that adds `customData` to whatever `req.user` another middleware set, and replaces
+ * nothing. Its copies are kept apart: they never answer for `authenticate()`, nor for another `attach()`.
+ */
+export function createAttachMiddleware(
+  config: AttachConfig,
+  snapshots: Snapshots,
+  options: AttachOptions = {},
+): RequestHandler {
+  const voucher = nextVoucher()
+  const attached = new WeakSet<object>()
+
+  async function load(req: Request, user: object): Promise<void> {
+    const binding = toBinding(req, user, options, voucher)
+    const { snapshot } = snapshots.find(binding.cacheKey) ?? (await snapshots.loadFor(binding))
+    if (config.requireDocument) requireDocument(snapshot)
+    addCustomData(user, snapshot.data, attached)
+  }
+
+  return function attachCustomData(req, _res, next) {
+    const user: unknown = req.user
+    if ((user === undefined || user === null) && options.optional === true) {
+      next()
+      return
+    }
+    const attaching = isObject(user) ? load(req, user) : Promise.reject(misconfigured(MISSING_USER))
+    attaching.then(
+      () => {
+        next()
+      },
+      (error: unknown) => {
+        const ours = asCustomUserDataError(error)
+        next(ours ? withChallenge(ours, config.realm) : error)
+      },
+    )
+  }
+}
+
+/** Each attach() vouches for its own copies. */
+let vouchers = 0
+function nextVoucher(): string {
+  return `attach:${++vouchers}:`
+}
+
+function toBinding(req: Request, user: object, options: AttachOptions, voucher: string): SnapshotBinding {
+  const userId = call('userId', () => (options.userId ? options.userId(req) : defaultUserId(user)))
+  if (!isText(userId)) throw misconfigured(MISSING_ID)
+  const boundTo = call('boundTo', () => (options.boundTo ? options.boundTo(req) : defaultBinding(req)))
+  if (!isText(boundTo)) throw misconfigured(MISSING_BINDING)
+  return {
+    // The length keeps an id that ends like the other's binding begins apart from it.
+    cacheKey: voucher + hash('sha256', `${userId.length}:${userId}${boundTo}`, 'base64'),
+    userId,
+    claims: undefined,
+    signedBy: undefined,
+    expiresAt: toMilliseconds(call('expiresAt', () => options.expiresAt?.(req))),
+  }
+}
+
+function defaultUserId(user: object): unknown {
+  const { id, sub } = user as { id?: unknown; sub?: unknown }
+  return id ?? sub
+}
+
+function defaultBinding(req: Request): unknown {
+  return readAuthorization(req) ?? (req as { sessionID?: unknown }).sessionID
+}
+
+function toMilliseconds(expiresAt: unknown): number | undefined {
+  if (expiresAt === undefined) return undefined
+  const milliseconds = expiresAt instanceof Date ? expiresAt.getTime() : expiresAt
+  if (typeof milliseconds === 'number' && Number.isFinite(milliseconds)) return milliseconds
+  throw misconfigured(BAD_EXPIRY)
+}
+
+/** An own property, so that class instances and mongoose documents keep their prototype and their schema. */
+function addCustomData(user: object, customData: object, attached: WeakSet<object>): void {
+  const isOurs = attached.has(user)
+  const descriptor = { value: customData, enumerable: true, configurable: true, writable: false }
+  if ((!isOurs && 'customData' in user) || !Reflect.defineProperty(user, 'customData', descriptor)) {
+    throw misconfigured(NOT_EXTENSIBLE)
+  }
+  attached.add(user)
+}
+
+/** A callback of the team's that throws is a 500, and says which it was. */
+function call<T>(name: string, callback: () => T): T {
+  try {
+    return callback()
+  } catch (cause) {
+    throw (
+      asCustomUserDataError(cause) ??
+      new CustomUserDataError('callback_failed', `attach(): ${name} threw.`, { cause })
+    )
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+function misconfigured(message: string): CustomUserDataError {
+  return new CustomUserDataError('attach_misconfigured', message)
+}

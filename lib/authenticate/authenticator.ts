@@ -1,0 +1,84 @@
+import { hash } from 'node:crypto'
+import { expiresAtMs } from '../access-tokens/claims.js'
+import type { AccessTokenKey } from '../access-tokens/keys.js'
+import type { BoundSnapshot, Snapshot, SnapshotBinding } from '../custom-data/snapshot-cache.js'
+import { toFrozenCopy } from '../custom-data/frozen-copy.js'
+import type { Snapshots } from '../custom-data/snapshots.js'
+import { CustomUserDataError } from '../errors.js'
+import type { AccessTokenClaims, AuthenticatedUser } from '../types.js'
+import type { TokenVerifier, VerifiedToken } from './token-verifier.js'
+
+/** What the authenticator needs to know. */
+export interface AuthenticatorConfig {
+  readonly clockToleranceMs: number
+  readonly requireDocument: boolean
+  readonly maxTokenLength: number
+}
+
+/** Turns an access token into `req.user`. Knows nothing of requests. */
+export interface Authenticator {
+  /** The token's user, if its copy is cached: the hot path, synchronous. Throws `custom_data_missing`. */
+  cached: (token: string) => AuthenticatedUser<object> | undefined
+  /** The token's user: verified, and loaded where it is not cached. */
+  authenticate: (token: string) => Promise<AuthenticatedUser<object>>
+  /** Keeps a snapshot for a token that was just issued. */
+  keep: (token: string, verified: VerifiedToken, snapshot: Snapshot) => void
+}
+
+/** Creates the authenticator over a verifier and the snapshots. */
+export function createAuthenticator(
+  config: AuthenticatorConfig,
+  verifyToken: TokenVerifier,
+  snapshots: Snapshots,
+): Authenticator {
+  function cached(token: string): AuthenticatedUser<object> | undefined {
+    if (token.length > config.maxTokenLength) return undefined
+    const entry = snapshots.find(toCacheKey(token))
+    return entry && toUser(entry)
+  }
+
+  function toUser({ binding, snapshot }: BoundSnapshot): AuthenticatedUser<object> {
+    if (config.requireDocument) requireDocument(snapshot)
+    return { id: binding.userId, customData: snapshot.data, claims: binding.claims as AccessTokenClaims }
+  }
+
+  function toBinding(token: string, { claims, key }: VerifiedToken): SnapshotBinding {
+    return {
+      cacheKey: toCacheKey(token),
+      userId: claims.sub,
+      claims: toFrozenCopy(claims),
+      signedBy: key,
+      expiresAt: expiresAtMs(claims, config.clockToleranceMs),
+    }
+  }
+
+  return {
+    cached,
+    async authenticate(token) {
+      const hit = cached(token)
+      if (hit) return hit
+      const verified = await verifyToken(token)
+      const entry = await snapshots.loadFor(toBinding(token, verified))
+      requireInUse(verified.key)
+      return toUser(entry)
+    },
+    keep(token, verified, snapshot) {
+      snapshots.keep(toBinding(token, verified), snapshot)
+    },
+  }
+}
+
+/** Throws `custom_data_missing` where a user has no document. */
+export function requireDocument(snapshot: Snapshot): void {
+  if (!snapshot.exists) throw new CustomUserDataError('custom_data_missing', 'The user has no custom data.')
+}
+
+/** The digest of the whole token (never a part of it), so that no token is held in memory. */
+function toCacheKey(token: string): string {
+  return hash('sha256', token, 'base64')
+}
+
+/** The key may have been replaced while the document was loaded. */
+function requireInUse(key: AccessTokenKey): void {
+  if (key.retired) throw new CustomUserDataError('invalid_token', 'The key of the access token was replaced.')
+}

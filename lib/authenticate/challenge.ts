@@ -1,0 +1,30 @@
+import type { CustomUserDataError, ErrorCode } from '../errors.js'
+
+/** RFC 6750 3.1: the value of the `error` attribute, for the codes that have one. */
+const ERROR_ATTRIBUTES: Partial<Record<ErrorCode, string>> = {
+  invalid_request: 'invalid_request',
+  invalid_token: 'invalid_token',
+  custom_data_missing: 'insufficient_scope',
+}
+
+/** RFC 6750 3: what `error_description` may hold. */
+const NOT_ALLOWED = /[^\x20\x21\x23-\x5b\x5d-\x7e]/g
+
+/**
+ * The `WWW-Authenticate` value of an error of the guard (RFC 6750 section 3), or `undefined` where it takes none:
+ * our own trouble is no reason to ask the client for another token.
+ */
+export function toChallenge(error: CustomUserDataError, realm: string): string | undefined {
+  if (error.code === 'missing_token') return `Bearer realm="${realm}"`
+  const attribute = ERROR_ATTRIBUTES[error.code]
+  if (attribute === undefined) return undefined
+  const description = error.message.replace(NOT_ALLOWED, "'")
+  return `Bearer realm="${realm}", error="${attribute}", error_description="${description}"`
+}
+
+/** Gives an error of the guard its challenge, where it takes one. */
+export function withChallenge(error: CustomUserDataError, realm: string): CustomUserDataError {
+  const challenge = toChallenge(error, realm)
+  if (challenge !== undefined) error.headers['WWW-Authenticate'] = challenge
+  return error
+}

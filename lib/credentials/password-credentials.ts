@@ -1,0 +1,95 @@
+import { randomBytes } from 'node:crypto'
+import type { Document } from 'mongodb'
+import { withDeadline } from '../deadline.js'
+import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import type { Events } from '../events.js'
+import { openTeamDatabase, PLAIN_BSON } from '../mongo/team-database.js'
+import type { CollectionLike } from '../mongo/team-database.js'
+import { requireText } from '../routes/token-endpoint.js'
+import type { VerifiedUser, VerifyCredentials } from '../routes/login.js'
+import { hashPassword, verifyPassword } from './argon2.js'
+
+/** Where users and their password hashes are. */
+export interface PasswordCredentialsOptions {
+  /** The users collection. */
+  readonly collection: CollectionLike
+  /** The field of the body and of the document that names the user, compared exactly. Default `email`. */
+  readonly usernameField?: string
+  /** The field of the document that holds the argon2id hash (a PHC string). Default `passwordHash`. */
+  readonly hashField?: string
+  /** The user's id. Default: the document's `_id`, an ObjectId as its hex digits. */
+  readonly toUserId?: (user: Document) => string
+}
+
+const MAX_USERNAME_LENGTH = 320
+const MAX_PASSWORD_LENGTH = 1_024
+
+/**
+ * Creates a `verifyCredentials` over a users collection: `{ "email": "…", "password": "…" }`. An unknown user, a
+ * wrong password and a user without a hash get the same answer after the same work.
+ */
+export function createPasswordCredentials(
+  options: PasswordCredentialsOptions,
+  timeoutMs: number,
+  events: Events,
+): VerifyCredentials {
+  const { usernameField = 'email', hashField = 'passwordHash', toUserId = primaryKeyOf } = options
+  const database = openTeamDatabase(options.collection)
+  // A real hash with the same parameters: verifying against anything else would answer sooner.
+  const decoy = hashPassword(randomBytes(32).toString('base64url'))
+  decoy.catch(() => undefined)
+
+  async function findUser(username: string): Promise<Document | undefined> {
+    const found = await withDeadline(timeoutMs, async signal =>
+      (await database.collection()).findOne(
+        { [usernameField]: username },
+        { ...PLAIN_BSON, signal, maxTimeMS: timeoutMs },
+      ),
+    ).catch((cause: unknown) => {
+      throw unavailable(cause)
+    })
+    return found ?? undefined
+  }
+
+  async function isPasswordOf(user: Document | undefined, password: string): Promise<boolean> {
+    const hash: unknown = user?.[hashField]
+    if (typeof hash !== 'string') return (await verifyPassword(await decoy, password)) && false
+    return verifyPassword(hash, password).catch(async () => {
+      events.warn({
+        code: 'password_hash_unreadable',
+        message: `A "${hashField}" of the users is no argon2 hash.`,
+      })
+      return (await verifyPassword(await decoy, password)) && false
+    })
+  }
+
+  return async body => {
+    const username = requireText(body, usernameField, MAX_USERNAME_LENGTH)
+    const password = requireText(body, 'password', MAX_PASSWORD_LENGTH)
+    const user = await findUser(username)
+    return (await isPasswordOf(user, password)) && user ? toVerifiedUser(user, toUserId) : null
+  }
+}
+
+function toVerifiedUser(user: Document, toUserId: (user: Document) => string): VerifiedUser {
+  return { id: toUserId(user) }
+}
+
+function primaryKeyOf(user: Document): string {
+  const id: unknown = user['_id']
+  if (typeof id === 'string') return id
+  if (isObjectId(id)) return id.toHexString()
+  const message = 'passwordCredentials: _id is no text and no ObjectId; give it { toUserId: user => … }.'
+  throw new CustomUserDataError('callback_failed', message)
+}
+
+function isObjectId(value: unknown): value is { toHexString(): string } {
+  return typeof value === 'object' && value !== null && 'toHexString' in value
+}
+
+function unavailable(cause: unknown): CustomUserDataError {
+  const message = 'The user could not be looked up in time.'
+  return (
+    asCustomUserDataError(cause) ?? new CustomUserDataError('credentials_unavailable', message, { cause })
+  )
+}

@@ -1,0 +1,111 @@
+import type { AggregateOptions, Collection, Document } from 'mongodb'
+import { PLAIN_BSON } from '../mongo/team-database.js'
+import type { UserIdIndexName } from './user-id-index.js'
+
+/** Which documents are a user's, and what is read of them. */
+export interface DocumentQuery {
+  readonly userIdField: string
+  /** The forms that the id may have in the field. */
+  readonly values: readonly unknown[]
+  /** The team's projection, or all fields. */
+  readonly projection: Document | undefined
+  /** A document that is larger after the projection is measured, but never sent. */
+  readonly maxDocumentBytes: number
+  readonly index: UserIdIndexName
+}
+
+/** What one query finds for a user. */
+export interface FoundDocument {
+  /** BSON size in bytes, after the projection. */
+  readonly size: number
+  /** Absent where it is over the limit. */
+  readonly document: Document | undefined
+  /** The document's `_id`, also where the projection leaves it out. */
+  readonly documentId: unknown
+  /** Whether others hold the same id. */
+  readonly hasDuplicates: boolean
+}
+
+interface Row {
+  readonly id: unknown
+  readonly size: number
+  readonly doc?: Document
+}
+
+/** Reads a user's document from the primary, in one query (App Services page, 1.2). */
+export async function findDocument(
+  collection: Collection,
+  query: DocumentQuery,
+  limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<FoundDocument | undefined> {
+  const cursor = collection.aggregate<Row>(toPipeline(query), {
+    ...PLAIN_BSON,
+    ...toReadOptions(query.index),
+    maxTimeMS: limits.timeoutMs,
+    signal: limits.signal,
+  })
+  const rows = await cursor.toArray()
+  const [first] = rows
+  if (!first) return undefined
+  return {
+    size: first.size,
+    document: first.doc,
+    documentId: first.id,
+    hasDuplicates: rows.length > 1,
+  }
+}
+
+/** How the query is to be run: ids are compared exactly, whatever the collection's own collation. */
+export function toReadOptions(index: UserIdIndexName): AggregateOptions {
+  return {
+    collation: { locale: 'simple' },
+    readPreference: 'primary',
+    hint: index ?? { $natural: 1 },
+  }
+}
+
+/**
+ * With the index: two rows in its order, the second only to know that there is one. No `$sort`: one array
+ * in the collection would turn it into a sort in memory, which is not stable.
+ * Without it: the first two of each value in natural order, which has to look at every document.
+ */
+export function toPipeline(query: DocumentQuery): Document[] {
+  const ordered = query.index === undefined ? toNaturalOrder(query.userIdField) : []
+  return [{ $match: toFilter(query) }, ...ordered, { $limit: 2 }, ...toSizedRow(query)]
+}
+
+function toNaturalOrder(userIdField: string): Document[] {
+  return [
+    { $group: { _id: `$${userIdField}`, documents: { $push: '$$ROOT' } } },
+    { $sort: { _id: 1 } },
+    { $project: { documents: { $slice: ['$documents', 2] } } },
+    { $unwind: '$documents' },
+    { $replaceRoot: { newRoot: '$documents' } },
+  ]
+}
+
+/** Only scalars: an array that contains the id matches `$in`, but belongs to nobody. */
+function toFilter({ userIdField, values }: DocumentQuery): Document {
+  const notArray = { $not: { $type: 'array' } }
+  const parents = parentPaths(userIdField).map(path => [path, notArray] as const)
+  return { [userIdField]: { $in: values, ...notArray }, ...Object.fromEntries(parents) }
+}
+
+/** `a` and `a.b` of `a.b.c`. */
+function parentPaths(path: string): string[] {
+  const steps = path.split('.')
+  return steps.slice(1).map((_step, index) => steps.slice(0, index + 1).join('.'))
+}
+
+/**
+ * The limit is a projection, not part of the filter: there an oversized document would look like none, or
+ * its duplicate would be returned in its place.
+ */
+function toSizedRow({ projection, maxDocumentBytes }: DocumentQuery): Document[] {
+  const size = { $bsonSize: '$$ROOT' }
+  const fits = { $lte: [size, maxDocumentBytes] }
+  return [
+    ...(projection ? [{ $project: { ...projection, _id: 1 } }] : []),
+    { $project: { _id: 0, id: '$_id', size, doc: { $cond: [fits, '$$ROOT', '$$REMOVE'] } } },
+  ]
+}

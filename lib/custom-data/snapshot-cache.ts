@@ -1,0 +1,107 @@
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../clock.js'
+import type { LoadedDocument } from './loader.js'
+import type { UserGeneration, UserGenerations } from './user-generations.js'
+
+/** What a cached copy is bound to. */
+export interface SnapshotBinding {
+  /** Never the token: its digest, together with who vouched for it. */
+  readonly cacheKey: string
+  readonly userId: string
+  /** Verified claims, frozen; `undefined` where another strategy authenticated. */
+  readonly claims: unknown
+  /** The key that signed the token: its copies die with it. */
+  readonly signedBy: { readonly retired: boolean } | undefined
+  /** When the token is no longer accepted, in wall-clock milliseconds; `undefined` where nobody knows. */
+  readonly expiresAt: number | undefined
+}
+
+/** A user's document as loaded for one token. */
+export interface Snapshot extends LoadedDocument {
+  readonly generation: UserGeneration
+  /** When its load began, in monotonic milliseconds. */
+  readonly loadedAt: number
+}
+
+/** A snapshot with what it is bound to. */
+export interface BoundSnapshot {
+  readonly binding: SnapshotBinding
+  readonly snapshot: Snapshot
+}
+
+/** Bounds of the cache. */
+export interface SnapshotCacheConfig {
+  /** Age in milliseconds at which a copy is read anew. */
+  readonly snapshotTtlMs: number
+  readonly maxSnapshots: number
+  /** Estimated bytes of all entries. */
+  readonly maxSnapshotBytes: number
+}
+
+/** Copies by token. */
+export interface SnapshotCache {
+  /** The copy, if it may still be served: within its TTL and its token's times, not invalidated, key in use. */
+  get(cacheKey: string): BoundSnapshot | undefined
+  /**
+   * Keeps a copy until it is too old or its token ends, whichever is first; not one that is void already.
+   * The caller holds the snapshot's generation meanwhile.
+   */
+  set(entry: BoundSnapshot): void
+  clear(): void
+}
+
+/** What an entry weighs beside its document: key, binding, claims, the list's own slots. */
+const ENTRY_OVERHEAD_BYTES = 1_024
+/** What a BSON byte becomes in the heap, roughly. */
+const HEAP_PER_BSON_BYTE = 3
+
+/** Creates an empty cache. */
+export function createSnapshotCache(
+  config: SnapshotCacheConfig,
+  generations: UserGenerations,
+  clock: Clock,
+): SnapshotCache {
+  const entries = new LRUCache<string, BoundSnapshot>({
+    max: config.maxSnapshots,
+    maxSize: config.maxSnapshotBytes,
+    sizeCalculation: ({ snapshot }) => ENTRY_OVERHEAD_BYTES + HEAP_PER_BSON_BYTE * snapshot.size,
+    // Age is measured by the injected monotonic clock, at each look.
+    perf: { now: () => clock.monotonic() },
+    ttlResolution: 0,
+    dispose: ({ snapshot }) => {
+      generations.release(snapshot.generation)
+    },
+  })
+  return {
+    get(cacheKey) {
+      const entry = entries.get(cacheKey)
+      return entry !== undefined && isServable(entry, clock.now()) ? entry : undefined
+    },
+    set(entry) {
+      if (!isServable(entry, clock.now())) return
+      const ttl = remainingMs(entry, config.snapshotTtlMs, clock)
+      // lru-cache takes 0, NaN and Infinity for "for ever".
+      if (!Number.isFinite(ttl) || ttl <= 0) return
+      entries.set(entry.binding.cacheKey, entry, { ttl })
+      // An entry larger than the whole cache is not taken, and not disposed of either.
+      if (entries.peek(entry.binding.cacheKey) === entry) generations.retain(entry.snapshot.generation)
+    },
+    clear() {
+      entries.clear()
+    },
+  }
+}
+
+/** Wall-clock expiry is checked on every hit: a TTL cannot know that the clock was put right. */
+function isServable({ binding, snapshot }: BoundSnapshot, now: number): boolean {
+  return (
+    snapshot.generation.current &&
+    (binding.expiresAt === undefined || now < binding.expiresAt) &&
+    binding.signedBy?.retired !== true
+  )
+}
+
+function remainingMs({ binding, snapshot }: BoundSnapshot, snapshotTtlMs: number, clock: Clock): number {
+  const untilOld = snapshotTtlMs - (clock.monotonic() - snapshot.loadedAt)
+  return binding.expiresAt === undefined ? untilOld : Math.min(untilOld, binding.expiresAt - clock.now())
+}

@@ -1,0 +1,122 @@
+import type { Clock } from '../clock.js'
+import { CustomUserDataError } from '../errors.js'
+import type { Loader } from './loader.js'
+import { createSnapshotCache } from './snapshot-cache.js'
+import type { BoundSnapshot, Snapshot, SnapshotBinding, SnapshotCacheConfig } from './snapshot-cache.js'
+import { createUserGenerations } from './user-generations.js'
+import type { UserGeneration } from './user-generations.js'
+
+/** What may be served, and how long a request waits for it. */
+export interface SnapshotsConfig extends SnapshotCacheConfig {
+  /** Milliseconds that a request waits for a snapshot, however often its load is overtaken. */
+  readonly loadTimeoutMs: number
+}
+
+/** Snapshots of users' documents, one for each access token. */
+export interface Snapshots {
+  /** The cached copy, or `undefined`: it must be loaded. Synchronous and cheap; each request asks it. */
+  find: (cacheKey: string) => BoundSnapshot | undefined
+  /** Loads a copy for a token and keeps it. Any number of requests with the token share one load. */
+  loadFor: (binding: SnapshotBinding) => Promise<BoundSnapshot>
+  /** Loads a user's document anew and hands it to `use`, which may `keep` it for the token that it makes. */
+  loadAnew: <T>(userId: string, use: (snapshot: Snapshot) => Promise<T>) => Promise<T>
+  /** Keeps a snapshot that was handed out by `loadAnew`, for a token. */
+  keep: (binding: SnapshotBinding, snapshot: Snapshot) => void
+  /** Voids all copies and all loads of a user that began before. */
+  invalidate: (userId: string) => void
+  /** Empties the cache; whatever is asked from now on is refused with 503. */
+  close: () => void
+}
+
+interface SharedLoad {
+  readonly generation: UserGeneration
+  readonly promise: Promise<BoundSnapshot>
+}
+
+/** Creates the snapshots of one instance. */
+export function createSnapshots(config: SnapshotsConfig, loader: Loader, clock: Clock): Snapshots {
+  const generations = createUserGenerations()
+  const cache = createSnapshotCache(config, generations, clock)
+  const loads = new Map<string, SharedLoad>()
+  let closed = false
+
+  /** One load, in one generation, which is held until `use` is done. */
+  async function load<T>(
+    generation: UserGeneration,
+    use: (snapshot: Snapshot) => T | Promise<T>,
+  ): Promise<T> {
+    const loadedAt = clock.monotonic()
+    try {
+      const document = await loader.load(generation.userId)
+      return await use({ ...document, generation, loadedAt })
+    } finally {
+      generations.release(generation)
+    }
+  }
+
+  function share(binding: SnapshotBinding): SharedLoad {
+    const generation = generations.hold(binding.userId)
+    const promise = load(generation, snapshot => keep(binding, snapshot)).finally(() => {
+      if (loads.get(binding.cacheKey) === shared) loads.delete(binding.cacheKey)
+    })
+    const shared: SharedLoad = { generation, promise }
+    loads.set(binding.cacheKey, shared)
+    return shared
+  }
+
+  function keep(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot {
+    const entry = { binding, snapshot }
+    if (!closed) cache.set(entry)
+    return entry
+  }
+
+  /** Repeats an overtaken load: what was read before an invalidation is not served after it. */
+  async function untilCurrent<T>(attempt: () => Promise<T>, isCurrent: (result: T) => boolean): Promise<T> {
+    const giveUpAt = clock.monotonic() + config.loadTimeoutMs
+    for (;;) {
+      assertOpen(closed)
+      const result = await attempt()
+      if (isCurrent(result)) return result
+      if (clock.monotonic() >= giveUpAt) throw overtaken()
+    }
+  }
+
+  return {
+    find: cacheKey => cache.get(cacheKey),
+    loadFor: binding =>
+      untilCurrent(
+        () => {
+          const running = loads.get(binding.cacheKey)
+          return (running?.generation.current ? running : share(binding)).promise
+        },
+        ({ snapshot }) => snapshot.generation.current,
+      ),
+    async loadAnew(userId, use) {
+      const used = await untilCurrent(
+        () =>
+          load(generations.hold(userId), async snapshot =>
+            snapshot.generation.current ? { result: await use(snapshot) } : undefined,
+          ),
+        outcome => outcome !== undefined,
+      )
+      return (used as { result: Awaited<ReturnType<typeof use>> }).result
+    },
+    keep,
+    invalidate(userId) {
+      generations.invalidate(userId)
+    },
+    close() {
+      closed = true
+      cache.clear()
+    },
+  }
+}
+
+function assertOpen(closed: boolean): void {
+  if (closed) throw new CustomUserDataError('closed', 'The server is shutting down.')
+}
+
+function overtaken(): CustomUserDataError {
+  const message = 'The custom data is being changed faster than it can be loaded.'
+  return new CustomUserDataError('custom_data_unavailable', message)
+}

@@ -1,0 +1,60 @@
+import { EventEmitter } from 'node:events'
+
+/** Something that works, but not as well as it could: what it is and what to do about it. */
+export interface WarningEvent {
+  readonly code:
+    | 'duplicate_documents'
+    | 'user_id_index_missing'
+    | 'session_index_missing'
+    | 'user_id_index_conflict'
+    | 'password_hash_unreadable'
+  readonly message: string
+  /** The user concerned, where there is one. */
+  readonly userId?: string
+}
+
+/** A document that could not be given to a user. */
+export interface LoadFailedEvent {
+  readonly userId: string
+  readonly code: string
+  readonly error: Error
+}
+
+/** The events of an instance, by name. None carries a token, a secret or a password. */
+export interface CustomUserDataEvents {
+  warning: [WarningEvent]
+  load_failed: [LoadFailedEvent]
+}
+
+/** Emits without ever failing the request that it is emitted for. */
+export interface Events {
+  readonly emitter: EventEmitter<CustomUserDataEvents>
+  warn(warning: WarningEvent): void
+  loadFailed(event: LoadFailedEvent): void
+}
+
+/** Creates the event channel of one instance. A warning that nobody listens to is printed by Node. */
+export function createEvents(): Events {
+  const emitter = new EventEmitter<CustomUserDataEvents>()
+  return {
+    emitter,
+    warn(warning) {
+      if (emitter.listenerCount('warning') === 0) {
+        process.emitWarning(warning.message, { type: 'CustomUserDataWarning', code: warning.code })
+      }
+      isolated(() => emitter.emit('warning', warning))
+    },
+    loadFailed(event) {
+      isolated(() => emitter.emit('load_failed', event))
+    },
+  }
+}
+
+/** A listener of the team's that throws must not turn somebody's request into a 500. */
+function isolated(emit: () => void): void {
+  try {
+    emit()
+  } catch (error) {
+    process.emitWarning(`A listener threw: ${String(error)}`, { type: 'CustomUserDataWarning' })
+  }
+}

@@ -1,0 +1,25 @@
+export { createCustomUserData } from './create-custom-user-data.js'
+export type { CustomUserData } from './create-custom-user-data.js'
+export type { CustomUserDataOptions } from './options.js'
+export { CustomUserDataError, OptionError } from './errors.js'
+export type { ErrorCode } from './errors.js'
+export type { CustomUserDataEvents, LoadFailedEvent, WarningEvent } from './events.js'
+export type { Clock } from './clock.js'
+export type { Algorithm } from './access-tokens/algorithms.js'
+export type { KeyOptions } from './access-tokens/keys.js'
+export type { AttachOptions } from './authenticate/attach.js'
+export type { AuthenticateOptions } from './authenticate/middleware.js'
+export { hashPassword } from './credentials/argon2.js'
+export type { PasswordCredentialsOptions } from './credentials/password-credentials.js'
+export type { ToFieldValues } from './custom-data/loader.js'
+export type { CollectionLike } from './mongo/team-database.js'
+export type { LoginOptions, Scalar, VerifiedUser, VerifyCredentials } from './routes/login.js'
+export type {
+  AccessTokenClaims,
+  AuthenticatedUser,
+  CustomDataOf,
+  CustomUserDataTypes,
+  DeepReadonly,
+  DefaultDocument,
+  TokenAnswer,
+} from './types.js'

@@ -1,0 +1,56 @@
+import type { Collection, CreateIndexesOptions, IndexDescriptionInfo } from 'mongodb'
+import { PLAIN_BSON } from './team-database.js'
+
+/** MongoDB's error codes that are met here by name. */
+const SERVER_ERRORS = {
+  unauthorized: 13,
+  namespaceNotFound: 26,
+  optionsConflict: 85,
+  keySpecsConflict: 86,
+  duplicateKey: 11000,
+} as const
+
+/** What became of an attempt to make an index. */
+export type IndexOutcome = 'there' | 'unauthorized' | 'conflict'
+
+/** The indexes of a collection; none where the collection does not exist yet. */
+export async function listIndexes(collection: Collection): Promise<IndexDescriptionInfo[]> {
+  try {
+    return await collection.indexes({ ...PLAIN_BSON, full: true })
+  } catch (error) {
+    if (hasCode(error, SERVER_ERRORS.namespaceNotFound)) return []
+    throw error
+  }
+}
+
+/** Makes an index, if the server lets us and what is there allows it. */
+export async function ensureIndex(
+  collection: Pick<Collection, 'createIndex'>,
+  field: string,
+  options: CreateIndexesOptions,
+): Promise<IndexOutcome> {
+  try {
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
+    await collection.createIndex({ [field]: 1 }, options)
+    return 'there'
+  } catch (error) {
+    if (hasCode(error, SERVER_ERRORS.unauthorized)) return 'unauthorized'
+    const { duplicateKey, optionsConflict, keySpecsConflict } = SERVER_ERRORS
+    if (hasCode(error, duplicateKey, optionsConflict, keySpecsConflict)) return 'conflict'
+    throw error
+  }
+}
+
+/** Whether an error of the driver carries one of these codes of the server's. */
+export function hasCode(error: unknown, ...codes: number[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(error.code as number)
+}
+
+/** The shell command that makes an index, for whoever has the right to. */
+export function createIndexCommand(
+  collectionName: string,
+  field: string,
+  options: CreateIndexesOptions,
+): string {
+  return `db.getCollection(${JSON.stringify(collectionName)}).createIndex(${JSON.stringify({ [field]: 1 })}, ${JSON.stringify(options)})`
+}

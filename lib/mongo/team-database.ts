@@ -1,0 +1,98 @@
+import type { Collection, Db, Document, ObjectId } from 'mongodb'
+
+/**
+ * What is asked of the team's collection: the `Collection` of mongodb 6.13 to 7, or mongoose's.
+ * Structural, because a mongoose app's driver may be another major than the one beside this package.
+ */
+export interface CollectionLike {
+  readonly collectionName: string
+  find(filter: never, options?: never): unknown
+  aggregate(pipeline: never, options?: never): unknown
+}
+
+/** The driver's collection class before and after it made `db` public, and mongoose's with its connection. */
+interface Origins {
+  readonly db?: Db
+  readonly dbName?: string
+  readonly client?: { db(name?: string): Db }
+  readonly conn?: { readonly db?: Db; asPromise(): Promise<{ readonly db?: Db }> }
+}
+
+/** The class of the team's own driver: a value of another BSON major would be refused. */
+export type ObjectIdClass = typeof ObjectId
+
+/** The team's MongoDB, reached only through the collection that they handed over. */
+export interface TeamDatabase {
+  /** The custom data collection as the driver has it. */
+  collection<T extends Document = Document>(): Promise<Collection<T>>
+  /** Another collection of the same database. */
+  sibling<T extends Document = Document>(name: string): Promise<Collection<T>>
+  /** The driver's ObjectId class. */
+  objectIdClass(): Promise<ObjectIdClass>
+  /** The size of the connection pool. */
+  maxPoolSize(): number
+}
+
+/** The driver's own default, where the client does not say. */
+const DEFAULT_POOL_SIZE = 100
+
+/** What handlers get does not depend on how the team opened its collection. */
+export const PLAIN_BSON = {
+  raw: false,
+  promoteLongs: true,
+  promoteValues: true,
+  promoteBuffers: false,
+  useBigInt64: false,
+  bsonRegExp: false,
+  fieldsAsRaw: {},
+} as const
+
+/** Wraps the team's collection. Nothing is asked of the server before it is needed. */
+export function openTeamDatabase(given: CollectionLike): TeamDatabase {
+  let objectId: Promise<ObjectIdClass> | undefined
+  const database = (): Promise<Db> => databaseOf(given)
+  return {
+    collection: async <T extends Document>() =>
+      isMongoose(given)
+        ? (await database()).collection<T>(given.collectionName)
+        : (given as unknown as Collection<T>),
+    sibling: async <T extends Document>(name: string) => (await database()).collection<T>(name),
+    objectIdClass() {
+      objectId ??= database().then(readObjectIdClass)
+      objectId.catch(() => (objectId = undefined))
+      return objectId
+    },
+    maxPoolSize: () => poolSizeOf(given),
+  }
+}
+
+async function databaseOf(given: CollectionLike): Promise<Db> {
+  const { db, dbName, client, conn } = given as Origins
+  const found = db ?? (conn ? (await conn.asPromise()).db : client?.db(dbName))
+  if (found) return found
+  throw new TypeError(
+    'The collection does not lead to its database: hand over a Collection of mongodb or mongoose.',
+  )
+}
+
+/**
+ * The server's `hello` holds an ObjectId on every server since 4.4, decoded by the team's own driver:
+ * the one way to its class that neither imports a driver nor looks into one.
+ */
+async function readObjectIdClass(db: Db): Promise<ObjectIdClass> {
+  const hello: Document = await db.command({ hello: 1 }, PLAIN_BSON)
+  const { processId } = hello['topologyVersion'] as { processId: ObjectId }
+  return processId.constructor as ObjectIdClass
+}
+
+function poolSizeOf(given: CollectionLike): number {
+  const { db, client, conn } = given as Origins
+  const owner = (db ?? conn?.db)?.client ?? client
+  return (
+    (owner as { options?: { maxPoolSize?: number } } | undefined)?.options?.maxPoolSize ?? DEFAULT_POOL_SIZE
+  )
+}
+
+function isMongoose(given: CollectionLike): boolean {
+  return 'conn' in given
+}

@@ -1,0 +1,73 @@
+import { withDeadline } from './deadline.js'
+import type { Events } from './events.js'
+import type { UserIdIndex } from './custom-data/user-id-index.js'
+import type { TeamDatabase } from './mongo/team-database.js'
+import { PLAIN_BSON } from './mongo/team-database.js'
+import type { SessionStore } from './sessions/session-store.js'
+
+/** What readiness is made of. */
+export interface ReadinessParts {
+  readonly database: TeamDatabase
+  readonly index: UserIdIndex
+  readonly sessions: SessionStore
+  readonly events: Events
+}
+
+/** Whether an instance can serve. */
+export interface Readiness {
+  /** Makes the indexes once, then only pings. Rejects where MongoDB is away or an index cannot be had. */
+  ready: () => Promise<void>
+  /** Makes the indexes in the background, once, for apps that never ask. */
+  start: () => void
+}
+
+/** Creates the readiness of one instance. `timeoutMs` bounds a ping; building an index takes what it takes. */
+export function createReadiness(
+  { database, index, sessions, events }: ReadinessParts,
+  timeoutMs: number,
+): Readiness {
+  let indexes: Promise<void> | undefined
+
+  function ensureIndexes(): Promise<void> {
+    indexes ??= makeIndexes().catch((error: unknown) => {
+      // Not remembered: MongoDB may be back, or the duplicates gone, the next time.
+      indexes = undefined
+      throw error
+    })
+    return indexes
+  }
+
+  async function makeIndexes(): Promise<void> {
+    await ping()
+    await index.ensure(await database.collection())
+    await sessions.ensureIndexes()
+  }
+
+  async function ping(): Promise<void> {
+    await withDeadline(timeoutMs, async signal => {
+      const options = { ...PLAIN_BSON, signal, maxTimeMS: timeoutMs, projection: { _id: 1 } }
+      return (await database.collection()).findOne({}, options)
+    })
+  }
+
+  let started = false
+  return {
+    async ready() {
+      const makesThemNow = indexes === undefined
+      await ensureIndexes()
+      if (!makesThemNow) await ping()
+    },
+    start() {
+      if (started) return
+      started = true
+      ensureIndexes().catch((error: unknown) => {
+        started = false
+        if (isConflict(error)) events.warn({ code: 'user_id_index_conflict', message: error.message })
+      })
+    },
+  }
+}
+
+function isConflict(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && error.code === 'user_id_index_conflict'
+}

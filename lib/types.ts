@@ -1,0 +1,88 @@
+/**
+ * Merge into this interface to type the global `req.user.customData`:
+ *
+ * ```ts
+ * declare module 'express-custom-user-data' {
+ *   interface CustomUserDataTypes { customData: Profile }
+ * }
+ * ```
+ *
+ * Add `requireDocument: true` where the option of that name is on; without it a user may have no document,
+ * and every field is optional.
+ */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- an interface, because types cannot be merged
+export interface CustomUserDataTypes {}
+
+type RegisteredDocument = CustomUserDataTypes extends { customData: infer D extends object }
+  ? D
+  : Record<string, unknown>
+
+/** The type that `CustomUserDataTypes` names, or a record of unknown values. */
+export type DefaultDocument = RegisteredDocument
+
+type RegisteredCustomData = CustomUserDataTypes extends { requireDocument: true }
+  ? DeepReadonly<RegisteredDocument>
+  : CustomDataOf<RegisteredDocument>
+
+/** What handlers see of a document type: deeply read-only, and partial, since a user may have none. */
+export type CustomDataOf<Document extends object> = DeepReadonly<Partial<Document>>
+
+/** Values that a document holds whole: dates and BSON values, of whichever driver. */
+type Whole = Date | RegExp | { readonly _bsontype: string } | ((...args: never[]) => unknown)
+
+/** `T` as it is once frozen: objects and arrays read-only all the way down. */
+export type DeepReadonly<T> = T extends Whole
+  ? T
+  : T extends readonly (infer Item)[]
+    ? readonly DeepReadonly<Item>[]
+    : T extends object
+      ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+      : T
+
+/** The verified payload of an access token (RFC 9068 section 2.2). Times are in seconds since the epoch. */
+export interface AccessTokenClaims {
+  readonly iss: string
+  readonly sub: string
+  readonly aud: string | readonly string[]
+  readonly exp: number
+  readonly iat?: number
+  readonly nbf?: number
+  readonly jti?: string
+  readonly client_id?: string
+  /** The session that the token belongs to. */
+  readonly sid?: string
+  readonly [claim: string]: unknown
+}
+
+/** `req.user` behind `authenticate()`: a fresh object on each request. */
+export interface AuthenticatedUser<CustomData = RegisteredCustomData> {
+  /** The user's id: the token's subject. */
+  readonly id: string
+  /** The user's document as last loaded for this token, frozen; `{}` for a user without one. */
+  readonly customData: CustomData
+  /** The verified claims of the access token, frozen. */
+  readonly claims: AccessTokenClaims
+}
+
+/** The answer of a login or a refresh (RFC 6749 section 5.1). */
+export interface TokenAnswer<CustomData = RegisteredCustomData> {
+  readonly access_token: string
+  readonly token_type: 'Bearer'
+  /** Lifetime of the access token in seconds. */
+  readonly expires_in: number
+  readonly refresh_token: string
+  readonly user: { readonly id: string; readonly customData: CustomData }
+}
+
+declare global {
+  // eslint-disable-next-line @typescript-eslint/no-namespace -- Express's types are merged by namespace
+  namespace Express {
+    // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- merged with @types/passport's
+    interface User extends AuthenticatedUser {}
+    // Said again although @types/passport says it: emitted declarations would lose it otherwise, and a
+    // consumer with `types: ["node"]` would get "Property 'user' does not exist".
+    interface Request {
+      user?: User | undefined
+    }
+  }
+}
