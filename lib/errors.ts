@@ -28,6 +28,8 @@ const ERRORS = {
   custom_data_unavailable: { status: 503, title: 'Custom data is unavailable for the moment' },
   /** MongoDB did not read or write a session in time. Nothing was consumed. */
   sessions_unavailable: { status: 503, title: 'Sessions are unavailable for the moment' },
+  /** The issuer's keys could not be fetched, and none is known that fits. */
+  keys_unavailable: { status: 503, title: 'Access tokens cannot be verified for the moment' },
   /** Credentials could not be checked in time. */
   credentials_unavailable: { status: 503, title: 'Credentials cannot be checked for the moment' },
   /** `close()` was called. */

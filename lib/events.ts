@@ -8,6 +8,7 @@ export interface WarningEvent {
     | 'session_index_missing'
     | 'user_id_index_conflict'
     | 'password_hash_unreadable'
+    | 'key_ignored'
   readonly message: string
   /** The user concerned, where there is one. */
   readonly userId?: string
@@ -20,10 +21,17 @@ export interface LoadFailedEvent {
   readonly error: Error
 }
 
+/** The keys of a trusted issuer could not be read; those that are known go on to serve. */
+export interface KeySetFailedEvent {
+  readonly issuer: string
+  readonly error: Error
+}
+
 /** The events of an instance, by name. None carries a token, a secret or a password. */
 export interface CustomUserDataEvents {
   warning: [WarningEvent]
   load_failed: [LoadFailedEvent]
+  key_set_failed: [KeySetFailedEvent]
 }
 
 /** Emits without ever failing the request that it is emitted for. */
@@ -31,6 +39,7 @@ export interface Events {
   readonly emitter: EventEmitter<CustomUserDataEvents>
   warn(warning: WarningEvent): void
   loadFailed(event: LoadFailedEvent): void
+  keySetFailed(event: KeySetFailedEvent): void
 }
 
 /** Creates the event channel of one instance. A warning that nobody listens to is printed by Node. */
@@ -46,6 +55,9 @@ export function createEvents(): Events {
     },
     loadFailed(event) {
       isolated(() => emitter.emit('load_failed', event))
+    },
+    keySetFailed(event) {
+      isolated(() => emitter.emit('key_set_failed', event))
     },
   }
 }

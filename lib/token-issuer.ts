@@ -1,5 +1,6 @@
 import { issueAccessToken } from './access-tokens/issue-access-token.js'
 import type { AccessTokenConfig } from './access-tokens/issue-access-token.js'
+import type { Issuers } from './access-tokens/issuers.js'
 import type { KeyRing } from './access-tokens/key-ring.js'
 import { requireDocument } from './authenticate/authenticator.js'
 import type { Authenticator } from './authenticate/authenticator.js'
@@ -14,6 +15,7 @@ import type { TokenAnswer } from './types.js'
 
 /** What the issuer works with. */
 export interface TokenIssuerParts {
+  readonly issuers: Issuers
   readonly keys: KeyRing
   readonly authenticator: Authenticator
   readonly snapshots: Snapshots
@@ -36,7 +38,7 @@ export interface TokenIssuer {
 
 /** Creates the issuer of one instance. */
 export function createTokenIssuer(config: TokenIssuerConfig, parts: TokenIssuerParts): TokenIssuer {
-  const { keys, authenticator, snapshots, sessions, clock } = parts
+  const { keys, issuers, authenticator, snapshots, sessions, clock } = parts
 
   /** Loads and signs before `exchange`, so that a failure of either consumes nothing and stores nothing. */
   function issueWith(
@@ -49,13 +51,14 @@ export function createTokenIssuer(config: TokenIssuerConfig, parts: TokenIssuerP
       const access = await issueAccessToken(config, keys, { userId, sid }, clock.now())
       const refreshToken = await exchange()
       if (!refreshToken) throw invalidGrant()
-      authenticator.keep(access.token, access, snapshot)
+      authenticator.keep(access.token, { ...access, userId }, snapshot)
       return toAnswer(config, access.token, refreshToken, { userId, snapshot })
     })
   }
 
   return {
-    issue(userId) {
+    async issue(userId) {
+      requireOwn(userId, issuers)
       const sid = createSid()
       return issueWith(userId, sid, () => sessions.create(sid, userId))
     },
@@ -66,6 +69,14 @@ export function createTokenIssuer(config: TokenIssuerConfig, parts: TokenIssuerP
       return issueWith(session.userId, token.sid, () => sessions.rotate(token))
     },
   }
+}
+
+/** The token would be refused: its subject would pass for another issuer's user. */
+function requireOwn(userId: string, issuers: Issuers): void {
+  if (typeof userId === 'string' && userId !== '' && !issuers.isForeign(userId)) return
+  const message =
+    'A user id must be a text that is not empty and begins with no userIdPrefix of a trusted issuer.'
+  throw new CustomUserDataError('callback_failed', message)
 }
 
 function invalidGrant(): CustomUserDataError {

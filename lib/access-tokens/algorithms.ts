@@ -5,6 +5,8 @@ interface AlgorithmNeeds {
   readonly minSize?: number
   /** The one curve of an ES algorithm (RFC 7518 3.4), as Node names it. */
   readonly curve?: string
+  /** The same curve as a JWK names it (RFC 7518 6.2.1.1). */
+  readonly jwkCurve?: string
 }
 
 const MIN_RSA_BITS = 2048
@@ -20,9 +22,9 @@ export const ALGORITHMS = {
   PS256: { keyType: 'rsa', minSize: MIN_RSA_BITS },
   PS384: { keyType: 'rsa', minSize: MIN_RSA_BITS },
   PS512: { keyType: 'rsa', minSize: MIN_RSA_BITS },
-  ES256: { keyType: 'ec', curve: 'prime256v1' },
-  ES384: { keyType: 'ec', curve: 'secp384r1' },
-  ES512: { keyType: 'ec', curve: 'secp521r1' },
+  ES256: { keyType: 'ec', curve: 'prime256v1', jwkCurve: 'P-256' },
+  ES384: { keyType: 'ec', curve: 'secp384r1', jwkCurve: 'P-384' },
+  ES512: { keyType: 'ec', curve: 'secp521r1', jwkCurve: 'P-521' },
 } as const satisfies Record<string, AlgorithmNeeds>
 
 /** A JWS algorithm (RFC 7518 section 3.1) that this package signs and verifies with. */
@@ -30,6 +32,9 @@ export type Algorithm = keyof typeof ALGORITHMS
 
 /** Their names, strongest families last. */
 export const ALGORITHM_NAMES = Object.keys(ALGORITHMS) as Algorithm[]
+
+/** Those whose keys can be published. */
+export const ASYMMETRIC_ALGORITHM_NAMES = ALGORITHM_NAMES.filter(alg => needsOf(alg).keyType !== 'secret')
 
 /** What `alg` asks of a key. */
 export function needsOf(alg: Algorithm): AlgorithmNeeds {

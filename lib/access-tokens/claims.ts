@@ -1,7 +1,14 @@
 import { CustomUserDataError } from '../errors.js'
 import type { AccessTokenClaims } from '../types.js'
+import type { ClaimsSet } from './compact-jws.js'
 
-/** What the claims of an access token must be. */
+/**
+ * Which JWTs of an issuer are access tokens: `rfc9068` only those that say so (`typ: at+jwt`), `jwt` also those of
+ * `typ: JWT` or none, for issuers that know no better. An ID token of such an issuer differs by its audience alone.
+ */
+export type TokenProfile = 'rfc9068' | 'jwt'
+
+/** What the access tokens of an issuer must be. */
 export interface ClaimExpectations {
   /** Compared code point by code point (RFC 7519 section 7.3). */
   readonly issuer: string
@@ -9,40 +16,48 @@ export interface ClaimExpectations {
   readonly audience: readonly string[]
   /** Leeway for clocks that differ, in milliseconds (RFC 7519 4.1.4: no more than a few minutes). */
   readonly clockToleranceMs: number
+  readonly profile: TokenProfile
+  /** Claims that must be there beside `iss`, `aud`, `sub` and `exp`. */
+  readonly requiredClaims: readonly ('client_id' | 'iat' | 'jti')[]
 }
 
-const MAX_SUBJECT_LENGTH = 255
-const MAX_CLAIM_LENGTH = 1024
+/** The media type of access tokens, so that no other kind of JWT passes for one (RFC 9068 section 2.1). */
+export const ACCESS_TOKEN_TYP = 'at+jwt'
 
-/** Required of our own tokens (RFC 9068 section 2.2), beside those that are checked for more than presence. */
-const REQUIRED_STRINGS = ['client_id', 'jti'] as const
+const MAX_SUBJECT_LENGTH = 255
+const MAX_CLAIM_LENGTH = 1_024
+
+/** RFC 9068 2.1 and 4, RFC 8725 3.11: compared as a media type, so case does not matter. Throws `invalid_token`. */
+export function verifyTyp(typ: string | undefined, profile: TokenProfile): void {
+  const type = typ?.toLowerCase().replace(/^application\//, '')
+  const isPlain = type === undefined || type === 'jwt'
+  if (type !== ACCESS_TOKEN_TYP && !(profile === 'jwt' && isPlain))
+    throw refused('is a token of another kind')
+}
 
 /**
  * Checks the claims of a token against what is expected and the time (milliseconds since the epoch).
  * Returns them typed, or throws `invalid_token`.
  */
 export function verifyClaims(
-  payload: Readonly<Record<string, unknown>>,
+  payload: ClaimsSet,
   expected: ClaimExpectations,
   now: number,
 ): AccessTokenClaims {
-  requireIssuer(payload, expected)
+  if (payload['iss'] !== expected.issuer) throw refused('is from another issuer')
   if (!hasAudience(payload['aud'], expected.audience)) throw refused('is meant for another audience')
   if (!isText(payload['sub'], MAX_SUBJECT_LENGTH)) throw refused('names no subject')
-  for (const claim of REQUIRED_STRINGS) {
-    if (!isText(payload[claim], MAX_CLAIM_LENGTH)) throw refused(`has no ${claim}`)
+  for (const claim of expected.requiredClaims) {
+    if (payload[claim] === undefined) throw refused(`has no ${claim}`)
   }
-  if (payload['sid'] !== undefined && !isText(payload['sid'], MAX_CLAIM_LENGTH))
-    throw refused('has a malformed sid')
+  for (const claim of ['client_id', 'jti', 'sid']) {
+    const value = payload[claim]
+    if (value !== undefined && !isText(value, MAX_CLAIM_LENGTH)) throw refused(`has a malformed ${claim}`)
+  }
   // RFC 7800: bound to a key whose proof is not checked here, so it is not a bearer token.
   if (payload['cnf'] !== undefined) throw refused('is bound to a key that cannot be checked')
   verifyTimes(payload, expected.clockToleranceMs, now)
   return payload as AccessTokenClaims
-}
-
-/** Throws `invalid_token` unless the issuer is the expected one. */
-export function requireIssuer(payload: Readonly<Record<string, unknown>>, expected: ClaimExpectations): void {
-  if (payload['iss'] !== expected.issuer) throw refused('is from another issuer')
 }
 
 /** The instant (milliseconds since the epoch) from which the token is no longer accepted. */
@@ -50,11 +65,11 @@ export function expiresAtMs(claims: AccessTokenClaims, clockToleranceMs: number)
   return claims.exp * 1000 + clockToleranceMs
 }
 
-function verifyTimes(payload: Readonly<Record<string, unknown>>, toleranceMs: number, now: number): void {
+function verifyTimes(payload: ClaimsSet, toleranceMs: number, now: number): void {
   const { exp, nbf, iat } = payload
   if (!isNumericDate(exp)) throw refused('has no expiry')
   if (now >= exp * 1000 + toleranceMs) throw refused('has expired')
-  if (!isNumericDate(iat)) throw refused('does not say when it was issued')
+  if (iat !== undefined && !isNumericDate(iat)) throw refused('has a malformed iat')
   if (nbf === undefined) return
   if (!isNumericDate(nbf)) throw refused('has a malformed nbf')
   if (now < nbf * 1000 - toleranceMs) throw refused('is not valid yet')

@@ -3,43 +3,54 @@ import { CustomUserDataError } from '../errors.js'
 /** What is read of a token's protected header (RFC 7515 section 4.1). Other members are never followed. */
 export interface ProtectedHeader {
   readonly alg: string
-  readonly typ: string
+  readonly typ: string | undefined
   readonly kid: string | undefined
 }
 
 /** A token taken apart. Nothing in it is trusted before its signature is verified. */
 export interface CompactJws {
   readonly header: ProtectedHeader
-  readonly payload: Readonly<Record<string, unknown>>
+  /** The payload's bytes. */
+  readonly payload: Buffer
 }
+
+/** The payload of a JWT (RFC 7519 section 4), before or after its claims are verified. */
+export type ClaimsSet = Readonly<Record<string, unknown>>
 
 const MAX_KID_LENGTH = 256
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * Takes a compact JWS apart, more strictly than jsonwebtoken does: three parts of canonical base64url
- * (RFC 7515 2; RFC 8725bis 3.14), UTF-8 JSON objects (RFC 7519 7.2), no critical extensions (RFC 7515 4.1.11).
- * Throws `invalid_token`.
+ * Takes a compact JWS apart, more strictly than jsonwebtoken does: three parts of canonical base64url (RFC 7515 2;
+ * RFC 8725bis 3.14), a header in UTF-8 JSON, no critical extensions (RFC 7515 4.1.11). Throws `invalid_token`.
  */
 export function parseCompactJws(token: string): CompactJws {
   const parts = token.split('.')
   const [header, payload, signature] = parts
   // Five parts would be a JWE: refused before anything is decoded, since decrypting is not trusting.
-  if (parts.length !== 3 || !header || !payload || !signature) throw malformed()
+  if (parts.length !== 3 || !header || payload === undefined || !signature) throw malformed()
   decodeBase64url(signature)
-  return { header: toProtectedHeader(decodeObject(header)), payload: decodeObject(payload) }
+  return {
+    header: toProtectedHeader(parseObject(decodeBase64url(header))),
+    payload: decodeBase64url(payload),
+  }
+}
+
+/** The claims in a payload: a JSON object in UTF-8 (RFC 7519 7.2 step 10). Throws `invalid_token`. */
+export function parseClaimsSet(payload: Buffer): ClaimsSet {
+  return parseObject(payload)
 }
 
 function toProtectedHeader(header: Record<string, unknown>): ProtectedHeader {
   const { alg, typ, kid } = header
   if (Object.hasOwn(header, 'crit') || Object.hasOwn(header, 'b64')) throw malformed()
-  if (typeof alg !== 'string' || typeof typ !== 'string') throw malformed()
+  if (typeof alg !== 'string' || (typ !== undefined && typeof typ !== 'string')) throw malformed()
   if (kid !== undefined && (typeof kid !== 'string' || kid.length > MAX_KID_LENGTH)) throw malformed()
   return { alg, typ, kid }
 }
 
-function decodeObject(part: string): Record<string, unknown> {
-  const value = parseJson(decodeBase64url(part))
+function parseObject(bytes: Buffer): Record<string, unknown> {
+  const value = parseJson(bytes)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed()
   return value as Record<string, unknown>
 }

@@ -2,10 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { SignJWT } from 'jose'
 import type { JWTPayload } from 'jose'
 import type { AccessTokenClaims } from '../types.js'
+import { ACCESS_TOKEN_TYP } from './claims.js'
 import type { KeyRing, SigningKey } from './key-ring.js'
-
-/** The media type of our tokens, so that no other kind of JWT passes for one (RFC 9068 section 2.1). */
-export const ACCESS_TOKEN_TYP = 'at+jwt'
 
 /** What every token of this server says. */
 export interface AccessTokenConfig {

@@ -12,14 +12,23 @@ export type OwnKeys =
 /** A key that can sign. */
 export type SigningKey = AccessTokenKey & { readonly signingKey: KeyObject }
 
-/** The keys of one issuer, found by `kid`. */
-export interface KeyRing {
+/** Where the keys of an issuer are found. */
+export interface KeySource {
+  /**
+   * The keys, one or more, that may have signed a token with this header: of its name, and each for its algorithm.
+   * Throws or rejects with `invalid_token`, or with `keys_unavailable`.
+   */
+  find: (header: ProtectedHeader) => readonly AccessTokenKey[] | Promise<readonly AccessTokenKey[]>
+}
+
+/** Our own keys, found by `kid`. */
+export interface KeyRing extends KeySource {
   /** The key that signs new tokens: the first. */
-  signer(): SigningKey
-  /** The key that a token's header names, if it serves the header's algorithm; throws `invalid_token` else. */
-  find(header: ProtectedHeader): AccessTokenKey
+  signer: () => SigningKey
   /** Takes new keys. Whatever a key that is no longer among them vouched for is refused from now on. */
-  replace(keys: OwnKeys): void
+  replace: (keys: OwnKeys) => void
+  /** The public keys as a JWK Set (RFC 7517 section 5); secrets are not in it. */
+  toJwkSet: () => { readonly keys: readonly object[] }
 }
 
 /** Prepares the keys, or throws an {@link OptionError} that names what to write instead. */
@@ -36,7 +45,7 @@ export function createKeyRing(given: OwnKeys): KeyRing {
           'The access token is not signed by a key of this server.',
         )
       }
-      return key
+      return [key]
     },
     replace(next) {
       const before = keys
@@ -44,6 +53,7 @@ export function createKeyRing(given: OwnKeys): KeyRing {
       keys = new Map([...prepared].map(([kid, key]) => [kid, unchanged(before.get(kid), key)]))
       for (const key of before.values()) key.retired = keys.get(key.kid) !== key
     },
+    toJwkSet: () => ({ keys: [...keys.values()].filter(isPublic).map(toJwk) }),
   }
 }
 
@@ -54,6 +64,14 @@ function unchanged(before: AccessTokenKey | undefined, after: AccessTokenKey): A
 
 function canSign(key: AccessTokenKey): boolean {
   return key.signingKey !== undefined
+}
+
+function isPublic({ verificationKey }: AccessTokenKey): boolean {
+  return verificationKey.type === 'public'
+}
+
+function toJwk({ kid, alg, verificationKey }: AccessTokenKey): object {
+  return { ...verificationKey.export({ format: 'jwk' }), kid, alg, use: 'sig' }
 }
 
 /** A token without `kid` can only mean the one key there is. */

@@ -3,6 +3,11 @@ import type { JsonWebKey } from 'node:crypto'
 import { OptionError } from '../errors.js'
 import { ALGORITHM_NAMES, needsOf } from './algorithms.js'
 import type { Algorithm } from './algorithms.js'
+import { isKnownSecret } from './known-secrets.js'
+import { isRocaKey } from './roca.js'
+
+/** A larger RSA key would take each verification tens of milliseconds. */
+const MAX_RSA_BITS = 8_192
 
 /** A key as the team gives it. The first of several signs, so it must be a secret or a private key. */
 export interface KeyOptions {
@@ -35,6 +40,7 @@ export function prepareKey(options: KeyOptions, optionName: string): AccessToken
         'For tokens of another kind, verify them with a passport strategy of your own and mount attach() behind it.',
     )
   }
+  checkJwk(options, optionName)
   const given =
     needsOf(alg).keyType === 'secret' ? secretOf(options, optionName) : pairOf(options, optionName)
   checkStrength(given, alg, optionName)
@@ -95,6 +101,24 @@ function importPair(key: string | Uint8Array | JsonWebKey): KeyObject {
   return 'd' in key ? createPrivateKey({ key, format: 'jwk' }) : createPublicKey({ key, format: 'jwk' })
 }
 
+/** RFC 7517 4.2 to 4.4: a key that says what it is for is for nothing else. */
+function checkJwk({ key, alg }: KeyOptions, optionName: string): void {
+  if (!isJwk(key)) return
+  if (key['alg'] !== undefined && key['alg'] !== alg) {
+    throw new OptionError(`${optionName}.key says that its algorithm is another than ${alg}.`)
+  }
+  const operations: unknown = key['key_ops']
+  const isForSignatures =
+    !Array.isArray(operations) || operations.includes('verify') || operations.includes('sign')
+  if ((key['use'] ?? 'sig') !== 'sig' || !isForSignatures) {
+    throw new OptionError(`${optionName}.key is not for signatures: its "use" must be "sig".`)
+  }
+}
+
+function isJwk(key: KeyOptions['key']): key is JsonWebKey {
+  return typeof key === 'object' && !(key instanceof Uint8Array) && !(key instanceof KeyObject)
+}
+
 /** RFC 8725 3.5, RFC 7518 3.2 to 3.5: a key too weak for its algorithm never gets to verify a token. */
 function checkStrength(key: KeyObject, alg: Algorithm, optionName: string): void {
   const { keyType, minSize = 0, curve } = needsOf(alg)
@@ -106,6 +130,8 @@ function checkStrength(key: KeyObject, alg: Algorithm, optionName: string): void
           `Make one with: node -p "crypto.randomBytes(${minSize}).toString('base64url')"`,
       )
     }
+    if (isKnownSecret(key))
+      throw new OptionError(`${optionName} is known from public code: make a random one.`)
     return
   }
   if (key.asymmetricKeyType !== keyType) {
@@ -114,10 +140,13 @@ function checkStrength(key: KeyObject, alg: Algorithm, optionName: string): void
     )
   }
   const { modulusLength = 0, namedCurve, publicExponent = 0n } = key.asymmetricKeyDetails ?? {}
-  if (keyType === 'rsa' && (modulusLength < minSize || publicExponent < 3n)) {
+  if (keyType === 'rsa' && (modulusLength < minSize || modulusLength > MAX_RSA_BITS || publicExponent < 3n)) {
     throw new OptionError(
-      `${optionName} is too weak: ${alg} needs an RSA modulus of ${minSize} bits or more.`,
+      `${optionName} is unfit: ${alg} needs an RSA modulus of ${minSize} to ${MAX_RSA_BITS} bits and an exponent above 2.`,
     )
+  }
+  if (keyType === 'rsa' && isRocaKey(key.type === 'private' ? createPublicKey(key) : key)) {
+    throw new OptionError(`${optionName} was made by a flawed generator (CVE-2017-15361): make another.`)
   }
   if (keyType === 'ec' && namedCurve !== curve) {
     throw new OptionError(`${optionName} is on curve ${String(namedCurve)}: ${alg} needs ${String(curve)}.`)

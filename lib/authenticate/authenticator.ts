@@ -42,10 +42,10 @@ export function createAuthenticator(
     return { id: binding.userId, customData: snapshot.data, claims: binding.claims as AccessTokenClaims }
   }
 
-  function toBinding(token: string, { claims, key }: VerifiedToken): SnapshotBinding {
+  function toBinding(token: string, { userId, claims, key }: VerifiedToken): SnapshotBinding {
     return {
       cacheKey: toCacheKey(token),
-      userId: claims.sub,
+      userId,
       claims: toFrozenCopy(claims),
       signedBy: key,
       expiresAt: expiresAtMs(claims, config.clockToleranceMs),

@@ -2,8 +2,9 @@ import type { RequestHandler } from 'express'
 import { asCustomUserDataError } from '../errors.js'
 import type { AuthenticatedUser } from '../types.js'
 import type { Authenticator } from './authenticator.js'
-import { missingToken, readBearerToken } from './bearer-token.js'
+import { missingToken } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
+import type { TokenReader } from './token-places.js'
 
 /** Options of `authenticate()`. */
 export interface AuthenticateOptions {
@@ -17,6 +18,7 @@ export interface AuthenticateOptions {
  */
 export function createAuthenticateMiddleware(
   authenticator: Authenticator,
+  readToken: TokenReader,
   realm: string,
   { optional = false }: AuthenticateOptions = {},
 ): RequestHandler {
@@ -29,7 +31,7 @@ export function createAuthenticateMiddleware(
     let token: string | undefined
     let user: AuthenticatedUser<object> | undefined
     try {
-      token = readBearerToken(req)
+      token = readToken(req)
       if (token === undefined && !optional) throw missingToken()
       user = token === undefined ? undefined : authenticator.cached(token)
     } catch (error) {

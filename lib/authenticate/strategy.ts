@@ -3,8 +3,9 @@ import type { AuthenticateOptions, Strategy } from 'passport'
 import { asCustomUserDataError } from '../errors.js'
 import type { AuthenticatedUser } from '../types.js'
 import type { Authenticator } from './authenticator.js'
-import { missingToken, readBearerToken } from './bearer-token.js'
+import { missingToken } from './bearer-token.js'
 import { toChallenge } from './challenge.js'
+import type { TokenReader } from './token-places.js'
 
 /** The name of the strategy in passport. */
 const STRATEGY_NAME = 'custom-user-data'
@@ -20,7 +21,11 @@ interface PassportActions {
  * Creates the strategy for apps that already use passport. Malformed and missing tokens `fail`, so that a chain
  * of strategies goes on; a refused user (403) and our own trouble (5xx) end it as an `error`.
  */
-export function createStrategy(authenticator: Authenticator, realm: string): Strategy {
+export function createStrategy(
+  authenticator: Authenticator,
+  readToken: TokenReader,
+  realm: string,
+): Strategy {
   function report(thrown: unknown, { fail, error }: PassportActions): void {
     const ours = asCustomUserDataError(thrown)
     if (ours && (ours.status === 400 || ours.status === 401)) fail(toChallenge(ours, realm), ours.status)
@@ -40,7 +45,7 @@ export function createStrategy(authenticator: Authenticator, realm: string): Str
         })
       }
       try {
-        const token = readBearerToken(req)
+        const token = readToken(req)
         if (token === undefined) throw missingToken()
         const cached = authenticator.cached(token)
         if (cached) succeed(cached)

@@ -1,0 +1,63 @@
+import { CustomUserDataError } from '../errors.js'
+import type { AccessTokenClaims } from '../types.js'
+import type { ClaimExpectations } from './claims.js'
+import type { ClaimsSet } from './compact-jws.js'
+import type { KeySource } from './key-ring.js'
+
+/** Somebody whose tokens are accepted: ourselves, or an issuer that the team trusts. */
+export interface Issuer {
+  readonly expectations: ClaimExpectations
+  readonly keys: KeySource
+  /** Put before the user's id, so that two issuers' users are never one; `''` at most once. */
+  readonly userIdPrefix: string
+  /** The claim that names the user: `sub`, unless the issuer says otherwise. */
+  readonly userIdClaim: string
+}
+
+/** All issuers whose tokens are accepted. */
+export interface Issuers {
+  /** The issuer that a payload names, before anything of it is trusted. Throws `invalid_token`. */
+  of: (payload: ClaimsSet) => Issuer
+  /** The user's id here, of verified claims. Throws `invalid_token`. */
+  toUserId: (issuer: Issuer, claims: AccessTokenClaims) => string
+  /** Whether an id would pass for another issuer's user. */
+  isForeign: (userId: string) => boolean
+}
+
+const MAX_USER_ID_LENGTH = 255
+
+/** Creates the book of issuers; that they do not overlap was checked with the options. */
+export function createIssuers(list: readonly Issuer[]): Issuers {
+  const byName = new Map(list.map(issuer => [issuer.expectations.issuer, issuer]))
+  const prefixes = list.map(({ userIdPrefix }) => userIdPrefix).filter(prefix => prefix !== '')
+
+  function isForeign(userId: string): boolean {
+    return prefixes.some(prefix => userId.startsWith(prefix))
+  }
+
+  return {
+    of({ iss }) {
+      const issuer = typeof iss === 'string' ? byName.get(iss) : undefined
+      if (!issuer) throw refused('The access token is from another issuer.')
+      return issuer
+    },
+    toUserId({ userIdPrefix, userIdClaim }, claims) {
+      const id = claims[userIdClaim]
+      if (typeof id !== 'string' || id === '' || id.length > MAX_USER_ID_LENGTH) {
+        throw refused('The access token names no user.')
+      }
+      // RFC 9068 section 5: a client's own token must not pass for a user's.
+      if (claims.client_id !== undefined && claims.client_id === claims.sub) {
+        throw refused("The access token is a client's own, not a user's.")
+      }
+      if (userIdPrefix === '' && isForeign(id))
+        throw refused('The access token names a user of another issuer.')
+      return userIdPrefix + id
+    },
+    isForeign,
+  }
+}
+
+function refused(message: string): CustomUserDataError {
+  return new CustomUserDataError('invalid_token', message)
+}

@@ -1,0 +1,53 @@
+import type { Clock } from '../clock.js'
+import type { Events } from '../events.js'
+import type { Algorithm } from './algorithms.js'
+import type { TokenProfile } from './claims.js'
+import type { Issuer } from './issuers.js'
+import { createRemoteKeySet } from './remote-key-set.js'
+import type { RemoteKeySet } from './remote-key-set.js'
+
+/** An external issuer whose tokens are accepted. */
+export interface TrustedIssuer {
+  /** Its `iss`, to the letter. */
+  readonly issuer: string
+  /** What its tokens must be meant for: one of these must be in `aud`. */
+  readonly audience: string | readonly string[]
+  /** The algorithms that its keys may serve: asymmetric ones only (RFC 8725 3.1). */
+  readonly algorithms: readonly Algorithm[]
+  /** The address of its JWK Set: https, or http on loopback. Default: found by OpenID discovery at `issuer`. */
+  readonly jwksUri?: string | undefined
+  /** Put before the user's id, so that no two issuers' users are one: in `req.user.id`, in `invalidate`, and in the
+   *  user id field of your collection. `''` for one at most. Default: the issuer and a bar, `https://…|`. */
+  readonly userIdPrefix?: string | undefined
+  /** The claim that names the user. Default `sub`. */
+  readonly userIdClaim?: string | undefined
+  /** Which of its JWTs are access tokens. Default `rfc9068`: those of `typ: at+jwt`. */
+  readonly profile?: TokenProfile | undefined
+}
+
+/** A {@link TrustedIssuer} with its defaults. */
+export interface TrustedIssuerConfig {
+  readonly issuer: string
+  readonly audience: readonly string[]
+  readonly algorithms: readonly Algorithm[]
+  readonly jwksUri?: string | undefined
+  readonly userIdPrefix: string
+  readonly userIdClaim: string
+  readonly profile: TokenProfile
+}
+
+/** Creates an issuer with its remote keys. */
+export function createTrustedIssuer(
+  config: TrustedIssuerConfig,
+  clockToleranceMs: number,
+  events: Events,
+  clock: Clock,
+): Issuer & { readonly keys: RemoteKeySet } {
+  const { issuer, audience, profile, userIdPrefix, userIdClaim } = config
+  return {
+    expectations: { issuer, audience, clockToleranceMs, profile, requiredClaims: [] },
+    keys: createRemoteKeySet(config, events, clock),
+    userIdPrefix,
+    userIdClaim,
+  }
+}

@@ -1,0 +1,73 @@
+import type { Request } from 'express'
+import { CustomUserDataError } from '../errors.js'
+import { readBearerToken } from './bearer-token.js'
+
+/** Where else than in the Authorization header a token may be, each by name. All are off unless asked for. */
+export interface TokenPlaces {
+  /** The name of a cookie. Cookies are sent by other sites' pages too: see to `SameSite` and CSRF yourself. */
+  readonly cookie?: string | undefined
+  /** The name of a query parameter (RFC 6750 2.3). Addresses end up in logs; answers get `no-store`. */
+  readonly query?: string | undefined
+  /** The name of a field of a form that the app has parsed (RFC 6750 2.2). */
+  readonly form?: string | undefined
+}
+
+/** The token of a request, `undefined` where none was presented. Throws `invalid_request` or `missing_token`. */
+export type TokenReader = (req: Request) => string | undefined
+
+/** RFC 6750 section 2.1's b64token. */
+const TOKEN = /^[\w.~+/-]+=*$/
+
+/** Creates the reader: of the header alone, or of other places too, never of two at once (RFC 6750 section 2). */
+export function createTokenReader(places: TokenPlaces = {}): TokenReader {
+  const { cookie, query, form } = places
+  if (cookie === undefined && query === undefined && form === undefined) return readBearerToken
+  return req => {
+    const elsewhere = [
+      ...(cookie === undefined ? [] : readCookie(req, cookie)),
+      ...(query === undefined ? [] : readQuery(req, query)),
+      ...(form === undefined ? [] : readForm(req, form)),
+    ]
+    const found = [readHeader(req, elsewhere.length > 0), ...elsewhere].filter(token => token !== undefined)
+    if (found.length > 1) throw invalid('There are two access tokens: send one.')
+    const [token] = found
+    if (token !== undefined && (typeof token !== 'string' || !TOKEN.test(token)))
+      throw invalid('The access token is malformed.')
+    return token
+  }
+}
+
+/** Credentials of another scheme are none of ours where a token is presented elsewhere. */
+function readHeader(req: Request, hasToken: boolean): string | undefined {
+  try {
+    return readBearerToken(req)
+  } catch (error) {
+    if (hasToken && error instanceof CustomUserDataError && error.code === 'missing_token') return undefined
+    throw error
+  }
+}
+
+function readCookie(req: Request, name: string): string[] {
+  const pairs = (req.headers.cookie ?? '').split(';').map(pair => pair.trim())
+  return pairs.filter(pair => pair.startsWith(`${name}=`)).map(pair => pair.slice(name.length + 1))
+}
+
+/** Of the address itself: what `req.query` holds depends on the app's query parser. */
+function readQuery(req: Request, name: string): string[] {
+  const start = req.url.indexOf('?')
+  const found = start < 0 ? [] : new URLSearchParams(req.url.slice(start + 1)).getAll(name)
+  // RFC 6750 section 5.3: the answer to such an address is for nobody's cache.
+  if (found.length > 0) req.res?.setHeader('Cache-Control', 'no-store')
+  return found
+}
+
+function readForm(req: Request, name: string): unknown[] {
+  const body: unknown = req.body
+  const isForm = req.method === 'POST' && Boolean(req.is('application/x-www-form-urlencoded'))
+  if (!isForm || typeof body !== 'object' || body === null || !Object.hasOwn(body, name)) return []
+  return [(body as Record<string, unknown>)[name]]
+}
+
+function invalid(message: string): CustomUserDataError {
+  return new CustomUserDataError('invalid_request', message)
+}

@@ -1,0 +1,51 @@
+import type { EventEmitter } from 'node:events'
+import type { ErrorRequestHandler, Request, RequestHandler } from 'express'
+import type { Strategy } from 'passport'
+import type { KeyOptions } from './access-tokens/keys.js'
+import type { AttachOptions } from './authenticate/attach.js'
+import type { AuthenticateOptions } from './authenticate/middleware.js'
+import type { PasswordCredentialsOptions } from './credentials/password-credentials.js'
+import type { CustomUserDataEvents } from './events.js'
+import type { LoginOptions, Scalar, VerifyCredentials } from './routes/login.js'
+import type { AuthenticatedUser, TokenAnswer } from './types.js'
+
+/** One instance: middleware, route factories and functions over one collection of custom data. */
+export interface CustomUserData<CustomData> {
+  /** The guard of what follows it: sets `req.user`, or hands an error to `next`. */
+  authenticate(options?: AuthenticateOptions): RequestHandler
+  /** For apps that authenticate already: adds `customData` to the `req.user` that is there. */
+  attach(options?: AttachOptions): RequestHandler
+  /** For apps that use passport: `passport.use(userData.strategy())`, named `custom-user-data`. */
+  strategy(): Strategy
+  /** `POST`: credentials for a token pair. */
+  login<Credentials = Readonly<Record<string, Scalar>>>(
+    verifyCredentials: VerifyCredentials<Credentials>,
+    options?: LoginOptions<Credentials>,
+  ): RequestHandler
+  /** `POST`: a refresh token for a new token pair. */
+  refresh(): RequestHandler
+  /** `POST`: ends the session of a refresh token. */
+  logout(): RequestHandler
+  /** Renders this package's errors as `application/problem+json` (RFC 9457). Mount it last. */
+  errorHandler(): ErrorRequestHandler
+  /** A ready `verifyCredentials` over a users collection with argon2id hashes; see `hashPassword`. */
+  passwordCredentials(options: PasswordCredentialsOptions): VerifyCredentials
+  /** The `req.user` of a guarded request, with this instance's type. Throws a `TypeError` where no guard ran. */
+  user(req: Request): AuthenticatedUser<CustomData>
+  /** Starts a session for a user whom the app has authenticated by itself. */
+  issueTokens(userId: string): Promise<TokenAnswer<CustomData>>
+  /** The user of an access token, for sockets and jobs. Rejects with a `CustomUserDataError`. */
+  verifyToken(token: string): Promise<AuthenticatedUser<CustomData>>
+  /** Drops the copies of a user in this process, and has loads that are under way repeated. */
+  invalidate(userId: string): void
+  /** Takes new keys; what a removed key signed is refused at once, cached or not. */
+  replaceKeys(keys: readonly KeyOptions[]): void
+  /** Route: the public keys as a JWK Set, for others to verify our tokens with. */
+  jwks(): RequestHandler
+  /** Makes the indexes once, then pings. Rejects while the instance cannot serve. */
+  ready(): Promise<void>
+  /** Empties the cache and refuses new loads. The MongoDB client is the app's to close. */
+  close(): void
+  /** What happens inside; see {@link CustomUserDataEvents}. */
+  readonly events: EventEmitter<CustomUserDataEvents>
+}
