@@ -27,11 +27,47 @@ export interface KeySetFailedEvent {
   readonly error: Error
 }
 
+/** A user and the session concerned. */
+export interface SessionEvent {
+  readonly userId: string
+  readonly sid: string
+}
+
+/** What was revoked: one session, or all of a user's. */
+export type RevokedEvent = { readonly sid: string } | { readonly userId: string }
+
+/** A login that was refused before its credentials were looked at. */
+export interface ThrottledEvent {
+  /** Which count was full. */
+  readonly limit: 'account' | 'address' | 'account_and_address'
+  readonly address: string | undefined
+  readonly retryAfterSeconds: number
+}
+
+/** A hook of the team's that failed after the answer. */
+export interface HookFailedEvent {
+  readonly hook: string
+  readonly error: Error
+}
+
 /** The events of an instance, by name. None carries a token, a secret or a password. */
 export interface CustomUserDataEvents {
   warning: [WarningEvent]
   load_failed: [LoadFailedEvent]
   key_set_failed: [KeySetFailedEvent]
+  /** A session began. */
+  login: [SessionEvent]
+  /** Credentials were refused, by `verifyCredentials`, a hook, or because the user is disabled. */
+  login_refused: [{ readonly userId?: string; readonly address: string | undefined }]
+  throttled: [ThrottledEvent]
+  /** A refresh token was exchanged. */
+  refreshed: [SessionEvent]
+  /** An exchanged refresh token came again and got its successor again. */
+  replayed: [SessionEvent]
+  /** An exchanged refresh token came again too late: it was stolen, or its successor was. The session has ended. */
+  reuse_detected: [SessionEvent]
+  revoked: [RevokedEvent]
+  hook_failed: [HookFailedEvent]
 }
 
 /** Emits without ever failing the request that it is emitted for. */

@@ -1,48 +1,63 @@
-import type { Collection, Filter } from 'mongodb'
+import type { Collection } from 'mongodb'
 import type { Clock } from '../clock.js'
-import { createIndexCommand, ensureIndex } from '../mongo/indexes.js'
-import { PLAIN_BSON } from '../mongo/team-database.js'
 import { withDeadline } from '../deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
-import { createRefreshToken, hashRefreshToken } from './refresh-token.js'
+import { createIndexCommand, ensureIndex } from '../mongo/indexes.js'
+import { PLAIN_BSON } from '../mongo/team-database.js'
+import { hashRefreshToken } from './refresh-token.js'
 import type { RefreshToken } from './refresh-token.js'
+import { aliveAt } from './session-document.js'
+import type { SessionDocument } from './session-document.js'
 
-/** A session as stored: one document for each login. No token can be made from it. */
-export interface SessionDocument {
-  /** The session's id, `sid`. */
-  readonly _id: string
+/** What a login came from. */
+export interface SessionOrigin {
+  readonly device: string | null
+  readonly address: string | null
+}
+
+/** What is written when a session begins. */
+export interface NewSession extends SessionOrigin {
+  readonly token: RefreshToken
   readonly userId: string
-  /** SHA-256 of the one refresh token that is good now. */
-  readonly current: string
-  /** How often it was exchanged. */
-  readonly generation: number
-  readonly createdAt: Date
-  readonly rotatedAt: Date
-  /** Absolute: no exchange moves it (RFC 9700 4.14.2, ASVS 10.4.8). */
-  readonly expiresAt: Date
-  readonly revokedAt: Date | null
+  readonly secretName: string
+}
+
+/** An exchange: the successor takes the place of the token, if that is still the current one. */
+export interface Exchange {
+  readonly token: RefreshToken
+  readonly successor: RefreshToken
+  readonly secretName: string
 }
 
 /** How sessions live. */
 export interface SessionConfig {
+  /** From the login on, whatever happens. */
   readonly refreshTokenTtlSeconds: number
+  /** Without use; no more than the former. */
+  readonly refreshTokenIdleSeconds: number
   /** Milliseconds that an operation may take before it is answered with 503. */
   readonly sessionTimeoutMs: number
 }
 
-/** Persistence of sessions. All methods reject with `sessions_unavailable` where MongoDB is away. */
+/** Sessions in MongoDB. All methods reject with `sessions_unavailable` where it is away. */
 export interface SessionStore {
-  /** Starts a session; resolves to its first refresh token. */
-  create(sid: string, userId: string): Promise<RefreshToken>
-  /** The session that a refresh token is good for, if any; nothing is changed. */
-  find(token: RefreshToken): Promise<{ readonly userId: string } | undefined>
-  /** Exchanges a token for its successor: at most one of any number of parallel attempts succeeds. */
-  rotate(token: RefreshToken): Promise<RefreshToken | undefined>
-  /** Ends the session of a token that is still good. */
-  revoke(token: RefreshToken): Promise<void>
-  /** Makes the indexes, or warns where it may not. */
-  ensureIndexes(): Promise<void>
+  insert: (session: NewSession) => Promise<void>
+  /** Compare-and-set on the current hash: at most one of any number of parallel attempts succeeds. */
+  exchange: (exchange: Exchange) => Promise<SessionDocument | undefined>
+  /** Notes that the current token was used, without an exchange. */
+  touch: (token: RefreshToken) => Promise<SessionDocument | undefined>
+  /** A session that is alive. */
+  find: (sid: string) => Promise<SessionDocument | undefined>
+  /** A user's sessions that are alive, newest first. */
+  list: (userId: string) => Promise<SessionDocument[]>
+  /** Ends one session (of that user, where one is named); whether it was there. */
+  revoke: (sid: string, userId?: string) => Promise<boolean>
+  /** Ends all sessions of a user; the ids of those and of all that had ended before. */
+  revokeAll: (userId: string) => Promise<string[]>
+  /** Ends and removes all sessions of a user; their ids. */
+  deleteAll: (userId: string) => Promise<string[]>
+  ensureIndexes: () => Promise<void>
 }
 
 const INDEXES = [
@@ -60,8 +75,9 @@ export function createSessionStore(
 ): SessionStore {
   const timeoutMs = config.sessionTimeoutMs
   const readOptions = { ...PLAIN_BSON, readPreference: 'primary', maxTimeMS: timeoutMs } as const
-  // Majority: a session that was answered must not be rolled back by a failover.
+  // Majority: what was answered must not be rolled back by a failover.
   const writeOptions = { ...PLAIN_BSON, writeConcern: { w: 'majority', wtimeoutMS: timeoutMs } } as const
+  const now = (): Date => new Date(clock.now())
 
   async function run<T>(operation: (sessions: Collection<SessionDocument>) => Promise<T>): Promise<T> {
     try {
@@ -71,67 +87,81 @@ export function createSessionStore(
     }
   }
 
-  /** Single use and expiry are decided in the query itself (ASVS 15.4.2). */
-  const goodFor = (token: RefreshToken): Filter<SessionDocument> => ({
-    _id: token.sid,
-    current: hashRefreshToken(token),
-    revokedAt: null,
-    expiresAt: { $gt: new Date(clock.now()) },
-  })
+  function use(token: RefreshToken, change: Partial<SessionDocument>): Promise<SessionDocument | undefined> {
+    const at = now()
+    const used = { lastUsedAt: at, idleExpiresAt: idleExpiry(config, at) }
+    return run(async sessions => {
+      const filter = { _id: token.sid, current: hashRefreshToken(token), ...aliveAt(at) }
+      const update = { $set: { ...used, ...change } }
+      return (await sessions.findOneAndUpdate(filter, update, { ...writeOptions, includeResultMetadata: false })) ?? undefined
+    })
+  }
+
+  /** Ends a user's sessions; the ids of all that have ended, since their access tokens may live on. */
+  async function revokeAll(sessions: Collection<SessionDocument>, userId: string): Promise<string[]> {
+    await sessions.updateMany({ userId, revokedAt: null }, { $set: { revokedAt: now() } }, writeOptions)
+    const ended = { userId, revokedAt: { $ne: null } }
+    const found = await sessions.find(ended, { ...readOptions, projection: { _id: 1 } }).toArray()
+    return found.map(({ _id }) => _id)
+  }
 
   return {
-    create: (sid, userId) =>
+    insert: session =>
       run(async sessions => {
-        const refreshToken = createRefreshToken(sid, 0)
-        await sessions.insertOne(toDocument(userId, refreshToken, config, clock.now()), writeOptions)
-        return refreshToken
+        await sessions.insertOne(toDocument(session, config, now()), writeOptions)
       }),
-    find: token =>
-      run(async sessions => {
-        const found = await sessions.findOne(goodFor(token), {
-          ...readOptions,
-          projection: { _id: 0, userId: 1 },
-        })
-        return found ? { userId: found.userId } : undefined
+    exchange: ({ token, successor, secretName }) =>
+      use(token, {
+        current: hashRefreshToken(successor),
+        previous: hashRefreshToken(token),
+        generation: successor.generation,
+        rotatedAt: now(),
+        secretName,
       }),
-    rotate: token =>
+    touch: token => use(token, {}),
+    find: sid =>
+      run(async sessions => (await sessions.findOne({ _id: sid, ...aliveAt(now()) }, readOptions)) ?? undefined),
+    list: userId =>
+      run(sessions => sessions.find({ userId, ...aliveAt(now()) }, { ...readOptions, sort: { createdAt: -1 } }).toArray()),
+    revoke: (sid, userId) =>
       run(async sessions => {
-        const successor = createRefreshToken(token.sid, token.generation + 1)
-        const rotated = await sessions.updateOne(
-          goodFor(token),
-          {
-            $set: { current: hashRefreshToken(successor), rotatedAt: new Date(clock.now()) },
-            $inc: { generation: 1 },
-          },
-          writeOptions,
-        )
-        return rotated.modifiedCount === 1 ? successor : undefined
+        const filter = { _id: sid, ...(userId !== undefined && { userId }), ...aliveAt(now()) }
+        const { modifiedCount } = await sessions.updateOne(filter, { $set: { revokedAt: now() } }, writeOptions)
+        return modifiedCount === 1
       }),
-    revoke: token =>
+    revokeAll: userId => run(sessions => revokeAll(sessions, userId)),
+    deleteAll: userId =>
       run(async sessions => {
-        await sessions.updateOne(goodFor(token), { $set: { revokedAt: new Date(clock.now()) } }, writeOptions)
+        const ids = await revokeAll(sessions, userId)
+        await sessions.deleteMany({ _id: { $in: ids } }, writeOptions)
+        return ids
       }),
     ensureIndexes: async () => ensureIndexes(await openCollection(), events),
   }
 }
 
-function toDocument(
-  userId: string,
-  token: RefreshToken,
-  config: SessionConfig,
-  now: number,
-): SessionDocument {
-  const createdAt = new Date(now)
+function toDocument(session: NewSession, config: SessionConfig, now: Date): SessionDocument {
+  const { token, userId, secretName, device, address } = session
   return {
     _id: token.sid,
     userId,
     current: hashRefreshToken(token),
+    previous: null,
+    secretName,
     generation: token.generation,
-    createdAt,
-    rotatedAt: createdAt,
-    expiresAt: new Date(now + config.refreshTokenTtlSeconds * 1000),
+    createdAt: now,
+    rotatedAt: now,
+    lastUsedAt: now,
+    idleExpiresAt: idleExpiry(config, now),
+    expiresAt: new Date(now.getTime() + config.refreshTokenTtlSeconds * 1000),
     revokedAt: null,
+    device,
+    address,
   }
+}
+
+function idleExpiry({ refreshTokenIdleSeconds }: SessionConfig, now: Date): Date {
+  return new Date(now.getTime() + refreshTokenIdleSeconds * 1000)
 }
 
 async function ensureIndexes(sessions: Collection<SessionDocument>, events: Events): Promise<void> {
@@ -147,9 +177,7 @@ async function ensureIndexes(sessions: Collection<SessionDocument>, events: Even
 }
 
 function unavailable(cause: unknown): CustomUserDataError {
-  return new CustomUserDataError(
-    'sessions_unavailable',
-    'The session could not be read or written in time.',
-    { cause },
-  )
+  return new CustomUserDataError('sessions_unavailable', 'The session could not be read or written in time.', {
+    cause,
+  })
 }

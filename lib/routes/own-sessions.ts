@@ -1,0 +1,59 @@
+import { Router } from 'express'
+import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import { missingToken } from '../authenticate/bearer-token.js'
+import { withChallenge } from '../authenticate/challenge.js'
+import { CustomUserDataError } from '../errors.js'
+import type { Sessions } from '../sessions/sessions.js'
+
+/** What the routes need of the sessions. */
+type OwnSessions = Pick<Sessions, 'list' | 'revokeSession' | 'revokeUser'>
+
+/**
+ * Creates "my devices", to be mounted behind `authenticate()`: `GET /` lists the user's sessions, `DELETE /:sid` ends one.
+ * Nobody sees or ends another's: a session of somebody else is as unknown as none.
+ */
+export function createOwnSessionsRouter(sessions: OwnSessions, realm: string): Router {
+  const router = Router()
+  router.get('/', (req, res, next) => {
+    answer(next, async () => {
+      const { id, sid } = requireUser(req, realm)
+      const list = await sessions.list(id)
+      noStore(res).json({ sessions: list.map(session => ({ ...session, current: session.sid === sid })) })
+    })
+  })
+  router.delete('/:sid', (req, res, next) => {
+    answer(next, async () => {
+      const { id } = requireUser(req, realm)
+      if (!(await sessions.revokeSession(req.params.sid, id))) throw unknownSession()
+      noStore(res).status(204).end()
+    })
+  })
+  return router
+}
+
+/** Creates the route that ends all sessions of the user, to be mounted behind `authenticate()`. */
+export function createLogoutAllRoute(sessions: OwnSessions, realm: string): RequestHandler {
+  return function logoutAll(req, res, next) {
+    answer(next, async () => {
+      await sessions.revokeUser(requireUser(req, realm).id)
+      noStore(res).status(204).end()
+    })
+  }
+}
+
+function answer(next: NextFunction, run: () => Promise<void>): void {
+  run().catch(next)
+}
+
+function requireUser(req: Request, realm: string): { readonly id: string; readonly sid: string | undefined } {
+  if (!req.user) throw withChallenge(missingToken(), realm)
+  return { id: req.user.id, sid: req.user.claims.sid }
+}
+
+function noStore(res: Response): Response {
+  return res.set('Cache-Control', 'no-store')
+}
+
+function unknownSession(): CustomUserDataError {
+  return new CustomUserDataError('session_not_found', 'You have no session of this name.')
+}

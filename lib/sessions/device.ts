@@ -1,0 +1,35 @@
+/** Checked in this order: browsers name their ancestors too. */
+const BROWSERS: readonly (readonly [RegExp, string])[] = [
+  [/\bEdg(?:e|A|iOS)?\//, 'Edge'],
+  [/\bOPR\//, 'Opera'],
+  [/\bSamsungBrowser\//, 'Samsung Internet'],
+  [/\b(?:Firefox|FxiOS)\//, 'Firefox'],
+  [/\b(?:Chrome|CriOS)\//, 'Chrome'],
+  [/\bVersion\/[\d.]+.*\bSafari\//, 'Safari'],
+]
+
+const SYSTEMS: readonly (readonly [RegExp, string])[] = [
+  [/\biPhone\b/, 'iPhone'],
+  [/\biPad\b/, 'iPad'],
+  [/\bAndroid\b/, 'Android'],
+  [/\bWindows\b/, 'Windows'],
+  [/\bMac OS X\b/, 'macOS'],
+  [/\bCrOS\b/, 'ChromeOS'],
+  [/\bLinux\b/, 'Linux'],
+]
+
+const MAX_LENGTH = 64
+
+/** A label by which users know a device again, as `Firefox on Linux`; of others the name that they give themselves. */
+export function toDeviceLabel(userAgent: string | undefined): string | null {
+  if (userAgent === undefined || userAgent === '') return null
+  const browser = nameOf(userAgent, BROWSERS)
+  const system = nameOf(userAgent, SYSTEMS)
+  if (browser !== undefined && system !== undefined) return `${browser} on ${system}`
+  const [product = ''] = userAgent.split(/[\s/]/, 1)
+  return (browser ?? system ?? product).slice(0, MAX_LENGTH) || null
+}
+
+function nameOf(userAgent: string, names: readonly (readonly [RegExp, string])[]): string | undefined {
+  return names.find(([pattern]) => pattern.test(userAgent))?.[1]
+}

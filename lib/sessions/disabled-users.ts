@@ -1,0 +1,51 @@
+import type { Collection } from 'mongodb'
+import type { Clock } from '../clock.js'
+import { withDeadline } from '../deadline.js'
+import { CustomUserDataError } from '../errors.js'
+import { PLAIN_BSON } from '../mongo/team-database.js'
+import type { DisabledUserDocument } from './session-document.js'
+
+/** Users who may not log in, for every process. Rejects with `sessions_unavailable` where MongoDB is away. */
+export interface DisabledUsers {
+  add: (userId: string) => Promise<void>
+  remove: (userId: string) => Promise<void>
+  has: (userId: string) => Promise<boolean>
+}
+
+/** Creates the list, kept in the collection of the sessions. */
+export function createDisabledUsers(
+  timeoutMs: number,
+  openCollection: () => Promise<Collection<DisabledUserDocument>>,
+  clock: Clock,
+): DisabledUsers {
+  const writeOptions = { ...PLAIN_BSON, writeConcern: { w: 'majority', wtimeoutMS: timeoutMs } } as const
+  const readOptions = { ...PLAIN_BSON, readPreference: 'primary', maxTimeMS: timeoutMs } as const
+
+  async function run<T>(operation: (users: Collection<DisabledUserDocument>) => Promise<T>): Promise<T> {
+    try {
+      return await withDeadline(timeoutMs, async () => operation(await openCollection()))
+    } catch (cause) {
+      const message = 'The list of disabled users could not be read or written in time.'
+      throw new CustomUserDataError('sessions_unavailable', message, { cause })
+    }
+  }
+
+  return {
+    add: userId =>
+      run(async users => {
+        const disabled = { $setOnInsert: { disabledAt: new Date(clock.now()) } }
+        await users.updateOne({ _id: keyOf(userId) }, disabled, { ...writeOptions, upsert: true })
+      }),
+    remove: userId =>
+      run(async users => {
+        await users.deleteOne({ _id: keyOf(userId) }, writeOptions)
+      }),
+    has: userId =>
+      run(async users => (await users.findOne({ _id: keyOf(userId) }, { ...readOptions, projection: { _id: 1 } })) !== null),
+  }
+}
+
+/** No session's id has a colon. */
+function keyOf(userId: string): string {
+  return `disabled:${userId}`
+}

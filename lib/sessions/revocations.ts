@@ -1,0 +1,66 @@
+import type { Clock } from '../clock.js'
+import type { AccessTokenClaims } from '../types.js'
+
+/** What access tokens this process no longer serves, although their times say otherwise. */
+export interface Revocations {
+  /** Refuses the tokens of a session from now on. */
+  revokeSession: (sid: string) => void
+  /** Refuses what other issuers' tokens say of a user, if they were issued before now. */
+  revokeUser: (userId: string) => void
+  /** Whether a verified token is refused. Cheap while nothing is revoked: each request asks. */
+  isRevoked: (userId: string, claims: AccessTokenClaims) => boolean
+  /** Whether a session was ended by this process. */
+  isSessionRevoked: (sid: string) => boolean
+}
+
+/**
+ * Creates the book. An entry is kept for `ttlMs`, the life of the longest-lived access token of ours: after that no
+ * token can need it. Others' tokens may live longer; a revoked user of theirs is kept as long as a session lives.
+ */
+export function createRevocations(
+  ttls: { readonly sessionMs: number; readonly userMs: number },
+  ownIssuer: string | undefined,
+  clock: Clock,
+): Revocations {
+  const sessions = createExpiringMap(ttls.sessionMs, clock)
+  const users = createExpiringMap(ttls.userMs, clock)
+  return {
+    revokeSession(sid) {
+      sessions.set(sid, clock.now())
+    },
+    revokeUser(userId) {
+      users.set(userId, clock.now())
+    },
+    isRevoked(userId, claims) {
+      if (claims.iss === ownIssuer) return claims.sid !== undefined && sessions.get(claims.sid) !== undefined
+      const revokedAt = users.get(userId)
+      return revokedAt !== undefined && (claims.iat ?? 0) * 1000 < revokedAt
+    },
+    isSessionRevoked: sid => sessions.get(sid) !== undefined,
+  }
+}
+
+interface ExpiringMap {
+  set: (key: string, value: number) => void
+  get: (key: string) => number | undefined
+}
+
+/** Not an LRU list: what falls out of it early would be served again. Entries end in the order that they came in. */
+function createExpiringMap(ttlMs: number, clock: Clock): ExpiringMap {
+  const entries = new Map<string, { readonly value: number; readonly endsAt: number }>()
+  function dropEnded(): void {
+    const now = clock.monotonic()
+    for (const [key, { endsAt }] of entries) {
+      if (endsAt > now) return
+      entries.delete(key)
+    }
+  }
+  return {
+    set(key, value) {
+      dropEnded()
+      entries.delete(key)
+      entries.set(key, { value, endsAt: clock.monotonic() + ttlMs })
+    },
+    get: key => (entries.size === 0 ? undefined : entries.get(key)?.value),
+  }
+}

@@ -1,0 +1,53 @@
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../clock.js'
+import { CustomUserDataError } from '../errors.js'
+import type { Revocations } from './revocations.js'
+import type { SessionStore } from './session-store.js'
+
+/** Looks at the stored session of an access token now and then, where the team asks for it. */
+export interface SessionChecks {
+  /** Whether a session is to be looked at before its token is served. */
+  isDue: (sid: string | undefined) => boolean
+  /** Looks at it. Rejects with `invalid_token` where it has ended, or with `sessions_unavailable`. */
+  check: (sid: string) => Promise<void>
+}
+
+/** Sessions whose last look is remembered; beyond it they are looked at more often. */
+const MAX_REMEMBERED = 100_000
+
+/** Creates the checks: every `intervalMs` for each session, or never where it is `undefined`. */
+export function createSessionChecks(
+  intervalMs: number | undefined,
+  store: SessionStore,
+  revocations: Revocations,
+  clock: Clock,
+): SessionChecks {
+  const lookedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
+  const running = new Map<string, Promise<void>>()
+
+  async function look(sid: string): Promise<void> {
+    const startedAt = clock.monotonic()
+    if (await store.find(sid)) {
+      lookedAt.set(sid, startedAt)
+      return
+    }
+    revocations.revokeSession(sid)
+    throw new CustomUserDataError('invalid_token', 'The session of the access token has ended.')
+  }
+
+  return {
+    isDue(sid) {
+      if (intervalMs === undefined || sid === undefined) return false
+      const last = lookedAt.get(sid)
+      return last === undefined || clock.monotonic() - last >= intervalMs
+    },
+    check(sid) {
+      // With an interval of 0 a look that is under way may have begun before the revocation that counts.
+      const shared = intervalMs === 0 ? undefined : running.get(sid)
+      if (shared) return shared
+      const started = look(sid).finally(() => running.delete(sid))
+      running.set(sid, started)
+      return started
+    },
+  }
+}

@@ -1,0 +1,183 @@
+import type { Clock } from '../clock.js'
+import { CustomUserDataError } from '../errors.js'
+import type { Events } from '../events.js'
+import type { DisabledUsers } from './disabled-users.js'
+import {
+  createRefreshToken,
+  createSid,
+  deriveSuccessor,
+  hashRefreshToken,
+  isSealed,
+  parseRefreshToken,
+} from './refresh-token.js'
+import type { RefreshToken } from './refresh-token.js'
+import type { Revocations } from './revocations.js'
+import type { SessionDocument } from './session-document.js'
+import type { SessionSecret } from './session-secrets.js'
+import type { SessionOrigin, SessionStore } from './session-store.js'
+
+/** How refresh tokens are exchanged. */
+export interface ExchangeConfig {
+  /** `false`: a refresh token stays the same, for clients that cannot follow. */
+  readonly rotate: boolean
+  /** How long a token that was exchanged still gets its successor, in ms; `undefined`: until that one is used. */
+  readonly reuseWindowMs: number | undefined
+}
+
+/** A session with the token that its client is to hold. */
+export interface OpenSession {
+  readonly sid: string
+  readonly userId: string
+  readonly refreshToken: string
+}
+
+/** A session as its user sees it. */
+export interface SessionInfo extends SessionOrigin {
+  readonly sid: string
+  readonly createdAt: Date
+  readonly lastUsedAt: Date
+  readonly expiresAt: Date
+}
+
+/** Sessions from login to logout. Knows the rules; the store knows MongoDB. */
+export interface Sessions {
+  /** Begins a session. Rejects with `invalid_credentials` where the user is disabled. */
+  begin: (userId: string, origin: SessionOrigin) => Promise<OpenSession>
+  /** Whose session a refresh token names, good or not; nothing is changed. Rejects with `invalid_grant`. */
+  peek: (refreshToken: string) => Promise<string>
+  /** Exchanges a refresh token. Rejects with `invalid_grant`; a token that was stolen ends its session. */
+  exchange: (refreshToken: string) => Promise<OpenSession>
+  /** Ends the session of a refresh token, if it is any good. */
+  end: (refreshToken: string) => Promise<void>
+  list: (userId: string) => Promise<SessionInfo[]>
+  /** Ends one session (of that user, where one is named), or all of a user's. */
+  revokeSession: (sid: string, userId?: string) => Promise<boolean>
+  revokeUser: (userId: string) => Promise<void>
+  deleteUser: (userId: string) => Promise<void>
+}
+
+/** What sessions are made of. */
+export interface SessionsParts {
+  readonly store: SessionStore
+  readonly disabledUsers: DisabledUsers
+  readonly secrets: readonly [SessionSecret, ...SessionSecret[]]
+  readonly revocations: Revocations
+  readonly events: Events
+  readonly clock: Clock
+}
+
+/** Creates the sessions of one instance. */
+export function createSessions(config: ExchangeConfig, parts: SessionsParts): Sessions {
+  const { store, disabledUsers, secrets, revocations, events, clock } = parts
+  const [newest] = secrets
+
+  async function exchange(token: RefreshToken): Promise<OpenSession> {
+    const successor = deriveSuccessor(token, newest)
+    const session = config.rotate
+      ? await store.exchange({ token, successor, secretName: newest.name })
+      : await store.touch(token)
+    if (!session) return answerReplay(token)
+    events.emit('refreshed', { userId: session.userId, sid: token.sid })
+    return toOpen(session, config.rotate ? successor : token)
+  }
+
+  /** The token is not the current one: the last but one is answered again, an older one is a sign of theft. */
+  async function answerReplay(token: RefreshToken): Promise<OpenSession> {
+    const session = await store.find(token.sid)
+    if (!session) throw invalidGrant()
+    const { userId, current, previous, secretName } = session
+    const isLast = previous === hashRefreshToken(token)
+    if (isLast && isInWindow(session)) {
+      const secret = secrets.find(({ name }) => name === secretName)
+      const successor = secret && deriveSuccessor(token, secret)
+      // Another process may have a secret that this one does not have yet: no sign of theft.
+      if (!successor || hashRefreshToken(successor) !== current) throw invalidGrant()
+      events.emit('replayed', { userId, sid: token.sid })
+      return toOpen(session, successor)
+    }
+    if (isLast || (current !== hashRefreshToken(token) && isSealed(token, secrets))) await endStolen(session)
+    throw invalidGrant()
+  }
+
+  function isInWindow({ rotatedAt }: SessionDocument): boolean {
+    const { reuseWindowMs } = config
+    return reuseWindowMs === undefined || clock.now() - rotatedAt.getTime() < reuseWindowMs
+  }
+
+  async function endStolen({ _id: sid, userId }: SessionDocument): Promise<void> {
+    await store.revoke(sid)
+    revocations.revokeSession(sid)
+    events.emit('reuse_detected', { userId, sid })
+  }
+
+  async function revokeSession(sid: string, userId?: string): Promise<boolean> {
+    const wasAlive = await store.revoke(sid, userId)
+    if (!wasAlive) return false
+    revocations.revokeSession(sid)
+    events.emit('revoked', { sid })
+    return true
+  }
+
+  function revoked(userId: string, sids: readonly string[]): void {
+    for (const sid of sids) revocations.revokeSession(sid)
+    revocations.revokeUser(userId)
+    events.emit('revoked', { userId })
+  }
+
+  return {
+    async begin(userId, origin) {
+      const sid = createSid()
+      const token = createRefreshToken(sid, newest)
+      await store.insert({ token, userId, secretName: newest.name, ...origin })
+      // After the insert: whoever disables the user first marks and then revokes, so one of the two sees the other.
+      if (!(await disabledUsers.has(userId))) return { sid, userId, refreshToken: token.text }
+      await store.revoke(sid)
+      throw new CustomUserDataError('invalid_credentials', 'The credentials are wrong.')
+    },
+    async peek(refreshToken) {
+      const session = await store.find(parseOrRefuse(refreshToken).sid)
+      if (!session) throw invalidGrant()
+      return session.userId
+    },
+    exchange: async refreshToken => {
+      const open = await exchange(parseOrRefuse(refreshToken))
+      // A logout may have been answered meanwhile: after it no refresh succeeds.
+      if (revocations.isSessionRevoked(open.sid)) throw invalidGrant()
+      return open
+    },
+    async end(refreshToken) {
+      const token = parseRefreshToken(refreshToken)
+      const session = token && (await store.find(token.sid))
+      if (!session) return
+      const hash = hashRefreshToken(token)
+      if (session.current === hash || session.previous === hash) await revokeSession(token.sid)
+    },
+    list: async userId => (await store.list(userId)).map(toInfo),
+    revokeSession,
+    async revokeUser(userId) {
+      revoked(userId, await store.revokeAll(userId))
+    },
+    async deleteUser(userId) {
+      revoked(userId, await store.deleteAll(userId))
+    },
+  }
+}
+
+function parseOrRefuse(refreshToken: string): RefreshToken {
+  const token = parseRefreshToken(refreshToken)
+  if (!token) throw invalidGrant()
+  return token
+}
+
+function toOpen({ _id: sid, userId }: SessionDocument, token: RefreshToken): OpenSession {
+  return { sid, userId, refreshToken: token.text }
+}
+
+function toInfo(session: SessionDocument): SessionInfo {
+  const { _id: sid, createdAt, lastUsedAt, expiresAt, device, address } = session
+  return { sid, createdAt, lastUsedAt, expiresAt, device, address }
+}
+
+function invalidGrant(): CustomUserDataError {
+  return new CustomUserDataError('invalid_grant', 'The refresh token is unknown, used, expired or revoked.')
+}

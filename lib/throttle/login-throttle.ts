@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto'
+import type { Db } from 'mongodb'
+import { RateLimiterMongo, RateLimiterRes } from 'rate-limiter-flexible'
+import { withDeadline } from '../deadline.js'
+import { CustomUserDataError } from '../errors.js'
+import type { Events, ThrottledEvent } from '../events.js'
+import { PLAIN_BSON } from '../mongo/team-database.js'
+import { toClientNetwork } from './address.js'
+
+/** How many failed logins are let through. */
+export interface LoginThrottleConfig {
+  /** For one account from one address. */
+  readonly accountAndAddressFailures: number
+  /** For one account from all addresses that it never logged in from. */
+  readonly accountFailures: number
+  /** From one address, whatever the account. */
+  readonly addressFailures: number
+  /** How long failures count, in seconds, from the first on. */
+  readonly windowSeconds: number
+}
+
+/** Who tries to log in. */
+export interface LoginAttempt {
+  /** The account that the credentials name, if they name one. */
+  readonly account: string | undefined
+  readonly address: string | undefined
+}
+
+/** Counts failed logins, for all processes on one MongoDB. */
+export interface LoginThrottle {
+  /**
+   * Takes one attempt before the credentials are looked at, so that parallel guesses cannot pass together.
+   * Rejects with `too_many_attempts`, or with `credentials_unavailable` where nothing can be counted.
+   */
+  admit: (attempt: LoginAttempt) => Promise<void>
+  /** Forgets the account's failures from here, and knows the address from now on. */
+  succeeded: (attempt: LoginAttempt) => Promise<void>
+}
+
+type Limit = ThrottledEvent['limit']
+
+const COLLECTION = 'login_attempts'
+/** How long an address is known to be one of an account's, in seconds. */
+const KNOWN_SECONDS = 90 * 24 * 60 * 60
+
+/** Creates the throttle. `openDatabase` is asked on the first login. */
+export function createLoginThrottle(
+  config: LoginThrottleConfig,
+  openDatabase: () => Promise<Db>,
+  timeoutMs: number,
+  events: Events,
+): LoginThrottle {
+  let limiters: Promise<Limiters> | undefined
+
+  function open(): Promise<Limiters> {
+    limiters ??= createLimiters(config, openDatabase).catch((error: unknown) => {
+      limiters = undefined
+      throw error
+    })
+    return limiters
+  }
+
+  async function run<T>(operation: (limiters: Limiters) => Promise<T>): Promise<T> {
+    try {
+      return await withDeadline(timeoutMs, async () => operation(await open()))
+    } catch (cause) {
+      if (cause instanceof CustomUserDataError) throw cause
+      throw new CustomUserDataError('credentials_unavailable', 'Login attempts cannot be counted.', { cause })
+    }
+  }
+
+  function refuse(limit: Limit, full: RateLimiterRes, { address }: LoginAttempt): CustomUserDataError {
+    const retryAfterSeconds = Math.max(1, Math.ceil(full.msBeforeNext / 1000))
+    events.emit('throttled', { limit, address, retryAfterSeconds })
+    const error = new CustomUserDataError('too_many_attempts', 'There were too many attempts to log in.')
+    error.headers['Retry-After'] = String(retryAfterSeconds)
+    return error
+  }
+
+  return {
+    admit: attempt =>
+      run(async limiters => {
+        const keys = toKeys(attempt)
+        const isKnown = keys.pair !== undefined && (await limiters.known.get(keys.pair)) !== null
+        for (const [limit, key] of toCounts(keys, isKnown)) {
+          const full = await consume(limiters[limit], key)
+          if (full) throw refuse(limit, full, attempt)
+        }
+      }),
+    succeeded: attempt =>
+      run(async limiters => {
+        const { account, pair, address } = toKeys(attempt)
+        if (address !== undefined) await limiters.address.reward(address, 1)
+        if (account === undefined || pair === undefined) return
+        await Promise.all([limiters.account_and_address.delete(pair), limiters.account.delete(account)])
+        await limiters.known.set(pair, 1, KNOWN_SECONDS)
+      }),
+  }
+}
+
+type Limiters = Readonly<Record<Limit | 'known', RateLimiterMongo>>
+
+interface Keys {
+  readonly account: string | undefined
+  readonly address: string | undefined
+  readonly pair: string | undefined
+}
+
+async function createLimiters(config: LoginThrottleConfig, openDatabase: () => Promise<Db>): Promise<Limiters> {
+  const db = await openDatabase()
+  // Counting is atomic only under the unique index, so it is waited for.
+  const attempts = db.collection(COLLECTION)
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
+  await attempts.createIndex({ key: 1 }, { unique: true })
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- likewise
+  await attempts.createIndex({ expire: -1 }, { expireAfterSeconds: 0 })
+  const storeClient = { collection: (name: string) => db.collection(name, PLAIN_BSON) }
+  const create = (keyPrefix: string, points: number, duration: number): RateLimiterMongo =>
+    new RateLimiterMongo({ storeClient, tableName: COLLECTION, keyPrefix, points, duration, disableIndexesCreation: true })
+  return {
+    account_and_address: create('pair', config.accountAndAddressFailures, config.windowSeconds),
+    account: create('account', config.accountFailures, config.windowSeconds),
+    address: create('address', config.addressFailures, config.windowSeconds),
+    known: create('known', 1, KNOWN_SECONDS),
+  }
+}
+
+/** An account's owner is not locked out by others: the account's own count spares addresses that it logged in from. */
+function* toCounts({ account, address, pair }: Keys, isKnown: boolean): Generator<[Limit, string]> {
+  if (address !== undefined) yield ['address', address]
+  if (pair !== undefined) yield ['account_and_address', pair]
+  if (account !== undefined && !isKnown) yield ['account', account]
+}
+
+/** Digests: who tried to log in is nobody's business. */
+function toKeys(attempt: LoginAttempt): Keys {
+  const account = attempt.account?.toLowerCase().normalize('NFKC')
+  const address = toClientNetwork(attempt.address)
+  return {
+    account: account === undefined ? undefined : digest(account),
+    address: address === undefined ? undefined : digest(address),
+    pair: account === undefined ? undefined : digest(`${address ?? ''} ${account}`),
+  }
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('base64url')
+}
+
+/** The full count, or `undefined` where the attempt is let through. */
+async function consume(limiter: RateLimiterMongo, key: string): Promise<RateLimiterRes | undefined> {
+  try {
+    await limiter.consume(key)
+    return undefined
+  } catch (full) {
+    if (full instanceof RateLimiterRes) return full
+    throw full
+  }
+}
