@@ -14,6 +14,10 @@ const ERRORS = {
   custom_data_missing: { status: 403, title: 'The user has no custom data' },
   /** The route knows the path but not the method (RFC 9110 15.5.6). */
   method_not_allowed: { status: 405, title: 'The method is not allowed' },
+  /** The user has no session of that name. */
+  session_not_found: { status: 404, title: 'There is no such session' },
+  /** RFC 6585 4: too many failed logins for the account or from the address. */
+  too_many_attempts: { status: 429, title: 'There were too many attempts' },
   /** RFC 9110 15.5.14. */
   payload_too_large: { status: 413, title: 'The request body is too large' },
   /** A callback of the team's threw, or answered with something that is not in its contract. */

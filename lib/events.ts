@@ -73,27 +73,26 @@ export interface CustomUserDataEvents {
 /** Emits without ever failing the request that it is emitted for. */
 export interface Events {
   readonly emitter: EventEmitter<CustomUserDataEvents>
-  warn(warning: WarningEvent): void
-  loadFailed(event: LoadFailedEvent): void
-  keySetFailed(event: KeySetFailedEvent): void
+  emit: <Name extends keyof CustomUserDataEvents>(name: Name, event: CustomUserDataEvents[Name][0]) => void
+  /** Emits `warning`; one that nobody listens to is printed by Node. */
+  warn: (warning: WarningEvent) => void
 }
 
-/** Creates the event channel of one instance. A warning that nobody listens to is printed by Node. */
+/** Creates the event channel of one instance. */
 export function createEvents(): Events {
   const emitter = new EventEmitter<CustomUserDataEvents>()
+  const emit: Events['emit'] = (name, event) => {
+    // The emitter's own types cannot relate a name that is a type parameter to its arguments.
+    isolated(() => (emitter as EventEmitter).emit(name, event))
+  }
   return {
     emitter,
+    emit,
     warn(warning) {
       if (emitter.listenerCount('warning') === 0) {
         process.emitWarning(warning.message, { type: 'CustomUserDataWarning', code: warning.code })
       }
-      isolated(() => emitter.emit('warning', warning))
-    },
-    loadFailed(event) {
-      isolated(() => emitter.emit('load_failed', event))
-    },
-    keySetFailed(event) {
-      isolated(() => emitter.emit('key_set_failed', event))
+      emit('warning', warning)
     },
   }
 }

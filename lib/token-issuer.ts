@@ -8,9 +8,10 @@ import type { Clock } from './clock.js'
 import { CustomUserDataError } from './errors.js'
 import type { Snapshot } from './custom-data/snapshot-cache.js'
 import type { Snapshots } from './custom-data/snapshots.js'
-import { createSid, parseRefreshToken } from './sessions/refresh-token.js'
-import type { RefreshToken } from './sessions/refresh-token.js'
-import type { SessionStore } from './sessions/session-store.js'
+import { invalidGrant } from './sessions/sessions.js'
+import type { OpenSession, Sessions } from './sessions/sessions.js'
+import type { Revocations } from './sessions/revocations.js'
+import type { SessionOrigin } from './sessions/session-store.js'
 import type { TokenAnswer } from './types.js'
 
 /** What the issuer works with. */
@@ -19,54 +20,55 @@ export interface TokenIssuerParts {
   readonly keys: KeyRing
   readonly authenticator: Authenticator
   readonly snapshots: Snapshots
-  readonly sessions: SessionStore
+  readonly sessions: Sessions
+  readonly revocations: Revocations
   readonly clock: Clock
 }
 
 /** What the issuer needs to know. */
 export interface TokenIssuerConfig extends AccessTokenConfig {
   readonly requireDocument: boolean
+  readonly reuseWindowMs: number | undefined
 }
 
 /** Makes token pairs, each with a new copy of the user's document bound to its access token. */
 export interface TokenIssuer {
-  /** Starts a session for a user. */
-  issue: (userId: string) => Promise<TokenAnswer<object>>
+  /** Begins a session for a user. Rejects with `invalid_credentials` where the user is disabled. */
+  issue: (userId: string, origin?: Partial<SessionOrigin>) => Promise<TokenAnswer<object>>
   /** Exchanges a refresh token. Rejects with `invalid_grant` where it is not good. */
   refresh: (refreshToken: string) => Promise<TokenAnswer<object>>
 }
 
 /** Creates the issuer of one instance. */
 export function createTokenIssuer(config: TokenIssuerConfig, parts: TokenIssuerParts): TokenIssuer {
-  const { keys, issuers, authenticator, snapshots, sessions, clock } = parts
+  const { keys, issuers, authenticator, snapshots, sessions, revocations, clock } = parts
 
-  /** Loads and signs before `exchange`, so that a failure of either consumes nothing and stores nothing. */
-  function issueWith(
-    userId: string,
-    sid: string,
-    exchange: () => Promise<RefreshToken | undefined>,
-  ): Promise<TokenAnswer<object>> {
+  /** Loads, then opens a session or takes the one that is open, then signs. */
+  function issueWith(userId: string, open: () => Promise<OpenSession>): Promise<TokenAnswer<object>> {
     return snapshots.loadAnew(userId, async snapshot => {
       if (config.requireDocument) requireDocument(snapshot)
+      const { sid, refreshToken } = await open()
       const access = await issueAccessToken(config, keys, { userId, sid }, clock.now())
-      const refreshToken = await exchange()
-      if (!refreshToken) throw invalidGrant()
+      // A logout may have been answered meanwhile: after it no refresh succeeds.
+      if (revocations.isSessionRevoked(sid)) throw invalidGrant()
       authenticator.keep(access.token, { ...access, userId }, snapshot)
       return toAnswer(config, access.token, refreshToken, { userId, snapshot })
     })
   }
 
   return {
-    async issue(userId) {
+    async issue(userId, { device = null, address = null } = {}) {
       requireOwn(userId, issuers)
-      const sid = createSid()
-      return issueWith(userId, sid, () => sessions.create(sid, userId))
+      return issueWith(userId, () => sessions.begin(userId, { device, address }))
     },
     async refresh(refreshToken) {
-      const token = parseRefreshToken(refreshToken)
-      const session = token && (await sessions.find(token))
-      if (!session) throw invalidGrant()
-      return issueWith(session.userId, token.sid, () => sessions.rotate(token))
+      if (config.reuseWindowMs === undefined) {
+        // If the load fails, the same refresh token gets the same successor the next time.
+        const session = await sessions.exchange(refreshToken)
+        return issueWith(session.userId, () => Promise.resolve(session))
+      }
+      // With a window it might not: so what can fail comes before the exchange.
+      return issueWith(await sessions.peek(refreshToken), () => sessions.exchange(refreshToken))
     },
   }
 }
@@ -79,21 +81,17 @@ function requireOwn(userId: string, issuers: Issuers): void {
   throw new CustomUserDataError('callback_failed', message)
 }
 
-function invalidGrant(): CustomUserDataError {
-  return new CustomUserDataError('invalid_grant', 'The refresh token is unknown, used, expired or revoked.')
-}
-
 function toAnswer(
   config: TokenIssuerConfig,
   accessToken: string,
-  refreshToken: RefreshToken,
+  refreshToken: string,
   { userId, snapshot }: { readonly userId: string; readonly snapshot: Snapshot },
 ): TokenAnswer<object> {
   return {
     access_token: accessToken,
     token_type: 'Bearer',
     expires_in: config.accessTokenTtlSeconds,
-    refresh_token: refreshToken.text,
+    refresh_token: refreshToken,
     user: { id: userId, customData: snapshot.data },
   }
 }

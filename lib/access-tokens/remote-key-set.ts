@@ -65,7 +65,7 @@ export function createRemoteKeySet(config: RemoteKeySetConfig, events: Events, c
       lastFailed = false
     } catch (error) {
       lastFailed = true
-      events.keySetFailed({ issuer: config.issuer, error: error as Error })
+      events.emit('key_set_failed', { issuer: config.issuer, error: error as Error })
       dropIfStale()
     }
   }

@@ -5,6 +5,8 @@ import type { BoundSnapshot, Snapshot, SnapshotBinding } from '../custom-data/sn
 import { toFrozenCopy } from '../custom-data/frozen-copy.js'
 import type { Snapshots } from '../custom-data/snapshots.js'
 import { CustomUserDataError } from '../errors.js'
+import type { Revocations } from '../sessions/revocations.js'
+import type { SessionChecks } from '../sessions/session-checks.js'
 import type { AccessTokenClaims, AuthenticatedUser } from '../types.js'
 import type { TokenVerifier, VerifiedToken } from './token-verifier.js'
 
@@ -13,6 +15,14 @@ export interface AuthenticatorConfig {
   readonly clockToleranceMs: number
   readonly requireDocument: boolean
   readonly maxTokenLength: number
+}
+
+/** What the authenticator works with. */
+export interface AuthenticatorParts {
+  readonly verifyToken: TokenVerifier
+  readonly snapshots: Snapshots
+  readonly revocations: Revocations
+  readonly sessionChecks: SessionChecks
 }
 
 /** Turns an access token into `req.user`. Knows nothing of requests. */
@@ -26,20 +36,32 @@ export interface Authenticator {
 }
 
 /** Creates the authenticator over a verifier and the snapshots. */
-export function createAuthenticator(
-  config: AuthenticatorConfig,
-  verifyToken: TokenVerifier,
-  snapshots: Snapshots,
-): Authenticator {
+export function createAuthenticator(config: AuthenticatorConfig, parts: AuthenticatorParts): Authenticator {
+  const { verifyToken, snapshots, revocations, sessionChecks } = parts
+
   function cached(token: string): AuthenticatedUser<object> | undefined {
     if (token.length > config.maxTokenLength) return undefined
     const entry = snapshots.find(toCacheKey(token))
-    return entry && toUser(entry)
+    if (!entry || sessionChecks.isDue(claimsOf(entry).sid)) return undefined
+    return toUser(entry)
   }
 
-  function toUser({ binding, snapshot }: BoundSnapshot): AuthenticatedUser<object> {
+  function toUser(entry: BoundSnapshot): AuthenticatedUser<object> {
+    const { binding, snapshot } = entry
+    const claims = claimsOf(entry)
+    if (revocations.isRevoked(binding.userId, claims)) throw revoked()
     if (config.requireDocument) requireDocument(snapshot)
-    return { id: binding.userId, customData: snapshot.data, claims: binding.claims as AccessTokenClaims }
+    return { id: binding.userId, customData: snapshot.data, claims }
+  }
+
+  /** The cached copy is asked again: what is not cached may be due for a look at its session only. */
+  async function load(token: string): Promise<BoundSnapshot> {
+    const cachedEntry = snapshots.find(toCacheKey(token))
+    if (cachedEntry) return cachedEntry
+    const verified = await verifyToken(token)
+    const entry = await snapshots.loadFor(toBinding(token, verified))
+    requireInUse(verified.key)
+    return entry
   }
 
   function toBinding(token: string, { userId, claims, key }: VerifiedToken): SnapshotBinding {
@@ -57,15 +79,23 @@ export function createAuthenticator(
     async authenticate(token) {
       const hit = cached(token)
       if (hit) return hit
-      const verified = await verifyToken(token)
-      const entry = await snapshots.loadFor(toBinding(token, verified))
-      requireInUse(verified.key)
+      const entry = await load(token)
+      const { sid } = claimsOf(entry)
+      if (sid !== undefined && sessionChecks.isDue(sid)) await sessionChecks.check(sid)
       return toUser(entry)
     },
     keep(token, verified, snapshot) {
       snapshots.keep(toBinding(token, verified), snapshot)
     },
   }
+}
+
+function claimsOf({ binding }: BoundSnapshot): AccessTokenClaims {
+  return binding.claims as AccessTokenClaims
+}
+
+function revoked(): CustomUserDataError {
+  return new CustomUserDataError('invalid_token', 'The access token was revoked.')
 }
 
 /** Throws `custom_data_missing` where a user has no document. */

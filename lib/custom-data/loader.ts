@@ -98,7 +98,7 @@ export function createLoader(
         return await withDeadline(config.loadTimeoutMs, signal => loadDocument(userId, signal))
       } catch (cause) {
         const error = asCustomUserDataError(cause) ?? unavailable(cause)
-        events.loadFailed({ userId, code: error.code, error })
+        events.emit('load_failed', { userId, code: error.code, error })
         throw error
       }
     },

@@ -18,7 +18,7 @@ export function createOwnSessionsRouter(sessions: OwnSessions, realm: string): R
     answer(next, async () => {
       const { id, sid } = requireUser(req, realm)
       const list = await sessions.list(id)
-      noStore(res).json({ sessions: list.map(session => ({ ...session, current: session.sid === sid })) })
+      noStore(res).json(list.map(session => ({ ...session, current: session.sid === sid })))
     })
   })
   router.delete('/:sid', (req, res, next) => {

@@ -46,7 +46,13 @@ export function createCookieTransport(options: RefreshCookieOptions, ttlSeconds:
   const { sameSite = 'strict', path = '/', domain } = options
   const isHostOnly = path === '/' && domain === undefined
   const name = `${isHostOnly ? '__Host-' : ''}${options.name ?? 'refresh_token'}`
-  const attributes: CookieOptions = { httpOnly: true, secure: true, sameSite, path, ...(domain !== undefined && { domain }) }
+  const attributes: CookieOptions = {
+    httpOnly: true,
+    secure: true,
+    sameSite,
+    path,
+    ...(domain !== undefined && { domain }),
+  }
   return {
     needsBody: false,
     read(req) {
@@ -73,7 +79,8 @@ function readCookie(req: Request, name: string): string {
   const [found, second] = pairs.filter(pair => pair.startsWith(`${name}=`))
   if (second !== undefined) throw invalid('There are two refresh tokens.')
   const value = found?.slice(name.length + 1) ?? ''
-  if (value === '' || value.length > MAX_REFRESH_TOKEN_LENGTH) throw invalid('There is no refresh token in the cookie.')
+  if (value === '' || value.length > MAX_REFRESH_TOKEN_LENGTH)
+    throw invalid('There is no refresh token in the cookie.')
   return value
 }
 

@@ -41,7 +41,10 @@ export function createDisabledUsers(
         await users.deleteOne({ _id: keyOf(userId) }, writeOptions)
       }),
     has: userId =>
-      run(async users => (await users.findOne({ _id: keyOf(userId) }, { ...readOptions, projection: { _id: 1 } })) !== null),
+      run(
+        async users =>
+          (await users.findOne({ _id: keyOf(userId) }, { ...readOptions, projection: { _id: 1 } })) !== null,
+      ),
   }
 }
 

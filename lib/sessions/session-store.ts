@@ -93,7 +93,12 @@ export function createSessionStore(
     return run(async sessions => {
       const filter = { _id: token.sid, current: hashRefreshToken(token), ...aliveAt(at) }
       const update = { $set: { ...used, ...change } }
-      return (await sessions.findOneAndUpdate(filter, update, { ...writeOptions, includeResultMetadata: false })) ?? undefined
+      return (
+        (await sessions.findOneAndUpdate(filter, update, {
+          ...writeOptions,
+          includeResultMetadata: false,
+        })) ?? undefined
+      )
     })
   }
 
@@ -120,13 +125,21 @@ export function createSessionStore(
       }),
     touch: token => use(token, {}),
     find: sid =>
-      run(async sessions => (await sessions.findOne({ _id: sid, ...aliveAt(now()) }, readOptions)) ?? undefined),
+      run(
+        async sessions => (await sessions.findOne({ _id: sid, ...aliveAt(now()) }, readOptions)) ?? undefined,
+      ),
     list: userId =>
-      run(sessions => sessions.find({ userId, ...aliveAt(now()) }, { ...readOptions, sort: { createdAt: -1 } }).toArray()),
+      run(sessions =>
+        sessions.find({ userId, ...aliveAt(now()) }, { ...readOptions, sort: { createdAt: -1 } }).toArray(),
+      ),
     revoke: (sid, userId) =>
       run(async sessions => {
         const filter = { _id: sid, ...(userId !== undefined && { userId }), ...aliveAt(now()) }
-        const { modifiedCount } = await sessions.updateOne(filter, { $set: { revokedAt: now() } }, writeOptions)
+        const { modifiedCount } = await sessions.updateOne(
+          filter,
+          { $set: { revokedAt: now() } },
+          writeOptions,
+        )
         return modifiedCount === 1
       }),
     revokeAll: userId => run(sessions => revokeAll(sessions, userId)),
@@ -177,7 +190,11 @@ async function ensureIndexes(sessions: Collection<SessionDocument>, events: Even
 }
 
 function unavailable(cause: unknown): CustomUserDataError {
-  return new CustomUserDataError('sessions_unavailable', 'The session could not be read or written in time.', {
-    cause,
-  })
+  return new CustomUserDataError(
+    'sessions_unavailable',
+    'The session could not be read or written in time.',
+    {
+      cause,
+    },
+  )
 }

@@ -139,12 +139,7 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
       if (!session) throw invalidGrant()
       return session.userId
     },
-    exchange: async refreshToken => {
-      const open = await exchange(parseOrRefuse(refreshToken))
-      // A logout may have been answered meanwhile: after it no refresh succeeds.
-      if (revocations.isSessionRevoked(open.sid)) throw invalidGrant()
-      return open
-    },
+    exchange: async refreshToken => exchange(parseOrRefuse(refreshToken)),
     async end(refreshToken) {
       const token = parseRefreshToken(refreshToken)
       const session = token && (await store.find(token.sid))
@@ -178,6 +173,7 @@ function toInfo(session: SessionDocument): SessionInfo {
   return { sid, createdAt, lastUsedAt, expiresAt, device, address }
 }
 
-function invalidGrant(): CustomUserDataError {
+/** The one answer for every refresh token that is not good, whatever the reason. */
+export function invalidGrant(): CustomUserDataError {
   return new CustomUserDataError('invalid_grant', 'The refresh token is unknown, used, expired or revoked.')
 }

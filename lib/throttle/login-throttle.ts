@@ -106,7 +106,10 @@ interface Keys {
   readonly pair: string | undefined
 }
 
-async function createLimiters(config: LoginThrottleConfig, openDatabase: () => Promise<Db>): Promise<Limiters> {
+async function createLimiters(
+  config: LoginThrottleConfig,
+  openDatabase: () => Promise<Db>,
+): Promise<Limiters> {
   const db = await openDatabase()
   // Counting is atomic only under the unique index, so it is waited for.
   const attempts = db.collection(COLLECTION)
@@ -116,7 +119,14 @@ async function createLimiters(config: LoginThrottleConfig, openDatabase: () => P
   await attempts.createIndex({ expire: -1 }, { expireAfterSeconds: 0 })
   const storeClient = { collection: (name: string) => db.collection(name, PLAIN_BSON) }
   const create = (keyPrefix: string, points: number, duration: number): RateLimiterMongo =>
-    new RateLimiterMongo({ storeClient, tableName: COLLECTION, keyPrefix, points, duration, disableIndexesCreation: true })
+    new RateLimiterMongo({
+      storeClient,
+      tableName: COLLECTION,
+      keyPrefix,
+      points,
+      duration,
+      disableIndexesCreation: true,
+    })
   return {
     account_and_address: create('pair', config.accountAndAddressFailures, config.windowSeconds),
     account: create('account', config.accountFailures, config.windowSeconds),
