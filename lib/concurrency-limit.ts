@@ -1,22 +1,32 @@
 /** Lets a bounded number of operations run at a time; the others wait in order. */
 export interface ConcurrencyLimit {
-  /** Runs `operation` when there is room. Rejects with the signal's reason if it aborts while waiting. */
+  /**
+   * Runs `operation` when there is room. Rejects with the signal's reason if it aborts while waiting, and with a
+   * {@link QueueFullError} where too many wait already.
+   */
   run<T>(signal: AbortSignal, operation: () => Promise<T>): Promise<T>
 }
 
-/** Creates a limit of `max` operations at a time. */
-export function createConcurrencyLimit(max: number): ConcurrencyLimit {
+/** Rejection of an operation that there is no room to wait for. */
+export class QueueFullError extends Error {
+  override readonly name = 'QueueFullError'
+}
+
+/** Creates a limit of `max` operations at a time, and of `maxWaiting` that wait. */
+export function createConcurrencyLimit(max: number, maxWaiting = Infinity): ConcurrencyLimit {
   const waiting = new Set<() => void>()
   let running = 0
+  /** Hands the room over: freed first, it could be taken by one that comes before the next has woken up. */
   function release(): void {
-    running--
     const [next] = waiting
-    next?.()
+    if (next) next()
+    else running--
   }
   return {
     async run(signal, operation) {
-      if (running >= max) await turn(waiting, signal)
-      running++
+      if (running < max) running++
+      else if (waiting.size < maxWaiting) await turn(waiting, signal)
+      else throw new QueueFullError(`More than ${maxWaiting} wait already.`)
       try {
         return await operation()
       } finally {

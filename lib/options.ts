@@ -6,6 +6,9 @@ import type { TokenPlaces } from './authenticate/token-places.js'
 import type { Clock } from './clock.js'
 import type { ToFieldValues } from './custom-data/loader.js'
 import type { CollectionLike } from './mongo/team-database.js'
+import type { LoginHooks } from './routes/login-flow.js'
+import type { RefreshCookieOptions } from './routes/refresh-transport.js'
+import type { LoginThrottleOptions } from './throttle/login-throttle.js'
 
 /** Options that every instance takes. Durations carry their unit in the name. */
 interface CommonOptions<Document extends object> {
@@ -53,6 +56,25 @@ interface CommonOptions<Document extends object> {
   readonly sessionCollection?: CollectionLike | undefined
   /** Lifetime of a session, from its login: 1,800 (30 minutes) to 157,680,000 (5 years). Default 60 days. */
   readonly refreshTokenTtlSeconds?: number | undefined
+  /** How long a session lives without a refresh, in seconds. Default: as long as it lives at all. */
+  readonly refreshTokenIdleSeconds?: number | undefined
+  /** Whether a refresh gives a new refresh token. `false` for clients that cannot follow. Default true. */
+  readonly rotateRefreshTokens?: boolean | undefined
+  /** How long an exchanged refresh token still gets its successor again, 0 to 60. Default: until that one is used, so
+   *  that a lost answer or a second tab logs nobody out. */
+  readonly reuseWindowSeconds?: number | undefined
+  /** Secrets of 32 bytes or more that successors are derived with: the first derives, all are tried. Default: derived
+   *  from the HS secret; needed where the first of `keys` is a key pair. Keep an old one for as long as sessions live. */
+  readonly sessionSecrets?: readonly (string | Uint8Array | KeyObject)[] | undefined
+  /** How refresh tokens travel: in the JSON, or in an HttpOnly cookie. Default `body`. */
+  readonly refreshTokenTransport?: 'body' | 'cookie' | { readonly cookie: RefreshCookieOptions } | undefined
+  /** How often the session of an access token is looked at, 0 for each request, so that a logout in another process is
+   *  seen. Default: never, so that it is seen when the access token expires. */
+  readonly sessionCheckIntervalMs?: number | undefined
+  /** How many failed logins are let through, or `false`. Defaults: see {@link LoginThrottleOptions}. */
+  readonly loginThrottle?: LoginThrottleOptions | false | undefined
+  /** What is to happen around a login. */
+  readonly hooks?: LoginHooks | undefined
   /** How long a session's read or write may take. Default 3,000. */
   readonly sessionTimeoutMs?: number | undefined
   /** How long `verifyCredentials` may take. Default 10,000. */

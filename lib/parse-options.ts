@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { z } from 'zod'
 import { ASYMMETRIC_ALGORITHM_NAMES } from './access-tokens/algorithms.js'
@@ -9,6 +10,7 @@ import type { Clock } from './clock.js'
 import type { ToFieldValues } from './custom-data/loader.js'
 import { OptionError } from './errors.js'
 import type { CollectionLike } from './mongo/team-database.js'
+import type { LoginHooks } from './routes/login-flow.js'
 
 const DAY_SECONDS = 86_400
 const YEAR_SECONDS = 365 * DAY_SECONDS
@@ -70,14 +72,19 @@ const trustedIssuer = z
   })
   .transform(value => ({ ...value, userIdPrefix: value.userIdPrefix ?? `${value.issuer}|` }))
 
+const refreshCookie = z.strictObject({
+  name: name.optional(),
+  sameSite: z.enum(['strict', 'lax', 'none'], 'write "strict", "lax" or "none"').optional(),
+  path: name.optional(),
+  domain: name.optional(),
+})
+
 const schema = z.strictObject({
   collection,
   issuer: name.optional(),
   audience: audience.optional(),
   clientId: name.optional(),
-  secret: z
-    .custom(value => typeof value === 'string' || isObject(value), 'write text, bytes or a KeyObject')
-    .optional(),
+  secret: z.custom(isSecret, 'write text, bytes or a KeyObject').optional(),
   keys: keys.optional(),
 
   userIdField: name.regex(/^[^$.\0][^$\0]*$/, 'write the name of a field, e.g. "userId"').default('userId'),
@@ -113,6 +120,33 @@ const schema = z.strictObject({
 
   sessionCollection: collection.optional(),
   refreshTokenTtlSeconds: whole(30 * 60, 5 * YEAR_SECONDS).default(60 * DAY_SECONDS),
+  refreshTokenIdleSeconds: whole(60, 5 * YEAR_SECONDS).optional(),
+  rotateRefreshTokens: z.boolean('write true or false').default(true),
+  reuseWindowSeconds: whole(0, 60).optional(),
+  sessionSecrets: z
+    .array(z.custom<string | Uint8Array | KeyObject>(isSecret, 'write text, bytes or a KeyObject'), 'write a list of secrets')
+    .min(1, 'write one secret or more')
+    .optional(),
+  refreshTokenTransport: z
+    .union([z.enum(['body', 'cookie']), z.strictObject({ cookie: refreshCookie })], {
+      error: 'write "body", "cookie" or { cookie: { name, sameSite, path, domain } }',
+    })
+    .default('body'),
+  sessionCheckIntervalMs: whole(0, DAY_SECONDS * 1000).optional(),
+  loginThrottle: z
+    .union([
+      z.literal(false),
+      z.strictObject({
+        accountAndAddressFailures: whole(1, 100).default(10),
+        addressFailures: whole(1, 1_000_000).default(100),
+        windowSeconds: whole(1, DAY_SECONDS).default(15 * 60),
+        accountFailures: whole(1, 100).default(100),
+      }),
+    ])
+    .prefault({}),
+  hooks: z
+    .strictObject({ beforeLogin: callback.optional(), afterLogin: callback.optional() })
+    .default({}),
   sessionTimeoutMs: whole(1, MAX_TIMER_MS).default(3_000),
   verifyCredentialsTimeoutMs: whole(1, MAX_TIMER_MS).default(10_000),
 
@@ -135,11 +169,23 @@ type Parsed = z.output<typeof schema>
 /** Complete internal configuration: parsed once, at creation. */
 export type Config = Omit<
   Parsed,
-  'issuer' | 'audience' | 'clientId' | 'secret' | 'keys' | 'toFieldValues' | 'clockToleranceSeconds'
+  | 'issuer'
+  | 'audience'
+  | 'clientId'
+  | 'secret'
+  | 'keys'
+  | 'toFieldValues'
+  | 'clockToleranceSeconds'
+  | 'refreshTokenIdleSeconds'
+  | 'reuseWindowSeconds'
+  | 'hooks'
 > & {
   /** Absent where only the tokens of others are accepted. */
   readonly own: OwnIssuer | undefined
   readonly clockToleranceMs: number
+  readonly refreshTokenIdleSeconds: number
+  readonly reuseWindowMs: number | undefined
+  readonly hooks: LoginHooks
   readonly toFieldValues: ToFieldValues | undefined
 }
 
@@ -147,13 +193,16 @@ export type Config = Omit<
 export function parseOptions(options: unknown): Config {
   const result = schema.safeParse(options)
   if (!result.success) throw new OptionError(explain(result.error))
-  const { issuer, audience, clientId, secret, keys, clockToleranceSeconds, ...config } = result.data
+  const { issuer, audience, clientId, secret, keys, clockToleranceSeconds, reuseWindowSeconds, ...config } = result.data
   const own = parseOwnIssuer({ issuer, audience, clientId, secret, keys }, config.trustedIssuers.length > 0)
   requireDistinct(own, config.trustedIssuers)
   return {
     ...config,
     own,
     clockToleranceMs: clockToleranceSeconds * 1000,
+    reuseWindowMs: reuseWindowSeconds === undefined ? undefined : reuseWindowSeconds * 1000,
+    refreshTokenIdleSeconds: config.refreshTokenIdleSeconds ?? config.refreshTokenTtlSeconds,
+    hooks: config.hooks as LoginHooks,
     toFieldValues: config.toFieldValues as ToFieldValues | undefined,
   }
 }
@@ -215,6 +264,10 @@ function explain(error: z.ZodError): string {
     return path === '' ? 'give an object of options' : `option "${path}": ${issue.message}`
   })
   return `createCustomUserData: ${lines.join('; ')}. The README lists all options.`
+}
+
+function isSecret(value: unknown): boolean {
+  return typeof value === 'string' || isObject(value)
 }
 
 function isObject(value: unknown): value is object {

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import type { Document } from 'mongodb'
+import { QueueFullError } from '../concurrency-limit.js'
 import { withDeadline } from '../deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import { openTeamDatabase, PLAIN_BSON } from '../mongo/team-database.js'
 import type { CollectionLike } from '../mongo/team-database.js'
 import { requireText } from '../routes/token-endpoint.js'
-import type { VerifiedUser, VerifyCredentials } from '../routes/login.js'
+import type { Scalar, VerifyCredentials } from '../routes/login.js'
+import type { VerifiedUser } from '../routes/login-flow.js'
 import { hashPassword, verifyPassword } from './argon2.js'
 
 /** Where users and their password hashes are. */
@@ -17,12 +19,17 @@ export interface PasswordCredentialsOptions {
   readonly usernameField?: string
   /** The field of the document that holds the argon2id hash (a PHC string). Default `passwordHash`. */
   readonly hashField?: string
+  /** Whether a user may not log in, as one that is disabled or locked. The answer is that of a wrong password, and comes
+   *  after the same work. */
+  readonly isRefused?: (user: Document) => boolean
   /** The user's id. Default: the document's `_id`, an ObjectId as its hex digits. */
   readonly toUserId?: (user: Document) => string
 }
 
 const MAX_USERNAME_LENGTH = 320
 const MAX_PASSWORD_LENGTH = 1_024
+/** How long a login waits for its hash. */
+const HASH_TIMEOUT_MS = 5_000
 
 /**
  * Creates a `verifyCredentials` over a users collection: `{ "email": "…", "password": "…" }`. An unknown user, a
@@ -34,6 +41,7 @@ export function createPasswordCredentials(
   events: Events,
 ): VerifyCredentials {
   const { usernameField = 'email', hashField = 'passwordHash', toUserId = primaryKeyOf } = options
+  const { isRefused = () => false } = options
   const database = openTeamDatabase(options.collection)
   // A real hash with the same parameters: verifying against anything else would answer sooner.
   const decoy = hashPassword(randomBytes(32).toString('base64url'))
@@ -51,28 +59,37 @@ export function createPasswordCredentials(
     return found ?? undefined
   }
 
-  async function isPasswordOf(user: Document | undefined, password: string): Promise<boolean> {
+  /** The same work for every user: a wrong password's. */
+  async function verifyDecoy(password: string, signal: AbortSignal): Promise<false> {
+    return (await verifyPassword(await decoy, password, signal)) && false
+  }
+
+  async function isPasswordOf(user: Document | undefined, password: string, signal: AbortSignal): Promise<boolean> {
     const hash: unknown = user?.[hashField]
-    if (typeof hash !== 'string') return (await verifyPassword(await decoy, password)) && false
-    return verifyPassword(hash, password).catch(async () => {
-      events.warn({
-        code: 'password_hash_unreadable',
-        message: `A "${hashField}" of the users is no argon2 hash.`,
-      })
-      return (await verifyPassword(await decoy, password)) && false
+    if (typeof hash !== 'string') return verifyDecoy(password, signal)
+    return verifyPassword(hash, password, signal).catch((error: unknown) => {
+      if (error instanceof QueueFullError || signal.aborted) throw error
+      const message = `A "${hashField}" of the users is no argon2 hash.`
+      events.warn({ code: 'password_hash_unreadable', message })
+      return verifyDecoy(password, signal)
     })
   }
 
-  return async body => {
+  async function verify(body: Readonly<Record<string, Scalar>>): Promise<VerifiedUser | null> {
     const username = requireText(body, usernameField, MAX_USERNAME_LENGTH)
     const password = requireText(body, 'password', MAX_PASSWORD_LENGTH)
     const user = await findUser(username)
-    return (await isPasswordOf(user, password)) && user ? toVerifiedUser(user, toUserId) : null
+    const isRight = await withDeadline(HASH_TIMEOUT_MS, signal => isPasswordOf(user, password, signal)).catch(
+      (cause: unknown) => {
+        throw unavailable(cause)
+      },
+    )
+    return isRight && user && !isRefused(user) ? { id: toUserId(user) } : null
   }
-}
 
-function toVerifiedUser(user: Document, toUserId: (user: Document) => string): VerifiedUser {
-  return { id: toUserId(user) }
+  return Object.assign(verify, {
+    account: (body: Readonly<Record<string, Scalar>>) => requireText(body, usernameField, MAX_USERNAME_LENGTH),
+  })
 }
 
 function primaryKeyOf(user: Document): string {
@@ -88,7 +105,7 @@ function isObjectId(value: unknown): value is { toHexString(): string } {
 }
 
 function unavailable(cause: unknown): CustomUserDataError {
-  const message = 'The user could not be looked up in time.'
+  const message = 'The password could not be checked in time.'
   return (
     asCustomUserDataError(cause) ?? new CustomUserDataError('credentials_unavailable', message, { cause })
   )

@@ -1,79 +1,61 @@
-import type { Request, RequestHandler } from 'express'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { DeadlineError, withDeadline } from '../deadline.js'
+import type { Request, RequestHandler } from 'express'
 import { CustomUserDataError } from '../errors.js'
-import type { TokenAnswer } from '../types.js'
-import { createTokenEndpoint, toCallbackError } from './token-endpoint.js'
+import type { LoginFlow, VerifyOutcome } from './login-flow.js'
+import type { RefreshTransport } from './refresh-transport.js'
+import { createTokenEndpoint } from './token-endpoint.js'
 import type { RequestBody } from './token-endpoint.js'
 
 /** What a field of a login may be unless a schema says otherwise: no object can reach a query. */
 export type Scalar = string | number | boolean | null
 
-/** Whom credentials belong to. */
-export interface VerifiedUser {
-  /** The user's id, as it stands in the user id field. */
-  readonly id: string
-}
-
 /**
  * Checks credentials: resolves to the user, or to `null` where they are wrong. What the fields are is its own
- * business. It may throw a `CustomUserDataError` to answer with; anything else that it throws is a 500.
+ * business, and so is how long it takes: what it answers for unknown users should take as long as for others.
+ * It may throw a `CustomUserDataError` to answer with; anything else that it throws is a 500.
  */
-export type VerifyCredentials<Credentials = Readonly<Record<string, Scalar>>> = (
-  credentials: Credentials,
-  req: Request,
-) => VerifiedUser | null | undefined | Promise<VerifiedUser | null | undefined>
+export interface VerifyCredentials<Credentials = Readonly<Record<string, Scalar>>> {
+  (credentials: Credentials, req: Request): VerifyOutcome | Promise<VerifyOutcome>
+  /** The account that credentials name, for its failures to be counted. Default: `email`, else `username`. */
+  readonly account?: (credentials: Credentials) => string | undefined
+}
 
 /** Options of `login()`. */
 export interface LoginOptions<Credentials> {
   /** A Standard Schema of the body, for logins whose fields are more than scalars. */
   readonly body?: StandardSchemaV1<unknown, Credentials>
-}
-
-/** What `login()` needs of the rest. */
-export interface LoginConfig {
-  readonly verifyCredentialsTimeoutMs: number
+  /** The account that credentials name, for its failures to be counted. Default: `email`, else `username`. */
+  readonly account?: (credentials: Credentials) => string | undefined
 }
 
 /** Creates the login route. */
 export function createLoginRoute<Credentials>(
-  config: LoginConfig,
-  issueTokens: (userId: string) => Promise<TokenAnswer<object>>,
+  flow: LoginFlow,
+  transport: RefreshTransport,
   verifyCredentials: VerifyCredentials<Credentials>,
   options: LoginOptions<Credentials> = {},
 ): RequestHandler {
-  return createTokenEndpoint('login', async (body, req) => {
+  const accountOf = options.account ?? verifyCredentials.account ?? guessAccount
+  return createTokenEndpoint({ name: 'login', needsBody: true }, async (body, req, res) => {
     const credentials = options.body
       ? await parseBody(options.body, body)
       : (requireScalars(body) as Credentials)
-    const user = await callVerify(config, async () => verifyCredentials(credentials, req))
-    return issueTokens(user.id)
+    const verify = async (): Promise<VerifyOutcome> => verifyCredentials(credentials, req)
+    return transport.hand(res, await flow({ req, account: accountOf(credentials), verify }))
   })
 }
 
-async function callVerify(
-  { verifyCredentialsTimeoutMs }: LoginConfig,
-  verify: () => Promise<VerifiedUser | null | undefined>,
-): Promise<VerifiedUser> {
-  const user = await withDeadline(verifyCredentialsTimeoutMs, verify).catch((cause: unknown) => {
-    if (cause instanceof DeadlineError) throw tooSlow(cause)
-    throw toCallbackError('verifyCredentials', cause)
-  })
-  if (user === null || user === undefined) {
-    throw new CustomUserDataError('invalid_credentials', 'The credentials are wrong.')
-  }
-  if (typeof user.id === 'string' && user.id !== '') return user
-  throw new CustomUserDataError('callback_failed', 'verifyCredentials must return { id: "…" }, or null.')
+function guessAccount(credentials: unknown): string | undefined {
+  const { email, username } = credentials as { readonly email?: unknown; readonly username?: unknown }
+  const account = email ?? username
+  return typeof account === 'string' ? account : undefined
 }
 
 /** Objects and arrays are refused: `{ "email": { "$gt": "" } }` must not reach anybody's query. */
 function requireScalars(body: RequestBody): Readonly<Record<string, Scalar>> {
   const nested = Object.values(body).some(value => typeof value === 'object' && value !== null)
   if (!nested) return body as Readonly<Record<string, Scalar>>
-  throw new CustomUserDataError(
-    'invalid_request',
-    'Each field must be a text, a number, true, false or null.',
-  )
+  throw invalid('Each field must be a text, a number, true, false or null.')
 }
 
 async function parseBody<Credentials>(
@@ -81,13 +63,10 @@ async function parseBody<Credentials>(
   body: RequestBody,
 ): Promise<Credentials> {
   const result = await schema['~standard'].validate(body)
-  if (result.issues)
-    throw new CustomUserDataError('invalid_request', 'The body does not have the expected fields.')
+  if (result.issues) throw invalid('The body does not have the expected fields.')
   return result.value
 }
 
-function tooSlow(cause: unknown): CustomUserDataError {
-  return new CustomUserDataError('credentials_unavailable', 'Credentials could not be checked in time.', {
-    cause,
-  })
+function invalid(message: string): CustomUserDataError {
+  return new CustomUserDataError('invalid_request', message)
 }

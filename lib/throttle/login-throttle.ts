@@ -7,17 +7,21 @@ import type { Events, ThrottledEvent } from '../events.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
 import { toClientNetwork } from './address.js'
 
-/** How many failed logins are let through. */
-export interface LoginThrottleConfig {
-  /** For one account from one address. */
-  readonly accountAndAddressFailures: number
-  /** For one account from all addresses that it never logged in from. */
-  readonly accountFailures: number
-  /** From one address, whatever the account. */
-  readonly addressFailures: number
-  /** How long failures count, in seconds, from the first on. */
-  readonly windowSeconds: number
+/** How many failed logins are let through before one is answered with 429. */
+export interface LoginThrottleOptions {
+  /** For one account from one address, in a window. Default 10. */
+  readonly accountAndAddressFailures?: number | undefined
+  /** From one address (an IPv6 /64), whatever the account, in a window. Default 100. */
+  readonly addressFailures?: number | undefined
+  /** How long these failures count, from the first on. Default 900: 15 minutes. */
+  readonly windowSeconds?: number | undefined
+  /** For one account in a day, from all addresses that it never logged in from. Default and most: 100
+   *  (NIST SP 800-63B 3.2.2). */
+  readonly accountFailures?: number | undefined
 }
+
+/** {@link LoginThrottleOptions}, complete. */
+export type LoginThrottleConfig = { readonly [Key in keyof LoginThrottleOptions]-?: number }
 
 /** Who tries to log in. */
 export interface LoginAttempt {
@@ -33,15 +37,18 @@ export interface LoginThrottle {
    * Rejects with `too_many_attempts`, or with `credentials_unavailable` where nothing can be counted.
    */
   admit: (attempt: LoginAttempt) => Promise<void>
-  /** Forgets the account's failures from here, and knows the address from now on. */
+  /** Forgets the account's failures, and knows the address from now on. */
   succeeded: (attempt: LoginAttempt) => Promise<void>
+  /** Takes an attempt back that came to nothing by our own trouble. */
+  released: (attempt: LoginAttempt) => Promise<void>
 }
 
 type Limit = ThrottledEvent['limit']
 
 const COLLECTION = 'login_attempts'
+const DAY_SECONDS = 24 * 60 * 60
 /** How long an address is known to be one of an account's, in seconds. */
-const KNOWN_SECONDS = 90 * 24 * 60 * 60
+const KNOWN_SECONDS = 90 * DAY_SECONDS
 
 /** Creates the throttle. `openDatabase` is asked on the first login. */
 export function createLoginThrottle(
@@ -87,6 +94,11 @@ export function createLoginThrottle(
           if (full) throw refuse(limit, full, attempt)
         }
       }),
+    released: attempt =>
+      run(async limiters => {
+        const counts = [...toCounts(toKeys(attempt), false)]
+        await Promise.all(counts.map(([limit, key]) => limiters[limit].reward(key, 1)))
+      }),
     succeeded: attempt =>
       run(async limiters => {
         const { account, pair, address } = toKeys(attempt)
@@ -129,7 +141,7 @@ async function createLimiters(
     })
   return {
     account_and_address: create('pair', config.accountAndAddressFailures, config.windowSeconds),
-    account: create('account', config.accountFailures, config.windowSeconds),
+    account: create('account', config.accountFailures, DAY_SECONDS),
     address: create('address', config.addressFailures, config.windowSeconds),
     known: create('known', 1, KNOWN_SECONDS),
   }
