@@ -1,5 +1,6 @@
+import { createSecretKey, randomBytes } from 'node:crypto'
 import type { Request } from 'express'
-import type { Collection } from 'mongodb'
+import type { Collection, Document } from 'mongodb'
 import { createIssuers } from './access-tokens/issuers.js'
 import type { Issuer } from './access-tokens/issuers.js'
 import { createKeyRing } from './access-tokens/key-ring.js'
@@ -23,14 +24,24 @@ import { createEvents } from './events.js'
 import { openTeamDatabase } from './mongo/team-database.js'
 import type { CustomUserDataOptions } from './options.js'
 import { parseKeys, parseOptions } from './parse-options.js'
-import type { OwnIssuer } from './parse-options.js'
+import type { Config, OwnIssuer } from './parse-options.js'
 import { createReadiness } from './readiness.js'
 import type { Readiness } from './readiness.js'
 import { createJwksRoute } from './routes/jwks.js'
+import { createLoginFlow } from './routes/login-flow.js'
 import { createLoginRoute } from './routes/login.js'
+import { createLogoutAllRoute, createOwnSessionsRouter } from './routes/own-sessions.js'
 import { createLogoutRoute, createRefreshRoute } from './routes/refresh-and-logout.js'
+import { bodyTransport, createCookieTransport } from './routes/refresh-transport.js'
+import type { RefreshTransport } from './routes/refresh-transport.js'
+import { createDisabledUsers } from './sessions/disabled-users.js'
+import { createRevocations } from './sessions/revocations.js'
+import { createSessionChecks } from './sessions/session-checks.js'
+import { deriveSessionSecret, prepareSessionSecrets } from './sessions/session-secrets.js'
+import type { SessionSecret } from './sessions/session-secrets.js'
 import { createSessionStore } from './sessions/session-store.js'
-import type { SessionDocument } from './sessions/session-store.js'
+import { createSessions } from './sessions/sessions.js'
+import { createLoginThrottle } from './throttle/login-throttle.js'
 import { createTokenIssuer } from './token-issuer.js'
 import type { AuthenticatedUser, CustomDataOf, DeepReadonly, DefaultDocument } from './types.js'
 
@@ -38,22 +49,22 @@ import type { AuthenticatedUser, CustomDataOf, DeepReadonly, DefaultDocument } f
  * Creates an instance. `collection`, `issuer`, `audience` and `secret` (or `keys`) are the team's to know, or
  * `trustedIssuers` where others issue the tokens; every other option has a default. Throws an `OptionError` that says what to write instead.
  *
- * @typeParam Document the documents of the collection, as `req.user.customData` is to be typed
+ * @typeParam Data the documents of the collection, as `req.user.customData` is to be typed
  */
-export function createCustomUserData<Document extends object = DefaultDocument>(
-  options: CustomUserDataOptions<Document> & { readonly requireDocument: true },
-): CustomUserData<DeepReadonly<Document>>
-export function createCustomUserData<Document extends object = DefaultDocument>(
-  options: CustomUserDataOptions<Document>,
-): CustomUserData<CustomDataOf<Document>>
+export function createCustomUserData<Data extends object = DefaultDocument>(
+  options: CustomUserDataOptions<Data> & { readonly requireDocument: true },
+): CustomUserData<DeepReadonly<Data>>
+export function createCustomUserData<Data extends object = DefaultDocument>(
+  options: CustomUserDataOptions<Data>,
+): CustomUserData<CustomDataOf<Data>>
 export function createCustomUserData(options: CustomUserDataOptions<object>): CustomUserData<object> {
   const config = parseOptions(options)
   const { clock, clockToleranceMs, realm } = config
   const events = createEvents()
   const database = openTeamDatabase(config.collection)
   const index = createUserIdIndex(config, events)
-  const sessions = createSessionStore(config, openSessions, events, clock)
-  const readiness = createReadiness({ database, index, sessions, events }, config.loadTimeoutMs)
+  const sessionStore = createSessionStore(config, openSessions, events, clock)
+  const readiness = createReadiness({ database, index, sessions: sessionStore, events }, config.loadTimeoutMs)
   const loader = startedBy(createLoader(config, database, index, events), readiness)
   const snapshots = createSnapshots(config, loader, clock)
 
@@ -65,12 +76,28 @@ export function createCustomUserData(options: CustomUserDataOptions<object>): Cu
   const issuers = createIssuers([...ours, ...trusted])
   const readToken = createTokenReader(config.tokenPlaces)
   const verifyToken = createTokenVerifier(config.maxTokenLength, issuers, clock)
-  const authenticator = createAuthenticator(config, verifyToken, snapshots)
-  const parts = { issuers, authenticator, snapshots, sessions, clock }
+  const revocations = createRevocations(toRevocationTtls(config), config.own?.issuer, clock)
+  const sessionChecks = createSessionChecks(config.sessionCheckIntervalMs, sessionStore, revocations, clock)
+  const authenticator = createAuthenticator(config, { verifyToken, snapshots, revocations, sessionChecks })
+
+  const disabledUsers = createDisabledUsers(config.sessionTimeoutMs, openSessions, clock)
+  const sessions = createSessions(config, {
+    store: sessionStore,
+    disabledUsers,
+    secrets: toSessionSecrets(config, ownKeys),
+    revocations,
+    events,
+    clock,
+  })
+  const transport = createTransport(config)
+  const parts = { issuers, authenticator, snapshots, sessions, revocations, clock }
   const tokenIssuer =
     config.own && ownKeys && createTokenIssuer({ ...config, ...config.own }, { ...parts, keys: ownKeys })
+  const throttle = config.loginThrottle
+    ? createLoginThrottle(config.loginThrottle, database.database, config.sessionTimeoutMs, events)
+    : undefined
 
-  function openSessions(): Promise<Collection<SessionDocument>> {
+  function openSessions<T extends Document>(): Promise<Collection<T>> {
     const { sessionCollection } = config
     return sessionCollection ? openTeamDatabase(sessionCollection).collection() : database.sibling('sessions')
   }
@@ -79,16 +106,32 @@ export function createCustomUserData(options: CustomUserDataOptions<object>): Cu
     authenticate: options => createAuthenticateMiddleware(authenticator, readToken, realm, options),
     attach: options => createAttachMiddleware(config, snapshots, options),
     strategy: () => createStrategy(authenticator, readToken, realm),
-    login: (verifyCredentials, options) =>
-      createLoginRoute(config, needOwn(tokenIssuer, 'login()').issue, verifyCredentials, options),
-    refresh: () => createRefreshRoute(needOwn(tokenIssuer, 'refresh()').refresh),
-    logout: () => createLogoutRoute(sessions),
+    login(verifyCredentials, options) {
+      const issuer = needOwn(tokenIssuer, 'login()')
+      const flow = createLoginFlow(config, { tokenIssuer: issuer, disabledUsers, throttle, events })
+      return createLoginRoute(flow, transport, verifyCredentials, options)
+    },
+    refresh: () => createRefreshRoute(needOwn(tokenIssuer, 'refresh()'), transport),
+    logout: () => createLogoutRoute(sessions, transport),
+    logoutAll: () => createLogoutAllRoute(sessions, realm),
+    ownSessions: () => createOwnSessionsRouter(sessions, realm),
     errorHandler: createErrorHandler,
     passwordCredentials: options => createPasswordCredentials(options, config.loadTimeoutMs, events),
     user: requireUser,
-    issueTokens: userId => needOwn(tokenIssuer, 'issueTokens()').issue(userId),
+    issueTokens: (userId, origin) => needOwn(tokenIssuer, 'issueTokens()').issue(userId, origin),
     verifyToken: authenticator.authenticate,
     invalidate: snapshots.invalidate,
+    sessions: sessions.list,
+    async revoke(target) {
+      if (typeof target === 'string') await sessions.revokeUser(target)
+      else await sessions.revokeSession(target.sid)
+    },
+    async disable(userId) {
+      await disabledUsers.add(userId)
+      await sessions.revokeUser(userId)
+    },
+    enable: disabledUsers.remove,
+    deleteSessions: sessions.deleteUser,
     replaceKeys: keys => {
       needOwn(ownKeys, 'replaceKeys()').replace({ keys: parseKeys(keys) })
     },
@@ -100,6 +143,36 @@ export function createCustomUserData(options: CustomUserDataOptions<object>): Cu
     },
     events: events.emitter,
   }
+}
+
+/** Of our tokens none lives longer than this; of others' a revocation is remembered as long as a session may live. */
+function toRevocationTtls(config: Config): { readonly sessionMs: number; readonly userMs: number } {
+  return {
+    sessionMs: config.accessTokenTtlSeconds * 1000 + config.clockToleranceMs,
+    userMs: config.refreshTokenTtlSeconds * 1000,
+  }
+}
+
+/** Successors are derived with secrets of their own, so that a new signing key ends no session. */
+function toSessionSecrets(
+  config: Config,
+  ownKeys: KeyRing | undefined,
+): readonly [SessionSecret, ...SessionSecret[]] {
+  const [first, ...others] = config.sessionSecrets ? prepareSessionSecrets(config.sessionSecrets) : []
+  if (first) return [first, ...others]
+  const signer = ownKeys?.signer().signingKey
+  // Without keys of its own the instance has no sessions.
+  if (!signer) return [deriveSessionSecret(createSecretKey(randomBytes(32)))]
+  if (signer.type === 'secret') return [deriveSessionSecret(signer)]
+  throw new OptionError(
+    'createCustomUserData: give "sessionSecrets", a list of random texts of 32 bytes or more.',
+  )
+}
+
+function createTransport({ refreshTokenTransport, refreshTokenTtlSeconds }: Config): RefreshTransport {
+  if (refreshTokenTransport === 'body') return bodyTransport
+  const options = refreshTokenTransport === 'cookie' ? {} : refreshTokenTransport.cookie
+  return createCookieTransport(options, refreshTokenTtlSeconds)
 }
 
 /** Ourselves, as one of the issuers whose tokens are accepted: our tokens have all of RFC 9068 2.2's claims. */

@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events'
-import type { ErrorRequestHandler, Request, RequestHandler } from 'express'
+import type { ErrorRequestHandler, Request, RequestHandler, Router } from 'express'
 import type { Strategy } from 'passport'
 import type { KeyOptions } from './access-tokens/keys.js'
 import type { AttachOptions } from './authenticate/attach.js'
@@ -7,6 +7,8 @@ import type { AuthenticateOptions } from './authenticate/middleware.js'
 import type { PasswordCredentialsOptions } from './credentials/password-credentials.js'
 import type { CustomUserDataEvents } from './events.js'
 import type { LoginOptions, Scalar, VerifyCredentials } from './routes/login.js'
+import type { SessionOrigin } from './sessions/session-store.js'
+import type { SessionInfo } from './sessions/sessions.js'
 import type { AuthenticatedUser, TokenAnswer } from './types.js'
 
 /** One instance: middleware, route factories and functions over one collection of custom data. */
@@ -32,8 +34,22 @@ export interface CustomUserData<CustomData> {
   passwordCredentials(options: PasswordCredentialsOptions): VerifyCredentials
   /** The `req.user` of a guarded request, with this instance's type. Throws a `TypeError` where no guard ran. */
   user(req: Request): AuthenticatedUser<CustomData>
-  /** Starts a session for a user whom the app has authenticated by itself. */
-  issueTokens(userId: string): Promise<TokenAnswer<CustomData>>
+  /** `POST`, behind the guard: ends all sessions of the user. */
+  logoutAll(): RequestHandler
+  /** "My devices", behind the guard: `GET /` lists the user's sessions, `DELETE /:sid` ends one. */
+  ownSessions(): Router
+  /** Begins a session for a user whom the app has authenticated by itself; `origin` is what the user will know it by. */
+  issueTokens(userId: string, origin?: Partial<SessionOrigin>): Promise<TokenAnswer<CustomData>>
+  /** A user's sessions, newest first. */
+  sessions(userId: string): Promise<SessionInfo[]>
+  /** Ends one session, or all of a user's. After it no refresh succeeds, and this process serves none of their tokens. */
+  revoke(target: string | { readonly sid: string }): Promise<void>
+  /** Revokes, and refuses new logins until `enable()`. */
+  disable(userId: string): Promise<void>
+  /** Lets a disabled user log in again. */
+  enable(userId: string): Promise<void>
+  /** Revokes a user's sessions and removes what is stored of them. */
+  deleteSessions(userId: string): Promise<void>
   /** The user of an access token, for sockets and jobs. Rejects with a `CustomUserDataError`. */
   verifyToken(token: string): Promise<AuthenticatedUser<CustomData>>
   /** Drops the copies of a user in this process, and has loads that are under way repeated. */

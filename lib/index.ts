@@ -3,7 +3,16 @@ export type { CustomUserData } from './custom-user-data.js'
 export type { CustomUserDataOptions } from './options.js'
 export { CustomUserDataError, OptionError } from './errors.js'
 export type { ErrorCode } from './errors.js'
-export type { CustomUserDataEvents, KeySetFailedEvent, LoadFailedEvent, WarningEvent } from './events.js'
+export type {
+  CustomUserDataEvents,
+  HookFailedEvent,
+  KeySetFailedEvent,
+  LoadFailedEvent,
+  RevokedEvent,
+  SessionEvent,
+  ThrottledEvent,
+  WarningEvent,
+} from './events.js'
 export type { Clock } from './clock.js'
 export type { Algorithm } from './access-tokens/algorithms.js'
 export type { TokenProfile } from './access-tokens/claims.js'
@@ -16,7 +25,12 @@ export { hashPassword } from './credentials/argon2.js'
 export type { PasswordCredentialsOptions } from './credentials/password-credentials.js'
 export type { ToFieldValues } from './custom-data/loader.js'
 export type { CollectionLike } from './mongo/team-database.js'
-export type { LoginOptions, Scalar, VerifiedUser, VerifyCredentials } from './routes/login.js'
+export type { LoginHooks, VerifiedUser, VerifyOutcome } from './routes/login-flow.js'
+export type { LoginOptions, Scalar, VerifyCredentials } from './routes/login.js'
+export type { RefreshCookieOptions } from './routes/refresh-transport.js'
+export type { SessionOrigin } from './sessions/session-store.js'
+export type { SessionInfo } from './sessions/sessions.js'
+export type { LoginThrottleOptions } from './throttle/login-throttle.js'
 export type {
   AccessTokenClaims,
   AuthenticatedUser,

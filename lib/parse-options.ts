@@ -124,7 +124,10 @@ const schema = z.strictObject({
   rotateRefreshTokens: z.boolean('write true or false').default(true),
   reuseWindowSeconds: whole(0, 60).optional(),
   sessionSecrets: z
-    .array(z.custom<string | Uint8Array | KeyObject>(isSecret, 'write text, bytes or a KeyObject'), 'write a list of secrets')
+    .array(
+      z.custom<string | Uint8Array | KeyObject>(isSecret, 'write text, bytes or a KeyObject'),
+      'write a list of secrets',
+    )
     .min(1, 'write one secret or more')
     .optional(),
   refreshTokenTransport: z
@@ -144,9 +147,7 @@ const schema = z.strictObject({
       }),
     ])
     .prefault({}),
-  hooks: z
-    .strictObject({ beforeLogin: callback.optional(), afterLogin: callback.optional() })
-    .default({}),
+  hooks: z.strictObject({ beforeLogin: callback.optional(), afterLogin: callback.optional() }).default({}),
   sessionTimeoutMs: whole(1, MAX_TIMER_MS).default(3_000),
   verifyCredentialsTimeoutMs: whole(1, MAX_TIMER_MS).default(10_000),
 
@@ -193,7 +194,8 @@ export type Config = Omit<
 export function parseOptions(options: unknown): Config {
   const result = schema.safeParse(options)
   if (!result.success) throw new OptionError(explain(result.error))
-  const { issuer, audience, clientId, secret, keys, clockToleranceSeconds, reuseWindowSeconds, ...config } = result.data
+  const { issuer, audience, clientId, secret, keys, clockToleranceSeconds, reuseWindowSeconds, ...config } =
+    result.data
   const own = parseOwnIssuer({ issuer, audience, clientId, secret, keys }, config.trustedIssuers.length > 0)
   requireDistinct(own, config.trustedIssuers)
   return {

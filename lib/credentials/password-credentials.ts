@@ -64,7 +64,11 @@ export function createPasswordCredentials(
     return (await verifyPassword(await decoy, password, signal)) && false
   }
 
-  async function isPasswordOf(user: Document | undefined, password: string, signal: AbortSignal): Promise<boolean> {
+  async function isPasswordOf(
+    user: Document | undefined,
+    password: string,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const hash: unknown = user?.[hashField]
     if (typeof hash !== 'string') return verifyDecoy(password, signal)
     return verifyPassword(hash, password, signal).catch((error: unknown) => {
@@ -88,7 +92,8 @@ export function createPasswordCredentials(
   }
 
   return Object.assign(verify, {
-    account: (body: Readonly<Record<string, Scalar>>) => requireText(body, usernameField, MAX_USERNAME_LENGTH),
+    account: (body: Readonly<Record<string, Scalar>>) =>
+      requireText(body, usernameField, MAX_USERNAME_LENGTH),
   })
 }
 

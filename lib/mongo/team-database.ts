@@ -27,6 +27,8 @@ export interface TeamDatabase {
   collection<T extends Document = Document>(): Promise<Collection<T>>
   /** Another collection of the same database. */
   sibling<T extends Document = Document>(name: string): Promise<Collection<T>>
+  /** The database itself. */
+  database: () => Promise<Db>
   /** The driver's ObjectId class. */
   objectIdClass(): Promise<ObjectIdClass>
   /** The size of the connection pool. */
@@ -57,6 +59,7 @@ export function openTeamDatabase(given: CollectionLike): TeamDatabase {
         ? (await database()).collection<T>(given.collectionName)
         : (given as unknown as Collection<T>),
     sibling: async <T extends Document>(name: string) => (await database()).collection<T>(name),
+    database,
     objectIdClass() {
       objectId ??= database().then(readObjectIdClass)
       objectId.catch(() => (objectId = undefined))

@@ -136,7 +136,9 @@ function refused(): CustomUserDataError {
 }
 
 function tooSlow(cause: unknown): CustomUserDataError {
-  return new CustomUserDataError('credentials_unavailable', 'Credentials could not be checked in time.', { cause })
+  return new CustomUserDataError('credentials_unavailable', 'Credentials could not be checked in time.', {
+    cause,
+  })
 }
 
 function toError(thrown: unknown): Error {

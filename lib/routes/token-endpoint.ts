@@ -7,7 +7,15 @@ import { sendTokenError } from './token-error.js'
 export type RequestBody = Readonly<Record<string, unknown>>
 
 /** What an endpoint does with a body; `undefined` is answered with 204. */
-export type EndpointHandler = (body: RequestBody, req: Request) => Promise<object | undefined>
+export type EndpointHandler = (body: RequestBody, req: Request, res: Response) => Promise<object | undefined>
+
+/** What an endpoint is. */
+export interface EndpointOptions {
+  /** Shows in stack traces and profiles. */
+  readonly name: string
+  /** Whether a request without a body is malformed. */
+  readonly needsBody: boolean
+}
 
 const MAX_BODY_BYTES = 100 * 1024
 
@@ -15,7 +23,7 @@ const MAX_BODY_BYTES = 100 * 1024
  * Creates a POST endpoint in the manner of RFC 6749 section 5: it reads JSON or a form (or takes what the app's own
  * parsers made of it, checked again), answers JSON that no cache keeps, and renders every error itself.
  */
-export function createTokenEndpoint(name: string, handle: EndpointHandler): RequestHandler {
+export function createTokenEndpoint(options: EndpointOptions, handle: EndpointHandler): RequestHandler {
   const parsers = [
     express.json({ limit: MAX_BODY_BYTES }),
     express.urlencoded({ limit: MAX_BODY_BYTES, extended: false }),
@@ -24,14 +32,15 @@ export function createTokenEndpoint(name: string, handle: EndpointHandler): Requ
     res.set({ 'Cache-Control': 'no-store', Pragma: 'no-cache' })
     try {
       requirePost(req)
-      const answer = await handle(await readBody(req, res, parsers), req)
+      const body = options.needsBody ? await readBody(req, res, parsers) : {}
+      const answer = await handle(body, req, res)
       if (answer === undefined) res.status(204).end()
       else res.status(200).json(answer)
     } catch (error) {
       sendTokenError(res, error)
     }
   }
-  return Object.defineProperty(endpoint, 'name', { value: name })
+  return Object.defineProperty(endpoint, 'name', { value: options.name })
 }
 
 function requirePost(req: Request): void {

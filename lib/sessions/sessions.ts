@@ -19,7 +19,7 @@ import type { SessionOrigin, SessionStore } from './session-store.js'
 /** How refresh tokens are exchanged. */
 export interface ExchangeConfig {
   /** `false`: a refresh token stays the same, for clients that cannot follow. */
-  readonly rotate: boolean
+  readonly rotateRefreshTokens: boolean
   /** How long a token that was exchanged still gets its successor, in ms; `undefined`: until that one is used. */
   readonly reuseWindowMs: number | undefined
 }
@@ -73,12 +73,12 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
 
   async function exchange(token: RefreshToken): Promise<OpenSession> {
     const successor = deriveSuccessor(token, newest)
-    const session = config.rotate
+    const session = config.rotateRefreshTokens
       ? await store.exchange({ token, successor, secretName: newest.name })
       : await store.touch(token)
     if (!session) return answerReplay(token)
     events.emit('refreshed', { userId: session.userId, sid: token.sid })
-    return toOpen(session, config.rotate ? successor : token)
+    return toOpen(session, config.rotateRefreshTokens ? successor : token)
   }
 
   /** The token is not the current one: the last but one is answered again, an older one is a sign of theft. */
