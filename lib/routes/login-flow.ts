@@ -4,6 +4,7 @@ import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import { toDeviceLabel } from '../sessions/device.js'
 import type { DisabledUsers } from '../sessions/disabled-users.js'
+import { toPlainAddress } from '../throttle/address.js'
 import type { LoginAttempt, LoginThrottle } from '../throttle/login-throttle.js'
 import type { TokenIssuer } from '../token-issuer.js'
 import type { TokenAnswer } from '../types.js'
@@ -85,11 +86,12 @@ export function createLoginFlow(config: LoginConfig, parts: LoginParts): LoginFl
 
   return async login => {
     const { req, account } = login
-    const attempt = { account, address: req.ip }
+    const address = toPlainAddress(req.ip)
+    const attempt = { account, address }
     await throttle?.admit(attempt)
     try {
       const user = await authenticate(login)
-      const origin = { device: toDeviceLabel(req.headers['user-agent']), address: req.ip ?? null }
+      const origin = { device: toDeviceLabel(req.headers['user-agent']), address: address ?? null }
       const answer = await tokenIssuer.issue(user.id, origin)
       // A count that could not be put right is no reason to withhold what was issued.
       await throttle?.succeeded(attempt).catch(() => undefined)
@@ -115,7 +117,7 @@ async function callVerify(
 async function callBefore(config: LoginConfig, user: VerifiedUser, req: Request): Promise<boolean> {
   const { beforeLogin } = config.hooks
   if (!beforeLogin) return true
-  const verdict = await callInTime('beforeLogin', config, async () => beforeLogin(user, req))
+  const verdict = await callInTime('beforeLogin', config, () => Promise.resolve(beforeLogin(user, req)))
   return verdict !== false
 }
 

@@ -5,11 +5,13 @@ import { isIPv6 } from 'node:net'
  * IPv6 address, of which one client has 2^64 (RFC 6177). `undefined` where there is none.
  */
 export function toClientNetwork(address: string | undefined): string | undefined {
-  if (address === undefined) return undefined
-  const mapped = /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/i.exec(address)?.[1]
-  if (mapped !== undefined) return mapped
-  const plain = address.replace(/%.*$/, '')
-  return isIPv6(plain) ? `${firstGroups(plain, 4)}::/64` : address
+  const plain = toPlainAddress(address)?.replace(/%.*$/, '')
+  return plain !== undefined && isIPv6(plain) ? `${firstGroups(plain, 4)}::/64` : plain
+}
+
+/** An address as one would write it: an IPv4 address that is written as IPv6 as IPv4. */
+export function toPlainAddress(address: string | undefined): string | undefined {
+  return address?.replace(/^::ffff:(?=\d{1,3}(?:\.\d{1,3}){3}$)/i, '')
 }
 
 /** The first groups of an IPv6 address, written out: an abbreviated one has its zeros put back. */
