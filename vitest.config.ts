@@ -17,8 +17,8 @@ export default defineConfig({
         [
           { find: /^express$/, replacement: 'express4' },
           { find: /^mongodb$/, replacement: 'mongodb6' },
+          // Consumers run in processes of their own, which no alias reaches, and bring the peers they name.
         ],
-        // Consumers run in processes of their own, which do not see these names and have their own peers.
         ['test/package/**'],
       ),
     ],
@@ -38,14 +38,14 @@ export default defineConfig({
 function project(
   name: string,
   peers: { find: RegExp; replacement: string }[],
-  exclude: string[] = [],
+  notHere: string[] = [],
 ): TestProjectInlineConfiguration {
   return {
     resolve: { alias: [ownName, ...peers] },
     test: {
       name,
       include: ['test/**/*.test.ts'],
-      exclude: [...configDefaults.exclude, 'test/consumers/**', 'test/bench/**', ...exclude],
+      exclude: [...configDefaults.exclude, 'test/consumers/**', 'test/bench/**', ...notHere],
       pool: 'forks',
       testTimeout: 20_000,
       hookTimeout: 20_000,
