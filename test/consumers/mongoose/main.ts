@@ -24,13 +24,16 @@ const byModel = createApp(ProfileModel.collection)
 // The driver beside this package is not the app's own, and each refuses the other's values.
 assert.notEqual(mongoose.mongo.BSON.ObjectId, BSON.ObjectId)
 
+// Asked before there is a database to ask: it waits for one.
+const ready = Promise.all([byConnection.userData.ready(), byModel.userData.ready()])
 await mongoose.connect(MONGODB_URI, { dbName: MONGODB_DATABASE })
+await ready
+
 const userId = new mongoose.Types.ObjectId()
 await ProfileModel.create({ userId, language: 'de' })
 
 const afterwards = createApp(mongoose.connection.collection('custom_user_data'))
 for (const { app, userData } of [byConnection, byModel, afterwards]) {
-  await userData.ready()
   const me = await loginAndReadMe(app, userId.toHexString())
   assert.deepEqual(me, { id: userId.toHexString(), userId: userId.toHexString(), language: 'de' })
   userData.close()
@@ -44,6 +47,8 @@ function createApp(collection: CollectionLike) {
     secret: 'a secret of a consumer, 32 bytes or more',
     issuer: 'https://issuer.example.com',
     audience: 'https://api.example.com',
+    // Connecting is within it.
+    loadTimeoutMs: 10_000,
   })
   const app = express()
   app.post(
