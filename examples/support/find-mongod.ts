@@ -122,7 +122,8 @@ async function sha256(path: string): Promise<string> {
   return hash.digest('hex')
 }
 
-function cacheFolder(): string {
+/** Where downloads are kept: outside the work tree, so that clones share them. */
+export function cacheFolder(): string {
   const base = process.env['XDG_CACHE_HOME'] ?? ''
   return join(base === '' ? join(homedir(), '.cache') : base, 'express-custom-user-data')
 }

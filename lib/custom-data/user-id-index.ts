@@ -10,7 +10,7 @@ import { createIndexCommand, ensureIndex, listIndexes } from '../mongo/indexes.j
 export type UserIdIndexName = string | undefined
 
 /** Thrown by `ready()` where the unique index that the team asked for cannot be made. */
-export class UserIdIndexConflictError extends Error {
+class UserIdIndexConflictError extends Error {
   override readonly name = 'UserIdIndexConflictError'
   readonly code = 'user_id_index_conflict'
 }
