@@ -17,9 +17,9 @@ export default defineConfig({
         [
           { find: /^express$/, replacement: 'express4' },
           { find: /^mongodb$/, replacement: 'mongodb6' },
-          // Consumers run in processes of their own, which no alias reaches, and bring the peers they name.
         ],
-        ['test/package/**'],
+        // Consumers and examples run in processes of their own, which no alias reaches, and bring the peers they name.
+        ['test/package/**', 'test/examples/**'],
       ),
     ],
     // Here and not in the projects: one MongoDB serves both.

