@@ -46,7 +46,10 @@ export function createReadiness(
   async function ping(): Promise<void> {
     await withDeadline(timeoutMs, async signal => {
       const limits = { signal, maxTimeMS: timeoutMs, projection: { _id: 1 } }
-      return (await database.collection()).findOne({}, { ...PLAIN_BSON, readPreference: 'primary', ...limits })
+      return (await database.collection()).findOne(
+        {},
+        { ...PLAIN_BSON, readPreference: 'primary', ...limits },
+      )
     })
   }
 

@@ -24,6 +24,10 @@ export interface UserIdIndexConfig {
 
 const INDEX_NAME = 'express_custom_user_data'
 const PRIMARY_KEY_INDEX = '_id_'
+const WHY_NOT = {
+  unauthorized: 'this database user may not create one',
+  conflict: 'one that is hidden, or has the same name, stands in its place: drop it',
+}
 
 /** The index on the user id field, as it stands. */
 export interface UserIdIndex {
@@ -61,17 +65,17 @@ async function createOrExplain(
   config: UserIdIndexConfig,
   events: Events,
 ): Promise<void> {
-  const { userIdField } = config
+  const { userIdField, uniqueUserId } = config
   const options = indexOptions(config)
   const outcome = await ensureIndex(collection, userIdField, options)
   if (outcome === 'there') return
   const command = createIndexCommand(collection.collectionName, userIdField, options)
-  if (outcome === 'conflict') throw conflict(collection, userIdField, command)
+  if (outcome === 'conflict' && uniqueUserId) throw conflict(collection, userIdField, command)
   events.warn({
     code: 'user_id_index_missing',
     message:
-      `There is no usable index on "${userIdField}" of ${collection.namespace}, and this database user may not ` +
-      `create one. Until somebody runs the following, each load reads the whole collection: ${command}`,
+      `There is no usable index on "${userIdField}" of ${collection.namespace}, and ${WHY_NOT[outcome]}. ` +
+      `Until somebody runs the following, each load reads the whole collection: ${command}`,
   })
 }
 

@@ -82,6 +82,8 @@ describe('the query for a document', () => {
     const whole = await find({})
     const part = await find({ projection: { n: 1 } })
     // The field name, its type, the length and the text with their terminators.
-    expect((whole?.['size'] as number) - (part?.['size'] as number)).toBe(1 + 'userId'.length + 1 + 4 + 'bob'.length + 1)
+    expect((whole?.['size'] as number) - (part?.['size'] as number)).toBe(
+      1 + 'userId'.length + 1 + 4 + 'bob'.length + 1,
+    )
   })
 })

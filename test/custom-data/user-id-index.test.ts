@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createUserIdIndex } from '../../lib/custom-data/user-id-index.js'
 import type { UserIdIndex } from '../../lib/custom-data/user-id-index.js'
 import { createEvents } from '../../lib/events.js'
+import type { WarningEvent } from '../../lib/events.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 
@@ -28,8 +29,11 @@ const UNUSABLE: GivenIndex[] = [
   { what: 'a compound one', key: { userId: 1, kind: 1 } },
   { what: 'a hashed one', key: { userId: 'hashed' } },
   { what: 'one on another field', key: { other: 1 } },
-  { what: 'a hidden one', key: { userId: 1 }, options: { hidden: true } },
-  { what: 'a case-insensitive one', key: { userId: 1 }, options: { collation: { locale: 'en', strength: 2 } } },
+  {
+    what: 'a case-insensitive one',
+    key: { userId: 1 },
+    options: { collation: { locale: 'en', strength: 2 } },
+  },
   { what: 'a partial one', key: { userId: 1 }, options: { partialFilterExpression: { active: true } } },
 ]
 
@@ -72,6 +76,19 @@ describe('the index on the user id', () => {
     expect(await index.name(collection)).toBe('express_custom_user_data')
   })
 
+  it('warns of a hidden one that stands in its place, which is no reason not to serve', async () => {
+    const collection = await collectionWith({ key: { userId: 1 }, options: { hidden: true } })
+    const events = createEvents()
+    const warnings: WarningEvent[] = []
+    events.emitter.on('warning', warning => warnings.push(warning))
+    const index = createUserIdIndex({ userIdField: 'userId', uniqueUserId: false }, events)
+    await index.ensure(collection)
+    expect(warnings).toMatchObject([
+      { code: 'user_id_index_missing', message: expect.stringContaining('hidden') },
+    ])
+    expect(await index.name(collection)).toBeUndefined()
+  })
+
   it('compares ids exactly in a case-insensitive collection', async () => {
     const collection = await database.db.createCollection('insensitive', {
       collation: { locale: 'en', strength: 2 },
@@ -79,7 +96,7 @@ describe('the index on the user id', () => {
     const index = indexOf()
     await index.ensure(collection)
     const made = (await collection.indexes()).find(({ name }) => name === 'express_custom_user_data')
-    expect(made?.['collation'] ?? SIMPLE).toMatchObject(SIMPLE)
+    expect(made?.collation ?? SIMPLE).toMatchObject(SIMPLE)
     expect(await index.name(collection)).toBe('express_custom_user_data')
   })
 
