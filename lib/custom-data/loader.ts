@@ -9,7 +9,7 @@ import { isPlainObject, toFrozenCopy } from './frozen-copy.js'
 import { hasCode } from '../mongo/indexes.js'
 import { findDocument } from './query.js'
 import type { FoundDocument } from './query.js'
-import type { TeamDatabase } from '../mongo/team-database.js'
+import type { ObjectIdClass, TeamDatabase } from '../mongo/team-database.js'
 import type { UserIdIndex, UserIdIndexName } from './user-id-index.js'
 
 /** Maps a user's id to the forms that it may have in the user id field. */
@@ -64,8 +64,10 @@ export function createLoader(
 
   async function read(userId: string, signal: AbortSignal): Promise<FoundDocument | undefined> {
     const collection = await database.collection()
-    const values = await toValues(userId, config.toFieldValues, database)
-    return limit.run(signal, () => findByIndex(collection, values, signal))
+    return limit.run(signal, async () => {
+      const values = await toValues(userId, config.toFieldValues, () => database.objectIdClass(signal))
+      return findByIndex(collection, values, signal)
+    })
   }
 
   async function findByIndex(
@@ -117,11 +119,11 @@ function concurrency(wanted = MAX_CONCURRENT_LOADS, maxPoolSize: number): number
 async function toValues(
   userId: string,
   toFieldValues: ToFieldValues | undefined,
-  database: TeamDatabase,
+  objectIdClass: () => Promise<ObjectIdClass>,
 ): Promise<readonly unknown[]> {
   if (toFieldValues) return callToFieldValues(toFieldValues, userId)
   if (!OBJECT_ID_HEX.test(userId)) return [userId]
-  const ObjectId = await database.objectIdClass()
+  const ObjectId = await objectIdClass()
   return [userId, ObjectId.createFromHexString(userId)]
 }
 

@@ -1,4 +1,5 @@
 import type { Collection, CreateIndexesOptions, IndexDescriptionInfo } from 'mongodb'
+import { withDeadline } from '../deadline.js'
 import type { Events } from '../events.js'
 import { createIndexCommand, ensureIndex, listIndexes } from '../mongo/indexes.js'
 
@@ -20,6 +21,8 @@ export interface UserIdIndexConfig {
   readonly userIdField: string
   /** Whether it is unique (and partial, so that documents without the field do not collide). */
   readonly uniqueUserId: boolean
+  /** Milliseconds that a look at the indexes may take. */
+  readonly loadTimeoutMs: number
 }
 
 const INDEX_NAME = 'express_custom_user_data'
@@ -41,10 +44,12 @@ export interface UserIdIndex {
 
 /** Creates the view of the index that loads go by. */
 export function createUserIdIndex(config: UserIdIndexConfig, events: Events): UserIdIndex {
-  const { userIdField, uniqueUserId } = config
+  const { userIdField, uniqueUserId, loadTimeoutMs } = config
   let known: UserIdIndexName
-  const usable = async (collection: Collection): Promise<IndexDescriptionInfo[]> =>
-    (await listIndexes(collection)).filter(index => givesInsertionOrder(index, userIdField))
+  async function usable(collection: Collection): Promise<IndexDescriptionInfo[]> {
+    const all = await withDeadline(loadTimeoutMs, () => listIndexes(collection))
+    return all.filter(index => givesInsertionOrder(index, userIdField))
+  }
   return {
     // Only a find is remembered: who reads the whole collection can also afford to look again.
     name: async collection => (known ??= (await usable(collection))[0]?.name),

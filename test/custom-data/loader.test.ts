@@ -38,12 +38,17 @@ async function load(userId: string, options: Options = {}): Promise<Document> {
 }
 
 /** A loader that nobody makes an index for. */
-function loaderWithoutIndex(userIdField = 'userId'): Loader {
+function loaderWithoutIndex(options: { userIdField?: string; projection?: Document } = {}): Loader {
   const events = createEvents()
   events.emitter.on('warning', () => undefined)
-  const index = createUserIdIndex({ userIdField, uniqueUserId: false }, events)
-  const config = { userIdField, maxDocumentBytes: 10_000, loadTimeoutMs: 5_000 }
-  return createLoader(config, openTeamDatabase(collection), index, events)
+  const config = {
+    userIdField: 'userId',
+    uniqueUserId: false,
+    maxDocumentBytes: 10_000,
+    loadTimeoutMs: 5_000,
+    ...options,
+  }
+  return createLoader(config, openTeamDatabase(collection), createUserIdIndex(config, events), events)
 }
 
 async function createIndex(key: Document, options: Document = {}): Promise<void> {
@@ -220,7 +225,7 @@ describe('a document belongs to a user', () => {
       { account: { id: { value: 'bob' } }, n: 6 },
     ])
     expect(await load('bob', { userIdField })).toMatchObject({ n: 5 })
-    expect(await loaderWithoutIndex(userIdField).load('bob')).toMatchObject({ data: { n: 5 } })
+    expect(await loaderWithoutIndex({ userIdField }).load('bob')).toMatchObject({ data: { n: 5 } })
   })
 
   it('by a number or a UUID, where toFieldValues says so', async () => {
@@ -370,14 +375,7 @@ describe('a projection', () => {
   })
 
   it('leaves the document’s _id known, though handlers do not get it', async () => {
-    const events = createEvents()
-    const config = { userIdField: 'userId', projection: { _id: 0, name: 1 } }
-    const loader = createLoader(
-      { ...config, maxDocumentBytes: 10_000, loadTimeoutMs: 5_000 },
-      openTeamDatabase(collection),
-      createUserIdIndex({ userIdField: 'userId', uniqueUserId: false }, events),
-      events,
-    )
+    const loader = loaderWithoutIndex({ projection: { _id: 0, name: 1 } })
     expect(await loader.load('bob')).toMatchObject({ data: { name: 'Bob' }, documentId: 1 })
   })
 })

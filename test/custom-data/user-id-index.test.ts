@@ -45,7 +45,7 @@ beforeAll(async () => {
 afterAll(() => database.close())
 
 function indexOf(options: { uniqueUserId?: boolean; userIdField?: string } = {}): UserIdIndex {
-  const config = { userIdField: 'userId', uniqueUserId: false, ...options }
+  const config = { userIdField: 'userId', uniqueUserId: false, loadTimeoutMs: 5_000, ...options }
   return createUserIdIndex(config, createEvents())
 }
 
@@ -81,7 +81,10 @@ describe('the index on the user id', () => {
     const events = createEvents()
     const warnings: WarningEvent[] = []
     events.emitter.on('warning', warning => warnings.push(warning))
-    const index = createUserIdIndex({ userIdField: 'userId', uniqueUserId: false }, events)
+    const index = createUserIdIndex(
+      { userIdField: 'userId', uniqueUserId: false, loadTimeoutMs: 5_000 },
+      events,
+    )
     await index.ensure(collection)
     expect(warnings).toMatchObject([
       { code: 'user_id_index_missing', message: expect.stringContaining('hidden') },
