@@ -86,6 +86,7 @@ const DAY_SECONDS = 86_400
 const YEAR_SECONDS = 365 * DAY_SECONDS
 /** Node's timers take no more. */
 const MAX_TIMER_MS = 2 ** 31 - 1
+const NAME_YOUR_API = 'name your API, e.g. "https://api.example.com"'
 
 const name = z.string({ error: 'write a text that is not empty' }).min(1, 'write a text that is not empty')
 const printable = name.regex(
@@ -120,7 +121,7 @@ const schema = z.strictObject({
   collection,
   issuer: name.describe('a URL that names your service'),
   audience: z
-    .union([name, z.array(name).min(1)], { error: 'name your API, e.g. "https://api.example.com"' })
+    .union([name, z.array(name).min(1, NAME_YOUR_API)], { error: NAME_YOUR_API })
     .transform(value => (typeof value === 'string' ? [value] : value)),
   secret: z
     .custom(value => typeof value === 'string' || isObject(value), 'write text, bytes or a KeyObject')
@@ -133,7 +134,10 @@ const schema = z.strictObject({
   userIdField: name.regex(/^[^$.\0][^$\0]*$/, 'write the name of a field, e.g. "userId"').default('userId'),
   toFieldValues: callback.optional(),
   projection: z
-    .custom<Record<string, unknown>>(isObject, 'write a $project stage, e.g. { secret: 0 }')
+    .custom<Record<string, unknown>>(
+      value => isObject(value) && !Array.isArray(value),
+      'write a $project stage, e.g. { secret: 0 }',
+    )
     .optional(),
   schema: z
     .custom<StandardSchemaV1>(
