@@ -21,7 +21,7 @@ import { createUserIdIndex } from './custom-data/user-id-index.js'
 import { createEvents } from './events.js'
 import type { CustomUserDataEvents } from './events.js'
 import { openTeamDatabase } from './mongo/team-database.js'
-import { parseOptions, parseOwnKeys } from './options.js'
+import { parseNewKeys, parseOptions } from './options.js'
 import type { Config, CustomUserDataOptions } from './options.js'
 import { createReadiness } from './readiness.js'
 import type { Readiness } from './readiness.js'
@@ -120,7 +120,7 @@ export function createCustomUserData(options: CustomUserDataOptions<object>): Cu
     verifyToken: authenticator.authenticate,
     invalidate: snapshots.invalidate,
     replaceKeys(next) {
-      keys.replace(parseOwnKeys({ keys: next }))
+      keys.replace(parseNewKeys(next))
     },
     ready: readiness.ready,
     close: snapshots.close,
