@@ -10,7 +10,7 @@ import { hasCode } from '../mongo/indexes.js'
 import { findDocument } from './query.js'
 import type { FoundDocument } from './query.js'
 import type { TeamDatabase } from '../mongo/team-database.js'
-import type { UserIdIndex } from './user-id-index.js'
+import type { UserIdIndex, UserIdIndexName } from './user-id-index.js'
 
 /** Maps a user's id to the forms that it may have in the user id field. */
 export type ToFieldValues = (userId: string) => readonly unknown[]
@@ -48,7 +48,7 @@ export interface Loader {
 /** The most loads in flight where the pool would allow more. */
 const MAX_CONCURRENT_LOADS = 50
 const OBJECT_ID_HEX = /^[0-9a-f]{24}$/
-/** BadValue and IndexNotFound: what the server says to a hint at an index that is gone. */
+/** BadValue and IndexNotFound: what the server says to a hint at an index that is gone, or not ready yet. */
 const HINT_REFUSED = [2, 27]
 const NO_DOCUMENT: LoadedDocument = { data: Object.freeze({}), exists: false, documentId: undefined, size: 0 }
 
@@ -74,14 +74,17 @@ export function createLoader(
     signal: AbortSignal,
   ): Promise<FoundDocument | undefined> {
     const { userIdField, projection, maxDocumentBytes, loadTimeoutMs: timeoutMs } = config
-    const attempt = async (): Promise<FoundDocument | undefined> => {
-      const query = { userIdField, values, projection, maxDocumentBytes, index: await index.name(collection) }
-      return findDocument(collection, query, { timeoutMs, signal })
-    }
-    return attempt().catch((error: unknown) => {
+    const attempt = (by: UserIdIndexName): Promise<FoundDocument | undefined> =>
+      findDocument(
+        collection,
+        { userIdField, values, projection, maxDocumentBytes, index: by },
+        { timeoutMs, signal },
+      )
+    return attempt(await index.name(collection)).catch((error: unknown) => {
       if (!hasCode(error, ...HINT_REFUSED)) throw error
+      // Dropped, or still being built, in which case the server lists it already: so not by an index this time.
       index.forget()
-      return attempt()
+      return attempt(undefined)
     })
   }
 
