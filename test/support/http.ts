@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import express from 'express'
-import type { Express, Request, RequestHandler } from 'express'
+import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express'
 import { expect } from 'vitest'
 
 /** An app whose one route, `/me`, answers with what the middleware in front of it made of `req.user`. */
@@ -14,6 +14,14 @@ export function createEchoApp(...middleware: RequestHandler[]): Express {
     res.json({ user: req.user ?? null })
   })
   return app
+}
+
+/** An error handler of the app's own. */
+export function onError(respond: (error: Error, res: Response) => void): ErrorRequestHandler {
+  return (error: Error, _req, res, next) => {
+    respond(error, res)
+    if (!res.writableEnded) next()
+  }
 }
 
 /** An answer as it came, to a request that was sent as it stood. */
