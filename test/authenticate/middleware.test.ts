@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { IncomingMessage } from 'node:http'
+import { Socket } from 'node:net'
 import express from 'express'
-import type { ErrorRequestHandler } from 'express'
 import { CustomUserDataError } from 'express-custom-user-data'
 import type { CustomUserDataOptions } from 'express-custom-user-data'
 import request from 'supertest'
@@ -8,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createManualClock } from '../support/clock.js'
 import { openDatabase, primaryAddress } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
-import { createEchoApp, expectChallenge, sendRaw } from '../support/http.js'
+import { createEchoApp, expectChallenge, onError, sendRaw } from '../support/http.js'
 import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData, forgeToken, KID, SECRET, validClaims } from '../support/user-data.js'
 
@@ -357,7 +358,7 @@ describe('authenticate({ optional: true })', () => {
 
 describe('requireDocument: true', () => {
   it('refuses a user without a document with 403, cached or not', async () => {
-    const { app } = guard({ requireDocument: true } as Options)
+    const { app } = guard({ requireDocument: true })
     const headers = bearer(forgeToken({ claims: claims({ sub: 'nobody' }) }))
     for (const turn of ['loaded', 'cached']) {
       const answer = await sendRaw(app, { headers })
@@ -371,11 +372,12 @@ describe('an error of the guard', () => {
   async function catchError(headers: string[], options: Options = {}): Promise<CustomUserDataError> {
     const caught: unknown[] = []
     const app = guard(options).app
-    const keep: ErrorRequestHandler = (error, _req, res, _next) => {
-      caught.push(error)
-      res.end()
-    }
-    app.use(keep)
+    app.use(
+      onError((error, res) => {
+        caught.push(error)
+        res.end()
+      }),
+    )
     await sendRaw(app, { headers })
     expect(caught).toEqual([expect.any(CustomUserDataError)])
     return caught[0] as CustomUserDataError
@@ -413,10 +415,7 @@ describe('errorHandler()', () => {
       next(new Error('theirs'))
     })
     app.use(userData.errorHandler())
-    const last: ErrorRequestHandler = (error: Error, _req, res, _next) => {
-      res.status(418).json({ passedOn: error.message })
-    }
-    return app.use(last)
+    return app.use(onError((error, res) => res.status(418).json({ passedOn: error.message })))
   }
 
   it.each([
@@ -483,10 +482,10 @@ describe('errorHandler()', () => {
       next(new CustomUserDataError('invalid_token', 'Too late.'))
     })
     const handled: unknown[] = []
-    const last: ErrorRequestHandler = (error, _req, res, _next) => {
+    const last = onError((error, res) => {
       handled.push(error)
       res.end()
-    }
+    })
     app.use(userData.errorHandler(), last)
     expect(await sendRaw(app)).toMatchObject({ status: 200, body: 'begun' })
     expect(handled).toHaveLength(1)
@@ -495,6 +494,8 @@ describe('errorHandler()', () => {
 
 describe('user(req)', () => {
   it('is a TypeError where no guard ran', () => {
-    expect(() => guard().userData.user({} as express.Request)).toThrow(TypeError)
+    expect(() => guard().userData.user(new IncomingMessage(new Socket()) as express.Request)).toThrow(
+      TypeError,
+    )
   })
 })
