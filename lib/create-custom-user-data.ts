@@ -56,7 +56,7 @@ export interface CustomUserData<CustomData> {
   passwordCredentials(options: PasswordCredentialsOptions): VerifyCredentials
   /** The `req.user` of a guarded request, with this instance's type. Throws a `TypeError` where no guard ran. */
   user(req: Request): AuthenticatedUser<CustomData>
-  /** Starts a session for a user whom the app has authenticated by itself. */
+  /** Starts a session for a user whom the app has authenticated by itself; the id is 1 to 255 characters. */
   issueTokens(userId: string): Promise<TokenAnswer<CustomData>>
   /** The user of an access token, for sockets and jobs. Rejects with a `CustomUserDataError`. */
   verifyToken(token: string): Promise<AuthenticatedUser<CustomData>>
