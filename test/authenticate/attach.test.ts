@@ -134,9 +134,7 @@ describe("behind a team's own passport-jwt strategy", () => {
       (sub: string) => Object.assign(Object.create({ customData: 1 }) as object, { id: sub }),
     ],
   ])('is a clear error for an object that is %s', async (_name, verify) => {
-    const answer = await request(theirApp(verify))
-      .get('/me')
-      .auth(theirToken(), { type: 'bearer' })
+    const answer = await request(theirApp(verify)).get('/me').auth(theirToken(), { type: 'bearer' })
     expect(answer.status).toBe(500)
     expect(answer.body).toMatchObject(misconfigured)
     const error = await attachError(verify('alice'))
