@@ -21,7 +21,7 @@ import { createUserIdIndex } from './custom-data/user-id-index.js'
 import { createEvents } from './events.js'
 import type { CustomUserDataEvents } from './events.js'
 import { openTeamDatabase } from './mongo/team-database.js'
-import { parseOptions, parseOwnKeys } from './options.js'
+import { parseNewKeys, parseOptions } from './options.js'
 import type { Config, CustomUserDataOptions } from './options.js'
 import { createReadiness } from './readiness.js'
 import type { Readiness } from './readiness.js'
@@ -56,7 +56,7 @@ export interface CustomUserData<CustomData> {
   passwordCredentials(options: PasswordCredentialsOptions): VerifyCredentials
   /** The `req.user` of a guarded request, with this instance's type. Throws a `TypeError` where no guard ran. */
   user(req: Request): AuthenticatedUser<CustomData>
-  /** Starts a session for a user whom the app has authenticated by itself. */
+  /** Starts a session for a user whom the app has authenticated by itself; the id is 1 to 255 characters. */
   issueTokens(userId: string): Promise<TokenAnswer<CustomData>>
   /** The user of an access token, for sockets and jobs. Rejects with a `CustomUserDataError`. */
   verifyToken(token: string): Promise<AuthenticatedUser<CustomData>>
@@ -120,7 +120,7 @@ export function createCustomUserData(options: CustomUserDataOptions<object>): Cu
     verifyToken: authenticator.authenticate,
     invalidate: snapshots.invalidate,
     replaceKeys(next) {
-      keys.replace(parseOwnKeys({ keys: next }))
+      keys.replace(parseNewKeys(next))
     },
     ready: readiness.ready,
     close: snapshots.close,

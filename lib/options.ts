@@ -117,6 +117,9 @@ const key = z.strictObject({
   ),
 })
 
+const keyList = z.array(key, { error: 'write a list of { kid, alg, key }' }).min(1, 'write one key or more')
+const newKeys = z.strictObject({ keys: keyList })
+
 const schema = z.strictObject({
   collection,
   issuer: name.describe('a URL that names your service'),
@@ -126,10 +129,7 @@ const schema = z.strictObject({
   secret: z
     .custom(value => typeof value === 'string' || isObject(value), 'write text, bytes or a KeyObject')
     .optional(),
-  keys: z
-    .array(key, { error: 'write a list of { kid, alg, key }' })
-    .min(1, 'write one key or more')
-    .optional(),
+  keys: keyList.optional(),
 
   userIdField: name.regex(/^[^$.\0][^$\0]*$/, 'write the name of a field, e.g. "userId"').default('userId'),
   toFieldValues: callback.optional(),
@@ -185,7 +185,7 @@ export type Config = Omit<
 /** Completes the options, or throws an {@link OptionError} that names each wrong one and what to write instead. */
 export function parseOptions(options: unknown): Config {
   const result = schema.safeParse(options)
-  if (!result.success) throw new OptionError(explain(result.error))
+  if (!result.success) throw new OptionError(explain('createCustomUserData', result.error))
   const { secret, keys, clockToleranceSeconds, ...config } = result.data
   return {
     ...config,
@@ -196,8 +196,15 @@ export function parseOptions(options: unknown): Config {
   }
 }
 
+/** Checks what `replaceKeys()` is given, as the option `keys` is checked. */
+export function parseNewKeys(keys: unknown): OwnKeys {
+  const result = newKeys.safeParse({ keys })
+  if (!result.success) throw new OptionError(explain('replaceKeys', result.error))
+  return result.data as OwnKeys
+}
+
 /** One secret, or a list of keys: never both, never neither. */
-export function parseOwnKeys(given: { readonly secret?: unknown; readonly keys?: unknown }): OwnKeys {
+function parseOwnKeys(given: { readonly secret?: unknown; readonly keys?: unknown }): OwnKeys {
   if ((given.secret === undefined) === (given.keys === undefined)) {
     throw new OptionError(
       'createCustomUserData: give "secret" (text or 32 random bytes for HS256) or "keys" ([{ kid, alg, key }]), one of the two.',
@@ -206,13 +213,13 @@ export function parseOwnKeys(given: { readonly secret?: unknown; readonly keys?:
   return given as OwnKeys
 }
 
-function explain(error: z.ZodError): string {
+function explain(callee: string, error: z.ZodError): string {
   const lines = error.issues.map(issue => {
     if (issue.code === 'unrecognized_keys') return `there is no option ${quote(issue.keys)}`
     const path = issue.path.map(String).join('.')
     return path === '' ? 'give an object of options' : `option "${path}": ${issue.message}`
   })
-  return `createCustomUserData: ${lines.join('; ')}. The README lists all options.`
+  return `${callee}: ${lines.join('; ')}. The README lists all options.`
 }
 
 function isObject(value: unknown): value is object {

@@ -1,3 +1,4 @@
+import { isSubject } from './access-tokens/claims.js'
 import { issueAccessToken } from './access-tokens/issue-access-token.js'
 import type { AccessTokenConfig } from './access-tokens/issue-access-token.js'
 import type { KeyRing } from './access-tokens/key-ring.js'
@@ -28,7 +29,7 @@ export interface TokenIssuerConfig extends AccessTokenConfig {
 
 /** Makes token pairs, each with a new copy of the user's document bound to its access token. */
 export interface TokenIssuer {
-  /** Starts a session for a user. */
+  /** Starts a session for a user. Rejects with a `TypeError` where the id is no text of 1 to 255 characters. */
   issue: (userId: string) => Promise<TokenAnswer<object>>
   /** Exchanges a refresh token. Rejects with `invalid_grant` where it is not good. */
   refresh: (refreshToken: string) => Promise<TokenAnswer<object>>
@@ -55,7 +56,8 @@ export function createTokenIssuer(config: TokenIssuerConfig, parts: TokenIssuerP
   }
 
   return {
-    issue(userId) {
+    async issue(userId) {
+      requireUserId(userId)
       const sid = createSid()
       return issueWith(userId, sid, () => sessions.create(sid, userId))
     },
@@ -66,6 +68,12 @@ export function createTokenIssuer(config: TokenIssuerConfig, parts: TokenIssuerP
       return issueWith(session.userId, token.sid, () => sessions.rotate(token))
     },
   }
+}
+
+/** A token for such an id would not be accepted; and `undefined` in a query would find somebody's document. */
+function requireUserId(userId: unknown): void {
+  if (isSubject(userId)) return
+  throw new TypeError('issueTokens(userId): the id must be a text of 1 to 255 characters.')
 }
 
 function invalidGrant(): CustomUserDataError {

@@ -28,7 +28,7 @@ export function verifyClaims(
 ): AccessTokenClaims {
   requireIssuer(payload, expected)
   if (!hasAudience(payload['aud'], expected.audience)) throw refused('is meant for another audience')
-  if (!isText(payload['sub'], MAX_SUBJECT_LENGTH)) throw refused('names no subject')
+  if (!isSubject(payload['sub'])) throw refused('names no subject')
   for (const claim of REQUIRED_STRINGS) {
     if (!isText(payload[claim], MAX_CLAIM_LENGTH)) throw refused(`has no ${claim}`)
   }
@@ -38,6 +38,11 @@ export function verifyClaims(
   if (payload['cnf'] !== undefined) throw refused('is bound to a key that cannot be checked')
   verifyTimes(payload, expected.clockToleranceMs, now)
   return payload as AccessTokenClaims
+}
+
+/** Whether a user's id can be the subject of a token: a text of 1 to 255 characters (RFC 7519 4.1.2). */
+export function isSubject(userId: unknown): userId is string {
+  return isText(userId, MAX_SUBJECT_LENGTH)
 }
 
 /** Throws `invalid_token` unless the issuer is the expected one. */
