@@ -8,15 +8,16 @@ export interface ConcurrencyLimit {
 export function createConcurrencyLimit(max: number): ConcurrencyLimit {
   const waiting = new Set<() => void>()
   let running = 0
+  /** Hands the room over: freed first, it could be taken by one that comes before the next has woken up. */
   function release(): void {
-    running--
     const [next] = waiting
-    next?.()
+    if (next) next()
+    else running--
   }
   return {
     async run(signal, operation) {
       if (running >= max) await turn(waiting, signal)
-      running++
+      else running++
       try {
         return await operation()
       } finally {

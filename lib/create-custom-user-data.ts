@@ -22,7 +22,7 @@ import { OptionError } from './errors.js'
 import { createEvents } from './events.js'
 import { openTeamDatabase } from './mongo/team-database.js'
 import type { CustomUserDataOptions } from './options.js'
-import { parseKeys, parseOptions } from './parse-options.js'
+import { parseNewKeys, parseOptions } from './parse-options.js'
 import type { OwnIssuer } from './parse-options.js'
 import { createReadiness } from './readiness.js'
 import type { Readiness } from './readiness.js'
@@ -90,7 +90,7 @@ export function createCustomUserData(options: CustomUserDataOptions<object>): Cu
     verifyToken: authenticator.authenticate,
     invalidate: snapshots.invalidate,
     replaceKeys: keys => {
-      needOwn(ownKeys, 'replaceKeys()').replace({ keys: parseKeys(keys) })
+      needOwn(ownKeys, 'replaceKeys()').replace(parseNewKeys(keys))
     },
     jwks: () => createJwksRoute(needOwn(ownKeys, 'jwks()').toJwkSet),
     ready: readiness.ready,

@@ -44,7 +44,8 @@ export interface Events {
 
 /** Creates the event channel of one instance. A warning that nobody listens to is printed by Node. */
 export function createEvents(): Events {
-  const emitter = new EventEmitter<CustomUserDataEvents>()
+  const emitter = new EventEmitter<CustomUserDataEvents>({ captureRejections: true })
+  Object.assign(emitter, { [EventEmitter.captureRejectionSymbol]: reportListener })
   return {
     emitter,
     warn(warning) {
@@ -62,11 +63,16 @@ export function createEvents(): Events {
   }
 }
 
-/** A listener of the team's that throws must not turn somebody's request into a 500. */
+/** A listener of the team's that throws must not turn somebody's request into a 500; nor may one that rejects
+ *  end the process. */
 function isolated(emit: () => void): void {
   try {
     emit()
   } catch (error) {
-    process.emitWarning(`A listener threw: ${String(error)}`, { type: 'CustomUserDataWarning' })
+    reportListener(error)
   }
+}
+
+function reportListener(error: unknown): void {
+  process.emitWarning(`A listener threw: ${String(error)}`, { type: 'CustomUserDataWarning' })
 }

@@ -31,15 +31,13 @@ export interface AccessTokenKey {
   retired: boolean
 }
 
+/** The types of key that any algorithm here can use, as Node names them. */
+const KEY_TYPES: readonly string[] = ALGORITHM_NAMES.map(alg => needsOf(alg).keyType)
+
 /** Prepares a key, or throws an {@link OptionError} that says what is wrong with it. */
 export function prepareKey(options: KeyOptions, optionName: string): AccessTokenKey {
   const { kid, alg } = options
-  if (!ALGORITHM_NAMES.includes(alg)) {
-    throw new OptionError(
-      `${optionName}.alg "${alg}" is not supported: write one of ${ALGORITHM_NAMES.join(', ')}. ` +
-        'For tokens of another kind, verify them with a passport strategy of your own and mount attach() behind it.',
-    )
-  }
+  if (!ALGORITHM_NAMES.includes(alg)) throw unsupported(`${optionName}.alg "${alg}"`)
   checkJwk(options, optionName)
   const given =
     needsOf(alg).keyType === 'secret' ? secretOf(options, optionName) : pairOf(options, optionName)
@@ -134,10 +132,10 @@ function checkStrength(key: KeyObject, alg: Algorithm, optionName: string): void
       throw new OptionError(`${optionName} is known from public code: make a random one.`)
     return
   }
-  if (key.asymmetricKeyType !== keyType) {
-    throw new OptionError(
-      `${optionName} is a ${key.asymmetricKeyType ?? 'secret'} key: ${alg} needs ${keyType}.`,
-    )
+  const { asymmetricKeyType: givenType = 'secret' } = key
+  if (!KEY_TYPES.includes(givenType)) throw unsupported(`${optionName}, of type ${givenType},`)
+  if (givenType !== keyType) {
+    throw new OptionError(`${optionName} is of type ${givenType}: ${alg} needs ${keyType}.`)
   }
   const { modulusLength = 0, namedCurve, publicExponent = 0n } = key.asymmetricKeyDetails ?? {}
   if (keyType === 'rsa' && (modulusLength < minSize || modulusLength > MAX_RSA_BITS || publicExponent < 3n)) {
@@ -151,4 +149,11 @@ function checkStrength(key: KeyObject, alg: Algorithm, optionName: string): void
   if (keyType === 'ec' && namedCurve !== curve) {
     throw new OptionError(`${optionName} is on curve ${String(namedCurve)}: ${alg} needs ${String(curve)}.`)
   }
+}
+
+function unsupported(what: string): OptionError {
+  return new OptionError(
+    `${what} is not supported: write one of ${ALGORITHM_NAMES.join(', ')}, with a key for it. ` +
+      'For tokens of another kind, verify them with a passport strategy of your own and mount attach() behind it.',
+  )
 }

@@ -27,8 +27,8 @@ export interface TeamDatabase {
   collection<T extends Document = Document>(): Promise<Collection<T>>
   /** Another collection of the same database. */
   sibling<T extends Document = Document>(name: string): Promise<Collection<T>>
-  /** The driver's ObjectId class. */
-  objectIdClass(): Promise<ObjectIdClass>
+  /** The driver's ObjectId class; found once. */
+  objectIdClass(signal: AbortSignal): Promise<ObjectIdClass>
   /** The size of the connection pool. */
   maxPoolSize(): number
 }
@@ -49,7 +49,7 @@ export const PLAIN_BSON = {
 
 /** Wraps the team's collection. Nothing is asked of the server before it is needed. */
 export function openTeamDatabase(given: CollectionLike): TeamDatabase {
-  let objectId: Promise<ObjectIdClass> | undefined
+  let objectId: ObjectIdClass | undefined
   const database = (): Promise<Db> => databaseOf(given)
   return {
     collection: async <T extends Document>() =>
@@ -57,11 +57,8 @@ export function openTeamDatabase(given: CollectionLike): TeamDatabase {
         ? (await database()).collection<T>(given.collectionName)
         : (given as unknown as Collection<T>),
     sibling: async <T extends Document>(name: string) => (await database()).collection<T>(name),
-    objectIdClass() {
-      objectId ??= database().then(readObjectIdClass)
-      objectId.catch(() => (objectId = undefined))
-      return objectId
-    },
+    // Not shared while it is asked for: one load's deadline would be another's.
+    objectIdClass: async signal => (objectId ??= await readObjectIdClass(await database(), signal)),
     maxPoolSize: () => poolSizeOf(given),
   }
 }
@@ -79,8 +76,8 @@ async function databaseOf(given: CollectionLike): Promise<Db> {
  * The server's `hello` holds an ObjectId on every server since 4.4, decoded by the team's own driver:
  * the one way to its class that neither imports a driver nor looks into one.
  */
-async function readObjectIdClass(db: Db): Promise<ObjectIdClass> {
-  const hello: Document = await db.command({ hello: 1 }, PLAIN_BSON)
+async function readObjectIdClass(db: Db, signal: AbortSignal): Promise<ObjectIdClass> {
+  const hello: Document = await db.command({ hello: 1 }, { ...PLAIN_BSON, signal })
   const { processId } = hello['topologyVersion'] as { processId: ObjectId }
   return processId.constructor as ObjectIdClass
 }

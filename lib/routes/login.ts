@@ -1,5 +1,6 @@
 import type { Request, RequestHandler } from 'express'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { isSubject } from '../access-tokens/claims.js'
 import { DeadlineError, withDeadline } from '../deadline.js'
 import { CustomUserDataError } from '../errors.js'
 import type { TokenAnswer } from '../types.js'
@@ -62,8 +63,11 @@ async function callVerify(
   if (user === null || user === undefined) {
     throw new CustomUserDataError('invalid_credentials', 'The credentials are wrong.')
   }
-  if (typeof user.id === 'string' && user.id !== '') return user
-  throw new CustomUserDataError('callback_failed', 'verifyCredentials must return { id: "…" }, or null.')
+  if (isSubject(user.id)) return user
+  throw new CustomUserDataError(
+    'callback_failed',
+    'verifyCredentials must return null or { id }, a text of 1 to 255 characters.',
+  )
 }
 
 /** Objects and arrays are refused: `{ "email": { "$gt": "" } }` must not reach anybody's query. */
