@@ -194,3 +194,27 @@ describe('hashPassword()', () => {
     expect((await logIn({ email: 'unicode@example.com', password })).status).toBe(200)
   })
 })
+
+describe('a name', () => {
+  it('is compared exactly, whatever the collation of the collection', async () => {
+    const users = await database.db.createCollection('folded', { collation: { locale: 'en', strength: 2 } })
+    await users.insertOne({
+      _id: ALICE,
+      email: 'Alice@example.com',
+      passwordHash: await hashPassword(PASSWORD),
+    })
+    const folded = createApp({ collection: users })
+    expect((await logIn({ email: 'alice@example.com', password: PASSWORD }, folded)).status).toBe(401)
+    expect((await logIn({ email: 'Alice@example.com', password: PASSWORD }, folded)).status).toBe(200)
+  })
+
+  it('in a list of names is nobody', async () => {
+    const users = database.db.collection('lists')
+    await users.insertOne({ email: ['alice@example.com'], passwordHash: await hashPassword(PASSWORD) })
+    const answer = await logIn(
+      { email: 'alice@example.com', password: PASSWORD },
+      createApp({ collection: users }),
+    )
+    expect(answer.status).toBe(401)
+  })
+})
