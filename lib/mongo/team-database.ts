@@ -15,7 +15,14 @@ interface Origins {
   readonly db?: Db
   readonly dbName?: string
   readonly client?: { db(name?: string): Db }
-  readonly conn?: { readonly db?: Db; asPromise(): Promise<{ readonly db?: Db }> }
+  readonly conn?: MongooseConnection
+}
+
+/** A connection of mongoose. It has its database once it has been open. */
+interface MongooseConnection {
+  readonly db?: Db
+  asPromise(): Promise<unknown>
+  once(event: 'open', listener: () => void): unknown
 }
 
 /** The class of the team's own driver: a value of another BSON major would be refused. */
@@ -65,11 +72,24 @@ export function openTeamDatabase(given: CollectionLike): TeamDatabase {
 
 async function databaseOf(given: CollectionLike): Promise<Db> {
   const { db, dbName, client, conn } = given as Origins
-  const found = db ?? (conn ? (await conn.asPromise()).db : client?.db(dbName))
+  if (conn && !conn.db) await openingOf(conn)
+  const found = db ?? (conn ? conn.db : client?.db(dbName))
   if (found) return found
   throw new TypeError(
     'The collection does not lead to its database: hand over a Collection of mongodb or mongoose.',
   )
+}
+
+/** One listener a connection, however many loads wait for it to open. */
+const openings = new WeakMap<MongooseConnection, Promise<void>>()
+
+async function openingOf(conn: MongooseConnection): Promise<void> {
+  // Rejects where connecting has failed, but resolves at once where nobody has called connect() yet.
+  await conn.asPromise()
+  if (conn.db) return
+  const opening = openings.get(conn) ?? new Promise<void>(resolve => conn.once('open', resolve))
+  openings.set(conn, opening)
+  await opening
 }
 
 /**

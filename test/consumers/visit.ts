@@ -6,6 +6,9 @@ import type { AddressInfo } from 'node:net'
 /** What a consumer's app runs on. */
 export const { MONGODB_URI = '', MONGODB_DATABASE = '' } = process.env
 
+/** Options for a machine that is busy compiling other consumers. */
+export const PATIENT = { loadTimeoutMs: 20_000, sessionTimeoutMs: 20_000 }
+
 /** Serves an app for one visit: logs in as this user, and returns what `GET /me` then answers. */
 export async function loginAndReadMe(app: RequestListener, id: string): Promise<unknown> {
   const server = createServer(app).listen(0, '127.0.0.1')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import express from 'express'
 import { createCustomUserData } from 'express-custom-user-data'
 import { MongoClient } from 'mongodb'
-import { loginAndReadMe, MONGODB_DATABASE, MONGODB_URI } from './visit.js'
+import { loginAndReadMe, MONGODB_DATABASE, MONGODB_URI, PATIENT } from './visit.js'
 
 interface Profile {
   userId: string
@@ -20,6 +20,7 @@ async function main(): Promise<void> {
     secret: 'a secret of a consumer, 32 bytes or more',
     issuer: 'https://issuer.example.com',
     audience: 'https://api.example.com',
+    ...PATIENT,
   })
 
   const app = express()

@@ -3,7 +3,7 @@ import express from 'express'
 import { createCustomUserData } from 'express-custom-user-data'
 import { MongoClient } from 'mongodb'
 import type { Profile } from './profile.js'
-import { loginAndReadMe, MONGODB_DATABASE, MONGODB_URI } from './visit.js'
+import { loginAndReadMe, MONGODB_DATABASE, MONGODB_URI, PATIENT } from './visit.js'
 
 const client = new MongoClient(MONGODB_URI)
 const collection = client.db(MONGODB_DATABASE).collection<Profile>('custom_user_data')
@@ -18,6 +18,7 @@ const userData = createCustomUserData({
   secret: 'a secret of a consumer, 32 bytes or more',
   issuer: 'https://issuer.example.com',
   audience: 'https://api.example.com',
+  ...PATIENT,
 })
 
 const app = express()

@@ -4,7 +4,7 @@ import { createCustomUserData } from 'express-custom-user-data'
 import type { CollectionLike } from 'express-custom-user-data'
 import { BSON } from 'mongodb'
 import mongoose from 'mongoose'
-import { loginAndReadMe, MONGODB_DATABASE, MONGODB_URI } from './visit.js'
+import { loginAndReadMe, MONGODB_DATABASE, MONGODB_URI, PATIENT } from './visit.js'
 
 interface Profile {
   userId: mongoose.Types.ObjectId
@@ -47,8 +47,7 @@ function createApp(collection: CollectionLike) {
     secret: 'a secret of a consumer, 32 bytes or more',
     issuer: 'https://issuer.example.com',
     audience: 'https://api.example.com',
-    // Connecting is within it.
-    loadTimeoutMs: 10_000,
+    ...PATIENT,
   })
   const app = express()
   app.post(

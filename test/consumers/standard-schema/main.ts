@@ -3,7 +3,7 @@ import express from 'express'
 import { createCustomUserData } from 'express-custom-user-data'
 import { MongoClient } from 'mongodb'
 import { Profile } from './profile.js'
-import { loginAndReadMe, MONGODB_DATABASE, MONGODB_URI } from './visit.js'
+import { loginAndReadMe, MONGODB_DATABASE, MONGODB_URI, PATIENT } from './visit.js'
 
 const client = new MongoClient(MONGODB_URI)
 const collection = client.db(MONGODB_DATABASE).collection('custom_user_data')
@@ -16,6 +16,7 @@ const options = {
   issuer: 'https://issuer.example.com',
   audience: 'https://api.example.com',
   schema: Profile,
+  ...PATIENT,
 }
 // The schema alone gives the type; without a document, every field is missing.
 const lenient = createCustomUserData(options)
