@@ -21,7 +21,7 @@ import type { CustomUserData } from './custom-user-data.js'
 import { OptionError } from './errors.js'
 import { createEvents } from './events.js'
 import { openTeamDatabase } from './mongo/team-database.js'
-import type { CustomUserDataOptions } from './options.js'
+import type { CustomUserDataOptions, TrustedIssuersOnlyOptions } from './options.js'
 import { parseNewKeys, parseOptions } from './parse-options.js'
 import type { OwnIssuer } from './parse-options.js'
 import { createReadiness } from './readiness.js'
@@ -38,15 +38,25 @@ import type { AuthenticatedUser, CustomDataOf, DeepReadonly, DefaultDocument } f
  * Creates an instance. `collection`, `issuer`, `audience` and `secret` (or `keys`) are the team's to know, or
  * `trustedIssuers` where others issue the tokens; every other option has a default. Throws an `OptionError` that says what to write instead.
  *
- * @typeParam Document the documents of the collection, as `req.user.customData` is to be typed
+ * @typeParam Data the documents of the collection, as `req.user.customData` is to be typed
  */
-export function createCustomUserData<Document extends object = DefaultDocument>(
-  options: CustomUserDataOptions<Document> & { readonly requireDocument: true },
-): CustomUserData<DeepReadonly<Document>>
-export function createCustomUserData<Document extends object = DefaultDocument>(
-  options: CustomUserDataOptions<Document>,
-): CustomUserData<CustomDataOf<Document>>
-export function createCustomUserData(options: CustomUserDataOptions<object>): CustomUserData<object> {
+export function createCustomUserData<Data extends object = DefaultDocument>(
+  options: TrustedIssuersOnlyOptions<Data> & { readonly requireDocument: true },
+): CustomUserData<DeepReadonly<Data>>
+export function createCustomUserData<Data extends object = DefaultDocument>(
+  options: TrustedIssuersOnlyOptions<Data>,
+): CustomUserData<CustomDataOf<Data>>
+export function createCustomUserData<Data extends object = DefaultDocument>(
+  // eslint-disable-next-line @typescript-eslint/unified-signatures -- of a union the compiler explains a wrong option badly
+  options: CustomUserDataOptions<Data> & { readonly requireDocument: true },
+): CustomUserData<DeepReadonly<Data>>
+export function createCustomUserData<Data extends object = DefaultDocument>(
+  // eslint-disable-next-line @typescript-eslint/unified-signatures -- of a union the compiler explains a wrong option badly
+  options: CustomUserDataOptions<Data>,
+): CustomUserData<CustomDataOf<Data>>
+export function createCustomUserData(
+  options: CustomUserDataOptions<object> | TrustedIssuersOnlyOptions<object>,
+): CustomUserData<object> {
   const config = parseOptions(options)
   const { clock, clockToleranceMs, realm } = config
   const events = createEvents()

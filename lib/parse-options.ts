@@ -36,7 +36,7 @@ const collection = z.custom<CollectionLike>(
 )
 
 const key = z.strictObject({
-  kid: name,
+  kid: name.optional(),
   alg: name,
   key: z.custom(
     value => value !== undefined && value !== null,

@@ -189,9 +189,23 @@ describe('replaceKeys()', () => {
   })
 
   it('checks what it is given as createCustomUserData() does', () => {
-    const wrong = [{ ...added!, kid: '' }, { ...added!, kid: 1 }, { alg: 'HS256', key: added!.key }, null]
+    const wrong = [{ ...added!, kid: '' }, { ...added!, kid: 1 }, { ...added!, alg: 'none' }, null]
     for (const key of wrong) {
       expect(() => userData.replaceKeys([key as KeyOptions]), JSON.stringify(key)).toThrow(OptionError)
     }
+  })
+})
+
+describe('a secret without a kid among the keys', () => {
+  it('has the name that it has alone, so that its tokens stay good when keys are added', async () => {
+    const alone = createKeyRing({ secret: SECRET })
+    const among = createKeyRing({ keys: [createKey('ES256'), { alg: 'HS256', key: SECRET }] })
+    const header = { alg: 'HS256', typ: 'at+jwt', kid: alone.signer().kid }
+    expect(await among.find(header)).toMatchObject([{ kid: KID, alg: 'HS256' }])
+  })
+
+  it('is the only key that may have none', () => {
+    const { alg, key } = createKey('ES256')
+    expect(() => createKeyRing({ keys: [{ alg, key }] })).toThrow('keys[0].kid is missing')
   })
 })

@@ -59,12 +59,12 @@ export function refuseKeys(collection: CollectionLike, keys: readonly KeyOptions
   const key = 'a secret of a consumer, 32 bytes or more'
   createCustomUserData({ ...keyless, keys })
   createCustomUserData({ ...keyless, keys: [{ kid: 'a', alg: 'HS256', key }] })
-  // @ts-expect-error Property 'keys' is missing
+  // @ts-expect-error Property 'secret' is missing
   createCustomUserData(keyless)
   // @ts-expect-error Types of property 'keys' are incompatible
   createCustomUserData({ ...keyless, secret: key, keys })
-  // @ts-expect-error Property 'kid' is missing
-  createCustomUserData({ ...keyless, keys: [{ alg: 'HS256', key }] })
+  // @ts-expect-error Property 'alg' is missing
+  createCustomUserData({ ...keyless, keys: [{ kid: 'a', key }] })
   // @ts-expect-error Type '"none"' is not assignable to type
   createCustomUserData({ ...keyless, keys: [{ kid: 'a', alg: 'none', key }] })
   // @ts-expect-error Type '"EdDSA"' is not assignable to type
