@@ -22,8 +22,8 @@ import type { CustomUserData } from './custom-user-data.js'
 import { OptionError } from './errors.js'
 import { createEvents } from './events.js'
 import { openTeamDatabase } from './mongo/team-database.js'
-import type { CustomUserDataOptions } from './options.js'
-import { parseKeys, parseOptions } from './parse-options.js'
+import type { CustomUserDataOptions, TrustedIssuersOnlyOptions } from './options.js'
+import { parseNewKeys, parseOptions } from './parse-options.js'
 import type { Config, OwnIssuer } from './parse-options.js'
 import { createReadiness } from './readiness.js'
 import type { Readiness } from './readiness.js'
@@ -52,12 +52,22 @@ import type { AuthenticatedUser, CustomDataOf, DeepReadonly, DefaultDocument } f
  * @typeParam Data the documents of the collection, as `req.user.customData` is to be typed
  */
 export function createCustomUserData<Data extends object = DefaultDocument>(
+  options: TrustedIssuersOnlyOptions<Data> & { readonly requireDocument: true },
+): CustomUserData<DeepReadonly<Data>>
+export function createCustomUserData<Data extends object = DefaultDocument>(
+  options: TrustedIssuersOnlyOptions<Data>,
+): CustomUserData<CustomDataOf<Data>>
+export function createCustomUserData<Data extends object = DefaultDocument>(
+  // eslint-disable-next-line @typescript-eslint/unified-signatures -- of a union the compiler explains a wrong option badly
   options: CustomUserDataOptions<Data> & { readonly requireDocument: true },
 ): CustomUserData<DeepReadonly<Data>>
 export function createCustomUserData<Data extends object = DefaultDocument>(
+  // eslint-disable-next-line @typescript-eslint/unified-signatures -- of a union the compiler explains a wrong option badly
   options: CustomUserDataOptions<Data>,
 ): CustomUserData<CustomDataOf<Data>>
-export function createCustomUserData(options: CustomUserDataOptions<object>): CustomUserData<object> {
+export function createCustomUserData(
+  options: CustomUserDataOptions<object> | TrustedIssuersOnlyOptions<object>,
+): CustomUserData<object> {
   const config = parseOptions(options)
   const { clock, clockToleranceMs, realm } = config
   const events = createEvents()
@@ -133,7 +143,7 @@ export function createCustomUserData(options: CustomUserDataOptions<object>): Cu
     enable: disabledUsers.remove,
     deleteSessions: sessions.deleteUser,
     replaceKeys: keys => {
-      needOwn(ownKeys, 'replaceKeys()').replace({ keys: parseKeys(keys) })
+      needOwn(ownKeys, 'replaceKeys()').replace(parseNewKeys(keys))
     },
     jwks: () => createJwksRoute(needOwn(ownKeys, 'jwks()').toJwkSet),
     ready: readiness.ready,

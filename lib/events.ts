@@ -80,7 +80,8 @@ export interface Events {
 
 /** Creates the event channel of one instance. */
 export function createEvents(): Events {
-  const emitter = new EventEmitter<CustomUserDataEvents>()
+  const emitter = new EventEmitter<CustomUserDataEvents>({ captureRejections: true })
+  Object.assign(emitter, { [EventEmitter.captureRejectionSymbol]: reportListener })
   const emit: Events['emit'] = (name, event) => {
     // The emitter's own types cannot relate a name that is a type parameter to its arguments.
     isolated(() => (emitter as EventEmitter).emit(name, event))
@@ -97,11 +98,16 @@ export function createEvents(): Events {
   }
 }
 
-/** A listener of the team's that throws must not turn somebody's request into a 500. */
+/** A listener of the team's that throws must not turn somebody's request into a 500; nor may one that rejects
+ *  end the process. */
 function isolated(emit: () => void): void {
   try {
     emit()
   } catch (error) {
-    process.emitWarning(`A listener threw: ${String(error)}`, { type: 'CustomUserDataWarning' })
+    reportListener(error)
   }
+}
+
+function reportListener(error: unknown): void {
+  process.emitWarning(`A listener threw: ${String(error)}`, { type: 'CustomUserDataWarning' })
 }

@@ -1,6 +1,6 @@
 export { createCustomUserData } from './create-custom-user-data.js'
 export type { CustomUserData } from './custom-user-data.js'
-export type { CustomUserDataOptions } from './options.js'
+export type { CustomUserDataOptions, TrustedIssuersOnlyOptions } from './options.js'
 export { CustomUserDataError, OptionError } from './errors.js'
 export type { ErrorCode } from './errors.js'
 export type {

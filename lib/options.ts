@@ -108,8 +108,12 @@ interface OwnNamedKeys extends OwnIdentity {
   readonly secret?: undefined
 }
 
-/** For APIs that only accept the tokens of others: no login, refresh or logout. */
-interface TrustedIssuersOnly {
+/** Options of `createCustomUserData`: who we are, by `secret` or `keys`, and perhaps whom we trust. */
+export type CustomUserDataOptions<Document extends object> = CommonOptions<Document> &
+  (OwnSecret | OwnNamedKeys)
+
+/** Options for APIs that only accept the tokens of others: no login, refresh or logout. */
+export interface TrustedIssuersOnlyOptions<Document extends object> extends CommonOptions<Document> {
   readonly trustedIssuers: readonly TrustedIssuer[]
   readonly issuer?: undefined
   readonly audience?: undefined
@@ -117,7 +121,3 @@ interface TrustedIssuersOnly {
   readonly keys?: undefined
   readonly secret?: undefined
 }
-
-/** Options of `createCustomUserData`: who we are, by `secret` or `keys`, or whom we trust, or both. */
-export type CustomUserDataOptions<Document extends object> = CommonOptions<Document> &
-  (OwnSecret | OwnNamedKeys | TrustedIssuersOnly)

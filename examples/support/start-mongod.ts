@@ -33,7 +33,14 @@ export async function startMongod({ count = 1, args = [] }: StartMongodOptions =
   const replSet = await MongoMemoryReplSet.create({
     // The memory server warns when the binary is not of the version asked for: ask for the one it has.
     binary: { systemBinary, version: await versionOf(systemBinary) },
-    replSet: { count, args, ip: '127.0.0.1', storageEngine: 'wiredTiger' },
+    replSet: {
+      count,
+      args,
+      ip: '127.0.0.1',
+      storageEngine: 'wiredTiger',
+      // A process group of its own: Ctrl-C reaches whoever started it, and they stop it when they are done with it.
+      spawn: { detached: true },
+    },
   })
   return {
     uri: replSet.getUri(),

@@ -32,7 +32,7 @@ export function verifyTyp(typ: string | undefined, profile: TokenProfile): void 
   const type = typ?.toLowerCase().replace(/^application\//, '')
   const isPlain = type === undefined || type === 'jwt'
   if (type !== ACCESS_TOKEN_TYP && !(profile === 'jwt' && isPlain))
-    throw refused('is a token of another kind')
+    throw new CustomUserDataError('invalid_token', 'The token is not an access token.')
 }
 
 /**
@@ -46,9 +46,9 @@ export function verifyClaims(
 ): AccessTokenClaims {
   if (payload['iss'] !== expected.issuer) throw refused('is from another issuer')
   if (!hasAudience(payload['aud'], expected.audience)) throw refused('is meant for another audience')
-  if (!isText(payload['sub'], MAX_SUBJECT_LENGTH)) throw refused('names no subject')
+  if (!isSubject(payload['sub'])) throw refused('names no subject')
   for (const claim of expected.requiredClaims) {
-    if (payload[claim] === undefined) throw refused(`has no ${claim}`)
+    if (payload[claim] === undefined || payload[claim] === null) throw refused(`has no ${claim}`)
   }
   for (const claim of ['client_id', 'jti', 'sid']) {
     const value = payload[claim]
@@ -58,6 +58,11 @@ export function verifyClaims(
   if (payload['cnf'] !== undefined) throw refused('is bound to a key that cannot be checked')
   verifyTimes(payload, expected.clockToleranceMs, now)
   return payload as AccessTokenClaims
+}
+
+/** Whether a user's id can be the subject of a token: a text of 1 to 255 characters (RFC 7519 4.1.2). */
+export function isSubject(userId: unknown): userId is string {
+  return isText(userId, MAX_SUBJECT_LENGTH)
 }
 
 /** The instant (milliseconds since the epoch) from which the token is no longer accepted. */

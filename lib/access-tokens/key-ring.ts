@@ -1,5 +1,5 @@
 import { CustomUserDataError, OptionError } from '../errors.js'
-import { isSameKey, kidOfSecret, prepareKey, toSecretKey } from './keys.js'
+import { isSameKey, prepareKey, toSecretKey } from './keys.js'
 import type { AccessTokenKey, KeyOptions } from './keys.js'
 import type { ProtectedHeader } from './compact-jws.js'
 import type { KeyObject } from 'node:crypto'
@@ -82,10 +82,11 @@ function onlyKid(keys: Map<string, AccessTokenKey>): string {
 
 function prepareKeys(given: OwnKeys): Map<string, AccessTokenKey> {
   const keys = new Map<string, AccessTokenKey>()
-  for (const [index, key] of toKeyOptions(given).entries()) {
+  for (const [index, options] of toKeyOptions(given).entries()) {
+    const key = prepareKey(options, given.keys ? `keys[${index}]` : 'secret')
     if (keys.has(key.kid))
       throw new OptionError(`keys: "${key.kid}" is there twice; give each key its own kid.`)
-    keys.set(key.kid, prepareKey(key, given.keys ? `keys[${index}]` : 'secret'))
+    keys.set(key.kid, key)
   }
   signerOf(keys)
   return keys
@@ -93,8 +94,7 @@ function prepareKeys(given: OwnKeys): Map<string, AccessTokenKey> {
 
 function toKeyOptions(given: OwnKeys): readonly KeyOptions[] {
   if (given.keys) return given.keys
-  const key = toSecretKey(given.secret, 'secret')
-  return [{ kid: kidOfSecret(key), alg: 'HS256', key }]
+  return [{ alg: 'HS256', key: toSecretKey(given.secret, 'secret') }]
 }
 
 function signerOf(keys: Map<string, AccessTokenKey>): SigningKey {

@@ -11,8 +11,9 @@ const MAX_RSA_BITS = 8_192
 
 /** A key as the team gives it. The first of several signs, so it must be a secret or a private key. */
 export interface KeyOptions {
-  /** Names the key in the header of each token (RFC 7515 4.1.4). Never use one name for two keys. */
-  readonly kid: string
+  /** Names the key in the header of each token (RFC 7515 4.1.4). Never use one name for two keys. May be left out for a
+   *  secret: then it is the name that the option `secret` gives it, so that tokens signed by that go on to be good. */
+  readonly kid?: string | undefined
   /** The one algorithm that this key serves (RFC 8725 3.1). */
   readonly alg: Algorithm
   /** A secret (text or bytes) for HS…; else PEM text, a JWK or a `KeyObject`, private or public. */
@@ -31,26 +32,29 @@ export interface AccessTokenKey {
   retired: boolean
 }
 
+/** The types of key that any algorithm here can use, as Node names them. */
+const KEY_TYPES: readonly string[] = ALGORITHM_NAMES.map(alg => needsOf(alg).keyType)
+
 /** Prepares a key, or throws an {@link OptionError} that says what is wrong with it. */
 export function prepareKey(options: KeyOptions, optionName: string): AccessTokenKey {
-  const { kid, alg } = options
-  if (!ALGORITHM_NAMES.includes(alg)) {
-    throw new OptionError(
-      `${optionName}.alg "${alg}" is not supported: write one of ${ALGORITHM_NAMES.join(', ')}. ` +
-        'For tokens of another kind, verify them with a passport strategy of your own and mount attach() behind it.',
-    )
-  }
+  const { alg } = options
+  if (!ALGORITHM_NAMES.includes(alg)) throw unsupported(`${optionName}.alg "${alg}"`)
   checkJwk(options, optionName)
   const given =
     needsOf(alg).keyType === 'secret' ? secretOf(options, optionName) : pairOf(options, optionName)
   checkStrength(given, alg, optionName)
   return {
-    kid,
+    kid: options.kid ?? nameOf(given, optionName),
     alg,
     verificationKey: given.type === 'private' ? createPublicKey(given) : given,
     signingKey: given.type === 'public' ? undefined : given,
     retired: false,
   }
+}
+
+function nameOf(given: KeyObject, optionName: string): string {
+  if (given.type === 'secret') return kidOfSecret(given)
+  throw new OptionError(`${optionName}.kid is missing: name the key, e.g. by the month it was made in.`)
 }
 
 /** The `kid` of a lone secret: derived, so that two secrets never share a name, and one-way. */
@@ -134,10 +138,10 @@ function checkStrength(key: KeyObject, alg: Algorithm, optionName: string): void
       throw new OptionError(`${optionName} is known from public code: make a random one.`)
     return
   }
-  if (key.asymmetricKeyType !== keyType) {
-    throw new OptionError(
-      `${optionName} is a ${key.asymmetricKeyType ?? 'secret'} key: ${alg} needs ${keyType}.`,
-    )
+  const { asymmetricKeyType: givenType = 'secret' } = key
+  if (!KEY_TYPES.includes(givenType)) throw unsupported(`${optionName}, of type ${givenType},`)
+  if (givenType !== keyType) {
+    throw new OptionError(`${optionName} is of type ${givenType}: ${alg} needs ${keyType}.`)
   }
   const { modulusLength = 0, namedCurve, publicExponent = 0n } = key.asymmetricKeyDetails ?? {}
   if (keyType === 'rsa' && (modulusLength < minSize || modulusLength > MAX_RSA_BITS || publicExponent < 3n)) {
@@ -151,4 +155,11 @@ function checkStrength(key: KeyObject, alg: Algorithm, optionName: string): void
   if (keyType === 'ec' && namedCurve !== curve) {
     throw new OptionError(`${optionName} is on curve ${String(namedCurve)}: ${alg} needs ${String(curve)}.`)
   }
+}
+
+function unsupported(what: string): OptionError {
+  return new OptionError(
+    `${what} is not supported: write one of ${ALGORITHM_NAMES.join(', ')}, with a key for it. ` +
+      'For tokens of another kind, verify them with a passport strategy of your own and mount attach() behind it.',
+  )
 }

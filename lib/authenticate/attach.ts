@@ -121,9 +121,12 @@ function addCustomData(user: object, customData: object, attached: WeakSet<objec
 }
 
 /** A callback of the team's that throws is a 500, and says which it was. */
-function call<T>(name: string, callback: () => T): T {
+function call(name: string, callback: () => unknown): unknown {
   try {
-    return callback()
+    const value = callback()
+    // Refused for what it is, since none may be async; what it rejects with must not end the process.
+    if (value instanceof Promise) value.catch(() => undefined)
+    return value
   } catch (cause) {
     throw (
       asCustomUserDataError(cause) ??

@@ -77,6 +77,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   return {
     cached,
     async authenticate(token) {
+      requireString(token)
       const hit = cached(token)
       if (hit) return hit
       const entry = await load(token)
@@ -106,6 +107,12 @@ export function requireDocument(snapshot: Snapshot): void {
 /** The digest of the whole token (never a part of it), so that no token is held in memory. */
 function toCacheKey(token: string): string {
   return hash('sha256', token, 'base64')
+}
+
+/** What a socket's handshake holds can be anything. */
+function requireString(token: unknown): void {
+  if (typeof token === 'string') return
+  throw new CustomUserDataError('invalid_token', 'The access token is not a text.')
 }
 
 /** The key may have been replaced while the document was loaded. */

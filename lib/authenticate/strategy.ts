@@ -4,7 +4,7 @@ import { asCustomUserDataError } from '../errors.js'
 import type { AuthenticatedUser } from '../types.js'
 import type { Authenticator } from './authenticator.js'
 import { missingToken } from './bearer-token.js'
-import { toChallenge } from './challenge.js'
+import { toChallenge, withChallenge } from './challenge.js'
 import type { TokenReader } from './token-places.js'
 
 /** The name of the strategy in passport. */
@@ -26,10 +26,17 @@ export function createStrategy(
   readToken: TokenReader,
   realm: string,
 ): Strategy {
-  function report(thrown: unknown, { fail, error }: PassportActions): void {
+  /** A promise only where the token's copy is not cached. Throws what is wrong with the request. */
+  function toUser(req: Request): AuthenticatedUser<object> | Promise<AuthenticatedUser<object>> {
+    const token = readToken(req)
+    if (token === undefined) throw missingToken()
+    return authenticator.cached(token) ?? authenticator.authenticate(token)
+  }
+
+  function report(thrown: unknown, { fail, error }: Pick<PassportActions, 'fail' | 'error'>): void {
     const ours = asCustomUserDataError(thrown)
     if (ours && (ours.status === 400 || ours.status === 401)) fail(toChallenge(ours, realm), ours.status)
-    else error(thrown)
+    else error(ours ? withChallenge(ours, realm) : thrown)
   }
 
   return {
@@ -38,24 +45,20 @@ export function createStrategy(
       // Passport writes the actions of one request onto a shared object where the strategy was handed to it as
       // an instance: by the time a load has ended they may be another request's.
       const { success, fail, error } = this
-      const actions = { success, fail, error }
       const succeed = (user: AuthenticatedUser<object>): void => {
-        withoutSession(options, () => {
-          success(user as Express.User)
-        })
+        withoutSession(options, () => success(user as Express.User))
       }
+      const refuse = (thrown: unknown): void => report(thrown, { fail, error })
+      let user: ReturnType<typeof toUser>
       try {
-        const token = readToken(req)
-        if (token === undefined) throw missingToken()
-        const cached = authenticator.cached(token)
-        if (cached) succeed(cached)
-        else
-          authenticator.authenticate(token).then(succeed, (thrown: unknown) => {
-            report(thrown, actions)
-          })
+        user = toUser(req)
       } catch (thrown) {
-        report(thrown, actions)
+        refuse(thrown)
+        return
       }
+      // A callback of the app's that throws is caught by Express; later on nobody but this would.
+      if (user instanceof Promise) user.then(succeed, refuse).catch(error)
+      else succeed(user)
     },
   }
 }
@@ -65,12 +68,16 @@ export function createStrategy(
  * outlive it. Passport reads the option while `success` runs; the object is the app's, so it is put back.
  */
 function withoutSession(options: AuthenticateOptions, success: () => void): void {
-  const { session } = options
+  if (options.session === false) {
+    success()
+    return
+  }
+  const before = Object.getOwnPropertyDescriptor(options, 'session')
   options.session = false
   try {
     success()
   } finally {
-    if (session === undefined) delete options.session
-    else options.session = session
+    if (before) Object.defineProperty(options, 'session', before)
+    else delete options.session
   }
 }

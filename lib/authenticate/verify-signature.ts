@@ -60,7 +60,7 @@ function toAttempt(request: unknown): Attempt {
 }
 
 function invalidSignature(cause: unknown): CustomUserDataError {
-  return new CustomUserDataError('invalid_token', 'The signature of the access token is not valid.', {
+  return new CustomUserDataError('invalid_token', 'The access token is not valid.', {
     cause,
   })
 }

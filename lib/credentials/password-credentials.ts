@@ -26,6 +26,8 @@ export interface PasswordCredentialsOptions {
   readonly toUserId?: (user: Document) => string
 }
 
+/** Whatever the collection's own: with a collation of strength 2, `bob` would be Bob. */
+const EXACT = { collation: { locale: 'simple' }, readPreference: 'primary' } as const
 const MAX_USERNAME_LENGTH = 320
 const MAX_PASSWORD_LENGTH = 1_024
 /** How long a login waits for its hash. */
@@ -51,12 +53,13 @@ export function createPasswordCredentials(
     const found = await withDeadline(timeoutMs, async signal =>
       (await database.collection()).findOne(
         { [usernameField]: username },
-        { ...PLAIN_BSON, signal, maxTimeMS: timeoutMs },
+        { ...PLAIN_BSON, ...EXACT, signal, maxTimeMS: timeoutMs },
       ),
     ).catch((cause: unknown) => {
       throw unavailable(cause)
     })
-    return found ?? undefined
+    // A list that contains the name matches too, but names nobody.
+    return found?.[usernameField] === username ? found : undefined
   }
 
   /** The same work for every user: a wrong password's. */

@@ -14,8 +14,8 @@ export function createDuplicateWarnings(userIdField: string, events: Events): (u
       code: 'duplicate_documents',
       userId,
       message:
-        `Several documents hold the user id "${userId}" in "${userIdField}"; the one inserted first is used. ` +
-        'Remove the others; uniqueUserId: true keeps new ones out.',
+        `Several documents hold the user id "${userId}" in "${userIdField}". The one inserted first is used, and ` +
+        'texts go before ObjectIds. Remove the others; uniqueUserId: true keeps new ones out.',
     })
   }
 }

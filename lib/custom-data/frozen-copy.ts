@@ -29,7 +29,8 @@ function isWhole(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !isPlainObject(value)
 }
 
-function isPlainObject(value: unknown): value is object {
+/** Whether a value is an object without a class. */
+export function isPlainObject(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null

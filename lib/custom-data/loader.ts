@@ -5,12 +5,12 @@ import { withDeadline } from '../deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import { createDuplicateWarnings } from './duplicate-warnings.js'
-import { toFrozenCopy } from './frozen-copy.js'
+import { isPlainObject, toFrozenCopy } from './frozen-copy.js'
 import { hasCode } from '../mongo/indexes.js'
 import { findDocument } from './query.js'
 import type { FoundDocument } from './query.js'
-import type { TeamDatabase } from '../mongo/team-database.js'
-import type { UserIdIndex } from './user-id-index.js'
+import type { ObjectIdClass, TeamDatabase } from '../mongo/team-database.js'
+import type { UserIdIndex, UserIdIndexName } from './user-id-index.js'
 
 /** Maps a user's id to the forms that it may have in the user id field. */
 export type ToFieldValues = (userId: string) => readonly unknown[]
@@ -48,7 +48,7 @@ export interface Loader {
 /** The most loads in flight where the pool would allow more. */
 const MAX_CONCURRENT_LOADS = 50
 const OBJECT_ID_HEX = /^[0-9a-f]{24}$/
-/** BadValue and IndexNotFound: what the server says to a hint at an index that is gone. */
+/** BadValue and IndexNotFound: the server's answer to a hint at an index that is gone, or still being built. */
 const HINT_REFUSED = [2, 27]
 const NO_DOCUMENT: LoadedDocument = { data: Object.freeze({}), exists: false, documentId: undefined, size: 0 }
 
@@ -64,8 +64,10 @@ export function createLoader(
 
   async function read(userId: string, signal: AbortSignal): Promise<FoundDocument | undefined> {
     const collection = await database.collection()
-    const values = await toValues(userId, config.toFieldValues, database)
-    return limit.run(signal, () => findByIndex(collection, values, signal))
+    return limit.run(signal, async () => {
+      const values = await toValues(userId, config.toFieldValues, () => database.objectIdClass(signal))
+      return findByIndex(collection, values, signal)
+    })
   }
 
   async function findByIndex(
@@ -74,14 +76,15 @@ export function createLoader(
     signal: AbortSignal,
   ): Promise<FoundDocument | undefined> {
     const { userIdField, projection, maxDocumentBytes, loadTimeoutMs: timeoutMs } = config
-    const attempt = async (): Promise<FoundDocument | undefined> => {
-      const query = { userIdField, values, projection, maxDocumentBytes, index: await index.name(collection) }
+    const find = (name: UserIdIndexName): Promise<FoundDocument | undefined> => {
+      const query = { userIdField, values, projection, maxDocumentBytes, index: name }
       return findDocument(collection, query, { timeoutMs, signal })
     }
-    return attempt().catch((error: unknown) => {
-      if (!hasCode(error, ...HINT_REFUSED)) throw error
+    const name = await index.name(collection)
+    return find(name).catch((error: unknown) => {
+      if (name === undefined || !hasCode(error, ...HINT_REFUSED)) throw error
       index.forget()
-      return attempt()
+      return find(undefined)
     })
   }
 
@@ -116,11 +119,11 @@ function concurrency(wanted = MAX_CONCURRENT_LOADS, maxPoolSize: number): number
 async function toValues(
   userId: string,
   toFieldValues: ToFieldValues | undefined,
-  database: TeamDatabase,
+  objectIdClass: () => Promise<ObjectIdClass>,
 ): Promise<readonly unknown[]> {
   if (toFieldValues) return callToFieldValues(toFieldValues, userId)
   if (!OBJECT_ID_HEX.test(userId)) return [userId]
-  const ObjectId = await database.objectIdClass()
+  const ObjectId = await objectIdClass()
   return [userId, ObjectId.createFromHexString(userId)]
 }
 
@@ -154,10 +157,11 @@ function hidesPrimaryKey(projection: LoaderConfig['projection']): boolean {
 
 async function validate(schema: StandardSchemaV1, document: Document): Promise<object> {
   const result = await callSchema(schema, document)
-  if (!result.issues && typeof result.value === 'object' && result.value !== null) return result.value
+  // Of instances and maps there would be no frozen copy.
+  if (!result.issues && isPlainObject(result.value)) return result.value
   // Messages of a schema can quote the document; paths cannot.
   const paths = result.issues?.map(issue => issue.path?.map(toKey).join('.') ?? '').join(', ')
-  const cause = new Error(`The schema refuses: ${paths ?? 'it did not return an object'}`)
+  const cause = new Error(`The schema refuses: ${paths ?? 'it did not return a plain object'}`)
   throw new CustomUserDataError('custom_data_invalid', 'The custom data of the user fails the schema.', {
     cause,
   })

@@ -105,7 +105,13 @@ function toSizedRow({ projection, maxDocumentBytes }: DocumentQuery): Document[]
   const size = { $bsonSize: '$$ROOT' }
   const fits = { $lte: [size, maxDocumentBytes] }
   return [
-    ...(projection ? [{ $project: { ...projection, _id: 1 } }] : []),
+    ...toTeamsProjection(projection),
     { $project: { _id: 0, id: '$_id', size, doc: { $cond: [fits, '$$ROOT', '$$REMOVE'] } } },
   ]
+}
+
+/** `_id` is kept for the cache's sake: to leave out nothing but `_id` is to leave out nothing. */
+function toTeamsProjection(projection: Document = {}): Document[] {
+  const { _id, ...others } = projection
+  return Object.keys(others).length > 0 || _id ? [{ $project: { ...projection, _id: 1 } }] : []
 }

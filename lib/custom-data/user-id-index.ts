@@ -1,4 +1,5 @@
 import type { Collection, CreateIndexesOptions, IndexDescriptionInfo } from 'mongodb'
+import { withDeadline } from '../deadline.js'
 import type { Events } from '../events.js'
 import { createIndexCommand, ensureIndex, listIndexes } from '../mongo/indexes.js'
 
@@ -10,7 +11,7 @@ import { createIndexCommand, ensureIndex, listIndexes } from '../mongo/indexes.j
 export type UserIdIndexName = string | undefined
 
 /** Thrown by `ready()` where the unique index that the team asked for cannot be made. */
-export class UserIdIndexConflictError extends Error {
+class UserIdIndexConflictError extends Error {
   override readonly name = 'UserIdIndexConflictError'
   readonly code = 'user_id_index_conflict'
 }
@@ -20,10 +21,16 @@ export interface UserIdIndexConfig {
   readonly userIdField: string
   /** Whether it is unique (and partial, so that documents without the field do not collide). */
   readonly uniqueUserId: boolean
+  /** Milliseconds that a look at the indexes may take. */
+  readonly loadTimeoutMs: number
 }
 
 const INDEX_NAME = 'express_custom_user_data'
 const PRIMARY_KEY_INDEX = '_id_'
+const WHY_NOT = {
+  unauthorized: 'this database user may not create one',
+  conflict: 'one that is hidden, or has the same name, stands in its place: drop it',
+}
 
 /** The index on the user id field, as it stands. */
 export interface UserIdIndex {
@@ -37,10 +44,12 @@ export interface UserIdIndex {
 
 /** Creates the view of the index that loads go by. */
 export function createUserIdIndex(config: UserIdIndexConfig, events: Events): UserIdIndex {
-  const { userIdField, uniqueUserId } = config
+  const { userIdField, uniqueUserId, loadTimeoutMs } = config
   let known: UserIdIndexName
-  const usable = async (collection: Collection): Promise<IndexDescriptionInfo[]> =>
-    (await listIndexes(collection)).filter(index => givesInsertionOrder(index, userIdField))
+  async function usable(collection: Collection): Promise<IndexDescriptionInfo[]> {
+    const all = await withDeadline(loadTimeoutMs, () => listIndexes(collection))
+    return all.filter(index => givesInsertionOrder(index, userIdField))
+  }
   return {
     // Only a find is remembered: who reads the whole collection can also afford to look again.
     name: async collection => (known ??= (await usable(collection))[0]?.name),
@@ -61,17 +70,17 @@ async function createOrExplain(
   config: UserIdIndexConfig,
   events: Events,
 ): Promise<void> {
-  const { userIdField } = config
+  const { userIdField, uniqueUserId } = config
   const options = indexOptions(config)
   const outcome = await ensureIndex(collection, userIdField, options)
   if (outcome === 'there') return
   const command = createIndexCommand(collection.collectionName, userIdField, options)
-  if (outcome === 'conflict') throw conflict(collection, userIdField, command)
+  if (outcome === 'conflict' && uniqueUserId) throw conflict(collection, userIdField, command)
   events.warn({
     code: 'user_id_index_missing',
     message:
-      `There is no usable index on "${userIdField}" of ${collection.namespace}, and this database user may not ` +
-      `create one. Until somebody runs the following, each load reads the whole collection: ${command}`,
+      `There is no usable index on "${userIdField}" of ${collection.namespace}, and ${WHY_NOT[outcome]}. ` +
+      `Until somebody runs the following, each load reads the whole collection: ${command}`,
   })
 }
 

@@ -16,7 +16,7 @@ export type IndexOutcome = 'there' | 'unauthorized' | 'conflict'
 /** The indexes of a collection; none where the collection does not exist yet. */
 export async function listIndexes(collection: Collection): Promise<IndexDescriptionInfo[]> {
   try {
-    return await collection.indexes({ ...PLAIN_BSON, full: true })
+    return await collection.indexes({ ...PLAIN_BSON, readPreference: 'primary', full: true })
   } catch (error) {
     if (hasCode(error, SERVER_ERRORS.namespaceNotFound)) return []
     throw error

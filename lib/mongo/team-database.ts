@@ -15,7 +15,14 @@ interface Origins {
   readonly db?: Db
   readonly dbName?: string
   readonly client?: { db(name?: string): Db }
-  readonly conn?: { readonly db?: Db; asPromise(): Promise<{ readonly db?: Db }> }
+  readonly conn?: MongooseConnection
+}
+
+/** A connection of mongoose. It has its database once it has been open. */
+interface MongooseConnection {
+  readonly db?: Db
+  asPromise(): Promise<unknown>
+  once(event: 'open', listener: () => void): unknown
 }
 
 /** The class of the team's own driver: a value of another BSON major would be refused. */
@@ -29,8 +36,8 @@ export interface TeamDatabase {
   sibling<T extends Document = Document>(name: string): Promise<Collection<T>>
   /** The database itself. */
   database: () => Promise<Db>
-  /** The driver's ObjectId class. */
-  objectIdClass(): Promise<ObjectIdClass>
+  /** The driver's ObjectId class; found once. */
+  objectIdClass(signal: AbortSignal): Promise<ObjectIdClass>
   /** The size of the connection pool. */
   maxPoolSize(): number
 }
@@ -51,7 +58,7 @@ export const PLAIN_BSON = {
 
 /** Wraps the team's collection. Nothing is asked of the server before it is needed. */
 export function openTeamDatabase(given: CollectionLike): TeamDatabase {
-  let objectId: Promise<ObjectIdClass> | undefined
+  let objectId: ObjectIdClass | undefined
   const database = (): Promise<Db> => databaseOf(given)
   return {
     collection: async <T extends Document>() =>
@@ -60,30 +67,40 @@ export function openTeamDatabase(given: CollectionLike): TeamDatabase {
         : (given as unknown as Collection<T>),
     sibling: async <T extends Document>(name: string) => (await database()).collection<T>(name),
     database,
-    objectIdClass() {
-      objectId ??= database().then(readObjectIdClass)
-      objectId.catch(() => (objectId = undefined))
-      return objectId
-    },
+    // Not shared while it is asked for: one load's deadline would be another's.
+    objectIdClass: async signal => (objectId ??= await readObjectIdClass(await database(), signal)),
     maxPoolSize: () => poolSizeOf(given),
   }
 }
 
 async function databaseOf(given: CollectionLike): Promise<Db> {
   const { db, dbName, client, conn } = given as Origins
-  const found = db ?? (conn ? (await conn.asPromise()).db : client?.db(dbName))
+  if (conn && !conn.db) await openingOf(conn)
+  const found = db ?? (conn ? conn.db : client?.db(dbName))
   if (found) return found
   throw new TypeError(
     'The collection does not lead to its database: hand over a Collection of mongodb or mongoose.',
   )
 }
 
+/** One listener a connection, however many loads wait for it to open. */
+const openings = new WeakMap<MongooseConnection, Promise<void>>()
+
+async function openingOf(conn: MongooseConnection): Promise<void> {
+  // Rejects where connecting has failed, but resolves at once where nobody has called connect() yet.
+  await conn.asPromise()
+  if (conn.db) return
+  const opening = openings.get(conn) ?? new Promise<void>(resolve => conn.once('open', resolve))
+  openings.set(conn, opening)
+  await opening
+}
+
 /**
  * The server's `hello` holds an ObjectId on every server since 4.4, decoded by the team's own driver:
  * the one way to its class that neither imports a driver nor looks into one.
  */
-async function readObjectIdClass(db: Db): Promise<ObjectIdClass> {
-  const hello: Document = await db.command({ hello: 1 }, PLAIN_BSON)
+async function readObjectIdClass(db: Db, signal: AbortSignal): Promise<ObjectIdClass> {
+  const hello: Document = await db.command({ hello: 1 }, { ...PLAIN_BSON, signal })
   const { processId } = hello['topologyVersion'] as { processId: ObjectId }
   return processId.constructor as ObjectIdClass
 }

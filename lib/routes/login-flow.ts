@@ -1,4 +1,5 @@
 import type { Request } from 'express'
+import { isSubject } from '../access-tokens/claims.js'
 import { DeadlineError, withDeadline } from '../deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
@@ -110,8 +111,9 @@ async function callVerify(
 ): Promise<VerifiedUser | undefined> {
   const user = await callInTime('verifyCredentials', config, verify)
   if (user === null || user === undefined) return undefined
-  if (typeof user.id === 'string' && user.id !== '') return user
-  throw new CustomUserDataError('callback_failed', 'verifyCredentials must return { id: "…" }, or null.')
+  if (isSubject(user.id)) return user
+  const message = 'verifyCredentials must return null or { id }, a text of 1 to 255 characters.'
+  throw new CustomUserDataError('callback_failed', message)
 }
 
 async function callBefore(config: LoginConfig, user: VerifiedUser, req: Request): Promise<boolean> {

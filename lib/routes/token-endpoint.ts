@@ -56,19 +56,29 @@ async function readBody(
   parsers: readonly RequestHandler[],
 ): Promise<RequestBody> {
   for (const parse of parsers) {
-    if (req.body === undefined) await run(parse, req, res)
+    if (isUnread(req)) await run(parse, req, res)
   }
   const body: unknown = req.body
-  if (typeof body !== 'object' || body === null || Array.isArray(body) || Buffer.isBuffer(body)) {
+  if (isUnread(req) || !isObject(body) || Array.isArray(body) || Buffer.isBuffer(body)) {
     throw invalid('Send a JSON object or a form.')
   }
   requireSmall(req, body)
   return body as RequestBody
 }
 
+/** The parsers of Express 4 leave `{}` behind where they read nothing. */
+function isUnread({ body, readableEnded }: Request): boolean {
+  return body === undefined || (!readableEnded && isObject(body) && Object.keys(body).length === 0)
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
 /** An app's own parser may have let more through than ours does. */
 function requireSmall(req: Request, body: object): void {
-  const declared = Number(req.headers['content-length'])
+  const isCompressed = req.headers['content-encoding'] !== undefined
+  const declared = isCompressed ? NaN : Number(req.headers['content-length'])
   const bytes = Number.isNaN(declared) ? Buffer.byteLength(JSON.stringify(body)) : declared
   if (bytes > MAX_BODY_BYTES) throw tooLarge()
 }

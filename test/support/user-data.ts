@@ -21,6 +21,8 @@ export function createTestUserData(
     collection,
     issuer: ISSUER,
     audience: AUDIENCE,
+    // A machine that is busy with other tests must not look like a MongoDB that is away.
+    loadTimeoutMs: 10_000,
     ...keys,
     ...options,
   } as CustomUserDataOptions<Record<string, unknown>>)

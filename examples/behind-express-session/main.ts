@@ -1,0 +1,29 @@
+import { randomBytes } from 'node:crypto'
+import express from 'express'
+import { createCustomUserData } from 'express-custom-user-data'
+import type { Db } from 'mongodb'
+import { serveExample } from '../support/serve-example.js'
+import { createSessions, logIn, logOut, requireLogin } from './existing-app.js'
+
+serveExample('behind_express_session_example', createApp)
+
+function createApp(db: Db): express.Express {
+  const userData = createCustomUserData({
+    collection: db.collection('custom_user_data'),
+    // Required, and never used here: this app has cookies, not tokens.
+    secret: randomBytes(32),
+    issuer: 'https://auth.example.com',
+    audience: 'https://api.example.com',
+  })
+  // Said, although it is the default where no Authorization header comes along: a client could send one.
+  const attachCustomData = userData.attach({ boundTo: req => req.sessionID })
+
+  const app = express()
+  app.use(createSessions())
+  app.post('/login', logIn(userData.passwordCredentials({ collection: db.collection('users') })))
+  app.post('/logout', logOut)
+  app.use(requireLogin, attachCustomData)
+  app.get('/me', (req, res) => res.json(req.user))
+  app.use(userData.errorHandler())
+  return app
+}

@@ -1,0 +1,83 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { MongoClient } from 'mongodb'
+import type { Db } from 'mongodb'
+import { databaseNameIn } from '../support/database-name.js'
+import { closeServer, listen, urlOf } from '../support/http-server.js'
+import { describeError, runUntilSignal } from '../support/run-until-signal.js'
+import type { Lifecycle } from '../support/run-until-signal.js'
+import { resolveMongoUri } from '../support/start-mongod.js'
+import { createApp } from './app.js'
+import { readConfig } from './config.js'
+import type { Config } from './config.js'
+import { PASSWORD, seed } from './seed.js'
+import { createUserData } from './user-data.js'
+import type { UserData } from './user-data.js'
+
+const DATABASE_NAME = 'custom_user_data_example'
+/** How often a MongoDB that is away is asked again. */
+const RETRY_MS = 500
+
+runUntilSignal(async lifecycle => {
+  const { onStop } = lifecycle
+  const config = readConfig(process.env)
+  sayWhatIsMadeUp(config)
+  const client = await openClient(config, lifecycle)
+  const db = client.db(databaseNameIn(config.mongodbUri ?? '') ?? DATABASE_NAME)
+  const userData = createUserData(db, config)
+  onStop(() => userData.close())
+  const server = await listen(createApp(db, userData), config.port)
+  onStop(() => closeServer(server))
+  await untilReady(userData, db, lifecycle, reason => {
+    console.log(
+      `Waiting for MongoDB at ${hostsOf(client)} (${reason}). Until then ${urlOf(server)}/healthz says 503.`,
+    )
+  })
+  console.log(`Listening on ${urlOf(server)}`)
+})
+
+function sayWhatIsMadeUp({ hasRandomSecret }: Config): void {
+  console.log(`alice@example.com, bob@example.com and carol@example.com have the password: ${PASSWORD}`)
+  if (hasRandomSecret) {
+    console.log(
+      'ACCESS_TOKEN_SECRET is not set: a random one is used, and access tokens end with this process.',
+    )
+  }
+}
+
+/** Does not wait for the server that `MONGODB_URI` names: the app says that it is away, and goes on when it is back. */
+async function openClient({ mongodbUri }: Config, { onStop }: Lifecycle): Promise<MongoClient> {
+  const mongo = await resolveMongoUri()
+  onStop(mongo.stop)
+  if (mongodbUri === undefined) console.log(`Started a MongoDB for as long as this runs: ${mongo.uri}`)
+  const client = new MongoClient(mongo.uri)
+  onStop(() => client.close())
+  return client
+}
+
+/** Seeds as soon as MongoDB answers. Reports why it has to wait, each reason once. */
+async function untilReady(
+  userData: UserData,
+  db: Db,
+  { signal }: Lifecycle,
+  report: (reason: string) => void,
+): Promise<void> {
+  const reported = new Set<string>()
+  for (;;) {
+    try {
+      await userData.ready()
+      await seed(db)
+      return
+    } catch (error) {
+      signal.throwIfAborted()
+      const reason = describeError(error)
+      if (!reported.has(reason)) report(reason)
+      reported.add(reason)
+      await wait(RETRY_MS, undefined, { signal })
+    }
+  }
+}
+
+/** Without the name and the password that the URI may hold. */
+function hostsOf(client: MongoClient): string {
+  return client.options.srvHost ?? client.options.hosts.join(', ')
+}

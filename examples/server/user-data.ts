@@ -1,0 +1,23 @@
+import { createCustomUserData } from 'express-custom-user-data'
+import type { Db } from 'mongodb'
+import type { Config } from './config.js'
+import type { Profile } from './profile.js'
+
+/** The one instance of the example. Documents in `custom_user_data`, sessions in `sessions` of the same database. */
+export function createUserData(db: Db, config: Config) {
+  const userData = createCustomUserData<Profile>({
+    collection: db.collection('custom_user_data'),
+    secret: config.accessTokenSecret,
+    issuer: 'https://auth.example.com',
+    audience: 'https://api.example.com',
+    accessTokenTtlSeconds: config.accessTokenTtlSeconds,
+    snapshotTtlMs: config.snapshotTtlMs,
+  })
+  userData.events.on('load_failed', ({ userId, code }) => {
+    console.error(`The custom data of user ${userId} could not be loaded: ${code}`)
+  })
+  return userData
+}
+
+/** The instance, as routes use it. */
+export type UserData = ReturnType<typeof createUserData>

@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest'
+import { parseClaimsSet, parseCompactJws } from '../../lib/access-tokens/compact-jws.js'
+import { CustomUserDataError } from '../../lib/errors.js'
+
+const HEADER = { alg: 'HS256', typ: 'at+jwt', kid: 'a' }
+/** 32 bytes: the last of its characters has two unused bits. */
+const SIGNATURE = Buffer.alloc(32, 7).toString('base64url')
+
+function compose(
+  header: unknown = HEADER,
+  payload: unknown = { sub: 'alice' },
+  signature = SIGNATURE,
+): string {
+  return `${encode(header)}.${encode(payload)}.${signature}`
+}
+
+function encode(part: unknown): string {
+  return Buffer.from(part instanceof Uint8Array ? part : JSON.stringify(part)).toString('base64url')
+}
+
+function refusal(token: string): unknown {
+  try {
+    parse(token)
+  } catch (error) {
+    return error
+  }
+  return undefined
+}
+
+/** As the verifier does it: the token, then the claims in its payload. */
+function parse(token: string) {
+  const { header, payload } = parseCompactJws(token)
+  return { header, claims: parseClaimsSet(payload) }
+}
+
+function expectMalformed(token: string): void {
+  const error = refusal(token)
+  expect(error, token).toBeInstanceOf(CustomUserDataError)
+  expect(error).toMatchObject({ code: 'invalid_token', message: 'The access token is malformed.' })
+}
+
+describe('a compact JWS', () => {
+  it('is taken apart into what is used of its header, and its payload', () => {
+    const token = compose({ ...HEADER, jku: 'https://attacker.example', jwk: {} }, { sub: 'älice' })
+    expect(parse(token)).toEqual({ header: HEADER, claims: { sub: 'älice' } })
+  })
+
+  it('need not have a kid', () => {
+    expect(parseCompactJws(compose({ alg: 'RS256', typ: 'at+jwt' })).header.kid).toBeUndefined()
+  })
+
+  it('has the last of two members of one name', () => {
+    const payload = Buffer.from('{"sub":"a","sub":"b"}')
+    expect(parse(compose(HEADER, payload)).claims['sub']).toBe('b')
+  })
+
+  it('has three parts, none of them empty', () => {
+    const [header, payload, signature] = compose().split('.') as [string, string, string]
+    const wrong = ['', '.', '..', '....', header, `${header}.${payload}`, `${header}.${payload}.`]
+    const more = [`.${payload}.${signature}`, `${header}..${signature}`, `${compose()}.`, `${compose()}.a.a`]
+    for (const token of [...wrong, ...more]) expectMalformed(token)
+  })
+
+  it('is written in base64url alone: no padding, no white space, no foreign character', () => {
+    for (const extra of ['=', '==', ' ', '\n', '\t', '+', '/', '%', 'ü', '\0']) {
+      expectMalformed(compose() + extra)
+      expectMalformed(extra + compose())
+      expectMalformed(compose().replace('.', `${extra}.`))
+    }
+  })
+
+  it('has one spelling: set bits after the last byte are refused', () => {
+    expect(SIGNATURE.endsWith('c')).toBe(true)
+    expectMalformed(`${compose().slice(0, -1)}d`)
+    const [header, payload] = [encode({ ...HEADER, a: 1 }), encode({ sub: 'al' })]
+    for (const part of [header, payload]) {
+      const flipped = part.slice(0, -1) + String.fromCharCode(part.charCodeAt(part.length - 1) + 1)
+      if (Buffer.from(part, 'base64url').equals(Buffer.from(flipped, 'base64url'))) {
+        expectMalformed(compose().replace(/^[^.]+/, flipped))
+      }
+    }
+  })
+
+  it.each(['"text"', '[1]', 'null', '1', 'true', '', '{', '{} {}', '{"a":1,}', "{'a':1}"])(
+    'holds JSON objects: %s is none, as a header or as a payload',
+    json => {
+      expectMalformed(compose(Buffer.from(json)))
+      expectMalformed(compose(HEADER, Buffer.from(json)))
+    },
+  )
+
+  it.each([
+    ['UTF-16', Buffer.from('{"sub":"alice"}', 'utf16le')],
+    ['Latin-1', Buffer.from('{"sub":"\xe4"}', 'latin1')],
+    ['overlong UTF-8', Buffer.from([...Buffer.from('{"sub":"'), 0xc0, 0xaf, ...Buffer.from('"}')])],
+    ['a byte order mark', Buffer.from('\ufeff{"sub":"alice"}')],
+  ])('is UTF-8: %s is refused', (_name, bytes) => {
+    expectMalformed(compose(HEADER, bytes))
+    expectMalformed(compose(bytes))
+  })
+
+  it.each([
+    { crit: [] },
+    { crit: ['exp'], exp: 1 },
+    { crit: ['b64'], b64: false },
+    { crit: 'exp' },
+    { crit: null },
+    { crit: ['alg'] },
+    { b64: false },
+    { b64: true },
+  ])('has no critical extensions: %j is refused', extension => {
+    expectMalformed(compose({ ...HEADER, ...extension }))
+  })
+
+  it.each([
+    { alg: undefined },
+    { alg: null },
+    { alg: 0 },
+    { alg: ['RS256'] },
+    { typ: null },
+    { typ: 1 },
+    { kid: 1 },
+    { kid: null },
+    { kid: {} },
+    { kid: 'k'.repeat(257) },
+  ])('has texts in its header: %j is refused', member => {
+    expectMalformed(compose({ ...HEADER, ...member }))
+  })
+
+  it('is refused without a word of its content', () => {
+    const error = refusal(compose(Buffer.from('{"secret'))) as Error
+    expect(error.message).not.toContain('secret')
+    expect(error.stack).not.toContain('secret')
+  })
+})

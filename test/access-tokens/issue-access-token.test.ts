@@ -1,0 +1,57 @@
+import { decodeJwt, decodeProtectedHeader } from 'jose'
+import { describe, expect, it } from 'vitest'
+import { issueAccessToken } from '../../lib/access-tokens/issue-access-token.js'
+import type { AccessTokenConfig } from '../../lib/access-tokens/issue-access-token.js'
+import { createKeyRing } from '../../lib/access-tokens/key-ring.js'
+import { AUDIENCE, ISSUER, KID, SECRET } from '../support/user-data.js'
+
+const keys = createKeyRing({ secret: SECRET })
+const config: AccessTokenConfig = {
+  issuer: ISSUER,
+  audience: [AUDIENCE],
+  clientId: 'our app',
+  accessTokenTtlSeconds: 1800,
+}
+
+function issue(changes: Partial<AccessTokenConfig> = {}, now = 1_800_000_000_999) {
+  return issueAccessToken({ ...config, ...changes }, keys, { userId: 'alice', sid: 'session' }, now)
+}
+
+describe('an access token', () => {
+  it('has the seven claims of RFC 9068 2.2, its session, and no more', async () => {
+    const { token, claims } = await issue()
+    expect(decodeJwt(token)).toEqual(claims)
+    expect(claims).toEqual({
+      iss: ISSUER,
+      sub: 'alice',
+      aud: AUDIENCE,
+      client_id: 'our app',
+      sid: 'session',
+      iat: 1_800_000_000,
+      exp: 1_800_001_800,
+      jti: expect.stringMatching(/^[\da-f-]{36}$/),
+    })
+  })
+
+  it('says in its header what it is and who signed it, and no more', async () => {
+    const { token, key } = await issue()
+    expect(decodeProtectedHeader(token)).toEqual({ alg: 'HS256', typ: 'at+jwt', kid: KID })
+    expect(key).toBe(keys.signer())
+  })
+
+  it('names several audiences as a list', async () => {
+    const audience = ['https://one.example', 'https://two.example']
+    expect((await issue({ audience })).claims.aud).toEqual(audience)
+  })
+
+  it('lives as long as the team decided', async () => {
+    const { claims } = await issue({ accessTokenTtlSeconds: 60 })
+    expect(claims.exp - claims.iat!).toBe(60)
+  })
+
+  it('is never the same twice', async () => {
+    const [one, other] = await Promise.all([issue(), issue()])
+    expect(one.claims.jti).not.toBe(other.claims.jti)
+    expect(one.token).not.toBe(other.token)
+  })
+})

@@ -1,0 +1,357 @@
+import express from 'express'
+import type { Request, RequestHandler } from 'express'
+import type { AttachOptions } from 'express-custom-user-data'
+import session from 'express-session'
+import { Passport } from 'passport'
+import { ExtractJwt, Strategy as JwtStrategy } from 'passport-jwt'
+import request from 'supertest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createManualClock } from '../support/clock.js'
+import type { ManualClock } from '../support/clock.js'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { createEchoApp, expectChallenge, onError, sendRaw } from '../support/http.js'
+import { createTestUserData, forgeToken, ISSUER, SECRET, validClaims } from '../support/user-data.js'
+
+const THEIR_AUDIENCE = 'https://theirs.example'
+
+let database: TestDatabase
+let clock: ManualClock
+let userData: ReturnType<typeof createTestUserData>
+beforeAll(async () => {
+  database = await openDatabase()
+  await database.db
+    .collection('custom_user_data')
+    .insertMany([{ userId: 'alice', plan: 'gold' }, { userId: 'bob', plan: 'free' }, { plan: 'of nobody' }])
+})
+afterAll(() => database.close())
+beforeEach(() => {
+  clock = createManualClock()
+  userData = createTestUserData(database, { clock })
+})
+
+/** Stands for whatever authenticates: sets `req.user`. */
+function authenticated(user: unknown): RequestHandler {
+  return (req, _res, next) => {
+    req.user = user as Express.User
+    next()
+  }
+}
+
+/** An app behind `user`, with attach(), whose answer is the customData or the error. */
+function attachApp(user: unknown, options?: AttachOptions, before: RequestHandler[] = []) {
+  const app = express()
+  app.use(...before, authenticated(user), userData.attach(options))
+  app.get('/me', (req, res) => res.json(req.user?.customData ?? null))
+  app.use(userData.errorHandler())
+  return app
+}
+
+const loads = () => database.commands.named('aggregate').length
+const cookie = ['Cookie', 'theirs=1']
+const bearer = (token: string) => ['Authorization', `Bearer ${token}`]
+const misconfigured = { status: 500, code: 'attach_misconfigured' }
+
+async function attachError(user: unknown, options?: AttachOptions, headers = bearer('a')): Promise<Error> {
+  const errors: Error[] = []
+  const app = createEchoApp(authenticated(user), userData.attach(options)).use(
+    onError((error, res) => {
+      errors.push(error)
+      res.end()
+    }),
+  )
+  await sendRaw(app, { headers })
+  expect(errors).toHaveLength(1)
+  return errors[0]!
+}
+
+describe("behind a team's own passport-jwt strategy", () => {
+  /** The team's tokens are signed like ours, but meant for another audience; `verify` makes the user. */
+  function theirApp(verify: (sub: string) => unknown, inspect: (req: Request) => unknown = req => req.user) {
+    const passport = new Passport()
+    const options = {
+      jwtFromRequest: ExtractJwt.fromAuthHeaderAsBearerToken(),
+      secretOrKey: SECRET,
+      issuer: ISSUER,
+      audience: THEIR_AUDIENCE,
+    }
+    passport.use(new JwtStrategy(options, (claims: { sub: string }, done) => done(null, verify(claims.sub))))
+    const app = express()
+    app.use(passport.authenticate('jwt', { session: false }) as RequestHandler, userData.attach())
+    app.get('/me', (req, res) => res.json(inspect(req)))
+    return app.use(userData.errorHandler())
+  }
+  const theirToken = (sub = 'alice') =>
+    forgeToken({ claims: { ...validClaims(sub, Date.now()), aud: THEIR_AUDIENCE } })
+
+  it('adds customData to a plain object, and replaces nothing of it', async () => {
+    const app = theirApp(sub => ({ id: sub, roles: ['admin'] }))
+    const answer = await request(app).get('/me').auth(theirToken(), { type: 'bearer' })
+    expect(answer.body).toEqual({
+      id: 'alice',
+      roles: ['admin'],
+      customData: { _id: expect.any(String), userId: 'alice', plan: 'gold' },
+    })
+  })
+
+  it('adds customData to an instance of a class, which keeps its prototype', async () => {
+    class Account {
+      readonly #name: string
+      constructor(name: string) {
+        this.#name = name
+      }
+      get id() {
+        return this.#name
+      }
+    }
+    const users: unknown[] = []
+    const app = theirApp(
+      sub => new Account(sub),
+      req => {
+        users.push(req.user)
+        return req.user?.customData
+      },
+    )
+    const answer = await request(app).get('/me').auth(theirToken(), { type: 'bearer' })
+    expect(answer.body).toMatchObject({ plan: 'gold' })
+    expect(users).toEqual([expect.any(Account)])
+  })
+
+  it('takes sub where there is no id', async () => {
+    const answer = await request(theirApp(sub => ({ sub })))
+      .get('/me')
+      .auth(theirToken('bob'), { type: 'bearer' })
+    expect(answer.body).toMatchObject({ sub: 'bob', customData: { plan: 'free' } })
+  })
+
+  it.each([
+    ['frozen', (sub: string) => Object.freeze({ id: sub })],
+    ['sealed', (sub: string) => Object.seal({ id: sub })],
+    ['with a customData of its own', (sub: string) => ({ id: sub, customData: 1 })],
+    ['with an undefined customData of its own', (sub: string) => ({ id: sub, customData: undefined })],
+    [
+      'with an inherited customData',
+      (sub: string) => Object.assign(Object.create({ customData: 1 }) as object, { id: sub }),
+    ],
+  ])('is a clear error for an object that is %s', async (_name, verify) => {
+    const answer = await request(theirApp(verify)).get('/me').auth(theirToken(), { type: 'bearer' })
+    expect(answer.status).toBe(500)
+    expect(answer.body).toMatchObject(misconfigured)
+    const error = await attachError(verify('alice'))
+    expect(error).toMatchObject(misconfigured)
+    expect(error.message).toMatch(/cannot add customData to req.user/)
+  })
+
+  it('loads once for any number of requests with one token', async () => {
+    const app = theirApp(sub => ({ id: sub }))
+    const token = theirToken()
+    await request(app).get('/me').auth(token, { type: 'bearer' })
+    database.commands.clear()
+    const more = Array.from({ length: 10 }, () => request(app).get('/me').auth(token, { type: 'bearer' }))
+    for (const { body } of await Promise.all(more)) expect(body.customData.plan).toBe('gold')
+    expect(loads()).toBe(0)
+  })
+
+  it('never makes authenticate() accept what only the other strategy accepts', async () => {
+    const theirs = theirApp(sub => ({ id: sub }))
+    const ours = createEchoApp(userData.authenticate())
+    const token = theirToken()
+    for (const turn of ['before', 'after']) {
+      const refused = await request(ours).get('/me').auth(token, { type: 'bearer' })
+      expect(refused.status, turn).toBe(401)
+      expectChallenge(refused, token)
+      expect((await request(theirs).get('/me').auth(token, { type: 'bearer' })).status, turn).toBe(200)
+    }
+  })
+})
+
+describe('behind express-session', () => {
+  it('binds the copy to the session, which stays as it was', async () => {
+    const sessions = session({ secret: 'test', resave: false, saveUninitialized: true })
+    const app = attachApp({ id: 'alice' }, undefined, [sessions])
+    const first = await request(app).get('/me')
+    expect(first.body).toMatchObject({ plan: 'gold' })
+    const sessionCookie = first.headers['set-cookie']![0]!
+    database.commands.clear()
+    const again = await request(attachApp({ id: 'bob' }, undefined, [sessions])).get('/me')
+    expect(again.body).toMatchObject({ plan: 'free' })
+    expect(loads()).toBe(1)
+    // The user object of the first app is one for all requests: what attach() put there is replaced.
+    expect((await request(app).get('/me').set('Cookie', sessionCookie)).body).toMatchObject({ plan: 'gold' })
+    expect(loads()).toBe(1)
+  })
+})
+
+describe('whom and what the data belongs to', () => {
+  it('is never guessed: an id that is no text is an error', async () => {
+    const ids = [undefined, null, '', 42, 1n, true, {}, ['alice'], new String('alice'), Symbol('alice')]
+    for (const id of ids) {
+      for (const user of [{ id }, { id: undefined, sub: id }]) {
+        const error = await attachError(user)
+        expect(error).toMatchObject(misconfigured)
+        expect(error.message).toMatch(/cannot tell the user's id/)
+      }
+      expect(await attachError({ id: 'alice' }, { userId: () => id as string })).toMatchObject(misconfigured)
+    }
+  })
+
+  it('may be said by the team', async () => {
+    const options = { userId: (req: Request) => (req.user as unknown as { name: string }).name }
+    expect(
+      (await sendRaw(attachApp({ name: 'bob', id: 7 }, options), { headers: bearer('a') })).body,
+    ).toMatch('free')
+  })
+
+  it.each([undefined, null, false, 'alice', 42])('needs a req.user: %j is an error', async user => {
+    const error = await attachError(user)
+    expect(error).toMatchObject(misconfigured)
+    expect(error.message).toMatch(/no req.user/)
+  })
+
+  it('needs a token or a session to be bound to', async () => {
+    const error = await attachError({ id: 'alice' }, undefined, cookie)
+    expect(error).toMatchObject(misconfigured)
+    expect(error.message).toMatch(/cannot tell what the data is bound to/)
+    for (const boundTo of [undefined, '', 42, {}]) {
+      const options = { boundTo: () => boundTo as string }
+      expect(await attachError({ id: 'alice' }, options)).toMatchObject(misconfigured)
+    }
+  })
+
+  it('is refused with 400 where there are two Authorization headers', async () => {
+    const answer = await sendRaw(attachApp({ id: 'alice' }), { headers: [...bearer('a'), ...bearer('b')] })
+    expect(answer.status).toBe(400)
+  })
+
+  it('is an error that names the callback where one of them throws', async () => {
+    for (const name of ['userId', 'boundTo', 'expiresAt'] as const) {
+      const cause = new Error('theirs')
+      const throws = () => {
+        throw cause
+      }
+      const error = await attachError({ id: 'alice' }, { [name]: throws })
+      expect(error).toMatchObject({ status: 500, code: 'callback_failed', cause })
+      expect(error.message).toBe(`attach(): ${name} threw.`)
+    }
+  })
+
+  it('is told apart by id and binding, however they are cut', async () => {
+    const attach = userData.attach({
+      userId: req => req.get('x-id'),
+      boundTo: req => req.get('x-bound-to'),
+    })
+    const app = express()
+    app.get('/me', authenticateEach, attach, (req, res) => res.json(req.user?.customData))
+    const ask = (id: string, boundTo: string) =>
+      sendRaw(app, { headers: ['x-id', id, 'x-bound-to', boundTo] })
+    expect((await ask('alice', 'b')).body).toMatch('gold')
+    expect((await ask('alic', 'eb')).body).toBe('{}')
+    expect((await ask('bob', 'b')).body).toMatch('free')
+  })
+
+  function authenticateEach(req: Request, _res: unknown, next: () => void) {
+    req.user = {} as Express.User
+    next()
+  }
+})
+
+describe('a copy of attach()', () => {
+  it('never answers for another attach()', async () => {
+    const [one, other] = [attachApp({ id: 'alice' }), attachApp({ id: 'alice' })]
+    await sendRaw(one, { headers: bearer('a') })
+    database.commands.clear()
+    await sendRaw(one, { headers: bearer('a') })
+    expect(loads()).toBe(0)
+    await sendRaw(other, { headers: bearer('a') })
+    expect(loads()).toBe(1)
+  })
+
+  it('never answers for authenticate(), nor the other way round', async () => {
+    const token = forgeToken({ claims: validClaims('alice', clock.now()) })
+    const ours = createEchoApp(userData.authenticate())
+    const attached = attachApp({ id: 'bob' })
+    expect((await sendRaw(attached, { headers: bearer(token) })).body).toMatch('free')
+    expect(JSON.parse((await sendRaw(ours, { headers: bearer(token) })).body).user.id).toBe('alice')
+    expect((await sendRaw(attached, { headers: bearer(token) })).body).toMatch('free')
+  })
+
+  it.each([
+    ['a Date', (at: number) => new Date(at)],
+    ['milliseconds', (at: number) => at],
+  ])('ends at expiresAt, as %s', async (_name, toExpiry) => {
+    const end = clock.now() + 60_000
+    const app = attachApp({ id: 'alice' }, { expiresAt: () => toExpiry(end) })
+    const ask = () => sendRaw(app, { headers: bearer('a') })
+    await ask()
+    database.commands.clear()
+    clock.advance(59_999)
+    await ask()
+    expect(loads()).toBe(0)
+    clock.advance(1)
+    expect((await ask()).status).toBe(200)
+    expect(loads()).toBe(1)
+  })
+
+  it('lives its 30 minutes where nobody says when it ends', async () => {
+    const app = attachApp({ id: 'alice' })
+    const ask = () => sendRaw(app, { headers: bearer('a') })
+    await ask()
+    database.commands.clear()
+    clock.advance(30 * 60_000 - 1)
+    await ask()
+    expect(loads()).toBe(0)
+    clock.advance(2)
+    await ask()
+    expect(loads()).toBe(1)
+  })
+
+  it.each([new Date(NaN), NaN, Infinity, '2027', null, {}])('has no other end: %j is an error', async end => {
+    const error = await attachError({ id: 'alice' }, { expiresAt: () => end as Date })
+    expect(error).toMatchObject(misconfigured)
+    expect(error.message).toMatch(/expiresAt must return a Date/)
+  })
+
+  it('is read anew after invalidate()', async () => {
+    const app = attachApp({ id: 'alice' })
+    await sendRaw(app, { headers: bearer('a') })
+    userData.invalidate('alice')
+    database.commands.clear()
+    await sendRaw(app, { headers: bearer('a') })
+    expect(loads()).toBe(1)
+  })
+})
+
+describe('attach() twice on one request', () => {
+  it('is no error where it is one and the same', async () => {
+    const attach = userData.attach()
+    const app = createEchoApp(authenticated({ id: 'alice' }), attach, attach)
+    expect(JSON.parse((await sendRaw(app, { headers: bearer('a') })).body).user.customData.plan).toBe('gold')
+  })
+})
+
+describe('attach({ optional: true })', () => {
+  it.each([undefined, null])('lets a request through whose req.user is %j', async user => {
+    const answer = await sendRaw(attachApp(user, { optional: true }))
+    expect(answer).toMatchObject({ status: 200, body: 'null' })
+  })
+
+  it('checks any other as ever', async () => {
+    const options = { optional: true }
+    expect((await sendRaw(attachApp({ id: 'bob' }, options), { headers: bearer('a') })).body).toMatch('free')
+    expect(await attachError({ id: 42 }, options)).toMatchObject(misconfigured)
+    expect(await attachError(false, options)).toMatchObject(misconfigured)
+  })
+})
+
+describe('a user without a document', () => {
+  it('has {}', async () => {
+    expect((await sendRaw(attachApp({ id: 'nobody' }), { headers: bearer('a') })).body).toBe('{}')
+  })
+
+  it('is refused with 403 under requireDocument', async () => {
+    userData = createTestUserData(database, { clock, requireDocument: true })
+    const answer = await sendRaw(attachApp({ id: 'nobody' }), { headers: bearer('a') })
+    expect(answer.status).toBe(403)
+    expectChallenge(answer)
+  })
+})

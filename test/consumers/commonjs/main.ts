@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import express from 'express'
+import { createCustomUserData } from 'express-custom-user-data'
+import { MongoClient } from 'mongodb'
+import { loginAndReadMe, MONGODB_DATABASE, MONGODB_URI, PATIENT } from './visit.js'
+
+interface Profile {
+  userId: string
+  language: 'de' | 'fr'
+  scores: number[]
+}
+
+async function main(): Promise<void> {
+  const client = new MongoClient(MONGODB_URI)
+  const collection = client.db(MONGODB_DATABASE).collection<Profile>('custom_user_data')
+  await collection.insertOne({ userId: 'alice', language: 'de', scores: [1, 2] })
+
+  const userData = createCustomUserData<Profile>({
+    collection,
+    secret: 'a secret of a consumer, 32 bytes or more',
+    issuer: 'https://issuer.example.com',
+    audience: 'https://api.example.com',
+    ...PATIENT,
+  })
+
+  const app = express()
+  app.post(
+    '/login',
+    userData.login(({ id }) => (typeof id === 'string' ? { id } : null)),
+  )
+  app.use(userData.authenticate())
+  app.get('/me', (req, res) => {
+    const { id, customData } = userData.user(req)
+    const language: 'de' | 'fr' | undefined = customData.language
+    const scores: readonly number[] | undefined = customData.scores
+    res.json({ id, language, scores })
+  })
+  app.use(userData.errorHandler())
+
+  assert.deepEqual(await loginAndReadMe(app, 'alice'), { id: 'alice', language: 'de', scores: [1, 2] })
+
+  userData.close()
+  await client.close()
+}
+
+void main()

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import express from 'express'
+import { createCustomUserData } from 'express-custom-user-data'
+import { MongoClient } from 'mongodb'
+import type { Profile } from './profile.js'
+import { loginAndReadMe, MONGODB_DATABASE, MONGODB_URI, PATIENT } from './visit.js'
+
+const client = new MongoClient(MONGODB_URI)
+const collection = client.db(MONGODB_DATABASE).collection<Profile>('custom_user_data')
+const memberSince = new Date('2020-02-29T12:00:00Z')
+await client
+  .db(MONGODB_DATABASE)
+  .collection('custom_user_data')
+  .insertOne({ userId: 'alice', language: 'de', address: { city: 'Bern', lines: ['Gasse 1'] }, memberSince })
+
+const userData = createCustomUserData({
+  collection,
+  secret: 'a secret of a consumer, 32 bytes or more',
+  issuer: 'https://issuer.example.com',
+  audience: 'https://api.example.com',
+  ...PATIENT,
+})
+
+const app = express()
+app.post(
+  '/login',
+  userData.login(({ id }) => (typeof id === 'string' ? { id } : null)),
+)
+app.use(userData.authenticate())
+app.get('/me', (req, res) => {
+  // Typed by Profile being merged into the package's interface, far away from here; partial, as a user may have no document.
+  const language: 'de' | 'fr' | undefined = req.user?.customData.language
+  const city: string | undefined = req.user?.customData.address?.city
+  const memberSince: Date | undefined = req.user?.customData.memberSince
+  const id: string | undefined = req.user?.id
+  const expiresAt: number | undefined = req.user?.claims.exp
+  res.json({ id, language, city, year: memberSince?.getUTCFullYear(), expires: typeof expiresAt })
+})
+app.use(userData.errorHandler())
+
+const me = await loginAndReadMe(app, 'alice')
+assert.deepEqual(me, { id: 'alice', language: 'de', city: 'Bern', year: 2020, expires: 'number' })
+
+userData.close()
+await client.close()

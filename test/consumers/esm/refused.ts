@@ -1,0 +1,72 @@
+// Each line that follows a comment must be refused, and for the reason that the comment gives.
+import { createCustomUserData } from 'express-custom-user-data'
+import type { CollectionLike, KeyOptions } from 'express-custom-user-data'
+import type { Request } from 'express'
+import type { Profile } from './profile.js'
+
+export function refuseChanges({ user }: Request, other: Profile): void {
+  if (!user) return
+  // @ts-expect-error Cannot assign to 'id' because it is a read-only property
+  user.id = 'bob'
+  // @ts-expect-error Cannot assign to 'customData' because it is a read-only property
+  user.customData = other
+  // @ts-expect-error Cannot assign to 'language' because it is a read-only property
+  user.customData.language = 'fr'
+  // @ts-expect-error Cannot assign to 'sub' because it is a read-only property
+  user.claims.sub = 'bob'
+  // @ts-expect-error The operand of a 'delete' operator cannot be a read-only property
+  delete user.customData.language
+  const { address } = user.customData
+  // @ts-expect-error Cannot assign to 'city' because it is a read-only property
+  if (address) address.city = 'Basel'
+  // @ts-expect-error Property 'push' does not exist on type 'readonly string[]'
+  address?.lines.push('Hof 2')
+  // @ts-expect-error Index signature in type 'readonly string[]' only permits reading
+  if (address) address.lines[0] = 'Hof 2'
+}
+
+export function refuseGuesses(req: Request): string {
+  // @ts-expect-error 'req.user' is possibly 'undefined'
+  req.user.id
+  // @ts-expect-error Property 'langage' does not exist on type
+  req.user?.customData.langage
+  // @ts-expect-error Type 'undefined' is not assignable to type 'string'
+  return req.user?.customData.language
+}
+
+export function refuseOptions(collection: CollectionLike, secret: string): void {
+  const issuer = 'https://issuer.example.com'
+  const audience = 'https://api.example.com'
+  const keyless = { collection, issuer, audience }
+  const options = { ...keyless, secret }
+  createCustomUserData(options)
+  // @ts-expect-error Property 'collection' is missing
+  createCustomUserData({ issuer, audience, secret })
+  // @ts-expect-error Property 'issuer' is missing
+  createCustomUserData({ collection, audience, secret })
+  // @ts-expect-error Property 'audience' is missing
+  createCustomUserData({ collection, issuer, secret })
+  // @ts-expect-error Type 'null' is not assignable to type 'string | readonly string[]'
+  createCustomUserData({ ...options, audience: null })
+  // @ts-expect-error 'snapshotTtl' does not exist in type
+  createCustomUserData({ ...options, snapshotTtl: 1000 })
+  // @ts-expect-error Type 'string' is not assignable to type 'number'
+  createCustomUserData({ ...options, snapshotTtlMs: '30m' })
+}
+
+export function refuseKeys(collection: CollectionLike, keys: readonly KeyOptions[]): void {
+  const keyless = { collection, issuer: 'https://issuer.example.com', audience: 'https://api.example.com' }
+  const key = 'a secret of a consumer, 32 bytes or more'
+  createCustomUserData({ ...keyless, keys })
+  createCustomUserData({ ...keyless, keys: [{ kid: 'a', alg: 'HS256', key }] })
+  // @ts-expect-error Property 'secret' is missing
+  createCustomUserData(keyless)
+  // @ts-expect-error Types of property 'keys' are incompatible
+  createCustomUserData({ ...keyless, secret: key, keys })
+  // @ts-expect-error Property 'alg' is missing
+  createCustomUserData({ ...keyless, keys: [{ kid: 'a', key }] })
+  // @ts-expect-error Type '"none"' is not assignable to type
+  createCustomUserData({ ...keyless, keys: [{ kid: 'a', alg: 'none', key }] })
+  // @ts-expect-error Type '"EdDSA"' is not assignable to type
+  createCustomUserData({ ...keyless, keys: [{ kid: 'a', alg: 'EdDSA', key }] })
+}

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict'
+import express from 'express'
+import { createCustomUserData } from 'express-custom-user-data'
+import type { CollectionLike } from 'express-custom-user-data'
+import { BSON } from 'mongodb'
+import mongoose from 'mongoose'
+import { loginAndReadMe, MONGODB_DATABASE, MONGODB_URI, PATIENT } from './visit.js'
+
+interface Profile {
+  userId: mongoose.Types.ObjectId
+  language: string
+}
+
+const schema = new mongoose.Schema<Profile>({
+  userId: { type: mongoose.Schema.Types.ObjectId, required: true },
+  language: { type: String, required: true },
+})
+const ProfileModel = mongoose.model('Profile', schema, 'custom_user_data')
+
+// Made before there is a connection, as an app's modules do.
+const byConnection = createApp(mongoose.connection.collection('custom_user_data'))
+const byModel = createApp(ProfileModel.collection)
+
+// The driver beside this package is not the app's own, and each refuses the other's values.
+assert.notEqual(mongoose.mongo.BSON.ObjectId, BSON.ObjectId)
+
+// Asked before there is a database to ask: it waits for one.
+const ready = Promise.all([byConnection.userData.ready(), byModel.userData.ready()])
+await mongoose.connect(MONGODB_URI, { dbName: MONGODB_DATABASE })
+await ready
+
+const userId = new mongoose.Types.ObjectId()
+await ProfileModel.create({ userId, language: 'de' })
+
+const afterwards = createApp(mongoose.connection.collection('custom_user_data'))
+for (const { app, userData } of [byConnection, byModel, afterwards]) {
+  const me = await loginAndReadMe(app, userId.toHexString())
+  assert.deepEqual(me, { id: userId.toHexString(), userId: userId.toHexString(), language: 'de' })
+  userData.close()
+}
+
+await mongoose.disconnect()
+
+function createApp(collection: CollectionLike) {
+  const userData = createCustomUserData<Profile>({
+    collection,
+    secret: 'a secret of a consumer, 32 bytes or more',
+    issuer: 'https://issuer.example.com',
+    audience: 'https://api.example.com',
+    ...PATIENT,
+  })
+  const app = express()
+  app.post(
+    '/login',
+    userData.login(({ id }) => (typeof id === 'string' ? { id } : null)),
+  )
+  app.use(userData.authenticate())
+  app.get('/me', (req, res) => {
+    const { id, customData } = userData.user(req)
+    const userId: mongoose.Types.ObjectId | undefined = customData.userId
+    res.json({ id, userId, language: customData.language })
+  })
+  app.use(userData.errorHandler())
+  return { app, userData }
+}

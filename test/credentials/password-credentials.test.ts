@@ -1,0 +1,220 @@
+import { randomBytes } from 'node:crypto'
+import express from 'express'
+import { hashPassword } from 'express-custom-user-data'
+import type { PasswordCredentialsOptions, WarningEvent } from 'express-custom-user-data'
+import { ObjectId } from 'mongodb'
+import type { Document } from 'mongodb'
+import request from 'supertest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { openDatabase, primaryAddress } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
+import { createTestUserData } from '../support/user-data.js'
+
+const ALICE = new ObjectId()
+const PASSWORD = 'correct horse battery staple'
+const WRONG = {
+  status: 401,
+  body: { error: 'invalid_credentials', error_description: 'The credentials are wrong.' },
+}
+
+let database: TestDatabase
+let app: express.Express
+let warnings: WarningEvent[]
+beforeAll(async () => {
+  database = await openDatabase()
+  const passwordHash = await hashPassword(PASSWORD)
+  await database.db.collection<Document & { _id: unknown }>('users').insertMany([
+    { _id: ALICE, email: 'alice@example.com', passwordHash },
+    { _id: 'text id', email: 'text@example.com', passwordHash },
+    { _id: 42, email: 'number@example.com', passwordHash, account: 'n42' },
+    { _id: 1, email: 'nohash@example.com' },
+    { _id: 2, email: 'nullhash@example.com', passwordHash: null },
+    { _id: 3, email: 'unreadable@example.com', passwordHash: 'plain text' },
+    { _id: 4, email: 'bcrypt@example.com', passwordHash: `$2b$10$${'a'.repeat(53)}` },
+    { _id: 5, email: 'torn@example.com', passwordHash: passwordHash.slice(0, -10) },
+    { _id: 6, email: 'odd@example.com', passwordHash: 42 },
+    { _id: 'other', name: 'Alice', secret: await hashPassword('other') },
+  ])
+})
+afterAll(() => database.close())
+beforeEach(() => {
+  app = createApp()
+})
+
+function createApp(options: Partial<PasswordCredentialsOptions> = {}, { db } = database, timeout = 10_000) {
+  const userData = createTestUserData({ db }, { loadTimeoutMs: timeout })
+  warnings = []
+  userData.events.on('warning', warning => {
+    if (warning.code === 'password_hash_unreadable') warnings.push(warning)
+  })
+  const verify = userData.passwordCredentials({ collection: db.collection('users'), ...options })
+  return express().post('/login', userData.login(verify))
+}
+
+const logIn = (body: object, to = app) => request(to).post('/login').send(body)
+
+describe('the right password', () => {
+  it('logs the user in, by the hex digits of an ObjectId', async () => {
+    const answer = await logIn({ email: 'alice@example.com', password: PASSWORD })
+    expect(answer.status).toBe(200)
+    expect(answer.body.user.id).toBe(ALICE.toHexString())
+  })
+
+  it('logs the user in whose _id is a text', async () => {
+    expect((await logIn({ email: 'text@example.com', password: PASSWORD })).body.user.id).toBe('text id')
+  })
+
+  it('logs the user in by a form', async () => {
+    const form = { email: 'alice@example.com', password: PASSWORD }
+    expect((await request(app).post('/login').type('form').send(form)).status).toBe(200)
+  })
+
+  it('is a 500 where nobody can tell the id, unless the team says it', async () => {
+    const body = { email: 'number@example.com', password: PASSWORD }
+    expect((await logIn(body)).status).toBe(500)
+    const told = createApp({ toUserId: user => String(user['account']) })
+    expect((await logIn(body, told)).body.user.id).toBe('n42')
+  })
+
+  it('is looked for in the fields that the team names', async () => {
+    const named = createApp({ usernameField: 'name', hashField: 'secret' })
+    expect((await logIn({ name: 'Alice', password: 'other' }, named)).body.user.id).toBe('other')
+    expect(await logIn({ name: 'alice', password: 'other' }, named)).toMatchObject(WRONG)
+  })
+
+  it('is taken exactly as it is', async () => {
+    for (const password of [` ${PASSWORD}`, `${PASSWORD} `, PASSWORD.toUpperCase(), `${PASSWORD}\0`]) {
+      expect(await logIn({ email: 'alice@example.com', password })).toMatchObject(WRONG)
+    }
+  })
+})
+
+describe('one and the same answer', () => {
+  it.each([
+    ['a wrong password', 'alice@example.com', 'wrong'],
+    ['an unknown user', 'nobody@example.com', PASSWORD],
+    ['a name in another case', 'Alice@example.com', PASSWORD],
+    ['a user without a hash', 'nohash@example.com', PASSWORD],
+    ['a user whose hash is null', 'nullhash@example.com', PASSWORD],
+    ['a user whose hash is no text', 'odd@example.com', PASSWORD],
+    ['the text that stands in place of a hash', 'unreadable@example.com', 'plain text'],
+    ['a hash of another kind', 'bcrypt@example.com', PASSWORD],
+    ['a torn hash', 'torn@example.com', PASSWORD],
+  ])('is given for %s', async (_name, email, password) => {
+    const answer = await logIn({ email, password })
+    expect(answer).toMatchObject(WRONG)
+    expect(answer.headers).not.toHaveProperty('www-authenticate')
+  })
+
+  it('comes with a warning where a hash cannot be read, which says nothing of hash or password', async () => {
+    await logIn({ email: 'unreadable@example.com', password: 'hunter2' })
+    expect(warnings).toEqual([{ code: 'password_hash_unreadable', message: expect.any(String) }])
+    expect(warnings[0]!.message).not.toMatch(/hunter2|plain text/)
+    warnings.length = 0
+    await logIn({ email: 'alice@example.com', password: 'wrong' })
+    await logIn({ email: 'nobody@example.com', password: 'wrong' })
+    expect(warnings).toEqual([])
+  })
+
+  it('takes work of the same order, whether or not there is such a user', async () => {
+    const cases = ['alice@example.com', 'nobody@example.com', 'nohash@example.com', 'unreadable@example.com']
+    const times = new Map(cases.map(email => [email, [] as number[]]))
+    for (let run = 0; run < 15; run++) {
+      for (const email of cases) {
+        const began = performance.now()
+        await logIn({ email, password: 'wrong' })
+        times.get(email)!.push(performance.now() - began)
+      }
+    }
+    const median = (email: string) => times.get(email)!.sort((a, b) => a - b)[7]!
+    for (const email of cases.slice(1)) expect(median(email), email).toBeGreaterThan(median(cases[0]!) / 3)
+  })
+})
+
+describe('what is no text', () => {
+  it('never reaches a query', async () => {
+    await logIn({ email: 'nobody@example.com', password: 'wrong' })
+    database.commands.clear()
+    const values = [{ $gt: '' }, { $ne: null }, { $regex: '.*' }, ['alice@example.com'], 42, true, null, '']
+    for (const value of values) {
+      const bodies = [
+        { email: value, password: PASSWORD },
+        { email: 'alice@example.com', password: value },
+      ]
+      for (const body of bodies) {
+        const answer = await logIn(body)
+        expect(answer.status, JSON.stringify(body)).toBe(400)
+        expect(answer.body.error).toBe('invalid_request')
+      }
+    }
+    for (const body of [{ email: 'a' }, { password: 'a' }, { username: 'a', password: 'b' }]) {
+      expect((await logIn(body)).status).toBe(400)
+    }
+    const form = request(app).post('/login').type('form')
+    expect((await form.send('email[$gt]=&password[$gt]=')).status).toBe(400)
+    expect(database.commands.named('find')).toHaveLength(0)
+  })
+
+  it('is more than 320 characters of a name, or 1,024 of a password', async () => {
+    const email = 'alice@example.com'
+    expect((await logIn({ email: 'a'.repeat(321), password: 'a' })).status).toBe(400)
+    expect((await logIn({ email, password: 'a'.repeat(1025) })).status).toBe(400)
+    expect(await logIn({ email: 'a'.repeat(320), password: 'a'.repeat(1024) })).toMatchObject(WRONG)
+  })
+})
+
+it('a MongoDB that is away is a 503, and not a refusal', async () => {
+  const { host, port } = await primaryAddress(database.client)
+  const proxy = await startTcpProxy(host, port)
+  const proxied = await openDatabase({ proxyPort: proxy.port })
+  proxy.pause()
+  const answer = await logIn({ email: 'alice@example.com', password: PASSWORD }, createApp({}, proxied, 50))
+  proxy.resume()
+  expect(answer.status).toBe(503)
+  expect(answer.headers['retry-after']).toBe('1')
+  expect(answer.body.error).toBe('temporarily_unavailable')
+  await proxied.close()
+  await proxy.close()
+})
+
+describe('hashPassword()', () => {
+  it('makes argon2id hashes of 19 MiB and two passes, never the same twice', async () => {
+    const [one, other] = await Promise.all([hashPassword('a'), hashPassword('a')])
+    for (const hash of [one, other]) expect(hash).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/)
+    expect(one).not.toBe(other)
+  })
+
+  it('takes passwords of any characters', async () => {
+    const password = `пароль 🔑 ${randomBytes(8).toString('hex')}`
+    await database.db.collection('users').insertOne({
+      email: 'unicode@example.com',
+      passwordHash: await hashPassword(password),
+    })
+    expect((await logIn({ email: 'unicode@example.com', password })).status).toBe(200)
+  })
+})
+
+describe('a name', () => {
+  it('is compared exactly, whatever the collation of the collection', async () => {
+    const users = await database.db.createCollection('folded', { collation: { locale: 'en', strength: 2 } })
+    await users.insertOne({
+      _id: ALICE,
+      email: 'Alice@example.com',
+      passwordHash: await hashPassword(PASSWORD),
+    })
+    const folded = createApp({ collection: users })
+    expect((await logIn({ email: 'alice@example.com', password: PASSWORD }, folded)).status).toBe(401)
+    expect((await logIn({ email: 'Alice@example.com', password: PASSWORD }, folded)).status).toBe(200)
+  })
+
+  it('in a list of names is nobody', async () => {
+    const users = database.db.collection('lists')
+    await users.insertOne({ email: ['alice@example.com'], passwordHash: await hashPassword(PASSWORD) })
+    const answer = await logIn(
+      { email: 'alice@example.com', password: PASSWORD },
+      createApp({ collection: users }),
+    )
+    expect(answer.status).toBe(401)
+  })
+})

@@ -1,0 +1,70 @@
+import type { Collection } from 'mongodb'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { startMongod } from '../../examples/support/start-mongod.js'
+import type { StartedMongod } from '../../examples/support/start-mongod.js'
+import { createLoader } from '../../lib/custom-data/loader.js'
+import type { Loader } from '../../lib/custom-data/loader.js'
+import { createUserIdIndex } from '../../lib/custom-data/user-id-index.js'
+import { createEvents } from '../../lib/events.js'
+import { openTeamDatabase } from '../../lib/mongo/team-database.js'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { loadCustomData } from '../support/guarded-app.js'
+import { createTestUserData } from '../support/user-data.js'
+
+const HEX = '64b7f3a1c2d4e5f601234567'
+
+let mongod: StartedMongod
+let database: TestDatabase
+let collection: Collection
+beforeAll(async () => {
+  mongod = await startMongod({ args: ['--setParameter', 'enableTestCommands=1'] })
+  database = await openDatabase({ uri: mongod.uri })
+  collection = database.db.collection('custom_user_data')
+  await collection.insertMany([
+    { userId: 'bob', n: 1 },
+    { userId: 'bob', n: 2 },
+    { userId: HEX, n: 3 },
+  ])
+})
+afterAll(async () => {
+  await database.close()
+  await mongod.stop()
+})
+
+async function failPoint(name: string, mode: unknown, data = {}): Promise<void> {
+  await database.client.db('admin').command({ configureFailPoint: name, mode, data })
+}
+
+/** A loader that finds out everything anew, with room for one load. */
+function createFreshLoader(): Loader {
+  const events = createEvents()
+  const config = { userIdField: 'userId', uniqueUserId: false, loadTimeoutMs: 400 }
+  const bounds = { maxDocumentBytes: 10_000, maxConcurrentLoads: 1 }
+  const index = createUserIdIndex(config, events)
+  return createLoader({ ...config, ...bounds }, openTeamDatabase(collection), index, events)
+}
+
+it('serves the first inserted while the index is being built, however long that takes', async () => {
+  const userData = createTestUserData(database)
+  userData.events.on('warning', () => undefined)
+  await failPoint('hangAfterStartingIndexBuild', 'alwaysOn')
+  const ready = userData.ready()
+  await vi.waitFor(async () => expect(await collection.indexes()).toHaveLength(2))
+  expect(await loadCustomData(userData, 'bob')).toMatchObject({ n: 1 })
+  expect(await loadCustomData(userData, 'bob')).toMatchObject({ n: 1 })
+  await failPoint('hangAfterStartingIndexBuild', 'off')
+  await ready
+  expect(await loadCustomData(userData, 'bob')).toMatchObject({ n: 1 })
+})
+
+it.each(['hello', 'aggregate', 'listIndexes'])(
+  'keeps no room from the next load where a %s of an earlier one is never answered',
+  async command => {
+    const loader = createFreshLoader()
+    const data = { failCommands: [command], blockConnection: true, blockTimeMS: 2_000 }
+    await failPoint('failCommand', { times: 1 }, data)
+    await expect(loader.load(HEX)).rejects.toMatchObject({ code: 'custom_data_unavailable' })
+    expect(await loader.load(HEX)).toMatchObject({ data: { n: 3 } })
+  },
+)

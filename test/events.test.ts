@@ -1,0 +1,73 @@
+import { setImmediate as idle } from 'node:timers/promises'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { createEvents } from '../lib/events.js'
+import type { LoadFailedEvent, WarningEvent } from '../lib/events.js'
+
+const WARNING: WarningEvent = { code: 'duplicate_documents', message: 'Two documents.', userId: 'alice' }
+const FAILURE: LoadFailedEvent = {
+  userId: 'alice',
+  code: 'custom_data_unavailable',
+  error: new Error('away'),
+}
+
+function watchProcessWarnings() {
+  return vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+}
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+describe('events', () => {
+  it('reach those who listen, as they are', () => {
+    const events = createEvents()
+    const onWarning = vi.fn()
+    const onFailure = vi.fn()
+    events.emitter.on('warning', onWarning).on('load_failed', onFailure)
+    events.warn(WARNING)
+    events.emit('load_failed', FAILURE)
+    expect(onWarning.mock.calls).toEqual([[WARNING]])
+    expect(onFailure.mock.calls).toEqual([[FAILURE]])
+  })
+
+  it('become a process warning where nobody listens to a warning', () => {
+    const processWarnings = watchProcessWarnings()
+    createEvents().warn(WARNING)
+    expect(processWarnings.mock.calls).toEqual([
+      [WARNING.message, { type: 'CustomUserDataWarning', code: WARNING.code }],
+    ])
+  })
+
+  it('are no process warning where somebody listens', () => {
+    const processWarnings = watchProcessWarnings()
+    const events = createEvents()
+    events.emitter.on('warning', () => undefined)
+    events.warn(WARNING)
+    expect(processWarnings).not.toHaveBeenCalled()
+  })
+
+  it('make no noise where nobody listens to failed loads', () => {
+    const processWarnings = watchProcessWarnings()
+    createEvents().emit('load_failed', FAILURE)
+    expect(processWarnings).not.toHaveBeenCalled()
+  })
+
+  it.each([
+    {
+      what: 'throws',
+      broken: (): unknown => {
+        throw new Error('broken')
+      },
+    },
+    { what: 'rejects', broken: (): unknown => Promise.reject(new Error('broken')) },
+  ])('survive a listener that $what, and say that it did', async ({ broken }) => {
+    const processWarnings = watchProcessWarnings()
+    const events = createEvents()
+    events.emitter.on('warning', broken).on('load_failed', broken)
+    events.warn(WARNING)
+    events.emit('load_failed', FAILURE)
+    await idle()
+    const said = ['A listener threw: Error: broken', { type: 'CustomUserDataWarning' }]
+    expect(processWarnings.mock.calls).toEqual([said, said])
+  })
+})

@@ -1,0 +1,102 @@
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { Agent, get } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { runByNpm, runExample, signalGroup } from '../support/run-example.js'
+import type { RunningExample } from '../support/run-example.js'
+import { accepts, logIn, MAIN, STARTED_MONGOD, startServer } from './server-requests.js'
+
+/** To be gone within it, whatever was going on. */
+const STOP_MS = 5_000
+
+describe('the end of the server example', () => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('comes by %s, with exit code 0', async signal => {
+    const { example } = await startServer()
+    const ended = example.ended()
+    example.process.kill(signal)
+    expect((await ended).exitCode).toBe(0)
+    expect((await ended).ms).toBeLessThan(STOP_MS)
+  })
+
+  it('does not wait for connections that are kept alive, or that never sent anything', async () => {
+    const { url, example } = await startServer()
+    const agent = new Agent({ keepAlive: true })
+    const [response] = (await once(get(`${url}/healthz`, { agent }), 'response')) as [IncomingMessage]
+    response.resume()
+    await once(response, 'end')
+    const silent = connect(Number(new URL(url).port), '127.0.0.1')
+    await once(silent, 'connect')
+    const { exitCode, ms } = await example.stop()
+    expect(exitCode).toBe(0)
+    expect(ms).toBeLessThan(STOP_MS)
+    agent.destroy()
+    silent.destroy()
+  })
+
+  it('comes also while it waits for a MongoDB that is away', async () => {
+    const example = runExample(MAIN, { MONGODB_URI: 'mongodb://127.0.0.1:1/nothing' })
+    await example.printed(/^Waiting for MongoDB/m)
+    const { exitCode, ms } = await example.stop()
+    expect(exitCode).toBe(0)
+    expect(ms).toBeLessThan(STOP_MS)
+  })
+
+  it('comes also while its mongod is being started', async () => {
+    const example = runExample(MAIN)
+    await example.printed(/^alice@example\.com/m)
+    const { exitCode, ms } = await example.stop()
+    expect(exitCode).toBe(0)
+    expect(ms).toBeLessThan(STOP_MS)
+    expect(example.output()).not.toContain('Listening')
+  })
+
+  it('comes also while a mongod is downloaded, and ends the download', async () => {
+    // It never says a word, so that the download is still under way.
+    const mirror = createServer().listen(0, '127.0.0.1')
+    await once(mirror, 'listening')
+    const home = await mkdtemp(join(tmpdir(), 'no-mongod-'))
+    onTestFinished(async () => {
+      mirror.close()
+      await rm(home, { recursive: true })
+    })
+    const example = runExample(MAIN, {
+      ...{ PATH: '', HOME: home, XDG_CACHE_HOME: home, MONGOMS_SYSTEM_BINARY: '', NO_PROXY: '*' },
+      MONGOMS_DOWNLOAD_MIRROR: `https://127.0.0.1:${(mirror.address() as AddressInfo).port}`,
+    })
+    const [download] = (await once(mirror, 'connection')) as [Socket]
+    // Unread, it would never be seen to end.
+    download.on('error', () => undefined).resume()
+    const { exitCode, ms } = await example.stop()
+    expect(exitCode).toBe(0)
+    expect(ms).toBeLessThan(STOP_MS)
+    if (!download.destroyed) await once(download, 'close')
+  })
+
+  it('takes its own mongod along when npm gets SIGTERM', () =>
+    expectNothingLeft(({ process: npm }) => npm.kill('SIGTERM')))
+
+  it('takes its own mongod along when the process group gets SIGINT, as by Ctrl-C', () =>
+    expectNothingLeft(({ process: npm }) => {
+      signalGroup(npm, 'SIGINT')
+    }))
+})
+
+/** Starts the server by npm, with no MongoDB given, and has it stopped. */
+async function expectNothingLeft(interrupt: (example: RunningExample) => void): Promise<void> {
+  const example = runByNpm()
+  const url = await example.listening()
+  const [, , mongoPort] = await example.printed(STARTED_MONGOD)
+  await logIn(url, 'alice@example.com')
+  expect(await accepts(Number(mongoPort))).toBe(true)
+  const ended = example.ended()
+  interrupt(example)
+  expect((await ended).exitCode).toBe(0)
+  expect((await ended).ms).toBeLessThan(STOP_MS)
+  expect(await accepts(Number(new URL(url).port))).toBe(false)
+  expect(await accepts(Number(mongoPort))).toBe(false)
+}

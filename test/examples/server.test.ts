@@ -1,0 +1,85 @@
+import type { Db } from 'mongodb'
+import request from 'supertest'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { startExample } from '../support/run-example.js'
+import { getMe, greetingFor, idOf, logIn, MAIN, PASSWORD, post, startServer } from './server-requests.js'
+
+describe('the users of the server example', () => {
+  let url: string
+  let db: Db
+  beforeAll(async () => {
+    const cleanUps: (() => void | Promise<void>)[] = []
+    ;({ url, db } = await startExample(MAIN, {}, cleanUp => cleanUps.push(cleanUp)))
+    return async () => {
+      for (const cleanUp of cleanUps.reverse()) await cleanUp()
+    }
+  })
+
+  it('have their own data and a greeting in their language', async () => {
+    const alice = await logIn(url, 'alice@example.com')
+    const bob = await logIn(url, 'bob@example.com')
+    expect(alice.user.id).toBe(await idOf(db, 'alice@example.com'))
+    expect((await getMe(url, alice.access_token)).body).toEqual({
+      id: alice.user.id,
+      customData: {
+        _id: alice.user.id,
+        userId: alice.user.id,
+        language: 'en',
+        timezone: 'Europe/London',
+        dateOfBirth: '1990-12-10T00:00:00.000Z',
+        role: 'member',
+      },
+    })
+    expect((await getMe(url, bob.access_token)).body).toMatchObject({
+      id: bob.user.id,
+      customData: { userId: bob.user.id, language: 'fr', role: 'admin' },
+    })
+    expect(await greetingFor(url, alice.access_token)).toEqual({ greeting: 'Hello!' })
+    expect(await greetingFor(url, bob.access_token)).toEqual({ greeting: 'Bonjour !' })
+  })
+
+  it('have {} and an English greeting where they have no document', async () => {
+    const carol = await logIn(url, 'carol@example.com')
+    expect((await getMe(url, carol.access_token)).body).toEqual({ id: carol.user.id, customData: {} })
+    expect(await greetingFor(url, carol.access_token)).toEqual({ greeting: 'Hello!' })
+  })
+
+  it('are greeted in English where their language is unknown', async () => {
+    const { url, db } = await startServer()
+    await db
+      .collection('custom_user_data')
+      .updateOne({ role: 'admin' }, { $set: { language: 'constructor' } })
+    const bob = await logIn(url, 'bob@example.com')
+    expect(await greetingFor(url, bob.access_token)).toEqual({ greeting: 'Hello!' })
+  })
+
+  it('get one and the same answer to a wrong password and to an unknown email', async () => {
+    const wrong = await post(url, 'login', { email: 'alice@example.com', password: 'wrong' })
+    const unknown = await post(url, 'login', { email: 'nobody@example.com', password: PASSWORD })
+    expect(wrong.status).toBe(401)
+    expect(wrong.body).toMatchObject({ error: 'invalid_credentials' })
+    expect([unknown.status, unknown.body]).toEqual([wrong.status, wrong.body])
+  })
+
+  it('exchange a refresh token once; the old one is refused', async () => {
+    const { refresh_token } = await logIn(url, 'alice@example.com')
+    const refreshed = await post(url, 'refresh', { refresh_token })
+    expect(refreshed.status).toBe(200)
+    expect((await getMe(url, refreshed.body.access_token)).status).toBe(200)
+    const again = await post(url, 'refresh', { refresh_token })
+    expect([again.status, again.body.error]).toEqual([400, 'invalid_grant'])
+  })
+
+  it('cannot refresh after logout', async () => {
+    const { refresh_token } = await logIn(url, 'alice@example.com')
+    expect((await post(url, 'logout', { refresh_token })).status).toBe(204)
+    expect((await post(url, 'refresh', { refresh_token })).status).toBe(400)
+  })
+
+  it('are asked for a token, as problem+json and with a challenge', async () => {
+    const refused = await request(url).get('/me')
+    expect(refused.status).toBe(401)
+    expect(refused.headers['www-authenticate']).toBe('Bearer realm="api"')
+    expect(refused.type).toBe('application/problem+json')
+  })
+})

@@ -1,0 +1,113 @@
+import express from 'express'
+import request from 'supertest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { openDatabase, primaryAddress } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
+import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
+
+let database: TestDatabase
+let unhandled: unknown[]
+const note = (error: unknown) => unhandled.push(error)
+
+beforeAll(async () => {
+  database = await openDatabase()
+})
+afterAll(() => database.close())
+beforeEach(() => {
+  unhandled = []
+  process.on('unhandledRejection', note).on('uncaughtException', note)
+})
+afterEach(() => {
+  process.off('unhandledRejection', note).off('uncaughtException', note)
+})
+
+const throws = () => {
+  throw new Error('theirs')
+}
+const rejects = () => Promise.reject(new Error('theirs'))
+const never = () => new Promise<never>(() => undefined)
+
+/** Rejections are reported once the microtasks of a turn are done. */
+const nextTurns = () => new Promise(resolve => setImmediate(() => setImmediate(resolve)))
+
+it('a callback that throws, rejects or never settles ends its request, and not the process', async () => {
+  const userData = createTestUserData(database, { verifyCredentialsTimeoutMs: 20 })
+  const app = express()
+  const expected = new Map<string, number>()
+  const callbacks: [string, () => never | Promise<never>, number][] = [
+    ['throws', throws, 500],
+    ['rejects', rejects, 500],
+    ['never', never, 503],
+  ]
+  for (const [name, callback, status] of callbacks) {
+    app.post(`/login/${name}`, userData.login(callback))
+    expected.set(`/login/${name}`, status)
+    const presetUser: express.RequestHandler = (req, _res, next) => {
+      req.user = { id: 'alice' } as Express.User
+      next()
+    }
+    for (const option of ['userId', 'boundTo', 'expiresAt']) {
+      const path = `/attach/${option}/${name}`
+      const attach = userData.attach({ boundTo: () => 'a', [option]: callback })
+      app.post(path, presetUser, attach, (_req, res) => res.end())
+      expected.set(path, 500)
+    }
+  }
+  userData.events.on('warning', throws).on('load_failed', throws)
+  app.use(userData.errorHandler())
+  for (const [path, status] of expected) {
+    const answer = await request(app).post(path).send({ email: 'a' })
+    expect(answer.status, path).toBe(status)
+    expect(answer.text, path).not.toContain('theirs')
+  }
+  await nextTurns()
+  expect(unhandled).toEqual([])
+})
+
+it('a MongoDB that comes and goes leaves nothing behind that ends the process', async () => {
+  const { host, port } = await primaryAddress(database.client)
+  const proxy = await startTcpProxy(host, port)
+  const proxied = await openDatabase({ proxyPort: proxy.port, serverSelectionTimeoutMS: 100 })
+  const limits = { loadTimeoutMs: 100, sessionTimeoutMs: 100 }
+  const userData = createTestUserData(proxied, limits)
+  const app = express()
+  app.post(
+    '/login',
+    userData.login(() => ({ id: 'alice' })),
+  )
+  app.post('/refresh', userData.refresh())
+  app.get('/me', userData.authenticate(), (_req, res) => res.end())
+  const { refresh_token } = await createTestUserData(database).issueTokens('alice')
+
+  proxy.cut()
+  for (let turn = 0; turn < 3; turn++) {
+    const answers = await Promise.all([
+      request(app).post('/login').send({ email: 'a' }),
+      request(app).post('/refresh').send({ refresh_token }),
+      request(app)
+        .get('/me')
+        .auth(forgeToken({ claims: validClaims(`user ${turn}`) }), { type: 'bearer' }),
+    ])
+    expect(answers.map(({ status }) => status)).toEqual([503, 503, 503])
+  }
+  await proxy.restore()
+  await expect.poll(async () => (await request(app).post('/login').send({ email: 'a' })).status).toBe(200)
+  await nextTurns()
+  expect(unhandled).toEqual([])
+  await proxied.close()
+  await proxy.close()
+})
+
+it('an instance that was closed answers, and answers 503', async () => {
+  const userData = createTestUserData(database)
+  const app = express()
+  app.get('/me', userData.authenticate(), (_req, res) => res.end())
+  const pending = request(app)
+    .get('/me')
+    .auth(forgeToken({ claims: validClaims('alice') }), { type: 'bearer' })
+  userData.close()
+  expect((await pending).status).toBe(503)
+  await nextTurns()
+  expect(unhandled).toEqual([])
+})

@@ -1,0 +1,118 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const CONSUMERS = join(ROOT, 'test/consumers')
+/** Files that every consumer gets. */
+const SHARED = ['tsconfig.json', 'visit.ts']
+
+/** A child that hangs must fail its test, not the run. */
+const CHILD_LIMIT_MS = 120_000
+/** The consumers pin what they ask for, so what the npm cache has is as good as what the registry has. */
+const NPM_INSTALL = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts']
+
+/** What a child process said, and how it ended. */
+export interface Outcome {
+  /** `null` where a signal ended it. */
+  readonly exitCode: number | null
+  readonly output: string
+  readonly errors: string
+}
+
+/** A project that has installed the tarball. */
+export interface Consumer {
+  /** Compiles it with a compiler of the workshop, into a folder of that compiler's. */
+  compile(compiler: string): Promise<Outcome>
+  /** Runs a file that a compiler made. */
+  run(compiler: string, file: string, env: Readonly<Record<string, string>>): Promise<Outcome>
+  /** Runs one of its own files. */
+  runSource(file: string): Promise<Outcome>
+  /** Reads one of its own files. */
+  read(file: string): Promise<string>
+  /** Replaces one of its own files. */
+  write(file: string, text: string): Promise<void>
+}
+
+/** A temporary folder with the tarball of this package, compilers, and consumers. */
+export interface Workshop {
+  /** Copies a folder of `test/consumers` and installs what it asks for, and the tarball. */
+  createConsumer(name: string): Promise<Consumer>
+  /** Deletes the folder. */
+  close(): Promise<void>
+}
+
+/** Packs the package, and installs these versions of TypeScript. */
+export async function openWorkshop(compilers: readonly string[]): Promise<Workshop> {
+  const folder = await mkdtemp(join(tmpdir(), 'express-custom-user-data-'))
+  const [tarball] = await Promise.all([pack(folder), installCompilers(folder, compilers)])
+  return {
+    createConsumer: name => createConsumer(folder, name, tarball),
+    close: () => rm(folder, { recursive: true, force: true }),
+  }
+}
+
+/** Builds beside the work tree: its `dist` may be stale, or in use. */
+async function pack(folder: string): Promise<string> {
+  const staged = join(folder, 'staged')
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
+  await must(ROOT, process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', join(staged, 'dist')])
+  await cp(join(ROOT, 'package.json'), join(staged, 'package.json'))
+  const { output } = await must(staged, 'npm', ['pack', '--silent', '--ignore-scripts'])
+  return join(staged, output.trim())
+}
+
+async function installCompilers(folder: string, compilers: readonly string[]): Promise<void> {
+  const home = compilersFolder(folder)
+  await mkdir(home)
+  await writeFile(join(home, 'package.json'), '{ "private": true }')
+  await must(home, 'npm', [...NPM_INSTALL, ...compilers.map(alias)])
+}
+
+function alias(compiler: string): string {
+  return `typescript-${compiler}@npm:typescript@~${compiler}.0`
+}
+
+function compilersFolder(folder: string): string {
+  return join(folder, 'compilers')
+}
+
+async function createConsumer(folder: string, name: string, tarball: string): Promise<Consumer> {
+  const home = join(folder, name)
+  await cp(join(CONSUMERS, name), home, { recursive: true })
+  for (const file of SHARED) await cp(join(CONSUMERS, file), join(home, file))
+  await must(home, 'npm', [...NPM_INSTALL, tarball])
+  const node = (args: string[], env = {}): Promise<Outcome> => run(home, process.execPath, args, env)
+  return {
+    compile(compiler) {
+      const tsc = join(compilersFolder(folder), `node_modules/typescript-${compiler}/bin/tsc`)
+      return node([tsc, '-p', '.', '--pretty', 'false', '--outDir', outFolder(compiler)])
+    },
+    run: (compiler, file, env) => node([join(outFolder(compiler), file)], env),
+    runSource: file => node([file]),
+    read: file => readFile(join(home, file), 'utf8'),
+    write: (file, text) => writeFile(join(home, file), text),
+  }
+}
+
+function outFolder(compiler: string): string {
+  return `out-${compiler}`
+}
+
+async function must(cwd: string, command: string, args: readonly string[]): Promise<Outcome> {
+  const outcome = await run(cwd, command, args)
+  if (outcome.exitCode === 0) return outcome
+  throw new Error(`${command} ${args.join(' ')} failed:\n${outcome.output}${outcome.errors}`)
+}
+
+function run(cwd: string, command: string, args: readonly string[], env = {}): Promise<Outcome> {
+  return new Promise(resolve => {
+    const options = { cwd, env: { ...process.env, ...env }, timeout: CHILD_LIMIT_MS }
+    const child = execFile(command, args, options, (error, output, errors) => {
+      // Without words of its own the child could not be started, or was ended: then Node's say more.
+      resolve({ exitCode: child.exitCode, output, errors: errors || (error?.message ?? '') })
+    })
+  })
+}

@@ -1,0 +1,247 @@
+import express from 'express'
+import request from 'supertest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createManualClock } from '../support/clock.js'
+import type { ManualClock } from '../support/clock.js'
+import { openDatabase, primaryAddress } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
+import { createTestUserData } from '../support/user-data.js'
+
+const TTL_SECONDS = 3600
+
+let database: TestDatabase
+let clock: ManualClock
+let app: express.Express
+let refreshToken: string
+beforeAll(async () => {
+  database = await openDatabase()
+  await database.db.collection('custom_user_data').insertOne({ userId: 'alice', version: 1 })
+})
+afterAll(() => database.close())
+beforeEach(async () => {
+  // Far off, so that MongoDB, which goes by its own clock, does not clean up what expires here.
+  clock = createManualClock(4_000_000_000_000)
+  app = createApp()
+  refreshToken = await logIn()
+})
+
+function createApp(from: Pick<TestDatabase, 'db'> = database, options = {}) {
+  const userData = createTestUserData(from, { clock, refreshTokenTtlSeconds: TTL_SECONDS, ...options })
+  const created = express()
+  created.post(
+    '/login',
+    userData.login(() => ({ id: 'alice' })),
+  )
+  created.post('/refresh', userData.refresh())
+  created.post('/logout', userData.logout())
+  return created.get('/me', userData.authenticate(), (req, res) => res.json(req.user))
+}
+
+async function logIn(): Promise<string> {
+  return String((await request(app).post('/login').send({ email: 'a' })).body.refresh_token)
+}
+
+const refresh = (token: string, from = app) => request(from).post('/refresh').send({ refresh_token: token })
+const logOut = (token: string) => request(app).post('/logout').send({ refresh_token: token })
+
+async function expectInvalidGrant(token: string): Promise<void> {
+  const answer = await refresh(token)
+  expect(answer.body).toEqual({ error: 'invalid_grant', error_description: expect.any(String) })
+  expect(answer.status).toBe(400)
+  expect(answer.headers['cache-control']).toBe('no-store')
+  expect(answer.headers).not.toHaveProperty('www-authenticate')
+}
+
+/** The same session and generation, with another secret. */
+function withOtherSecret(token: string): string {
+  return `${token.slice(0, -43)}${'A'.repeat(43)}`
+}
+
+describe('a refresh', () => {
+  it('answers as a login does, with a new pair of tokens', async () => {
+    const answer = await refresh(refreshToken)
+    expect(answer.status).toBe(200)
+    expect(answer.headers['cache-control']).toBe('no-store')
+    expect(answer.body).toEqual({
+      access_token: expect.any(String),
+      token_type: 'Bearer',
+      expires_in: 1800,
+      refresh_token: expect.stringMatching(/^[\w-]{22}\.1\.[\w-]{43}$/),
+      user: { id: 'alice', customData: { _id: expect.any(String), userId: 'alice', version: 1 } },
+    })
+    expect(answer.body.refresh_token).not.toBe(refreshToken)
+    const me = await request(app).get('/me').auth(answer.body.access_token, { type: 'bearer' })
+    expect(me.body.customData).toEqual(answer.body.user.customData)
+  })
+
+  it('takes a form too', async () => {
+    const answer = await request(app).post('/refresh').type('form').send({ refresh_token: refreshToken })
+    expect(answer.status).toBe(200)
+  })
+
+  it('stays in the session', async () => {
+    const first = await refresh(refreshToken)
+    const second = await refresh(first.body.refresh_token)
+    const sidOf = (text: string) => text.split('.')[0]
+    expect(sidOf(second.body.refresh_token)).toBe(sidOf(refreshToken))
+    expect(second.body.refresh_token).toMatch(/^[\w-]{22}\.2\./)
+  })
+
+  it('reads the data anew, and leaves the copies of older access tokens as they are', async () => {
+    const login = await request(app).post('/login').send({ email: 'a' })
+    const collection = database.db.collection('custom_user_data')
+    await collection.updateOne({ userId: 'alice' }, { $set: { version: 2 } })
+    const answer = await refresh(login.body.refresh_token)
+    expect(answer.body.user.customData.version).toBe(2)
+    const old = await request(app).get('/me').auth(login.body.access_token, { type: 'bearer' })
+    expect(old.body.customData.version).toBe(1)
+    await collection.updateOne({ userId: 'alice' }, { $set: { version: 1 } })
+  })
+})
+
+describe('a refresh token', () => {
+  it('is good once', async () => {
+    const next = await refresh(refreshToken)
+    await expectInvalidGrant(refreshToken)
+    expect(next.status).toBe(200)
+  })
+
+  it('is exchanged by exactly one of any number of parallel attempts', async () => {
+    for (let round = 0; round < 5; round++) {
+      const token = await logIn()
+      const answers = await Promise.all(Array.from({ length: 2 + round }, () => refresh(token)))
+      const statuses = answers.map(({ status }) => status).sort()
+      expect(statuses).toEqual([200, ...Array.from({ length: 1 + round }, () => 400)])
+      const loser = answers.find(({ status }) => status === 400)!
+      expect(loser.body.error).toBe('invalid_grant')
+      expect(loser.headers).not.toHaveProperty('set-cookie')
+    }
+  })
+
+  it('ends at its millisecond, and no exchange moves that', async () => {
+    const other = await logIn()
+    clock.advance(TTL_SECONDS * 1000 - 1)
+    const next = await refresh(refreshToken)
+    expect(next.status).toBe(200)
+    clock.advance(1)
+    await expectInvalidGrant(other)
+    await expectInvalidGrant(next.body.refresh_token)
+  })
+
+  it('that nobody issued is refused', async () => {
+    await expectInvalidGrant(`${'A'.repeat(22)}.0.${'A'.repeat(43)}`)
+    await expectInvalidGrant(withOtherSecret(refreshToken))
+    await expectInvalidGrant(refreshToken.replace('.0.', '.1.'))
+  })
+
+  it.each([
+    'a',
+    '...',
+    'null',
+    '[object Object]',
+    '{"$gt":""}',
+    `${'A'.repeat(22)}.00.${'A'.repeat(43)}`,
+    `${'A'.repeat(22)}.-1.${'A'.repeat(43)}`,
+    `${'A'.repeat(22)}.0.${'A'.repeat(43)}=`,
+    `${'A'.repeat(22)}.0.${'A'.repeat(43)}\n`,
+    `${'ä'.repeat(22)}.0.${'A'.repeat(43)}`,
+  ])('that is malformed is refused without a query: %j', async token => {
+    database.commands.clear()
+    await expectInvalidGrant(token)
+    expect(database.commands.named('find', 'aggregate', 'update')).toHaveLength(0)
+  })
+
+  it('is no access token, nor the other way round', async () => {
+    const login = await request(app).post('/login').send({ email: 'a' })
+    await expectInvalidGrant(login.body.access_token)
+    const me = await request(app).get('/me').auth(login.body.refresh_token, { type: 'bearer' })
+    expect(me.status).toBe(401)
+  })
+
+  it('whose stored session says nothing of an end is refused', async () => {
+    const sessions = database.db.collection<{ _id: string }>('sessions')
+    const _id = refreshToken.split('.')[0]!
+    for (const expiresAt of [null, '', 0, '9999-01-01', { $gt: 0 }]) {
+      await sessions.updateOne({ _id }, { $set: { expiresAt } })
+      await expectInvalidGrant(refreshToken)
+    }
+    await sessions.updateOne({ _id }, { $unset: { expiresAt: 1 } })
+    await expectInvalidGrant(refreshToken)
+  })
+
+  it('is not used up by a refresh that MongoDB could not serve', async () => {
+    const { host, port } = await primaryAddress(database.client)
+    const proxy = await startTcpProxy(host, port)
+    const proxied = await openDatabase({ proxyPort: proxy.port })
+    const slow = createApp({ db: proxied.client.db(database.db.databaseName) }, { sessionTimeoutMs: 50 })
+    proxy.pause()
+    const answer = await refresh(refreshToken, slow)
+    proxy.resume()
+    expect(answer.status).toBe(503)
+    expect(answer.headers['retry-after']).toBe('1')
+    expect(answer.body.error).toBe('temporarily_unavailable')
+    expect((await refresh(refreshToken)).status).toBe(200)
+    await proxied.close()
+    await proxy.close()
+  })
+
+  it('is not used up where the user is refused or the data cannot be given', async () => {
+    await database.db.collection('custom_user_data').insertOne({ userId: 'bob', text: 'x'.repeat(1000) })
+    const strict = createTestUserData(database, { clock, maxDocumentBytes: 500 })
+    const { refresh_token: bobs } = await createTestUserData(database, { clock }).issueTokens('bob')
+    const refused = await refresh(bobs, express().post('/refresh', strict.refresh()))
+    expect(refused.status).toBe(500)
+    expect((await refresh(bobs)).body.user.id).toBe('bob')
+  })
+})
+
+describe('a logout', () => {
+  it('is answered with 204, and ends the session', async () => {
+    const answer = await logOut(refreshToken)
+    expect(answer.status).toBe(204)
+    expect(answer.text).toBe('')
+    expect(answer.headers['cache-control']).toBe('no-store')
+    await expectInvalidGrant(refreshToken)
+  })
+
+  it('ends a session that has been refreshed', async () => {
+    const next = await refresh(refreshToken)
+    await logOut(next.body.refresh_token)
+    await expectInvalidGrant(next.body.refresh_token)
+    await expectInvalidGrant(refreshToken)
+  })
+
+  it('ends no other session of the user', async () => {
+    const other = await logIn()
+    await logOut(refreshToken)
+    expect((await refresh(other)).status).toBe(200)
+  })
+
+  it('at the same time as a refresh leaves the token used up, whichever came first', async () => {
+    for (let round = 0; round < 5; round++) {
+      const token = await logIn()
+      const [, refreshed] = await Promise.all([logOut(token), refresh(token)])
+      expect([200, 400]).toContain(refreshed.status)
+      await expectInvalidGrant(token)
+    }
+  })
+
+  it('of a token that is unknown, used, expired or malformed is no error (RFC 7009 2.2)', async () => {
+    await refresh(refreshToken)
+    const expired = await logIn()
+    clock.advance(TTL_SECONDS * 1000)
+    for (const token of ['a', `${'A'.repeat(22)}.0.${'A'.repeat(43)}`, refreshToken, expired]) {
+      expect((await logOut(token)).status).toBe(204)
+    }
+  })
+
+  it('without the secret ends nothing', async () => {
+    expect((await logOut(withOtherSecret(refreshToken))).status).toBe(204)
+    expect((await refresh(refreshToken)).status).toBe(200)
+  })
+
+  it('twice is no error', async () => {
+    for (const turn of ['once', 'twice']) expect((await logOut(refreshToken)).status, turn).toBe(204)
+  })
+})

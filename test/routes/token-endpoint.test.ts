@@ -1,0 +1,240 @@
+import { gzipSync } from 'node:zlib'
+import express from 'express'
+import type { Express, RequestHandler } from 'express'
+import request from 'supertest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { sendRaw } from '../support/http.js'
+import { createTestUserData } from '../support/user-data.js'
+
+let database: TestDatabase
+let verified: unknown[] = []
+beforeAll(async () => {
+  database = await openDatabase()
+})
+afterAll(() => database.close())
+beforeEach(() => {
+  verified = []
+})
+
+/** The app's own parsers, which let far more through. */
+const PARSERS: Record<string, RequestHandler[]> = {
+  'on their own': [],
+  "behind the app's own parsers": [
+    express.json({ limit: '5mb', strict: false }),
+    express.urlencoded({ extended: true, limit: '5mb' }),
+  ],
+  "behind the app's own JSON parser": [express.json({ limit: '5mb', strict: false })],
+  "behind the app's own text parser": [express.text({ limit: '5mb' })],
+}
+
+function createApp(parsers: RequestHandler[] = []): Express {
+  const userData = createTestUserData(database)
+  const app = express()
+  app.use(...([...parsers, (_req, _res, next) => next()] satisfies RequestHandler[]))
+  app.all(
+    '/login',
+    userData.login(credentials => {
+      verified.push(credentials)
+      return null
+    }),
+  )
+  app.all('/refresh', userData.refresh())
+  app.all('/logout', userData.logout())
+  return app
+}
+
+const ROUTES = ['/login', '/refresh', '/logout']
+const json = ['Content-Type', 'application/json']
+const form = ['Content-Type', 'application/x-www-form-urlencoded']
+const large = 'x'.repeat(101 * 1024)
+
+function expectError(
+  answer: { status: number; headers: object; body: unknown },
+  status: number,
+  error: string,
+) {
+  const body: unknown = typeof answer.body === 'string' ? JSON.parse(answer.body) : answer.body
+  expect(body).toEqual({ error, error_description: expect.any(String) })
+  expect(answer.status).toBe(status)
+  expect(answer.headers).toMatchObject({
+    'cache-control': 'no-store',
+    'content-type': 'application/json; charset=utf-8',
+  })
+  expect(answer.headers).not.toHaveProperty('www-authenticate')
+}
+
+describe.each(Object.entries(PARSERS))('the token routes, %s', (_name, parsers) => {
+  let app: Express
+  beforeEach(() => {
+    app = createApp(parsers)
+    database.commands.clear()
+  })
+
+  async function expectRefused(headers: string[], chunks: string[], status = 400): Promise<void> {
+    for (const path of ROUTES) {
+      const answer = await sendRaw(app, { method: 'POST', path, headers, chunks })
+      expectError(answer, status, 'invalid_request')
+      for (const chunk of chunks.filter(text => text.length > 8)) {
+        expect(answer.body).not.toContain(chunk.slice(0, 100))
+      }
+    }
+    expect(verified).toEqual([])
+    expect(database.commands).toHaveLength(0)
+  }
+
+  it('refuse a request without a body', async () => {
+    await expectRefused([], [])
+    await expectRefused(['Content-Type', 'text/plain'], [])
+  })
+
+  it('refuse other media types', async () => {
+    for (const type of [
+      'text/plain',
+      'text/html',
+      'multipart/form-data; boundary=a',
+      'application/xml',
+      'nonsense',
+    ]) {
+      await expectRefused(['Content-Type', type], ['{"refresh_token":"a","password":"b"}'])
+    }
+    await expectRefused([], ['{"refresh_token":"a","password":"b"}'])
+  })
+
+  it.each(['[]', '[{"email":"a"}]', '"text"', '42', 'null', 'true'])(
+    'refuse JSON that is no object: %s',
+    async body => {
+      if (parsers.length !== 1 || parsers === PARSERS["behind the app's own text parser"]) {
+        await expectRefused(json, [body])
+      }
+    },
+  )
+
+  it('refuse fields that are objects or lists', async () => {
+    const values = ['{}', '[]', '["a"]', '{"$gt":""}', '{"$regex":".*"}', '{"_bsontype":"ObjectId"}', '[[]]']
+    for (const value of values) {
+      await expectRefused(json, [`{"email":${value},"password":"b","refresh_token":${value}}`])
+    }
+    await expectRefused(json, ['{"__proto__":{"refresh_token":"a","admin":true}}'])
+  })
+
+  it('refuse a parameter that is repeated in a form (RFC 6749 3.2)', async () => {
+    await expectRefused(form, ['email=a&email=b&refresh_token=a&refresh_token=b'])
+  })
+
+  it('refuse a body over 100 kB, however it comes', async () => {
+    const [asJson, asForm] = [
+      JSON.stringify({ email: large, refresh_token: large }),
+      `refresh_token=a&email=${large}`,
+    ]
+    await expectRefused(json, [asJson], 413)
+    await expectRefused([...json, 'Content-Length', String(asJson.length)], [asJson], 413)
+    await expectRefused(form, [asForm], 413)
+  })
+
+  it('refuse a body that is small only while it is compressed', async () => {
+    for (const path of ROUTES) {
+      const bytes = gzipSync(JSON.stringify({ email: large, refresh_token: large }))
+      expect(bytes.length).toBeLessThan(1024)
+      const answer = await request(app)
+        .post(path)
+        .set({ 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' })
+        .serialize(body => body as string)
+        .send(bytes as never)
+      expectError(answer, 413, 'invalid_request')
+    }
+    expect(verified).toEqual([])
+    expect(database.commands).toHaveLength(0)
+  })
+
+  it.each(['GET', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])('say to %s that they take POST', async method => {
+    for (const path of ROUTES) {
+      const answer = await sendRaw(app, { method, path })
+      expectError(answer, 405, 'invalid_request')
+      expect(answer.headers).toMatchObject({ allow: 'POST' })
+    }
+    expect(database.commands).toHaveLength(0)
+  })
+
+  it('say so to HEAD without a body', async () => {
+    const answer = await sendRaw(app, { method: 'HEAD', path: '/login' })
+    expect(answer).toMatchObject({
+      status: 405,
+      body: '',
+      headers: { allow: 'POST', 'cache-control': 'no-store' },
+    })
+  })
+
+  it('take JSON in chunks', async () => {
+    const answer = await sendRaw(app, {
+      method: 'POST',
+      path: '/login',
+      headers: json,
+      chunks: ['{"email":"a', '@example.com",', '"password":"b"}'],
+    })
+    expectError(answer, 401, 'invalid_credentials')
+    expect(verified).toEqual([{ email: 'a@example.com', password: 'b' }])
+  })
+
+  it('take a form', async () => {
+    const answer = await request(app)
+      .post('/login')
+      .type('form')
+      .send({ email: 'a@example.com', password: 'b c' })
+    expectError(answer, 401, 'invalid_credentials')
+    expect({ ...(verified[0] as object) }).toEqual({ email: 'a@example.com', password: 'b c' })
+  })
+
+  it.each(['', 'x'.repeat(1025)])('need a refresh token of 1 to 1,024 characters (%#)', async text => {
+    for (const path of ['/refresh', '/logout']) {
+      for (const body of [
+        { refresh_token: text },
+        {},
+        { refreshToken: 'a' },
+        { refresh_token: 42 },
+        { refresh_token: null },
+      ]) {
+        expectError(await request(app).post(path).send(body), 400, 'invalid_request')
+      }
+    }
+    expect(database.commands).toHaveLength(0)
+  })
+})
+
+describe('broken bodies', () => {
+  it.each(['{', '{"email":', '{"email":"a"}}', '\0', '{"email":"\n"}', "{'a':1}", 'email=a'])(
+    'are refused without being quoted: %j',
+    async body => {
+      for (const path of ROUTES) {
+        const answer = await sendRaw(createApp(), { method: 'POST', path, headers: json, chunks: [body] })
+        expectError(answer, 400, 'invalid_request')
+        expect(answer.body).not.toContain('JSON at position')
+        expect(answer.body).not.toContain('Unexpected')
+      }
+    },
+  )
+
+  it.each(['utf-16', 'nonsense'])('are those of a charset that is not supported: %s', async charset => {
+    const headers = ['Content-Type', `application/json; charset=${charset}`]
+    const answer = await sendRaw(createApp(), { method: 'POST', path: '/login', headers, chunks: ['{}'] })
+    expectError(answer, 400, 'invalid_request')
+  })
+
+  it('are those that do not decompress', async () => {
+    const headers = [...json, 'Content-Encoding', 'gzip']
+    const answer = await sendRaw(createApp(), {
+      method: 'POST',
+      path: '/login',
+      headers,
+      chunks: ['not gzip'],
+    })
+    expectError(answer, 400, 'invalid_request')
+  })
+})
+
+it('a route has its name, for stack traces and profiles', () => {
+  const userData = createTestUserData(database)
+  const names = [userData.login(() => null), userData.refresh(), userData.logout()].map(({ name }) => name)
+  expect(names).toEqual(['login', 'refresh', 'logout'])
+})

@@ -1,0 +1,136 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { MongoClient } from 'mongodb'
+import type { Db } from 'mongodb'
+import { inject, onTestFinished } from 'vitest'
+
+/** The package's folder. */
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** An example that runs in a process of its own. */
+export interface RunningExample {
+  process: ChildProcess
+  /** Everything that it has printed so far. */
+  output: () => string
+  /** Resolves to the match once the output matches; rejects if the process ends before. */
+  printed: (pattern: RegExp) => Promise<RegExpExecArray>
+  /** Resolves to the address that it prints when it can serve. */
+  listening: () => Promise<string>
+  /** Resolves when the process has ended: how, and how many milliseconds from now that was. */
+  ended: () => Promise<{ exitCode: number | null; ms: number }>
+  /** Sends SIGTERM, and resolves when the process has ended. */
+  stop: () => Promise<{ exitCode: number | null; ms: number }>
+}
+
+/** Environment variables of an example; an empty one counts as none. */
+export type Environment = Record<string, string>
+
+/** What the examples read, and none of it from the environment of the test run. */
+const NOTHING_SET: Environment = {
+  PORT: '0',
+  MONGODB_URI: '',
+  ACCESS_TOKEN_SECRET: '',
+  ACCESS_TOKEN_TTL_SECONDS: '',
+  SNAPSHOT_TTL_MS: '',
+}
+
+/** Where to say what is to be done in the end: at the end of the test, unless several share what was started. */
+export type CleanUp = (stop: () => void | Promise<void>) => void
+
+/** Starts `examples/<path>`: TypeScript through tsx, JavaScript by node alone. */
+export function runExample(
+  path: string,
+  env: Environment = {},
+  cleanUp: CleanUp = onTestFinished,
+): RunningExample {
+  const loader = path.endsWith('.ts') ? ['--import', 'tsx'] : []
+  return run([process.execPath, ...loader, `examples/${path}`], env, cleanUp)
+}
+
+/** Starts an example on a database of its own, unless the environment names one, and waits until it serves. */
+export async function startExample(
+  path: string,
+  env: Environment = {},
+  cleanUp: CleanUp = onTestFinished,
+): Promise<{ url: string; example: RunningExample; uri: string; db: Db }> {
+  const { uri, db } = await openNamedDatabase(cleanUp)
+  const example = runExample(path, { MONGODB_URI: uri, ...env }, cleanUp)
+  return { url: await example.listening(), example, uri, db }
+}
+
+/** Starts the server example as its README says, in a process group of its own. */
+export function runByNpm(env: Environment = {}): RunningExample {
+  // npm would look for newer versions of itself.
+  return run(['npm', 'run', 'example'], { npm_config_update_notifier: 'false', ...env }, onTestFinished)
+}
+
+/** A database of the run's MongoDB, by a URI that names it; dropped in the end. */
+export async function openNamedDatabase(cleanUp: CleanUp = onTestFinished): Promise<{ uri: string; db: Db }> {
+  const name = `example_${randomBytes(6).toString('hex')}`
+  const uri = inject('mongoUri').replace(/^([a-z+]+:\/\/[^/?]+)[^?]*/, `$1/${name}`)
+  const client = await MongoClient.connect(uri)
+  const db = client.db()
+  cleanUp(async () => {
+    await db.dropDatabase()
+    await client.close()
+  })
+  return { uri, db }
+}
+
+function run([command = '', ...args]: string[], env: Environment, cleanUp: CleanUp): RunningExample {
+  const child = spawn(command, args, {
+    cwd: ROOT,
+    env: { ...process.env, ...NOTHING_SET, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  let output = ''
+  const collect = (chunk: Buffer) => (output += chunk.toString())
+  child.stdout.on('data', collect)
+  child.stderr.on('data', collect)
+  const closed = once(child, 'close')
+  // Whatever a failed test left running.
+  cleanUp(() => {
+    signalGroup(child, 'SIGKILL')
+  })
+
+  async function printed(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(output)
+      if (match) return match
+      if (child.exitCode !== null) throw new Error(`It ended without printing ${String(pattern)}:\n${output}`)
+      await Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data'), closed])
+    }
+  }
+
+  async function ended() {
+    const began = performance.now()
+    await closed
+    return { exitCode: child.exitCode, ms: performance.now() - began }
+  }
+
+  return {
+    process: child,
+    output: () => output,
+    printed,
+    listening: async () => (await printed(/^Listening on (http:\/\/127\.0\.0\.1:\d+)$/m))[1]!,
+    ended,
+    stop: () => {
+      child.kill('SIGTERM')
+      return ended()
+    },
+  }
+}
+
+/** Signals a process that was started here and all that it started, as a terminal's Ctrl-C does. */
+export function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid!, signal)
+  } catch (error) {
+    // ESRCH: the group is empty.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
