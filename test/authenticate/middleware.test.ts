@@ -143,7 +143,6 @@ describe('a request with a bad token', () => {
     ['alg HS512', withHeader({ alg: 'HS512' }), 'is not signed by a key of this server'],
     ['an unknown kid', withHeader({ kid: 'other' }), 'is not signed by a key of this server'],
     ['a critical extension', withHeader({ crit: ['exp'] }), 'is malformed'],
-    ['no typ', withHeader({ typ: undefined }), 'is malformed'],
     ['an expired one', withClaims({ exp: NOW / 1000 - 5 }), 'has expired'],
     ['no exp', withClaims({ exp: undefined }), 'has no expiry'],
     ['one from the future', withClaims({ nbf: NOW / 1000 + 6 }), 'is not valid yet'],
@@ -167,7 +166,7 @@ describe('a request with a bad token', () => {
     }
   })
 
-  it.each(['JWT', 'jwt', 'logout+jwt', 'secevent+jwt', 'refresh+jwt', 'dpop+jwt', '', 'at+jwt '])(
+  it.each([undefined, 'JWT', 'jwt', 'logout+jwt', 'secevent+jwt', 'refresh+jwt', 'dpop+jwt', '', 'at+jwt '])(
     'of typ %j is refused',
     async typ => {
       const answer = await sendRaw(guard().app, { headers: bearer(withHeader({ typ })) })
