@@ -64,7 +64,7 @@ describe('the answer of a login', () => {
       access_token: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/),
       token_type: 'Bearer',
       expires_in: 1800,
-      refresh_token: expect.stringMatching(/^[\w-]{22}\.0\.[\w-]{43}$/),
+      refresh_token: expect.stringMatching(/^[\w-]{22}\.0\.[\w-]{43}\.[\w-]{22}$/),
       user: { id: 'alice', customData: expect.objectContaining({ plan: 'gold' }) },
     })
   })

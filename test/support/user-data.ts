@@ -23,6 +23,9 @@ export function createTestUserData(
     audience: AUDIENCE,
     // A machine that is busy with other tests must not look like a MongoDB that is away.
     loadTimeoutMs: 10_000,
+    // Tests log in more often, and more wrongly, than people do. Those of the throttle turn it on.
+    loginThrottle: false,
+    sessionSecrets: [SECRET],
     ...keys,
     ...options,
   } as CustomUserDataOptions<Record<string, unknown>>)
