@@ -130,9 +130,12 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
       const token = createRefreshToken(sid, newest)
       await store.insert({ token, userId, secretName: newest.name, ...origin })
       // After the insert: whoever disables the user first marks and then revokes, so one of the two sees the other.
-      if (!(await disabledUsers.has(userId))) return { sid, userId, refreshToken: token.text }
-      await store.revoke(sid)
-      throw new CustomUserDataError('invalid_credentials', 'The credentials are wrong.')
+      if (await disabledUsers.has(userId)) {
+        await store.revoke(sid)
+        throw new CustomUserDataError('invalid_credentials', 'The credentials are wrong.')
+      }
+      events.emit('login', { userId, sid })
+      return { sid, userId, refreshToken: token.text }
     },
     async peek(refreshToken) {
       const session = await store.find(parseOrRefuse(refreshToken).sid)

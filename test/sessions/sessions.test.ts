@@ -1,0 +1,410 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import type { Express } from 'express'
+import type { CustomUserData, CustomUserDataOptions } from 'express-custom-user-data'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createManualClock } from '../support/clock.js'
+import type { ManualClock } from '../support/clock.js'
+import { openDatabase, primaryAddress } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { listen } from '../support/guarded-app.js'
+import {
+  createSessionApp,
+  exchange,
+  expectInvalidGrant,
+  expectUnavailable,
+  getMe,
+  logIn,
+  logOut,
+  recordEvents,
+  refresh,
+  sidOf,
+} from '../support/session-app.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
+import { createTestUserData } from '../support/user-data.js'
+
+type Options = Partial<CustomUserDataOptions<Record<string, unknown>>>
+
+interface Instance {
+  userData: CustomUserData<Readonly<Record<string, unknown>>>
+  app: Express
+  events: Record<string, unknown>[]
+}
+
+let database: TestDatabase
+let clock: ManualClock
+beforeAll(async () => {
+  database = await openDatabase()
+})
+afterAll(() => database.close())
+beforeEach(() => {
+  clock = createManualClock()
+})
+
+/** An instance as a process of its own would have it: nothing is shared but the database and the options. */
+function start(options: Options = {}, from: Pick<TestDatabase, 'db'> = database): Instance {
+  const userData = createTestUserData(from, { clock, ...options })
+  return { userData, app: createSessionApp(userData), events: recordEvents(userData) }
+}
+
+async function logInAt({ app }: Instance, user?: string): Promise<string> {
+  return (await logIn(app, user)).refresh_token
+}
+
+const stored = (token: string) =>
+  database.db.collection<{ _id: string }>('sessions').findOne({ _id: sidOf(token) })
+
+async function expectEnded({ app }: Instance, ...tokens: string[]): Promise<void> {
+  for (const token of tokens) expectInvalidGrant(await refresh(app, token))
+}
+
+const named = ({ events }: Instance, name: string) => events.filter(event => event['name'] === name)
+
+describe('an exchanged refresh token', () => {
+  it('gets the same successor until that one is used, from whichever instance', async () => {
+    const [one, two] = [start(), start()]
+    const first = await logInAt(one)
+    const second = await exchange(one.app, first)
+    clock.advance(7 * 24 * 3_600_000)
+    for (const { app } of [two, one, two]) expect(await exchange(app, first)).toBe(second)
+    expect(await exchange(two.app, second)).toMatch(/^[\w-]{22}\.2\./)
+  })
+
+  it('O1, O2, V28: is a sign of theft once its successor was used: it ends the session', async () => {
+    const instance = start()
+    const first = await logInAt(instance)
+    const second = await exchange(instance.app, first)
+    const third = await exchange(instance.app, second)
+    await expectEnded(instance, first, third, second)
+    expect(named(instance, 'reuse_detected')).toEqual([
+      { name: 'reuse_detected', userId: 'alice', sid: sidOf(first) },
+    ])
+  })
+
+  it('O2: is one of any generation, however far back', async () => {
+    for (const depth of [3, 6]) {
+      const [one, two] = [start(), start()]
+      const chain = [await logInAt(one)]
+      for (let i = 0; i < depth; i++) chain.push(await exchange(one.app, chain.at(-1)!))
+      await expectEnded(two, chain[depth - 3]!, chain.at(-1)!)
+      expect(named(two, 'reuse_detected')).toHaveLength(1)
+    }
+  })
+
+  it('V29: is one after a restart too', async () => {
+    const before = start()
+    const first = await logInAt(before)
+    const third = await exchange(before.app, await exchange(before.app, first))
+    const after = start()
+    await expectEnded(after, first, third)
+    expect(named(after, 'reuse_detected')).toHaveLength(1)
+  })
+
+  it('O2: that ends its session ends the access tokens here at once', async () => {
+    const instance = start()
+    const login = await logIn(instance.app)
+    expect((await getMe(instance.app, login.access_token)).status).toBe(200)
+    await exchange(instance.app, await exchange(instance.app, login.refresh_token))
+    await expectEnded(instance, login.refresh_token)
+    expect((await getMe(instance.app, login.access_token)).status).toBe(401)
+  })
+
+  it('ends no other session of the user, nor of anybody else', async () => {
+    const instance = start()
+    const others = [await logInAt(instance), await logInAt(instance, 'bob')]
+    const first = await logInAt(instance)
+    await exchange(instance.app, await exchange(instance.app, first))
+    await expectEnded(instance, first)
+    for (const other of others) await exchange(instance.app, other)
+  })
+
+  it('is told by the event `replayed` where it gets its successor again', async () => {
+    const instance = start()
+    const first = await logInAt(instance)
+    await exchange(instance.app, first)
+    await exchange(instance.app, first)
+    const ids = { userId: 'alice', sid: sidOf(first) }
+    expect(instance.events).toEqual([
+      { name: 'login', ...ids },
+      { name: 'refreshed', ...ids },
+      { name: 'replayed', ...ids },
+    ])
+  })
+})
+
+describe('with reuseWindowSeconds an exchanged refresh token', () => {
+  it('gets the same successor within the window, even where that one was answered by another instance', async () => {
+    const [one, two] = [start({ reuseWindowSeconds: 10 }), start({ reuseWindowSeconds: 10 })]
+    const first = await logInAt(one)
+    const second = await exchange(one.app, first)
+    clock.advance(9_999)
+    expect(await exchange(two.app, first)).toBe(second)
+  })
+
+  it('ends the session from the millisecond on that the window ends', async () => {
+    const instance = start({ reuseWindowSeconds: 10 })
+    const first = await logInAt(instance)
+    const second = await exchange(instance.app, first)
+    clock.advance(10_000)
+    await expectEnded(instance, first, second)
+    expect(named(instance, 'reuse_detected')).toHaveLength(1)
+  })
+
+  it('does not open the window anew by coming again', async () => {
+    const instance = start({ reuseWindowSeconds: 10 })
+    const first = await logInAt(instance)
+    await exchange(instance.app, first)
+    clock.advance(6_000)
+    await exchange(instance.app, first)
+    clock.advance(6_000)
+    await expectEnded(instance, first)
+  })
+
+  it('ends the session at once where the window is 0', async () => {
+    const instance = start({ reuseWindowSeconds: 0 })
+    const first = await logInAt(instance)
+    const second = await exchange(instance.app, first)
+    await expectEnded(instance, first, second)
+  })
+
+  it('V28: is exchanged once by any number of parallel refreshes where the window is 0', async () => {
+    const instances = [start({ reuseWindowSeconds: 0 }), start({ reuseWindowSeconds: 0 })]
+    const first = await logInAt(instances[0]!)
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, (_item, i) => refresh(instances[i % 2]!.app, first)),
+    )
+    const good = answers.filter(({ status }) => status === 200)
+    expect(good).toHaveLength(1)
+    for (const answer of answers) if (answer !== good[0]) expectInvalidGrant(answer)
+  })
+
+  it('is not used up where the document cannot be given: that is found out first', async () => {
+    await database.db.collection('custom_user_data').insertOne({ userId: 'large', text: 'x'.repeat(1000) })
+    const healthy = start({ reuseWindowSeconds: 0 })
+    const strict = start({ reuseWindowSeconds: 0, maxDocumentBytes: 500 })
+    const token = await logInAt(healthy, 'large')
+    expect((await refresh(strict.app, token)).status).toBe(500)
+    expect((await refresh(healthy.app, token)).status).toBe(200)
+  })
+})
+
+describe('a token that we did not issue', () => {
+  it.each(['.0.', '.1.', '.2.'])(
+    'ends nothing, although it names a session and a generation: %s',
+    async generation => {
+      const instance = start()
+      const first = await logInAt(instance)
+      const third = await exchange(instance.app, await exchange(instance.app, first))
+      const own = `${sidOf(first)}${generation}${'A'.repeat(43)}.${'A'.repeat(22)}`
+      await expectEnded(instance, own)
+      expect((await logOut(instance.app, own)).status).toBe(204)
+      expect(named(instance, 'reuse_detected')).toHaveLength(0)
+      await exchange(instance.app, third)
+    },
+  )
+
+  it('V27: is one of another session under a known id: it ends neither', async () => {
+    const instance = start()
+    const [mine, theirs] = [await logInAt(instance), await logInAt(instance, 'bob')]
+    const mixed = mine.replace(sidOf(mine), sidOf(theirs))
+    await expectEnded(instance, mixed)
+    await logOut(instance.app, mixed)
+    for (const token of [mine, theirs]) await exchange(instance.app, token)
+  })
+
+  it('is any with a session that nobody has', async () => {
+    const instance = start()
+    const token = await logInAt(instance)
+    await expectEnded(instance, token.replace(sidOf(token), 'A'.repeat(22)))
+  })
+})
+
+describe('rotateRefreshTokens: false', () => {
+  it('gives back the same refresh token each time', async () => {
+    const instance = start({ rotateRefreshTokens: false })
+    const token = await logInAt(instance)
+    for (let i = 0; i < 3; i++) expect(await exchange(instance.app, token)).toBe(token)
+    expect(await stored(token)).toMatchObject({ generation: 0, previous: null })
+  })
+
+  it('notes the use of a session, and moves its idle end', async () => {
+    const instance = start({ rotateRefreshTokens: false, refreshTokenIdleSeconds: 60 })
+    const token = await logInAt(instance)
+    for (let i = 0; i < 3; i++) {
+      clock.advance(59_999)
+      await exchange(instance.app, token)
+    }
+    expect((await stored(token))!['lastUsedAt']).toEqual(new Date(clock.now()))
+    clock.advance(60_000)
+    await expectEnded(instance, token)
+  })
+
+  it('goes on with tokens that were exchanged before, and tells the theft of older ones', async () => {
+    const before = start()
+    const first = await logInAt(before)
+    const second = await exchange(before.app, first)
+    const third = await exchange(before.app, second)
+    const after = start({ rotateRefreshTokens: false })
+    expect(await exchange(after.app, second)).toBe(third)
+    expect(await exchange(after.app, third)).toBe(third)
+    await expectEnded(after, first, third)
+  })
+})
+
+describe('the life of a session', () => {
+  const HOUR = 3_600_000
+
+  it('O4: ends where it is not used for its idle time, at the millisecond', async () => {
+    const instance = start({ refreshTokenIdleSeconds: 3600 })
+    const [used, unused] = [await logInAt(instance), await logInAt(instance)]
+    clock.advance(HOUR - 1)
+    const next = await exchange(instance.app, used)
+    clock.advance(1)
+    await expectEnded(instance, unused)
+    clock.advance(HOUR - 2)
+    await exchange(instance.app, next)
+  })
+
+  it('O4: ends at its absolute end, which no exchange moves', async () => {
+    const instance = start({ refreshTokenTtlSeconds: 10 * 3600, refreshTokenIdleSeconds: 3600 })
+    let token = await logInAt(instance)
+    const end = new Date(clock.now() + 10 * HOUR)
+    for (let i = 0; i < 20; i++) {
+      clock.advance(HOUR / 2 - 1)
+      token = await exchange(instance.app, token)
+      expect((await stored(token))!['expiresAt']).toEqual(end)
+    }
+    clock.advance(19)
+    token = await exchange(instance.app, token)
+    clock.advance(1)
+    await expectEnded(instance, token)
+  })
+
+  it('is not prolonged by a clock that jumps back', async () => {
+    const instance = start({ refreshTokenTtlSeconds: 3600 })
+    const token = await logInAt(instance)
+    clock.setWall(clock.now() - HOUR)
+    const next = await exchange(instance.app, token)
+    expect((await stored(next))!['expiresAt']).toEqual(new Date(clock.now() + 2 * HOUR))
+  })
+
+  it('V34: does not depend on other logins: a user may have any number, and sees them all', async () => {
+    const instance = start()
+    const tokens = [await logInAt(instance, 'carol')]
+    clock.advance(1)
+    tokens.push(await logInAt(instance, 'carol'))
+    const list = await instance.userData.sessions('carol')
+    expect(list.map(({ sid }) => sid)).toEqual([...tokens].reverse().map(sidOf))
+    for (const token of tokens) await exchange(instance.app, token)
+  })
+})
+
+describe('a logout', () => {
+  it('O5: ends the session for the current token and for the previous one, which would get its successor otherwise', async () => {
+    for (const options of [{}, { reuseWindowSeconds: 60 }]) {
+      const [one, two] = [start(options), start(options)]
+      const first = await logInAt(one)
+      const second = await exchange(one.app, first)
+      expect((await logOut(one.app, second)).status).toBe(204)
+      await expectEnded(two, first, second)
+      await expectEnded(one, first, second)
+      expect(named(one, 'revoked')).toEqual([{ name: 'revoked', sid: sidOf(first) }])
+      expect(named(two, 'reuse_detected')).toHaveLength(0)
+    }
+  })
+
+  it('O5: may come with the previous token, where the answer to a refresh was lost', async () => {
+    const instance = start()
+    const first = await logInAt(instance)
+    const second = await exchange(instance.app, first)
+    await logOut(instance.app, first)
+    await expectEnded(instance, second)
+  })
+
+  it('is answered with 503 where it cannot be written, and can be repeated', async () => {
+    const { instance, proxy, close } = await startBehindProxy()
+    const token = await logInAt(instance)
+    proxy.pause()
+    expectUnavailable(await logOut(instance.app, token))
+    proxy.resume()
+    expect((await logOut(start().app, token)).status).toBe(204)
+    await expectEnded(start(), token)
+    await close()
+  })
+})
+
+describe('our own trouble', () => {
+  it('O6: an answer that never arrives costs nothing: the same token gets the same successor', async () => {
+    const instance = start()
+    const server = await listen(instance.app)
+    const { port } = server.address() as AddressInfo
+    const token = await logInAt(instance)
+    const body = JSON.stringify({ refresh_token: token })
+    const head = `POST /refresh HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`
+    const socket = connect(port, '127.0.0.1')
+    // Told once the exchange is written, and before anything is answered.
+    instance.userData.events.once('refreshed', () => socket.destroy())
+    socket.write(`${head}\r\n\r\n${body}`)
+    await once(socket, 'close')
+    expect(await stored(token)).toMatchObject({ generation: 1 })
+    const second = await exchange(instance.app, token)
+    await exchange(instance.app, second)
+    server.close()
+  })
+
+  it('V30: any number of refreshes during an outage leave the token good, and detect no theft', async () => {
+    const { instance, proxy, close } = await startBehindProxy()
+    const token = await logInAt(instance)
+    proxy.pause()
+    for (let i = 0; i < 5; i++) expectUnavailable(await refresh(instance.app, token))
+    proxy.resume()
+    const next = await exchange(start().app, token)
+    await exchange(start().app, next)
+    expect(named(instance, 'reuse_detected')).toHaveLength(0)
+    await close()
+  })
+
+  it('an exchange whose outcome MongoDB could not tell leaves the token good', async () => {
+    const { instance, proxy, close } = await startBehindProxy()
+    const token = await logInAt(instance)
+    proxy.dropResponses()
+    expectUnavailable(await refresh(instance.app, token))
+    await proxy.restore()
+    await exchange(start().app, await exchange(start().app, token))
+    await close()
+  })
+
+  it('a MongoDB that is down is a 503 within the time that is given, and the token is good afterwards', async () => {
+    const { instance, proxy, close } = await startBehindProxy()
+    const token = await logInAt(instance)
+    proxy.cut()
+    const began = performance.now()
+    expectUnavailable(await refresh(instance.app, token))
+    expect(performance.now() - began).toBeLessThan(2_000)
+    await proxy.restore()
+    await exchange(start().app, token)
+    await close()
+  })
+})
+
+/** An instance with little patience, behind a proxy in front of the same database. */
+async function startBehindProxy() {
+  const { host, port } = await primaryAddress(database.client)
+  const proxy = await startTcpProxy(host, port)
+  const proxied = await openDatabase({ proxyPort: proxy.port })
+  const db = proxied.client.db(database.db.databaseName)
+  const patient = start({}, { db })
+  // The first login opens the connections, and makes the indexes.
+  await patient.userData.ready()
+  const instance = start({ sessionTimeoutMs: 400 }, { db })
+  return {
+    instance,
+    proxy,
+    close: async () => {
+      await proxy.restore()
+      await proxied.client.close()
+      await proxy.close()
+    },
+  }
+}
