@@ -27,8 +27,8 @@ export function readVector(path: string): Buffer {
 }
 
 /** A vector file of JSON. */
-export function readJsonVector<T>(path: string): T {
-  return JSON.parse(readVector(path).toString('utf8')) as T
+export function readJsonVector(path: string): unknown {
+  return JSON.parse(readVector(path).toString('utf8'))
 }
 
 /** The names of the files in a folder of vectors, sorted. */

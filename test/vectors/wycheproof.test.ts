@@ -42,11 +42,8 @@ interface Group {
   readonly tests: readonly Vector[]
 }
 
-/** What became of the vectors of one kind, by their ids. */
-interface Outcome {
-  readonly accepted: number[]
-  readonly refused: number[]
-}
+/** What became of the vectors, by their ids. */
+type Outcomes = Record<Vector['result'], { readonly accepted: number[]; readonly refused: number[] }>
 
 /**
  * Left out of the signature file: 367 and 370 are invalid but to the letter the valid 357; 346 and 350 are signed by
@@ -150,17 +147,18 @@ describeVectors('Wycheproof: JSON web signatures, keys and encryption', () => {
 })
 
 function readGroups(name: 'signature' | 'key' | 'crypto'): Group[] {
-  return readJsonVector<{ testGroups: Group[] }>(`wycheproof/json_web_${name}_test.json`).testGroups
+  const file = readJsonVector(`wycheproof/json_web_${name}_test.json`) as { testGroups: Group[] }
+  return file.testGroups
 }
 
 async function verifyAll(
   groups: readonly Group[],
   isCounted: (vector: Vector) => boolean = () => true,
-): Promise<Record<Vector['result'], Outcome>> {
-  const outcomes = { valid: { accepted: [], refused: [] }, invalid: { accepted: [], refused: [] } } as Record<
-    Vector['result'],
-    Outcome
-  >
+): Promise<Outcomes> {
+  const outcomes: Outcomes = {
+    valid: { accepted: [], refused: [] },
+    invalid: { accepted: [], refused: [] },
+  }
   for (const group of groups) {
     const tests = group.tests.filter(isCounted)
     const source = await openKeySource(group)
@@ -183,12 +181,13 @@ interface OpenKeySource extends KeySource {
  */
 async function openKeySource(group: Group): Promise<OpenKeySource> {
   const { private: secrets, public: published = secrets } = group
-  const isPublished = 'keys' in published && published.keys.some(({ kty }) => kty !== 'oct')
-  return isPublished ? openRemoteSet(published) : openKeyRing(toList(published))
+  const jwks = toList(published)
+  const isPublished = isSet(published) && jwks.some(({ kty }) => kty !== 'oct')
+  return isPublished ? openRemoteSet(jwks) : openKeyRing(jwks)
 }
 
-async function openRemoteSet(set: JwkSet): Promise<OpenKeySource> {
-  const server = await startKeyServer(...set.keys)
+async function openRemoteSet(jwks: readonly Jwk[]): Promise<OpenKeySource> {
+  const server = await startKeyServer(...jwks)
   const config = { issuer: server.origin, jwksUri: server.jwksUri, algorithms: ASYMMETRIC_ALGORITHM_NAMES }
   const events = createEvents()
   events.emitter.on('warning', () => undefined)
@@ -200,7 +199,7 @@ async function openRemoteSet(set: JwkSet): Promise<OpenKeySource> {
   return { find: remote.find, close }
 }
 
-async function openKeyRing(jwks: readonly Jwk[]): Promise<OpenKeySource> {
+function openKeyRing(jwks: readonly Jwk[]): OpenKeySource {
   const close = () => Promise.resolve()
   try {
     const ring = createKeyRing({ keys: [SIGNER, ...jwks.map(toKeyOptions)] })
@@ -239,7 +238,11 @@ function ownKeysOf(group: Group): { readonly keys?: readonly KeyOptions[] } {
 }
 
 function toList(given: Jwk | JwkSet): readonly Jwk[] {
-  return 'keys' in given ? (given as JwkSet).keys : [given]
+  return isSet(given) ? given.keys : [given]
+}
+
+function isSet(given: Jwk | JwkSet): given is JwkSet {
+  return 'keys' in given
 }
 
 function toKeyOptions(jwk: Jwk): KeyOptions {
