@@ -46,8 +46,10 @@ const key = z.strictObject({
 
 const keys = z.array(key, { error: 'write a list of { kid, alg, key }' }).min(1, 'write one key or more')
 
+const nameYourApi = 'name your API, e.g. "https://api.example.com"'
+
 const audience = z
-  .union([name, z.array(name).min(1)], { error: 'name your API, e.g. "https://api.example.com"' })
+  .union([name, z.array(name).min(1, nameYourApi)], { error: nameYourApi })
   .transform(value => (typeof value === 'string' ? [value] : value))
 
 const fetchable = z.string().refine(isFetchable, 'write an https address (http only on loopback)')
