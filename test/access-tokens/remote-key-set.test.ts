@@ -328,7 +328,11 @@ describe('the keys that an issuer publishes', () => {
   function hang(): Promise<{ answer: (...keys: TestKey['jwk'][]) => void }> {
     return new Promise(resolve => {
       server.answerBy((req, res) => {
-        resolve({ answer: (...keys) => void answerJson({ keys })(req, res) })
+        resolve({
+          answer: (...keys) => {
+            answerJson({ keys })(req, res)
+          },
+        })
       })
     })
   }
