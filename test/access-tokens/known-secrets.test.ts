@@ -51,10 +51,10 @@ describe('secrets from public code and documentation', () => {
     expect(() => createTestUserData(database, { secret })).not.toThrow(secret)
   })
 
-  it('one that differs in a letter is not known, and neither is any of 10,000 random ones', () => {
+  it('one that differs in a letter is not known, and neither is any of 1,000 random ones', () => {
     const [secret = ''] = KNOWN
     expect(isKnownSecret(createSecretKey(`${secret}.`, 'utf8'))).toBe(false)
-    for (let made = 0; made < 10_000; made++) {
+    for (let made = 0; made < 1_000; made++) {
       expect(isKnownSecret(createSecretKey(randomBytes(32)))).toBe(false)
     }
   })

@@ -22,6 +22,7 @@ describeVectors('JSONTestSuite: 318 files in each place where JSON is read', () 
   let logins: unknown[]
   beforeAll(async () => {
     database = await openDatabase()
+    await createTestUserData(database).ready()
   })
   afterAll(() => database.close())
 

@@ -69,6 +69,7 @@ describeVectors('Wycheproof: JSON web signatures, keys and encryption', () => {
   let database: TestDatabase
   beforeAll(async () => {
     database = await openDatabase()
+    await createTestUserData(database).ready()
   })
   afterAll(() => database.close())
 
