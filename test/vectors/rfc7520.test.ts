@@ -59,7 +59,7 @@ describeVectors('RFC 7520: the examples of JOSE', () => {
     const create = () => createKeyRing({ keys: [{ kid: 'ed', alg: input.alg, key: input.key }] })
     expect(create).toThrow(/"EdDSA" is not supported: write one of HS256, .*RS256, .*ES256.* attach\(\)/)
     const createAsEs256 = () => createKeyRing({ keys: [{ kid: 'ed', alg: 'ES256', key: input.key }] })
-    expect(createAsEs256).toThrow('keys[0] is a ed25519 key: ES256 needs ec.')
+    expect(createAsEs256).toThrow(/^keys\[0\], of type ed25519, is not supported: write one of HS256/)
   })
 
   it('B17: refuses a token signed with Ed25519', () => {
