@@ -7,9 +7,9 @@ export interface FetchLimits {
 /** Whether an address may be fetched: https, or http on this machine. */
 export function isFetchable(address: string): boolean {
   if (!URL.canParse(address)) return false
-  const { protocol, hostname, username } = new URL(address)
+  const { protocol, hostname, username, password } = new URL(address)
   const isLoopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname)
-  return username === '' && (protocol === 'https:' || (protocol === 'http:' && isLoopback))
+  return username + password === '' && (protocol === 'https:' || (protocol === 'http:' && isLoopback))
 }
 
 /**

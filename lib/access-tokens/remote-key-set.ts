@@ -104,6 +104,8 @@ export function createRemoteKeySet(config: RemoteKeySetConfig, events: Events, c
 
   return {
     find(header) {
+      // RFC 8725 3.1: no set could hold a key for it, so nobody is asked.
+      if (!config.algorithms.some(alg => alg === header.alg)) throw unknownKey()
       timer ??= setInterval(() => void refresh(), REFRESH_MS).unref()
       dropIfStale()
       const found = candidates(header)

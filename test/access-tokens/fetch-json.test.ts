@@ -1,0 +1,130 @@
+import { gzipSync } from 'node:zlib'
+import type { RequestListener } from 'node:http'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { fetchJson, isFetchable } from '../../lib/access-tokens/fetch-json.js'
+import { answerJson, startKeyServer } from '../support/key-server.js'
+import type { KeyServer } from '../support/key-server.js'
+
+const LIMITS = { timeoutMs: 5_000, maxBytes: 1_000 }
+
+describe('an address that may be fetched', () => {
+  it.each([
+    'https://issuer.example.com/keys',
+    'https://issuer.example.com:8443/keys?of=us',
+    'http://localhost:3000/keys',
+    'http://127.0.0.1/keys',
+    'http://127.8.9.10/keys',
+    'http://[::1]:3000/keys',
+  ])('is %s', address => {
+    expect(isFetchable(address)).toBe(true)
+  })
+
+  it.each([
+    'http://issuer.example.com/keys',
+    'http://localhost.example.com/keys',
+    'http://127.0.0.1.example.com/keys',
+    'http://[::2]/keys',
+    'http://169.254.169.254/latest/meta-data',
+    'http://0.0.0.0/keys',
+    'https://user@issuer.example.com/keys',
+    'https://user:password@issuer.example.com/keys',
+    'https://:password@issuer.example.com/keys',
+    'ftp://localhost/keys',
+    'file:///etc/keys.json',
+    'data:application/json,{}',
+    'localhost:3000',
+    '/keys.json',
+    '',
+  ])('is not "%s"', address => {
+    expect(isFetchable(address)).toBe(false)
+  })
+})
+
+describe('fetching JSON', () => {
+  let server: KeyServer
+  beforeEach(async () => {
+    server = await startKeyServer()
+  })
+  afterEach(() => server.close())
+
+  function fetchIt(answer: RequestListener, limits = LIMITS): Promise<unknown> {
+    server.answerBy(answer)
+    return fetchJson(server.jwksUri, limits)
+  }
+
+  it('gives what the server sends, whatever it calls its type, with or without a byte order mark', async () => {
+    expect(await fetchIt(answerJson({ a: [1] }))).toEqual({ a: [1] })
+    expect(await fetchIt((_req, res) => res.setHeader('content-type', 'text/plain').end('[1]'))).toEqual([1])
+    expect(await fetchIt((_req, res) => res.end('\ufeff[1]'))).toEqual([1])
+  })
+
+  it('asks for JSON, and sends nothing of ours', async () => {
+    let headers = {}
+    await fetchIt((req, res) => {
+      headers = req.headers
+      answerJson(null)(req, res)
+    })
+    expect(headers).toMatchObject({ accept: 'application/json' })
+    expect(headers).not.toHaveProperty('authorization')
+    expect(headers).not.toHaveProperty('cookie')
+  })
+
+  it('15c: takes exactly as many bytes as it may', async () => {
+    const text = JSON.stringify('x'.repeat(LIMITS.maxBytes - 2))
+    await expect(fetchIt((_req, res) => res.end(text))).resolves.toHaveLength(LIMITS.maxBytes - 2)
+    await expect(fetchIt((_req, res) => res.end(`${text} `))).rejects.toThrow('over 1000 bytes')
+  })
+
+  it('15c: counts bytes after they are unpacked, so that a small answer cannot become a large one', async () => {
+    const packed = gzipSync(JSON.stringify('x'.repeat(1_000_000)))
+    const answer: RequestListener = (_req, res) => res.setHeader('content-encoding', 'gzip').end(packed)
+    await expect(fetchIt(answer, { ...LIMITS, maxBytes: 10_000 })).rejects.toThrow('over 10000 bytes')
+  })
+
+  it('15c: ends the transfer once it is over the limit', async () => {
+    let sent = 0
+    const ended = new Promise<void>(resolve => {
+      server.answerBy((_req, res) => {
+        const chunk = Buffer.alloc(16 * 1024, ' ')
+        const write = (): void => {
+          do sent += chunk.length
+          while (!res.destroyed && res.write(chunk))
+        }
+        res.on('drain', write).on('close', resolve)
+        write()
+      })
+    })
+    await expect(fetchJson(server.jwksUri, LIMITS)).rejects.toThrow('over 1000 bytes')
+    await ended
+    expect(sent).toBeLessThan(16 * 1024 * 1024)
+  })
+
+  it.each([
+    ['before it answers', () => undefined],
+    ['after its headers', (_req, res) => res.writeHead(200).flushHeaders()],
+    ['in the middle of its body', (_req, res) => res.writeHead(200).write('{"keys":')],
+  ] satisfies [string, RequestListener][])('15c: gives up a server that hangs %s', async (_when, answer) => {
+    await expect(fetchIt(answer, { ...LIMITS, timeoutMs: 50 })).rejects.toThrow(/timeout/)
+  })
+
+  it.each([301, 302, 303, 307, 308])('15c: does not follow a redirect of %i', async status => {
+    const elsewhere: RequestListener = (_req, res) => res.writeHead(status, { location: '/elsewhere' }).end()
+    await expect(fetchIt(elsewhere)).rejects.toThrow()
+    expect(server.hits).toEqual(['/jwks.json'])
+  })
+
+  it.each([201, 204, 206, 400, 401, 404, 500, 503])('15c: takes no answer of status %i', async status => {
+    const answer: RequestListener = (_req, res) => res.writeHead(status).end(status === 204 ? '' : '{}')
+    await expect(fetchIt(answer)).rejects.toThrow(`The answer's status is ${status}.`)
+  })
+
+  it('15c: takes nothing that is not UTF-8 or not JSON', async () => {
+    await expect(fetchIt((_req, res) => res.end(Buffer.from([0x22, 0xff, 0x22])))).rejects.toThrow()
+    await expect(fetchIt((_req, res) => res.end('<html>'))).rejects.toThrow(SyntaxError)
+    await expect(fetchIt((_req, res) => res.end())).rejects.toThrow(SyntaxError)
+  })
+
+  it('asks no server that it may not ask', async () => {
+    await expect(fetchJson('http://issuer.example.com', LIMITS)).rejects.toThrow('must be https')
+  })
+})

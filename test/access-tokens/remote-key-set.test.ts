@@ -1,0 +1,355 @@
+import { once } from 'node:events'
+import type { RequestListener } from 'node:http'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { ProtectedHeader } from '../../lib/access-tokens/compact-jws.js'
+import { createRemoteKeySet } from '../../lib/access-tokens/remote-key-set.js'
+import type { RemoteKeySet, RemoteKeySetConfig } from '../../lib/access-tokens/remote-key-set.js'
+import { createEvents } from '../../lib/events.js'
+import type { Events } from '../../lib/events.js'
+import { createManualClock } from '../support/clock.js'
+import type { ManualClock } from '../support/clock.js'
+import { answerJson, createTestKey, startKeyServer } from '../support/key-server.js'
+import type { KeyServer, TestKey } from '../support/key-server.js'
+
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+
+describe('the keys that an issuer publishes', () => {
+  const first = createTestKey('first')
+  const second = createTestKey('second')
+  let server: KeyServer
+  let clock: ManualClock
+  let events: Events
+  let failures: string[]
+  let warnings: string[]
+  let keySet: RemoteKeySet
+  beforeEach(async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    server = await startKeyServer(first.jwk)
+    clock = createManualClock()
+    events = createEvents()
+    failures = []
+    warnings = []
+    events.emitter.on('key_set_failed', ({ error }) => failures.push(error.message))
+    events.emitter.on('warning', ({ message }) => warnings.push(message))
+    keySet = create()
+  })
+  afterEach(async () => {
+    keySet.close()
+    await server.close()
+    vi.useRealTimers()
+  })
+
+  function create(changes: Partial<RemoteKeySetConfig> = {}): RemoteKeySet {
+    const { origin: issuer, jwksUri } = server
+    return createRemoteKeySet({ issuer, jwksUri, algorithms: ['ES256'], ...changes }, events, clock)
+  }
+
+  /** The kids found, or the code of the refusal. */
+  async function find(
+    kid: string | undefined,
+    header: Partial<ProtectedHeader> = {},
+  ): Promise<string[] | string> {
+    try {
+      const keys = await keySet.find({ alg: 'ES256', typ: 'at+jwt', kid, ...header })
+      return keys.map(key => key.kid)
+    } catch (error) {
+      return (error as { code: string }).code
+    }
+  }
+
+  /** Lets the timer fire once, and waits until what it reads has been taken, or has failed. */
+  async function readInBackground(): Promise<void> {
+    const asked = server.hits.length
+    vi.advanceTimersByTime(10 * MINUTE)
+    await vi.waitUntil(() => server.hits.length > asked)
+    // An unknown key waits for the read that is under way.
+    await find('nobody')
+  }
+
+  it('fetches nothing before the first token', () => {
+    expect(server.hits).toEqual([])
+  })
+
+  it('makes one fetch for many tokens that wait', async () => {
+    const found = await Promise.all(Array.from({ length: 50 }, () => find('first')))
+    expect(found).toEqual(found.map(() => ['first']))
+    expect(server.hits).toEqual(['/jwks.json'])
+  })
+
+  it('finds a known key without a promise, so that its token does not wait', async () => {
+    await find('first')
+    expect(keySet.find({ alg: 'ES256', typ: undefined, kid: 'first' })).toMatchObject([{ kid: 'first' }])
+  })
+
+  it('finds the only key for a token that names none, and none where there is a choice', async () => {
+    expect(await find(undefined)).toEqual(['first'])
+    server.publish(first.jwk, second.jwk)
+    clock.advance(30 * SECOND)
+    await find('second')
+    expect(await find(undefined)).toBe('invalid_token')
+  })
+
+  it('B3: fetches nothing for an algorithm that the issuer is not trusted with, and is not unavailable for it', async () => {
+    server.answerBy(status(500))
+    for (const alg of ['none', 'HS256', 'RS256', 'es256', 'EdDSA', '']) {
+      expect(await find('first', { alg })).toBe('invalid_token')
+    }
+    expect(server.hits).toEqual([])
+  })
+
+  describe('15a: an endpoint that gives no set', () => {
+    it.each<[string, RequestListener, RegExp]>([
+      ['500', status(500), /status is 500/],
+      ['404', status(404), /status is 404/],
+      ['204', status(204), /status is 204/],
+      ['a redirect', redirect, /fetch failed/],
+      ['HTML', (_req, res) => res.end('<!doctype html><title>Sign in</title>'), /JSON/],
+      ['nothing', (_req, res) => res.end(), /JSON/],
+      ['a broken connection', (_req, res) => res.destroy(), /fetch failed/],
+      ['a list', answerJson([first.jwk]), /no JWK Set/],
+      ['keys that are no list', answerJson({ keys: { first: first.jwk } }), /no JWK Set/],
+      ['no keys', answerJson({ keys: [] }), /no usable key/],
+      ['101 keys', answerJson({ keys: Array.from({ length: 101 }, () => first.jwk) }), /more than 100 keys/],
+      ['over 512 kB', endless, /over 524288 bytes/],
+      ['JSON 100,000 deep', (_req, res) => res.end('['.repeat(100_000) + ']'.repeat(100_000)), /no JWK Set/],
+    ])('%s: known keys stay, and there is one attempt in 30 s', async (_name, answer, why) => {
+      await find('first')
+      server.answerBy(answer)
+      clock.advance(30 * SECOND)
+      for (let requests = 0; requests < 20; requests++) {
+        expect(await find('second')).toBe('keys_unavailable')
+        expect(await find('first')).toEqual(['first'])
+        clock.advance(1 * SECOND)
+      }
+      expect(server.hits).toHaveLength(2)
+      expect(failures).toEqual([expect.stringMatching(why)])
+
+      server.publish(second.jwk)
+      clock.advance(10 * SECOND)
+      expect(await find('second')).toEqual(['second'])
+      expect(server.hits).toHaveLength(3)
+    })
+
+    it('is not asked for where it redirects to', async () => {
+      const other = await startKeyServer(second.jwk)
+      server.answerBy((_req, res) => res.writeHead(302, { location: other.jwksUri }).end())
+      expect(await find('second')).toBe('keys_unavailable')
+      expect(other.hits).toEqual([])
+      await other.close()
+    })
+
+    it('is asked again after 30 s and not before, where no set was ever read', async () => {
+      server.answerBy(status(500))
+      for (let requests = 0; requests < 100; requests++) {
+        expect(await find('first')).toBe('keys_unavailable')
+        clock.advance(1 * SECOND)
+      }
+      expect(server.hits).toHaveLength(4)
+    })
+  })
+
+  it('15a: tells the client to try again, with no challenge, where keys cannot be had', async () => {
+    server.answerBy(status(500))
+    const refusal = keySet.find({ alg: 'ES256', typ: undefined, kid: 'first' })
+    await expect(refusal).rejects.toMatchObject({ status: 503, headers: { 'Retry-After': '1' } })
+  })
+
+  it('15b: serves known keys while the endpoint hangs, and lets only unknown ones wait', async () => {
+    await find('first')
+    const asked = hang()
+    clock.advance(30 * SECOND)
+    const unknown = find('second')
+    const { answer } = await asked
+    expect(keySet.find({ alg: 'ES256', typ: undefined, kid: 'first' })).toMatchObject([{ kid: 'first' }])
+    answer(first.jwk, second.jwk)
+    expect(await unknown).toEqual(['second'])
+  })
+
+  it('15d: 10,000 random kids in a minute cause 3 fetches at most, and never lock out a known key', async () => {
+    await find('first')
+    for (let request = 0; request < 10_000; request++) {
+      clock.advance(6)
+      expect(await find(`random ${request}`)).toBe('invalid_token')
+      expect(keySet.find({ alg: 'ES256', typ: undefined, kid: 'first' })).toMatchObject([{ kid: 'first' }])
+    }
+    expect(server.hits.length).toBeLessThanOrEqual(3)
+  })
+
+  it('15d: a new key is seen within 30 s, also during a flood of random kids', async () => {
+    await find('first')
+    for (let request = 0; request < 200; request++) {
+      clock.advance(100)
+      await find(`random ${request}`)
+    }
+    server.publish(first.jwk, second.jwk)
+    let waitedMs = 0
+    while ((await find('second')) === 'invalid_token') {
+      await find(`more ${waitedMs}`)
+      clock.advance(100)
+      waitedMs += 100
+    }
+    expect(waitedMs).toBeLessThanOrEqual(30 * SECOND)
+    expect(await find('second')).toEqual(['second'])
+  })
+
+  it('14: a key that is gone from the set is found no more, and what it vouched for is void', async () => {
+    server.publish(first.jwk, second.jwk)
+    const [gone] = await keySet.find({ alg: 'ES256', typ: undefined, kid: 'first' })
+    const [kept] = await keySet.find({ alg: 'ES256', typ: undefined, kid: 'second' })
+    server.publish(second.jwk)
+    clock.advance(10 * MINUTE)
+    await readInBackground()
+    expect(gone?.retired).toBe(true)
+    expect(kept?.retired).toBe(false)
+    expect(await find('first')).toBe('invalid_token')
+    expect(keySet.find({ alg: 'ES256', typ: undefined, kid: 'second' })).toEqual([kept])
+  })
+
+  it('14: a key that was replaced under its name is another key', async () => {
+    const [before] = await keySet.find({ alg: 'ES256', typ: undefined, kid: 'first' })
+    server.publish(createTestKey('first').jwk)
+    clock.advance(10 * MINUTE)
+    await readInBackground()
+    const [after] = await keySet.find({ alg: 'ES256', typ: undefined, kid: 'first' })
+    expect(before?.retired).toBe(true)
+    expect(after).toMatchObject({ kid: 'first', retired: false })
+  })
+
+  it('15a: is read in the background every 10 minutes', async () => {
+    await find('first')
+    for (let reads = 1; reads <= 3; reads++) {
+      clock.advance(10 * MINUTE)
+      await readInBackground()
+      expect(server.hits).toHaveLength(1 + reads)
+    }
+  })
+
+  it('15a: known keys serve for 24 h without an endpoint, and no longer', async () => {
+    const [key] = await keySet.find({ alg: 'ES256', typ: undefined, kid: 'first' })
+    server.answerBy(status(500))
+    clock.advance(24 * HOUR - 1)
+    await readInBackground()
+    expect(await find('first')).toEqual(['first'])
+    expect(key?.retired).toBe(false)
+    clock.advance(1)
+    expect(await find('first')).toBe('keys_unavailable')
+    expect(key?.retired).toBe(true)
+  })
+
+  it('15a: after 24 h without an endpoint the background drops the keys, so that cached copies end too', async () => {
+    const [key] = await keySet.find({ alg: 'ES256', typ: undefined, kid: 'first' })
+    server.answerBy(status(500))
+    clock.advance(24 * HOUR)
+    const failed = once(events.emitter, 'key_set_failed')
+    vi.advanceTimersByTime(10 * MINUTE)
+    await failed
+    expect(key?.retired).toBe(true)
+  })
+
+  it('15e: two keys of one name and algorithm are both found, and never more than two', async () => {
+    const twins = Array.from({ length: 3 }, () => createTestKey('twin'))
+    server.publish(...twins.slice(0, 2).map(({ jwk }) => jwk))
+    expect(await find('twin')).toEqual(['twin', 'twin'])
+    server.publish(...twins.map(({ jwk }) => jwk))
+    clock.advance(10 * MINUTE)
+    await readInBackground()
+    expect(await find('twin')).toEqual(['twin', 'twin'])
+  })
+
+  it('15e: keys that are unfit are ignored, and it is said once as long as they are the same', async () => {
+    server.publish({ kty: 'oct', kid: 'secret', k: 'AAAA' }, second.privateJwk, first.jwk)
+    await find('first')
+    clock.advance(10 * MINUTE)
+    await readInBackground()
+    expect(await find('second')).toBe('invalid_token')
+    expect(warnings).toEqual([
+      `Keys of ${server.origin} are ignored. key "secret" is not public. key "second" is not public.`,
+    ])
+    server.publish(second.privateJwk, first.jwk)
+    clock.advance(10 * MINUTE)
+    await readInBackground()
+    expect(warnings).toHaveLength(2)
+  })
+
+  describe('found by OpenID discovery', () => {
+    beforeEach(() => {
+      keySet = create({ jwksUri: undefined })
+    })
+
+    it('reads the address of the set where the issuer publishes it', async () => {
+      discovery({})
+      expect(await find('first')).toEqual(['first'])
+      expect(server.hits).toEqual(['/.well-known/openid-configuration', '/jwks.json'])
+    })
+
+    it('takes the slash at the end of an issuer for part of its name only', async () => {
+      keySet = create({ issuer: `${server.origin}/`, jwksUri: undefined })
+      discovery({ issuer: `${server.origin}/` })
+      expect(await find('first')).toEqual(['first'])
+      expect(server.hits).toEqual(['/.well-known/openid-configuration', '/jwks.json'])
+    })
+
+    it.each([
+      ['the configuration of another issuer', { issuer: 'https://other.example.com' }, /of another issuer/],
+      ['no jwks_uri', { jwks_uri: undefined }, /no jwks_uri/],
+      ['a jwks_uri over plain http', { jwks_uri: 'http://keys.example.com/' }, /must be https/],
+      ['a jwks_uri that is no address', { jwks_uri: 'file:///etc/passwd' }, /must be https/],
+    ])('refuses %s', async (_name, changes, why) => {
+      discovery(changes)
+      expect(await find('first')).toBe('keys_unavailable')
+      expect(failures).toEqual([expect.stringMatching(why)])
+      expect(server.hits).toEqual(['/.well-known/openid-configuration'])
+    })
+
+    it.each([['null'], ['1'], ['"text"'], ['[]']])('refuses a configuration of %s', async text => {
+      server.answerBy((_req, res) => res.end(text))
+      expect(await find('first')).toBe('keys_unavailable')
+    })
+  })
+
+  it('close() stops the timer', async () => {
+    await find('first')
+    expect(vi.getTimerCount()).toBe(1)
+    keySet.close()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  function discovery(changes: object): void {
+    const configuration = { issuer: server.origin, jwks_uri: server.jwksUri, ...changes }
+    server.answerBy((req, res) => {
+      const isSet = req.url === '/jwks.json'
+      answerJson(isSet ? { keys: [first.jwk] } : configuration)(req, res)
+    })
+  }
+
+  /** From now on the endpoint does not answer; resolves when it has been asked, to what makes it answer. */
+  function hang(): Promise<{ answer: (...keys: TestKey['jwk'][]) => void }> {
+    return new Promise(resolve => {
+      server.answerBy((req, res) => {
+        resolve({
+          answer: (...keys) => {
+            answerJson({ keys })(req, res)
+          },
+        })
+      })
+    })
+  }
+})
+
+function status(code: number): RequestListener {
+  return (_req, res) => res.writeHead(code).end()
+}
+
+const redirect: RequestListener = (_req, res) => res.writeHead(302, { location: '/elsewhere.json' }).end()
+
+/** Valid JSON as far as it goes, of a length that is not stated. */
+const endless: RequestListener = (_req, res) => {
+  const chunk = Buffer.alloc(64 * 1024, ' ')
+  const write = (): void => {
+    while (!res.destroyed && res.write(chunk));
+  }
+  res.on('drain', write)
+  write()
+}

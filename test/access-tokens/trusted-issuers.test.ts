@@ -1,0 +1,385 @@
+import request from 'supertest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createCustomUserData, OptionError } from 'express-custom-user-data'
+import type { CustomUserData, CustomUserDataOptions, TrustedIssuer } from 'express-custom-user-data'
+import { createManualClock } from '../support/clock.js'
+import type { ManualClock } from '../support/clock.js'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { createGuardedApp } from '../support/http-server.js'
+import { createTestKey, startIssuer, startKeyServer } from '../support/key-server.js'
+import type { TestIssuer } from '../support/key-server.js'
+import { AUDIENCE, createTestUserData, forgeToken, ISSUER, validClaims } from '../support/user-data.js'
+
+const MINUTE = 60 * 1000
+
+type Options = Partial<CustomUserDataOptions<Record<string, unknown>>>
+type UserData = CustomUserData<Readonly<Record<string, unknown>>>
+
+describe('trusted issuers', () => {
+  let database: TestDatabase
+  let idp: TestIssuer
+  let other: TestIssuer
+  let clock: ManualClock
+  let userData: UserData
+  let instances: UserData[]
+  beforeAll(async () => {
+    database = await openDatabase()
+  })
+  afterAll(() => database.close())
+  beforeEach(async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    clock = createManualClock(Date.now())
+    instances = []
+    idp = await startIssuer(createTestKey('idp-key'))
+    other = await startIssuer(createTestKey('other-key'))
+    userData = create({
+      trustedIssuers: [idp.option({ userIdPrefix: 'idp|' }), other.option({ userIdPrefix: 'other|' })],
+    })
+    await userData.ready()
+    const collection = database.db.collection('custom_user_data')
+    await collection.deleteMany({})
+    await collection.insertMany([
+      { userId: 'alice', whose: 'ours' },
+      { userId: 'idp|alice', whose: "idp's" },
+      { userId: 'other|alice', whose: "other's" },
+    ])
+  })
+  afterEach(async () => {
+    for (const instance of instances) instance.close()
+    await idp.server.close()
+    await other.server.close()
+    vi.useRealTimers()
+  })
+
+  function create(options: Options): UserData {
+    const instance = createTestUserData(database, { clock, ...options })
+    instance.events.on('warning', () => undefined)
+    instances.push(instance)
+    return instance
+  }
+
+  function me(token: string, instance = userData): request.Test {
+    return request(createGuardedApp(instance)).get('/me').auth(token, { type: 'bearer' })
+  }
+
+  async function statusOf(token: string, instance = userData): Promise<number> {
+    return (await me(token, instance)).status
+  }
+
+  it('B9: of two issuers and two keys, each key vouches for its own issuer only', async () => {
+    const statuses = []
+    for (const issuer of [idp, other]) {
+      for (const { key } of [idp, other]) statuses.push(await statusOf(issuer.token({ sub: 'alice' }, key)))
+    }
+    expect(statuses).toEqual([200, 401, 401, 200])
+  })
+
+  it('B9: not even where both keys have one name', async () => {
+    const mine = createTestKey('same')
+    const yours = createTestKey('same')
+    idp.server.publish(mine.jwk)
+    other.server.publish(yours.jwk)
+    const tokens = [idp, other].flatMap(issuer =>
+      [mine, yours].map(key => issuer.token({ sub: 'alice' }, key)),
+    )
+    const statuses = []
+    for (const token of tokens) statuses.push(await statusOf(token))
+    expect(statuses).toEqual([200, 401, 401, 200])
+  })
+
+  it("B9: an issuer's key vouches for no token of ours, nor our secret for one of its", async () => {
+    const ofUs = idp.key.sign(validClaims())
+    const bySecret = forgeToken({ claims: { ...validClaims(), iss: idp.server.origin } })
+    expect(await statusOf(ofUs)).toBe(401)
+    expect(await statusOf(bySecret)).toBe(401)
+    expect(await statusOf(forgeToken())).toBe(200)
+  })
+
+  it('V2: a public key is no secret, in whatever form it is used as one', async () => {
+    const { kid, jwk } = idp.key
+    const claims = { ...validClaims(), iss: idp.server.origin }
+    for (const secret of [JSON.stringify(jwk), Buffer.from(jwk.x!, 'base64url'), jwk.x!]) {
+      expect(await statusOf(forgeToken({ header: { kid }, claims, secret }))).toBe(401)
+    }
+  })
+
+  it('10.3.3: the same sub of two issuers, and of ours, is three users with three documents', async () => {
+    for (let round = 0; round < 2; round++) {
+      expect((await me(idp.token({ sub: 'alice' }))).body).toMatchObject({
+        id: 'idp|alice',
+        customData: { whose: "idp's" },
+      })
+      expect((await me(other.token({ sub: 'alice' }))).body).toMatchObject({
+        id: 'other|alice',
+        customData: { whose: "other's" },
+      })
+      expect((await me(forgeToken())).body).toMatchObject({ id: 'alice', customData: { whose: 'ours' } })
+    }
+  })
+
+  it("one issuer's cached token is never served for another's, nor outlives its own issuer's key", async () => {
+    // One key pair, published by both: each is a key of its own all the same.
+    other.server.publish(idp.key.jwk)
+    const ofIdp = idp.token({ sub: 'alice' })
+    const ofOther = other.token({ sub: 'alice' }, idp.key)
+    expect((await me(ofIdp)).body.id).toBe('idp|alice')
+    expect((await me(ofOther)).body.id).toBe('other|alice')
+    other.server.publish(createTestKey().jwk)
+    await readInBackground(other)
+    expect(await statusOf(ofIdp)).toBe(200)
+    expect(await statusOf(ofOther)).toBe(401)
+  })
+
+  it('invalidate() takes the id with its prefix', async () => {
+    const token = idp.token({ sub: 'alice' })
+    await me(token)
+    const change = { $set: { whose: 'changed' } }
+    await database.db.collection('custom_user_data').updateOne({ userId: 'idp|alice' }, change)
+    userData.invalidate('alice')
+    expect((await me(token)).body.customData.whose).toBe("idp's")
+    userData.invalidate('idp|alice')
+    expect((await me(token)).body.customData.whose).toBe('changed')
+  })
+
+  it('an id of ours that begins with a prefix is refused, as a token and for a new one', async () => {
+    expect(await statusOf(forgeToken({ claims: validClaims('idp|alice') }))).toBe(401)
+    const issuing = userData.issueTokens('idp|alice')
+    await expect(issuing).rejects.toThrow(TypeError)
+    await expect(issuing).rejects.toThrow("begins with no trusted issuer's prefix")
+    await expect(userData.issueTokens('idp')).resolves.toMatchObject({ user: { id: 'idp' } })
+  })
+
+  it('by default the prefix is the issuer and a bar', async () => {
+    const instance = create({ trustedIssuers: [idp.option()] })
+    expect((await me(idp.token({ sub: 'alice' }), instance)).body.id).toBe(`${idp.server.origin}|alice`)
+  })
+
+  it('userIdClaim names the user by another claim', async () => {
+    const instance = create({ trustedIssuers: [idp.option({ userIdClaim: 'email', userIdPrefix: 'idp|' })] })
+    const { body } = await me(idp.token({ sub: '17', email: 'alice' }), instance)
+    expect(body).toMatchObject({ id: 'idp|alice', customData: { whose: "idp's" } })
+    for (const email of [undefined, null, '', 17, { $ne: null }, ['alice']]) {
+      expect(await statusOf(idp.token({ sub: '17', email }), instance)).toBe(401)
+    }
+  })
+
+  it('B13: profile rfc9068 takes tokens of typ at+jwt only, profile jwt plain ones too', async () => {
+    const lax = create({ trustedIssuers: [idp.option({ profile: 'jwt' })] })
+    const claims = { ...validClaims(), iss: idp.server.origin }
+    const typs = ['at+jwt', 'application/at+jwt', 'AT+JWT', 'JWT', undefined, 'logout+jwt', 'dpop+jwt', '']
+    const strictly = []
+    const laxly = []
+    for (const typ of typs) {
+      const token = idp.key.sign(claims, { typ })
+      strictly.push(await statusOf(token))
+      laxly.push(await statusOf(token, lax))
+    }
+    expect(strictly).toEqual([200, 200, 200, 401, 401, 401, 401, 401])
+    expect(laxly).toEqual([200, 200, 200, 200, 200, 401, 401, 401])
+  })
+
+  it('B11: a token meant for another audience is refused', async () => {
+    expect(await statusOf(idp.token({ aud: 'https://other.example.com' }))).toBe(401)
+    expect(await statusOf(idp.token({ aud: undefined }))).toBe(401)
+    expect(await statusOf(idp.token({ aud: ['https://other.example.com', AUDIENCE] }))).toBe(200)
+  })
+
+  it("P5: a client's own token is refused", async () => {
+    expect(await statusOf(idp.token({ sub: 'client-1', client_id: 'client-1' }))).toBe(401)
+  })
+
+  it('a token is matched to its issuer before any key is fetched', async () => {
+    const stranger = await startIssuer()
+    expect(await statusOf(stranger.token())).toBe(401)
+    expect([idp, other, stranger].map(({ server }) => server.hits)).toEqual([[], [], []])
+    expect(await statusOf(idp.token())).toBe(200)
+    expect([idp, other, stranger].map(({ server }) => server.hits.length)).toEqual([1, 0, 0])
+    await stranger.server.close()
+  })
+
+  it('B12: addresses and keys in the header of a token are never followed', async () => {
+    const trap = await startKeyServer(createTestKey('mine').jwk)
+    const mine = createTestKey('mine')
+    trap.publish(mine.jwk)
+    const claims = { ...validClaims(), iss: idp.server.origin }
+    for (const header of [
+      { jku: trap.jwksUri },
+      { x5u: trap.jwksUri },
+      { jwk: mine.jwk },
+      { x5c: [mine.jwk.x] },
+      { kid: trap.jwksUri },
+    ]) {
+      expect(await statusOf(mine.sign(claims, header))).toBe(401)
+      expect(await statusOf(mine.sign(claims, { ...header, kid: 'idp-key' }))).toBe(401)
+    }
+    expect(trap.hits).toEqual([])
+    await trap.close()
+  })
+
+  it('15a: a key that cannot be had is 503, to be tried again and without a challenge', async () => {
+    idp.server.answerBy((_req, res) => res.writeHead(500).end())
+    const { status, headers, body } = await me(idp.token())
+    expect(status).toBe(503)
+    expect(body).toMatchObject({ code: 'keys_unavailable' })
+    expect(headers).toMatchObject({ 'retry-after': '1' })
+    expect(headers).not.toHaveProperty('www-authenticate')
+    expect(await statusOf(other.token())).toBe(200)
+  })
+
+  it('15a: an unknown key is 503 while the server is away, and 401 as soon as it answers', async () => {
+    expect(await statusOf(idp.token())).toBe(200)
+    const stranger = idp.token({}, createTestKey('stranger'))
+    idp.server.answerBy((_req, res) => res.destroy())
+    clock.advance(30_000)
+    expect(await statusOf(stranger)).toBe(503)
+    expect(await statusOf(idp.token())).toBe(200)
+    idp.server.publish(idp.key.jwk)
+    clock.advance(30_000)
+    const { status, headers } = await me(stranger)
+    expect(status).toBe(401)
+    expect(headers['www-authenticate']).toContain('error="invalid_token"')
+  })
+
+  it('14: a key that is gone from the set takes its cached tokens along', async () => {
+    const token = idp.token({ sub: 'alice' })
+    expect(await statusOf(token)).toBe(200)
+    const successor = createTestKey('successor')
+    idp.server.publish(successor.jwk)
+    expect(await statusOf(token)).toBe(200)
+    await readInBackground(idp)
+    expect(await statusOf(token)).toBe(401)
+    expect(await statusOf(idp.token({ sub: 'alice' }, successor))).toBe(200)
+  })
+
+  it('15e: two keys of one name and algorithm are both tried', async () => {
+    const twins = [createTestKey('twin'), createTestKey('twin')]
+    idp.server.publish(...twins.map(({ jwk }) => jwk))
+    for (const twin of twins) expect(await statusOf(idp.token({}, twin))).toBe(200)
+    expect(await statusOf(idp.token({}, createTestKey('twin')))).toBe(401)
+  })
+
+  it('keys are found by OpenID discovery where no address is given', async () => {
+    const { origin: issuer, jwksUri } = idp.server
+    idp.server.answerBy((req, res) => {
+      const isSet = req.url === '/jwks.json'
+      res.end(JSON.stringify(isSet ? { keys: [idp.key.jwk] } : { issuer, jwks_uri: jwksUri }))
+    })
+    const instance = create({ trustedIssuers: [idp.option({ jwksUri: undefined })] })
+    expect(await statusOf(idp.token(), instance)).toBe(200)
+  })
+
+  it('close() stops the reading in the background', async () => {
+    await me(idp.token())
+    await me(other.token())
+    expect(vi.getTimerCount()).toBe(2)
+    userData.close()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  describe('alone, with no keys of our own', () => {
+    let alone: UserData
+    beforeEach(() => {
+      const collection = database.db.collection('custom_user_data')
+      alone = createCustomUserData({ collection, trustedIssuers: [idp.option({ userIdPrefix: '' })], clock })
+      alone.events.on('warning', () => undefined)
+      instances.push(alone)
+    })
+
+    it('serve their users, who may be named without a prefix', async () => {
+      expect((await me(idp.token({ sub: 'alice' }), alone)).body).toMatchObject({
+        id: 'alice',
+        customData: { whose: 'ours' },
+      })
+      expect(await statusOf(forgeToken(), alone)).toBe(401)
+    })
+
+    it.each<[string, (instance: UserData) => unknown]>([
+      ['login()', instance => instance.login(() => null)],
+      ['refresh()', instance => instance.refresh()],
+      ['issueTokens()', instance => instance.issueTokens('alice')],
+      ['replaceKeys()', instance => instance.replaceKeys([])],
+      ['jwks()', instance => instance.jwks()],
+    ])('cannot do %s, and say what it needs', (name, call) => {
+      expect(() => call(alone)).toThrow(OptionError)
+      expect(() => call(alone)).toThrow(`${name} needs keys of your own: give "secret" or "keys", "issuer"`)
+    })
+  })
+
+  describe('are refused at creation, with what to write instead', () => {
+    const trusted: TrustedIssuer = {
+      issuer: 'https://idp.example.com',
+      audience: AUDIENCE,
+      algorithms: ['ES256'],
+      userIdPrefix: 'idp|',
+    }
+    const second: TrustedIssuer = { ...trusted, issuer: 'https://two.example.com', userIdPrefix: 'two|' }
+
+    it.each<[string, unknown[], RegExp]>([
+      ['the same issuer twice', [trusted, { ...trusted, userIdPrefix: 'b|' }], /an issuer is there twice/],
+      ['our own issuer', [{ ...trusted, issuer: ISSUER }], /an issuer is there twice/],
+      ['the same prefix twice', [trusted, { ...second, userIdPrefix: 'idp|' }], /Write prefixes that differ/],
+      [
+        'a prefix that begins another',
+        [trusted, { ...second, userIdPrefix: 'idp|2|' }],
+        /"idp\|" is, or begins/,
+      ],
+      ['an empty prefix beside our own users', [{ ...trusted, userIdPrefix: '' }], /only one may be empty/],
+      ['an HS algorithm', [{ ...trusted, algorithms: ['HS256'] }], /algorithms.0": write some of RS256/],
+      ['the algorithm none', [{ ...trusted, algorithms: ['none'] }], /algorithms.0": write some of RS256/],
+      ['no algorithms', [{ ...trusted, algorithms: [] }], /write one algorithm or more/],
+      ['algorithms left out', [{ ...trusted, algorithms: undefined }], /trustedIssuers.0.algorithms"/],
+      [
+        'a jwksUri over plain http',
+        [{ ...trusted, jwksUri: 'http://idp.example.com/keys' }],
+        /write an https/,
+      ],
+      [
+        'a jwksUri with a password',
+        [{ ...trusted, jwksUri: 'https://a:b@idp.example.com/' }],
+        /write an https/,
+      ],
+      [
+        'an issuer to discover that is no address',
+        [{ ...trusted, issuer: 'idp' }],
+        /or an issuer that is an https/,
+      ],
+      ['no audience', [{ ...trusted, audience: undefined }], /name your API/],
+      ['no audience at all in a list', [{ ...trusted, audience: [] }], /name your API/],
+      ['another profile', [{ ...trusted, profile: 'any' }], /write "rfc9068" or "jwt"/],
+      [
+        'an option that there is not',
+        [{ ...trusted, jwksUrl: 'https://a.example.com' }],
+        /no option "jwksUrl"/,
+      ],
+    ])('%s', (_what, trustedIssuers, why) => {
+      const options = { trustedIssuers } as Options
+      expect(() => createTestUserData(database, options)).toThrow(OptionError)
+      expect(() => createTestUserData(database, options)).toThrow(why)
+    })
+
+    it('two empty prefixes, with no keys of our own', () => {
+      const collection = database.db.collection('custom_user_data')
+      const trustedIssuers = [trusted, second].map(issuer => ({ ...issuer, userIdPrefix: '' }))
+      expect(() => createCustomUserData({ collection, trustedIssuers })).toThrow(/only one may be empty/)
+    })
+
+    it('nobody at all', () => {
+      const collection = database.db.collection('custom_user_data')
+      expect(() => createCustomUserData({ collection, trustedIssuers: [] })).toThrow(
+        /give "secret".*or "keys"/,
+      )
+    })
+  })
+
+  /** Lets the timers fire once, and waits until a set has been read. */
+  async function readInBackground({ server }: TestIssuer): Promise<void> {
+    const asked = server.hits.length
+    clock.advance(10 * MINUTE)
+    vi.advanceTimersByTime(10 * MINUTE)
+    await vi.waitUntil(() => server.hits.length > asked)
+    // A key that nobody has waits for the read that is under way.
+    await statusOf(idp.token({}, createTestKey('nobody')))
+    await statusOf(other.token({}, createTestKey('nobody')))
+  }
+})

@@ -1,0 +1,230 @@
+import express from 'express'
+import type { Express } from 'express'
+import passport from 'passport'
+import request from 'supertest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { TokenPlaces } from 'express-custom-user-data'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { createGuardedApp } from '../support/http-server.js'
+import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
+
+const ALL: TokenPlaces = { cookie: 'session_token', query: 'access_token', form: 'access_token' }
+
+describe('where a token may be', () => {
+  const alice = forgeToken()
+  const bob = forgeToken({ claims: validClaims('bob') })
+  let database: TestDatabase
+  beforeAll(async () => {
+    database = await openDatabase()
+    await createTestUserData(database).ready()
+  })
+  afterAll(() => database.close())
+
+  /** Any method, and bodies parsed as an app would. */
+  function createApp(tokenPlaces?: TokenPlaces): Express {
+    const userData = createTestUserData(database, { tokenPlaces })
+    const app = express()
+    app.use(express.urlencoded({ extended: true }), express.json())
+    app.use(userData.authenticate())
+    app.use('/me', (req, res) => void res.json({ id: userData.user(req).id }))
+    app.use(userData.errorHandler())
+    return app
+  }
+
+  /** A token in one place each. */
+  const places: Record<string, (app: Express, token: string) => request.Test> = {
+    header: (app, token) => request(app).get('/me').set('Authorization', `Bearer ${token}`),
+    cookie: (app, token) => request(app).get('/me').set('Cookie', `theme=dark; session_token=${token}; a=b`),
+    query: (app, token) => request(app).get(`/me?page=2&access_token=${encodeURIComponent(token)}`),
+    form: (app, token) => request(app).post('/me').type('form').send({ a: 'b', access_token: token }),
+  }
+  const names = Object.keys(places)
+  const elsewhere = ['cookie', 'query', 'form'] as const
+
+  it('A7: is the header alone, unless another place is asked for', async () => {
+    for (const app of [createApp(), createApp({})]) {
+      for (const name of names) {
+        const { status, headers } = await places[name]!(app, alice)
+        expect(status, name).toBe(name === 'header' ? 200 : 401)
+        if (status === 401) expect(headers['www-authenticate']).toBe('Bearer realm="api"')
+      }
+    }
+  })
+
+  it.each(elsewhere)(
+    'A7: is the %s, where that is asked for, beside the header and nowhere else',
+    async asked => {
+      const app = createApp({ [asked]: ALL[asked] })
+      for (const name of names) {
+        const { status, body } = await places[name]!(app, alice)
+        expect(status, name).toBe(name === asked || name === 'header' ? 200 : 401)
+        if (status === 200) expect(body).toEqual({ id: 'alice' })
+      }
+    },
+  )
+
+  it.each(elsewhere)('A4: is not the header and the %s at once, whether they agree or not', async name => {
+    const app = createApp(ALL)
+    for (const token of [alice, bob]) {
+      const { status, body, headers } = await places[name]!(app, token).set(
+        'Authorization',
+        `Bearer ${alice}`,
+      )
+      expect(status).toBe(400)
+      expect(body).toMatchObject({
+        code: 'invalid_request',
+        detail: 'There are two access tokens: send one.',
+      })
+      expect(headers['www-authenticate']).toContain('error="invalid_request"')
+    }
+  })
+
+  it('A4: is not any two of the others at once', async () => {
+    const app = createApp(ALL)
+    const query = `/me?access_token=${alice}`
+    const cookie = `session_token=${alice}`
+    const body = { access_token: alice }
+    const requests = [
+      request(app).get(query).set('Cookie', cookie),
+      request(app).post(query).type('form').send(body),
+      request(app).post('/me').set('Cookie', cookie).type('form').send(body),
+      request(app).post(query).set('Cookie', cookie).type('form').send(body),
+    ]
+    for (const { status } of await Promise.all(requests)) expect(status).toBe(400)
+  })
+
+  it('A4: is not one place twice', async () => {
+    const app = createApp(ALL)
+    const requests = [
+      request(app).get('/me').set('Cookie', `session_token=${alice}; session_token=${alice}`),
+      request(app).get(`/me?access_token=${alice}&access_token=${alice}`),
+      request(app).post('/me').type('form').send(`access_token=${alice}&access_token=${alice}`),
+    ]
+    for (const { status } of await Promise.all(requests)) expect(status).toBe(400)
+  })
+
+  it('A4: two tokens are refused also where one of them is cached already', async () => {
+    const app = createApp(ALL)
+    await places['cookie']!(app, alice).expect(200)
+    await places['cookie']!(app, alice).set('Authorization', `Bearer ${alice}`).expect(400)
+  })
+
+  it.each(elsewhere)('a malformed token in the %s is 400, and is not repeated in the answer', async name => {
+    const app = createApp(ALL)
+    for (const token of ['a b', '"quoted"', 'a,b', '=', 'é']) {
+      const { status, body, headers } = await places[name]!(app, token)
+      expect(status, token).toBe(400)
+      expect(body).toMatchObject({ detail: 'The access token is malformed.' })
+      expect(headers['www-authenticate']).not.toContain('quoted')
+    }
+  })
+
+  it('a cookie that was cleared badly, and is empty, is none', async () => {
+    const app = createApp(ALL)
+    await places['cookie']!(app, '').expect(401)
+    await places['cookie']!(app, '').set('Authorization', `Bearer ${alice}`).expect(200)
+  })
+
+  it('a token in a form that is no text is 400', async () => {
+    const app = createApp(ALL)
+    for (const form of ['access_token[]=a', 'access_token[a]=b', 'access_token[$ne]=']) {
+      await request(app).post('/me').type('form').send(form).expect(400)
+    }
+  })
+
+  it('a token that is well formed and not valid is 401 in each place', async () => {
+    const app = createApp(ALL)
+    const forged = forgeToken({ secret: 'another secret, of 32 bytes or more' })
+    for (const name of names) {
+      const { status, headers } = await places[name]!(app, forged)
+      expect(status, name).toBe(401)
+      expect(headers['www-authenticate']).toContain('error="invalid_token"')
+    }
+  })
+
+  it('A8: credentials of another scheme leave the other places as they are', async () => {
+    const app = createApp(ALL)
+    for (const name of elsewhere) {
+      const { status } = await places[name]!(app, alice).set('Authorization', 'Basic YTpi')
+      expect(status, name).toBe(200)
+    }
+    await request(app).get('/me').set('Authorization', 'Basic YTpi').expect(401)
+  })
+
+  it('A5: a malformed Bearer header is 400, whatever else there is', async () => {
+    const app = createApp(ALL)
+    await places['cookie']!(app, alice).set('Authorization', 'Bearer').expect(400)
+  })
+
+  it('A7: a form counts only where it is posted, and is one', async () => {
+    const app = createApp(ALL)
+    const body = { access_token: alice }
+    await request(app).put('/me').type('form').send(body).expect(401)
+    await request(app).post('/me').type('json').send(body).expect(401)
+    await request(app).post('/me').type('form').send(body).expect(200)
+  })
+
+  it('A7: a form that nobody has parsed holds nothing', async () => {
+    const userData = createTestUserData(database, { tokenPlaces: ALL })
+    const form = request(createGuardedApp(userData)).post('/me').type('form')
+    await form.send({ access_token: alice }).expect(401)
+  })
+
+  it('a name that begins with the name of the place is another name', async () => {
+    const app = createApp(ALL)
+    await request(app)
+      .get('/me')
+      .set('Cookie', `session_token2=${alice}; my_session_token=${alice}`)
+      .expect(401)
+    await request(app).get(`/me?access_token2=${alice}&my_access_token=${alice}`).expect(401)
+  })
+
+  it('A7: an answer to an address with a token is for no cache, whatever it is', async () => {
+    const app = createApp(ALL)
+    for (const [token, status] of [
+      [alice, 200],
+      ['a b', 400],
+      ['unknown', 401],
+    ] as const) {
+      const { headers } = await places['query']!(app, token).expect(status)
+      expect(headers['cache-control']).toBe('no-store')
+    }
+    for (const name of ['header', 'cookie', 'form']) {
+      expect((await places[name]!(app, alice)).headers).not.toHaveProperty('cache-control')
+    }
+  })
+
+  it('the query is that of the address, whatever the app parses of it and wherever it is mounted', async () => {
+    const app = express()
+    app.set('query parser', false)
+    app.use('/api', createApp(ALL))
+    await request(app).get(`/api/me?access_token=${alice}`).expect(200)
+  })
+
+  it('is the same for the strategy in passport', async () => {
+    const userData = createTestUserData(database, { tokenPlaces: ALL })
+    const authenticator = new passport.Passport().use(userData.strategy())
+    const app = express()
+    app.get(
+      '/me',
+      authenticator.authenticate('custom-user-data', { session: false }) as express.RequestHandler,
+    )
+    app.get('/me', (req, res) => void res.json({ id: userData.user(req).id }))
+    await places['cookie']!(app, alice).expect(200, { id: 'alice' })
+    await places['query']!(app, alice).expect(200, { id: 'alice' }).expect('cache-control', 'no-store')
+    await places['query']!(app, alice).set('Authorization', `Bearer ${alice}`).expect(400)
+  })
+
+  it('optional: a place that is empty of a token is let through, a malformed one is not', async () => {
+    const userData = createTestUserData(database, { tokenPlaces: ALL })
+    const app = express()
+    app.use(userData.authenticate({ optional: true }))
+    app.get('/me', (req, res) => void res.json({ id: req.user?.id ?? null }))
+    app.use(userData.errorHandler())
+    await request(app).get('/me').expect(200, { id: null })
+    await places['cookie']!(app, alice).expect(200, { id: 'alice' })
+    await places['cookie']!(app, 'a b').expect(400)
+    await places['cookie']!(app, 'unknown').expect(401)
+  })
+})

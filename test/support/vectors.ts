@@ -1,0 +1,37 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, it } from 'vitest'
+
+const FOLDER =
+  process.env['VECTORS_DIR'] ?? fileURLToPath(new URL('../../../shared/vectors', import.meta.url))
+const WHY = 'the published test vectors are not here; set VECTORS_DIR to their folder'
+
+/** A suite over published vectors: skipped, and said so, where they are not; in CI that is a failure. */
+export function describeVectors(name: string, suite: () => void): void {
+  if (existsSync(FOLDER)) {
+    describe(name, suite)
+  } else if (process.env['CI']) {
+    it(name, () => {
+      throw new Error(WHY)
+    })
+  } else {
+    console.warn(`Skipped: ${name} (${WHY})`)
+    it.skip(`${name} (${WHY})`)
+  }
+}
+
+/** The bytes of a vector file. */
+export function readVector(path: string): Buffer {
+  return readFileSync(join(FOLDER, path))
+}
+
+/** A vector file of JSON. */
+export function readJsonVector(path: string): unknown {
+  return JSON.parse(readVector(path).toString('utf8'))
+}
+
+/** The names of the files in a folder of vectors, sorted. */
+export function listVectors(path: string): string[] {
+  return readdirSync(join(FOLDER, path)).sort()
+}

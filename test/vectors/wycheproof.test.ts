@@ -1,0 +1,266 @@
+import { createPrivateKey, createSecretKey } from 'node:crypto'
+import type { JsonWebKey, KeyObject } from 'node:crypto'
+import { SignJWT } from 'jose'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { CustomUserDataOptions, KeyOptions } from 'express-custom-user-data'
+import { ASYMMETRIC_ALGORITHM_NAMES } from '../../lib/access-tokens/algorithms.js'
+import { parseCompactJws } from '../../lib/access-tokens/compact-jws.js'
+import { createKeyRing } from '../../lib/access-tokens/key-ring.js'
+import type { KeySource } from '../../lib/access-tokens/key-ring.js'
+import { createRemoteKeySet } from '../../lib/access-tokens/remote-key-set.js'
+import { verifySignature } from '../../lib/authenticate/verify-signature.js'
+import { systemClock } from '../../lib/clock.js'
+import { CustomUserDataError, OptionError } from '../../lib/errors.js'
+import { createEvents } from '../../lib/events.js'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { createGuardedApp, serve } from '../support/http-server.js'
+import { startKeyServer } from '../support/key-server.js'
+import { createTestUserData, SECRET, validClaims } from '../support/user-data.js'
+import { describeVectors, readJsonVector } from '../support/vectors.js'
+
+interface Jwk extends JsonWebKey {
+  readonly kid?: string
+  readonly alg?: string
+}
+
+interface JwkSet {
+  readonly keys: readonly Jwk[]
+}
+
+interface Vector {
+  readonly tcId: number
+  readonly jws?: unknown
+  readonly jwe?: unknown
+  readonly result: 'valid' | 'invalid'
+}
+
+interface Group {
+  readonly comment: string
+  readonly private: Jwk | JwkSet
+  readonly public?: Jwk | JwkSet
+  readonly tests: readonly Vector[]
+}
+
+/** What became of the vectors, by their ids. */
+type Outcomes = Record<Vector['result'], { readonly accepted: number[]; readonly refused: number[] }>
+
+/**
+ * Left out of the signature file: 367 and 370 are invalid but to the letter the valid 357; 346 and 350 are signed by
+ * PS384 under a key for PS256; 347 and 351 have a key for "ES521", which is no algorithm; 372 and 373 are valid with a
+ * `?` in their base64.
+ */
+const LEFT_OUT = [346, 347, 350, 351, 367, 370, 372, 373]
+
+/** Valid JWS of no payload at all. They are no JWTs (RFC 7519 7.2 step 10), and jsonwebtoken does not read them. */
+const EMPTY = [259, 264, 268, 272, 320, 325]
+
+/** The first key of a ring signs; the vectors' public keys cannot. It serves none of them. */
+const SIGNER = { kid: 'signer of the tests', alg: 'HS256', key: SECRET } as const
+
+/** The name of a key that has none. */
+const UNNAMED = 'key of the group'
+
+describeVectors('Wycheproof: JSON web signatures, keys and encryption', () => {
+  const signature = readGroups('signature')
+  const key = readGroups('key')
+  const crypto = readGroups('crypto')
+  const all = [...signature, ...key, ...crypto]
+  let database: TestDatabase
+  beforeAll(async () => {
+    database = await openDatabase()
+    await createTestUserData(database).ready()
+  })
+  afterAll(() => database.close())
+
+  it('B5: rejects 353 of 353 invalid signatures, and of 40 valid ones only the six of no payload', async () => {
+    const { valid, invalid } = await verifyAll(signature, ({ tcId }) => !LEFT_OUT.includes(tcId))
+    expect(invalid.accepted).toEqual([])
+    expect(invalid.refused).toHaveLength(353)
+    expect(valid.accepted).toHaveLength(34)
+    expect(valid.refused).toEqual(EMPTY)
+  })
+
+  it('B2, B15: refuses what is valid only where an algorithm or base64 is taken loosely', async () => {
+    const { valid } = await verifyAll(signature, ({ tcId }) => LEFT_OUT.includes(tcId))
+    expect(valid).toEqual({ accepted: [], refused: [346, 347, 350, 351, 372, 373] })
+  })
+
+  it('B7, V3, 15e: refuses 21 of 21 unfit keys or their tokens and accepts 5 of 5 fit ones', async () => {
+    const { valid, invalid } = await verifyAll(key)
+    expect(invalid.accepted).toEqual([])
+    expect(invalid.refused).toHaveLength(21)
+    expect(valid).toEqual({ accepted: [2, 5, 13, 14, 15], refused: [] })
+  })
+
+  it('B5: rejects 45 of 45 invalid JWS of the crypto file and accepts 4 of 4 valid ones', async () => {
+    const { valid, invalid } = await verifyAll(crypto, ({ jws }) => jws !== undefined)
+    expect(invalid.accepted).toEqual([])
+    expect(invalid.refused).toHaveLength(45)
+    expect(valid).toEqual({ accepted: [1, 18, 33, 48], refused: [] })
+  })
+
+  it('B6: refuses 34 of 34 JWE before anything of them is decrypted, valid or not', () => {
+    const encrypted = crypto.flatMap(({ tests }) => tests).filter(({ jwe }) => jwe !== undefined)
+    expect(encrypted).toHaveLength(34)
+    for (const vector of encrypted) expect(() => parseCompactJws(toText(vector))).toThrow('malformed')
+  })
+
+  it('B5: no vector of the 510 is let in over HTTP, nor makes a 5xx', async () => {
+    const statuses: number[] = []
+    for (const group of all) {
+      const texts = group.tests.map(toText)
+      statuses.push(...(await statusesOf(ownKeysOf(group), texts)))
+    }
+    // All 510 can stand in a header: the two that are JSON objects are sent as their text.
+    expect(statuses).toHaveLength(510)
+    expect(statuses.filter(status => status !== 400 && status !== 401)).toEqual([])
+  })
+
+  it('accepts over HTTP what each usable key of the vectors has signed, so that the refusals mean something', async () => {
+    let accepted = 0
+    for (const group of all) {
+      const keys = ownKeysOf(group)
+      const signers = keys.keys ? toList(group.private).filter(jwk => 'd' in jwk || 'k' in jwk) : []
+      const tokens = await Promise.all(signers.map(signByHand))
+      const statuses = await statusesOf(keys, tokens)
+      expect(statuses).toEqual(tokens.map(() => 200))
+      accepted += statuses.length
+    }
+    expect(accepted).toBe(30)
+  })
+
+  async function statusesOf(
+    options: Partial<CustomUserDataOptions<Record<string, unknown>>>,
+    tokens: readonly string[],
+  ): Promise<number[]> {
+    const server = await serve(createGuardedApp(createTestUserData(database, options)))
+    const statuses: number[] = []
+    for (const token of tokens) {
+      const headers = { authorization: `Bearer ${token}` }
+      const response = await fetch(`${server.origin}/me`, { headers })
+      await response.arrayBuffer()
+      statuses.push(response.status)
+    }
+    await server.close()
+    return statuses
+  }
+})
+
+function readGroups(name: 'signature' | 'key' | 'crypto'): Group[] {
+  const file = readJsonVector(`wycheproof/json_web_${name}_test.json`) as { testGroups: Group[] }
+  return file.testGroups
+}
+
+async function verifyAll(
+  groups: readonly Group[],
+  isCounted: (vector: Vector) => boolean = () => true,
+): Promise<Outcomes> {
+  const outcomes: Outcomes = {
+    valid: { accepted: [], refused: [] },
+    invalid: { accepted: [], refused: [] },
+  }
+  for (const group of groups) {
+    const tests = group.tests.filter(isCounted)
+    const source = await openKeySource(group)
+    for (const vector of tests) {
+      const isAccepted = await verify(source, toText(vector))
+      outcomes[vector.result][isAccepted ? 'accepted' : 'refused'].push(vector.tcId)
+    }
+    await source.close()
+  }
+  return outcomes
+}
+
+interface OpenKeySource extends KeySource {
+  close: () => Promise<void>
+}
+
+/**
+ * The keys of a group as they would be used: a set that publishes keys is read from a server, as an issuer's is, which
+ * ignores secrets in it; a lone key, or a set of secrets, is ours.
+ */
+async function openKeySource(group: Group): Promise<OpenKeySource> {
+  const { private: secrets, public: published = secrets } = group
+  const jwks = toList(published)
+  const isPublished = isSet(published) && jwks.some(({ kty }) => kty !== 'oct')
+  return isPublished ? openRemoteSet(jwks) : openKeyRing(jwks)
+}
+
+async function openRemoteSet(jwks: readonly Jwk[]): Promise<OpenKeySource> {
+  const server = await startKeyServer(...jwks)
+  const config = { issuer: server.origin, jwksUri: server.jwksUri, algorithms: ASYMMETRIC_ALGORITHM_NAMES }
+  const events = createEvents()
+  events.emitter.on('warning', () => undefined)
+  const remote = createRemoteKeySet(config, events, systemClock)
+  const close = async () => {
+    remote.close()
+    await server.close()
+  }
+  return { find: remote.find, close }
+}
+
+function openKeyRing(jwks: readonly Jwk[]): OpenKeySource {
+  const close = () => Promise.resolve()
+  try {
+    const ring = createKeyRing({ keys: [SIGNER, ...jwks.map(toKeyOptions)] })
+    // The ring has the signer too, so a token that names no key means the group's.
+    return { find: header => ring.find({ ...header, kid: header.kid ?? jwks[0]?.kid ?? UNNAMED }), close }
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error
+    return { find: () => [], close }
+  }
+}
+
+/** Whether one of the keys found verifies the token. A refusal must be one of ours. */
+async function verify(source: KeySource, token: string): Promise<boolean> {
+  try {
+    const [key, second] = await source.find(parseCompactJws(token).header)
+    expect(second).toBeUndefined()
+    if (key === undefined) return false
+    await verifySignature(token, key)
+    return true
+  } catch (error) {
+    expect(error).toBeInstanceOf(CustomUserDataError)
+    expect(error).toMatchObject({ code: expect.stringMatching(/^(invalid_token|keys_unavailable)$/) })
+    return false
+  }
+}
+
+/** The group's keys as an instance's own, or the tests' where they are refused. */
+function ownKeysOf(group: Group): { readonly keys?: readonly KeyOptions[] } {
+  const keys = [SIGNER, ...toList(group.public ?? group.private).map(toKeyOptions)]
+  try {
+    createKeyRing({ keys })
+    return { keys }
+  } catch {
+    return {}
+  }
+}
+
+function toList(given: Jwk | JwkSet): readonly Jwk[] {
+  return isSet(given) ? given.keys : [given]
+}
+
+function isSet(given: Jwk | JwkSet): given is JwkSet {
+  return 'keys' in given
+}
+
+function toKeyOptions(jwk: Jwk): KeyOptions {
+  return { kid: jwk.kid ?? UNNAMED, alg: (jwk.alg ?? 'RS256') as KeyOptions['alg'], key: jwk }
+}
+
+function signByHand(jwk: Jwk): Promise<string> {
+  const { kid = UNNAMED, alg = '' } = jwk
+  return new SignJWT(validClaims()).setProtectedHeader({ alg, kid, typ: 'at+jwt' }).sign(toSigningKey(jwk))
+}
+
+function toSigningKey(jwk: Jwk): KeyObject {
+  if (jwk.kty === 'oct') return createSecretKey(Buffer.from(String(jwk.k), 'base64url'))
+  return createPrivateKey({ key: jwk, format: 'jwk' })
+}
+
+function toText({ jws, jwe }: Vector): string {
+  const value = jws ?? jwe
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
