@@ -87,7 +87,13 @@ export function createCustomUserData(
   const readToken = createTokenReader(config.tokenPlaces)
   const verifyToken = createTokenVerifier(config.maxTokenLength, issuers, clock)
   const revocations = createRevocations(toRevocationTtls(config), config.own?.issuer, clock)
-  const sessionChecks = createSessionChecks(config.sessionCheckIntervalMs, sessionStore, revocations, clock)
+  const sessionChecks = createSessionChecks(
+    config.sessionCheckIntervalMs,
+    config.own?.issuer,
+    sessionStore,
+    revocations,
+    clock,
+  )
   const authenticator = createAuthenticator(config, { verifyToken, snapshots, revocations, sessionChecks })
 
   const disabledUsers = createDisabledUsers(config.sessionTimeoutMs, openSessions, clock)

@@ -42,7 +42,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   function cached(token: string): AuthenticatedUser<object> | undefined {
     if (token.length > config.maxTokenLength) return undefined
     const entry = snapshots.find(toCacheKey(token))
-    if (!entry || sessionChecks.isDue(claimsOf(entry).sid)) return undefined
+    if (!entry || sessionChecks.isDue(claimsOf(entry))) return undefined
     return toUser(entry)
   }
 
@@ -81,8 +81,8 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
       const hit = cached(token)
       if (hit) return hit
       const entry = await load(token)
-      const { sid } = claimsOf(entry)
-      if (sid !== undefined && sessionChecks.isDue(sid)) await sessionChecks.check(sid)
+      const claims = claimsOf(entry)
+      if (sessionChecks.isDue(claims)) await sessionChecks.check(claims)
       return toUser(entry)
     },
     keep(token, verified, snapshot) {

@@ -1,23 +1,28 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.js'
 import { CustomUserDataError } from '../errors.js'
+import type { AccessTokenClaims } from '../types.js'
 import type { Revocations } from './revocations.js'
 import type { SessionStore } from './session-store.js'
 
 /** Looks at the stored session of an access token now and then, where the team asks for it. */
 export interface SessionChecks {
-  /** Whether a session is to be looked at before its token is served. */
-  isDue: (sid: string | undefined) => boolean
+  /** Whether the session of a verified token is to be looked at before the token is served. */
+  isDue: (claims: AccessTokenClaims) => boolean
   /** Looks at it. Rejects with `invalid_token` where it has ended, or with `sessions_unavailable`. */
-  check: (sid: string) => Promise<void>
+  check: (claims: AccessTokenClaims) => Promise<void>
 }
 
 /** Sessions whose last look is remembered; beyond it they are looked at more often. */
 const MAX_REMEMBERED = 100_000
 
-/** Creates the checks: every `intervalMs` for each session, or never where it is `undefined`. */
+/**
+ * Creates the checks: every `intervalMs` for each session, or never where it is `undefined`. Other issuers name sessions
+ * of their own, of which nothing is known here.
+ */
 export function createSessionChecks(
   intervalMs: number | undefined,
+  ownIssuer: string | undefined,
   store: SessionStore,
   revocations: Revocations,
   clock: Clock,
@@ -36,12 +41,12 @@ export function createSessionChecks(
   }
 
   return {
-    isDue(sid) {
-      if (intervalMs === undefined || sid === undefined) return false
+    isDue({ iss, sid }) {
+      if (intervalMs === undefined || sid === undefined || iss !== ownIssuer) return false
       const last = lookedAt.get(sid)
       return last === undefined || clock.monotonic() - last >= intervalMs
     },
-    check(sid) {
+    check({ sid = '' }) {
       // With an interval of 0 a look that is under way may have begun before the revocation that counts.
       const shared = intervalMs === 0 ? undefined : running.get(sid)
       if (shared) return shared
