@@ -112,10 +112,10 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
 
   async function revokeSession(sid: string, userId?: string): Promise<boolean> {
     const wasAlive = await store.revoke(sid, userId)
-    if (!wasAlive) return false
-    revocations.revokeSession(sid)
-    events.emit('revoked', { sid })
-    return true
+    // One that had ended before, here or in another process, may have access tokens that live on.
+    if (wasAlive || userId === undefined) revocations.revokeSession(sid)
+    if (wasAlive) events.emit('revoked', { sid })
+    return wasAlive
   }
 
   function revoked(userId: string, sids: readonly string[]): void {
