@@ -1,0 +1,198 @@
+import express from 'express'
+import type { Express } from 'express'
+import type { CustomUserData, TokenAnswer } from 'express-custom-user-data'
+import request from 'supertest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createManualClock } from '../support/clock.js'
+import type { ManualClock } from '../support/clock.js'
+import { openDatabase, primaryAddress } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { expectChallenge } from '../support/http.js'
+import { createSessionApp, getMe, logIn, logOut, sidOf } from '../support/session-app.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
+import { createTestUserData } from '../support/user-data.js'
+
+let database: TestDatabase
+let clock: ManualClock
+let userData: CustomUserData<Readonly<Record<string, unknown>>>
+let app: Express
+let user: string
+let users = 0
+beforeAll(async () => {
+  database = await openDatabase()
+})
+afterAll(() => database.close())
+beforeEach(() => {
+  clock = createManualClock()
+  userData = createTestUserData(database, { clock })
+  app = createSessionApp(userData)
+  user = `user-${users++}`
+})
+
+type Login = TokenAnswer<object>
+const get = ({ access_token: token }: Login, at = app) =>
+  request(at).get('/sessions').auth(token, { type: 'bearer' })
+const end = (sid: string, { access_token: token }: Login, at = app) =>
+  request(at).delete(`/sessions/${sid}`).auth(token, { type: 'bearer' })
+const sidOfLogin = (login: Login) => sidOf(login.refresh_token)
+
+describe('the list of one’s own sessions', () => {
+  it('has what is needed to know each again, newest first, and says which one asks', async () => {
+    const userAgent = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
+    const first = await logIn(app, user)
+    clock.advance(60_000)
+    const { body } = await request(app).post('/login').set('User-Agent', userAgent).send({ user })
+    const second = body as Login
+    const answer = await get(first)
+    expect(answer.status).toBe(200)
+    expect(answer.headers['cache-control']).toBe('no-store')
+    const from = (ms: number) => new Date(1_800_000_000_000 + ms).toISOString()
+    const sixtyDays = 60 * 86_400_000
+    expect(answer.body).toEqual([
+      {
+        sid: sidOfLogin(second),
+        createdAt: from(60_000),
+        lastUsedAt: from(60_000),
+        expiresAt: from(60_000 + sixtyDays),
+        device: 'Firefox on Linux',
+        address: '127.0.0.1',
+        current: false,
+      },
+      {
+        sid: sidOfLogin(first),
+        createdAt: from(0),
+        lastUsedAt: from(0),
+        expiresAt: from(sixtyDays),
+        device: null,
+        address: '127.0.0.1',
+        current: true,
+      },
+    ])
+  })
+
+  it('shows nothing that a token could be made of', async () => {
+    const login = await logIn(app, user)
+    const { text } = await get(login)
+    for (const part of login.refresh_token.split('.').slice(2)) expect(text).not.toContain(part)
+    for (const field of ['current":"', 'previous', 'secretName', 'generation'])
+      expect(text).not.toContain(field)
+  })
+
+  it('has no session of anybody else, and none that has ended', async () => {
+    await logIn(app, `${user}-2`)
+    await logOut(app, (await logIn(app, user)).refresh_token)
+    const login = await logIn(app, user)
+    const list = (await get(login)).body as { sid: string }[]
+    expect(list.map(({ sid }) => sid)).toEqual([sidOfLogin(login)])
+  })
+
+  it('is what sessions(userId) gives to the server', async () => {
+    const login = await logIn(app, user)
+    const list = await userData.sessions(user)
+    expect(JSON.parse(JSON.stringify(list.map(session => ({ ...session, current: true }))))).toEqual(
+      (await get(login)).body,
+    )
+  })
+
+  it('has the origin that issueTokens() was given', async () => {
+    await userData.issueTokens(user, { device: 'Front door', address: '203.0.113.7' })
+    expect(await userData.sessions(user)).toMatchObject([{ device: 'Front door', address: '203.0.113.7' }])
+  })
+})
+
+describe('DELETE of an own session', () => {
+  it('ends that session and no other', async () => {
+    const [lost, mine] = [await logIn(app, user), await logIn(app, user)]
+    const answer = await end(sidOfLogin(lost), mine)
+    expect(answer).toMatchObject({ status: 204, text: '' })
+    expect((await getMe(app, lost.access_token)).status).toBe(401)
+    expect((await getMe(app, mine.access_token)).status).toBe(200)
+  })
+
+  it('does not tell another’s session from none, and leaves it alone', async () => {
+    const [mine, theirs] = [await logIn(app, user), await logIn(app, `${user}-2`)]
+    const answers = [await end(sidOfLogin(theirs), mine), await end('A'.repeat(22), mine)]
+    for (const answer of answers) {
+      expect(answer.status).toBe(404)
+      expect(answer.body).toMatchObject({ code: 'session_not_found', status: 404 })
+      expect(answer.headers).not.toHaveProperty('www-authenticate')
+    }
+    expect(answers[0]!.text).toBe(answers[1]!.text)
+    expect((await getMe(app, theirs.access_token)).status).toBe(200)
+  })
+
+  it('takes any text for the name of no session', async () => {
+    const mine = await logIn(app, user)
+    for (const sid of ['$where', '%7B%22$gt%22:%22%22%7D', '__proto__', 'a'.repeat(4_000), '%00', '..%2f']) {
+      expect((await end(sid, mine)).status, sid).toBe(404)
+    }
+    expect((await end('%E0%A4%A', mine)).status).toBe(400)
+  })
+
+  it('twice finds nothing the second time', async () => {
+    const [lost, mine] = [await logIn(app, user), await logIn(app, user)]
+    await end(sidOfLogin(lost), mine)
+    expect((await end(sidOfLogin(lost), mine)).status).toBe(404)
+  })
+})
+
+describe('logoutAll()', () => {
+  it('ends every session of the user, in answer to which nothing is kept', async () => {
+    const logins = [await logIn(app, user), await logIn(app, user)]
+    const answer = await request(app).post('/logout-all').auth(logins[0]!.access_token, { type: 'bearer' })
+    expect(answer).toMatchObject({ status: 204, text: '' })
+    expect(answer.headers['cache-control']).toBe('no-store')
+    for (const { access_token: token } of logins) expect((await getMe(app, token)).status).toBe(401)
+    expect(await userData.sessions(user)).toEqual([])
+  })
+
+  it('takes no word for who is meant but the access token (V25)', async () => {
+    const [mine, theirs] = [await logIn(app, user), await logIn(app, `${user}-2`)]
+    const other = { user: `${user}-2`, userId: `${user}-2`, id: `${user}-2` }
+    await request(app)
+      .post('/logout-all')
+      .query(other)
+      .auth(mine.access_token, { type: 'bearer' })
+      .send(other)
+      .expect(204)
+    expect((await getMe(app, theirs.access_token)).status).toBe(200)
+  })
+})
+
+describe('these routes', () => {
+  it('without a guard before them are a 401 with a challenge, and not somebody’s sessions', async () => {
+    const bare = express()
+      .use('/sessions', userData.ownSessions())
+      .post('/logout-all', userData.logoutAll())
+      .use(userData.errorHandler())
+    const login = await logIn(app, user)
+    const answers = [
+      await get(login, bare),
+      await end(sidOfLogin(login), login, bare),
+      await request(bare).post('/logout-all').auth(login.access_token, { type: 'bearer' }),
+    ]
+    for (const answer of answers) {
+      expect(answer.status).toBe(401)
+      expect(expectChallenge(answer)).toEqual({ realm: 'api' })
+    }
+    expect((await getMe(app, login.access_token)).status).toBe(200)
+  })
+
+  it('are a 503 while MongoDB is away', async () => {
+    const { host, port } = await primaryAddress(database.client)
+    const proxy = await startTcpProxy(host, port)
+    const proxied = await openDatabase({ proxyPort: proxy.port })
+    const db = proxied.client.db(database.db.databaseName)
+    const there = createSessionApp(createTestUserData({ db }, { clock, sessionTimeoutMs: 400 }))
+    const login = await logIn(app, user)
+    expect((await getMe(there, login.access_token)).status).toBe(200)
+    proxy.pause()
+    for (const answer of [await get(login, there), await end('A'.repeat(22), login, there)]) {
+      expect(answer).toMatchObject({ status: 503, body: { code: 'sessions_unavailable' } })
+      expect(answer.headers).toMatchObject({ 'retry-after': '1' })
+    }
+    proxy.resume()
+    await proxied.client.close()
+    await proxy.close()
+  })
+})

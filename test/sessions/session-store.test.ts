@@ -1,0 +1,259 @@
+import type { Document, Filter } from 'mongodb'
+import request from 'supertest'
+import type { Express } from 'express'
+import type { WarningEvent } from 'express-custom-user-data'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createManualClock } from '../support/clock.js'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import {
+  createSessionApp,
+  exchange,
+  expectInvalidGrant,
+  getMe,
+  logIn,
+  logOut,
+  refresh,
+  sidOf,
+} from '../support/session-app.js'
+import { createTestUserData } from '../support/user-data.js'
+
+let database: TestDatabase
+let app: Express
+beforeAll(async () => {
+  database = await openDatabase()
+})
+afterAll(() => database.close())
+beforeEach(() => {
+  app = createSessionApp(createTestUserData(database))
+})
+
+type StoredSession = Document & { _id: string }
+const sessions = () => database.db.collection<StoredSession>('sessions')
+const ofToken = (token: string): Filter<StoredSession> => ({ _id: sidOf(token) })
+
+/** Every text in a document, however deep. */
+function textsOf(value: unknown): string[] {
+  if (typeof value === 'string') return [value]
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsOf) : []
+}
+
+describe('what is stored of a session', () => {
+  it('is one document, however often its token is exchanged', async () => {
+    let { refresh_token: token } = await logIn(app, 'one')
+    for (let i = 0; i < 5; i++) token = await exchange(app, token)
+    const stored = await sessions().find({ userId: 'one' }).toArray()
+    expect(stored).toEqual([
+      {
+        _id: sidOf(token),
+        userId: 'one',
+        current: expect.stringMatching(/^[\w-]{43}$/),
+        previous: expect.stringMatching(/^[\w-]{43}$/),
+        secretName: expect.stringMatching(/^[\w-]{16}$/),
+        generation: 5,
+        createdAt: expect.any(Date),
+        rotatedAt: expect.any(Date),
+        lastUsedAt: expect.any(Date),
+        idleExpiresAt: expect.any(Date),
+        expiresAt: expect.any(Date),
+        revokedAt: null,
+        device: null,
+        address: '127.0.0.1',
+      },
+    ])
+  })
+
+  it('is no part of a token, and nothing that passes a refresh or the guard', async () => {
+    const login = await logIn(app, 'dumped')
+    const second = await exchange(app, login.refresh_token)
+    const stored = await sessions().findOne(ofToken(second))
+    const texts = textsOf(stored)
+    for (const token of [login.refresh_token, second]) {
+      for (const part of token.split('.').slice(2)) expect(texts.join(' ')).not.toContain(part)
+    }
+    const { _id, current, previous, generation } = stored!
+    const composed = [current, previous].flatMap((hash: unknown) => [
+      `${_id}.${String(generation)}.${String(hash)}.${'A'.repeat(22)}`,
+      `${_id}.0.${String(hash)}.${String(hash).slice(0, 22)}`,
+    ])
+    for (const text of [...texts, ...composed]) {
+      expectInvalidGrant(await refresh(app, text))
+      expect((await getMe(app, text)).status).not.toBe(200)
+    }
+    await exchange(app, second)
+  })
+
+  it('tells what the login came from, for the user to know it again', async () => {
+    const userAgent = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
+    await request(app).post('/login').set('User-Agent', userAgent).send({ user: 'told' })
+    expect(await sessions().findOne({ userId: 'told' })).toMatchObject({
+      device: 'Firefox on Linux',
+      address: '127.0.0.1',
+    })
+  })
+
+  it('goes where the option says', async () => {
+    const sessionCollection = database.db.collection('elsewhere')
+    const { refresh_token: token } = await logIn(
+      createSessionApp(createTestUserData(database, { sessionCollection })),
+    )
+    expect(await sessionCollection.countDocuments({ userId: 'alice' })).toBe(1)
+    expect(await sessions().countDocuments(ofToken(token))).toBe(0)
+  })
+})
+
+describe('V18: a session', () => {
+  const NO_DATES = [null, '', 0, '9999-01-01', true, [], {}, { $gt: 0 }, Infinity]
+
+  it.each(['expiresAt', 'idleExpiresAt'])('whose %s is no date is none', async field => {
+    const { refresh_token: token } = await logIn(app)
+    for (const value of NO_DATES) {
+      await sessions().updateOne(ofToken(token), { $set: { [field]: value } })
+      expectInvalidGrant(await refresh(app, token))
+    }
+    await sessions().updateOne(ofToken(token), { $unset: { [field]: 1 } })
+    expectInvalidGrant(await refresh(app, token))
+  })
+
+  it('of which anything is stored as revokedAt is none', async () => {
+    const { refresh_token: token } = await logIn(app)
+    for (const value of [new Date(), false, 0, '']) {
+      await sessions().updateOne(ofToken(token), { $set: { revokedAt: value } })
+      expectInvalidGrant(await refresh(app, token))
+    }
+  })
+
+  it('without dates is not listed either, and its previous token gets no successor', async () => {
+    const userData = createTestUserData(database)
+    const { refresh_token: token } = await logIn(app, 'dateless')
+    await exchange(app, token)
+    await sessions().updateOne(ofToken(token), { $unset: { expiresAt: 1 } })
+    expect(await userData.sessions('dateless')).toEqual([])
+    expectInvalidGrant(await refresh(app, token))
+  })
+})
+
+describe('the commands for sessions', () => {
+  /** As teams open their databases: for speed. */
+  function createHastyApp() {
+    const db = database.client.db(database.db.databaseName, {
+      readPreference: 'secondaryPreferred',
+      writeConcern: { w: 1 },
+      readConcern: 'local',
+    })
+    return createSessionApp(createTestUserData({ db }))
+  }
+
+  const isOfSessions = ({ command }: { command: Document }) => Object.values(command).includes('sessions')
+  const sent = (...names: string[]) => database.commands.named(...names).filter(isOfSessions)
+
+  async function useAllRoutes(hasty: Express): Promise<void> {
+    const { refresh_token: token } = await logIn(hasty)
+    await exchange(hasty, token)
+    await exchange(hasty, token)
+    await logOut(hasty, token)
+    const { access_token: access } = await logIn(hasty)
+    await request(hasty).get('/sessions').auth(access, { type: 'bearer' }).expect(200)
+    await request(hasty).post('/logout-all').auth(access, { type: 'bearer' }).expect(204)
+  }
+
+  it('write with majority, so that no failover takes back what was answered', async () => {
+    const hasty = createHastyApp()
+    database.commands.clear()
+    await useAllRoutes(hasty)
+    const writes = sent('insert', 'update', 'findAndModify', 'delete')
+    expect(new Set(writes.map(({ name }) => name))).toEqual(new Set(['insert', 'update', 'findAndModify']))
+    for (const { command } of writes) {
+      expect(command['writeConcern']).toEqual({ w: 'majority', wtimeout: 3_000 })
+    }
+  })
+
+  it('read from the primary, within their time', async () => {
+    const hasty = createHastyApp()
+    database.commands.clear()
+    await useAllRoutes(hasty)
+    const reads = sent('find', 'aggregate')
+    expect(reads.length).toBeGreaterThan(3)
+    for (const { command } of reads) {
+      expect(command['$readPreference'] ?? { mode: 'primary' }).toEqual({ mode: 'primary' })
+      expect(command['maxTimeMS']).toBe(3_000)
+    }
+  })
+
+  it('V31: hold nothing of the client’s but texts: the id and the hash of a token', async () => {
+    database.commands.clear()
+    const { refresh_token: token } = await logIn(app)
+    await exchange(app, token)
+    const [{ command } = { command: {} }] = sent('findAndModify')
+    expect(command['query']).toEqual({
+      _id: sidOf(token),
+      current: expect.stringMatching(/^[\w-]{43}$/),
+      revokedAt: null,
+      expiresAt: { $gt: expect.any(Date) },
+      idleExpiresAt: { $gt: expect.any(Date) },
+    })
+    expect(JSON.stringify([...database.commands])).not.toContain(token.split('.')[2])
+    expect(JSON.stringify([...database.commands])).not.toContain('$where')
+  })
+
+  it('are one write for an exchange, and one more read where the token was exchanged before', async () => {
+    const { refresh_token: token } = await logIn(app)
+    database.commands.clear()
+    await exchange(app, token)
+    expect(sent('find', 'findAndModify', 'update').map(({ name }) => name)).toEqual(['findAndModify'])
+    database.commands.clear()
+    await exchange(app, token)
+    expect(sent('find', 'findAndModify', 'update').map(({ name }) => name)).toEqual(['findAndModify', 'find'])
+  })
+})
+
+describe('deleteSessions()', () => {
+  it('leaves nothing of the user, and all of others', async () => {
+    const userData = createTestUserData(database)
+    await logIn(app, 'leaver')
+    await logOut(app, (await logIn(app, 'leaver')).refresh_token)
+    await logIn(app, 'stayer')
+    await userData.deleteSessions('leaver')
+    expect(await sessions().countDocuments({ userId: 'leaver' })).toBe(0)
+    expect(await sessions().countDocuments({ userId: 'stayer' })).toBe(1)
+  })
+})
+
+describe('the indexes of the sessions', () => {
+  it('are made by ready(): one finds a user’s, one has the server clean up', async () => {
+    const fresh = await openDatabase()
+    await createTestUserData(fresh).ready()
+    const indexes = await fresh.db.collection('sessions').indexes()
+    expect(indexes).toMatchObject([
+      { name: '_id_' },
+      { name: 'session_expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 },
+      { name: 'session_user', key: { userId: 1 } },
+    ])
+    await fresh.close()
+  })
+
+  it('are warned of where others are in their place, with the command to run', async () => {
+    const fresh = await openDatabase()
+    await fresh.db.collection('sessions').createIndex({ expiresAt: 1 }, { name: 'theirs' })
+    const userData = createTestUserData(fresh)
+    const warnings: WarningEvent[] = []
+    userData.events.on('warning', warning => warnings.push(warning))
+    await userData.ready()
+    expect(warnings.filter(({ code }) => code === 'session_index_missing')).toEqual([
+      {
+        code: 'session_index_missing',
+        message: expect.stringMatching(/"expiresAt".*db\.getCollection\("sessions"\)\.createIndex\(/),
+      },
+    ])
+    await fresh.close()
+  })
+
+  it('are not what ends a session: an expired one that is still stored is none', async () => {
+    const clock = createManualClock()
+    const there = createSessionApp(createTestUserData(database, { clock, refreshTokenTtlSeconds: 1_800 }))
+    const { refresh_token: token } = await logIn(there)
+    clock.advance(1_800_000)
+    expect(await sessions().countDocuments(ofToken(token))).toBe(1)
+    expectInvalidGrant(await refresh(there, token))
+  })
+})
