@@ -74,11 +74,19 @@ const trustedIssuer = z
   })
   .transform(value => ({ ...value, userIdPrefix: value.userIdPrefix ?? `${value.issuer}|` }))
 
+/** What a browser would refuse is found here, and not when the first user cannot refresh (RFC 6265 4.1.1). */
 const refreshCookie = z.strictObject({
-  name: name.optional(),
+  name: name
+    .regex(
+      /^(?!__host-)[\w!#$%&'*+.^`|~-]+$/i,
+      'write a cookie name, as "refresh_token", without the prefix __Host-',
+    )
+    .optional(),
   sameSite: z.enum(['strict', 'lax', 'none'], 'write "strict", "lax" or "none"').optional(),
-  path: name.optional(),
-  domain: name.optional(),
+  path: name
+    .regex(/^\/[\x20-\x3a\x3c-\x7e]*$/, 'write a path that begins with a slash, as "/auth"')
+    .optional(),
+  domain: name.regex(/^[a-z\d.-]+$/i, 'write a domain, as "example.com"').optional(),
 })
 
 const schema = z.strictObject({
