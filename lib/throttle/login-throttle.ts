@@ -88,15 +88,16 @@ export function createLoginThrottle(
     admit: attempt =>
       run(async limiters => {
         const keys = toKeys(attempt)
-        const isKnown = keys.pair !== undefined && (await limiters.known.get(keys.pair)) !== null
-        for (const [limit, key] of toCounts(keys, isKnown)) {
+        for (const [limit, key] of toCounts(keys, await isKnown(limiters, keys))) {
           const full = await consume(limiters[limit], key)
           if (full) throw refuse(limit, full, attempt)
         }
       }),
     released: attempt =>
       run(async limiters => {
-        const counts = [...toCounts(toKeys(attempt), false)]
+        const keys = toKeys(attempt)
+        // What was not taken is not given back: it would be somebody else's further guess.
+        const counts = [...toCounts(keys, await isKnown(limiters, keys))]
         await Promise.all(counts.map(([limit, key]) => limiters[limit].reward(key, 1)))
       }),
     succeeded: attempt =>
@@ -147,11 +148,16 @@ async function createLimiters(
   }
 }
 
+/** Whether an account logged in from an address before. */
+async function isKnown({ known }: Limiters, { pair }: Keys): Promise<boolean> {
+  return pair !== undefined && (await known.get(pair)) !== null
+}
+
 /** An account's owner is not locked out by others: the account's own count spares addresses that it logged in from. */
-function* toCounts({ account, address, pair }: Keys, isKnown: boolean): Generator<[Limit, string]> {
+function* toCounts({ account, address, pair }: Keys, isOwn: boolean): Generator<[Limit, string]> {
   if (address !== undefined) yield ['address', address]
   if (pair !== undefined) yield ['account_and_address', pair]
-  if (account !== undefined && !isKnown) yield ['account', account]
+  if (account !== undefined && !isOwn) yield ['account', account]
 }
 
 /** Digests: who tried to log in is nobody's business. */

@@ -1,0 +1,407 @@
+import type { AddressInfo } from 'node:net'
+import express from 'express'
+import type { Express } from 'express'
+import { CustomUserDataError, OptionError } from 'express-custom-user-data'
+import type { LoginThrottleOptions } from 'express-custom-user-data'
+import request from 'supertest'
+import type { Response } from 'supertest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { openDatabase, primaryAddress } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { listen } from '../support/guarded-app.js'
+import { recordEvents } from '../support/session-app.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
+import { createTestUserData } from '../support/user-data.js'
+
+const RIGHT = 'the right password'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await openDatabase()
+  await database.db.collection('custom_user_data').insertOne({ userId: 'large', text: 'x'.repeat(1_000) })
+})
+afterAll(() => database.close())
+
+interface Instance {
+  app: Express
+  events: Record<string, unknown>[]
+  /** The accounts whose credentials were looked at. */
+  verified: unknown[]
+}
+
+/** An instance behind a proxy that tells the client's address; what `trouble` throws is no failure of the client's. */
+function start(
+  loginThrottle: LoginThrottleOptions | false = {},
+  { trustProxy = true, trouble = () => undefined as unknown, options = {}, db = database.db } = {},
+): Instance {
+  const userData = createTestUserData({ db }, { loginThrottle, ...options })
+  const verified: unknown[] = []
+  const app = express().set('trust proxy', trustProxy)
+  app.post(
+    '/login',
+    userData.login(async ({ email, username, password }) => {
+      verified.push(email ?? username)
+      if (password === 'trouble') await trouble()
+      return password === RIGHT ? { id: String(email ?? username) } : null
+    }),
+  )
+  return { app, verified, events: recordEvents(userData) }
+}
+
+let account: string
+let address: string
+let tests = 0
+beforeEach(() => {
+  tests++
+  account = `user${tests}@example.com`
+  address = `198.51.100.${tests}`
+})
+
+interface Attempt {
+  email?: unknown
+  password?: string
+  from?: string
+}
+
+function logIn({ app }: Instance, { email = account, password = 'wrong', from = address }: Attempt = {}) {
+  return request(app).post('/login').set('X-Forwarded-For', from).send({ email, password })
+}
+
+/** Fails a number of times; fails itself unless each is answered as wrong credentials are. */
+async function fail(instance: Instance, times: number, attempt: Attempt = {}): Promise<void> {
+  for (let i = 0; i < times; i++) expect((await logIn(instance, attempt)).status, `failure ${i}`).toBe(401)
+}
+
+function expectThrottled(answer: Response, retryAfter: string | RegExp = /^\d+$/): void {
+  expect(answer.status).toBe(429)
+  expect(answer.body).toEqual({
+    error: 'too_many_attempts',
+    error_description: 'There were too many attempts to log in.',
+  })
+  expect(answer.headers['retry-after']).toMatch(retryAfter)
+  expect(answer.headers['cache-control']).toBe('no-store')
+  expect(answer.headers).not.toHaveProperty('www-authenticate')
+}
+
+const attempts = () => database.db.collection('login_attempts')
+
+describe('failed logins', () => {
+  it('N1: are let through ten times for an account from an address; then even the right password waits', async () => {
+    const instance = start()
+    await fail(instance, 10)
+    expectThrottled(await logIn(instance, { password: RIGHT }))
+    expect(instance.verified).toHaveLength(10)
+    const { name, limit, retryAfterSeconds, ...rest } = instance.events.at(-1)!
+    expect({ name, limit, rest }).toEqual({
+      name: 'throttled',
+      limit: 'account_and_address',
+      rest: { address },
+    })
+    expect(retryAfterSeconds).toBeGreaterThan(890)
+    expect(retryAfterSeconds).toBeLessThanOrEqual(900)
+  })
+
+  it('are counted for all instances together', async () => {
+    const [one, two] = [start(), start()]
+    await fail(one, 5)
+    await fail(two, 5)
+    for (const instance of [one, two]) expectThrottled(await logIn(instance, { password: RIGHT }))
+  })
+
+  it('are forgotten by a success', async () => {
+    const instance = start()
+    for (let round = 0; round < 3; round++) {
+      await fail(instance, 9)
+      expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
+    }
+  })
+
+  it('of an account count together however its name is written', async () => {
+    const instance = start({ accountAndAddressFailures: 4 })
+    const name = `josé${tests}@example.com`
+    const written = [name, name.toUpperCase(), name.normalize('NFD'), name.replace('@', '＠')]
+    for (const email of written) await fail(instance, 1, { email })
+    expectThrottled(await logIn(instance, { email: name }))
+  })
+
+  it('of another account from the same address are let through', async () => {
+    const instance = start()
+    await fail(instance, 10)
+    await fail(instance, 1, { email: 'another@example.com' })
+  })
+
+  it('are counted by the field `username` too, and by what the team says an account is', async () => {
+    const named = start({ accountAndAddressFailures: 1 })
+    const byName = () =>
+      request(named.app)
+        .post('/login')
+        .set('X-Forwarded-For', address)
+        .send({ username: account, password: 'x' })
+    expect((await byName()).status).toBe(401)
+    expectThrottled(await byName())
+    const userData = createTestUserData(database, { loginThrottle: { accountAndAddressFailures: 1 } })
+    const app = express().post(
+      '/login',
+      userData.login(() => null, { account: ({ phone }) => String(phone) }),
+    )
+    const byPhone = () =>
+      request(app)
+        .post('/login')
+        .send({ phone: `+49 ${account}` })
+    expect((await byPhone()).status).toBe(401)
+    expectThrottled(await byPhone())
+  })
+
+  it('of nobody in particular count for their address alone', async () => {
+    const instance = start({ addressFailures: 3, accountAndAddressFailures: 1, accountFailures: 1 })
+    await fail(instance, 3, { email: null })
+    expectThrottled(await logIn(instance, { email: null }))
+    expect(instance.events.at(-1)).toMatchObject({ limit: 'address' })
+  })
+
+  it('from one address are let through a hundred times, whatever the accounts', async () => {
+    const instance = start({ addressFailures: 5 })
+    for (let i = 0; i < 5; i++) await fail(instance, 1, { email: `${i}.${account}` })
+    expectThrottled(await logIn(instance, { email: `6.${account}` }))
+    expect(instance.events.at(-1)).toMatchObject({ limit: 'address', address })
+    await fail(instance, 1, { from: '203.0.113.99' })
+  })
+
+  it('alone count: any number of successes from one address are let through', async () => {
+    const instance = start({ addressFailures: 3, accountAndAddressFailures: 3 })
+    for (let i = 0; i < 8; i++) expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
+  })
+})
+
+describe('N1: two hundred guesses at once', () => {
+  it('are looked at ten times at most, by one instance and by two', async () => {
+    for (const instances of [[start()], [start(), start()]]) {
+      account = `parallel${instances.length}@example.com`
+      address = `203.0.113.${200 + instances.length}`
+      const urls = await Promise.all(instances.map(async ({ app }) => serve(app)))
+      const statuses = await Promise.all(
+        Array.from({ length: 200 }, (_item, i) => guess(urls[i % urls.length]!)),
+      )
+      expect(instances.flatMap(({ verified }) => verified)).toHaveLength(10)
+      expect(statuses.filter(status => status === 401)).toHaveLength(10)
+      expect(statuses.filter(status => status === 429)).toHaveLength(190)
+    }
+  })
+
+  async function serve(app: Express): Promise<string> {
+    const server = await listen(app)
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}/login`
+  }
+
+  async function guess(url: string): Promise<number> {
+    const headers = { 'Content-Type': 'application/json', 'X-Forwarded-For': address, Connection: 'close' }
+    const body = JSON.stringify({ email: account, password: 'wrong' })
+    const answer = await fetch(url, { method: 'POST', headers, body })
+    await answer.text()
+    return answer.status
+  }
+})
+
+describe('the wait', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+  const pass = (seconds: number) => vi.setSystemTime(Date.now() + seconds * 1_000)
+
+  it('ends when the window does, counted from the first failure, and Retry-After says when', async () => {
+    const instance = start({ windowSeconds: 60, accountAndAddressFailures: 2 })
+    await fail(instance, 1)
+    pass(20)
+    await fail(instance, 1)
+    pass(10)
+    expectThrottled(await logIn(instance), '30')
+    pass(29)
+    expectThrottled(await logIn(instance), '1')
+    pass(1)
+    expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
+  })
+
+  it('is a day where the account as such is at its limit', async () => {
+    const instance = start({ accountFailures: 2 })
+    for (const from of ['203.0.113.1', '203.0.113.2']) await fail(instance, 1, { from })
+    expectThrottled(await logIn(instance, { from: '203.0.113.3' }), '86400')
+    pass(86_400)
+    await fail(instance, 1, { from: '203.0.113.3' })
+  })
+
+  it('N2: an address is known to be one of an account’s for 90 days', async () => {
+    const instance = start({ accountFailures: 1 })
+    expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
+    const day = 86_400
+    pass(89 * day)
+    await fail(instance, 1, { from: '203.0.113.1' })
+    expectThrottled(await logIn(instance, { from: '203.0.113.2' }))
+    expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
+    pass(91 * day)
+    await fail(instance, 1, { from: '203.0.113.1' })
+    expectThrottled(await logIn(instance, { password: RIGHT }))
+  })
+})
+
+describe('N2: the owner of an account', () => {
+  it('is let in from an address of their own while somebody else’s is at its limit', async () => {
+    const instance = start()
+    await fail(instance, 10, { from: '203.0.113.50' })
+    expectThrottled(await logIn(instance, { from: '203.0.113.50' }))
+    expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
+  })
+
+  it('is let in from where they logged in before while the account is at its limit for strangers', async () => {
+    const instance = start({ accountFailures: 3 })
+    expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
+    for (let i = 0; i < 3; i++) await fail(instance, 1, { from: `203.0.113.${60 + i}` })
+    const stranger = await logIn(instance, { password: RIGHT, from: '203.0.113.70' })
+    expectThrottled(stranger)
+    expect(instance.events.at(-1)).toMatchObject({ limit: 'account', address: '203.0.113.70' })
+    await fail(instance, 3)
+    expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
+  })
+
+  it('does not add to the count for strangers by failures from where they logged in before', async () => {
+    const instance = start({ accountFailures: 1 })
+    expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
+    await fail(instance, 5)
+    await fail(instance, 1, { from: '203.0.113.80' })
+  })
+})
+
+describe('O9: an address', () => {
+  it('V26: is a whole /64 of IPv6: a thousand addresses of one get no more guesses than one', async () => {
+    const instance = start({ addressFailures: 10 })
+    const froms = Array.from({ length: 1_000 }, (_item, i) => `2001:db8:0:${tests}::${(i * 7).toString(16)}`)
+    for (const from of froms.slice(0, 10)) await fail(instance, 1, { from, email: `${from}@example.com` })
+    for (const from of froms.slice(990)) {
+      expectThrottled(await logIn(instance, { from, email: `${from}@example.com` }))
+    }
+    await fail(instance, 1, { from: `2001:db8:0:f${tests}::1` })
+  })
+
+  it('V26: of IPv4 is the same where it is written as IPv6', async () => {
+    const instance = start({ accountAndAddressFailures: 2 })
+    await fail(instance, 1, { from: `::ffff:${address}` })
+    await fail(instance, 1, { from: address })
+    expectThrottled(await logIn(instance, { from: `::FFFF:${address}` }))
+    expect(instance.events.at(-1)).toMatchObject({ address })
+  })
+
+  it('is not what X-Forwarded-For says, unless the app trusts its proxy', async () => {
+    const instance = start({ accountAndAddressFailures: 3 }, { trustProxy: false })
+    for (let i = 0; i < 3; i++) await fail(instance, 1, { from: `203.0.113.${90 + i}` })
+    expectThrottled(await logIn(instance, { from: '203.0.113.99' }))
+    expect(instance.events.at(-1)).toMatchObject({ address: '127.0.0.1' })
+  })
+})
+
+describe('our own trouble is nobody’s failure:', () => {
+  it.each<[string, number, () => unknown]>([
+    ['a verifyCredentials that throws', 500, () => Promise.reject(new Error('away'))],
+    ['one that never settles', 503, () => new Promise(() => undefined)],
+    ['one that says so itself', 503, () => unavailable('credentials_unavailable')],
+    ['one that finds the request malformed', 400, () => unavailable('invalid_request')],
+  ])('%s counts nothing', async (_name, status, trouble) => {
+    const instance = start(
+      { accountAndAddressFailures: 2, addressFailures: 2, accountFailures: 2 },
+      { trouble, options: { verifyCredentialsTimeoutMs: status === 503 ? 30 : 10_000 } },
+    )
+    for (let i = 0; i < 4; i++) expect((await logIn(instance, { password: 'trouble' })).status).toBe(status)
+    await fail(instance, 2)
+    expectThrottled(await logIn(instance))
+  })
+
+  it('a document that cannot be given counts nothing', async () => {
+    const instance = start({ accountAndAddressFailures: 1 }, { options: { maxDocumentBytes: 500 } })
+    const attempt = { email: 'large', password: RIGHT }
+    for (let i = 0; i < 3; i++) expect((await logIn(instance, attempt)).status).toBe(500)
+  })
+
+  it('a body that is refused before anybody looks at it counts nothing', async () => {
+    const instance = start({ accountAndAddressFailures: 1, addressFailures: 1 })
+    for (let i = 0; i < 3; i++) expect((await logIn(instance, { email: { $gt: '' } })).status).toBe(400)
+    await fail(instance, 1)
+  })
+
+  it('it gives strangers no further guesses either, where it comes from a known address', async () => {
+    const trouble = () => unavailable('credentials_unavailable')
+    const instance = start({ accountFailures: 2 }, { trouble })
+    expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
+    for (let i = 0; i < 5; i++) expect((await logIn(instance, { password: 'trouble' })).status).toBe(503)
+    for (let i = 0; i < 2; i++) await fail(instance, 1, { from: `203.0.113.${100 + i}` })
+    expectThrottled(await logIn(instance, { from: '203.0.113.110' }))
+  })
+
+  it('a login is a 503 where nothing can be counted, and its credentials are not looked at', async () => {
+    const { host, port } = await primaryAddress(database.client)
+    const proxy = await startTcpProxy(host, port)
+    const proxied = await openDatabase({ proxyPort: proxy.port })
+    const db = proxied.client.db(database.db.databaseName)
+    const instance = start({}, { db, options: { sessionTimeoutMs: 400 } })
+    await fail(instance, 1)
+    proxy.pause()
+    const answer = await logIn(instance, { password: RIGHT })
+    expect(answer).toMatchObject({ status: 503, body: { error: 'temporarily_unavailable' } })
+    expect(answer.headers).toMatchObject({ 'retry-after': '1' })
+    expect(instance.verified).toHaveLength(1)
+    proxy.resume()
+    expect((await logIn(start(), { password: RIGHT })).status).toBe(200)
+    await proxied.client.close()
+    await proxy.close()
+  })
+
+  function unavailable(code: 'credentials_unavailable' | 'invalid_request'): never {
+    throw new CustomUserDataError(code, 'Not now.')
+  }
+})
+
+describe('what is stored of attempts', () => {
+  it('names nobody: accounts and addresses are digests', async () => {
+    const instance = start({ accountAndAddressFailures: 2 })
+    await fail(instance, 1)
+    expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
+    await fail(instance, 2)
+    const stored = await attempts().find().toArray()
+    for (const { key, ...rest } of stored) {
+      expect(key).toMatch(/^(pair|account|address|known):[\w-]{43}$/)
+      expect(Object.keys(rest).sort()).toEqual(['_id', 'expire', 'points'])
+    }
+    const text = JSON.stringify(stored)
+    for (const part of ['example.com', 'user', address, '127.0.0.1', RIGHT]) expect(text).not.toContain(part)
+  })
+
+  it('has a unique index, without which counting would not be atomic, and one to clean up', async () => {
+    await fail(start(), 1)
+    expect(await attempts().indexes()).toMatchObject([
+      { name: '_id_' },
+      { key: { key: 1 }, unique: true },
+      { key: { expire: -1 }, expireAfterSeconds: 0 },
+    ])
+  })
+})
+
+it('loginThrottle: false counts nothing and stores nothing', async () => {
+  const fresh = await openDatabase()
+  const instance = start(false, { db: fresh.db })
+  await fail(instance, 30)
+  expect(await fresh.db.collection('login_attempts').countDocuments()).toBe(0)
+  await fresh.close()
+})
+
+it.each([
+  true,
+  { accountAndAddressFailures: 0 },
+  { accountAndAddressFailures: 101 },
+  { accountFailures: 101 },
+  { addressFailures: 0 },
+  { windowSeconds: 0 },
+  { windowSeconds: 86_401 },
+  { perSecond: 1 },
+])('limits that are none, or beyond NIST’s hundred, are refused at creation: %j', loginThrottle => {
+  expect(() => createTestUserData(database, { loginThrottle: loginThrottle as never })).toThrow(OptionError)
+})
