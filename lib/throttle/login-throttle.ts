@@ -130,7 +130,8 @@ async function createLimiters(
   await attempts.createIndex({ key: 1 }, { unique: true })
   // eslint-disable-next-line @typescript-eslint/no-deprecated -- likewise
   await attempts.createIndex({ expire: -1 }, { expireAfterSeconds: 0 })
-  const storeClient = { collection: (name: string) => db.collection(name, PLAIN_BSON) }
+  const storeOptions = { ...PLAIN_BSON, readPreference: 'primary' } as const
+  const storeClient = { collection: (name: string) => db.collection(name, storeOptions) }
   const create = (keyPrefix: string, points: number, duration: number): RateLimiterMongo =>
     new RateLimiterMongo({
       storeClient,

@@ -383,6 +383,18 @@ describe('what is stored of attempts', () => {
       { key: { expire: -1 }, expireAfterSeconds: 0 },
     ])
   })
+
+  it('is read from the primary, whatever the database says', async () => {
+    const db = database.client.db(database.db.databaseName, { readPreference: 'secondaryPreferred' })
+    const instance = start({}, { db })
+    database.commands.clear()
+    await fail(instance, 1)
+    const reads = database.commands
+      .named('find')
+      .filter(({ command }) => command['find'] === 'login_attempts')
+    expect(reads).toHaveLength(1)
+    expect(reads[0]!.command['$readPreference'] ?? { mode: 'primary' }).toEqual({ mode: 'primary' })
+  })
 })
 
 it('loginThrottle: false counts nothing and stores nothing', async () => {
