@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { availableParallelism } from 'node:os'
 import express from 'express'
 import { hashPassword } from 'express-custom-user-data'
 import type { PasswordCredentialsOptions, WarningEvent } from 'express-custom-user-data'
@@ -8,6 +10,7 @@ import request from 'supertest'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openDatabase, primaryAddress } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
+import { bearerOf, createGuardedApp, listen } from '../support/guarded-app.js'
 import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
 
@@ -176,6 +179,97 @@ it('a MongoDB that is away is a 503, and not a refusal', async () => {
   expect(answer.body.error).toBe('temporarily_unavailable')
   await proxied.close()
   await proxy.close()
+})
+
+describe('isRefused', () => {
+  const isRefused = (user: Document) => user['email'] === 'text@example.com'
+  const logInRefused = (password: string, options = { isRefused }) =>
+    logIn({ email: 'text@example.com', password }, createApp(options))
+
+  it('N5: gives its users the answer of a wrong password, whatever theirs is', async () => {
+    const app = createApp({ isRefused })
+    const [refused, wrong] = [await logInRefused(PASSWORD), await logInRefused('wrong')]
+    for (const answer of [refused, wrong]) expect(answer).toMatchObject(WRONG)
+    expect(Object.keys(refused.headers as object)).toEqual(Object.keys(wrong.headers as object))
+    expect((await logIn({ email: 'alice@example.com', password: PASSWORD }, app)).status).toBe(200)
+  })
+
+  it('gets the whole document, and only once the password is right', async () => {
+    const seen: Document[] = []
+    const spy = (user: Document) => seen.push(user) === 0
+    await logInRefused('wrong', { isRefused: spy })
+    expect(seen).toEqual([])
+    expect((await logInRefused(PASSWORD, { isRefused: spy })).status).toBe(200)
+    expect(seen).toMatchObject([{ _id: 'text id', email: 'text@example.com' }])
+  })
+
+  it('that throws is a 500 that does not say why', async () => {
+    const answer = await logInRefused(PASSWORD, {
+      isRefused: () => {
+        throw new Error('hunter2')
+      },
+    })
+    expect(answer.status).toBe(500)
+    expect(answer.body).toEqual({ error: 'server_error', error_description: 'The server is misconfigured' })
+  })
+})
+
+describe('N7: more logins at once than there is room for', () => {
+  it('are answered with 503, while those in the queue get their answer and other routes are served', async () => {
+    const userData = createTestUserData(database)
+    const verify = userData.passwordCredentials({ collection: database.db.collection('users') })
+    const crowded = createGuardedApp(userData).post('/password', userData.login(verify))
+    const server = await listen(crowded)
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const post = async (password: string, i = 0) => {
+      const body = JSON.stringify({ email: `crowd${i}@example.com`, password })
+      const headers = { 'Content-Type': 'application/json' }
+      return fetch(`${url}/password`, { method: 'POST', headers, body })
+    }
+    const answers = Array.from({ length: 99 + 2 * availableParallelism() + 60 }, (_item, i) =>
+      post('wrong', i),
+    )
+    const me = await fetch(`${url}/me`, { headers: { Authorization: bearerOf('alice') } })
+    expect(me.status).toBe(200)
+    const settled = await Promise.all(answers)
+    const refused = settled.filter(({ status }) => status === 503)
+    expect(refused.length).toBeGreaterThan(0)
+    expect(settled.filter(({ status }) => status === 401).length).toBeGreaterThan(50)
+    expect(new Set(settled.map(({ status }) => status))).toEqual(new Set([401, 503]))
+    for (const answer of refused) {
+      expect(answer.headers.get('retry-after')).toBe('1')
+      expect(await answer.json()).toMatchObject({ error: 'temporarily_unavailable' })
+    }
+    expect((await post('wrong')).status).toBe(401)
+    server.close()
+    server.closeAllConnections()
+  })
+})
+
+describe('the login throttle', () => {
+  it('counts by the name in the field that the team names', async () => {
+    const userData = createTestUserData(database, { loginThrottle: { accountAndAddressFailures: 1 } })
+    const collection = database.db.collection('users')
+    const verify = userData.passwordCredentials({ collection, usernameField: 'name', hashField: 'secret' })
+    const named = express().post('/login', userData.login(verify))
+    expect((await logIn({ name: 'Alice', password: 'wrong' }, named)).status).toBe(401)
+    expect((await logIn({ name: 'Alice', password: 'other' }, named)).status).toBe(429)
+    expect((await logIn({ name: 'Bob', password: 'wrong', email: 'Alice' }, named)).status).toBe(401)
+  })
+
+  it('does not count a body without a name or a password', async () => {
+    const userData = createTestUserData(database, {
+      loginThrottle: { accountAndAddressFailures: 2, addressFailures: 2 },
+      sessionTimeoutMs: 10_000,
+    })
+    const verify = userData.passwordCredentials({ collection: database.db.collection('users') })
+    const strict = express().set('trust proxy', true).post('/login', userData.login(verify))
+    const from = (body: object) => logIn(body, strict).set('X-Forwarded-For', '203.0.113.1')
+    for (const body of [{}, { email: 'a@example.com' }, { password: 'a' }, { email: 42, password: 'a' }]) {
+      for (let i = 0; i < 3; i++) expect((await from(body)).status).toBe(400)
+    }
+    expect((await from({ email: 'a@example.com', password: 'wrong' })).status).toBe(401)
+  })
 })
 
 describe('hashPassword()', () => {

@@ -1,0 +1,295 @@
+import express from 'express'
+import type { Express } from 'express'
+import { CustomUserDataError, OptionError } from 'express-custom-user-data'
+import type { CustomUserDataOptions, LoginHooks, TokenAnswer } from 'express-custom-user-data'
+import request from 'supertest'
+import type { Response } from 'supertest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { startIssuer } from '../support/key-server.js'
+import {
+  createSessionApp,
+  exchange,
+  getMe,
+  logIn,
+  logOut,
+  recordEvents,
+  refresh,
+  sidOf,
+} from '../support/session-app.js'
+import { createTestUserData } from '../support/user-data.js'
+
+const PASSWORD = 'hunter2 and more of it'
+
+type Options = Partial<CustomUserDataOptions<Record<string, unknown>>>
+
+let database: TestDatabase
+let user: string
+let users = 0
+beforeAll(async () => {
+  database = await openDatabase()
+})
+afterAll(() => database.close())
+beforeEach(() => {
+  user = `user-${users++}`
+})
+
+function start(hooks: LoginHooks = {}, options: Options = {}) {
+  const userData = createTestUserData(database, { hooks, ...options })
+  const verify = ({ email, password }: Record<string, unknown>) =>
+    password === PASSWORD ? { id: String(email), role: 'admin' } : null
+  const app = express().set('trust proxy', true).post('/login', userData.login(verify))
+  return { app, userData, events: recordEvents(userData) }
+}
+
+const tryLogIn = (app: Express, password = PASSWORD) =>
+  request(app).post('/login').send({ email: user, password })
+const sessionsOf = (userId: string) => database.db.collection('sessions').countDocuments({ userId })
+
+function expectWrong({ status, body, headers }: Response): void {
+  const error_description = 'The credentials are wrong.'
+  expect({ status, body: body as unknown }).toEqual({
+    status: 401,
+    body: { error: 'invalid_credentials', error_description },
+  })
+  expect(headers).not.toHaveProperty('www-authenticate')
+}
+
+describe('beforeLogin', () => {
+  it('that says false refuses as wrong credentials do, and nothing is issued', async () => {
+    for (const beforeLogin of [() => false, () => Promise.resolve(false)]) {
+      const { app } = start({ beforeLogin })
+      const answer = await tryLogIn(app)
+      expectWrong(answer)
+      expect(answer.text).toBe((await tryLogIn(app, 'wrong')).text)
+      expect(await sessionsOf(user)).toBe(0)
+    }
+  })
+
+  it.each([true, undefined, null, 0, '', 'false'])('that says anything else lets in: %j', async verdict => {
+    expect((await tryLogIn(start({ beforeLogin: () => verdict }).app)).status).toBe(200)
+  })
+
+  it('may throw one of our errors to answer with', async () => {
+    const beforeLogin = () => {
+      throw new CustomUserDataError('too_many_attempts', 'Your plan allows two devices.')
+    }
+    const answer = await tryLogIn(start({ beforeLogin }).app)
+    expect(answer.status).toBe(429)
+    expect(answer.body).toEqual({
+      error: 'too_many_attempts',
+      error_description: 'Your plan allows two devices.',
+    })
+    expect(await sessionsOf(user)).toBe(0)
+  })
+
+  it.each<[string, () => unknown]>([
+    [
+      'throws',
+      () => {
+        throw new Error(PASSWORD)
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error(PASSWORD))],
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as hooks do
+    ['rejects with nothing', () => Promise.reject(undefined)],
+  ])('that %s is a 500 that does not say why', async (_name, beforeLogin) => {
+    const answer = await tryLogIn(start({ beforeLogin }).app)
+    expect(answer.status).toBe(500)
+    expect(answer.body).toEqual({ error: 'server_error', error_description: 'The server is misconfigured' })
+    expect(await sessionsOf(user)).toBe(0)
+  })
+
+  it('that never settles is a 503 after its time, and may still fail later', async () => {
+    let fail: ((error: Error) => void) | undefined
+    const beforeLogin = () => new Promise<never>((_resolve, reject) => (fail = reject))
+    const answer = await tryLogIn(start({ beforeLogin }, { verifyCredentialsTimeoutMs: 30 }).app)
+    expect(answer).toMatchObject({ status: 503, body: { error: 'temporarily_unavailable' } })
+    expect(answer.headers).toMatchObject({ 'retry-after': '1' })
+    fail?.(new Error('too late'))
+    expect(await sessionsOf(user)).toBe(0)
+  })
+
+  it('gets the user as verifyCredentials gave them, and the request', async () => {
+    const calls: unknown[] = []
+    const { app } = start({ beforeLogin: (given, req) => calls.push(given, req.path) })
+    await tryLogIn(app)
+    expect(calls).toEqual([{ id: user, role: 'admin' }, '/login'])
+  })
+
+  it('is not asked about wrong credentials, nor about a disabled user', async () => {
+    const { app, userData } = start({ beforeLogin: () => expect.unreachable() })
+    expectWrong(await tryLogIn(app, 'wrong'))
+    await userData.disable(user)
+    expectWrong(await tryLogIn(app))
+  })
+})
+
+describe('afterLogin', () => {
+  it('is told of each login, with the user and the request, once its session is there', async () => {
+    const told = new Promise<unknown[]>(resolve => {
+      const { app } = start({
+        afterLogin: async (given, req) => {
+          resolve([given, req.path, await sessionsOf(user)])
+        },
+      })
+      void tryLogIn(app).then(({ status }) => expect(status).toBe(200))
+    })
+    expect(await told).toEqual([{ id: user, role: 'admin' }, '/login', 1])
+  })
+
+  it.each<[string, () => unknown, string]>([
+    [
+      'throws',
+      () => {
+        throw new Error('the mailer is down')
+      },
+      'the mailer is down',
+    ],
+    ['rejects', () => Promise.reject(new Error('the mailer is down')), 'the mailer is down'],
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as hooks do
+    ['rejects with a text', () => Promise.reject('down'), 'down'],
+  ])('that %s is the event `hook_failed`, and nobody’s answer', async (_name, afterLogin, message) => {
+    const { app, userData } = start({ afterLogin })
+    const failed = new Promise(resolve => userData.events.once('hook_failed', resolve))
+    const answer = await tryLogIn(app)
+    expect(answer.status).toBe(200)
+    expect(await failed).toEqual({ hook: 'afterLogin', error: new Error(message) })
+    expect((await refresh(createSessionApp(userData), tokensOf(answer).refresh_token)).status).toBe(200)
+  })
+
+  it('that never settles holds nobody up', async () => {
+    expect((await tryLogIn(start({ afterLogin: () => new Promise(() => undefined) }).app)).status).toBe(200)
+  })
+
+  it('is not told of a login that failed', async () => {
+    const told: unknown[] = []
+    const afterLogin = () => told.push('told')
+    const refusing = start({ afterLogin, beforeLogin: () => false })
+    await tryLogIn(refusing.app)
+    const plain = start({ afterLogin }, { requireDocument: true } as Options)
+    expectWrong(await tryLogIn(plain.app, 'wrong'))
+    expect((await tryLogIn(plain.app)).status).toBe(403)
+    await new Promise(resolve => setImmediate(resolve))
+    expect(told).toEqual([])
+  })
+})
+
+describe('a refusal', () => {
+  const THROTTLE: Options = { loginThrottle: { accountAndAddressFailures: 2 } }
+
+  it('by beforeLogin counts as a failure, and our own trouble in it does not', async () => {
+    const refusing = start({ beforeLogin: () => false }, THROTTLE)
+    for (const status of [401, 401, 429]) expect((await tryLogIn(refusing.app)).status).toBe(status)
+    user = `${user}-2`
+    const failing = start({ beforeLogin: () => Promise.reject(new Error('down')) }, THROTTLE)
+    for (let i = 0; i < 4; i++) expect((await tryLogIn(failing.app)).status).toBe(500)
+  })
+
+  it('of a disabled user counts as a failure, so that it cannot be told from a wrong password', async () => {
+    const { app, userData } = start({}, THROTTLE)
+    await userData.disable(user)
+    for (const status of [401, 401, 429]) expect((await tryLogIn(app)).status).toBe(status)
+  })
+
+  it('is the answer for an account that nobody has as for one that is there, also where it is throttled', async () => {
+    const { app } = start({}, THROTTLE)
+    const known = [await tryLogIn(app, 'wrong'), await tryLogIn(app, 'wrong'), await tryLogIn(app, 'wrong')]
+    user = 'nobody'
+    for (const { status, text, headers } of known) {
+      const answer = await tryLogIn(app, 'wrong')
+      expect({ status: answer.status, text: answer.text }).toEqual({ status, text })
+      expect(Object.keys(answer.headers as object)).toEqual(Object.keys(headers as object))
+    }
+  })
+})
+
+describe('a login', () => {
+  it('cannot be as the user of another issuer', async () => {
+    const issuer = await startIssuer()
+    user = `${issuer.server.origin}|alice`
+    const { app } = start({}, { trustedIssuers: [issuer.option()] })
+    expect(await tryLogIn(app)).toMatchObject({ status: 500, body: { error: 'server_error' } })
+    expect(await sessionsOf(user)).toBe(0)
+    await issuer.server.close()
+  })
+
+  it('is noted with the device and the address that it came from', async () => {
+    const { app, userData } = start()
+    await tryLogIn(app).set({ 'User-Agent': 'curl/8.5.0', 'X-Forwarded-For': '::ffff:203.0.113.7' })
+    expect(await userData.sessions(user)).toMatchObject([{ device: 'curl', address: '203.0.113.7' }])
+  })
+
+  it('begins a session of its own whatever tokens come with it', async () => {
+    const app = createSessionApp(createTestUserData(database))
+    const first = await logIn(app, user)
+    const answer = await request(app)
+      .post('/login')
+      .auth(first.access_token, { type: 'bearer' })
+      .send({ user, refresh_token: first.refresh_token })
+    expect(sidOf(tokensOf(answer).refresh_token)).not.toBe(sidOf(first.refresh_token))
+    expect((await getMe(app, first.access_token)).status).toBe(200)
+  })
+})
+
+describe('events', () => {
+  it('tell each outcome with the ids that it has, and none tells a token, a secret or a password', async () => {
+    const afterLogin = () => Promise.reject(new Error('the mailer is down'))
+    const { app, userData, events } = start(
+      { afterLogin },
+      { loginThrottle: { accountAndAddressFailures: 1 } },
+    )
+    const routes = createSessionApp(userData)
+    const failed = new Promise(resolve => userData.events.once('hook_failed', resolve))
+    const login = tokensOf(await tryLogIn(app))
+    await failed
+    const tokens = [login.access_token, login.refresh_token]
+    tokens.push(await exchange(routes, tokens[1]!))
+    tokens.push(await exchange(routes, tokens[1]!))
+    tokens.push(await exchange(routes, tokens[2]!))
+    await refresh(routes, tokens[1]!)
+    await tryLogIn(app, `${PASSWORD} no`)
+    await tryLogIn(app, `${PASSWORD} no`)
+    const other = await userData.issueTokens(user)
+    tokens.push(other.access_token, other.refresh_token)
+    await logOut(routes, other.refresh_token)
+    await userData.revoke(user)
+    const ids = { userId: user, sid: sidOf(login.refresh_token) }
+    const otherSid = sidOf(other.refresh_token)
+    expect(events.filter(({ name }) => name !== 'warning')).toEqual([
+      { name: 'login', ...ids },
+      { name: 'hook_failed', hook: 'afterLogin', error: expect.any(Error) },
+      { name: 'refreshed', ...ids },
+      { name: 'replayed', ...ids },
+      { name: 'refreshed', ...ids },
+      { name: 'reuse_detected', ...ids },
+      { name: 'login_refused', address: '127.0.0.1' },
+      {
+        name: 'throttled',
+        limit: 'account_and_address',
+        address: '127.0.0.1',
+        retryAfterSeconds: expect.any(Number),
+      },
+      { name: 'login', userId: user, sid: otherSid },
+      { name: 'revoked', sid: otherSid },
+      { name: 'revoked', userId: user },
+    ])
+    const told = JSON.stringify(events)
+    for (const token of tokens) {
+      for (const part of [token, ...token.split('.').slice(2)]) expect(told).not.toContain(part)
+    }
+    expect(told).not.toContain(PASSWORD)
+  })
+})
+
+it.each([{ beforeLogin: true }, { afterLogin: 'send a mail' }, { onLogin: () => undefined }])(
+  'hooks that are none are refused at creation: %j',
+  hooks => {
+    expect(() => start(hooks as never)).toThrow(OptionError)
+  },
+)
+
+function tokensOf({ body }: Response): TokenAnswer<object> {
+  return body as TokenAnswer<object>
+}
