@@ -168,7 +168,7 @@ describe('afterLogin', () => {
     const afterLogin = () => told.push('told')
     const refusing = start({ afterLogin, beforeLogin: () => false })
     await tryLogIn(refusing.app)
-    const plain = start({ afterLogin }, { requireDocument: true } as Options)
+    const plain = start({ afterLogin }, { requireDocument: true })
     expectWrong(await tryLogIn(plain.app, 'wrong'))
     expect((await tryLogIn(plain.app)).status).toBe(403)
     await new Promise(resolve => setImmediate(resolve))

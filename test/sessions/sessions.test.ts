@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { Express } from 'express'
 import type { CustomUserData, CustomUserDataOptions } from 'express-custom-user-data'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { SessionDocument } from '../../lib/sessions/session-document.js'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
 import { openDatabase, primaryAddress } from '../support/database.js'
@@ -53,7 +54,7 @@ async function logInAt({ app }: Instance, user?: string): Promise<string> {
 }
 
 const stored = (token: string) =>
-  database.db.collection<{ _id: string }>('sessions').findOne({ _id: sidOf(token) })
+  database.db.collection<SessionDocument>('sessions').findOne({ _id: sidOf(token) })
 
 async function expectEnded({ app }: Instance, ...tokens: string[]): Promise<void> {
   for (const token of tokens) expectInvalidGrant(await refresh(app, token))
@@ -236,7 +237,7 @@ describe('rotateRefreshTokens: false', () => {
       clock.advance(59_999)
       await exchange(instance.app, token)
     }
-    expect((await stored(token))!['lastUsedAt']).toEqual(new Date(clock.now()))
+    expect((await stored(token))!.lastUsedAt).toEqual(new Date(clock.now()))
     clock.advance(60_000)
     await expectEnded(instance, token)
   })
@@ -274,7 +275,7 @@ describe('the life of a session', () => {
     for (let i = 0; i < 20; i++) {
       clock.advance(HOUR / 2 - 1)
       token = await exchange(instance.app, token)
-      expect((await stored(token))!['expiresAt']).toEqual(end)
+      expect((await stored(token))!.expiresAt).toEqual(end)
     }
     clock.advance(19)
     token = await exchange(instance.app, token)
@@ -287,7 +288,7 @@ describe('the life of a session', () => {
     const token = await logInAt(instance)
     clock.setWall(clock.now() - HOUR)
     const next = await exchange(instance.app, token)
-    expect((await stored(next))!['expiresAt']).toEqual(new Date(clock.now() + 2 * HOUR))
+    expect((await stored(next))!.expiresAt).toEqual(new Date(clock.now() + 2 * HOUR))
   })
 
   it('V34: does not depend on other logins: a user may have any number, and sees them all', async () => {

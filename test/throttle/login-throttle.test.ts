@@ -3,6 +3,7 @@ import express from 'express'
 import type { Express } from 'express'
 import { CustomUserDataError, OptionError } from 'express-custom-user-data'
 import type { LoginThrottleOptions } from 'express-custom-user-data'
+import type { Db } from 'mongodb'
 import request from 'supertest'
 import type { Response } from 'supertest'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -29,10 +30,17 @@ interface Instance {
   verified: unknown[]
 }
 
+interface Given {
+  trustProxy?: boolean
+  trouble?: () => unknown
+  options?: object
+  db?: Db
+}
+
 /** An instance behind a proxy that tells the client's address; what `trouble` throws is no failure of the client's. */
 function start(
   loginThrottle: LoginThrottleOptions | false = {},
-  { trustProxy = true, trouble = () => undefined as unknown, options = {}, db = database.db } = {},
+  { trustProxy = true, trouble, options = {}, db = database.db }: Given = {},
 ): Instance {
   const userData = createTestUserData({ db }, { loginThrottle, ...options })
   const verified: unknown[] = []
@@ -41,7 +49,7 @@ function start(
     '/login',
     userData.login(async ({ email, username, password }) => {
       verified.push(email ?? username)
-      if (password === 'trouble') await trouble()
+      if (password === 'trouble') await trouble?.()
       return password === RIGHT ? { id: String(email ?? username) } : null
     }),
   )
