@@ -67,9 +67,9 @@ export function createLoginThrottle(
     return limiters
   }
 
-  async function run<T>(operation: (limiters: Limiters) => Promise<T>): Promise<T> {
+  async function run<T>(operation: (limiters: Limiters, signal: AbortSignal) => Promise<T>): Promise<T> {
     try {
-      return await withDeadline(timeoutMs, async () => operation(await open()))
+      return await withDeadline(timeoutMs, async signal => operation(await open(), signal))
     } catch (cause) {
       if (cause instanceof CustomUserDataError) throw cause
       throw new CustomUserDataError('credentials_unavailable', 'Login attempts cannot be counted.', { cause })
@@ -86,10 +86,14 @@ export function createLoginThrottle(
 
   return {
     admit: attempt =>
-      run(async limiters => {
+      run(async (limiters, signal) => {
         const keys = toKeys(attempt)
+        const taken: Count[] = []
         for (const [limit, key] of toCounts(keys, await isKnown(limiters, keys))) {
           const full = await consume(limiters[limit], key)
+          taken.push([limit, key])
+          // Counted too late: the login was answered with 503, which is nobody's failure.
+          if (signal.aborted) return giveBack(limiters, taken)
           if (full) throw refuse(limit, full, attempt)
         }
       }),
@@ -97,8 +101,7 @@ export function createLoginThrottle(
       run(async limiters => {
         const keys = toKeys(attempt)
         // What was not taken is not given back: it would be somebody else's further guess.
-        const counts = [...toCounts(keys, await isKnown(limiters, keys))]
-        await Promise.all(counts.map(([limit, key]) => limiters[limit].reward(key, 1)))
+        await giveBack(limiters, [...toCounts(keys, await isKnown(limiters, keys))])
       }),
     succeeded: attempt =>
       run(async limiters => {
@@ -112,6 +115,9 @@ export function createLoginThrottle(
 }
 
 type Limiters = Readonly<Record<Limit | 'known', RateLimiterMongo>>
+
+/** A count that an attempt is part of, and its key there. */
+type Count = readonly [Limit, string]
 
 interface Keys {
   readonly account: string | undefined
@@ -155,10 +161,14 @@ async function isKnown({ known }: Limiters, { pair }: Keys): Promise<boolean> {
 }
 
 /** An account's owner is not locked out by others: the account's own count spares addresses that it logged in from. */
-function* toCounts({ account, address, pair }: Keys, isOwn: boolean): Generator<[Limit, string]> {
+function* toCounts({ account, address, pair }: Keys, isOwn: boolean): Generator<Count> {
   if (address !== undefined) yield ['address', address]
   if (pair !== undefined) yield ['account_and_address', pair]
   if (account !== undefined && !isOwn) yield ['account', account]
+}
+
+async function giveBack(limiters: Limiters, counts: readonly Count[]): Promise<void> {
+  await Promise.all(counts.map(([limit, key]) => limiters[limit].reward(key, 1)))
 }
 
 /** Digests: who tried to log in is nobody's business. */

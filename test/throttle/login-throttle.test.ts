@@ -363,6 +363,32 @@ describe('our own trouble is nobody’s failure:', () => {
     await proxy.close()
   })
 
+  it('logins that were answered with 503 count nothing when MongoDB comes round to counting them', async () => {
+    const { host, port } = await primaryAddress(database.client)
+    const proxy = await startTcpProxy(host, port)
+    const fresh = await openDatabase()
+    const proxied = await openDatabase({ proxyPort: proxy.port })
+    const db = proxied.client.db(fresh.db.databaseName)
+    const points = async () => {
+      const stored = await fresh.db.collection('login_attempts').find().toArray()
+      return stored.map(({ points: count }) => count as number)
+    }
+    await fail(start({}, { db: fresh.db }), 1)
+    const instance = start({ accountAndAddressFailures: 3 }, { db, options: { sessionTimeoutMs: 400 } })
+    await fail(instance, 1)
+    proxied.commands.clear()
+    proxy.pause()
+    for (let i = 0; i < 4; i++) expect((await logIn(instance)).status).toBe(503)
+    proxy.resume()
+    const counted = () => proxied.commands.named('findAndModify').length
+    await expect.poll(counted, { timeout: 10_000 }).toBeGreaterThanOrEqual(8)
+    await expect.poll(points, { timeout: 10_000 }).toEqual([2, 2, 2])
+    await fail(instance, 1)
+    await proxied.client.close()
+    await proxy.close()
+    await fresh.close()
+  })
+
   function unavailable(code: 'credentials_unavailable' | 'invalid_request'): never {
     throw new CustomUserDataError(code, 'Not now.')
   }
