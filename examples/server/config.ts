@@ -47,12 +47,12 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
   const result = schema.safeParse(given)
   if (!result.success) throw new Error(explain(result.error))
-  const { ACCESS_TOKEN_SECRET: givenSecret, ACCESS_TOKEN_JWK: key, ...variables } = result.data
+  const { ACCESS_TOKEN_SECRET: givenSecret, ACCESS_TOKEN_JWK: keyPair, ...variables } = result.data
   return {
     port: variables.PORT,
     mongodbUri: variables.MONGODB_URI,
-    signing: key ? { keys: [key] } : { secret: givenSecret ?? makeUpSecret() },
-    hasRandomSecret: key === undefined && givenSecret === undefined,
+    signing: keyPair ?? { secret: givenSecret ?? makeUpSecret() },
+    hasRandomSecret: keyPair === undefined && givenSecret === undefined,
     accessTokenTtlSeconds: variables.ACCESS_TOKEN_TTL_SECONDS,
     snapshotTtlMs: variables.SNAPSHOT_TTL_MS,
     trustedIssuers: variables.TRUSTED_ISSUERS as TrustedIssuer[],

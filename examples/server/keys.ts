@@ -1,10 +1,12 @@
-import { createPrivateKey, randomBytes } from 'node:crypto'
+import { createPrivateKey, hkdfSync, randomBytes } from 'node:crypto'
 import type { JsonWebKey } from 'node:crypto'
 import type { KeyOptions } from 'express-custom-user-data'
 import { z } from 'zod'
 
-/** What signs the access tokens: an HS256 secret, or a named key pair. */
-export type SigningOptions = { readonly secret: string } | { readonly keys: readonly KeyOptions[] }
+/** What signs the access tokens: an HS256 secret, which refresh tokens are derived with too, or a named key pair. */
+export type SigningOptions =
+  | { readonly secret: string }
+  | { readonly keys: readonly KeyOptions[]; readonly sessionSecrets: readonly Uint8Array[] }
 
 /** RFC 7518 3.2. */
 const MIN_SECRET_BYTES = 32
@@ -30,10 +32,9 @@ export const privateJwk = json('write a private JWK as JSON')
     ),
   )
   .refine(isPrivateKey, 'it is no private key that Node can read')
-  .transform((jwk): KeyOptions => ({
-    kid: jwk.kid,
-    alg: jwk.alg as KeyOptions['alg'],
-    key: jwk,
+  .transform((jwk): SigningOptions => ({
+    keys: [{ kid: jwk.kid, alg: jwk.alg as KeyOptions['alg'], key: jwk }],
+    sessionSecrets: [deriveSessionSecret(jwk.d)],
   }))
 
 /** JSON text, parsed. Its content is not repeated in errors: it may be a key. */
@@ -51,6 +52,12 @@ export function json(error: string) {
 /** A secret for a server that was given none. */
 export function makeUpSecret(): string {
   return randomBytes(MIN_SECRET_BYTES).toString('base64url')
+}
+
+/** One variable is enough: all servers with the same key pair are one service, also for refresh tokens. */
+function deriveSessionSecret(privatePart: string): Uint8Array {
+  const info = 'express-custom-user-data example session secret'
+  return new Uint8Array(hkdfSync('sha256', Buffer.from(privatePart, 'base64url'), '', info, MIN_SECRET_BYTES))
 }
 
 function isPrivateKey(jwk: object): boolean {
