@@ -16,6 +16,9 @@ export interface Config {
   readonly hasRandomSecret: boolean
   readonly accessTokenTtlSeconds: number
   readonly snapshotTtlMs: number
+  /** How long an exchanged refresh token still gets its successor; `undefined`: until that one is used. */
+  readonly reuseWindowSeconds: number | undefined
+  readonly refreshTokenTransport: 'body' | 'cookie'
   /** Others whose access tokens are accepted. */
   readonly trustedIssuers: readonly TrustedIssuer[]
 }
@@ -25,7 +28,7 @@ const NO_TRUSTED_ISSUERS = 'write a JSON list of { issuer, audience, jwksUri, al
 
 const schema = z
   .object({
-    PORT: whole(0, 65_535, 3_000),
+    PORT: whole(0, 65_535).default(3_000),
     MONGODB_URI: z
       .string()
       .refine(isMongodbUri, 'write the address of a MongoDB, as mongodb://127.0.0.1:27017/my_database')
@@ -34,8 +37,10 @@ const schema = z
     ACCESS_TOKEN_JWK: privateJwk.optional(),
     // What a trusted issuer must be is the package's to say, which names each wrong member.
     TRUSTED_ISSUERS: json(NO_TRUSTED_ISSUERS).pipe(z.array(z.unknown(), NO_TRUSTED_ISSUERS)).default([]),
-    ACCESS_TOKEN_TTL_SECONDS: whole(1, DAY_SECONDS, 30 * 60),
-    SNAPSHOT_TTL_MS: whole(1, DAY_SECONDS * 1000, 30 * 60 * 1000),
+    ACCESS_TOKEN_TTL_SECONDS: whole(1, DAY_SECONDS).default(30 * 60),
+    SNAPSHOT_TTL_MS: whole(1, DAY_SECONDS * 1000).default(30 * 60 * 1000),
+    REFRESH_GRACE_SECONDS: whole(0, 60).optional(),
+    REFRESH_TOKEN_TRANSPORT: z.enum(['body', 'cookie'], 'write body or cookie').default('body'),
   })
   .refine(given => given.ACCESS_TOKEN_SECRET === undefined || given.ACCESS_TOKEN_JWK === undefined, {
     path: ['ACCESS_TOKEN_JWK'],
@@ -55,19 +60,20 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     hasRandomSecret: keyPair === undefined && givenSecret === undefined,
     accessTokenTtlSeconds: variables.ACCESS_TOKEN_TTL_SECONDS,
     snapshotTtlMs: variables.SNAPSHOT_TTL_MS,
+    reuseWindowSeconds: variables.REFRESH_GRACE_SECONDS,
+    refreshTokenTransport: variables.REFRESH_TOKEN_TRANSPORT,
     trustedIssuers: variables.TRUSTED_ISSUERS as TrustedIssuer[],
   }
 }
 
 /** Digits and nothing else: `1e3`, `0x10` and ` 1` are more likely slips than numbers. */
-function whole(min: number, max: number, fallback: number) {
+function whole(min: number, max: number) {
   const error = `write a whole number from ${min} to ${max}`
   return z
     .string()
     .regex(/^\d{1,15}$/, error)
     .transform(Number)
     .pipe(z.number().min(min, error).max(max, error))
-    .default(fallback)
 }
 
 /** As the driver sees it. A client connects only when it is first used. */

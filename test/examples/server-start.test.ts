@@ -90,12 +90,16 @@ describe('the configuration of the server example', () => {
       ACCESS_TOKEN_SECRET: 'short secret',
       ACCESS_TOKEN_TTL_SECONDS: '0',
       SNAPSHOT_TTL_MS: '1e3',
+      REFRESH_GRACE_SECONDS: '61',
+      REFRESH_TOKEN_TRANSPORT: 'header',
     })
     expect((await example.ended()).exitCode).toBe(1)
     const lines = example.output().split('\n')
     expect(lines).toContain('  PORT: write a whole number from 0 to 65535')
     expect(lines).toContain('  ACCESS_TOKEN_TTL_SECONDS: write a whole number from 1 to 86400')
     expect(lines).toContain('  SNAPSHOT_TTL_MS: write a whole number from 1 to 86400000')
+    expect(lines).toContain('  REFRESH_GRACE_SECONDS: write a whole number from 0 to 60')
+    expect(lines).toContain('  REFRESH_TOKEN_TRANSPORT: write body or cookie')
     expect(example.output()).toContain('  MONGODB_URI: write the address of a MongoDB')
     expect(example.output()).toContain('  ACCESS_TOKEN_SECRET: write 32 bytes or more')
     expect(example.output()).not.toContain('short secret')

@@ -70,11 +70,12 @@ describe('the users of the server example', () => {
     expect([unknown.status, unknown.body]).toEqual([wrong.status, wrong.body])
   })
 
-  it('exchange a refresh token once; the old one is refused', async () => {
+  it('exchange a refresh token for the next one; once that was used, the old one is refused', async () => {
     const { refresh_token } = await logIn(url, 'alice@example.com')
     const refreshed = await post(url, 'refresh', { refresh_token })
     expect(refreshed.status).toBe(200)
     expect((await getMe(url, refreshed.body.access_token)).status).toBe(200)
+    await post(url, 'refresh', { refresh_token: refreshed.body.refresh_token })
     const again = await post(url, 'refresh', { refresh_token })
     expect([again.status, again.body.error]).toEqual([400, 'invalid_grant'])
   })

@@ -37,6 +37,8 @@ const NOTHING_SET: Environment = {
   TRUSTED_ISSUERS: '',
   ACCESS_TOKEN_TTL_SECONDS: '',
   SNAPSHOT_TTL_MS: '',
+  REFRESH_GRACE_SECONDS: '',
+  REFRESH_TOKEN_TRANSPORT: '',
 }
 
 /** Where to say what is to be done in the end: at the end of the test, unless several share what was started. */
