@@ -57,7 +57,7 @@ describe('the sessions of the server example', () => {
 })
 
 describe('a refresh token that comes again', () => {
-  it('gets the same successor while that was not used, whatever the time', async () => {
+  it('gets the same successor while that was not used', async () => {
     const { url } = await startServer()
     const login = await logIn(url, ALICE)
     const [first, second] = [await refresh(url, login), await refresh(url, login)]
