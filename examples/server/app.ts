@@ -9,9 +9,11 @@ export function createApp(db: Db, userData: UserData): Express {
   const app = express()
   app.disable('x-powered-by')
   app.get('/healthz', reportHealth(userData))
+  app.get('/.well-known/jwks.json', userData.jwks())
   mountTokenRoutes(app, db, userData)
 
   app.use(userData.authenticate())
+  mountSessionRoutes(app, userData)
   app.get('/me', showUser(userData))
   app.get('/greeting', greet(userData))
 
@@ -24,6 +26,12 @@ function mountTokenRoutes(app: Express, db: Db, userData: UserData): void {
   app.post('/auth/login', userData.login(verifyCredentials))
   app.post('/auth/refresh', userData.refresh())
   app.post('/auth/logout', userData.logout())
+}
+
+/** Behind the guard: whose sessions they are is told by the access token. */
+function mountSessionRoutes(app: Express, userData: UserData): void {
+  app.use('/auth/sessions', userData.ownSessions())
+  app.post('/auth/logout-all', userData.logoutAll())
 }
 
 /** For load balancers: 503 while MongoDB does not answer. */

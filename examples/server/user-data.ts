@@ -7,14 +7,23 @@ import type { Profile } from './profile.js'
 export function createUserData(db: Db, config: Config) {
   const userData = createCustomUserData<Profile>({
     collection: db.collection('custom_user_data'),
-    secret: config.accessTokenSecret,
+    ...config.signing,
     issuer: 'https://auth.example.com',
     audience: 'https://api.example.com',
     accessTokenTtlSeconds: config.accessTokenTtlSeconds,
     snapshotTtlMs: config.snapshotTtlMs,
+    reuseWindowSeconds: config.reuseWindowSeconds,
+    refreshTokenTransport: config.refreshTokenTransport,
+    trustedIssuers: config.trustedIssuers,
   })
   userData.events.on('load_failed', ({ userId, code }) => {
     console.error(`The custom data of user ${userId} could not be loaded: ${code}`)
+  })
+  userData.events.on('reuse_detected', ({ userId, sid }) => {
+    console.error(`A refresh token of user ${userId} came again too late: session ${sid} has ended`)
+  })
+  userData.events.on('key_set_failed', ({ issuer, error }) => {
+    console.error(`The keys of ${issuer} could not be read: ${error.message}`)
   })
   return userData
 }

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { MongoClient } from 'mongodb'
 import request from 'supertest'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { seed } from '../../examples/server/seed.js'
 import { openNamedDatabase, runExample } from '../support/run-example.js'
 import { startTcpProxy } from '../support/tcp-proxy.js'
 import {
@@ -27,9 +28,19 @@ describe('the database of the server example', () => {
     expect(await db.collection('custom_user_data').countDocuments()).toBe(2)
   })
 
-  it('has each user once when two servers start at the same time', async () => {
+  it('is seeded once, and both serve, when two servers start at the same time', async () => {
     const { uri, db } = await openNamedDatabase()
     await Promise.all([startServer({ MONGODB_URI: uri }), startServer({ MONGODB_URI: uri })])
+    expect(await emails(db)).toEqual(['alice@example.com', 'bob@example.com', 'carol@example.com'])
+    expect(await db.collection('custom_user_data').countDocuments()).toBe(2)
+  })
+
+  it('has each user once however many seed it at once', async () => {
+    const { db } = await openNamedDatabase()
+    const seedAtOnce = () => Promise.allSettled([seed(db), seed(db), seed(db)])
+    await seedAtOnce()
+    await db.collection('custom_user_data').deleteMany({})
+    expect((await seedAtOnce()).map(({ status }) => status)).toContain('fulfilled')
     expect(await emails(db)).toEqual(['alice@example.com', 'bob@example.com', 'carol@example.com'])
     expect(await db.collection('custom_user_data').countDocuments()).toBe(2)
   })
@@ -79,12 +90,16 @@ describe('the configuration of the server example', () => {
       ACCESS_TOKEN_SECRET: 'short secret',
       ACCESS_TOKEN_TTL_SECONDS: '0',
       SNAPSHOT_TTL_MS: '1e3',
+      REFRESH_GRACE_SECONDS: '61',
+      REFRESH_TOKEN_TRANSPORT: 'header',
     })
     expect((await example.ended()).exitCode).toBe(1)
     const lines = example.output().split('\n')
     expect(lines).toContain('  PORT: write a whole number from 0 to 65535')
     expect(lines).toContain('  ACCESS_TOKEN_TTL_SECONDS: write a whole number from 1 to 86400')
     expect(lines).toContain('  SNAPSHOT_TTL_MS: write a whole number from 1 to 86400000')
+    expect(lines).toContain('  REFRESH_GRACE_SECONDS: write a whole number from 0 to 60')
+    expect(lines).toContain('  REFRESH_TOKEN_TRANSPORT: write body or cookie')
     expect(example.output()).toContain('  MONGODB_URI: write the address of a MongoDB')
     expect(example.output()).toContain('  ACCESS_TOKEN_SECRET: write 32 bytes or more')
     expect(example.output()).not.toContain('short secret')
@@ -110,7 +125,7 @@ describe('the configuration of the server example', () => {
     await second.example.stop()
     const third = await startServer({ MONGODB_URI: uri })
     expect((await getMe(third.url, alice.access_token)).status).toBe(401)
-    expect(third.example.output()).toContain('ACCESS_TOKEN_SECRET is not set')
+    expect(third.example.output()).toContain('Neither ACCESS_TOKEN_SECRET nor ACCESS_TOKEN_JWK is set')
   })
 
   it('ends with exit code 1 and a clear message where the port is in use', async () => {

@@ -53,6 +53,15 @@ describe('the users of the server example', () => {
     expect(await greetingFor(url, bob.access_token)).toEqual({ greeting: 'Hello!' })
   })
 
+  it('keep the copy that belongs to their access token; a refresh gives a new one', async () => {
+    const { url, db } = await startServer()
+    const bob = await logIn(url, 'bob@example.com')
+    await db.collection('custom_user_data').updateOne({ role: 'admin' }, { $set: { language: 'de' } })
+    expect(await greetingFor(url, bob.access_token)).toEqual({ greeting: 'Bonjour !' })
+    const { body } = await post(url, 'refresh', { refresh_token: bob.refresh_token })
+    expect(await greetingFor(url, body.access_token)).toEqual({ greeting: 'Guten Tag!' })
+  })
+
   it('get one and the same answer to a wrong password and to an unknown email', async () => {
     const wrong = await post(url, 'login', { email: 'alice@example.com', password: 'wrong' })
     const unknown = await post(url, 'login', { email: 'nobody@example.com', password: PASSWORD })
@@ -61,11 +70,12 @@ describe('the users of the server example', () => {
     expect([unknown.status, unknown.body]).toEqual([wrong.status, wrong.body])
   })
 
-  it('exchange a refresh token once; the old one is refused', async () => {
+  it('exchange a refresh token for the next one; once that was used, the old one is refused', async () => {
     const { refresh_token } = await logIn(url, 'alice@example.com')
     const refreshed = await post(url, 'refresh', { refresh_token })
     expect(refreshed.status).toBe(200)
     expect((await getMe(url, refreshed.body.access_token)).status).toBe(200)
+    await post(url, 'refresh', { refresh_token: refreshed.body.refresh_token })
     const again = await post(url, 'refresh', { refresh_token })
     expect([again.status, again.body.error]).toEqual([400, 'invalid_grant'])
   })

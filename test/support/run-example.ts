@@ -33,8 +33,12 @@ const NOTHING_SET: Environment = {
   PORT: '0',
   MONGODB_URI: '',
   ACCESS_TOKEN_SECRET: '',
+  ACCESS_TOKEN_JWK: '',
+  TRUSTED_ISSUERS: '',
   ACCESS_TOKEN_TTL_SECONDS: '',
   SNAPSHOT_TTL_MS: '',
+  REFRESH_GRACE_SECONDS: '',
+  REFRESH_TOKEN_TRANSPORT: '',
 }
 
 /** Where to say what is to be done in the end: at the end of the test, unless several share what was started. */
@@ -101,7 +105,8 @@ function run([command = '', ...args]: string[], env: Environment, cleanUp: Clean
     for (;;) {
       const match = pattern.exec(output)
       if (match) return match
-      if (child.exitCode !== null) throw new Error(`It ended without printing ${String(pattern)}:\n${output}`)
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new Error(`It ended without printing ${String(pattern)}:\n${output}`)
       await Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data'), closed])
     }
   }
