@@ -49,7 +49,9 @@ function readHeader(req: Request, hasToken: boolean): string | undefined {
 
 function readCookie(req: Request, name: string): string[] {
   const pairs = (req.headers.cookie ?? '').split(';').map(pair => pair.trim())
-  return pairs.filter(pair => pair.startsWith(`${name}=`)).map(pair => pair.slice(name.length + 1))
+  const values = pairs.filter(pair => pair.startsWith(`${name}=`)).map(pair => pair.slice(name.length + 1))
+  // An empty cookie is one that was cleared badly.
+  return values.filter(value => value !== '')
 }
 
 /** Of the address itself: what `req.query` holds depends on the app's query parser. */

@@ -44,7 +44,9 @@ const strategy = new JwtStrategy(
 export function verifySignature(token: string, key: AccessTokenKey): Promise<void> {
   return new Promise((resolve, reject) => {
     const actions: Actions = {
-      success: resolve,
+      success: () => {
+        resolve()
+      },
       fail: challenge => {
         reject(asCustomUserDataError(challenge) ?? invalidSignature(challenge))
       },

@@ -24,7 +24,11 @@ describe('a JWK Set that somebody publishes', () => {
     ['a key to wrap keys with', { ...jwk, kid: 'odd', key_ops: ['wrapKey'] }, /"odd".* not for signatures/],
     ['an OKP key', ed25519, /"ed" is for none of/],
     ['an OKP key of EdDSA', { ...ed25519, alg: 'EdDSA' }, /"ed" is for none of/],
-    ['an OKP key that claims to be for ES256', { ...ed25519, alg: 'ES256' }, /of type ed25519, is not supported/],
+    [
+      'an OKP key that claims to be for ES256',
+      { ...ed25519, alg: 'ES256' },
+      /of type ed25519, is not supported/,
+    ],
     [
       'a key for an algorithm that is not trusted',
       { ...jwk, kid: 'odd', alg: 'ES384' },
