@@ -12,7 +12,7 @@ import { AUDIENCE, ISSUER } from '../support/user-data.js'
 import type { AttackContext } from './context.js'
 
 /** Who signs, and as what. */
-export type Signer = Pick<AttackContext, 'alg' | 'kid' | 'key'>
+export type Signer = Pick<AttackContext, 'kid' | 'key'> & { readonly alg: string }
 
 /** How a token differs from a valid one; what is `undefined` in an object is left out of the token. */
 export interface Forgery {
