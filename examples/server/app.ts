@@ -9,6 +9,7 @@ export function createApp(db: Db, userData: UserData): Express {
   const app = express()
   app.disable('x-powered-by')
   app.get('/healthz', reportHealth(userData))
+  app.get('/.well-known/jwks.json', userData.jwks())
   mountTokenRoutes(app, db, userData)
 
   app.use(userData.authenticate())

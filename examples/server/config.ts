@@ -1,6 +1,8 @@
-import { randomBytes } from 'node:crypto'
 import { MongoClient } from 'mongodb'
+import type { TrustedIssuer } from 'express-custom-user-data'
 import { z } from 'zod'
+import { json, makeUpSecret, privateJwk, secret } from './keys.js'
+import type { SigningOptions } from './keys.js'
 
 /** The complete configuration of the example, from its environment variables. */
 export interface Config {
@@ -8,48 +10,52 @@ export interface Config {
   readonly port: number
   /** The MongoDB to use; `undefined`: one is started. */
   readonly mongodbUri: string | undefined
-  /** HS256 secret of 32 bytes or more. */
-  readonly accessTokenSecret: string
+  /** What signs the access tokens. */
+  readonly signing: SigningOptions
   /** Whether the secret was made up, so that access tokens end with the process. */
   readonly hasRandomSecret: boolean
   readonly accessTokenTtlSeconds: number
   readonly snapshotTtlMs: number
+  /** Others whose access tokens are accepted. */
+  readonly trustedIssuers: readonly TrustedIssuer[]
 }
 
 const DAY_SECONDS = 86_400
-/** RFC 7518 3.2. */
-const MIN_SECRET_BYTES = 32
+const NO_TRUSTED_ISSUERS = 'write a JSON list of { issuer, audience, jwksUri, algorithms }'
 
-const schema = z.object({
-  PORT: whole(0, 65_535, 3_000),
-  MONGODB_URI: z
-    .string()
-    .refine(isMongodbUri, 'write the address of a MongoDB, as mongodb://127.0.0.1:27017/my_database')
-    .optional(),
-  ACCESS_TOKEN_SECRET: z
-    .string()
-    .refine(
-      secret => Buffer.byteLength(secret) >= MIN_SECRET_BYTES,
-      `write ${MIN_SECRET_BYTES} bytes or more; make them with: node -p "crypto.randomBytes(32).toString('base64url')"`,
-    )
-    .optional(),
-  ACCESS_TOKEN_TTL_SECONDS: whole(1, DAY_SECONDS, 30 * 60),
-  SNAPSHOT_TTL_MS: whole(1, DAY_SECONDS * 1000, 30 * 60 * 1000),
-})
+const schema = z
+  .object({
+    PORT: whole(0, 65_535, 3_000),
+    MONGODB_URI: z
+      .string()
+      .refine(isMongodbUri, 'write the address of a MongoDB, as mongodb://127.0.0.1:27017/my_database')
+      .optional(),
+    ACCESS_TOKEN_SECRET: secret.optional(),
+    ACCESS_TOKEN_JWK: privateJwk.optional(),
+    // What a trusted issuer must be is the package's to say, which names each wrong member.
+    TRUSTED_ISSUERS: json(NO_TRUSTED_ISSUERS).pipe(z.array(z.unknown(), NO_TRUSTED_ISSUERS)).default([]),
+    ACCESS_TOKEN_TTL_SECONDS: whole(1, DAY_SECONDS, 30 * 60),
+    SNAPSHOT_TTL_MS: whole(1, DAY_SECONDS * 1000, 30 * 60 * 1000),
+  })
+  .refine(given => given.ACCESS_TOKEN_SECRET === undefined || given.ACCESS_TOKEN_JWK === undefined, {
+    path: ['ACCESS_TOKEN_JWK'],
+    error: 'ACCESS_TOKEN_SECRET is set as well: set one of the two',
+  })
 
 /** Reads the environment; an empty variable counts as none. Throws an `Error` that names each wrong one. */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
   const result = schema.safeParse(given)
   if (!result.success) throw new Error(explain(result.error))
-  const { ACCESS_TOKEN_SECRET: secret, ...variables } = result.data
+  const { ACCESS_TOKEN_SECRET: givenSecret, ACCESS_TOKEN_JWK: key, ...variables } = result.data
   return {
     port: variables.PORT,
     mongodbUri: variables.MONGODB_URI,
-    accessTokenSecret: secret ?? randomBytes(MIN_SECRET_BYTES).toString('base64url'),
-    hasRandomSecret: secret === undefined,
+    signing: key ? { keys: [key] } : { secret: givenSecret ?? makeUpSecret() },
+    hasRandomSecret: key === undefined && givenSecret === undefined,
     accessTokenTtlSeconds: variables.ACCESS_TOKEN_TTL_SECONDS,
     snapshotTtlMs: variables.SNAPSHOT_TTL_MS,
+    trustedIssuers: variables.TRUSTED_ISSUERS as TrustedIssuer[],
   }
 }
 

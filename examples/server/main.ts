@@ -39,7 +39,7 @@ function sayWhatIsMadeUp({ hasRandomSecret }: Config): void {
   console.log(`alice@example.com, bob@example.com and carol@example.com have the password: ${PASSWORD}`)
   if (hasRandomSecret) {
     console.log(
-      'ACCESS_TOKEN_SECRET is not set: a random one is used, and access tokens end with this process.',
+      'Neither ACCESS_TOKEN_SECRET nor ACCESS_TOKEN_JWK is set: a random secret is used, and access tokens end with this process.',
     )
   }
 }

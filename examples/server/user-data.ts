@@ -7,14 +7,18 @@ import type { Profile } from './profile.js'
 export function createUserData(db: Db, config: Config) {
   const userData = createCustomUserData<Profile>({
     collection: db.collection('custom_user_data'),
-    secret: config.accessTokenSecret,
+    ...config.signing,
     issuer: 'https://auth.example.com',
     audience: 'https://api.example.com',
     accessTokenTtlSeconds: config.accessTokenTtlSeconds,
     snapshotTtlMs: config.snapshotTtlMs,
+    trustedIssuers: config.trustedIssuers,
   })
   userData.events.on('load_failed', ({ userId, code }) => {
     console.error(`The custom data of user ${userId} could not be loaded: ${code}`)
+  })
+  userData.events.on('key_set_failed', ({ issuer, error }) => {
+    console.error(`The keys of ${issuer} could not be read: ${error.message}`)
   })
   return userData
 }

@@ -33,6 +33,8 @@ const NOTHING_SET: Environment = {
   PORT: '0',
   MONGODB_URI: '',
   ACCESS_TOKEN_SECRET: '',
+  ACCESS_TOKEN_JWK: '',
+  TRUSTED_ISSUERS: '',
   ACCESS_TOKEN_TTL_SECONDS: '',
   SNAPSHOT_TTL_MS: '',
 }
