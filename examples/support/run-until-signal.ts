@@ -26,7 +26,10 @@ export function runUntilSignal(start: (lifecycle: Lifecycle) => Promise<void>): 
     // Under npm, Ctrl-C arrives twice: from the terminal, and passed on by npm.
     if (signal.aborted) return
     stopping.abort()
-    setTimeout(() => process.exit(exitCode), STOP_LIMIT_MS)
+    setTimeout(() => {
+      console.error('Ended by force: something did not stop in time.')
+      process.exit(exitCode)
+    }, STOP_LIMIT_MS)
     await Promise.race([started, wait(START_LIMIT_MS)])
     for (const stop of stops.reverse()) await attempt(stop)
     process.exit(exitCode)

@@ -11,16 +11,15 @@ import { runByNpm, runExample, signalGroup } from '../support/run-example.js'
 import type { RunningExample } from '../support/run-example.js'
 import { accepts, logIn, MAIN, STARTED_MONGOD, startServer } from './server-requests.js'
 
+/** What it says where it did not stop in order. */
+const BY_FORCE = 'Ended by force'
 /** To be gone within it, whatever was going on. */
 const STOP_MS = 5_000
 
 describe('the end of the server example', () => {
   it.each(['SIGINT', 'SIGTERM'] as const)('comes by %s, with exit code 0', async signal => {
     const { example } = await startServer()
-    const ended = example.ended()
-    example.process.kill(signal)
-    expect((await ended).exitCode).toBe(0)
-    expect((await ended).ms).toBeLessThan(STOP_MS)
+    await expectOrderlyEnd(example, () => example.process.kill(signal))
   })
 
   it('does not wait for connections that are kept alive, or that never sent anything', async () => {
@@ -31,9 +30,7 @@ describe('the end of the server example', () => {
     await once(response, 'end')
     const silent = connect(Number(new URL(url).port), '127.0.0.1')
     await once(silent, 'connect')
-    const { exitCode, ms } = await example.stop()
-    expect(exitCode).toBe(0)
-    expect(ms).toBeLessThan(STOP_MS)
+    await expectOrderlyEnd(example, () => example.process.kill())
     agent.destroy()
     silent.destroy()
   })
@@ -41,9 +38,7 @@ describe('the end of the server example', () => {
   it('comes also while it waits for a MongoDB that is away', async () => {
     const example = runExample(MAIN, { MONGODB_URI: 'mongodb://127.0.0.1:1/nothing' })
     await example.printed(/^Waiting for MongoDB/m)
-    const { exitCode, ms } = await example.stop()
-    expect(exitCode).toBe(0)
-    expect(ms).toBeLessThan(STOP_MS)
+    await expectOrderlyEnd(example, () => example.process.kill())
   })
 
   it('comes also while its mongod is being started', async () => {
@@ -93,10 +88,19 @@ async function expectNothingLeft(interrupt: (example: RunningExample) => void): 
   const [, , mongoPort] = await example.printed(STARTED_MONGOD)
   await logIn(url, 'alice@example.com')
   expect(await accepts(Number(mongoPort))).toBe(true)
-  const ended = example.ended()
-  interrupt(example)
-  expect((await ended).exitCode).toBe(0)
-  expect((await ended).ms).toBeLessThan(STOP_MS)
+  await expectOrderlyEnd(example, () => {
+    interrupt(example)
+  })
   expect(await accepts(Number(new URL(url).port))).toBe(false)
   expect(await accepts(Number(mongoPort))).toBe(false)
+}
+
+/** In time, with exit code 0, and without having to break anything off. */
+async function expectOrderlyEnd(example: RunningExample, interrupt: () => unknown): Promise<void> {
+  const ended = example.ended()
+  interrupt()
+  const { exitCode, ms } = await ended
+  expect(exitCode).toBe(0)
+  expect(ms).toBeLessThan(STOP_MS)
+  expect(example.output()).not.toContain(BY_FORCE)
 }

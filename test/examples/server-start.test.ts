@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { MongoClient } from 'mongodb'
 import request from 'supertest'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { seed } from '../../examples/server/seed.js'
 import { openNamedDatabase, runExample } from '../support/run-example.js'
 import { startTcpProxy } from '../support/tcp-proxy.js'
 import {
@@ -27,9 +28,19 @@ describe('the database of the server example', () => {
     expect(await db.collection('custom_user_data').countDocuments()).toBe(2)
   })
 
-  it('has each user once when two servers start at the same time', async () => {
+  it('is seeded once, and both serve, when two servers start at the same time', async () => {
     const { uri, db } = await openNamedDatabase()
     await Promise.all([startServer({ MONGODB_URI: uri }), startServer({ MONGODB_URI: uri })])
+    expect(await emails(db)).toEqual(['alice@example.com', 'bob@example.com', 'carol@example.com'])
+    expect(await db.collection('custom_user_data').countDocuments()).toBe(2)
+  })
+
+  it('has each user once however many seed it at once', async () => {
+    const { db } = await openNamedDatabase()
+    const seedAtOnce = () => Promise.allSettled([seed(db), seed(db), seed(db)])
+    await seedAtOnce()
+    await db.collection('custom_user_data').deleteMany({})
+    expect((await seedAtOnce()).map(({ status }) => status)).toContain('fulfilled')
     expect(await emails(db)).toEqual(['alice@example.com', 'bob@example.com', 'carol@example.com'])
     expect(await db.collection('custom_user_data').countDocuments()).toBe(2)
   })

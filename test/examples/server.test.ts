@@ -53,6 +53,15 @@ describe('the users of the server example', () => {
     expect(await greetingFor(url, bob.access_token)).toEqual({ greeting: 'Hello!' })
   })
 
+  it('keep the copy that belongs to their access token; a refresh gives a new one', async () => {
+    const { url, db } = await startServer()
+    const bob = await logIn(url, 'bob@example.com')
+    await db.collection('custom_user_data').updateOne({ role: 'admin' }, { $set: { language: 'de' } })
+    expect(await greetingFor(url, bob.access_token)).toEqual({ greeting: 'Bonjour !' })
+    const { body } = await post(url, 'refresh', { refresh_token: bob.refresh_token })
+    expect(await greetingFor(url, body.access_token)).toEqual({ greeting: 'Guten Tag!' })
+  })
+
   it('get one and the same answer to a wrong password and to an unknown email', async () => {
     const wrong = await post(url, 'login', { email: 'alice@example.com', password: 'wrong' })
     const unknown = await post(url, 'login', { email: 'nobody@example.com', password: PASSWORD })

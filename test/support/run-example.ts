@@ -103,7 +103,8 @@ function run([command = '', ...args]: string[], env: Environment, cleanUp: Clean
     for (;;) {
       const match = pattern.exec(output)
       if (match) return match
-      if (child.exitCode !== null) throw new Error(`It ended without printing ${String(pattern)}:\n${output}`)
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new Error(`It ended without printing ${String(pattern)}:\n${output}`)
       await Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data'), closed])
     }
   }
