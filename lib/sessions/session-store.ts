@@ -45,6 +45,15 @@ export interface SessionStore {
   ensureIndexes(): Promise<void>
 }
 
+/**
+ * One operation on the collection. `abort` goes into its options: without it the driver would go on trying
+ * after the deadline, and consume a token whose owner was told that nothing happened.
+ */
+type SessionOperation<T> = (
+  sessions: Collection<SessionDocument>,
+  abort: { readonly signal: AbortSignal },
+) => Promise<T>
+
 const INDEXES = [
   // Only cleans up: whether a session is over is decided by each query.
   { field: 'expiresAt', options: { name: 'session_expiry', expireAfterSeconds: 0 } },
@@ -63,9 +72,9 @@ export function createSessionStore(
   // Majority: a session that was answered must not be rolled back by a failover.
   const writeOptions = { ...PLAIN_BSON, writeConcern: { w: 'majority', wtimeoutMS: timeoutMs } } as const
 
-  async function run<T>(operation: (sessions: Collection<SessionDocument>) => Promise<T>): Promise<T> {
+  async function run<T>(operation: SessionOperation<T>): Promise<T> {
     try {
-      return await withDeadline(timeoutMs, async () => operation(await openCollection()))
+      return await withDeadline(timeoutMs, async signal => operation(await openCollection(), { signal }))
     } catch (cause) {
       throw asCustomUserDataError(cause) ?? unavailable(cause)
     }
@@ -81,21 +90,23 @@ export function createSessionStore(
 
   return {
     create: (sid, userId) =>
-      run(async sessions => {
+      run(async (sessions, abort) => {
         const refreshToken = createRefreshToken(sid, 0)
-        await sessions.insertOne(toDocument(userId, refreshToken, config, clock.now()), writeOptions)
+        const session = toDocument(userId, refreshToken, config, clock.now())
+        await sessions.insertOne(session, { ...writeOptions, ...abort })
         return refreshToken
       }),
     find: token =>
-      run(async sessions => {
+      run(async (sessions, abort) => {
         const found = await sessions.findOne(goodFor(token), {
           ...readOptions,
+          ...abort,
           projection: { _id: 0, userId: 1 },
         })
         return found ? { userId: found.userId } : undefined
       }),
     rotate: token =>
-      run(async sessions => {
+      run(async (sessions, abort) => {
         const successor = createRefreshToken(token.sid, token.generation + 1)
         const rotated = await sessions.updateOne(
           goodFor(token),
@@ -103,13 +114,17 @@ export function createSessionStore(
             $set: { current: hashRefreshToken(successor), rotatedAt: new Date(clock.now()) },
             $inc: { generation: 1 },
           },
-          writeOptions,
+          { ...writeOptions, ...abort },
         )
         return rotated.modifiedCount === 1 ? successor : undefined
       }),
     revoke: token =>
-      run(async sessions => {
-        await sessions.updateOne(goodFor(token), { $set: { revokedAt: new Date(clock.now()) } }, writeOptions)
+      run(async (sessions, abort) => {
+        await sessions.updateOne(
+          goodFor(token),
+          { $set: { revokedAt: new Date(clock.now()) } },
+          { ...writeOptions, ...abort },
+        )
       }),
     ensureIndexes: async () => ensureIndexes(await openCollection(), events),
   }
