@@ -45,7 +45,7 @@ describe('ready()', () => {
   })
 
   it('makes no index where a fit one is there, by whatever name', async () => {
-    await profiles().createIndex({ userId: 1 }, { name: 'theirs' })
+    await profiles().createIndexes([{ key: { userId: 1 }, name: 'theirs' }])
     await createTestUserData(database).ready()
     expect(await indexNames('custom_user_data')).toEqual(['_id_', 'theirs'])
   })
@@ -115,7 +115,7 @@ describe('where the database user may not make indexes', () => {
       'session_index_missing',
     ])
     expect(warnings[0]!.message).toContain(
-      'db.getCollection("custom_user_data").createIndex({"userId":1},{"name":"express_custom_user_data",',
+      'db.getCollection("custom_user_data").createIndex({"userId":1}, {"name":"express_custom_user_data",',
     )
     await restricted
       .db(`restricted_${password}`)
