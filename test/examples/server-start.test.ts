@@ -121,7 +121,7 @@ describe('the configuration of the server example', () => {
     await second.example.stop()
     const third = await startServer({ MONGODB_URI: uri })
     expect((await getMe(third.url, alice.access_token)).status).toBe(401)
-    expect(third.example.output()).toContain('ACCESS_TOKEN_SECRET is not set')
+    expect(third.example.output()).toContain('Neither ACCESS_TOKEN_SECRET nor ACCESS_TOKEN_JWK is set')
   })
 
   it('ends with exit code 1 and a clear message where the port is in use', async () => {
