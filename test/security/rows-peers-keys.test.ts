@@ -119,6 +119,7 @@ describe('the keys of a trusted issuer', () => {
       { ...rsaJwk, kid: 'rsa' },
       { ...createPublicKey(ec).export({ format: 'jwk' }), kid: 'ec' },
       { ...oct.export({ format: 'jwk' }), kid: 'oct' },
+      { ...rsa.export({ format: 'jwk' }), kid: 'private' },
       { ...createPublicKey(rsaKey(1024)).export({ format: 'jwk' }), kid: 'weak' },
     ]
     server = await serve((_req, res) => res.end(JSON.stringify({ keys })))
@@ -136,6 +137,7 @@ describe('the keys of a trusted issuer', () => {
     { kid: 'rsa', alg: 'RS512', key: rsa, status: 401 },
     { kid: 'ec', alg: 'ES256', key: ec, status: 401 },
     { kid: 'oct', alg: 'HS256', key: oct, status: 401 },
+    { kid: 'private', alg: 'RS256', key: rsa, status: 401 },
   ])('V12 a key that names no algorithm serves those that we name: $kid by $alg is $status', async row => {
     const { kid, alg, key, status } = row
     const token = forge({ alg, kid, key }, { claims: { iss: TRUSTED.issuer } })
@@ -144,7 +146,7 @@ describe('the keys of a trusted issuer', () => {
 
   it('V3 V12 those that are unfit or secret are named in a warning, once', () => {
     expect(warnings.map(({ code }) => code)).toEqual(['key_ignored'])
-    for (const kid of ['ec', 'oct', 'weak']) expect(warnings[0]!.message).toContain(`"${kid}"`)
+    for (const kid of ['ec', 'oct', 'private', 'weak']) expect(warnings[0]!.message).toContain(`"${kid}"`)
   })
 })
 

@@ -144,9 +144,15 @@ describe('who the user is', () => {
 })
 
 describe('what reaches MongoDB', () => {
-  const operators = [{ $ne: null }, { $regex: '' }, { $where: '1' }, ['alice'], { _bsontype: 'ObjectId' }]
+  const operators = [
+    { $ne: null },
+    { $regex: '' },
+    { $where: '1' },
+    ['alice'],
+    { _bsontype: 'ObjectId' },
+  ].map(operator => ({ operator }))
 
-  it.each(operators)('V20 V22 V31 V32 not %j of a login, in whichever field', async operator => {
+  it.each(operators)('V20 V22 V31 V32 not $operator of a login, in whichever field', async ({ operator }) => {
     const { post } = await createService(database)
     database.commands.clear()
     for (const body of [
@@ -161,7 +167,7 @@ describe('what reaches MongoDB', () => {
     expect(database.commands.named('find', 'aggregate', 'insert', 'update')).toHaveLength(0)
   })
 
-  it.each(operators)('V31 V32 not %j of a claim', async operator => {
+  it.each(operators)('V31 V32 not $operator of a claim', async ({ operator }) => {
     const { me } = await createService(database)
     database.commands.clear()
     expect((await me(forgeToken({ claims: { ...validClaims(), sub: operator } }))).status).toBe(401)
