@@ -1,126 +1,216 @@
-import { randomBytes } from 'node:crypto'
 import { MongoClient } from 'mongodb'
+import type { Collection } from 'mongodb'
+import { MongoMemoryServer } from 'mongodb-memory-server-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { WarningEvent } from 'express-custom-user-data'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { startMongod } from '../examples/support/start-mongod.js'
-import type { StartedMongod } from '../examples/support/start-mongod.js'
-import { openDatabase } from './support/database.js'
+import { findMongod } from '../examples/support/find-mongod.js'
+import { openDatabase, primaryAddress } from './support/database.js'
 import type { TestDatabase } from './support/database.js'
 import { loadCustomData } from './support/guarded-app.js'
+import { startTcpProxy } from './support/tcp-proxy.js'
+import type { TcpProxy } from './support/tcp-proxy.js'
 import { createTestUserData } from './support/user-data.js'
 
+type Options = Parameters<typeof createTestUserData>[1]
+
 let database: TestDatabase
+let collection: Collection
+let sessionCollection: Collection
+let collections = 0
 beforeAll(async () => {
   database = await openDatabase()
 })
-afterAll(() => database.close())
-beforeEach(async () => {
-  await database.db.dropDatabase()
-  database.commands.clear()
+beforeEach(() => {
+  collection = database.db.collection(`documents_${++collections}`)
+  sessionCollection = database.db.collection(`sessions_${collections}`)
 })
+afterAll(() => database.close())
 
-const profiles = () => database.db.collection('custom_user_data')
-const creations = () => database.commands.named('createIndexes').length
-const indexNames = async (name: string) =>
-  (await database.db.collection(name).indexes()).map(index => index.name)
+function createInstance(options: Options = {}) {
+  const userData = createTestUserData(database, { collection, sessionCollection, ...options })
+  const warnings: WarningEvent[] = []
+  userData.events.on('warning', warning => warnings.push(warning))
+  return { userData, warnings }
+}
+
+async function indexNames(of: Collection): Promise<unknown[]> {
+  return (await of.indexes()).map(({ name }) => name).sort()
+}
+
+function commandNames(): string[] {
+  return database.commands.map(({ name }) => name)
+}
 
 describe('ready()', () => {
   it('makes the indexes once, and then only pings', async () => {
-    const userData = createTestUserData(database)
+    const { userData } = createInstance()
     await userData.ready()
-    expect(await indexNames('custom_user_data')).toEqual(['_id_', 'express_custom_user_data'])
-    expect(await indexNames('sessions')).toEqual(['_id_', 'session_expiry', 'session_user'])
+    expect(await indexNames(collection)).toEqual(['_id_', 'express_custom_user_data'])
+    expect(await indexNames(sessionCollection)).toEqual(['_id_', 'session_expiry', 'session_user'])
     database.commands.clear()
-    await Promise.all([userData.ready(), userData.ready()])
-    expect(new Set(database.commands.map(({ name }) => name))).toEqual(new Set(['find']))
-  })
-
-  it("makes a plain index of simple collation on the user id, whatever the collection's own", async () => {
-    await database.db.createCollection('custom_user_data', { collation: { locale: 'en', strength: 2 } })
-    await createTestUserData(database).ready()
-    const index = (await profiles().indexes()).find(({ name }) => name === 'express_custom_user_data')
-    expect(index).toMatchObject({ key: { userId: 1 } })
-    expect(index).not.toHaveProperty('collation')
-    expect(index).not.toHaveProperty('unique')
-  })
-
-  it('makes no index where a fit one is there, by whatever name', async () => {
-    await profiles().createIndexes([{ key: { userId: 1 }, name: 'theirs' }])
-    await createTestUserData(database).ready()
-    expect(await indexNames('custom_user_data')).toEqual(['_id_', 'theirs'])
-  })
-
-  it('makes none for _id', async () => {
-    await profiles().insertOne({})
-    await createTestUserData(database, { userIdField: '_id' }).ready()
-    expect(await indexNames('custom_user_data')).toEqual(['_id_'])
-  })
-
-  it('makes a unique index that leaves documents without a user alone, where the team wants one', async () => {
-    await profiles().insertMany([{ note: 'no user' }, { note: 'none either' }, { userId: 'alice' }])
-    await createTestUserData(database, { uniqueUserId: true }).ready()
-    await expect(profiles().insertOne({ userId: 'alice' })).rejects.toThrow(/duplicate key/)
-    await profiles().insertOne({ note: 'no user' })
-  })
-
-  it('fails loudly where duplicates stand against the unique index, until they are gone', async () => {
-    await profiles().insertMany([
-      { _id: 1, userId: 'alice' },
-      { _id: 2, userId: 'alice' },
-    ] as never[])
-    const userData = createTestUserData(database, { uniqueUserId: true })
-    await expect(userData.ready()).rejects.toMatchObject({
-      code: 'user_id_index_conflict',
-      message: expect.stringMatching(/\$group.*createIndex\(/),
-    })
-    await profiles().deleteOne({ _id: 2 as never })
     await userData.ready()
+    await userData.ready()
+    expect(commandNames()).toEqual(['find', 'find'])
   })
 
-  it('is started by first use too', async () => {
-    const userData = createTestUserData(database)
+  it('makes them once, however many ask at the same time', async () => {
+    const { userData } = createInstance()
+    database.commands.clear()
+    await Promise.all(Array.from({ length: 10 }, () => userData.ready()))
+    expect(database.commands.named('createIndexes')).toHaveLength(3)
+  })
+
+  it('makes none where a suitable one is there', async () => {
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
+    await collection.createIndex({ userId: 1 }, { name: 'theirs' })
+    const { userData } = createInstance()
+    await userData.ready()
+    expect(await indexNames(collection)).toEqual(['_id_', 'theirs'])
+  })
+
+  it('makes a unique one by option, which leaves out documents without the field', async () => {
+    const { userData } = createInstance({ uniqueUserId: true })
+    await userData.ready()
+    const [, made] = await collection.indexes()
+    expect(made).toMatchObject({
+      unique: true,
+      partialFilterExpression: { userId: { $exists: true } },
+      key: { userId: 1 },
+    })
+  })
+
+  it('rejects where duplicates stand against it, says how to find them, and resolves once they are gone', async () => {
+    await collection.insertMany([{ userId: 'alice' }, { userId: 'alice' }, { userId: 'bob' }])
+    const { userData } = createInstance({ uniqueUserId: true })
+    const error: unknown = await userData.ready().catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'user_id_index_conflict' })
+    const { message } = error as Error
+    expect(message).toContain(collection.namespace)
+    expect(message).toContain('createIndex({"userId":1}')
+    const pipeline = [{ $group: { _id: '$userId', n: { $sum: 1 } } }, { $match: { n: { $gt: 1 } } }]
+    expect(message).toContain('$group: { _id: "$userId", n: { $sum: 1 } } }, { $match: { n: { $gt: 1 } } }')
+    expect(await collection.aggregate(pipeline).toArray()).toEqual([{ _id: 'alice', n: 2 }])
+    await collection.deleteOne({ userId: 'alice' })
+    await userData.ready()
+    expect(await indexNames(collection)).toContain('express_custom_user_data_unique')
+  })
+
+  it('need not be called: the first load starts what it does', async () => {
+    const { userData } = createInstance()
     await loadCustomData(userData, 'alice')
-    await vi.waitFor(async () => expect(await indexNames('sessions')).toHaveLength(3))
-    expect(creations()).toBeGreaterThan(0)
+    await vi.waitFor(async () => {
+      expect(await indexNames(collection)).toEqual(['_id_', 'express_custom_user_data'])
+      expect(await indexNames(sessionCollection)).toEqual(['_id_', 'session_expiry', 'session_user'])
+    })
+  })
+
+  it('has a conflict told by an event where nobody calls it, and users served', async () => {
+    await collection.insertMany([
+      { userId: 'alice', n: 1 },
+      { userId: 'alice', n: 2 },
+    ])
+    const { userData, warnings } = createInstance({ uniqueUserId: true })
+    expect(await loadCustomData(userData, 'alice')).toMatchObject({ n: 1 })
+    await vi.waitFor(() =>
+      expect(warnings).toContainEqual(expect.objectContaining({ code: 'user_id_index_conflict' })),
+    )
+  })
+
+  it('pings the primary, however the collection was opened', async () => {
+    const opened = database.db.collection(collection.collectionName, { readPreference: 'secondary' })
+    const { userData } = createInstance({ collection: opened })
+    await userData.ready()
+    await userData.ready()
   })
 })
 
-describe('where the database user may not make indexes', () => {
-  let mongod: StartedMongod
-  let restricted: MongoClient
-  const password = randomBytes(8).toString('hex')
+describe('ready() for a database user who may not create indexes', () => {
+  const PASSWORD = 'a password of the tests'
+  let server: MongoMemoryServer
+  let owner: MongoClient
+  let reader: MongoClient
   beforeAll(async () => {
-    mongod = await startMongod({ args: ['--setParameter', 'enableTestCommands=1'] })
-    restricted = new MongoClient(mongod.uri)
-  }, 60_000)
+    const extraUsers = [
+      { createUser: 'reader', pwd: PASSWORD, roles: [{ role: 'read', db: 'app' }], database: 'admin' },
+    ]
+    // Any version will do.
+    vi.stubEnv('MONGOMS_SYSTEM_BINARY_VERSION_CHECK', 'false')
+    server = await MongoMemoryServer.create({
+      binary: { systemBinary: await findMongod() },
+      instance: { storageEngine: 'wiredTiger', ip: '127.0.0.1' },
+      auth: { enable: true, customRootName: 'owner', customRootPwd: PASSWORD, extraUsers },
+    })
+    const connect = (username: string) =>
+      new MongoClient(server.getUri(), { auth: { username, password: PASSWORD }, authSource: 'admin' })
+    owner = connect('owner')
+    reader = connect('reader')
+    await owner
+      .db('app')
+      .collection('profiles')
+      .insertMany([
+        { _id: 'z', userId: 'alice', n: 1 },
+        { _id: 'a', userId: 'alice', n: 2 },
+      ] as object[])
+  })
   afterAll(async () => {
-    await restricted.close()
-    await mongod.stop()
+    await owner.close()
+    await reader.close()
+    await server.stop()
+    vi.unstubAllEnvs()
   })
 
-  it('it is ready all the same, and a warning has the command to run', async () => {
-    // As the server answers a user without the right: with the code of Unauthorized.
-    await restricted.db('admin').command({
-      configureFailPoint: 'failCommand',
-      mode: 'alwaysOn',
-      data: { failCommands: ['createIndexes'], errorCode: 13 },
-    })
-    const warnings: WarningEvent[] = []
-    const userData = createTestUserData({ db: restricted.db(`restricted_${password}`) })
-    userData.events.on('warning', warning => warnings.push(warning))
+  it('resolves, and warns with the command for somebody who may', async () => {
+    const profiles = reader.db('app').collection('profiles')
+    const sessions = reader.db('app').collection('sessions')
+    const { userData, warnings } = createInstance({ collection: profiles, sessionCollection: sessions })
     await userData.ready()
     expect(warnings.map(({ code }) => code)).toEqual([
       'user_id_index_missing',
       'session_index_missing',
       'session_index_missing',
     ])
-    expect(warnings[0]!.message).toContain(
-      'db.getCollection("custom_user_data").createIndex({"userId":1}, {"name":"express_custom_user_data",',
+    expect(warnings[0]?.message).toContain(
+      'db.getCollection("profiles").createIndex({"userId":1}, {"name":"express_custom_user_data","collation":{"locale":"simple"}})',
     )
-    await restricted
-      .db(`restricted_${password}`)
-      .collection('custom_user_data')
-      .insertOne({ userId: 'alice', n: 1 })
+    // Served all the same, the first inserted, and by the index as soon as somebody has made it.
+    expect(await loadCustomData(userData, 'alice')).toMatchObject({ n: 1 })
+    await owner
+      .db('app')
+      .collection('profiles')
+      // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
+      .createIndex({ userId: 1 }, { name: 'express_custom_user_data' })
     expect(await loadCustomData(userData, 'alice')).toMatchObject({ n: 1 })
   })
+})
+
+describe('ready() while MongoDB is away', () => {
+  let proxy: TcpProxy
+  let proxied: TestDatabase
+  beforeEach(async () => {
+    const { host, port } = await primaryAddress(database.client)
+    proxy = await startTcpProxy(host, port)
+    proxied = await openDatabase({ proxyPort: proxy.port, heartbeatFrequencyMS: 500 })
+  })
+  afterEach(async () => {
+    await proxy.restore()
+    await proxied.close()
+    await proxy.close()
+  })
+
+  it.each(['cut', 'pause'] as const)(
+    'rejects in about the time of a load after a %s, and resolves once it is back',
+    async fault => {
+      const userData = createTestUserData(proxied, { loadTimeoutMs: 300 })
+      proxy[fault]()
+      const began = performance.now()
+      await expect(userData.ready()).rejects.toThrow()
+      expect(performance.now() - began).toBeLessThan(2_000)
+      await proxy.restore()
+      await vi.waitFor(() => userData.ready(), { timeout: 10_000 })
+      proxy[fault]()
+      await expect(userData.ready()).rejects.toThrow()
+      await proxy.restore()
+      await vi.waitFor(() => userData.ready(), { timeout: 10_000 })
+    },
+  )
 })

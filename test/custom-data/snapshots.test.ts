@@ -1,273 +1,409 @@
-import type { AddressInfo } from 'node:net'
+import { get } from 'node:http'
 import type { Server } from 'node:http'
-import { connect } from 'node:net'
-import express from 'express'
-import type { CustomUserData } from 'express-custom-user-data'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Collection } from 'mongodb'
 import request from 'supertest'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { CustomUserData } from 'express-custom-user-data'
+import { createSnapshots } from '../../lib/custom-data/snapshots.js'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
 import { openDatabase, primaryAddress } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { bearerOf, createGuardedApp, listen } from '../support/guarded-app.js'
+import { heapGrowth } from '../support/heap.js'
 import { startTcpProxy } from '../support/tcp-proxy.js'
 import type { TcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
 
-const MINUTE_MS = 60_000
-const TTL_MS = 30 * MINUTE_MS
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
 
+let direct: TestDatabase
+let proxy: TcpProxy
+/** What the instance goes through. */
 let database: TestDatabase
+let documents: Collection
 let clock: ManualClock
 let userData: CustomUserData<Readonly<Record<string, unknown>>>
 let server: Server
+
 beforeAll(async () => {
-  database = await openDatabase()
-  await createTestUserData(database).ready()
+  direct = await openDatabase()
+  const { host, port } = await primaryAddress(direct.client)
+  proxy = await startTcpProxy(host, port)
+  database = await openDatabase({ proxyPort: proxy.port })
+  documents = direct.client.db(database.db.databaseName).collection('custom_user_data')
 })
-afterAll(() => database.close())
 beforeEach(async () => {
+  await documents.deleteMany()
+  await documents.insertOne({ userId: 'alice', n: 1 })
   clock = createManualClock()
-  userData = createTestUserData(database, { clock })
+  await start({})
+})
+afterEach(async () => {
+  await proxy.restore()
+  await stop()
+})
+afterAll(async () => {
+  await database.close()
+  await proxy.close()
+  await direct.close()
+})
+
+async function start(options: Parameters<typeof createTestUserData>[1]): Promise<void> {
+  userData = createTestUserData(database, { clock, loadTimeoutMs: 5_000, ...options })
+  userData.events.on('warning', () => undefined)
+  await userData.ready()
+  // Finds out what every instance finds out once.
+  await userData.verifyToken(bearerOf('warm-up', clock.now()).slice('Bearer '.length))
   server = await listen(createGuardedApp(userData))
-  await profiles().deleteMany({})
-  await profiles().insertOne({ userId: 'alice', version: 1 })
-  // The index is looked up once.
-  await getMe(bearerOf('nobody', clock.now()))
   database.commands.clear()
-})
-afterEach(() => {
+}
+
+async function stop(): Promise<void> {
+  await new Promise(resolve => server.close(resolve))
   userData.close()
-  server.close()
-})
+}
 
-const profiles = () => database.db.collection('custom_user_data')
-const getMe = (authorization: string, to: Server = server) =>
-  request(to).get('/me').set('Authorization', authorization)
-const versionFor = async (authorization: string) => (await getMe(authorization)).body.version as unknown
-const setVersion = (version: number) => profiles().updateOne({ userId: 'alice' }, { $set: { version } })
-const queries = () => database.commands.named('find', 'aggregate').length
-/** A token that outlives the copies bound to it. */
-const longLived = (sub = 'alice') =>
-  `Bearer ${forgeToken({ claims: { ...validClaims(sub, clock.now()), exp: clock.now() / 1000 + 86_400 } })}`
+async function restart(options: Parameters<typeof createTestUserData>[1]): Promise<void> {
+  await stop()
+  await start(options)
+}
 
-describe('a copy of custom data', () => {
-  it('serves for 30 minutes, and is then read anew by the next request', async () => {
-    const token = longLived()
-    expect(await versionFor(token)).toBe(1)
-    await setVersion(2)
-    clock.advance(TTL_MS - 1)
-    expect(await versionFor(token)).toBe(1)
-    clock.advance(2)
-    expect(await versionFor(token)).toBe(2)
+function me(authorization: string): request.Test {
+  return request(server).get('/me').set('Authorization', authorization)
+}
+
+async function dataOf(authorization: string): Promise<{ n?: number }> {
+  const { body } = await me(authorization).expect(200)
+  return body as { n?: number }
+}
+
+async function login(user: string): Promise<{ access: string; refresh: string; customData: { n?: number } }> {
+  const { body } = await request(server).post('/login').send({ user }).expect(200)
+  return {
+    access: `Bearer ${String(body.access_token)}`,
+    refresh: String(body.refresh_token),
+    customData: body.user.customData,
+  }
+}
+
+function change(n: number): Promise<unknown> {
+  return documents.updateOne({ userId: 'alice' }, { $set: { n } })
+}
+
+function queries(): number {
+  return database.commands.named('aggregate').length
+}
+
+/** A token that outlives several copies. */
+function longBearer(userId = 'alice'): string {
+  const claims = validClaims(userId, clock.now())
+  return `Bearer ${forgeToken({ claims: { ...claims, exp: clock.now() / 1_000 + 10 * 3_600 } })}`
+}
+
+describe('a copy', () => {
+  it('serves its token for 30 minutes, and is read again by the next request', async () => {
+    const token = longBearer()
+    expect(await dataOf(token)).toMatchObject({ n: 1 })
+    await change(2)
+    clock.advance(30 * MINUTE - 1)
+    expect(await dataOf(token)).toMatchObject({ n: 1 })
+    clock.advance(1)
+    expect(await dataOf(token)).toMatchObject({ n: 2 })
     expect(queries()).toBe(2)
   })
 
-  it('does not live longer for being read', async () => {
-    const token = longLived()
-    for (let minute = 0; minute <= 30; minute++) {
-      await getMe(token)
-      clock.advance(MINUTE_MS)
+  it('is 30 minutes old after 30 minutes, however often it was read', async () => {
+    const token = longBearer()
+    await dataOf(token)
+    await change(2)
+    for (let minute = 0; minute < 29; minute++) {
+      clock.advance(MINUTE)
+      expect(await dataOf(token)).toMatchObject({ n: 1 })
     }
-    await setVersion(2)
-    expect(await versionFor(token)).toBe(2)
+    clock.advance(MINUTE)
+    expect(await dataOf(token)).toMatchObject({ n: 2 })
   })
 
   it('costs nothing while its token is idle', async () => {
-    await getMe(longLived())
-    clock.advance(10 * TTL_MS)
+    const token = longBearer()
+    await dataOf(token)
+    clock.advance(5 * HOUR)
+    await wait(50)
     expect(queries()).toBe(1)
+    await dataOf(token)
+    expect(queries()).toBe(2)
   })
 
-  it('ends with its token: at exp and the tolerance', async () => {
+  it('never outlives its token and the clock tolerance', async () => {
+    const { exp } = validClaims('alice', clock.now())
     const token = bearerOf('alice', clock.now())
-    clock.advance(20 * MINUTE_MS)
-    await getMe(token)
-    clock.advance(10 * MINUTE_MS + 5_000 - 1)
-    expect((await getMe(token)).status).toBe(200)
+    clock.setWall(Number(exp) * 1_000 - MINUTE)
+    await dataOf(token)
+    clock.advance(MINUTE + 5_000 - 1)
+    await dataOf(token)
     clock.advance(1)
-    expect((await getMe(token)).status).toBe(401)
+    await me(token).expect(401)
     expect(queries()).toBe(1)
   })
 
-  it('ends with its token also where the wall clock was put forward, and never lives for ever', async () => {
+  it('is refused with its token at once when the wall clock is put forward, and serves on when it is not far', async () => {
     const token = bearerOf('alice', clock.now())
-    await getMe(token)
-    clock.setWall(clock.now() + 30 * MINUTE_MS + 5_000)
-    expect((await getMe(token)).status).toBe(401)
+    await dataOf(token)
+    clock.setWall(clock.now() + 10 * MINUTE)
+    await dataOf(token)
+    expect(queries()).toBe(1)
+    clock.setWall(clock.now() + HOUR)
+    await me(token).expect(401)
   })
 
-  it('is not older than 30 minutes also where the wall clock was put back', async () => {
-    const token = longLived()
-    await getMe(token)
-    await setVersion(2)
-    clock.advance(TTL_MS + 1)
-    clock.setWall(clock.now() - TTL_MS)
-    expect(await versionFor(token)).toBe(2)
+  it('is no younger for a wall clock that is put back', async () => {
+    const token = longBearer()
+    await dataOf(token)
+    await change(2)
+    clock.setWall(clock.now() - HOUR)
+    clock.advance(30 * MINUTE)
+    expect(await dataOf(token)).toMatchObject({ n: 2 })
   })
 
-  it('belongs to one token: two tokens of a user hold two, each as old as its own first request', async () => {
-    const [first, second] = [bearerOf('alice', clock.now()), bearerOf('alice', clock.now())]
-    expect(await versionFor(first)).toBe(1)
-    await setVersion(2)
-    expect(await versionFor(second)).toBe(2)
-    expect(await versionFor(first)).toBe(1)
+  it('belongs to one token: two tokens of a user can hold two', async () => {
+    const older = await login('alice')
+    await change(2)
+    const newer = await login('alice')
+    expect([older.customData.n, newer.customData.n]).toEqual([1, 2])
+    expect(await dataOf(older.access)).toMatchObject({ n: 1 })
+    expect(await dataOf(newer.access)).toMatchObject({ n: 2 })
+    expect(queries()).toBe(2)
   })
 
-  it('is made at login and at every refresh, so that the first request costs no query', async () => {
-    const login = await request(server).post('/login').send({ user: 'alice' })
-    await setVersion(2)
-    const refreshed = await request(server).post('/refresh').send({ refresh_token: login.body.refresh_token })
-    database.commands.clear()
-    expect(await versionFor(`Bearer ${login.body.access_token as string}`)).toBe(1)
-    expect(await versionFor(`Bearer ${refreshed.body.access_token as string}`)).toBe(2)
-    expect(queries()).toBe(0)
+  it('is read anew at each login and at each refresh, and serves the token that came of it', async () => {
+    const { access, refresh } = await login('alice')
+    await change(2)
+    const { body } = await request(server).post('/refresh').send({ refresh_token: refresh }).expect(200)
+    expect(body.user).toEqual({ id: 'alice', customData: expect.objectContaining({ n: 2 }) })
+    expect(queries()).toBe(2)
+    expect(await dataOf(`Bearer ${String(body.access_token)}`)).toMatchObject({ n: 2 })
+    expect(await dataOf(access)).toMatchObject({ n: 1 })
+    expect(queries()).toBe(2)
   })
 
-  it('of nothing is a copy too: a user without a document costs one query a token', async () => {
-    const token = bearerOf('carol', clock.now())
-    for (let round = 0; round < 100; round++) {
-      const answers = await Promise.all(Array.from({ length: 100 }, () => getMe(token)))
-      for (const { status, body } of answers) expect([status, body]).toEqual([200, {}])
+  it('is kept of users without a document, too: one query for many requests', async () => {
+    const token = bearerOf('nobody', clock.now())
+    for (let n = 0; n < 5; n++) expect(await dataOf(token)).toEqual({})
+    expect(queries()).toBe(1)
+    await documents.insertOne({ userId: 'nobody', n: 7 })
+    userData.invalidate('nobody')
+    expect(await dataOf(token)).toMatchObject({ n: 7 })
+  })
+
+  it('is never made of a failure: the next request tries again', async () => {
+    await restart({ maxDocumentBytes: 200 })
+    await documents.updateOne({ userId: 'alice' }, { $set: { big: 'x'.repeat(500) } })
+    const token = bearerOf('alice', clock.now())
+    for (const count of [1, 2]) {
+      await me(token).expect(500)
+      expect(queries()).toBe(count)
     }
-    expect(queries()).toBe(1)
+    await documents.updateOne({ userId: 'alice' }, { $unset: { big: 1 } })
+    expect(await dataOf(token)).toMatchObject({ n: 1 })
   })
 
-  it("is nobody else's: no handler can change what another request sees", async () => {
-    const app = express().use(userData.authenticate())
-    app.get('/', (req, res) => {
-      const user = userData.user(req) as { id: string; customData: object; claims: object }
-      const changes = [
-        () => ((user.customData as { version: number }).version = 9),
-        () => ((user.claims as { sub: string }).sub = 'mallory'),
-        () => Object.assign(user.customData, { admin: true }),
-        (): unknown => Object.setPrototypeOf(user.customData, { admin: true }) as unknown,
-      ]
-      for (const change of changes) expect(change).toThrow(TypeError)
-      user.id = 'mallory'
-      res.json(req.user)
-    })
+  it('is kept of so many tokens, and of others read again', async () => {
+    await restart({ maxSnapshots: 2 })
+    const tokens = ['alice', 'bob', 'eve'].map(user => bearerOf(user, clock.now()))
+    for (const token of tokens) await dataOf(token)
+    await dataOf(tokens[2]!)
+    expect(queries()).toBe(3)
+    await dataOf(tokens[0]!)
+    expect(queries()).toBe(4)
+  })
+
+  it('is served, though not kept, where it is larger than the cache', async () => {
+    await restart({ maxSnapshotBytes: 100 })
     const token = bearerOf('alice', clock.now())
-    await request(app).get('/').set('Authorization', token).expect(200)
-    const { body } = await request(app).get('/').set('Authorization', token).expect(200)
-    expect(await versionFor(token)).toBe(1)
-    expect(body.customData).not.toHaveProperty('admin')
+    for (const count of [1, 2]) {
+      expect(await dataOf(token)).toMatchObject({ n: 1 })
+      expect(queries()).toBe(count)
+    }
   })
 })
 
 describe('a load', () => {
-  it('is shared by all who wait: 1,000 requests with one cold token are one query', async () => {
+  it('is one for a thousand requests with a token that nobody has seen', async () => {
+    proxy.delay(20)
     const token = bearerOf('alice', clock.now())
-    const answers = await Promise.all(Array.from({ length: 1_000 }, () => getMe(token)))
-    for (const { body } of answers) expect(body.version).toBe(1)
+    const answers = await Promise.all(Array.from({ length: 1_000 }, () => me(token)))
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
     expect(queries()).toBe(1)
   })
 
-  it("is one for each token, also where they are one user's", async () => {
-    const tokens = Array.from({ length: 20 }, () => bearerOf('alice', clock.now()))
-    await Promise.all(tokens.flatMap(token => [getMe(token), getMe(token)]))
+  it('is one for each of a user’s tokens', async () => {
+    await Promise.all(Array.from({ length: 20 }, () => dataOf(bearerOf('alice', clock.now()))))
     expect(queries()).toBe(20)
   })
-})
 
-describe('a load that takes its time', () => {
-  let proxy: TcpProxy
-  let slow: TestDatabase
-  let far: CustomUserData<Readonly<Record<string, unknown>>>
-  let farServer: Server
-  beforeEach(async () => {
-    const { host, port } = await primaryAddress(database.client)
-    proxy = await startTcpProxy(host, port)
-    slow = await openDatabase({ proxyPort: proxy.port })
-    await slow.db.collection('custom_user_data').insertOne({ userId: 'alice', version: 1 })
-    far = createTestUserData(slow, { clock })
-    farServer = await listen(createGuardedApp(far))
-    await far.ready()
-    await getMe(bearerOf('nobody', clock.now()), farServer)
-    slow.commands.clear()
+  it('that fails is an error for all who share it, and for nobody after', async () => {
+    await restart({ loadTimeoutMs: 200 })
+    const token = bearerOf('alice', clock.now())
+    proxy.pause()
+    const answers = await Promise.all(Array.from({ length: 20 }, () => me(token)))
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]))
+    expect(queries()).toBe(1)
+    proxy.resume()
+    expect(await dataOf(token)).toMatchObject({ n: 1 })
   })
-  afterEach(async () => {
-    far.close()
-    farServer.close()
-    await proxy.restore()
-    await slow.close()
-    await proxy.close()
-  })
-  const loads = () => slow.commands.named('aggregate')
-  const update = (version: number) =>
-    database.client
-      .db(slow.db.databaseName)
-      .collection('custom_user_data')
-      .updateOne({ userId: 'alice' }, { $set: { version } })
 
-  it('that began before an invalidation is repeated for those who wait, and its data is never kept', async () => {
+  it('goes on for the others when a client that shares it goes away', async () => {
+    const token = bearerOf('alice', clock.now())
+    proxy.pause()
+    const { port } = server.address() as AddressInfo
+    const options = { port, host: '127.0.0.1', path: '/me', headers: { authorization: token } }
+    const leaving = get(options).on('error', () => undefined)
+    await vi.waitFor(() => expect(queries()).toBe(1))
+    const staying = Promise.all([dataOf(token), dataOf(token)])
+    leaving.destroy()
+    await wait(50)
+    proxy.resume()
+    expect(await staying).toMatchObject([{ n: 1 }, { n: 1 }])
+    expect(queries()).toBe(1)
+  })
+
+  it('is repeated when its user is invalidated meanwhile: who waits gets the newer data, and the older is never kept', async () => {
     const token = bearerOf('alice', clock.now())
     proxy.delay(300)
-    const waiting = getMe(token, farServer).then(({ body }) => body.version as unknown)
-    await vi.waitFor(() => expect(loads()).toHaveLength(1))
-    // The first answer is on its way already, with what was true before.
-    await new Promise(resolve => setTimeout(resolve, 100))
-    await update(2)
-    far.invalidate('alice')
-    expect(await waiting).toBe(2)
-    expect(loads()).toHaveLength(2)
-    expect((await getMe(token, farServer)).body.version).toBe(2)
-    expect(loads()).toHaveLength(2)
-  })
-
-  it('goes on for the others when one client goes away', async () => {
-    const token = bearerOf('alice', clock.now())
-    proxy.delay(200)
-    const { port } = farServer.address() as AddressInfo
-    const leaving = connect(port, '127.0.0.1')
-    leaving.write(`GET /me HTTP/1.1\r\nHost: a\r\nAuthorization: ${token}\r\n\r\n`)
-    await vi.waitFor(() => expect(loads()).toHaveLength(1))
-    const staying = getMe(token, farServer).then(({ body }) => body.version as unknown)
-    leaving.destroy()
-    expect(await staying).toBe(1)
-    expect(loads()).toHaveLength(1)
-  })
-
-  it('is not remembered when it failed: the next request tries again', async () => {
-    const token = bearerOf('alice', clock.now())
-    proxy.cut()
-    expect((await getMe(token, farServer)).status).toBe(503)
-    await proxy.restore()
-    await vi.waitFor(async () => expect((await getMe(token, farServer)).status).toBe(200), {
-      timeout: 10_000,
-    })
-  })
-})
-
-describe('invalidate()', () => {
-  it('has the next request with any token of the user read anew, and of no other user', async () => {
-    const tokens = [bearerOf('alice', clock.now()), bearerOf('alice', clock.now())]
-    const other = bearerOf('bob', clock.now())
-    for (const token of [...tokens, other]) await getMe(token)
-    await setVersion(2)
+    const waiting = Promise.all(Array.from({ length: 10 }, () => dataOf(token)))
+    await vi.waitFor(() => expect(queries()).toBe(1))
+    await wait(150)
+    // The first query has read by now, and its answer is on the way.
+    await change(2)
     userData.invalidate('alice')
-    database.commands.clear()
-    for (const token of tokens) expect(await versionFor(token)).toBe(2)
-    await getMe(other)
+    const late = dataOf(token)
+    expect(new Set((await waiting).map(({ n }) => n))).toEqual(new Set([2]))
+    expect(await late).toMatchObject({ n: 2 })
+    expect(queries()).toBe(2)
+    expect(await dataOf(token)).toMatchObject({ n: 2 })
     expect(queries()).toBe(2)
   })
 
-  it('makes a document that was made after the token visible at once', async () => {
-    const token = bearerOf('carol', clock.now())
-    expect((await getMe(token)).body).toEqual({})
-    await profiles().insertOne({ userId: 'carol', version: 3 })
-    expect((await getMe(token)).body).toEqual({})
-    userData.invalidate('carol')
-    expect(await versionFor(token)).toBe(3)
+  it('of a login is repeated, too', async () => {
+    proxy.delay(300)
+    const waiting = login('alice')
+    await vi.waitFor(() => expect(queries()).toBe(1))
+    await wait(150)
+    await change(2)
+    userData.invalidate('alice')
+    const { access, customData } = await waiting
+    expect(customData).toMatchObject({ n: 2 })
+    proxy.delay(0)
+    expect(await dataOf(access)).toMatchObject({ n: 2 })
+    expect(await database.db.collection('sessions').countDocuments({ userId: 'alice' })).toBeGreaterThan(0)
+  })
+
+  it('is not repeated when another user is invalidated', async () => {
+    const token = bearerOf('alice', clock.now())
+    proxy.delay(100)
+    const waiting = dataOf(token)
+    await vi.waitFor(() => expect(queries()).toBe(1))
+    userData.invalidate('bob')
+    await waiting
+    expect(queries()).toBe(1)
+  })
+
+  it('that is overtaken again and again is unavailable in the end', async () => {
+    const everChanging = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: (value: unknown) => {
+          clock.advance(2_000)
+          userData.invalidate('alice')
+          return { value: value as Record<string, unknown> }
+        },
+      },
+    } as const
+    await restart({ schema: everChanging })
+    const { body } = await me(bearerOf('alice', clock.now())).expect(503).expect('Retry-After', '1')
+    expect(body.code).toBe('custom_data_unavailable')
+    expect(queries()).toBe(3)
+  })
+})
+
+describe('an invalidation', () => {
+  it('is seen by the next request of each of the user’s tokens, and of no one else', async () => {
+    const tokens = [longBearer(), longBearer(), longBearer('bob')]
+    for (const token of tokens) await dataOf(token)
+    await change(2)
+    userData.invalidate('alice')
+    expect(await Promise.all(tokens.map(dataOf))).toMatchObject([{ n: 2 }, { n: 2 }, {}])
+    expect(queries()).toBe(5)
+  })
+
+  it('costs nothing for users of whom nothing is held', async () => {
+    const growth = await heapGrowth(() => {
+      for (let n = 0; n < 100_000; n++) userData.invalidate(`user-${n}`)
+    })
+    expect(growth).toBeLessThan(1024 * 1024)
+  })
+})
+
+describe('what is held of users', () => {
+  it('is let go of after loads that fail, that succeed and that are overtaken', async () => {
+    const found = { data: {}, exists: true, documentId: 1, size: 100 }
+    const bounds = { snapshotTtlMs: HOUR, maxSnapshots: 10, maxSnapshotBytes: 1_000_000, loadTimeoutMs: 1 }
+    const load = (userId: string) =>
+      userId.startsWith('failing') ? Promise.reject(new Error('no')) : Promise.resolve(found)
+    const snapshots = createSnapshots(bounds, { load }, clock)
+    const bind = (userId: string) => {
+      const binding = { cacheKey: userId, userId, claims: {}, signedBy: undefined, expiresAt: undefined }
+      return snapshots.loadFor(binding).catch(() => undefined)
+    }
+    const growth = await heapGrowth(async () => {
+      for (let n = 0; n < 20_000; n++) {
+        await bind(`failing-${n}`)
+        await bind(`evicted-${n}`)
+        const overtaken = bind(`overtaken-${n}`)
+        snapshots.invalidate(`overtaken-${n}`)
+        await overtaken
+      }
+    })
+    expect(growth).toBeLessThan(1024 * 1024)
+    expect(snapshots.find('evicted-19999')).toBeDefined()
   })
 })
 
 describe('close()', () => {
-  it('empties the cache and refuses new loads with 503', async () => {
+  it('empties the cache, and has what comes later refused as unavailable', async () => {
     const token = bearerOf('alice', clock.now())
-    await getMe(token)
+    const { refresh } = await login('alice')
+    await dataOf(token)
     userData.close()
-    const { status, body } = await getMe(token)
-    expect([status, body.code]).toEqual([503, 'closed'])
+    const { body } = await me(token).expect(503).expect('Retry-After', '1')
+    expect(body.code).toBe('closed')
+    const answers = await Promise.all([
+      request(server).post('/login').send({ user: 'alice' }).expect(503),
+      request(server).post('/refresh').send({ refresh_token: refresh }).expect(503),
+    ])
+    expect(answers.map(({ body: { error } }): unknown => error)).toEqual([
+      'temporarily_unavailable',
+      'temporarily_unavailable',
+    ])
+  })
+
+  it('lets loads that are under way end, and keeps none of them', async () => {
+    const token = bearerOf('alice', clock.now())
+    proxy.delay(100)
+    const waiting = dataOf(token)
+    await vi.waitFor(() => expect(queries()).toBe(1))
+    userData.close()
+    expect(await waiting).toMatchObject({ n: 1 })
+    await me(token).expect(503)
+  })
+
+  it('may be called twice', () => {
+    userData.close()
+    userData.close()
   })
 })
