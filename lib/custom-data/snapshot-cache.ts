@@ -65,7 +65,6 @@ export function createSnapshotCache(
     max: config.maxSnapshots,
     maxSize: config.maxSnapshotBytes,
     sizeCalculation: ({ snapshot }) => ENTRY_OVERHEAD_BYTES + HEAP_PER_BSON_BYTE * snapshot.size,
-    // Age is measured by the injected monotonic clock, at each look.
     perf: { now: () => clock.monotonic() },
     ttlResolution: 0,
     dispose: ({ snapshot }) => {
@@ -75,10 +74,13 @@ export function createSnapshotCache(
   return {
     get(cacheKey) {
       const entry = entries.get(cacheKey)
-      return entry !== undefined && isServable(entry, clock.now()) ? entry : undefined
+      // Looked at on every hit: lru-cache's own TTL ends a tick late, and knows nothing of the wall clock.
+      return entry && isValid(entry) && remainingMs(entry, config.snapshotTtlMs, clock) > 0
+        ? entry
+        : undefined
     },
     set(entry) {
-      if (!isServable(entry, clock.now())) return
+      if (!isValid(entry)) return
       const ttl = remainingMs(entry, config.snapshotTtlMs, clock)
       // lru-cache takes 0, NaN and Infinity for "for ever".
       if (!Number.isFinite(ttl) || ttl <= 0) return
@@ -92,15 +94,11 @@ export function createSnapshotCache(
   }
 }
 
-/** Wall-clock expiry is checked on every hit: a TTL cannot know that the clock was put right. */
-function isServable({ binding, snapshot }: BoundSnapshot, now: number): boolean {
-  return (
-    snapshot.generation.current &&
-    (binding.expiresAt === undefined || now < binding.expiresAt) &&
-    binding.signedBy?.retired !== true
-  )
+function isValid({ binding, snapshot }: BoundSnapshot): boolean {
+  return snapshot.generation.current && binding.signedBy?.retired !== true
 }
 
+/** Age by the monotonic clock, the token's end by the wall clock, which may be put right at any time. */
 function remainingMs({ binding, snapshot }: BoundSnapshot, snapshotTtlMs: number, clock: Clock): number {
   const untilOld = snapshotTtlMs - (clock.monotonic() - snapshot.loadedAt)
   return binding.expiresAt === undefined ? untilOld : Math.min(untilOld, binding.expiresAt - clock.now())

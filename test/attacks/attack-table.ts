@@ -1,0 +1,15 @@
+import type { Attack } from './attack.js'
+import { attacksOnAlgorithms } from './attacks-on-algorithms.js'
+import { attacksOnClaims } from './attacks-on-claims.js'
+import { attacksOnHeaders } from './attacks-on-headers.js'
+import { attacksOnRequests } from './attacks-on-requests.js'
+import { attacksOnSpelling } from './attacks-on-spelling.js'
+
+/** Every attack on the guard: what our tests refuse, and what `npm run compare` runs against others. */
+export const attackTable: readonly Attack[] = [
+  ...attacksOnRequests,
+  ...attacksOnAlgorithms,
+  ...attacksOnHeaders,
+  ...attacksOnClaims,
+  ...attacksOnSpelling,
+]

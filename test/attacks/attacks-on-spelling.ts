@@ -1,0 +1,127 @@
+import { tokenAttack } from './attack.js'
+import type { Attack } from './attack.js'
+import type { AttackContext } from './context.js'
+import { claimsText, encode, forge, partsOf, signAs } from './forge.js'
+
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+
+/** RFC 8725bis 3.14, RFC 7515 2: one token, one spelling. */
+const spellings = [
+  tokenAttack('B15', '= at the end', context => `${forge(context)}=`),
+  tokenAttack('B15', '== at the end', context => `${forge(context)}==`),
+  tokenAttack('B15', '= in the header', context => respelled(context, header => `${header}=`), {
+    expected: 400,
+  }),
+  tokenAttack('B15', 'a space inside', context => forge(context).replace('.', '. '), { expected: 400 }),
+  tokenAttack('B15', 'a tab inside', context => forge(context).replace('.', '.\t'), { expected: 400 }),
+  tokenAttack('B15', 'a line break inside', context => forge(context).replace('.', '.\r\n '), {
+    expected: 400,
+  }),
+  tokenAttack('B15', 'a NUL at the end', context => `${forge(context)}\0`, { expected: 400 }),
+  tokenAttack('B15', 'a letter outside ASCII', context => `${forge(context)}\u00e9`, { expected: 400 }),
+  tokenAttack('B15', 'a percent escape', context => forge(context).replace('.', '%2E'), { expected: 400 }),
+  tokenAttack('B15', '~ at the end', context => `${forge(context)}~`),
+  tokenAttack('B15', 'a dot at the end', context => `${forge(context)}.`),
+  tokenAttack('B15', 'a dot at the start', context => `.${forge(context)}`),
+  tokenAttack('B15', 'a fourth part', context => `${forge(context)}.AAAA`),
+  tokenAttack('B15', 'one part', context => partsOf(forge(context))[0]),
+  tokenAttack('B15', 'plain base64', plainBase64),
+  tokenAttack('B15', 'JSON, flattened', flattened, { expected: 400 }),
+  tokenAttack('B15', 'JSON, flattened, in base64url', context => encode(flattened(context))),
+]
+
+const unusedBits = [
+  tokenAttack('T7', 'unused bits set in the signature', context => {
+    const [header, payload, signature] = partsOf(forge(context))
+    return [header, payload, withUnusedBits(signature)].join('.')
+  }),
+  tokenAttack('T7', 'unused bits set in the header, signed so', context =>
+    respelled(context, withUnusedBits),
+  ),
+  tokenAttack('T7', 'unused bits set in the payload, signed so', context =>
+    respelled(context, header => header, withUnusedBits),
+  ),
+]
+
+/** The victim was served before, so a copy is cached under the victim's token. */
+const nearVictims = [
+  tokenAttack(
+    'V8',
+    "a cached victim's header and payload, signature of another token",
+    ({ victimToken, ...context }) => {
+      const [header, payload] = partsOf(victimToken)
+      return [header, payload, partsOf(forge(context))[2]].join('.')
+    },
+  ),
+  tokenAttack('V8', "a cached victim's token, first bit of the signature flipped", ({ victimToken }) => {
+    const [header, payload, signature] = partsOf(victimToken)
+    return [header, payload, withFlippedBit(signature)].join('.')
+  }),
+  tokenAttack('V8', "a cached victim's token, unused bits set", ({ victimToken }) => {
+    const [header, payload, signature] = partsOf(victimToken)
+    return [header, payload, withUnusedBits(signature)].join('.')
+  }),
+  tokenAttack('V8', "a cached victim's signature under other claims", ({ victimToken, ...context }) => {
+    const [header, payload] = partsOf(forge(context))
+    return [header, payload, partsOf(victimToken)[2]].join('.')
+  }),
+  tokenAttack('V8', "a cached victim's token and a =", ({ victimToken }) => `${victimToken}=`),
+]
+
+const sizes = [
+  tokenAttack(
+    'B15',
+    '12 kB of valid token',
+    context => forge(context, { claims: { pad: 'p'.repeat(9_000) } }),
+    {
+      isBeyondPeers: true,
+    },
+  ),
+  tokenAttack('B15', '64 kB of letters', () => 'A'.repeat(64 * 1024)),
+  tokenAttack('B15', '64 kB of dots', () => '.'.repeat(64 * 1024)),
+  tokenAttack('B15', '64 kB of signature', context => `${forge(context)}${'A'.repeat(64 * 1024)}`),
+]
+
+/** The token's text itself. */
+export const attacksOnSpelling: readonly Attack[] = [...spellings, ...unusedBits, ...nearVictims, ...sizes]
+
+/** A token whose parts are spelled otherwise, with the server's signature over that spelling. */
+function respelled(
+  context: AttackContext,
+  respellHeader: (header: string) => string,
+  respellPayload = (payload: string) => payload,
+): string {
+  const header = encode(textWithUnusedBits({ alg: context.alg, typ: 'at+jwt', kid: context.kid }))
+  const payload = encode(textWithUnusedBits(JSON.parse(claimsText()) as object))
+  const signingInput = `${respellHeader(header)}.${respellPayload(payload)}`
+  return `${signingInput}.${signAs(context.alg, context.key, signingInput).toString('base64url')}`
+}
+
+/** JSON whose last character in base64url has bits to spare. */
+function textWithUnusedBits(value: object): string {
+  const text = JSON.stringify(value)
+  return text.length % 3 === 0 ? `${text} ` : text
+}
+
+/** The same bytes, spelled otherwise: 2 or 4 bits of the last character mean nothing. */
+function withUnusedBits(part: string): string {
+  return part.slice(0, -1) + (BASE64URL[BASE64URL.indexOf(part.slice(-1)) + 1] ?? '')
+}
+
+function withFlippedBit(part: string): string {
+  const bytes = Buffer.from(part, 'base64url')
+  bytes[0]! ^= 1
+  return bytes.toString('base64url')
+}
+
+/** Both alphabets' own characters are in it. */
+function plainBase64(context: AttackContext): string {
+  const token = forge(context, { payload: claimsText({ pad: '???>>>???>>>???>>>' }) })
+  return token.replaceAll('-', '+').replaceAll('_', '/')
+}
+
+/** RFC 7515 7.2.2. */
+function flattened(context: AttackContext): string {
+  const [header, payload, signature] = partsOf(forge(context))
+  return JSON.stringify({ payload, protected: header, signature })
+}

@@ -1,0 +1,45 @@
+import { connect } from 'node:net'
+import type { AttackRequest } from './attack.js'
+
+/** An answer as it came over the wire. */
+export interface RawAnswer {
+  readonly status: number
+  /** By lower-case name; of several, the last. */
+  readonly headers: Readonly<Record<string, string>>
+  /** All of it, headers included. */
+  readonly text: string
+}
+
+const TIMEOUT_MS = 10_000
+
+/** Sends a request byte for byte to a port of this machine, and reads until the server closes. */
+export async function sendRaw(port: number, request: AttackRequest): Promise<RawAnswer> {
+  const text = await exchange(port, toBytes(request))
+  const [head = ''] = text.split('\r\n\r\n', 1)
+  const [statusLine = '', ...lines] = head.split('\r\n')
+  return { status: Number(statusLine.split(' ')[1]), headers: toHeaders(lines), text }
+}
+
+function toBytes({ method = 'GET', path = '/', headers, body = '' }: AttackRequest): Buffer {
+  const length = `Content-Length: ${Buffer.byteLength(body)}`
+  const lines = [`${method} ${path} HTTP/1.1`, 'Host: localhost', 'Connection: close', length, ...headers]
+  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body}`)
+}
+
+function toHeaders(lines: readonly string[]): Record<string, string> {
+  const pairs = lines.map(line => /^([^:]+):\s*(.*)$/.exec(line) ?? [])
+  return Object.fromEntries(pairs.map(([, name = '', value = '']) => [name.toLowerCase(), value]))
+}
+
+function exchange(port: number, bytes: Buffer): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes))
+    socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error('The server did not answer in time.')))
+    socket.on('data', chunk => chunks.push(chunk))
+    socket.on('error', reject)
+    socket.on('close', () => {
+      resolve(Buffer.concat(chunks).toString())
+    })
+  })
+}

@@ -1,0 +1,222 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { createSnapshotCache } from '../../lib/custom-data/snapshot-cache.js'
+import type { BoundSnapshot, SnapshotBinding, SnapshotCache } from '../../lib/custom-data/snapshot-cache.js'
+import { createUserGenerations } from '../../lib/custom-data/user-generations.js'
+import type { UserGenerations } from '../../lib/custom-data/user-generations.js'
+import { createManualClock } from '../support/clock.js'
+import type { ManualClock } from '../support/clock.js'
+
+const TTL_MS = 30 * 60 * 1000
+const BOUNDS = { snapshotTtlMs: TTL_MS, maxSnapshots: 10, maxSnapshotBytes: 1_000_000 }
+
+let clock: ManualClock
+let generations: UserGenerations
+let cache: SnapshotCache
+beforeEach(() => {
+  clock = createManualClock()
+  useBounds({})
+})
+
+function useBounds(bounds: Partial<typeof BOUNDS>): void {
+  generations = createUserGenerations()
+  cache = createSnapshotCache({ ...BOUNDS, ...bounds }, generations, clock)
+}
+
+/** Keeps a copy as a load does: the generation is held until it is kept. */
+function keep(
+  cacheKey: string,
+  { size = 100, ...binding }: Partial<SnapshotBinding> & { size?: number } = {},
+): BoundSnapshot {
+  const userId = binding.userId ?? `user of ${cacheKey}`
+  const generation = generations.hold(userId)
+  const entry: BoundSnapshot = {
+    binding: { cacheKey, userId, claims: {}, signedBy: undefined, expiresAt: undefined, ...binding },
+    snapshot: { data: {}, exists: true, documentId: 1, size, generation, loadedAt: clock.monotonic() },
+  }
+  cache.set(entry)
+  generations.release(generation)
+  return entry
+}
+
+function holdersOf(entry: BoundSnapshot): number {
+  return entry.snapshot.generation.holders
+}
+
+describe('a cached copy', () => {
+  it('is found by its key alone', () => {
+    const entry = keep('a')
+    expect(cache.get('a')).toBe(entry)
+    expect(cache.get('b')).toBeUndefined()
+  })
+
+  it('is found until it is 30 minutes old, and then no more', () => {
+    keep('a')
+    clock.advance(TTL_MS - 1)
+    expect(cache.get('a')).toBeDefined()
+    clock.advance(1)
+    expect(cache.get('a')).toBeUndefined()
+  })
+
+  it('does not live longer for being read', () => {
+    keep('a')
+    for (let minute = 0; minute < 29; minute++) {
+      clock.advance(60_000)
+      expect(cache.get('a')).toBeDefined()
+    }
+    clock.advance(60_000)
+    expect(cache.get('a')).toBeUndefined()
+  })
+
+  it('is as old as its load, not as the moment it was kept', () => {
+    const entry = keep('a')
+    clock.advance(TTL_MS - 1_000)
+    generations.retain(entry.snapshot.generation)
+    cache.set({ ...entry, binding: { ...entry.binding, cacheKey: 'b' } })
+    clock.advance(999)
+    expect(cache.get('b')).toBeDefined()
+    clock.advance(1)
+    expect(cache.get('b')).toBeUndefined()
+  })
+
+  it('ends with its token', () => {
+    keep('a', { expiresAt: clock.now() + 60_000 })
+    clock.advance(59_999)
+    expect(cache.get('a')).toBeDefined()
+    clock.advance(1)
+    expect(cache.get('a')).toBeUndefined()
+  })
+
+  it('ends at once where the wall clock is put forward past the end of its token', () => {
+    keep('a', { expiresAt: clock.now() + 60_000 })
+    clock.setWall(clock.now() + 3_600_000)
+    expect(cache.get('a')).toBeUndefined()
+  })
+
+  it('lives no longer for a wall clock that is put back', () => {
+    keep('a', { expiresAt: clock.now() + 60_000 })
+    keep('b')
+    clock.setWall(clock.now() - 3_600_000)
+    expect(cache.get('a')).toBeDefined()
+    clock.advance(60_001)
+    expect(cache.get('a')).toBeUndefined()
+    clock.advance(TTL_MS - 60_001)
+    expect(cache.get('b')).toBeUndefined()
+  })
+
+  it('does not end because the wall clock is put forward, where its token goes on', () => {
+    keep('a')
+    clock.setWall(clock.now() + 24 * 3_600_000)
+    expect(cache.get('a')).toBeDefined()
+  })
+
+  it.each([0, -1, -Infinity, NaN])('is never kept with an end that is not ahead: %s ms', remaining => {
+    const entry = keep('a', { expiresAt: clock.now() + remaining })
+    expect(cache.get('a')).toBeUndefined()
+    expect(holdersOf(entry)).toBe(0)
+  })
+
+  it('lives its 30 minutes at most where its token never ends', () => {
+    keep('a', { expiresAt: Infinity })
+    expect(cache.get('a')).toBeDefined()
+    clock.advance(TTL_MS)
+    expect(cache.get('a')).toBeUndefined()
+  })
+
+  it.each([0, NaN, Infinity])('never lives for ever, whatever the lifetime is set to: %s', snapshotTtlMs => {
+    useBounds({ snapshotTtlMs })
+    keep('a')
+    expect(cache.get('a')).toBeUndefined()
+  })
+
+  it('ends when its user is invalidated, and another of the user may be kept', () => {
+    keep('a', { userId: 'alice' })
+    keep('b', { userId: 'bob' })
+    generations.invalidate('alice')
+    expect(cache.get('a')).toBeUndefined()
+    expect(cache.get('b')).toBeDefined()
+    keep('a', { userId: 'alice' })
+    expect(cache.get('a')).toBeDefined()
+  })
+
+  it('is never kept when its user was invalidated meanwhile', () => {
+    const entry = keep('a')
+    generations.invalidate(entry.binding.userId)
+    cache.set(entry)
+    expect(cache.get('a')).toBeUndefined()
+  })
+
+  it('dies with the key that signed its token', () => {
+    const signedBy = { retired: false }
+    keep('a', { signedBy })
+    expect(cache.get('a')).toBeDefined()
+    signedBy.retired = true
+    expect(cache.get('a')).toBeUndefined()
+    keep('a', { signedBy })
+    expect(cache.get('a')).toBeUndefined()
+  })
+})
+
+describe('the cache', () => {
+  it('keeps so many copies, the last used ones', () => {
+    useBounds({ maxSnapshots: 2 })
+    const entries = ['a', 'b'].map(key => keep(key))
+    cache.get('a')
+    keep('c')
+    expect(['a', 'b', 'c'].filter(key => cache.get(key))).toEqual(['a', 'c'])
+    expect(entries.map(holdersOf)).toEqual([1, 0])
+  })
+
+  it('keeps so many bytes, counted well over what BSON takes', () => {
+    useBounds({ maxSnapshots: 1_000, maxSnapshotBytes: 100_000 })
+    const keys = Array.from({ length: 100 }, (_, n) => `key-${n}`)
+    for (const key of keys) keep(key, { size: 3_000 })
+    const kept = keys.filter(key => cache.get(key))
+    expect(kept.length).toBeGreaterThan(1)
+    expect(kept.length * 3_000).toBeLessThan(100_000 / 2)
+  })
+
+  it('bounds copies of nothing by bytes, too', () => {
+    useBounds({ maxSnapshots: 1_000, maxSnapshotBytes: 10_000 })
+    const keys = Array.from({ length: 100 }, (_, n) => `key-${n}`)
+    for (const key of keys) keep(key, { size: 0 })
+    expect(keys.filter(key => cache.get(key)).length).toBeLessThan(10)
+  })
+
+  it('does not take what is larger than it is, nor lose others by it', () => {
+    const small = keep('small')
+    const large = keep('large', { size: BOUNDS.maxSnapshotBytes })
+    expect(cache.get('large')).toBeUndefined()
+    expect(cache.get('small')).toBe(small)
+    expect([holdersOf(small), holdersOf(large)]).toEqual([1, 0])
+  })
+
+  it('serves no older copy in place of a newer one that is too large', () => {
+    const old = keep('a', { userId: 'alice' })
+    keep('a', { userId: 'alice', size: BOUNDS.maxSnapshotBytes })
+    expect(cache.get('a')).toBeUndefined()
+    expect(holdersOf(old)).toBe(0)
+  })
+
+  it('holds each user once for each copy, and lets go when a copy is replaced', () => {
+    const first = keep('a', { userId: 'alice' })
+    keep('b', { userId: 'alice' })
+    expect(holdersOf(first)).toBe(2)
+    keep('a', { userId: 'alice' })
+    keep('a', { userId: 'alice' })
+    expect(holdersOf(first)).toBe(2)
+  })
+
+  it('lets go of what has expired when it is looked for', () => {
+    const entry = keep('a')
+    clock.advance(TTL_MS + 1)
+    cache.get('a')
+    expect(holdersOf(entry)).toBe(0)
+  })
+
+  it('lets go of everything when it is cleared', () => {
+    const entries = ['a', 'b', 'c'].map(cacheKey => keep(cacheKey, { userId: 'alice' }))
+    cache.clear()
+    expect(cache.get('a')).toBeUndefined()
+    expect(entries.map(holdersOf)).toEqual([0, 0, 0])
+  })
+})

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest'
+import { createUserGenerations } from '../../lib/custom-data/user-generations.js'
+import { heapGrowth } from '../support/heap.js'
+
+describe('the generations of users', () => {
+  it('are one for each user while somebody holds it', () => {
+    const generations = createUserGenerations()
+    const alice = generations.hold('alice')
+    expect(generations.hold('alice')).toBe(alice)
+    expect(generations.hold('bob')).not.toBe(alice)
+    expect(alice).toEqual({ userId: 'alice', current: true, holders: 2 })
+  })
+
+  it('are forgotten when the last holder lets go', () => {
+    const generations = createUserGenerations()
+    const first = generations.hold('alice')
+    generations.retain(first)
+    generations.release(first)
+    expect(generations.hold('alice')).toBe(first)
+    generations.release(first)
+    generations.release(first)
+    expect(first.holders).toBe(0)
+    expect(generations.hold('alice')).not.toBe(first)
+  })
+
+  it('end with an invalidation, for all who hold them, and a new one begins', () => {
+    const generations = createUserGenerations()
+    const before = generations.hold('alice')
+    const bob = generations.hold('bob')
+    generations.invalidate('alice')
+    const after = generations.hold('alice')
+    expect([before.current, after.current, bob.current]).toEqual([false, true, true])
+  })
+
+  it('are not forgotten by a late release of one that has ended', () => {
+    const generations = createUserGenerations()
+    const before = generations.hold('alice')
+    generations.invalidate('alice')
+    const after = generations.hold('alice')
+    generations.release(before)
+    expect(generations.hold('alice')).toBe(after)
+    generations.invalidate('alice')
+    expect(after.current).toBe(false)
+  })
+
+  it('take users’ ids for what they are', () => {
+    const generations = createUserGenerations()
+    const hostile = ['__proto__', 'constructor', 'toString', 'hasOwnProperty']
+    for (const userId of hostile) generations.invalidate(userId)
+    expect(hostile.map(userId => generations.hold(userId).userId)).toEqual(hostile)
+  })
+
+  it('cost no memory for users of whom nothing is held', async () => {
+    const generations = createUserGenerations()
+    const growth = await heapGrowth(() => {
+      for (let n = 0; n < 100_000; n++) generations.invalidate(`unknown-${n}`)
+      for (let n = 0; n < 100_000; n++) generations.release(generations.hold(`gone-${n}`))
+      for (let n = 0; n < 100_000; n++) {
+        const generation = generations.hold(`ended-${n}`)
+        generations.invalidate(generation.userId)
+        generations.release(generation)
+      }
+    })
+    expect(growth).toBeLessThan(1024 * 1024)
+    // Used, so that it was there all the while.
+    expect(generations.hold('alice').holders).toBe(1)
+  })
+})

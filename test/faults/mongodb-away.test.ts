@@ -1,0 +1,239 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Server } from 'node:http'
+import { MongoClient } from 'mongodb'
+import request from 'supertest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { LoadFailedEvent } from 'express-custom-user-data'
+import { openDatabase, primaryAddress } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { bearerOf, createGuardedApp, listen } from '../support/guarded-app.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
+import type { TcpProxy } from '../support/tcp-proxy.js'
+import { createTestUserData } from '../support/user-data.js'
+
+const LOAD_TIMEOUT_MS = 300
+/** What a busy machine may add to a deadline; the driver's own is 30 s. */
+const MARGIN_MS = 2_000
+
+let direct: TestDatabase
+let proxy: TcpProxy
+let database: TestDatabase
+let server: Server
+let failures: LoadFailedEvent[]
+beforeAll(async () => {
+  direct = await openDatabase()
+})
+beforeEach(async () => {
+  const { host, port } = await primaryAddress(direct.client)
+  proxy = await startTcpProxy(host, port)
+  database = await openDatabase({ proxyPort: proxy.port, heartbeatFrequencyMS: 500 })
+  await database.db.collection('custom_user_data').insertOne({ userId: 'alice', n: 1 })
+  const userData = createTestUserData(database, { loadTimeoutMs: LOAD_TIMEOUT_MS, sessionTimeoutMs: 300 })
+  userData.events.on('warning', () => undefined)
+  failures = []
+  userData.events.on('load_failed', failure => failures.push(failure))
+  await userData.ready()
+  server = await listen(createGuardedApp(userData))
+})
+afterEach(async () => {
+  await proxy.restore()
+  await new Promise(resolve => server.close(resolve))
+  await database.close()
+  await proxy.close()
+})
+afterAll(() => direct.close())
+
+function me(authorization: string, at = server): request.Test {
+  return request(at).get('/me').set('Authorization', authorization)
+}
+
+function post(path: string, body: object): request.Test {
+  return request(server).post(path).send(body)
+}
+
+async function login(): Promise<{ access: string; refresh: string }> {
+  const { body } = await post('/login', { user: 'alice' }).expect(200)
+  return { access: `Bearer ${String(body.access_token)}`, refresh: String(body.refresh_token) }
+}
+
+async function expectUnavailable(test: request.Test): Promise<request.Response> {
+  const began = performance.now()
+  const response = await test
+  expect(performance.now() - began).toBeLessThan(LOAD_TIMEOUT_MS + MARGIN_MS)
+  expect(response.status).toBe(503)
+  expect(response.headers['retry-after']).toBe('1')
+  expect(response.headers).not.toHaveProperty('www-authenticate')
+  expect(response.text).not.toMatch(/mongo|ECONN|127\.0\.0\.1|timed? ?out/i)
+  return response
+}
+
+function sessionCount(): Promise<number> {
+  return direct.client.db(database.db.databaseName).collection('sessions').countDocuments()
+}
+
+async function untilServed(token: string, at = server): Promise<void> {
+  await vi.waitFor(() => me(token, at).expect(200), { timeout: 10_000 })
+}
+
+describe.each(['cut', 'pause'] as const)('while MongoDB is away, by a %s', fault => {
+  it('tokens with a copy are served as ever', async () => {
+    const token = bearerOf('alice')
+    await me(token).expect(200)
+    proxy[fault]()
+    for (let n = 0; n < 5; n++) {
+      const { body } = await me(token).expect(200)
+      expect(body).toMatchObject({ n: 1 })
+    }
+  })
+
+  it('other tokens are answered with 503 in time, never with 401 and never without data', async () => {
+    proxy[fault]()
+    const { body } = await expectUnavailable(me(bearerOf('alice')))
+    expect(body).toEqual({
+      type: 'urn:express-custom-user-data:error:custom_data_unavailable',
+      title: 'Custom data is unavailable for the moment',
+      status: 503,
+      code: 'custom_data_unavailable',
+    })
+    expect(failures).toMatchObject([{ userId: 'alice', code: 'custom_data_unavailable' }])
+  })
+
+  it('many more than loads may be in flight are answered in time, too', async () => {
+    proxy[fault]()
+    const answers = Array.from({ length: 200 }, () => expectUnavailable(me(bearerOf('alice'))))
+    expect(await Promise.all(answers)).toHaveLength(200)
+  })
+
+  it('tokens that are not valid are still refused with 401', async () => {
+    proxy[fault]()
+    await me('Bearer not.a.token').expect(401)
+    await request(server).get('/me').expect(401)
+  })
+
+  it('nothing is kept of what failed, and all is well without a restart once it is back', async () => {
+    const token = bearerOf('alice')
+    proxy[fault]()
+    await expectUnavailable(me(token))
+    await proxy.restore()
+    await untilServed(token)
+    const { body } = await me(token).expect(200)
+    expect(body).toMatchObject({ n: 1 })
+  })
+
+  it('a login is answered with 503, and leaves no session', async () => {
+    proxy[fault]()
+    const { body, headers } = await expectUnavailable(post('/login', { user: 'alice' }))
+    expect(body.error).toBe('temporarily_unavailable')
+    expect(headers['cache-control']).toBe('no-store')
+    await proxy.restore()
+    await untilServed(bearerOf('alice'))
+    expect(await sessionCount()).toBe(0)
+  })
+
+  it('a refresh is answered with 503, and its token is good once it is back', async () => {
+    const { refresh } = await login()
+    proxy[fault]()
+    for (let n = 0; n < 3; n++) {
+      const { body } = await expectUnavailable(post('/refresh', { refresh_token: refresh }))
+      expect(body.error).toBe('temporarily_unavailable')
+    }
+    await proxy.restore()
+    await untilServed(bearerOf('alice'))
+    await post('/refresh', { refresh_token: refresh }).expect(200)
+  })
+
+  it('a logout is answered with 503, for the session has not ended', async () => {
+    const { refresh } = await login()
+    proxy[fault]()
+    await expectUnavailable(post('/logout', { refresh_token: refresh }))
+    await proxy.restore()
+    await untilServed(bearerOf('alice'))
+    await post('/logout', { refresh_token: refresh }).expect(204)
+    await post('/refresh', { refresh_token: refresh }).expect(400)
+  })
+})
+
+describe('a refresh whose load fails', () => {
+  it('consumes nothing, whatever the reason', async () => {
+    const documents = database.db.collection('custom_user_data')
+    const { refresh } = await login()
+    await documents.updateOne({ userId: 'alice' }, { $set: { big: 'x'.repeat(300_000) } })
+    const { body } = await post('/refresh', { refresh_token: refresh }).expect(500)
+    expect(body.error).toBe('server_error')
+    await documents.updateOne({ userId: 'alice' }, { $unset: { big: 1 } })
+    await post('/refresh', { refresh_token: refresh }).expect(200)
+  })
+})
+
+describe('a login that fails', () => {
+  it('leaves no session where the credentials are wrong or the load fails', async () => {
+    await post('/login', { user: 7 }).expect(401)
+    await database.db
+      .collection('custom_user_data')
+      .updateOne({ userId: 'alice' }, { $set: { big: 'x'.repeat(300_000) } })
+    await post('/login', { user: 'alice' }).expect(500)
+    expect(await sessionCount()).toBe(0)
+  })
+})
+
+describe('a slow MongoDB', () => {
+  it('holds up nobody who has a copy', async () => {
+    const token = bearerOf('alice')
+    await me(token).expect(200)
+    proxy.delay(5_000)
+    const slow = expectUnavailable(me(bearerOf('alice')))
+    const began = performance.now()
+    await me(token).expect(200)
+    expect(performance.now() - began).toBeLessThan(LOAD_TIMEOUT_MS)
+    await slow
+  })
+
+  it('is no fault while it is in time', async () => {
+    proxy.delay(LOAD_TIMEOUT_MS / 6)
+    await me(bearerOf('alice')).expect(200)
+  })
+})
+
+describe('an app that starts while MongoDB is down', () => {
+  it('starts, answers 503 in time, and serves without a restart once it is up', async () => {
+    proxy.cut()
+    const client = new MongoClient(`mongodb://127.0.0.1:${proxy.port}/?directConnection=true`, {
+      heartbeatFrequencyMS: 500,
+    })
+    const db = client.db(database.db.databaseName)
+    const userData = createTestUserData({ db }, { loadTimeoutMs: LOAD_TIMEOUT_MS })
+    userData.events.on('warning', () => undefined)
+    const app = await listen(createGuardedApp(userData))
+    const token = bearerOf('alice')
+    await expectUnavailable(me(token, app))
+    await expect(userData.ready()).rejects.toThrow()
+    await me('Bearer not.a.token', app).expect(401)
+    await proxy.restore()
+    await untilServed(token, app)
+    await vi.waitFor(() => userData.ready(), { timeout: 10_000 })
+    await new Promise(resolve => app.close(resolve))
+    await client.close()
+  })
+})
+
+describe('a fault at any step', () => {
+  it('rejects no promise that nobody handles', async () => {
+    const unhandled: unknown[] = []
+    const listener = (reason: unknown) => unhandled.push(reason)
+    process.on('unhandledRejection', listener)
+    const { refresh } = await login()
+    const tokens = Array.from({ length: 20 }, () => bearerOf('alice'))
+    const answers = Promise.all([
+      ...tokens.map(async token => me(token)),
+      post('/refresh', { refresh_token: refresh }),
+      post('/login', { user: 'alice' }),
+    ])
+    await wait(5)
+    proxy.cut()
+    for (const { status } of await answers) expect([200, 503]).toContain(status)
+    await proxy.restore()
+    await untilServed(bearerOf('alice'))
+    process.off('unhandledRejection', listener)
+    expect(unhandled).toEqual([])
+  })
+})

@@ -1,0 +1,160 @@
+import { generateKeyPairSync } from 'node:crypto'
+import supertest from 'supertest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { partsOf } from '../attacks/forge.js'
+import { openDatabase, primaryAddress } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
+import { AUDIENCE, forgeToken, ISSUER, SECRET, validClaims } from '../support/user-data.js'
+import { createService } from './service.js'
+import type { Service } from './service.js'
+
+// RFC 9068, RFC 9457. The types and claims that are refused (P1, P2) are in the table of attacks, row by row.
+
+let database: TestDatabase
+let service: Service
+beforeAll(async () => {
+  database = await openDatabase()
+  service = await createService(database)
+})
+afterAll(() => database.close())
+
+describe('access tokens', () => {
+  it('P1 P2 ours say what they are, and have all the claims of the profile', async () => {
+    const [header, payload] = partsOf((await service.login('alice')).access_token)
+    expect(decode(header)).toMatchObject({ typ: 'at+jwt', alg: 'HS256', kid: expect.any(String) })
+    expect(decode(payload)).toEqual({
+      iss: ISSUER,
+      aud: AUDIENCE,
+      sub: 'alice',
+      client_id: AUDIENCE,
+      sid: expect.any(String),
+      jti: expect.any(String),
+      iat: expect.any(Number),
+      exp: expect.any(Number),
+    })
+  })
+
+  it('P2 each has an id of its own', async () => {
+    const tokens = await Promise.all([service.login('alice'), service.login('alice')])
+    const ids = tokens.map(({ access_token }) => decode(partsOf(access_token)[1])['jti'])
+    expect(new Set(ids).size).toBe(2)
+  })
+
+  it.each(['iss', 'exp', 'aud', 'sub', 'client_id', 'iat', 'jti'])(
+    'P2 P4 without %s: invalid_token',
+    async claim => {
+      const answer = await service.me(forgeToken({ claims: { ...validClaims(), [claim]: undefined } }))
+      expect(answer.status).toBe(401)
+      expect(answer.headers['www-authenticate']).toContain('error="invalid_token"')
+    },
+  )
+
+  it('P3 RS256 is served, by a private key that signs and a public one that verifies', async () => {
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const byRsa = await createService(database, { keys: [{ kid: 'r', alg: 'RS256', key: privateKey }] })
+    const { access_token } = await byRsa.login('alice')
+    expect(decode(partsOf(access_token)[0])).toMatchObject({ alg: 'RS256', kid: 'r' })
+    expect((await byRsa.me(access_token)).status).toBe(200)
+  })
+
+  it("P5 a client's own token is no user's, though a user have the client's name", async () => {
+    await database.db.collection('custom_user_data').insertOne({ userId: 'client-1', secret: 'of the user' })
+    const answer = await service.me(
+      forgeToken({ claims: { ...validClaims('client-1'), client_id: 'client-1' } }),
+    )
+    expect(answer.status).toBe(401)
+    expect(answer.text).not.toContain('of the user')
+  })
+})
+
+/** Requests for each kind of answer that the guard has for a client's mistake. */
+const MISTAKES = [
+  { title: 'no token', status: 401, authorization: undefined },
+  { title: 'a malformed header', status: 400, authorization: 'Bearer a b' },
+  { title: 'a token that is none', status: 401, authorization: 'Bearer junk' },
+  { title: 'another scheme', status: 401, authorization: 'Basic YTpi' },
+]
+
+describe('errors', () => {
+  it.each(MISTAKES)(
+    'E1 $title: problem details that agree with the status',
+    async ({ status, authorization }) => {
+      const answer = await get(service, authorization)
+      expect(answer.status).toBe(status)
+      expect(answer.type).toBe('application/problem+json')
+      const { code } = answer.body as { code: string }
+      expect(answer.body).toEqual({
+        type: `urn:express-custom-user-data:error:${code}`,
+        title: expect.any(String),
+        status,
+        code,
+        detail: expect.any(String),
+      })
+    },
+  )
+
+  it("E1 E3 Express's own handler gives status and challenge too, to browsers and to HEAD", async () => {
+    const plain = await createService(database, { plainErrors: true })
+    for (const { status, authorization } of MISTAKES) {
+      const html = await get(plain, authorization).set('Accept', 'text/html')
+      const head = await withAuthorization(supertest(plain.app).head('/me'), authorization)
+      for (const answer of [html, head]) {
+        expect(answer.status).toBe(status)
+        expect(answer.headers['www-authenticate']).toMatch(/^Bearer realm="api"/)
+      }
+      expect(html.text).not.toMatch(/node_modules|\n {4}at /)
+    }
+  })
+
+  it('E3 our own handler does, too', async () => {
+    for (const { status, authorization } of MISTAKES) {
+      const head = await withAuthorization(supertest(service.app).head('/me'), authorization)
+      expect(head.status).toBe(status)
+      expect(head.headers['www-authenticate']).toMatch(/^Bearer realm="api"/)
+    }
+  })
+})
+
+describe('errors while MongoDB is away', () => {
+  it('E2 nothing of it, of the server or of the token is in an answer', async () => {
+    const { host, port } = await primaryAddress(database.client)
+    const proxy = await startTcpProxy(host, port)
+    const proxied = await openDatabase({ proxyPort: proxy.port, serverSelectionTimeoutMS: 200 })
+    try {
+      const cut = await createService(proxied, { loadTimeoutMs: 500, sessionTimeoutMs: 500 })
+      const { refresh_token } = await cut.login('alice')
+      proxy.cut()
+      const token = forgeToken()
+      const answers = [
+        await cut.me(token),
+        await cut.post('/login', { id: 'bob' }),
+        await cut.post('/refresh', { refresh_token }),
+      ]
+      for (const { status, headers, text } of answers) {
+        expect(status).toBe(503)
+        expect(headers['retry-after']).toBe('1')
+        expect(headers).not.toHaveProperty('www-authenticate')
+        const whole = JSON.stringify(headers) + text
+        for (const secret of [SECRET, token, refresh_token]) expect(whole).not.toContain(secret)
+        expect(whole).not.toMatch(/mongodb|ECONN|node_modules|127\.0\.0\.1|\s{4}at /i)
+      }
+    } finally {
+      await database.client.db(proxied.db.databaseName).dropDatabase()
+      await proxied.client.close()
+      await proxy.close()
+    }
+  })
+})
+
+function get({ app }: Service, authorization: string | undefined): supertest.Test {
+  return withAuthorization(supertest(app).get('/me'), authorization)
+}
+
+function withAuthorization(request: supertest.Test, authorization: string | undefined): supertest.Test {
+  return authorization === undefined ? request : request.set('Authorization', authorization)
+}
+
+function decode(part: string): Record<string, unknown> {
+  return JSON.parse(Buffer.from(part, 'base64url').toString()) as Record<string, unknown>
+}

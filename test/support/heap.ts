@@ -1,0 +1,15 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+/** Bytes that an action leaves in the heap. The first of two runs warms up, and does not count. */
+export async function heapGrowth(action: () => void | Promise<void>): Promise<number> {
+  await action()
+  collectGarbage()
+  const before = process.memoryUsage().heapUsed
+  await action()
+  collectGarbage()
+  return process.memoryUsage().heapUsed - before
+}
