@@ -38,7 +38,9 @@ beforeEach(async () => {
 afterEach(async () => {
   await proxy.restore()
   await new Promise(resolve => server.close(resolve))
-  await database.close()
+  // Directly: the proxied client may still be recovering.
+  await direct.client.db(database.db.databaseName).dropDatabase()
+  await database.client.close()
   await proxy.close()
 })
 afterAll(() => direct.close())
