@@ -218,6 +218,27 @@ describe('an app that starts while MongoDB is down', () => {
   })
 })
 
+describe('an app that starts while MongoDB is down for longer than the driver tries to connect', () => {
+  it('serves without a restart once it is up', async () => {
+    proxy.cut()
+    const client = new MongoClient(`mongodb://127.0.0.1:${proxy.port}/?directConnection=true`, {
+      serverSelectionTimeoutMS: 200,
+    })
+    const db = client.db(database.db.databaseName)
+    const userData = createTestUserData({ db }, { loadTimeoutMs: LOAD_TIMEOUT_MS })
+    userData.events.on('warning', () => undefined)
+    const app = await listen(createGuardedApp(userData))
+    const token = bearerOf('alice')
+    // From the second on, a driver that was never connected says that it is closed.
+    for (let turn = 0; turn < 3; turn++) await expectUnavailable(me(token, app))
+    await proxy.restore()
+    await untilServed(token, app)
+    await vi.waitFor(() => userData.ready(), { timeout: 10_000 })
+    await new Promise(resolve => app.close(resolve))
+    await client.close()
+  })
+})
+
 describe('a fault at any step', () => {
   it('rejects no promise that nobody handles', async () => {
     const unhandled: unknown[] = []
