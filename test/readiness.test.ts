@@ -193,7 +193,9 @@ describe('ready() while MongoDB is away', () => {
   })
   afterEach(async () => {
     await proxy.restore()
-    await proxied.close()
+    // Directly: the proxied client may still be recovering.
+    await database.client.db(proxied.db.databaseName).dropDatabase()
+    await proxied.client.close()
     await proxy.close()
   })
 

@@ -7,7 +7,7 @@ import { createSessions, logIn, logOut, requireLogin } from './existing-app.js'
 
 serveExample('behind_express_session_example', createApp)
 
-function createApp(db: Db): express.Express {
+async function createApp(db: Db): Promise<express.Express> {
   const userData = createCustomUserData({
     collection: db.collection('custom_user_data'),
     // Required, and never used here: this app has cookies, not tokens.
@@ -15,6 +15,8 @@ function createApp(db: Db): express.Express {
     issuer: 'https://auth.example.com',
     audience: 'https://api.example.com',
   })
+  await userData.ready()
+
   // Said, although it is the default where no Authorization header comes along: a client could send one.
   const attachCustomData = userData.attach({ boundTo: req => req.sessionID })
 

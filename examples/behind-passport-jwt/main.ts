@@ -8,7 +8,7 @@ import { createTeamStrategy, issueTeamToken, requireTeamToken, teamUser } from '
 
 serveExample('behind_passport_jwt_example', createApp)
 
-function createApp(db: Db): express.Express {
+async function createApp(db: Db): Promise<express.Express> {
   const userData = createCustomUserData({
     collection: db.collection('custom_user_data'),
     // Required, and never used here: this app issues its tokens by itself.
@@ -16,6 +16,8 @@ function createApp(db: Db): express.Express {
     issuer: 'https://auth.example.com',
     audience: 'https://api.example.com',
   })
+  await userData.ready()
+
   const attachCustomData = userData.attach({
     userId: req => teamUser(req).accountId,
     expiresAt: req => teamUser(req).tokenExpiresAt * 1000,

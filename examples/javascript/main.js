@@ -23,6 +23,7 @@ const userData = createCustomUserData({
   issuer: 'https://auth.example.com',
   audience: 'https://api.example.com',
 })
+await userData.ready()
 
 const app = express()
 app.post('/login', userData.login(userData.passwordCredentials({ collection: users })))

@@ -6,13 +6,14 @@ import { serveExample } from '../support/serve-example.js'
 
 serveExample('minimal_example', createApp)
 
-function createApp(db: Db): express.Express {
+async function createApp(db: Db): Promise<express.Express> {
   const userData = createCustomUserData({
     collection: db.collection('custom_user_data'),
     secret: randomBytes(32),
     issuer: 'https://auth.example.com',
     audience: 'https://api.example.com',
   })
+  await userData.ready()
 
   const app = express()
   app.post('/login', userData.login(userData.passwordCredentials({ collection: db.collection('users') })))

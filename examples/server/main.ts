@@ -3,7 +3,7 @@ import { MongoClient } from 'mongodb'
 import type { Db } from 'mongodb'
 import { databaseNameIn } from '../support/database-name.js'
 import { closeServer, listen, urlOf } from '../support/http-server.js'
-import { describeError, runUntilSignal } from '../support/run-until-signal.js'
+import { runUntilSignal } from '../support/run-until-signal.js'
 import type { Lifecycle } from '../support/run-until-signal.js'
 import { resolveMongoUri } from '../support/start-mongod.js'
 import { createApp } from './app.js'
@@ -63,13 +63,15 @@ async function untilReady(
 ): Promise<void> {
   const reported = new Set<string>()
   for (;;) {
+    // The driver connects by itself, but only once: if MongoDB stays away for longer than it waits, it has to be told.
+    db.client.connect().catch(() => undefined)
     try {
       await userData.ready()
       await seed(db)
       return
     } catch (error) {
       signal.throwIfAborted()
-      const reason = describeError(error)
+      const reason = error instanceof Error ? error.message : String(error)
       if (!reported.has(reason)) report(reason)
       reported.add(reason)
       await wait(RETRY_MS, undefined, { signal })

@@ -52,7 +52,7 @@ export function runUntilSignal(start: (lifecycle: Lifecycle) => Promise<void>): 
 }
 
 /** A message with those of its causes, for people; no stack. */
-export function describeError(error: unknown): string {
+function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause === undefined ? error.message : `${error.message}\n${describeError(error.cause)}`
 }

@@ -11,7 +11,7 @@ import { resolveMongoUri } from './start-mongod.js'
  * What every small example needs and none is about: a MongoDB (`MONGODB_URI`, or one started here) with the users of
  * the server example in it, a port (`PORT`, by default 3000), and an orderly end.
  */
-export function serveExample(databaseName: string, createApp: (db: Db) => RequestListener): void {
+export function serveExample(databaseName: string, createApp: (db: Db) => Promise<RequestListener>): void {
   runUntilSignal(async ({ onStop }) => {
     const mongo = await resolveMongoUri()
     onStop(mongo.stop)
@@ -19,7 +19,7 @@ export function serveExample(databaseName: string, createApp: (db: Db) => Reques
     onStop(() => client.close())
     const db = client.db(databaseNameIn(mongo.uri) ?? databaseName)
     await seed(db)
-    const server = await listen(createApp(db), Number(process.env['PORT'] ?? 3000))
+    const server = await listen(await createApp(db), Number(process.env['PORT'] ?? 3000))
     onStop(() => closeServer(server))
     console.log(`Listening on ${urlOf(server)}`)
   })

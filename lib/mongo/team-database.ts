@@ -14,7 +14,7 @@ export interface CollectionLike {
 interface Origins {
   readonly db?: Db
   readonly dbName?: string
-  readonly client?: { db(name?: string): Db }
+  readonly client?: { db(name?: string): Db; connect(): Promise<unknown> }
   readonly conn?: MongooseConnection
 }
 
@@ -59,17 +59,35 @@ export const PLAIN_BSON = {
 /** Wraps the team's collection. Nothing is asked of the server before it is needed. */
 export function openTeamDatabase(given: CollectionLike): TeamDatabase {
   let objectId: ObjectIdClass | undefined
-  const database = (): Promise<Db> => databaseOf(given)
+  const connect = createConnector(given)
+  async function database(): Promise<Db> {
+    await connect()
+    return databaseOf(given)
+  }
   return {
-    collection: async <T extends Document>() =>
-      isMongoose(given)
-        ? (await database()).collection<T>(given.collectionName)
-        : (given as unknown as Collection<T>),
+    async collection<T extends Document>() {
+      const db = await database()
+      return isMongoose(given) ? db.collection<T>(given.collectionName) : (given as unknown as Collection<T>)
+    },
     sibling: async <T extends Document>(name: string) => (await database()).collection<T>(name),
     database,
     // Not shared while it is asked for: one load's deadline would be another's.
     objectIdClass: async signal => (objectId ??= await readObjectIdClass(await database(), signal)),
     maxPoolSize: () => poolSizeOf(given),
+  }
+}
+
+/**
+ * A client that gave up on its first attempt to connect is closed for good, unless it is told to connect again. One
+ * that was connected once finds its servers by itself, and may have been closed by the team since: it is left alone.
+ */
+function createConnector(given: CollectionLike): () => Promise<void> {
+  const { db, client = db?.client } = given as Origins
+  let wasConnected = false
+  return async () => {
+    if (wasConnected) return
+    await client?.connect()
+    wasConnected = true
   }
 }
 

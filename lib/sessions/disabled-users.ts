@@ -2,7 +2,8 @@ import type { Collection } from 'mongodb'
 import type { Clock } from '../clock.js'
 import { withDeadline } from '../deadline.js'
 import { CustomUserDataError } from '../errors.js'
-import { PLAIN_BSON } from '../mongo/team-database.js'
+import { toExactOperations } from '../mongo/exact-operations.js'
+import type { ExactOperations } from '../mongo/exact-operations.js'
 import type { DisabledUserDocument } from './session-document.js'
 
 /** Users who may not log in, for every process. Rejects with `sessions_unavailable` where MongoDB is away. */
@@ -18,12 +19,13 @@ export function createDisabledUsers(
   openCollection: () => Promise<Collection<DisabledUserDocument>>,
   clock: Clock,
 ): DisabledUsers {
-  const writeOptions = { ...PLAIN_BSON, writeConcern: { w: 'majority', wtimeoutMS: timeoutMs } } as const
-  const readOptions = { ...PLAIN_BSON, readPreference: 'primary', maxTimeMS: timeoutMs } as const
-
-  async function run<T>(operation: (users: Collection<DisabledUserDocument>) => Promise<T>): Promise<T> {
+  async function run<T>(
+    operation: (users: Collection<DisabledUserDocument>, options: ExactOperations) => Promise<T>,
+  ): Promise<T> {
     try {
-      return await withDeadline(timeoutMs, async () => operation(await openCollection()))
+      return await withDeadline(timeoutMs, async signal =>
+        operation(await openCollection(), toExactOperations(timeoutMs, signal)),
+      )
     } catch (cause) {
       const message = 'The list of disabled users could not be read or written in time.'
       throw new CustomUserDataError('sessions_unavailable', message, { cause })
@@ -32,19 +34,19 @@ export function createDisabledUsers(
 
   return {
     add: userId =>
-      run(async users => {
+      run(async (users, { write }) => {
         const disabled = { $setOnInsert: { disabledAt: new Date(clock.now()) } }
-        await users.updateOne({ _id: keyOf(userId) }, disabled, { ...writeOptions, upsert: true })
+        await users.updateOne({ _id: keyOf(userId) }, disabled, { ...write, upsert: true })
       }),
     remove: userId =>
-      run(async users => {
-        await users.deleteOne({ _id: keyOf(userId) }, writeOptions)
+      run(async (users, { write }) => {
+        await users.deleteOne({ _id: keyOf(userId) }, write)
       }),
     has: userId =>
-      run(
-        async users =>
-          (await users.findOne({ _id: keyOf(userId) }, { ...readOptions, projection: { _id: 1 } })) !== null,
-      ),
+      run(async (users, { read }) => {
+        const found = await users.findOne({ _id: keyOf(userId) }, { ...read, projection: { _id: 1 } })
+        return found !== null
+      }),
   }
 }
 

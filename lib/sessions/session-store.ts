@@ -4,7 +4,8 @@ import { withDeadline } from '../deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import { createIndexCommand, ensureIndex } from '../mongo/indexes.js'
-import { PLAIN_BSON } from '../mongo/team-database.js'
+import { toExactOperations } from '../mongo/exact-operations.js'
+import type { ExactOperations } from '../mongo/exact-operations.js'
 import { hashRefreshToken } from './refresh-token.js'
 import type { RefreshToken } from './refresh-token.js'
 import { aliveAt } from './session-document.js'
@@ -40,6 +41,9 @@ export interface SessionConfig {
   readonly sessionTimeoutMs: number
 }
 
+/** One operation on the collection, with the options for its reads and its writes. */
+type SessionOperation<T> = (sessions: Collection<SessionDocument>, options: ExactOperations) => Promise<T>
+
 /** Sessions in MongoDB. All methods reject with `sessions_unavailable` where it is away. */
 export interface SessionStore {
   insert: (session: NewSession) => Promise<void>
@@ -63,7 +67,7 @@ export interface SessionStore {
 const INDEXES = [
   // Only cleans up: whether a session is over is decided by each query.
   { field: 'expiresAt', options: { name: 'session_expiry', expireAfterSeconds: 0 } },
-  { field: 'userId', options: { name: 'session_user' } },
+  { field: 'userId', options: { name: 'session_user', collation: { locale: 'simple' } } },
 ] as const
 
 /** Creates the store over a collection. */
@@ -73,15 +77,14 @@ export function createSessionStore(
   events: Events,
   clock: Clock,
 ): SessionStore {
-  const timeoutMs = config.sessionTimeoutMs
-  const readOptions = { ...PLAIN_BSON, readPreference: 'primary', maxTimeMS: timeoutMs } as const
-  // Majority: what was answered must not be rolled back by a failover.
-  const writeOptions = { ...PLAIN_BSON, writeConcern: { w: 'majority', wtimeoutMS: timeoutMs } } as const
+  const { sessionTimeoutMs } = config
   const now = (): Date => new Date(clock.now())
 
-  async function run<T>(operation: (sessions: Collection<SessionDocument>) => Promise<T>): Promise<T> {
+  async function run<T>(operation: SessionOperation<T>): Promise<T> {
     try {
-      return await withDeadline(timeoutMs, async () => operation(await openCollection()))
+      return await withDeadline(sessionTimeoutMs, async signal =>
+        operation(await openCollection(), toExactOperations(sessionTimeoutMs, signal)),
+      )
     } catch (cause) {
       throw asCustomUserDataError(cause) ?? unavailable(cause)
     }
@@ -90,30 +93,31 @@ export function createSessionStore(
   function use(token: RefreshToken, change: Partial<SessionDocument>): Promise<SessionDocument | undefined> {
     const at = now()
     const used = { lastUsedAt: at, idleExpiresAt: idleExpiry(config, at) }
-    return run(async sessions => {
-      const filter = { _id: token.sid, current: hashRefreshToken(token), ...aliveAt(at) }
-      const update = { $set: { ...used, ...change } }
-      return (
-        (await sessions.findOneAndUpdate(filter, update, {
-          ...writeOptions,
-          includeResultMetadata: false,
-        })) ?? undefined
-      )
+    const filter = { _id: token.sid, current: hashRefreshToken(token), ...aliveAt(at) }
+    const update = { $set: { ...used, ...change } }
+    return run(async (sessions, { write }) => {
+      const found = await sessions.findOneAndUpdate(filter, update, {
+        ...write,
+        includeResultMetadata: false,
+      })
+      return found ?? undefined
     })
   }
 
   /** Ends a user's sessions; the ids of all that have ended, since their access tokens may live on. */
-  async function revokeAll(sessions: Collection<SessionDocument>, userId: string): Promise<string[]> {
-    await sessions.updateMany({ userId, revokedAt: null }, { $set: { revokedAt: now() } }, writeOptions)
-    const ended = { userId, revokedAt: { $ne: null } }
-    const found = await sessions.find(ended, { ...readOptions, projection: { _id: 1 } }).toArray()
-    return found.map(({ _id }) => _id)
-  }
+  const revokeAll =
+    (userId: string): SessionOperation<string[]> =>
+    async (sessions, { read, write }) => {
+      await sessions.updateMany({ userId, revokedAt: null }, { $set: { revokedAt: now() } }, write)
+      const ended = { userId, revokedAt: { $ne: null } }
+      const found = await sessions.find(ended, { ...read, projection: { _id: 1 } }).toArray()
+      return found.map(({ _id }) => _id)
+    }
 
   return {
     insert: session =>
-      run(async sessions => {
-        await sessions.insertOne(toDocument(session, config, now()), writeOptions)
+      run(async (sessions, { insert }) => {
+        await sessions.insertOne(toDocument(session, config, now()), insert)
       }),
     exchange: ({ token, successor, secretName }) =>
       use(token, {
@@ -125,28 +129,25 @@ export function createSessionStore(
       }),
     touch: token => use(token, {}),
     find: sid =>
-      run(
-        async sessions => (await sessions.findOne({ _id: sid, ...aliveAt(now()) }, readOptions)) ?? undefined,
-      ),
+      run(async (sessions, { read }) => {
+        const found = await sessions.findOne({ _id: sid, ...aliveAt(now()) }, read)
+        return found ?? undefined
+      }),
     list: userId =>
-      run(sessions =>
-        sessions.find({ userId, ...aliveAt(now()) }, { ...readOptions, sort: { createdAt: -1 } }).toArray(),
+      run((sessions, { read }) =>
+        sessions.find({ userId, ...aliveAt(now()) }, { ...read, sort: { createdAt: -1 } }).toArray(),
       ),
     revoke: (sid, userId) =>
-      run(async sessions => {
+      run(async (sessions, { write }) => {
         const filter = { _id: sid, ...(userId !== undefined && { userId }), ...aliveAt(now()) }
-        const { modifiedCount } = await sessions.updateOne(
-          filter,
-          { $set: { revokedAt: now() } },
-          writeOptions,
-        )
+        const { modifiedCount } = await sessions.updateOne(filter, { $set: { revokedAt: now() } }, write)
         return modifiedCount === 1
       }),
-    revokeAll: userId => run(sessions => revokeAll(sessions, userId)),
+    revokeAll: userId => run(revokeAll(userId)),
     deleteAll: userId =>
-      run(async sessions => {
-        const ids = await revokeAll(sessions, userId)
-        await sessions.deleteMany({ _id: { $in: ids } }, writeOptions)
+      run(async (sessions, options) => {
+        const ids = await revokeAll(userId)(sessions, options)
+        await sessions.deleteMany({ _id: { $in: ids } }, options.write)
         return ids
       }),
     ensureIndexes: async () => ensureIndexes(await openCollection(), events),

@@ -145,8 +145,13 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
     exchange: async refreshToken => exchange(parseOrRefuse(refreshToken)),
     async end(refreshToken) {
       const token = parseRefreshToken(refreshToken)
-      const session = token && (await store.find(token.sid))
-      if (!session) return
+      if (!token) return
+      const session = await store.find(token.sid)
+      if (!session) {
+        // It has ended before, but maybe not for this process.
+        if (isSealed(token, secrets)) revocations.revokeSession(token.sid)
+        return
+      }
       const hash = hashRefreshToken(token)
       if (session.current === hash || session.previous === hash) await revokeSession(token.sid)
     },

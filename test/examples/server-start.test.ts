@@ -68,8 +68,9 @@ describe('the database of the server example', () => {
     const proxy = await startTcpProxy(hostname, Number(port))
     onTestFinished(() => proxy.close())
     proxy.cut()
+    // So short that the driver's first attempt to connect is over and has failed.
     const example = runExample(MAIN, {
-      MONGODB_URI: `mongodb://127.0.0.1:${proxy.port}/${db.databaseName}?directConnection=true`,
+      MONGODB_URI: `mongodb://127.0.0.1:${proxy.port}/${db.databaseName}?directConnection=true&serverSelectionTimeoutMS=500`,
     })
     const [, url] = await example.printed(/^Waiting for MongoDB at 127\.0\.0\.1:\d+ .*(http:\S+)\/healthz/m)
     expect((await request(url!).get('/healthz')).status).toBe(503)

@@ -38,7 +38,9 @@ beforeEach(async () => {
 afterEach(async () => {
   await proxy.restore()
   await new Promise(resolve => server.close(resolve))
-  await database.close()
+  // Directly: the proxied client may still be recovering.
+  await direct.client.db(database.db.databaseName).dropDatabase()
+  await database.client.close()
   await proxy.close()
 })
 afterAll(() => direct.close())
@@ -208,6 +210,27 @@ describe('an app that starts while MongoDB is down', () => {
     await expectUnavailable(me(token, app))
     await expect(userData.ready()).rejects.toThrow()
     await me('Bearer not.a.token', app).expect(401)
+    await proxy.restore()
+    await untilServed(token, app)
+    await vi.waitFor(() => userData.ready(), { timeout: 10_000 })
+    await new Promise(resolve => app.close(resolve))
+    await client.close()
+  })
+})
+
+describe('an app that starts while MongoDB is down for longer than the driver tries to connect', () => {
+  it('serves without a restart once it is up', async () => {
+    proxy.cut()
+    const client = new MongoClient(`mongodb://127.0.0.1:${proxy.port}/?directConnection=true`, {
+      serverSelectionTimeoutMS: 200,
+    })
+    const db = client.db(database.db.databaseName)
+    const userData = createTestUserData({ db }, { loadTimeoutMs: LOAD_TIMEOUT_MS })
+    userData.events.on('warning', () => undefined)
+    const app = await listen(createGuardedApp(userData))
+    const token = bearerOf('alice')
+    // From the second on, a driver that was never connected says that it is closed.
+    for (let turn = 0; turn < 3; turn++) await expectUnavailable(me(token, app))
     await proxy.restore()
     await untilServed(token, app)
     await vi.waitFor(() => userData.ready(), { timeout: 10_000 })

@@ -7,8 +7,10 @@ import { createAuthenticator } from '../../lib/authenticate/authenticator.js'
 import { systemClock } from '../../lib/clock.js'
 import { createSnapshots } from '../../lib/custom-data/snapshots.js'
 import { createUserGenerations } from '../../lib/custom-data/user-generations.js'
+import { createRevocations } from '../../lib/sessions/revocations.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
+import { sidOf } from '../support/session-app.js'
 import { createTestUserData, forgeToken, KID, SECRET, validClaims } from '../support/user-data.js'
 import { createService } from './service.js'
 import type { Service, TokenPair } from './service.js'
@@ -55,7 +57,12 @@ describe('the key of a cached copy', () => {
     }
     const never = (): Promise<never> => Promise.reject(new Error('Nothing is to be loaded or verified.'))
     const snapshots = createSnapshots(config, { load: never }, systemClock)
-    const authenticator = createAuthenticator(config, never, snapshots)
+    const authenticator = createAuthenticator(config, {
+      verifyToken: never,
+      snapshots,
+      revocations: createRevocations({ sessionMs: 60_000, userMs: 60_000 }, undefined, systemClock),
+      sessionChecks: { isDue: () => false, check: never },
+    })
     const generations = createUserGenerations()
     return {
       cached: authenticator.cached,
@@ -142,6 +149,11 @@ describe('each way to take something back reaches the cache', () => {
     await database.db.collection('custom_user_data').updateOne({ userId: 'alice' }, { $set: { version: 2 } })
   })
 
+  async function disableForAWhile(userData: Service['userData']): Promise<void> {
+    await userData.disable('alice')
+    await userData.enable('alice')
+  }
+
   const sameKey = { kid: KID, alg: 'HS256', key: SECRET } as const
   const otherKey = { kid: 'other', alg: 'HS256', key: randomBytes(32) } as const
 
@@ -174,8 +186,23 @@ describe('each way to take something back reaches the cache', () => {
       me: 401,
       refresh: 200,
     },
-    // The access token is good until it expires, as the README says.
-    { way: 'logout', act: () => service.post('/logout', tokens), me: 200, version: 1, refresh: 400 },
+    { way: 'logout', act: () => service.post('/logout', tokens), me: 401, refresh: 400 },
+    {
+      way: 'revoke a session',
+      act: () => service.userData.revoke({ sid: sidOf(tokens.refresh_token) }),
+      me: 401,
+      refresh: 400,
+    },
+    { way: 'revoke a user', act: () => service.userData.revoke('alice'), me: 401, refresh: 400 },
+    {
+      way: 'revoke another user',
+      act: () => service.userData.revoke('bob'),
+      me: 200,
+      version: 1,
+      refresh: 200,
+    },
+    { way: 'disable', act: () => disableForAWhile(service.userData), me: 401, refresh: 400 },
+    { way: 'deleteSessions', act: () => service.userData.deleteSessions('alice'), me: 401, refresh: 400 },
     { way: 'close', act: () => service.userData.close(), me: 503, refresh: 503 },
   ])(
     'V37 $way: the cached token is $me, the refresh token $refresh',

@@ -18,7 +18,7 @@ export interface TcpProxy {
   dropResponses: () => void
   /** Ends every fault, and then listens on the same port as before. */
   restore: () => Promise<void>
-  /** Resets all connections and stops listening. */
+  /** Ends all connections and stops listening. */
   close: () => Promise<void>
 }
 
@@ -79,8 +79,11 @@ export async function startTcpProxy(targetHost: string, targetPort: number): Pro
     },
     close: async () => {
       gate.open()
-      cut()
-      await Promise.all(Array.from(sockets, socket => once(socket, 'close')))
+      server.close()
+      const closed = Array.from(sockets, socket => new Promise(resolve => socket.once('close', resolve)))
+      // Not by a reset: that waits for what is still to be written, and nobody may be reading.
+      for (const socket of sockets) socket.destroy()
+      await Promise.all(closed)
     },
   }
 }

@@ -1,0 +1,95 @@
+import type { Collection } from 'mongodb'
+import { setTimeout as wait } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createEvents } from '../../lib/events.js'
+import { createSid, createRefreshToken, deriveSuccessor } from '../../lib/sessions/refresh-token.js'
+import type { RefreshToken } from '../../lib/sessions/refresh-token.js'
+import type { SessionDocument } from '../../lib/sessions/session-document.js'
+import { prepareSessionSecrets } from '../../lib/sessions/session-secrets.js'
+import { createSessionStore } from '../../lib/sessions/session-store.js'
+import type { SessionStore } from '../../lib/sessions/session-store.js'
+import { createManualClock } from '../support/clock.js'
+import { openDatabase, primaryAddress } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
+import type { TcpProxy } from '../support/tcp-proxy.js'
+import { SECRET } from '../support/user-data.js'
+
+const [secret] = prepareSessionSecrets([SECRET]) as [ReturnType<typeof prepareSessionSecrets>[0]]
+const { name: secretName } = secret
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await openDatabase()
+})
+afterAll(() => database.close())
+
+describe('sessions while MongoDB is away', () => {
+  let proxy: TcpProxy
+  let proxied: TestDatabase
+  let sessions: Collection<SessionDocument>
+  let away: SessionStore
+  beforeEach(async () => {
+    const { host, port } = await primaryAddress(database.client)
+    proxy = await startTcpProxy(host, port)
+    proxied = await openDatabase({ proxyPort: proxy.port, heartbeatFrequencyMS: 500 })
+    sessions = database.client.db(proxied.db.databaseName).collection('sessions')
+    const config = { refreshTokenTtlSeconds: 3_600, refreshTokenIdleSeconds: 3_600, sessionTimeoutMs: 300 }
+    const collection = proxied.db.collection<SessionDocument>('sessions')
+    away = createSessionStore(config, () => Promise.resolve(collection), createEvents(), createManualClock())
+  })
+  afterEach(async () => {
+    await proxy.restore()
+    // Directly: the proxied client may still be recovering.
+    await database.client.db(proxied.db.databaseName).dropDatabase()
+    await proxied.client.close()
+    await proxy.close()
+  })
+
+  async function insert(userId = 'alice'): Promise<RefreshToken> {
+    const token = createRefreshToken(createSid(), secret)
+    await away.insert({ token, userId, secretName, device: null, address: null })
+    return token
+  }
+
+  const exchange = (token: RefreshToken) =>
+    away.exchange({ token, successor: deriveSuccessor(token, secret), secretName })
+
+  /** Until whatever the driver had kept to do is done. */
+  async function backAgain(): Promise<void> {
+    await proxy.restore()
+    await vi.waitFor(() => proxied.db.command({ ping: 1 }), { timeout: 10_000 })
+    await wait(300)
+  }
+
+  it.each(['cut', 'pause'] as const)('are unavailable in time, after a %s', async fault => {
+    const token = await insert()
+    proxy[fault]()
+    const began = performance.now()
+    const attempts = [
+      insert('bob'),
+      away.find(token.sid),
+      exchange(token),
+      away.touch(token),
+      away.list('alice'),
+      away.revoke(token.sid),
+      away.revokeAll('alice'),
+      away.deleteAll('alice'),
+    ]
+    for (const outcome of await Promise.allSettled(attempts)) {
+      expect(outcome).toMatchObject({ reason: { code: 'sessions_unavailable', status: 503 } })
+    }
+    expect(performance.now() - began).toBeLessThan(3_000)
+  })
+
+  it('have nothing done to them later by what was answered as unavailable', async () => {
+    const token = await insert()
+    const before = await sessions.find().toArray()
+    proxy.cut()
+    const attempts = [insert('bob'), exchange(token), away.revoke(token.sid), away.deleteAll('alice')]
+    for (const outcome of await Promise.allSettled(attempts)) expect(outcome.status).toBe('rejected')
+    await backAgain()
+    expect(await sessions.find().toArray()).toEqual(before)
+    expect(await exchange(token)).toBeDefined()
+  })
+})
