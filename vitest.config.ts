@@ -18,8 +18,8 @@ export default defineConfig({
           { find: /^express$/, replacement: 'express4' },
           { find: /^mongodb$/, replacement: 'mongodb6' },
         ],
-        // Consumers and examples run in processes of their own, which no alias reaches, and bring the peers they name.
-        ['test/package/**', 'test/examples/**'],
+        // What runs in processes of its own, which no alias reaches, brings the peers it names.
+        ['test/package/**', 'test/examples/**', 'test/sessions-load/**'],
       ),
     ],
     // Here and not in the projects: one MongoDB serves both.

@@ -51,7 +51,7 @@ export function createTokenIssuer(config: TokenIssuerConfig, parts: TokenIssuerP
       const { sid, refreshToken } = await open()
       const access = await issueAccessToken(config, keys, { userId, sid }, clock.now())
       // A logout may have been answered meanwhile: after it no refresh succeeds.
-      if (revocations.isSessionRevoked(sid)) throw invalidGrant()
+      if (revocations.wasSessionEnded(sid)) throw invalidGrant()
       authenticator.keep(access.token, { ...access, userId }, snapshot)
       return toAnswer(config, access.token, refreshToken, { userId, snapshot })
     })

@@ -5,12 +5,14 @@ import type { AccessTokenClaims } from '../types.js'
 export interface Revocations {
   /** Refuses the tokens of a session from now on. */
   revokeSession: (sid: string) => void
+  /** The same for one whose refresh token came twice: an answer on its way still goes out, its tokens are refused. */
+  revokeStolenSession: (sid: string) => void
   /** Refuses what other issuers' tokens say of a user, if they were issued before now. */
   revokeUser: (userId: string) => void
   /** Whether a verified token is refused. Cheap while nothing is revoked: each request asks. */
   isRevoked: (userId: string, claims: AccessTokenClaims) => boolean
-  /** Whether a session was ended by this process. */
-  isSessionRevoked: (sid: string) => boolean
+  /** Whether a session was ended by this process, on somebody's wish. */
+  wasSessionEnded: (sid: string) => boolean
 }
 
 /**
@@ -22,32 +24,31 @@ export function createRevocations(
   ownIssuer: string | undefined,
   clock: Clock,
 ): Revocations {
-  const sessions = createExpiringMap(ttls.sessionMs, clock)
-  const users = createExpiringMap(ttls.userMs, clock)
+  const sessions = createExpiringMap<'ended' | 'stolen'>(ttls.sessionMs, clock)
+  const users = createExpiringMap<number>(ttls.userMs, clock)
   return {
-    revokeSession(sid) {
-      sessions.set(sid, clock.now())
+    revokeSession: sid => sessions.set(sid, 'ended'),
+    revokeStolenSession(sid) {
+      if (sessions.get(sid) === undefined) sessions.set(sid, 'stolen')
     },
-    revokeUser(userId) {
-      users.set(userId, clock.now())
-    },
+    revokeUser: userId => users.set(userId, clock.now()),
     isRevoked(userId, claims) {
       if (claims.iss === ownIssuer) return claims.sid !== undefined && sessions.get(claims.sid) !== undefined
       const revokedAt = users.get(userId)
       return revokedAt !== undefined && (claims.iat ?? 0) * 1000 < revokedAt
     },
-    isSessionRevoked: sid => sessions.get(sid) !== undefined,
+    wasSessionEnded: sid => sessions.get(sid) === 'ended',
   }
 }
 
-interface ExpiringMap {
-  set: (key: string, value: number) => void
-  get: (key: string) => number | undefined
+interface ExpiringMap<Value> {
+  set: (key: string, value: Value) => void
+  get: (key: string) => Value | undefined
 }
 
 /** Not an LRU list: what falls out of it early would be served again. Entries end in the order that they came in. */
-function createExpiringMap(ttlMs: number, clock: Clock): ExpiringMap {
-  const entries = new Map<string, { readonly value: number; readonly endsAt: number }>()
+function createExpiringMap<Value>(ttlMs: number, clock: Clock): ExpiringMap<Value> {
+  const entries = new Map<string, { readonly value: Value; readonly endsAt: number }>()
   function dropEnded(): void {
     const now = clock.monotonic()
     for (const [key, { endsAt }] of entries) {

@@ -47,7 +47,7 @@ export interface Sessions {
   peek: (refreshToken: string) => Promise<string>
   /** Exchanges a refresh token. Rejects with `invalid_grant`; a token that was stolen ends its session. */
   exchange: (refreshToken: string) => Promise<OpenSession>
-  /** Ends the session of a refresh token, if it is any good. */
+  /** Ends the session of a refresh token, however old, if it is one of ours. */
   end: (refreshToken: string) => Promise<void>
   list: (userId: string) => Promise<SessionInfo[]>
   /** Ends one session (of that user, where one is named), or all of a user's. */
@@ -104,9 +104,15 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
     return reuseWindowMs === undefined || clock.now() - rotatedAt.getTime() < reuseWindowMs
   }
 
+  /** One that was sealed with a secret that is no longer given may be good all the same. */
+  async function isKnown(token: RefreshToken): Promise<boolean> {
+    const session = await store.find(token.sid)
+    return session !== undefined && [session.current, session.previous].includes(hashRefreshToken(token))
+  }
+
   async function endStolen({ _id: sid, userId }: SessionDocument): Promise<void> {
     await store.revoke(sid)
-    revocations.revokeSession(sid)
+    revocations.revokeStolenSession(sid)
     events.emit('reuse_detected', { userId, sid })
   }
 
@@ -146,14 +152,8 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
     async end(refreshToken) {
       const token = parseRefreshToken(refreshToken)
       if (!token) return
-      const session = await store.find(token.sid)
-      if (!session) {
-        // It has ended before, but maybe not for this process.
-        if (isSealed(token, secrets)) revocations.revokeSession(token.sid)
-        return
-      }
-      const hash = hashRefreshToken(token)
-      if (session.current === hash || session.previous === hash) await revokeSession(token.sid)
+      // Any token of ours will do, also one that another tab has exchanged twice since: its user wants to be out.
+      if (isSealed(token, secrets) || (await isKnown(token))) await revokeSession(token.sid)
     },
     list: async userId => (await store.list(userId)).map(toInfo),
     revokeSession,

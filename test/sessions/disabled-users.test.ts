@@ -3,7 +3,8 @@ import type { Express } from 'express'
 import type { CustomUserData } from 'express-custom-user-data'
 import request from 'supertest'
 import { createManualClock } from '../support/clock.js'
-import { openDatabase, primaryAddress } from '../support/database.js'
+import { openDatabase } from '../support/database.js'
+import { primaryAddress } from '../support/primary-address.js'
 import type { TestDatabase } from '../support/database.js'
 import {
   createSessionApp,

@@ -56,13 +56,6 @@ export async function openDatabase(options: OpenDatabaseOptions = {}): Promise<T
   return { client, db, commands, close }
 }
 
-/** Host and port of the primary that `client` uses: what to put a TCP proxy in front of. */
-export async function primaryAddress(client: MongoClient): Promise<{ host: string; port: number }> {
-  const { primary, me } = await client.db('admin').command({ hello: 1 })
-  const [, host = '127.0.0.1', port = '27017'] = /^(.*):(\d+)$/.exec(String(primary ?? me)) ?? []
-  return { host, port: Number(port) }
-}
-
 function recordCommands(client: MongoClient): SentCommands {
   const commands = new SentCommands()
   client.on('commandStarted', ({ commandName, command }: CommandStartedEvent) => {

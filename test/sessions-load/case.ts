@@ -1,0 +1,56 @@
+import type { Collection, Db } from 'mongodb'
+import type { SessionDocument } from '../../lib/sessions/session-document.js'
+import type { Service } from './service.js'
+
+/** What was counted or measured. */
+export type Figures = Record<string, number>
+
+/** What a case found, and what of it must be as it is written here. */
+export interface Outcome {
+  readonly figures: Figures
+  readonly expected: Figures
+}
+
+/** Where a case runs: a database of its own, and processes that end with it. */
+export interface World {
+  readonly db: Db
+  readonly sessions: Collection<SessionDocument>
+  /** Starts processes of the service, all on this database. */
+  readonly start: (count: number, options?: Readonly<Record<string, unknown>>) => Promise<Service[]>
+}
+
+/** A row of the goals for rotation: its name, the rule, and how to find out. */
+export interface Case {
+  readonly id: string
+  readonly rule: string
+  readonly run: (world: World, isQuick: boolean) => Promise<Outcome>
+}
+
+/** Runs `task` for each of `count` numbers, at most `width` at a time. */
+export async function forEachOf(
+  count: number,
+  width: number,
+  task: (n: number) => Promise<void>,
+): Promise<void> {
+  let next = 0
+  const worker = async () => {
+    while (next < count) await task(next++)
+  }
+  await Promise.all(Array.from({ length: width }, worker))
+}
+
+/** `item` of a list that has one at every place asked for. */
+export function at<T>(list: readonly T[], n: number): T {
+  return list[n % list.length] as T
+}
+
+/** Counts by name, from zero. */
+export function createTally<Name extends string>(...names: Name[]): Record<Name, number> {
+  return Object.fromEntries(names.map(name => [name, 0])) as Record<Name, number>
+}
+
+/** The sum of an event's counts over all processes. */
+export async function sumOf(services: readonly Service[], event: string): Promise<number> {
+  const counts = await Promise.all(services.map(service => service.counts()))
+  return counts.reduce((sum, { [event]: count = 0 }) => sum + count, 0)
+}

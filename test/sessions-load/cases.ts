@@ -1,0 +1,29 @@
+import type { Case } from './case.js'
+import { databaseDump } from './cases/dump.js'
+import { ends } from './cases/ends.js'
+import { absoluteExpiry } from './cases/expiry.js'
+import { kills } from './cases/kills.js'
+import { loginTiming } from './cases/login-timing.js'
+import { lostAnswers } from './cases/lost-answers.js'
+import { parallelRefreshes, parallelRefreshesWithoutWindow } from './cases/parallel.js'
+import { replays, replaysAfterRestart } from './cases/replays.js'
+import { stepDowns } from './cases/step-downs.js'
+import { storageFaults } from './cases/storage.js'
+import { throughput } from './cases/throughput.js'
+
+/** The goals for rotation, in their order, then what is measured beside them. */
+export const CASES: readonly Case[] = [
+  parallelRefreshes,
+  parallelRefreshesWithoutWindow,
+  lostAnswers,
+  replays,
+  kills,
+  ends,
+  storageFaults,
+  stepDowns,
+  replaysAfterRestart,
+  absoluteExpiry,
+  databaseDump,
+  loginTiming,
+  throughput,
+]

@@ -1,0 +1,59 @@
+import { at, createTally, forEachOf } from '../case.js'
+import type { Case, World } from '../case.js'
+import { tokenOf } from '../service.js'
+import type { Service } from '../service.js'
+
+/** As long as a seal, which a thief would have to make up. */
+const NO_SEAL = 'A'.repeat(22)
+
+/** R10: whoever reads the database can be nobody. */
+export const databaseDump: Case = {
+  id: 'R10',
+  rule: 'nothing in a dump of the database, nor anything composed of it, passes a refresh or the guard',
+  async run(world, isQuick) {
+    const users = isQuick ? 5 : 100
+    const [service] = (await world.start(1)) as [Service]
+    await forEachOf(users, 8, async n => {
+      const token = await service.logIn(`user${n}`)
+      await service.refresh(tokenOf(await service.refresh(token)))
+    })
+    const candidates = await candidatesOf(world)
+    const tally = createTally('passedRefresh', 'passedGuard')
+    await forEachOf(candidates.length, 16, async n => {
+      const candidate = at(candidates, n)
+      if ((await service.refresh(candidate)).status !== 400) tally.passedRefresh++
+      if ((await service.get('/me', candidate)).status === 200) tally.passedGuard++
+    })
+    const alive = await world.sessions.countDocuments({ revokedAt: null })
+    const figures = { sessions: users, candidates: candidates.length, ...tally, alive }
+    return { figures, expected: { passedRefresh: 0, passedGuard: 0, alive: users } }
+  },
+}
+
+async function candidatesOf({ db }: World): Promise<string[]> {
+  const found = new Set<string>()
+  for (const { name } of await db.listCollections().toArray()) {
+    for await (const document of db.collection(name).find()) {
+      const texts = textsOf(document)
+      for (const text of texts) found.add(text)
+      for (const token of composedOf(document, texts)) found.add(token)
+    }
+  }
+  return [...found].filter(text => text !== '')
+}
+
+/** What has the form of a refresh token. */
+function composedOf(document: object, texts: readonly string[]): string[] {
+  const { _id, generation } = document as { _id?: unknown; generation?: unknown }
+  return texts.flatMap(text =>
+    [NO_SEAL, text.slice(0, 22)].map(
+      seal => `${String(_id)}.${String(generation)}.${text.padEnd(43, 'A')}.${seal}`,
+    ),
+  )
+}
+
+/** Every text in a value, however deep. */
+function textsOf(value: unknown): string[] {
+  if (typeof value === 'string') return [value]
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsOf) : []
+}

@@ -1,0 +1,30 @@
+/**
+ * The goals for rotation of refresh tokens, with processes that are killed, a MongoDB that fails and clients that lose
+ * answers: `npm run test:sessions`, or with the names of some cases and `--quick`. Ends with 1 where one does not hold.
+ */
+import { resolveMongoUri } from '../../examples/support/start-mongod.js'
+import { CASES } from './cases.js'
+import { runCase } from './run-case.js'
+
+const asked = process.argv.slice(2)
+const isQuick = asked.includes('--quick')
+const ids = asked.filter(word => !word.startsWith('--'))
+const mongo = await resolveMongoUri()
+let failures = 0
+try {
+  for (const one of CASES.filter(({ id }) => ids.length === 0 || ids.includes(id))) {
+    const began = performance.now()
+    const { figures, wrong } = await runCase(one, mongo.uri, isQuick)
+    const seconds = ((performance.now() - began) / 1_000).toFixed(1)
+    console.log(`\n${one.id}: ${one.rule} (${seconds} s)`)
+    for (const [name, value] of Object.entries(figures)) {
+      const shown = Number.isInteger(value) ? String(value) : value.toPrecision(3)
+      console.log(`  ${name}: ${shown}${wrong.includes(name) ? '   <-- wrong' : ''}`)
+    }
+    failures += wrong.length
+  }
+} finally {
+  await mongo.stop()
+}
+console.log(failures === 0 ? '\nAll hold.' : `\n${failures} figures are wrong.`)
+process.exitCode = failures === 0 ? 0 : 1

@@ -1,0 +1,80 @@
+/**
+ * One process of a service, as a team would run several of: plain JavaScript over the built package, because it is
+ * started a thousand times. Its parent tells it what to be (SERVICE), and gets its port.
+ */
+import express from 'express'
+import { createCustomUserData, CustomUserDataError } from 'express-custom-user-data'
+import { MongoClient } from 'mongodb'
+
+const { uri, database, options = {}, clientOptions = {} } = JSON.parse(process.env.SERVICE)
+
+let offsetMs = 0
+const clock = { now: () => Date.now() + offsetMs, monotonic: () => performance.now() + offsetMs }
+
+const client = new MongoClient(uri, clientOptions)
+const db = client.db(database)
+const userData = createCustomUserData({
+  collection: db.collection('custom_user_data'),
+  issuer: 'https://issuer.example.com',
+  audience: 'https://api.example.com',
+  secret: 'a secret of the session service, 32 bytes or more',
+  // A busy machine is no MongoDB that is away.
+  loadTimeoutMs: 10_000,
+  sessionTimeoutMs: 10_000,
+  loginThrottle: false,
+  clock,
+  ...options,
+})
+
+/** How often each event came. */
+const counts = {}
+for (const name of ['login', 'login_refused', 'refreshed', 'replayed', 'reuse_detected', 'revoked']) {
+  counts[name] = 0
+  userData.events.on(name, () => counts[name]++)
+}
+userData.events.on('warning', () => undefined)
+
+/** What a network does: the work is done, and nobody hears of it. */
+function loseAnswer(req, res, next) {
+  if (req.headers['x-lose-answer']) res.end = () => req.socket.destroy()
+  next()
+}
+
+const users = db.collection('users')
+const byPassword = userData.passwordCredentials({
+  collection: users,
+  isRefused: user => user.locked === true,
+})
+
+const app = express()
+  .use(loseAnswer)
+  .post(
+    '/login',
+    userData.login(({ user }) => (user ? { id: user } : null)),
+  )
+  .post('/password', userData.login(byPassword))
+  .post('/refresh', userData.refresh())
+  .post('/logout', userData.logout())
+  .post('/revoke', express.json(), (req, res, next) => {
+    userData.revoke(req.body.user).then(() => res.status(204).end(), next)
+  })
+  .post('/disable', express.json(), (req, res, next) => {
+    userData.disable(req.body.user).then(() => res.status(204).end(), next)
+  })
+  .get('/counts', (_req, res) => res.json(counts))
+  .post('/advance', express.json(), (req, res) => {
+    offsetMs += req.body.ms
+    res.status(204).end()
+  })
+  .use(userData.authenticate())
+  .get('/me', (req, res) => res.json(req.user.id))
+  .use((error, _req, res, next) => {
+    if (!(error instanceof CustomUserDataError)) console.error(error)
+    next(error)
+  })
+  .use(userData.errorHandler())
+
+await client.connect()
+await userData.ready()
+const server = app.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }))
+process.on('disconnect', () => process.exit())
