@@ -124,13 +124,13 @@ export function createCustomUserData(
     strategy: () => createStrategy(authenticator, readToken, realm),
     login(verifyCredentials, options) {
       const issuer = needOwn(tokenIssuer, 'login()')
-      const flow = createLoginFlow(config, { tokenIssuer: issuer, disabledUsers, throttle, events })
+      const flow = createLoginFlow(config, { tokenIssuer: issuer, sessions, disabledUsers, throttle, events })
       return createLoginRoute(flow, transport, verifyCredentials, options)
     },
     refresh: () => createRefreshRoute(needOwn(tokenIssuer, 'refresh()'), transport),
     logout: () => createLogoutRoute(sessions, transport),
-    logoutAll: () => createLogoutAllRoute(sessions, realm),
-    ownSessions: () => createOwnSessionsRouter(sessions, realm),
+    logoutAll: () => createLogoutAllRoute(sessions, transport, realm),
+    ownSessions: () => createOwnSessionsRouter(sessions, transport, realm),
     errorHandler: createErrorHandler,
     passwordCredentials: options => createPasswordCredentials(options, config.loadTimeoutMs, events),
     user: requireUser,

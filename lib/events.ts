@@ -6,6 +6,7 @@ export interface WarningEvent {
     | 'duplicate_documents'
     | 'user_id_index_missing'
     | 'session_index_missing'
+    | 'login_attempt_index_missing'
     | 'user_id_index_conflict'
     | 'password_hash_unreadable'
     | 'key_ignored'
@@ -57,7 +58,8 @@ export interface CustomUserDataEvents {
   key_set_failed: [KeySetFailedEvent]
   /** A session began. */
   login: [SessionEvent]
-  /** Credentials were refused, by `verifyCredentials`, a hook, or because the user is disabled. */
+  /** Credentials were refused by `verifyCredentials`; with the user's id: they were right, but a hook said no or the user
+   *  is disabled. */
   login_refused: [{ readonly userId?: string; readonly address: string | undefined }]
   throttled: [ThrottledEvent]
   /** A refresh token was exchanged. */

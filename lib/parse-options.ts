@@ -211,12 +211,16 @@ export function parseOptions(options: unknown): Config {
     result.data
   const own = parseOwnIssuer({ issuer, audience, clientId, secret, keys }, config.trustedIssuers.length > 0)
   requireDistinct(own, config.trustedIssuers)
+  const { refreshTokenTtlSeconds, refreshTokenIdleSeconds = refreshTokenTtlSeconds } = config
+  if (refreshTokenIdleSeconds > refreshTokenTtlSeconds) {
+    throw wrong('option "refreshTokenIdleSeconds": write no more than "refreshTokenTtlSeconds".')
+  }
   return {
     ...config,
     own,
     clockToleranceMs: clockToleranceSeconds * 1000,
     reuseWindowMs: reuseWindowSeconds === undefined ? undefined : reuseWindowSeconds * 1000,
-    refreshTokenIdleSeconds: config.refreshTokenIdleSeconds ?? config.refreshTokenTtlSeconds,
+    refreshTokenIdleSeconds,
     hooks: config.hooks as LoginHooks,
     toFieldValues: config.toFieldValues as ToFieldValues | undefined,
   }

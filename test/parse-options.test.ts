@@ -146,6 +146,14 @@ describe('options', () => {
     })
   })
 
+  it('that let an idle session live longer than any session are refused', () => {
+    const lifetimes = { refreshTokenTtlSeconds: 1_800, refreshTokenIdleSeconds: 1_801 }
+    expect(() => create(lifetimes)).toThrow(
+      /"refreshTokenIdleSeconds": write no more than "refreshTokenTtlSeconds"/,
+    )
+    expect(() => create({ ...lifetimes, refreshTokenIdleSeconds: 1_800 })).not.toThrow()
+  })
+
   it('that are undefined are as if they were not there', () => {
     expect(() => create({ loadTimeoutMs: undefined, clock: undefined, schema: undefined })).not.toThrow()
   })

@@ -5,6 +5,7 @@ import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import { toDeviceLabel } from '../sessions/device.js'
 import type { DisabledUsers } from '../sessions/disabled-users.js'
+import type { Sessions } from '../sessions/sessions.js'
 import { toPlainAddress } from '../throttle/address.js'
 import type { LoginAttempt, LoginThrottle } from '../throttle/login-throttle.js'
 import type { TokenIssuer } from '../token-issuer.js'
@@ -32,6 +33,7 @@ export interface LoginHooks {
 /** What a login works with. */
 export interface LoginParts {
   readonly tokenIssuer: TokenIssuer
+  readonly sessions: Pick<Sessions, 'end'>
   readonly disabledUsers: DisabledUsers
   /** Absent where the team throttles by other means. */
   readonly throttle: LoginThrottle | undefined
@@ -49,6 +51,8 @@ export interface Login {
   readonly req: Request
   readonly account: string | undefined
   readonly verify: () => Promise<VerifyOutcome>
+  /** Refresh tokens that the client held so far: it lets go of them, so their sessions end (ASVS 7.2.4). */
+  readonly replaced: readonly string[]
 }
 
 /** Runs a login from the first count to the answer. */
@@ -56,21 +60,27 @@ export type LoginFlow = (login: Login) => Promise<TokenAnswer<object>>
 
 /** Creates the flow: count, verify, refuse the disabled, ask the hook, issue, tell. */
 export function createLoginFlow(config: LoginConfig, parts: LoginParts): LoginFlow {
-  const { tokenIssuer, disabledUsers, throttle, events } = parts
+  const { tokenIssuer, sessions, disabledUsers, throttle, events } = parts
 
-  async function authenticate({ req, verify }: Login): Promise<VerifiedUser> {
+  async function authenticate({ req, verify }: Login, address: string | undefined): Promise<VerifiedUser> {
     const user = await callVerify(config, verify)
     // Also for nobody, so that a disabled user's answer takes no longer than a wrong password's.
     const isDisabled = await disabledUsers.has(user?.id ?? '')
-    if (!user || isDisabled || !(await callBefore(config, user, req))) throw refused()
-    return user
+    if (user && !isDisabled && (await callBefore(config, user, req))) return user
+    events.emit('login_refused', { address, ...(user && { userId: user.id }) })
+    throw refused()
   }
 
   /** Our own trouble is nobody's failed attempt. */
   async function release(attempt: LoginAttempt, error: unknown): Promise<void> {
     const isRefusal = asCustomUserDataError(error)?.code === 'invalid_credentials'
-    if (isRefusal) events.emit('login_refused', { address: attempt.address })
-    else await throttle?.released(attempt).catch(() => undefined)
+    if (!isRefusal) await throttle?.released(attempt).catch(() => undefined)
+  }
+
+  /** What cannot be put right any more is no reason to withhold what was issued. */
+  async function settle(attempt: LoginAttempt, replaced: readonly string[]): Promise<void> {
+    const ends = replaced.map(token => sessions.end(token))
+    await Promise.allSettled([throttle?.succeeded(attempt), ...ends])
   }
 
   function callAfter(user: VerifiedUser, req: Request): void {
@@ -91,11 +101,10 @@ export function createLoginFlow(config: LoginConfig, parts: LoginParts): LoginFl
     const attempt = { account, address }
     await throttle?.admit(attempt)
     try {
-      const user = await authenticate(login)
+      const user = await authenticate(login, address)
       const origin = { device: toDeviceLabel(req.headers['user-agent']), address: address ?? null }
       const answer = await tokenIssuer.issue(user.id, origin)
-      // A count that could not be put right is no reason to withhold what was issued.
-      await throttle?.succeeded(attempt).catch(() => undefined)
+      await settle(attempt, login.replaced)
       callAfter(user, req)
       return answer
     } catch (error) {

@@ -37,11 +37,13 @@ export function createLoginRoute<Credentials>(
 ): RequestHandler {
   const accountOf = options.account ?? verifyCredentials.account ?? guessAccount
   return createTokenEndpoint({ name: 'login', needsBody: true }, async (body, req, res) => {
+    transport.requireSameSite(req)
     const credentials = options.body
       ? await parseBody(options.body, body)
       : (requireScalars(body) as Credentials)
     const verify = async (): Promise<VerifyOutcome> => verifyCredentials(credentials, req)
-    return transport.hand(res, await flow({ req, account: accountOf(credentials), verify }))
+    const replaced = transport.readAll(req, body)
+    return transport.hand(res, await flow({ req, account: accountOf(credentials), verify, replaced }))
   })
 }
 

@@ -4,6 +4,7 @@ import { missingToken } from '../authenticate/bearer-token.js'
 import { withChallenge } from '../authenticate/challenge.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Sessions } from '../sessions/sessions.js'
+import type { RefreshTransport } from './refresh-transport.js'
 
 /** What the routes need of the sessions. */
 type OwnSessions = Pick<Sessions, 'list' | 'revokeSession' | 'revokeUser'>
@@ -12,7 +13,11 @@ type OwnSessions = Pick<Sessions, 'list' | 'revokeSession' | 'revokeUser'>
  * Creates "my devices", to be mounted behind `authenticate()`: `GET /` lists the user's sessions, `DELETE /:sid` ends one.
  * Nobody sees or ends another's: a session of somebody else is as unknown as none.
  */
-export function createOwnSessionsRouter(sessions: OwnSessions, realm: string): Router {
+export function createOwnSessionsRouter(
+  sessions: OwnSessions,
+  transport: RefreshTransport,
+  realm: string,
+): Router {
   const router = Router()
   router.get('/', (req, res, next) => {
     answer(next, async () => {
@@ -23,8 +28,9 @@ export function createOwnSessionsRouter(sessions: OwnSessions, realm: string): R
   })
   router.delete('/:sid', (req, res, next) => {
     answer(next, async () => {
-      const { id } = requireUser(req, realm)
+      const { id, sid } = requireUser(req, realm)
       if (!(await sessions.revokeSession(req.params.sid, id))) throw unknownSession()
+      if (req.params.sid === sid) transport.clear(res)
       noStore(res).status(204).end()
     })
   })
@@ -32,10 +38,15 @@ export function createOwnSessionsRouter(sessions: OwnSessions, realm: string): R
 }
 
 /** Creates the route that ends all sessions of the user, to be mounted behind `authenticate()`. */
-export function createLogoutAllRoute(sessions: OwnSessions, realm: string): RequestHandler {
+export function createLogoutAllRoute(
+  sessions: OwnSessions,
+  transport: RefreshTransport,
+  realm: string,
+): RequestHandler {
   return function logoutAll(req, res, next) {
     answer(next, async () => {
       await sessions.revokeUser(requireUser(req, realm).id)
+      transport.clear(res)
       noStore(res).status(204).end()
     })
   }

@@ -20,8 +20,12 @@ export interface RefreshCookieOptions {
 export interface RefreshTransport {
   /** Whether a request of the refresh and logout routes needs a body. */
   readonly needsBody: boolean
+  /** Throws `invalid_request` where another site's page sent the request, and that could do harm. */
+  requireSameSite: (req: Request) => void
   /** The refresh token of a request. Throws `invalid_request`. */
   read: (req: Request, body: RequestBody) => string
+  /** All that a request holds, good or not: what is to end when a client logs out or logs in anew. */
+  readAll: (req: Request, body: RequestBody) => readonly string[]
   /** Gives the refresh token of an answer to the client; what is left is the body. */
   hand: (res: Response, answer: TokenAnswer<object>) => object
   /** Takes it away from the client, at logout. */
@@ -33,7 +37,12 @@ const MAX_REFRESH_TOKEN_LENGTH = 1_024
 /** In the JSON of both sides: `{ "refresh_token": "…" }`. */
 export const bodyTransport: RefreshTransport = {
   needsBody: true,
+  requireSameSite: () => undefined,
   read: (_req, body) => requireText(body, 'refresh_token', MAX_REFRESH_TOKEN_LENGTH),
+  readAll: (_req, body) =>
+    Object.hasOwn(body, 'refresh_token')
+      ? [requireText(body, 'refresh_token', MAX_REFRESH_TOKEN_LENGTH)]
+      : [],
   hand: (_res, answer) => answer,
   clear: () => undefined,
 }
@@ -55,10 +64,16 @@ export function createCookieTransport(options: RefreshCookieOptions, ttlSeconds:
   }
   return {
     needsBody: false,
-    read(req) {
+    requireSameSite(req) {
       if (sameSite !== 'none') requireSameSite(req)
-      return readCookie(req, name)
     },
+    read(req) {
+      const [token, second] = readCookies(req, name)
+      if (second !== undefined) throw invalid('There are two refresh tokens.')
+      if (token === undefined) throw invalid('There is no refresh token in the cookie.')
+      return token
+    },
+    readAll: req => readCookies(req, name),
     hand(res, { refresh_token: refreshToken, ...answer }) {
       res.cookie(name, refreshToken, { ...attributes, maxAge: ttlSeconds * 1000 })
       return answer
@@ -74,14 +89,13 @@ function requireSameSite(req: Request): void {
   if (req.headers['sec-fetch-site'] === 'cross-site') throw invalid('Requests from other sites are refused.')
 }
 
-function readCookie(req: Request, name: string): string {
+/** Two of one name are possible: of other paths or domains. */
+function readCookies(req: Request, name: string): string[] {
   const pairs = (req.headers.cookie ?? '').split(';').map(pair => pair.trim())
-  const [found, second] = pairs.filter(pair => pair.startsWith(`${name}=`))
-  if (second !== undefined) throw invalid('There are two refresh tokens.')
-  const value = found?.slice(name.length + 1) ?? ''
-  if (value === '' || value.length > MAX_REFRESH_TOKEN_LENGTH)
-    throw invalid('There is no refresh token in the cookie.')
-  return value
+  return pairs
+    .filter(pair => pair.startsWith(`${name}=`))
+    .map(pair => pair.slice(name.length + 1))
+    .filter(value => value !== '' && value.length <= MAX_REFRESH_TOKEN_LENGTH)
 }
 
 function invalid(message: string): CustomUserDataError {

@@ -9,9 +9,15 @@ export function toClientNetwork(address: string | undefined): string | undefined
   return plain !== undefined && isIPv6(plain) ? `${firstGroups(plain, 4)}::/64` : plain
 }
 
-/** An address as one would write it: an IPv4 address that is written as IPv6 as IPv4. */
+/**
+ * An address as one would write it: an IPv4 address that is written as IPv6 as IPv4, and without the port that some
+ * proxies put into `X-Forwarded-For`.
+ */
 export function toPlainAddress(address: string | undefined): string | undefined {
-  return address?.replace(/^::ffff:(?=\d{1,3}(?:\.\d{1,3}){3}$)/i, '')
+  return address
+    ?.replace(/^\[([\da-f:.]+)\](?::\d{1,5})?$/i, '$1')
+    .replace(/^(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}$/, '$1')
+    .replace(/^::ffff:(?=\d{1,3}(?:\.\d{1,3}){3}$)/i, '')
 }
 
 /** The first groups of an IPv6 address, written out: an abbreviated one has its zeros put back. */

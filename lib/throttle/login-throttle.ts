@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import type { Db } from 'mongodb'
+import type { Collection, Db } from 'mongodb'
 import { RateLimiterMongo, RateLimiterRes } from 'rate-limiter-flexible'
 import { withDeadline } from '../deadline.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Events, ThrottledEvent } from '../events.js'
+import { createIndexCommand, ensureIndex } from '../mongo/indexes.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
 import { toClientNetwork } from './address.js'
 
@@ -60,7 +61,7 @@ export function createLoginThrottle(
   let limiters: Promise<Limiters> | undefined
 
   function open(): Promise<Limiters> {
-    limiters ??= createLimiters(config, openDatabase).catch((error: unknown) => {
+    limiters ??= createLimiters(config, openDatabase, events).catch((error: unknown) => {
       limiters = undefined
       throw error
     })
@@ -128,14 +129,10 @@ interface Keys {
 async function createLimiters(
   config: LoginThrottleConfig,
   openDatabase: () => Promise<Db>,
+  events: Events,
 ): Promise<Limiters> {
   const db = await openDatabase()
-  // Counting is atomic only under the unique index, so it is waited for.
-  const attempts = db.collection(COLLECTION)
-  // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
-  await attempts.createIndex({ key: 1 }, { unique: true })
-  // eslint-disable-next-line @typescript-eslint/no-deprecated -- likewise
-  await attempts.createIndex({ expire: -1 }, { expireAfterSeconds: 0 })
+  await ensureIndexes(db.collection(COLLECTION), events)
   const storeOptions = { ...PLAIN_BSON, readPreference: 'primary' } as const
   const storeClient = { collection: (name: string) => db.collection(name, storeOptions) }
   const create = (keyPrefix: string, points: number, duration: number): RateLimiterMongo =>
@@ -152,6 +149,23 @@ async function createLimiters(
     account: create('account', config.accountFailures, DAY_SECONDS),
     address: create('address', config.addressFailures, config.windowSeconds),
     known: create('known', 1, KNOWN_SECONDS),
+  }
+}
+
+const INDEXES = [
+  { field: 'key', options: { name: 'login_attempt_key', unique: true } },
+  { field: 'expire', options: { name: 'login_attempt_expiry', expireAfterSeconds: 0 } },
+] as const
+
+/** Counting is atomic only under the unique index, so it is waited for. Without it guesses are still counted, so that a
+ *  team that may not make indexes can log in; the first of many parallel ones may pass together. */
+async function ensureIndexes(attempts: Collection, events: Events): Promise<void> {
+  for (const { field, options } of INDEXES) {
+    const outcome = await ensureIndex(attempts, field, options)
+    if (outcome === 'there') continue
+    const command = createIndexCommand(COLLECTION, field, options)
+    const message = `The index on "${field}" of ${attempts.namespace} could not be made (${outcome}). Please run: ${command}`
+    events.warn({ code: 'login_attempt_index_missing', message })
   }
 }
 

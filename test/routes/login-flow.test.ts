@@ -11,6 +11,7 @@ import { startIssuer } from '../support/key-server.js'
 import {
   createSessionApp,
   exchange,
+  expectInvalidGrant,
   getMe,
   logIn,
   logOut,
@@ -221,15 +222,25 @@ describe('a login', () => {
     expect(await userData.sessions(user)).toMatchObject([{ device: 'curl', address: '203.0.113.7' }])
   })
 
-  it('begins a session of its own whatever tokens come with it', async () => {
+  it('ASVS 7.2.4: begins a session of its own, and ends the one whose refresh token comes with it', async () => {
     const app = createSessionApp(createTestUserData(database))
     const first = await logIn(app, user)
+    const other = await logIn(app, user)
     const answer = await request(app)
       .post('/login')
       .auth(first.access_token, { type: 'bearer' })
       .send({ user, refresh_token: first.refresh_token })
     expect(sidOf(tokensOf(answer).refresh_token)).not.toBe(sidOf(first.refresh_token))
-    expect((await getMe(app, first.access_token)).status).toBe(200)
+    expect((await getMe(app, first.access_token)).status).toBe(401)
+    expectInvalidGrant(await refresh(app, first.refresh_token))
+    await exchange(app, other.refresh_token)
+  })
+
+  it('ends nothing where it fails', async () => {
+    const app = createSessionApp(createTestUserData(database))
+    const { refresh_token: token } = await logIn(app, user)
+    expect((await request(app).post('/login').send({ refresh_token: token })).status).toBe(401)
+    await exchange(app, token)
   })
 })
 

@@ -117,9 +117,8 @@ describe('refresh and logout by cookie', () => {
   it('do not take the token from a body', async () => {
     const app = start()
     const token = (await logInFor(app)).split('=')[1]
-    for (const path of ['/refresh', '/logout']) {
-      expectInvalidRequest(await post(app, path).send({ refresh_token: token }))
-    }
+    expectInvalidRequest(await post(app, '/refresh').send({ refresh_token: token }))
+    expect((await post(app, '/logout').send({ refresh_token: token })).status).toBe(204)
     expect((await post(app, '/refresh', `${NAME}=${token!}`)).status).toBe(200)
   })
 
@@ -134,20 +133,21 @@ describe('refresh and logout by cookie', () => {
   })
 
   it.each(['', '=', NAME, `${NAME}=`, `${NAME}=${'a'.repeat(1_025)}`, ';;;'])(
-    'without a token in it are malformed: %j',
+    'without a token in it there is no refresh, and nothing to log out of: %j',
     async cookie => {
-      for (const path of ['/refresh', '/logout']) expectInvalidRequest(await post(start(), path, cookie))
+      expectInvalidRequest(await post(start(), '/refresh', cookie))
+      expect((await post(start(), '/logout', cookie)).status).toBe(204)
     },
   )
 
-  it('refuse two cookies of the name: one of them is somebody else’s', async () => {
+  it('are refused to two cookies of the name, of which one is somebody else’s, and ended for both', async () => {
     const app = start()
-    const cookie = await logInFor(app)
-    for (const path of ['/refresh', '/logout']) {
-      expectInvalidRequest(await post(app, path, `${cookie}; ${cookie}`))
-      expectInvalidRequest(await post(app, path, `${NAME}=planted; ${cookie}`))
-    }
+    const [cookie, other] = [await logInFor(app), await logInFor(app)]
+    expectInvalidRequest(await post(app, '/refresh', `${cookie}; ${cookie}`))
+    expectInvalidRequest(await post(app, '/refresh', `${NAME}=planted; ${cookie}`))
     expect((await post(app, '/refresh', cookie)).status).toBe(200)
+    expect((await post(app, '/logout', `${NAME}=planted; ${cookie}; ${other}`)).status).toBe(204)
+    for (const ended of [cookie, other]) expectInvalidGrant(await post(app, '/refresh', ended))
   })
 
   it('are refused from other sites, before anything is read', async () => {
@@ -173,6 +173,21 @@ describe('refresh and logout by cookie', () => {
   })
 })
 
+describe('a login by cookie', () => {
+  it('is refused from other sites, which could log somebody in as somebody else', async () => {
+    expectInvalidRequest(await logIn(start()).set('Sec-Fetch-Site', 'cross-site'))
+    expect((await logIn(start({ sameSite: 'none' })).set('Sec-Fetch-Site', 'cross-site')).status).toBe(200)
+  })
+
+  it('ASVS 7.2.4: ends the session of the cookie that it takes the place of', async () => {
+    const app = start()
+    const cookie = await logInFor(app)
+    const next = cookieOf(await logIn(app).set('Cookie', cookie))
+    expectInvalidGrant(await post(app, '/refresh', cookie))
+    expect((await post(app, '/refresh', `${next.name}=${next.value}`)).status).toBe(200)
+  })
+})
+
 describe('the cookie is taken away', () => {
   it.each<[RefreshCookieOptions, string[]]>([
     [{}, ['Path=/', 'HttpOnly', 'Secure', 'SameSite=Strict']],
@@ -188,6 +203,24 @@ describe('the cookie is taken away', () => {
     expect(cookieOf(answer)).toEqual({ name: cookie.split('=')[0], value: '', attributes })
     expect(String(answer.headers['set-cookie'])).toContain('Expires=Thu, 01 Jan 1970 00:00:00 GMT')
     expectInvalidGrant(await post(app, '/refresh', cookie))
+  })
+
+  it.each(['/logout-all', 'own session'])('by %s', async way => {
+    const app = start()
+    const answer = await logIn(app)
+    const { access_token: token } = answer.body as TokenAnswer<object>
+    const [sid] = cookieOf(answer).value.split('.')
+    const ended = way === '/logout-all' ? request(app).post(way) : request(app).delete(`/sessions/${sid!}`)
+    expect(cookieOf(await ended.auth(token, { type: 'bearer' }))).toMatchObject({ name: NAME, value: '' })
+  })
+
+  it('not by the end of another session of the user’s', async () => {
+    const app = start()
+    const { access_token: token } = (await logIn(app)).body as TokenAnswer<object>
+    const [sid] = cookieOf(await logIn(app)).value.split('.')
+    const answer = await request(app).delete(`/sessions/${sid!}`).auth(token, { type: 'bearer' })
+    expect(answer.status).toBe(204)
+    expect(answer.headers).not.toHaveProperty('set-cookie')
   })
 
   it('by the logout of a session that has ended already', async () => {

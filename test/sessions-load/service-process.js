@@ -76,5 +76,7 @@ const app = express()
 
 await client.connect()
 await userData.ready()
+// Or it would close a connection just when a client takes it up again.
 const server = app.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }))
+server.keepAliveTimeout = 0
 process.on('disconnect', () => process.exit())

@@ -13,6 +13,15 @@ describe('the network that counts as one client', () => {
     },
   )
 
+  it.each([
+    ['203.0.113.7:50123', '203.0.113.7'],
+    ['[::ffff:1.2.3.4]:443', '1.2.3.4'],
+    ['[2001:db8::1]:443', '2001:db8:0:0::/64'],
+    ['[2001:db8::1]', '2001:db8:0:0::/64'],
+  ])('has no part in a port that a proxy added: %s', (address, network) => {
+    expect(toClientNetwork(address)).toBe(network)
+  })
+
   it('V26: is the /64 of an IPv6 address: a thousand addresses of one count as one', () => {
     const addresses = Array.from({ length: 1000 }, (_item, i) => `2001:db8:1:2::${i.toString(16)}`)
     expect(new Set(addresses.map(toClientNetwork))).toEqual(new Set(['2001:db8:1:2::/64']))

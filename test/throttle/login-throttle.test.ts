@@ -415,8 +415,22 @@ describe('what is stored of attempts', () => {
     expect(await attempts().indexes()).toMatchObject([
       { name: '_id_' },
       { key: { key: 1 }, unique: true },
-      { key: { expire: -1 }, expireAfterSeconds: 0 },
+      { key: { expire: 1 }, expireAfterSeconds: 0 },
     ])
+  })
+
+  it('is counted without them too where they cannot be made, with a warning that says what to run', async () => {
+    const fresh = await openDatabase()
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
+    await fresh.db.collection('login_attempts').createIndex({ theirs: 1 }, { name: 'login_attempt_key' })
+    const instance = start({ accountAndAddressFailures: 2 }, { db: fresh.db })
+    await fail(instance, 2)
+    expectThrottled(await logIn(instance))
+    const message = expect.stringMatching(/"key".*createIndex\(.*"unique":true/) as string
+    expect(instance.events).toContainEqual(
+      expect.objectContaining({ code: 'login_attempt_index_missing', message }),
+    )
+    await fresh.close()
   })
 
   it('is read from the primary, whatever the database says', async () => {
