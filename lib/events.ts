@@ -9,6 +9,7 @@ export interface WarningEvent {
     | 'login_attempt_index_missing'
     | 'user_id_index_conflict'
     | 'password_hash_unreadable'
+    | 'password_hash_not_upgraded'
     | 'key_ignored'
   readonly message: string
   /** The user concerned, where there is one. */

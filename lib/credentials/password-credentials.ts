@@ -10,9 +10,12 @@ import { requireText } from '../routes/token-endpoint.js'
 import type { Scalar, VerifyCredentials } from '../routes/login.js'
 import type { VerifiedUser } from '../routes/login-flow.js'
 import { hashPassword, verifyPassword } from './argon2.js'
+import { createHashUpgrade } from './hash-upgrade.js'
+import { createPasswordText } from './password-text.js'
+import type { PasswordTextOptions } from './password-text.js'
 
 /** Where users and their password hashes are. */
-export interface PasswordCredentialsOptions {
+export interface PasswordCredentialsOptions extends PasswordTextOptions {
   /** The users collection. */
   readonly collection: CollectionLike
   /** The field of the body and of the document that names the user, compared exactly. Default `email`. */
@@ -22,6 +25,9 @@ export interface PasswordCredentialsOptions {
   /** Whether a user may not log in, as one that is disabled or locked. The answer is that of a wrong password, and comes
    *  after the same work. */
   readonly isRefused?: (user: Document) => boolean
+  /** Whether a hash that is weaker than those of `hashPassword()` is replaced after a login with the right password, which
+   *  is when it can be. Needs leave to write to the users collection. Default false: nothing is written. */
+  readonly upgradeHashes?: boolean
   /** The user's id. Default: the document's `_id`, an ObjectId as its hex digits. */
   readonly toUserId?: (user: Document) => string
 }
@@ -43,11 +49,13 @@ export function createPasswordCredentials(
   events: Events,
 ): VerifyCredentials {
   const { usernameField = 'email', hashField = 'passwordHash', toUserId = primaryKeyOf } = options
-  const { isRefused = () => false } = options
+  const { isRefused = () => false, upgradeHashes = false } = options
+  const toText = createPasswordText('passwordCredentials', options)
   const database = openTeamDatabase(options.collection)
   // A real hash with the same parameters: verifying against anything else would answer sooner.
   const decoy = hashPassword(randomBytes(32).toString('base64url'))
   decoy.catch(() => undefined)
+  const upgradeHash = createHashUpgrade({ database, hashField, timeoutMs, events })
 
   async function findUser(username: string): Promise<Document | undefined> {
     const found = await withDeadline(timeoutMs, async signal =>
@@ -84,14 +92,18 @@ export function createPasswordCredentials(
 
   async function verify(body: Readonly<Record<string, Scalar>>): Promise<VerifiedUser | null> {
     const username = requireText(body, usernameField, MAX_USERNAME_LENGTH)
-    const password = requireText(body, 'password', MAX_PASSWORD_LENGTH)
+    const password = toText(requireText(body, 'password', MAX_PASSWORD_LENGTH))
     const user = await findUser(username)
     const isRight = await withDeadline(HASH_TIMEOUT_MS, signal => isPasswordOf(user, password, signal)).catch(
       (cause: unknown) => {
         throw unavailable(cause)
       },
     )
-    return isRight && user && !isRefused(user) ? { id: toUserId(user) } : null
+    if (!isRight || !user || isRefused(user)) return null
+    const id = toUserId(user)
+    // Not awaited: it is nothing that a login should wait for or fail with.
+    if (upgradeHashes) void upgradeHash({ id, document: user }, password)
+    return { id }
   }
 
   return Object.assign(verify, {

@@ -145,7 +145,7 @@ describe('the other claims', () => {
     for (const sid of [null, '', 1, {}]) expectRefused({ sid }, 'has a malformed sid')
   })
 
-  it('cnf makes it no bearer token (RFC 7800)', () => {
+  it('O8: cnf makes it no bearer token (RFC 7800)', () => {
     for (const cnf of [{ jkt: 'x' }, null, {}]) expectRefused({ cnf }, 'bound to a key')
   })
 

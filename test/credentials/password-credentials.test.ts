@@ -87,14 +87,14 @@ describe('the right password', () => {
     expect(await logIn({ name: 'alice', password: 'other' }, named)).toMatchObject(WRONG)
   })
 
-  it('is taken exactly as it is', async () => {
+  it('ASVS 6.2.8: is taken exactly as it is', async () => {
     for (const password of [` ${PASSWORD}`, `${PASSWORD} `, PASSWORD.toUpperCase(), `${PASSWORD}\0`]) {
       expect(await logIn({ email: 'alice@example.com', password })).toMatchObject(WRONG)
     }
   })
 })
 
-describe('one and the same answer', () => {
+describe('N5, ASVS 6.3.8: one and the same answer', () => {
   it.each([
     ['a wrong password', 'alice@example.com', 'wrong'],
     ['an unknown user', 'nobody@example.com', PASSWORD],
@@ -121,7 +121,7 @@ describe('one and the same answer', () => {
     expect(warnings).toEqual([])
   })
 
-  it('takes work of the same order, whether or not there is such a user', async () => {
+  it('N6: takes work of the same order, whether or not there is such a user', async () => {
     const cases = ['alice@example.com', 'nobody@example.com', 'nohash@example.com', 'unreadable@example.com']
     const times = new Map(cases.map(email => [email, [] as number[]]))
     for (let run = 0; run < 15; run++) {
@@ -160,7 +160,7 @@ describe('what is no text', () => {
     expect(database.commands.named('find')).toHaveLength(0)
   })
 
-  it('is more than 320 characters of a name, or 1,024 of a password', async () => {
+  it('ASVS 6.2.9: is more than 320 characters of a name, or 1,024 of a password', async () => {
     const email = 'alice@example.com'
     expect((await logIn({ email: 'a'.repeat(321), password: 'a' })).status).toBe(400)
     expect((await logIn({ email, password: 'a'.repeat(1025) })).status).toBe(400)

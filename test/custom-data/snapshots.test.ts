@@ -376,7 +376,7 @@ describe('what is held of users', () => {
 })
 
 describe('close()', () => {
-  it('empties the cache, and has what comes later refused as unavailable', async () => {
+  it('ASVS 14.2.2: empties the cache, and has what comes later refused as unavailable', async () => {
     const token = bearerOf('alice', clock.now())
     const { refresh } = await login('alice')
     await dataOf(token)

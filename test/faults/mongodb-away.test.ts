@@ -79,7 +79,7 @@ async function untilServed(token: string, at = server): Promise<void> {
 }
 
 describe.each(['cut', 'pause'] as const)('while MongoDB is away, by a %s', fault => {
-  it('tokens with a copy are served as ever', async () => {
+  it('ASVS 16.5.2: tokens with a copy are served as ever', async () => {
     const token = bearerOf('alice')
     await me(token).expect(200)
     proxy[fault]()
@@ -89,7 +89,7 @@ describe.each(['cut', 'pause'] as const)('while MongoDB is away, by a %s', fault
     }
   })
 
-  it('other tokens are answered with 503 in time, never with 401 and never without data', async () => {
+  it('ASVS 16.5.3: other tokens are answered with 503 in time, never with 401 and never without data', async () => {
     proxy[fault]()
     const { body } = await expectUnavailable(me(bearerOf('alice')))
     expect(body).toEqual({

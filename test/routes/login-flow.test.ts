@@ -245,7 +245,7 @@ describe('a login', () => {
 })
 
 describe('events', () => {
-  it('tell each outcome with the ids that it has, and none tells a token, a secret or a password', async () => {
+  it('ASVS 16.3.1, 16.3.3: tell each outcome with the ids that it has, and none tells a token, a secret or a password', async () => {
     const afterLogin = () => Promise.reject(new Error('the mailer is down'))
     const { app, userData, events } = start(
       { afterLogin },

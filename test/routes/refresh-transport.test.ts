@@ -53,7 +53,7 @@ function expectInvalidRequest(answer: Response): void {
 }
 
 describe('the cookie of a login and of a refresh', () => {
-  it('is HttpOnly, Secure, SameSite=Strict and of the host alone, for as long as a session lives', async () => {
+  it('ASVS 3.3.1, 3.3.2, 3.3.3, 3.3.4: is HttpOnly, Secure, SameSite=Strict and of the host alone, for as long as a session lives', async () => {
     const app = start()
     const login = await logIn(app)
     const first = cookieOf(login)
@@ -68,7 +68,7 @@ describe('the cookie of a login and of a refresh', () => {
     expect(rest).toEqual({ name: first.name, attributes: first.attributes })
   })
 
-  it('is the only place of the refresh token: the JSON has the other members', async () => {
+  it('ASVS 3.3.4: is the only place of the refresh token: the JSON has the other members', async () => {
     const app = start()
     const login = await logIn(app)
     const refreshed = await post(app, '/refresh', `${NAME}=${cookieOf(login).value}`)

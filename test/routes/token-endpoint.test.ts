@@ -111,7 +111,7 @@ describe.each(Object.entries(PARSERS))('the token routes, %s', (_name, parsers) 
     },
   )
 
-  it('refuse fields that are objects or lists', async () => {
+  it('ASVS 15.3.5: refuse fields that are objects or lists', async () => {
     const values = ['{}', '[]', '["a"]', '{"$gt":""}', '{"$regex":".*"}', '{"_bsontype":"ObjectId"}', '[[]]']
     for (const value of values) {
       await expectRefused(json, [`{"email":${value},"password":"b","refresh_token":${value}}`])
@@ -119,7 +119,7 @@ describe.each(Object.entries(PARSERS))('the token routes, %s', (_name, parsers) 
     await expectRefused(json, ['{"__proto__":{"refresh_token":"a","admin":true}}'])
   })
 
-  it('refuse a parameter that is repeated in a form (RFC 6749 3.2)', async () => {
+  it('ASVS 15.3.7: refuse a parameter that is repeated in a form (RFC 6749 3.2)', async () => {
     await expectRefused(form, ['email=a&email=b&refresh_token=a&refresh_token=b'])
   })
 

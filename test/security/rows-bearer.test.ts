@@ -114,13 +114,13 @@ describe('token endpoints', () => {
     { title: 'a refused login', path: '/login', body: { id: 'nobody' }, status: 401 },
     { title: 'a refused refresh', path: '/refresh', body: { refresh_token: 'x' }, status: 400 },
     { title: 'a malformed refresh', path: '/refresh', body: {}, status: 400 },
-  ])('A9 no cache keeps the answer to $title', async ({ path, body, status }) => {
+  ])('A9, ASVS 14.3.2 no cache keeps the answer to $title', async ({ path, body, status }) => {
     const answer = await service.post(path, body)
     expect(answer.status).toBe(status)
     expect(answer.headers['cache-control']).toBe('no-store')
   })
 
-  it('A9 nor the answer to a refresh', async () => {
+  it('A9, ASVS 14.3.2 nor the answer to a refresh', async () => {
     const { refresh_token } = await service.login('alice')
     const answer = await service.post('/refresh', { refresh_token })
     expect(answer.status).toBe(200)
@@ -129,11 +129,14 @@ describe('token endpoints', () => {
 
   const strange = [{}, { $gt: '' }, [], ['x'], 1, true, null, '', 'x'.repeat(2_000)].map(value => ({ value }))
 
-  it.each(strange)('A10 a refresh token that is $value is an invalid request', async ({ value }) => {
-    const answer = await service.post('/refresh', { refresh_token: value })
-    expect(answer.status).toBe(400)
-    expect(answer.body).toMatchObject({ error: 'invalid_request' })
-  })
+  it.each(strange)(
+    'A10, V22, ASVS 15.3.5 a refresh token that is $value is an invalid request',
+    async ({ value }) => {
+      const answer = await service.post('/refresh', { refresh_token: value })
+      expect(answer.status).toBe(400)
+      expect(answer.body).toMatchObject({ error: 'invalid_request' })
+    },
+  )
 
   it('A10 a refresh token that is unknown is an invalid grant', async () => {
     const { refresh_token } = await service.login('alice')
@@ -145,7 +148,7 @@ describe('token endpoints', () => {
     }
   })
 
-  it('A10 a parameter that is there twice is an invalid request', async () => {
+  it('A10, ASVS 15.3.7 a parameter that is there twice is an invalid request', async () => {
     const { refresh_token } = await service.login('alice')
     const twice = `refresh_token=${refresh_token}&refresh_token=${refresh_token}`
     for (const path of ['/refresh', '/logout']) {

@@ -155,7 +155,7 @@ it('the list is read from the primary and written with majority, whatever the da
     expect(command['$readPreference'] ?? { mode: 'primary' }).toEqual({ mode: 'primary' })
 })
 
-it('a list that cannot be read is a 503, and lets nobody in', async () => {
+it('ASVS 16.5.3: a list that cannot be read is a 503, and lets nobody in', async () => {
   const { host, port } = await primaryAddress(database.client)
   const proxy = await startTcpProxy(host, port)
   const proxied = await openDatabase({ proxyPort: proxy.port })

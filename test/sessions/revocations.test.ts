@@ -51,9 +51,9 @@ type Login = TokenAnswer<object>
 
 /** Every way to end a session. The user of each test is one of its own. */
 const WAYS: [string, (at: Process, login: Login, user: string) => unknown][] = [
-  ['logout', ({ app }, login) => logOut(app, login.refresh_token).expect(204)],
+  ['logout (ASVS 7.4.1)', ({ app }, login) => logOut(app, login.refresh_token).expect(204)],
   [
-    'logoutAll',
+    'logoutAll (ASVS 7.4.1)',
     ({ app }, login) =>
       request(app).post('/logout-all').auth(login.access_token, { type: 'bearer' }).expect(204),
   ],
@@ -65,16 +65,19 @@ const WAYS: [string, (at: Process, login: Login, user: string) => unknown][] = [
         .auth(login.access_token, { type: 'bearer' })
         .expect(204),
   ],
-  ['revoke(userId)', ({ userData }, _login, user) => userData.revoke(user)],
-  ['revoke({ sid })', ({ userData }, login) => userData.revoke({ sid: sidOf(login.refresh_token) })],
+  ['revoke(userId) (ASVS 7.4.3, 7.4.5)', ({ userData }, _login, user) => userData.revoke(user)],
   [
-    'disable() and enable()',
+    'revoke({ sid }) (ASVS 7.4.5)',
+    ({ userData }, login) => userData.revoke({ sid: sidOf(login.refresh_token) }),
+  ],
+  [
+    'disable() and enable() (ASVS 7.4.2)',
     async ({ userData }, _login, user) => {
       await userData.disable(user)
       await userData.enable(user)
     },
   ],
-  ['deleteSessions()', ({ userData }, _login, user) => userData.deleteSessions(user)],
+  ['deleteSessions() (ASVS 7.4.2)', ({ userData }, _login, user) => userData.deleteSessions(user)],
 ]
 
 let users = 0
@@ -151,7 +154,7 @@ describe.each(WAYS)('V37: after %s', (_name, end) => {
 })
 
 describe.each(WAYS)('after %s the other sessions of the user', (name, end) => {
-  const endsAll = !/^logout$|DELETE|sid/.test(name)
+  const endsAll = !/^logout |DELETE|sid/.test(name)
 
   it(endsAll ? 'have ended too' : 'go on', async () => {
     const [user, here] = [newUser(), start()]

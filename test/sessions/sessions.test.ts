@@ -73,7 +73,7 @@ describe('an exchanged refresh token', () => {
     expect(await exchange(two.app, second)).toMatch(/^[\w-]{22}\.2\./)
   })
 
-  it('O1, O2, V28: is a sign of theft once its successor was used: it ends the session', async () => {
+  it('O1, O2, V28, ASVS 10.4.5: is a sign of theft once its successor was used: it ends the session', async () => {
     const instance = start()
     const first = await logInAt(instance)
     const second = await exchange(instance.app, first)
@@ -258,7 +258,7 @@ describe('rotateRefreshTokens: false', () => {
 describe('the life of a session', () => {
   const HOUR = 3_600_000
 
-  it('O4: ends where it is not used for its idle time, at the millisecond', async () => {
+  it('O4, ASVS 7.3.1: ends where it is not used for its idle time, at the millisecond', async () => {
     const instance = start({ refreshTokenIdleSeconds: 3600 })
     const [used, unused] = [await logInAt(instance), await logInAt(instance)]
     clock.advance(HOUR - 1)
@@ -269,7 +269,7 @@ describe('the life of a session', () => {
     await exchange(instance.app, next)
   })
 
-  it('O4: ends at its absolute end, which no exchange moves', async () => {
+  it('O4, ASVS 7.3.2, 10.4.8: ends at its absolute end, which no exchange moves', async () => {
     const instance = start({ refreshTokenTtlSeconds: 10 * 3600, refreshTokenIdleSeconds: 3600 })
     let token = await logInAt(instance)
     const end = new Date(clock.now() + 10 * HOUR)

@@ -95,7 +95,7 @@ function expectThrottled(answer: Response, retryAfter: string | RegExp = /^\d+$/
 const attempts = () => database.db.collection('login_attempts')
 
 describe('failed logins', () => {
-  it('N1: are let through ten times for an account from an address; then even the right password waits', async () => {
+  it('N1, ASVS 6.3.1: are let through ten times for an account from an address; then even the right password waits', async () => {
     const instance = start()
     await fail(instance, 10)
     expectThrottled(await logIn(instance, { password: RIGHT }))
@@ -255,7 +255,7 @@ describe('the wait', () => {
   })
 })
 
-describe('N2: the owner of an account', () => {
+describe('N2, ASVS 6.3.1: the owner of an account', () => {
   it('is let in from an address of their own while somebody else’s is at its limit', async () => {
     const instance = start()
     await fail(instance, 10, { from: '203.0.113.50' })
@@ -346,7 +346,7 @@ describe('our own trouble is nobody’s failure:', () => {
     expectThrottled(await logIn(instance, { from: '203.0.113.110' }))
   })
 
-  it('a login is a 503 where nothing can be counted, and its credentials are not looked at', async () => {
+  it('ASVS 16.5.3: a login is a 503 where nothing can be counted, and its credentials are not looked at', async () => {
     const { host, port } = await primaryAddress(database.client)
     const proxy = await startTcpProxy(host, port)
     const proxied = await openDatabase({ proxyPort: proxy.port })
