@@ -84,7 +84,7 @@ export function createCustomUserData(
   )
   const ours = config.own && ownKeys ? [toIssuer(config.own, ownKeys, clockToleranceMs)] : []
   const issuers = createIssuers([...ours, ...trusted])
-  const readToken = createTokenReader(config.tokenPlaces)
+  const tokens = createTokenReader(config.tokenPlaces)
   const verifyToken = createTokenVerifier(config.maxTokenLength, issuers, clock)
   const revocations = createRevocations(toRevocationTtls(config), config.own?.issuer, clock)
   const sessionChecks = createSessionChecks(
@@ -119,9 +119,9 @@ export function createCustomUserData(
   }
 
   return {
-    authenticate: options => createAuthenticateMiddleware(authenticator, readToken, realm, options),
+    authenticate: options => createAuthenticateMiddleware(authenticator, tokens, realm, options),
     attach: options => createAttachMiddleware(config, snapshots, options),
-    strategy: () => createStrategy(authenticator, readToken, realm),
+    strategy: () => createStrategy(authenticator, tokens, realm),
     login(verifyCredentials, options) {
       const issuer = needOwn(tokenIssuer, 'login()')
       const flow = createLoginFlow(config, { tokenIssuer: issuer, sessions, disabledUsers, throttle, events })

@@ -24,6 +24,17 @@ export function readBearerToken(request: RequestHeaders): string | undefined {
   throw missingToken()
 }
 
+const USUAL_START = 'Bearer '
+
+/**
+ * What is the token of a request that is written as nearly all are; not checked at all. Good for looking up what was
+ * checked before, and for nothing else: what is not found is to be read by {@link readBearerToken}.
+ */
+export function guessBearerToken(request: RequestHeaders): string | undefined {
+  const header = readAuthorization(request)
+  return header?.startsWith(USUAL_START) === true ? header.slice(USUAL_START.length) : undefined
+}
+
 /**
  * The one Authorization header of a request, if any. Found in `rawHeaders`, because `headers` keeps the first
  * of two silently: a proxy in front of the app may have looked at the second.

@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express'
+import type { Request, RequestHandler } from 'express'
 import { asCustomUserDataError } from '../errors.js'
 import type { AuthenticatedUser } from '../types.js'
 import type { Authenticator } from './authenticator.js'
@@ -18,7 +18,7 @@ export interface AuthenticateOptions {
  */
 export function createAuthenticateMiddleware(
   authenticator: Authenticator,
-  readToken: TokenReader,
+  tokens: TokenReader,
   realm: string,
   { optional = false }: AuthenticateOptions = {},
 ): RequestHandler {
@@ -27,13 +27,19 @@ export function createAuthenticateMiddleware(
     return ours ? withChallenge(ours, realm) : error
   }
 
+  function requireToken(req: Request): string | undefined {
+    const token = tokens.read(req)
+    if (token === undefined && !optional) throw missingToken()
+    return token
+  }
+
   return function authenticateRequest(req, _res, next) {
     let token: string | undefined
     let user: AuthenticatedUser<object> | undefined
     try {
-      token = readToken(req)
-      if (token === undefined && !optional) throw missingToken()
-      user = token === undefined ? undefined : authenticator.cached(token)
+      const guess = tokens.guess(req)
+      user = guess === undefined ? undefined : authenticator.cached(guess)
+      if (user === undefined) token = requireToken(req)
     } catch (error) {
       next(toAnswer(error))
       return

@@ -21,16 +21,15 @@ interface PassportActions {
  * Creates the strategy for apps that already use passport. Malformed and missing tokens `fail`, so that a chain
  * of strategies goes on; a refused user (403) and our own trouble (5xx) end it as an `error`.
  */
-export function createStrategy(
-  authenticator: Authenticator,
-  readToken: TokenReader,
-  realm: string,
-): Strategy {
+export function createStrategy(authenticator: Authenticator, tokens: TokenReader, realm: string): Strategy {
   /** A promise only where the token's copy is not cached. Throws what is wrong with the request. */
   function toUser(req: Request): AuthenticatedUser<object> | Promise<AuthenticatedUser<object>> {
-    const token = readToken(req)
+    const guess = tokens.guess(req)
+    const user = guess === undefined ? undefined : authenticator.cached(guess)
+    if (user) return user
+    const token = tokens.read(req)
     if (token === undefined) throw missingToken()
-    return authenticator.cached(token) ?? authenticator.authenticate(token)
+    return authenticator.authenticate(token)
   }
 
   function report(thrown: unknown, { fail, error }: Pick<PassportActions, 'fail' | 'error'>): void {

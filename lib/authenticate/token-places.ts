@@ -1,6 +1,6 @@
 import type { Request } from 'express'
 import { CustomUserDataError } from '../errors.js'
-import { readBearerToken } from './bearer-token.js'
+import { guessBearerToken, readBearerToken } from './bearer-token.js'
 
 /** Where else than in the Authorization header a token may be, each by name. All are off unless asked for. */
 export interface TokenPlaces {
@@ -12,8 +12,13 @@ export interface TokenPlaces {
   readonly form?: string | undefined
 }
 
-/** The token of a request, `undefined` where none was presented. Throws `invalid_request` or `missing_token`. */
-export type TokenReader = (req: Request) => string | undefined
+/** Where an instance finds the token of a request. */
+export interface TokenReader {
+  /** The token, `undefined` where none was presented. Throws `invalid_request` or `missing_token`. */
+  readonly read: (req: Request) => string | undefined
+  /** What is the token if it is one, unchecked: to look up what was checked before. Throws `invalid_request`. */
+  readonly guess: (req: Request) => string | undefined
+}
 
 /** RFC 6750 section 2.1's b64token. */
 const TOKEN = /^[\w.~+/-]+=*$/
@@ -21,8 +26,9 @@ const TOKEN = /^[\w.~+/-]+=*$/
 /** Creates the reader: of the header alone, or of other places too, never of two at once (RFC 6750 section 2). */
 export function createTokenReader(places: TokenPlaces = {}): TokenReader {
   const { cookie, query, form } = places
-  if (cookie === undefined && query === undefined && form === undefined) return readBearerToken
-  return req => {
+  if (cookie === undefined && query === undefined && form === undefined)
+    return { read: readBearerToken, guess: guessBearerToken }
+  const read = (req: Request): string | undefined => {
     const elsewhere = [
       ...(cookie === undefined ? [] : readCookie(req, cookie)),
       ...(query === undefined ? [] : readQuery(req, query)),
@@ -35,6 +41,7 @@ export function createTokenReader(places: TokenPlaces = {}): TokenReader {
       throw invalid('The access token is malformed.')
     return token
   }
+  return { read, guess: read }
 }
 
 /** Credentials of another scheme are none of ours where a token is presented elsewhere. */

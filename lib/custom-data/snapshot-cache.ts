@@ -29,6 +29,14 @@ export interface BoundSnapshot {
   readonly snapshot: Snapshot
 }
 
+/**
+ * One that is kept, and until when, in monotonic milliseconds. Not left to lru-cache's TTL: that ends a tick late, reads the
+ * time once more on each hit, and takes 0, NaN and Infinity for "for ever".
+ */
+interface KeptSnapshot extends BoundSnapshot {
+  readonly endsAt: number
+}
+
 /** Bounds of the cache. */
 export interface SnapshotCacheConfig {
   /** Age in milliseconds at which a copy is read anew. */
@@ -61,32 +69,40 @@ export function createSnapshotCache(
   generations: UserGenerations,
   clock: Clock,
 ): SnapshotCache {
-  const entries = new LRUCache<string, BoundSnapshot>({
+  const entries = new LRUCache<string, KeptSnapshot>({
     max: config.maxSnapshots,
     maxSize: config.maxSnapshotBytes,
     sizeCalculation: ({ snapshot }) => ENTRY_OVERHEAD_BYTES + HEAP_PER_BSON_BYTE * snapshot.size,
-    perf: { now: () => clock.monotonic() },
-    ttlResolution: 0,
     dispose: ({ snapshot }) => {
       generations.release(snapshot.generation)
     },
   })
+
+  /** Looked at on every hit: the end of a token is the wall clock's to say, and that may be put right at any time. */
+  function isServable({ binding, snapshot, endsAt }: KeptSnapshot): boolean {
+    return (
+      snapshot.generation.current &&
+      binding.signedBy?.retired !== true &&
+      clock.monotonic() < endsAt &&
+      (binding.expiresAt === undefined || clock.now() < binding.expiresAt)
+    )
+  }
+
   return {
     get(cacheKey) {
       const entry = entries.get(cacheKey)
-      // Looked at on every hit: lru-cache's own TTL ends a tick late, and knows nothing of the wall clock.
-      return entry && isValid(entry) && remainingMs(entry, config.snapshotTtlMs, clock) > 0
-        ? entry
-        : undefined
+      if (entry === undefined || isServable(entry)) return entry
+      entries.delete(cacheKey)
+      return undefined
     },
-    set(entry) {
-      if (!isValid(entry)) return
-      const ttl = remainingMs(entry, config.snapshotTtlMs, clock)
-      // lru-cache takes 0, NaN and Infinity for "for ever".
-      if (!Number.isFinite(ttl) || ttl <= 0) return
-      entries.set(entry.binding.cacheKey, entry, { ttl })
+    set({ binding, snapshot }) {
+      const lifeMs = remainingMs({ binding, snapshot }, config.snapshotTtlMs, clock)
+      if (!Number.isFinite(lifeMs)) return
+      const entry = { binding, snapshot, endsAt: clock.monotonic() + lifeMs }
+      if (!isServable(entry)) return
+      entries.set(binding.cacheKey, entry)
       // An entry larger than the whole cache is not taken, and not disposed of either.
-      if (entries.peek(entry.binding.cacheKey) === entry) generations.retain(entry.snapshot.generation)
+      if (entries.peek(binding.cacheKey) === entry) generations.retain(snapshot.generation)
     },
     clear() {
       entries.clear()
@@ -94,11 +110,7 @@ export function createSnapshotCache(
   }
 }
 
-function isValid({ binding, snapshot }: BoundSnapshot): boolean {
-  return snapshot.generation.current && binding.signedBy?.retired !== true
-}
-
-/** Age by the monotonic clock, the token's end by the wall clock, which may be put right at any time. */
+/** Age by the monotonic clock, the token's end by the wall clock. */
 function remainingMs({ binding, snapshot }: BoundSnapshot, snapshotTtlMs: number, clock: Clock): number {
   const untilOld = snapshotTtlMs - (clock.monotonic() - snapshot.loadedAt)
   return binding.expiresAt === undefined ? untilOld : Math.min(untilOld, binding.expiresAt - clock.now())

@@ -45,7 +45,7 @@ function holdersOf(entry: BoundSnapshot): number {
 describe('a cached copy', () => {
   it('is found by its key alone', () => {
     const entry = keep('a')
-    expect(cache.get('a')).toBe(entry)
+    expect(cache.get('a')).toMatchObject(entry)
     expect(cache.get('b')).toBeUndefined()
   })
 
@@ -186,7 +186,7 @@ describe('the cache', () => {
     const small = keep('small')
     const large = keep('large', { size: BOUNDS.maxSnapshotBytes })
     expect(cache.get('large')).toBeUndefined()
-    expect(cache.get('small')).toBe(small)
+    expect(cache.get('small')).toMatchObject(small)
     expect([holdersOf(small), holdersOf(large)]).toEqual([1, 0])
   })
 

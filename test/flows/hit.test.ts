@@ -1,0 +1,136 @@
+import { createHook } from 'node:async_hooks'
+import type { Request, Response } from 'express'
+import { Passport } from 'passport'
+import type { CustomUserData } from 'express-custom-user-data'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createManualClock } from '../support/clock.js'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { createTestUserData } from '../support/user-data.js'
+
+/** Nothing is asked of it. */
+const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
+
+let database: TestDatabase
+let userData: CustomUserData<Readonly<Record<string, unknown>>>
+let token: string
+let clockReads: string[]
+beforeAll(async () => {
+  database = await openDatabase()
+})
+afterAll(() => database.close())
+beforeEach(async () => {
+  clockReads = []
+  userData = createTestUserData(database, { clock: recordReads(clockReads) })
+  token = (await userData.issueTokens('alice')).access_token
+})
+
+function recordReads(reads: string[]) {
+  const clock = createManualClock()
+  return {
+    now: () => (reads.push('now'), clock.now()),
+    monotonic: () => (reads.push('monotonic'), clock.monotonic()),
+  }
+}
+
+/** A request that notes what is read of it and written to it. */
+function createRequest(): { req: Request; touched: string[] } {
+  const touched: string[] = []
+  const rawHeaders = ['Host', 'localhost', 'Authorization', `Bearer ${token}`, 'Accept', '*/*']
+  const req = new Proxy({ rawHeaders } as unknown as Request, {
+    get: (target, name) => (touched.push(`get ${String(name)}`), Reflect.get(target, name) as unknown),
+    set: (target, name, value) => (touched.push(`set ${String(name)}`), Reflect.set(target, name, value)),
+    has: (target, name) => (touched.push(`has ${String(name)}`), Reflect.has(target, name)),
+    defineProperty: (target, name, descriptor) => (
+      touched.push(`define ${String(name)}`),
+      Reflect.defineProperty(target, name, descriptor)
+    ),
+  })
+  return { req, touched }
+}
+
+/** Promises, timers and handles that come into being while something runs. */
+function countAsync(run: () => void): number {
+  let made = 0
+  const hook = createHook({ init: () => made++ }).enable()
+  run()
+  hook.disable()
+  return made
+}
+
+describe('a request with a cached token', () => {
+  it('has its headers read once as they came, and gets one property: user', () => {
+    const { req, touched } = createRequest()
+    let passed = 0
+    userData.authenticate()(req, NO_RESPONSE, () => passed++)
+    expect(passed).toBe(1)
+    expect(touched).toEqual(['get rawHeaders', 'set user'])
+    expect(req.user).toEqual({ id: 'alice', customData: {}, claims: expect.any(Object) })
+  })
+
+  it('costs each clock one look, and MongoDB nothing', () => {
+    const guard = userData.authenticate()
+    database.commands.clear()
+    clockReads.length = 0
+    guard(createRequest().req, NO_RESPONSE, () => undefined)
+    expect(clockReads.sort()).toEqual(['monotonic', 'now'])
+    expect(database.commands).toHaveLength(0)
+  })
+
+  it('is answered in the same turn, without a promise or a timer', () => {
+    const guard = userData.authenticate()
+    const { req } = createRequest()
+    const order: string[] = []
+    const made = countAsync(() => {
+      guard(req, NO_RESPONSE, () => order.push('next'))
+      order.push('returned')
+    })
+    expect({ order, made }).toEqual({ order: ['next', 'returned'], made: 0 })
+  })
+
+  it('gets a user object of its own, over the copy that all share', () => {
+    const guard = userData.authenticate()
+    const [one, other] = [createRequest().req, createRequest().req]
+    for (const req of [one, other]) guard(req, NO_RESPONSE, () => undefined)
+    expect(one.user).not.toBe(other.user)
+    expect(one.user?.customData).toBe(other.user?.customData)
+    expect(one.user?.claims).toBe(other.user?.claims)
+  })
+
+  it('is answered in the same turn inside passport too', () => {
+    const passport = new Passport()
+    passport.use(userData.strategy())
+    const { req } = createRequest()
+    const guard = passport.authenticate('custom-user-data', { session: false }) as (
+      ...args: unknown[]
+    ) => void
+    let passed = 0
+    const made = countAsync(() => guard(req, {}, () => passed++))
+    expect({ passed, made }).toEqual({ passed: 1, made: 0 })
+    expect(req.user).toMatchObject({ id: 'alice' })
+  })
+
+  it.each([
+    ['Bearer  ', ''],
+    ['bearer ', ''],
+    ['BEARER   ', ''],
+  ])('may write its scheme as %j', (start, end) => {
+    const { req } = createRequest()
+    req.rawHeaders[3] = `${start}${token}${end}`
+    const answers: unknown[] = []
+    userData.authenticate()(req, NO_RESPONSE, error => answers.push(error))
+    // Not as fast, since it is read strictly first: the answer comes in another turn.
+    return expect.poll(() => answers).toEqual([undefined])
+  })
+
+  it.each([' ', '=', ' junk', ', Bearer x', '\t', '.'])('is refused with %j after its token', async end => {
+    const { req } = createRequest()
+    req.rawHeaders[3] = `Bearer ${token}${end}`
+    const answers: unknown[] = []
+    userData.authenticate()(req, NO_RESPONSE, error => answers.push(error))
+    await expect
+      .poll(() => answers)
+      .toMatchObject([{ status: expect.toSatisfy(status => [400, 401].includes(status as number)) }])
+    expect(req.user).toBeUndefined()
+  })
+})
