@@ -124,8 +124,16 @@ describe('a rule expression', () => {
     const app = createApp({ '%%request.requestHeaders.x-team': 'red' })
     const authorization = ['Authorization', bearerOf('alice', clock.now())]
     expect((await sendRaw(app, { headers: [...authorization, 'x-team', 'red'] })).status).toBe(200)
-    const twice = ['x-team', 'blue', 'x-team', 'red']
+    const twice = ['x-team', 'red', 'x-team', 'blue']
     expect((await sendRaw(app, { headers: [...authorization, ...twice] })).status).toBe(403)
+  })
+
+  it('does not find what a wildcard matched: one part of it must not stand for all', async () => {
+    const rule = { '%%user.custom_data.teams': { $in: '%%request.params.path' } }
+    const app = express()
+      .get('/files/*path', userData.authenticate(), userData.allow(rule), passed)
+      .use(userData.errorHandler())
+    expect((await ask(app, 'alice', '/files/red/path')).status).toBe(403)
   })
 
   it('is compiled when the guard is created', () => {
