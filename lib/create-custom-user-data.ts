@@ -6,10 +6,13 @@ import type { Issuer } from './access-tokens/issuers.js'
 import { createKeyRing } from './access-tokens/key-ring.js'
 import type { KeyRing } from './access-tokens/key-ring.js'
 import { createTrustedIssuer } from './access-tokens/trusted-issuers.js'
+import { createAllow } from './authenticate/allow.js'
 import { createAttachMiddleware } from './authenticate/attach.js'
+import { createAttachments } from './authenticate/attachments.js'
 import { createAuthenticator } from './authenticate/authenticator.js'
 import { createErrorHandler } from './authenticate/error-handler.js'
-import { createAuthenticateMiddleware } from './authenticate/middleware.js'
+import { createGuard } from './authenticate/middleware.js'
+import { createReload } from './authenticate/reload.js'
 import { createStrategy } from './authenticate/strategy.js'
 import { createTokenReader } from './authenticate/token-places.js'
 import { createTokenVerifier } from './authenticate/token-verifier.js'
@@ -96,6 +99,9 @@ export function createCustomUserData(
   )
   const authenticator = createAuthenticator(config, { verifyToken, snapshots, revocations, sessionChecks })
 
+  const attachments = createAttachments(config, snapshots)
+  const reload = createReload({ authenticator, attachments, snapshots, tokens }, realm)
+
   const disabledUsers = createDisabledUsers(config.sessionTimeoutMs, openSessions, clock)
   const sessions = createSessions(config, {
     store: sessionStore,
@@ -119,8 +125,9 @@ export function createCustomUserData(
   }
 
   return {
-    authenticate: options => createAuthenticateMiddleware(authenticator, tokens, realm, options),
-    attach: options => createAttachMiddleware(config, snapshots, options),
+    authenticate: options => createGuard({ authenticator, snapshots }, tokens, realm, options),
+    attach: options => createAttachMiddleware(config, attachments, snapshots, options),
+    allow: (rule, options) => createAllow({ attachments, reload, realm }, rule, options),
     strategy: () => createStrategy(authenticator, tokens, realm),
     login(verifyCredentials, options) {
       const issuer = needOwn(tokenIssuer, 'login()')
@@ -135,7 +142,8 @@ export function createCustomUserData(
     passwordCredentials: options => createPasswordCredentials(options, config.loadTimeoutMs, events),
     user: requireUser,
     issueTokens: (userId, origin) => needOwn(tokenIssuer, 'issueTokens()').issue(userId, origin),
-    verifyToken: authenticator.authenticate,
+    verifyToken: token => authenticator.authenticate(token),
+    refreshCustomData: req => reload(req, 0),
     invalidate: snapshots.invalidate,
     sessions: sessions.list,
     async revoke(target) {

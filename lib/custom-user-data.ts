@@ -2,6 +2,7 @@ import type { EventEmitter } from 'node:events'
 import type { ErrorRequestHandler, Request, RequestHandler, Router } from 'express'
 import type { Strategy } from 'passport'
 import type { KeyOptions } from './access-tokens/keys.js'
+import type { AllowOptions, GuardRule } from './authenticate/allow.js'
 import type { AttachOptions } from './authenticate/attach.js'
 import type { AuthenticateOptions } from './authenticate/middleware.js'
 import type { PasswordCredentialsOptions } from './credentials/password-credentials.js'
@@ -17,6 +18,11 @@ export interface CustomUserData<CustomData> {
   authenticate(options?: AuthenticateOptions): RequestHandler
   /** For apps that authenticate already: adds `customData` to the `req.user` that is there. */
   attach(options?: AttachOptions): RequestHandler
+  /**
+   * A guard by a rule, behind one of the above: a function over the user, or an expression as App Services had it. Where it
+   * does not hold the answer is 403 `forbidden`. Throws an `OptionError` where an expression makes no sense.
+   */
+  allow(rule: GuardRule<CustomData>, options?: AllowOptions): RequestHandler
   /** For apps that use passport: `passport.use(userData.strategy())`, named `custom-user-data`. */
   strategy(): Strategy
   /** `POST`: credentials for a token pair. */
@@ -52,6 +58,12 @@ export interface CustomUserData<CustomData> {
   deleteSessions(userId: string): Promise<void>
   /** The user of an access token, for sockets and jobs. Rejects with a `CustomUserDataError`. */
   verifyToken(token: string): Promise<AuthenticatedUser<CustomData>>
+  /**
+   * Reads the data of this request's user now, for this request and those that follow with its token. Resolves to it, and
+   * `req.user` holds it; where that fails `req.user` stays as it was. Rejects with a `CustomUserDataError`, and with a
+   * `TypeError` where no guard of this instance made `req.user`.
+   */
+  refreshCustomData(req: Request): Promise<CustomData>
   /** Drops the copies of a user in this process, and has loads that are under way repeated. */
   invalidate(userId: string): void
   /** Takes new keys; what a removed key signed is refused at once, cached or not. */

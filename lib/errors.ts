@@ -12,6 +12,8 @@ const ERRORS = {
   invalid_credentials: { status: 401, title: 'The credentials are not valid' },
   /** The token is valid, and the team chose to refuse users without a document. */
   custom_data_missing: { status: 403, title: 'The user has no custom data' },
+  /** RFC 6750 3.1: the token is valid, and the rule of `allow()` does not let its user through. */
+  forbidden: { status: 403, title: 'The user is not allowed to do this' },
   /** The route knows the path but not the method (RFC 9110 15.5.6). */
   method_not_allowed: { status: 405, title: 'The method is not allowed' },
   /** The user has no session of that name. */
@@ -36,6 +38,8 @@ const ERRORS = {
   keys_unavailable: { status: 503, title: 'Access tokens cannot be verified for the moment' },
   /** Credentials could not be checked in time. */
   credentials_unavailable: { status: 503, title: 'Credentials cannot be checked for the moment' },
+  /** The rule of `allow()` was not decided in time. */
+  rule_unavailable: { status: 503, title: 'Access cannot be decided for the moment' },
   /** `close()` was called. */
   closed: { status: 503, title: 'The server is shutting down' },
 } as const satisfies Record<string, { status: number; title: string }>

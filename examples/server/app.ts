@@ -16,6 +16,8 @@ export function createApp(db: Db, userData: UserData): Express {
   mountSessionRoutes(app, userData)
   app.get('/me', showUser(userData))
   app.get('/greeting', greet(userData))
+  // Read now: who was an admin half an hour ago is none.
+  app.get('/admin', userData.allow({ '%%user.custom_data.role': 'admin' }, { maxAgeMs: 0 }), countRoles(db))
 
   app.use(userData.errorHandler())
   return app
@@ -49,6 +51,24 @@ function showUser(userData: UserData): RequestHandler {
   return (req, res) => {
     const { id, customData } = userData.user(req)
     res.json({ id, customData })
+  }
+}
+
+/** For admins only: how many users have which role. */
+function countRoles(db: Db): RequestHandler {
+  return async (_req, res, next) => {
+    try {
+      const roles = db
+        .collection('custom_user_data')
+        .aggregate([
+          { $group: { _id: '$role', count: { $sum: 1 } } },
+          { $sort: { _id: 1 } },
+          { $project: { _id: 0, role: '$_id', count: 1 } },
+        ])
+      res.json({ roles: await roles.toArray() })
+    } catch (error) {
+      next(error)
+    }
   }
 }
 

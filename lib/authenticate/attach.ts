@@ -1,14 +1,16 @@
 import { hash } from 'node:crypto'
 import type { Request, RequestHandler } from 'express'
-import { requireDocument } from './authenticator.js'
+import type { Attachment, Attachments } from './attachments.js'
 import { readAuthorization } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
+import { parseMaxAge } from './max-age.js'
+import type { MaxAgeOption } from './max-age.js'
 import type { SnapshotBinding } from '../custom-data/snapshot-cache.js'
 import type { Snapshots } from '../custom-data/snapshots.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 
 /** How `attach()` reads what another middleware left on the request. */
-export interface AttachOptions {
+export interface AttachOptions extends MaxAgeOption {
   /** The user's id. Default: `req.user.id`, else `req.user.sub`. */
   readonly userId?: (req: Request) => string | undefined
   /** What the copy is bound to: the token or the session that authenticated the request. Default: the
@@ -22,7 +24,6 @@ export interface AttachOptions {
 
 /** What `attach()` needs to know. */
 export interface AttachConfig {
-  readonly requireDocument: boolean
   readonly realm: string
 }
 
@@ -32,26 +33,30 @@ const MISSING_ID = "attach() cannot tell the user's id: give it { userId: req =>
 const MISSING_BINDING =
   'attach() cannot tell what the data is bound to: give it { boundTo: req => … }, a token or session id.'
 const BAD_EXPIRY = 'attach(): expiresAt must return a Date or milliseconds since the epoch.'
-const NOT_EXTENSIBLE =
-  'attach() cannot add customData to req.user: it is frozen, or has a customData of its own.'
 
 /**
  * Creates the middleware that adds `customData` to whatever `req.user` another middleware set, and replaces
- * nothing. Its copies are kept apart: they never answer for `authenticate()`, nor for another `attach()`.
+ * nothing. Its copies are kept apart: they never answer for `authenticate()`, nor for another `attach()` unless that is
+ * mounted behind it and told the same of the request, as one with `maxAgeMs` on a route is.
  */
 export function createAttachMiddleware(
   config: AttachConfig,
-  snapshots: Snapshots,
+  attachments: Attachments,
+  snapshots: Pick<Snapshots, 'freshness'>,
   options: AttachOptions = {},
 ): RequestHandler {
+  const maxAgeMs = parseMaxAge('attach()', options)
   const voucher = nextVoucher()
-  const attached = new WeakSet<object>()
 
-  async function load(req: Request, user: object): Promise<void> {
-    const binding = toBinding(req, user, options, voucher)
-    const { snapshot } = snapshots.find(binding.cacheKey) ?? (await snapshots.loadFor(binding))
-    if (config.requireDocument) requireDocument(snapshot)
-    addCustomData(user, snapshot.data, attached)
+  async function attach(req: Request, user: object): Promise<void> {
+    const wanted = maxAgeMs === undefined ? undefined : snapshots.freshness(maxAgeMs)
+    const binding = toBinding(req, user, options)
+    await attachments.attach(req, { user, binding: vouchFor(binding, attachments.of(req)) }, wanted)
+  }
+
+  function vouchFor(binding: SnapshotBinding, before: Attachment | undefined): SnapshotBinding {
+    if (before?.binding.cacheKey.endsWith(`:${binding.cacheKey}`) === true) return before.binding
+    return { ...binding, cacheKey: `${voucher}:${binding.cacheKey}` }
   }
 
   return function attachCustomData(req, _res, next) {
@@ -60,7 +65,7 @@ export function createAttachMiddleware(
       next()
       return
     }
-    const attaching = isObject(user) ? load(req, user) : Promise.reject(misconfigured(MISSING_USER))
+    const attaching = isObject(user) ? attach(req, user) : Promise.reject(misconfigured(MISSING_USER))
     attaching.then(
       () => {
         next()
@@ -76,17 +81,17 @@ export function createAttachMiddleware(
 /** Each attach() vouches for its own copies. */
 let vouchers = 0
 function nextVoucher(): string {
-  return `attach:${++vouchers}:`
+  return `attach:${++vouchers}`
 }
 
-function toBinding(req: Request, user: object, options: AttachOptions, voucher: string): SnapshotBinding {
+function toBinding(req: Request, user: object, options: AttachOptions): SnapshotBinding {
   const userId = call('userId', () => (options.userId ? options.userId(req) : defaultUserId(user)))
   if (!isText(userId)) throw misconfigured(MISSING_ID)
   const boundTo = call('boundTo', () => (options.boundTo ? options.boundTo(req) : defaultBinding(req)))
   if (!isText(boundTo)) throw misconfigured(MISSING_BINDING)
   return {
     // The length keeps an id that ends like the other's binding begins apart from it.
-    cacheKey: voucher + hash('sha256', `${userId.length}:${userId}${boundTo}`, 'base64'),
+    cacheKey: hash('sha256', `${userId.length}:${userId}${boundTo}`, 'base64'),
     userId,
     claims: undefined,
     signedBy: undefined,
@@ -108,16 +113,6 @@ function toMilliseconds(expiresAt: unknown): number | undefined {
   const milliseconds = expiresAt instanceof Date ? expiresAt.getTime() : expiresAt
   if (typeof milliseconds === 'number' && Number.isFinite(milliseconds)) return milliseconds
   throw misconfigured(BAD_EXPIRY)
-}
-
-/** An own property, so that class instances and mongoose documents keep their prototype and their schema. */
-function addCustomData(user: object, customData: object, attached: WeakSet<object>): void {
-  const isOurs = attached.has(user)
-  const descriptor = { value: customData, enumerable: true, configurable: true, writable: false }
-  if ((!isOurs && 'customData' in user) || !Reflect.defineProperty(user, 'customData', descriptor)) {
-    throw misconfigured(NOT_EXTENSIBLE)
-  }
-  attached.add(user)
 }
 
 /** A callback of the team's that throws is a 500, and says which it was. */

@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
 import { expiresAtMs } from '../access-tokens/claims.js'
-import type { AccessTokenKey } from '../access-tokens/keys.js'
 import type { BoundSnapshot, Snapshot, SnapshotBinding } from '../custom-data/snapshot-cache.js'
+import { isFresh } from '../custom-data/freshness.js'
+import type { Freshness } from '../custom-data/freshness.js'
 import { toFrozenCopy } from '../custom-data/frozen-copy.js'
 import type { Snapshots } from '../custom-data/snapshots.js'
 import { CustomUserDataError } from '../errors.js'
@@ -29,8 +30,8 @@ export interface AuthenticatorParts {
 export interface Authenticator {
   /** The token's user, if its copy is cached: the hot path, synchronous. Throws `custom_data_missing`. */
   cached: (token: string) => AuthenticatedUser<object> | undefined
-  /** The token's user: verified, and loaded where it is not cached. */
-  authenticate: (token: string) => Promise<AuthenticatedUser<object>>
+  /** The token's user: verified, and loaded where it is not cached, or where the copy is older than wanted. */
+  authenticate: (token: string, wanted?: Freshness) => Promise<AuthenticatedUser<object>>
   /** Keeps a snapshot for a token that was just issued. */
   keep: (token: string, verified: VerifiedToken, snapshot: Snapshot) => void
 }
@@ -54,13 +55,14 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     return { id: binding.userId, customData: snapshot.data, claims }
   }
 
-  /** The cached copy is asked again: what is not cached may be due for a look at its session only. */
-  async function load(token: string): Promise<BoundSnapshot> {
+  /** The cached copy is asked again: it may be due for a look at its session only, or be older than wanted. */
+  async function load(token: string, wanted: Freshness | undefined): Promise<BoundSnapshot> {
     const cachedEntry = snapshots.find(toCacheKey(token))
-    if (cachedEntry) return cachedEntry
-    const verified = await verifyToken(token)
-    const entry = await snapshots.loadFor(toBinding(token, verified))
-    requireInUse(verified.key)
+    if (cachedEntry && isFresh(cachedEntry.snapshot, wanted)) return cachedEntry
+    // What is cached was verified, and is found only while its token is good.
+    const binding = cachedEntry?.binding ?? toBinding(token, await verifyToken(token))
+    const entry = await snapshots.loadFor(binding, wanted)
+    requireInUse(binding.signedBy)
     return entry
   }
 
@@ -76,11 +78,11 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
 
   return {
     cached,
-    async authenticate(token) {
+    async authenticate(token, wanted) {
       requireString(token)
-      const hit = cached(token)
+      const hit = wanted ? undefined : cached(token)
       if (hit) return hit
-      const entry = await load(token)
+      const entry = await load(token, wanted)
       const claims = claimsOf(entry)
       if (sessionChecks.isDue(claims)) await sessionChecks.check(claims)
       return toUser(entry)
@@ -116,6 +118,7 @@ function requireString(token: unknown): void {
 }
 
 /** The key may have been replaced while the document was loaded. */
-function requireInUse(key: AccessTokenKey): void {
-  if (key.retired) throw new CustomUserDataError('invalid_token', 'The key of the access token was replaced.')
+function requireInUse(key: SnapshotBinding['signedBy']): void {
+  if (key?.retired === true)
+    throw new CustomUserDataError('invalid_token', 'The key of the access token was replaced.')
 }

@@ -5,6 +5,7 @@ const ERROR_ATTRIBUTES: Partial<Record<ErrorCode, string>> = {
   invalid_request: 'invalid_request',
   invalid_token: 'invalid_token',
   custom_data_missing: 'insufficient_scope',
+  forbidden: 'insufficient_scope',
 }
 
 /** RFC 6750 3: what `error_description` may hold. */

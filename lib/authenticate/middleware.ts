@@ -1,13 +1,16 @@
 import type { Request, RequestHandler } from 'express'
+import type { Snapshots } from '../custom-data/snapshots.js'
 import { asCustomUserDataError } from '../errors.js'
 import type { AuthenticatedUser } from '../types.js'
 import type { Authenticator } from './authenticator.js'
 import { missingToken } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
+import { parseMaxAge } from './max-age.js'
+import type { MaxAgeOption } from './max-age.js'
 import type { TokenReader } from './token-places.js'
 
 /** Options of `authenticate()`. */
-export interface AuthenticateOptions {
+export interface AuthenticateOptions extends MaxAgeOption {
   /** Let requests through that present nothing, with `req.user` undefined. Anything else is checked as ever. */
   readonly optional?: boolean
 }
@@ -16,11 +19,11 @@ export interface AuthenticateOptions {
  * Creates the guard: it sets `req.user`, whatever was there before, or hands an error to `next` that holds
  * status and challenge (RFC 6750 section 3).
  */
-export function createAuthenticateMiddleware(
+function createAuthenticateMiddleware(
   authenticator: Authenticator,
   tokens: TokenReader,
   realm: string,
-  { optional = false }: AuthenticateOptions = {},
+  { optional = false }: Pick<AuthenticateOptions, 'optional'> = {},
 ): RequestHandler {
   function toAnswer(error: unknown): unknown {
     const ours = asCustomUserDataError(error)
@@ -59,4 +62,30 @@ export function createAuthenticateMiddleware(
       },
     )
   }
+}
+
+/** What decides how old data may be. */
+interface AgingParts {
+  readonly authenticator: Authenticator
+  readonly snapshots: Pick<Snapshots, 'freshness'>
+}
+
+/**
+ * Creates the guard that was asked for. With `maxAgeMs` nothing is taken as cached before its age was looked at; without
+ * it there is nothing to look at.
+ */
+export function createGuard(
+  { authenticator, snapshots }: AgingParts,
+  tokens: TokenReader,
+  realm: string,
+  options: AuthenticateOptions = {},
+): RequestHandler {
+  const maxAgeMs = parseMaxAge('authenticate()', options)
+  if (maxAgeMs === undefined) return createAuthenticateMiddleware(authenticator, tokens, realm, options)
+  const aging: Authenticator = {
+    ...authenticator,
+    cached: () => undefined,
+    authenticate: token => authenticator.authenticate(token, snapshots.freshness(maxAgeMs)),
+  }
+  return createAuthenticateMiddleware(aging, tokens, realm, options)
 }

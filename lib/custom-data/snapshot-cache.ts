@@ -21,6 +21,8 @@ export interface Snapshot extends LoadedDocument {
   readonly generation: UserGeneration
   /** When its load began, in monotonic milliseconds. */
   readonly loadedAt: number
+  /** Which load of the instance it was, counted from 1. */
+  readonly loadNumber: number
 }
 
 /** A snapshot with what it is bound to. */

@@ -1,5 +1,7 @@
 import type { Clock } from '../clock.js'
 import { CustomUserDataError } from '../errors.js'
+import { isFresh } from './freshness.js'
+import type { Freshness } from './freshness.js'
 import type { Loader } from './loader.js'
 import { createSnapshotCache } from './snapshot-cache.js'
 import type { BoundSnapshot, Snapshot, SnapshotBinding, SnapshotCacheConfig } from './snapshot-cache.js'
@@ -16,8 +18,13 @@ export interface SnapshotsConfig extends SnapshotCacheConfig {
 export interface Snapshots {
   /** The cached copy, or `undefined`: it must be loaded. Synchronous and cheap; each request asks it. */
   find: (cacheKey: string) => BoundSnapshot | undefined
-  /** Loads a copy for a token and keeps it. Any number of requests with the token share one load. */
-  loadFor: (binding: SnapshotBinding) => Promise<BoundSnapshot>
+  /** What a request that arrives now asks for with `maxAgeMs`: 0 is a load that begins after this call. */
+  freshness: (maxAgeMs: number) => Freshness
+  /**
+   * Loads a copy for a token and keeps it. Any number of requests with the token share one load; those that ask for
+   * younger data than a running load will give wait for it to end, and then share the next.
+   */
+  loadFor: (binding: SnapshotBinding, wanted?: Freshness) => Promise<BoundSnapshot>
   /** Loads a user's document anew and hands it to `use`, which may `keep` it for the token that it makes. */
   loadAnew: <T>(userId: string, use: (snapshot: Snapshot) => Promise<T>) => Promise<T>
   /** Keeps a snapshot that was handed out by `loadAnew`, for a token. */
@@ -38,6 +45,7 @@ export function createSnapshots(config: SnapshotsConfig, loader: Loader, clock: 
   const generations = createUserGenerations()
   const cache = createSnapshotCache(config, generations, clock)
   const loads = new Map<string, SharedLoad>()
+  let loadsBegun = 0
   let closed = false
 
   /** One load, in one generation, which is held until `use` is done. */
@@ -46,9 +54,10 @@ export function createSnapshots(config: SnapshotsConfig, loader: Loader, clock: 
     use: (snapshot: Snapshot) => T | Promise<T>,
   ): Promise<T> {
     const loadedAt = clock.monotonic()
+    const loadNumber = ++loadsBegun
     try {
       const document = await loader.load(generation.userId)
-      return await use({ ...document, generation, loadedAt })
+      return await use({ ...document, generation, loadedAt, loadNumber })
     } finally {
       generations.release(generation)
     }
@@ -83,13 +92,14 @@ export function createSnapshots(config: SnapshotsConfig, loader: Loader, clock: 
 
   return {
     find: cacheKey => cache.get(cacheKey),
-    loadFor: binding =>
+    freshness: maxAgeMs => ({ loadsBegun, laterThan: clock.monotonic() - maxAgeMs }),
+    loadFor: (binding, wanted) =>
       untilCurrent(
         () => {
           const running = loads.get(binding.cacheKey)
           return (running?.generation.current ? running : share(binding)).promise
         },
-        ({ snapshot }) => snapshot.generation.current,
+        ({ snapshot }) => snapshot.generation.current && isFresh(snapshot, wanted),
       ),
     async loadAnew(userId, use) {
       const used = await untilCurrent(

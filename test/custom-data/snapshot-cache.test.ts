@@ -31,7 +31,15 @@ function keep(
   const generation = generations.hold(userId)
   const entry: BoundSnapshot = {
     binding: { cacheKey, userId, claims: {}, signedBy: undefined, expiresAt: undefined, ...binding },
-    snapshot: { data: {}, exists: true, documentId: 1, size, generation, loadedAt: clock.monotonic() },
+    snapshot: {
+      data: {},
+      exists: true,
+      documentId: 1,
+      size,
+      generation,
+      loadedAt: clock.monotonic(),
+      loadNumber: 1,
+    },
   }
   cache.set(entry)
   generations.release(generation)

@@ -1,6 +1,26 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createUserGenerations } from '../../lib/custom-data/user-generations.js'
 import { heapGrowth } from '../support/heap.js'
+
+/** How often each method of a `Map` is called meanwhile, by anybody. */
+function countMapOperations(run: () => void): Record<string, number> {
+  const counts: Record<string, number> = {}
+  const methods = ['get', 'set', 'has', 'delete', 'forEach', 'keys', 'values', 'entries'] as const
+  const spies = methods.map(method => {
+    const spy = vi.spyOn(Map.prototype, method)
+    return { method, spy }
+  })
+  const iterations = vi.spyOn(Map.prototype, Symbol.iterator)
+  try {
+    run()
+    for (const { method, spy } of spies) if (spy.mock.calls.length > 0) counts[method] = spy.mock.calls.length
+    if (iterations.mock.calls.length > 0) counts['iterations'] = iterations.mock.calls.length
+  } finally {
+    for (const { spy } of spies) spy.mockRestore()
+    iterations.mockRestore()
+  }
+  return counts
+}
 
 describe('the generations of users', () => {
   it('are one for each user while somebody holds it', () => {
@@ -41,6 +61,20 @@ describe('the generations of users', () => {
     expect(generations.hold('alice')).toBe(after)
     generations.invalidate('alice')
     expect(after.current).toBe(false)
+  })
+
+  it('end by as many operations for a user of whom much is held as for one of whom little is', () => {
+    const operations = [1, 100_000].map(holders => {
+      const generations = createUserGenerations()
+      const held = generations.hold('alice')
+      for (let n = 1; n < holders; n++) generations.retain(held)
+      for (let n = 0; n < holders; n++) generations.hold(`other-${n}`)
+      return countMapOperations(() => generations.invalidate('alice'))
+    })
+    expect(operations).toEqual([
+      { get: 1, delete: 1 },
+      { get: 1, delete: 1 },
+    ])
   })
 
   it('take users’ ids for what they are', () => {

@@ -62,6 +62,32 @@ describe('the users of the server example', () => {
     expect(await greetingFor(url, body.access_token)).toEqual({ greeting: 'Guten Tag!' })
   })
 
+  it('are let in to /admin where their role is admin, and only while it is', async () => {
+    const { url, db } = await startServer()
+    const asking = async (accessToken: string) => {
+      const { status, body } = await request(url).get('/admin').auth(accessToken, { type: 'bearer' })
+      return { status, body: body as unknown }
+    }
+    const [alice, bob, carol] = await Promise.all(
+      ['alice', 'bob', 'carol'].map(name => logIn(url, `${name}@example.com`)),
+    )
+    expect(await asking(bob!.access_token)).toEqual({
+      status: 200,
+      body: {
+        roles: [
+          { role: 'admin', count: 1 },
+          { role: 'member', count: 1 },
+        ],
+      },
+    })
+    for (const { access_token } of [alice!, carol!]) {
+      expect(await asking(access_token)).toMatchObject({ status: 403, body: { code: 'forbidden' } })
+    }
+    expect((await request(url).get('/admin')).status).toBe(401)
+    await db.collection('custom_user_data').updateOne({ role: 'admin' }, { $set: { role: 'member' } })
+    expect((await asking(bob!.access_token)).status).toBe(403)
+  })
+
   it('get one and the same answer to a wrong password and to an unknown email', async () => {
     const wrong = await post(url, 'login', { email: 'alice@example.com', password: 'wrong' })
     const unknown = await post(url, 'login', { email: 'nobody@example.com', password: PASSWORD })

@@ -83,6 +83,7 @@ describe('the key of a cached copy', () => {
           size: 0,
           generation: generations.hold(userId),
           loadedAt: systemClock.monotonic(),
+          loadNumber: 1,
         }
         authenticator.keep(token, { userId, claims, key }, snapshot)
       },

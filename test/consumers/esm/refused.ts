@@ -1,6 +1,6 @@
 // Each line that follows a comment must be refused, and for the reason that the comment gives.
 import { createCustomUserData } from 'express-custom-user-data'
-import type { CollectionLike, KeyOptions } from 'express-custom-user-data'
+import type { CollectionLike, CustomUserData, KeyOptions } from 'express-custom-user-data'
 import type { Request } from 'express'
 import type { Profile } from './profile.js'
 
@@ -32,6 +32,21 @@ export function refuseGuesses(req: Request): string {
   req.user?.customData.langage
   // @ts-expect-error Type 'undefined' is not assignable to type 'string'
   return req.user?.customData.language
+}
+
+export function refuseRules(userData: CustomUserData<Partial<Profile>>): void {
+  userData.allow(({ customData }) => customData.language === 'de')
+  userData.allow({ '%%user.custom_data.language': 'de' })
+  // @ts-expect-error Property 'langage' does not exist on type
+  userData.allow(({ customData }) => customData.langage === 'de')
+  // @ts-expect-error This comparison appears to be unintentional
+  userData.allow(({ customData }) => customData.language === 'it')
+  // @ts-expect-error Type 'string' is not assignable to type 'boolean | Promise<boolean>'
+  userData.allow(({ id }) => id)
+  // @ts-expect-error Argument of type '"admin"' is not assignable to parameter of type
+  userData.allow('admin')
+  // @ts-expect-error Type 'string' is not assignable to type 'number'
+  userData.authenticate({ maxAgeMs: '0' })
 }
 
 export function refuseOptions(collection: CollectionLike, secret: string): void {

@@ -1,0 +1,149 @@
+import type { Request, RequestHandler } from 'express'
+import { DeadlineError, withDeadline } from '../deadline.js'
+import { asCustomUserDataError, CustomUserDataError, OptionError } from '../errors.js'
+import { compileRule } from '../rules/compile.js'
+import type { RuleExpression } from '../rules/compile.js'
+import type { RuleFacts } from '../rules/facts.js'
+import { toPlainAddress } from '../throttle/address.js'
+import type { AuthenticatedUser } from '../types.js'
+import type { Attachments } from './attachments.js'
+import { missingToken } from './bearer-token.js'
+import { withChallenge } from './challenge.js'
+import { parseMaxAge } from './max-age.js'
+import type { MaxAgeOption } from './max-age.js'
+import type { Reload } from './reload.js'
+
+/** A function that decides: `true` lets the request through, anything else does not. */
+export type GuardPredicate<CustomData> = (
+  user: AuthenticatedUser<CustomData>,
+  req: Request,
+) => boolean | Promise<boolean>
+
+/** What `allow()` decides by: a function, or a rule expression as App Services had it. */
+export type GuardRule<CustomData> = GuardPredicate<CustomData> | RuleExpression
+
+/** Options of `allow()`. */
+export interface AllowOptions extends MaxAgeOption {
+  /** How long a function may take, in milliseconds. Default 10,000. */
+  readonly timeoutMs?: number
+}
+
+/** What a guard works with. */
+export interface AllowParts {
+  readonly attachments: Pick<Attachments, 'of'>
+  readonly reload: Reload
+  readonly realm: string
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000
+/** Node's timers take no more. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+const NO_DATA =
+  'allow() found a req.user without customData: mount authenticate() or attach() of this instance before it.'
+
+/**
+ * Creates a guard that is mounted behind `authenticate()`, `strategy()` or `attach()`. What the rule says is in no
+ * answer: whoever is refused learns that they are (RFC 6750 3.1, `insufficient_scope`).
+ */
+export function createAllow(
+  parts: AllowParts,
+  rule: GuardRule<object>,
+  options: AllowOptions = {},
+): RequestHandler {
+  const maxAgeMs = parseMaxAge('allow()', options)
+  const timeoutMs = parseTimeout(options)
+  const decide = typeof rule === 'function' ? rule : toPredicate(rule, parts.attachments)
+
+  async function judge(req: Request): Promise<void> {
+    requireUser(req)
+    if (maxAgeMs !== undefined) await parts.reload(req, maxAgeMs)
+    const user = requireUser(req)
+    if ((await callInTime(timeoutMs, () => decide(user, req))) === true) return
+    throw new CustomUserDataError('forbidden', 'The user is not allowed to do this.')
+  }
+
+  return function allowByRule(req, _res, next) {
+    judge(req).then(
+      () => {
+        next()
+      },
+      (error: unknown) => {
+        const ours = asCustomUserDataError(error)
+        next(ours ? withChallenge(ours, parts.realm) : error)
+      },
+    )
+  }
+}
+
+function parseTimeout({ timeoutMs = DEFAULT_TIMEOUT_MS }: AllowOptions): number {
+  if (Number.isInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= MAX_TIMER_MS) return timeoutMs
+  throw new OptionError(`allow(): option "timeoutMs": write a whole number from 1 to ${MAX_TIMER_MS}.`)
+}
+
+function requireUser(req: Request): AuthenticatedUser<object> {
+  if (!req.user) throw missingToken()
+  // A rule over data that was never loaded would decide by its absence.
+  if (!('customData' in Object(req.user))) throw new CustomUserDataError('attach_misconfigured', NO_DATA)
+  return req.user
+}
+
+async function callInTime(timeoutMs: number, decide: () => unknown): Promise<unknown> {
+  try {
+    const verdict = decide()
+    return isThenable(verdict) ? await withDeadline(timeoutMs, async () => verdict) : verdict
+  } catch (cause) {
+    if (cause instanceof DeadlineError) {
+      throw new CustomUserDataError('rule_unavailable', 'The rule was not decided in time.', { cause })
+    }
+    throw (
+      asCustomUserDataError(cause) ??
+      new CustomUserDataError('callback_failed', 'The rule of allow() failed.', { cause })
+    )
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value
+}
+
+function toPredicate(
+  expression: RuleExpression,
+  attachments: AllowParts['attachments'],
+): GuardPredicate<object> {
+  const rule = compileRule(expression)
+  return (user, req) => rule(toFacts(user, req, attachments))
+}
+
+function toFacts(
+  user: AuthenticatedUser<object>,
+  req: Request,
+  attachments: AllowParts['attachments'],
+): RuleFacts {
+  return {
+    // Behind attach() the id may stand elsewhere than in req.user.id.
+    userId: attachments.of(req)?.binding.userId ?? user.id,
+    customData: user.customData,
+    claims: attachments.of(req) ? undefined : user.claims,
+    request: {
+      method: req.method,
+      ip: toPlainAddress(req.ip),
+      rawQueryString: /\?(.*)$/s.exec(req.originalUrl)?.[1] ?? '',
+      header: name => onlyOne(ownMember(req.headersDistinct, name)),
+      param: name => asText(ownMember(req.params, name)),
+    },
+  }
+}
+
+/** Of a header that came twice nobody can say which one counts. */
+function onlyOne(values: unknown): string | undefined {
+  return Array.isArray(values) && values.length === 1 ? asText(values[0]) : undefined
+}
+
+/** What a wildcard matched is a list, of which one element must not stand for all. */
+function asText(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+function ownMember(holder: object, name: string): unknown {
+  return Object.hasOwn(holder, name) ? (holder as Readonly<Record<string, unknown>>)[name] : undefined
+}

@@ -1,0 +1,59 @@
+import type { Request } from 'express'
+import type { Freshness } from '../custom-data/freshness.js'
+import { isFresh } from '../custom-data/freshness.js'
+import type { SnapshotBinding } from '../custom-data/snapshot-cache.js'
+import type { Snapshots } from '../custom-data/snapshots.js'
+import { CustomUserDataError } from '../errors.js'
+import { requireDocument } from './authenticator.js'
+
+/** What `attach()` added to a request's user. */
+export interface Attachment {
+  readonly user: object
+  readonly binding: SnapshotBinding
+}
+
+/** The users of requests to whom `attach()` added their data. */
+export interface Attachments {
+  /** What was attached to this request, unless `req.user` is another by now. */
+  of: (req: Request) => Attachment | undefined
+  /** Adds the data of a binding to a user, loaded where it is not cached or older than wanted. Resolves to it. */
+  attach: (req: Request, attachment: Attachment, wanted?: Freshness) => Promise<object>
+}
+
+const NOT_EXTENSIBLE =
+  'attach() cannot add customData to req.user: it is frozen, or has a customData of its own.'
+
+/** Creates the book of one instance: what it attached it may replace. */
+export function createAttachments(
+  config: { readonly requireDocument: boolean },
+  snapshots: Snapshots,
+): Attachments {
+  const attached = new WeakSet<object>()
+  const byRequest = new WeakMap<Request, Attachment>()
+  return {
+    of(req) {
+      const attachment = byRequest.get(req)
+      return attachment?.user === req.user ? attachment : undefined
+    },
+    async attach(req, attachment, wanted) {
+      const { user, binding } = attachment
+      const cached = snapshots.find(binding.cacheKey)
+      const isUsable = cached !== undefined && isFresh(cached.snapshot, wanted)
+      const { snapshot } = isUsable ? cached : await snapshots.loadFor(binding, wanted)
+      if (config.requireDocument) requireDocument(snapshot)
+      addCustomData(user, snapshot.data, attached)
+      byRequest.set(req, attachment)
+      return snapshot.data
+    },
+  }
+}
+
+/** An own property, so that class instances and mongoose documents keep their prototype and their schema. */
+function addCustomData(user: object, customData: object, attached: WeakSet<object>): void {
+  const isOurs = attached.has(user)
+  const descriptor = { value: customData, enumerable: true, configurable: true, writable: false }
+  if ((!isOurs && 'customData' in user) || !Reflect.defineProperty(user, 'customData', descriptor)) {
+    throw new CustomUserDataError('attach_misconfigured', NOT_EXTENSIBLE)
+  }
+  attached.add(user)
+}

@@ -1,0 +1,100 @@
+import { CONVERSIONS, EXTENDED_JSON } from './conversions.js'
+import type { RuleFacts } from './facts.js'
+import { compileOperand } from './operands.js'
+import { COMPARISONS, matches } from './operators.js'
+import { membersOf, mistake, operatorName, within } from './place.js'
+import type { Place } from './place.js'
+
+/** Whether what a field names is as its condition says. */
+export type Condition = (left: unknown, facts: RuleFacts) => boolean
+
+const OPERATORS =
+  'write one of $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists, %and, %or, %nor, %not, %stringToOid, ' +
+  '%oidToString, %stringToUuid and %uuidToString, or a function instead of the rule'
+
+/** Compiles what stands beside a field: operators that must all hold, or a value that it must equal. */
+export function compileCondition(value: unknown, place: Place): Condition {
+  const members = membersOf(value)
+  if (members?.length === 0) throw mistake(place, '{} says nothing; write a value, or { "$exists": true }')
+  if (!members?.some(([key]) => isOperator(key))) return compileComparison(matches, value, place)
+  const conditions = members.map(([key, operand]) => compileOperator(key, operand, within(place, key)))
+  return (left, facts) => conditions.every(holds => holds(left, facts))
+}
+
+function isOperator(key: string): boolean {
+  return operatorName(key) !== undefined && !CONVERSIONS.has(key) && !EXTENDED_JSON.has(key)
+}
+
+function compileOperator(key: string, operand: unknown, place: Place): Condition {
+  const name = operatorName(key)
+  if (name === undefined) throw mistake(place, 'write either operators or a value, not both')
+  const comparison = COMPARISONS.get(name)
+  if (comparison) return compileComparison(comparison, requireList(name, operand, place), place)
+  if (name === 'exists') return compileExists(operand, place)
+  if (name === 'not') return not(compileCondition(operand, place))
+  const combine = COMBINATIONS.get(name)
+  if (combine) return combine(compileEach(operand, place, compileCondition))
+  throw mistake(place, `there is no operator "${key}": ${OPERATORS}`)
+}
+
+function compileComparison(
+  comparison: (left: unknown, right: unknown) => boolean,
+  value: unknown,
+  place: Place,
+): Condition {
+  const operand = compileOperand(value, place)
+  return (left, facts) => comparison(left, operand(facts))
+}
+
+function requireList(name: string, operand: unknown, place: Place): unknown {
+  const isList = Array.isArray(operand) || (typeof operand === 'string' && operand.startsWith('%%'))
+  if (isList || (name !== 'in' && name !== 'nin')) return operand
+  throw mistake(place, 'write a list, or an expansion that is one')
+}
+
+function compileExists(operand: unknown, place: Place): Condition {
+  const isWanted = new Map<unknown, boolean>([
+    [true, true],
+    ['%%true', true],
+    [false, false],
+    ['%%false', false],
+  ]).get(operand)
+  if (isWanted === undefined) throw mistake(place, 'write true or false')
+  return left => (left !== undefined) === isWanted
+}
+
+/** Something that holds or does not, of whatever arguments. */
+type Holds<Args extends unknown[]> = (...args: Args) => boolean
+
+/** Turns a condition or a rule round. */
+export function not<Args extends unknown[]>(holds: Holds<Args>): Holds<Args> {
+  return (...args) => !holds(...args)
+}
+
+function every<Args extends unknown[]>(all: readonly Holds<Args>[]): Holds<Args> {
+  return (...args) => all.every(holds => holds(...args))
+}
+
+function some<Args extends unknown[]>(all: readonly Holds<Args>[]): Holds<Args> {
+  return (...args) => all.some(holds => holds(...args))
+}
+
+/** The operators over lists of conditions or rules, by their name without the sign in front. */
+export const COMBINATIONS: ReadonlyMap<
+  string,
+  <Args extends unknown[]>(all: readonly Holds<Args>[]) => Holds<Args>
+> = new Map([
+  ['and', every],
+  ['or', some],
+  ['nor', <Args extends unknown[]>(all: readonly Holds<Args>[]) => not(some(all))],
+])
+
+/** Compiles each element of the list that a combination takes. */
+export function compileEach<T>(
+  list: unknown,
+  place: Place,
+  compile: (value: unknown, place: Place) => T,
+): T[] {
+  if (!Array.isArray(list) || list.length === 0) throw mistake(place, 'write a list of one or more')
+  return list.map((element: unknown, index) => compile(element, within(place, String(index))))
+}

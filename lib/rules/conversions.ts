@@ -1,0 +1,75 @@
+import { parseNumeric } from './numbers.js'
+import { binary, MadeValue, objectId, toScalar } from './scalars.js'
+import type { Scalar } from './scalars.js'
+
+/** Makes one value of another; `undefined` where it cannot. */
+type Conversion = (value: unknown) => unknown
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+const UUID_BYTES = /^4:([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$/
+
+function made(scalar: Scalar | undefined): MadeValue | undefined {
+  return scalar && new MadeValue(scalar)
+}
+
+/** 24 hex digits, or a text of 12 bytes, as App Services took it. */
+function stringToOid(value: unknown): unknown {
+  if (typeof value !== 'string') return undefined
+  const bytes = Buffer.from(value)
+  return made(objectId(bytes.length === 12 ? bytes.toString('hex') : value))
+}
+
+function oidToString(value: unknown): unknown {
+  const scalar = toScalar(value)
+  return scalar?.type === 'objectId' ? scalar.content : undefined
+}
+
+function stringToUuid(value: unknown): unknown {
+  const isUuid = typeof value === 'string' && UUID.test(value)
+  return isUuid ? made(binary(4, value.toLowerCase().replaceAll('-', ''))) : undefined
+}
+
+function uuidToString(value: unknown): unknown {
+  const scalar = toScalar(value)
+  if (scalar?.type !== 'binary') return undefined
+  return UUID_BYTES.exec(scalar.content)?.slice(1).join('-')
+}
+
+/** Operators that make a value of the one that they are given. */
+export const CONVERSIONS: ReadonlyMap<string, Conversion> = new Map([
+  ['%stringToOid', stringToOid],
+  ['%oidToString', oidToString],
+  ['%stringToUuid', stringToUuid],
+  ['%uuidToString', uuidToString],
+])
+
+function number(value: unknown): unknown {
+  const content = typeof value === 'string' ? parseNumeric(value) : undefined
+  return content === undefined ? undefined : made({ type: 'number', content })
+}
+
+/** `{ "$date": … }`: a text of ISO 8601, milliseconds, or a `$numberLong` of these. */
+function date(value: unknown): unknown {
+  const { $numberLong: long } = Object(value) as { readonly $numberLong?: unknown }
+  const given = typeof long === 'string' ? Number(long) : value
+  if (typeof given !== 'string' && typeof given !== 'number') return undefined
+  const content = new Date(given).getTime()
+  return Number.isNaN(content) ? undefined : made({ type: 'date', content })
+}
+
+/** Extended JSON, in which exported rules write what JSON cannot. */
+export const EXTENDED_JSON: ReadonlyMap<string, Conversion> = new Map<string, Conversion>([
+  ['$oid', value => (typeof value === 'string' ? made(objectId(value)) : undefined)],
+  ['$uuid', stringToUuid],
+  ['$date', date],
+  ['$numberInt', number],
+  ['$numberLong', number],
+  ['$numberDouble', value => (typeof value === 'string' && value.trim() !== '' ? double(value) : undefined)],
+  ['$numberDecimal', number],
+])
+
+/** A double is the nearest one to what is written. */
+function double(value: string): unknown {
+  const content = Number(value)
+  return Number.isNaN(content) && value !== 'NaN' ? undefined : content
+}

@@ -1,0 +1,76 @@
+import { ownValue } from './compare.js'
+import type { RequestFacts, RuleFacts } from './facts.js'
+import { mistake } from './place.js'
+import type { Place } from './place.js'
+
+/** A value of a rule, as it is for one request; `undefined` where it is missing. */
+export type Operand = (facts: RuleFacts) => unknown
+
+/** Makes the operand of what follows an expansion's name; `undefined` where that makes no sense. */
+type Resolver = (path: readonly string[]) => Operand | undefined
+
+const KNOWN =
+  'write %%user.id, %%user.type, %%user.custom_data.…, %%user.data.…, %%request.httpMethod, ' +
+  '%%request.httpReferrer, %%request.httpUserAgent, %%request.rawQueryString, %%request.remoteIPAddress, ' +
+  '%%request.requestHeaders.…, %%request.params.…, %%true or %%false, or a function instead of the rule'
+const NO_DOCUMENT =
+  'a guard has no document; write %%user.custom_data.…, %%request.params.…, or a function instead of the rule'
+const NO_VALUES = 'write the value itself'
+
+/** What App Services had and a guard has not, each with what to write instead. */
+const ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ...['this', 'prev', 'root', 'prevRoot', 'args', 'partition'].map(name => [name, NO_DOCUMENT] as const),
+  ...['values', 'environment'].map(name => [name, NO_VALUES] as const),
+])
+
+const RESOLVERS: ReadonlyMap<string, Resolver> = new Map<string, Resolver>([
+  ['true', alone(() => true)],
+  ['false', alone(() => false)],
+  ['user.id', alone(({ userId }) => userId)],
+  // App Services said "server" of the users of API keys, which there are none of here.
+  ['user.type', alone(() => 'normal')],
+  ['user.custom_data', inside(({ customData }) => customData)],
+  // What it knew of a user from a token of the team's own is what the token claims.
+  ['user.data', inside(({ claims }) => claims)],
+  ['request.httpMethod', ofRequest(({ method }) => method)],
+  ['request.httpReferrer', ofRequest(request => request.header('referer'))],
+  ['request.httpUserAgent', ofRequest(request => request.header('user-agent'))],
+  ['request.rawQueryString', ofRequest(({ rawQueryString }) => rawQueryString)],
+  ['request.remoteIPAddress', ofRequest(({ ip }) => ip)],
+  ['request.requestHeaders', named((request, name) => request.header(name.toLowerCase()))],
+  ['request.params', named((request, name) => request.param(name))],
+])
+
+/** Whether a text of a rule is an expansion. */
+export function isExpansion(text: string): boolean {
+  return text.startsWith('%%')
+}
+
+/** Compiles an expansion; throws an `OptionError` for one that a guard does not know. */
+export function compileExpansion(text: string, place: Place): Operand {
+  const segments = text.slice(2).split('.')
+  if (segments.includes('')) throw mistake(place, `"${text}" has an empty name between two dots`)
+  for (const length of [1, 2]) {
+    const resolve = RESOLVERS.get(segments.slice(0, length).join('.'))
+    const operand = resolve?.(segments.slice(length))
+    if (operand) return operand
+  }
+  const instead = ELSEWHERE.get(segments[0] ?? '') ?? KNOWN
+  throw mistake(place, `there is no expansion "${text}" here: ${instead}`)
+}
+
+function alone(read: Operand): Resolver {
+  return path => (path.length === 0 ? read : undefined)
+}
+
+function ofRequest(read: (request: RequestFacts) => unknown): Resolver {
+  return alone(({ request }) => read(request))
+}
+
+function named(read: (request: RequestFacts, name: string) => unknown): Resolver {
+  return path => (path.length === 0 ? undefined : ({ request }) => read(request, path.join('.')))
+}
+
+function inside(read: Operand): Resolver {
+  return path => facts => path.reduce(ownValue, read(facts))
+}

@@ -1,0 +1,55 @@
+import { toFrozenCopy } from '../custom-data/frozen-copy.js'
+import { toScalar } from './scalars.js'
+import { CONVERSIONS, EXTENDED_JSON } from './conversions.js'
+import { compileExpansion, isExpansion } from './expansions.js'
+import type { Operand } from './expansions.js'
+import { membersOf, mistake, operatorName, within } from './place.js'
+import type { Place } from './place.js'
+
+/** Compiles a value of a rule: a literal, an expansion, a conversion, or a list or object of these. */
+export function compileOperand(value: unknown, place: Place): Operand {
+  if (typeof value === 'string') return isExpansion(value) ? compileExpansion(value, place) : () => value
+  if (Array.isArray(value)) return compileList(value, place)
+  const members = membersOf(value)
+  if (members) return compileConversion(members, place) ?? compileObject(members, place)
+  if (toScalar(value) === undefined) throw mistake(place, 'write a value of JSON or BSON')
+  // Dates and other values of the team's could be changed afterwards.
+  const { copy } = toFrozenCopy({ copy: value }) as { readonly copy: unknown }
+  return () => copy
+}
+
+function compileList(values: readonly unknown[], place: Place): Operand {
+  const operands = values.map((value, index) => compileOperand(value, within(place, String(index))))
+  return facts => operands.map(operand => operand(facts))
+}
+
+/** Members that are missing make the object one that nothing equals, as they do themselves. */
+function compileObject(members: readonly [string, unknown][], place: Place): Operand {
+  const operands = members.map(([key, value]) => {
+    const inner = within(place, key)
+    if (isExpansion(key) || operatorName(key) !== undefined) {
+      throw mistake(inner, 'a value has field names of its own, neither operators nor expansions')
+    }
+    return [key, compileOperand(value, inner)] as const
+  })
+  return facts => Object.fromEntries(operands.map(([key, operand]) => [key, operand(facts)]))
+}
+
+/** `{ "%stringToOid": … }` and Extended JSON; `undefined` for any other object. */
+function compileConversion(members: readonly [string, unknown][], place: Place): Operand | undefined {
+  const [[key, value] = ['', undefined], ...others] = members
+  if (others.length > 0) return undefined
+  const inner = within(place, key)
+  const literal = EXTENDED_JSON.get(key)
+  if (literal) {
+    const made = literal(value)
+    if (made === undefined) throw mistake(inner, 'this is not what Extended JSON writes here')
+    return () => made
+  }
+  const convert = CONVERSIONS.get(key)
+  if (!convert) return undefined
+  const operand = compileOperand(value, inner)
+  const isFixed = typeof value !== 'string' || !isExpansion(value)
+  if (isFixed && convert(value) === undefined) throw mistake(inner, 'this value cannot be converted so')
+  return facts => convert(operand(facts))
+}

@@ -1,0 +1,32 @@
+import { isPlainObject } from '../custom-data/frozen-copy.js'
+import { OptionError } from '../errors.js'
+
+/** Where in a rule something stands, for the person who wrote it. */
+export type Place = readonly string[]
+
+/** Deeper rules are a mistake, most likely one that holds itself. */
+const MAX_DEPTH = 50
+
+/** A mistake in a rule: where, what, and what to write instead. */
+export function mistake(place: Place, message: string): OptionError {
+  const where = place.length === 0 ? '' : ` at ${place.join(' → ')}`
+  return new OptionError(`allow(): the rule${where}: ${message}`)
+}
+
+/** One step further in. */
+export function within(place: Place, key: string): Place {
+  if (place.length >= MAX_DEPTH) {
+    throw new OptionError(`allow(): the rule is nested more than ${MAX_DEPTH} levels deep: write a function.`)
+  }
+  return [...place, JSON.stringify(key)]
+}
+
+/** The members of an object of a rule, or `undefined` for any other value. */
+export function membersOf(value: unknown): [string, unknown][] | undefined {
+  return isPlainObject(value) ? Object.entries(value) : undefined
+}
+
+/** The name of an operator, which is written with `$` or `%` in front; `undefined` for any other key. */
+export function operatorName(key: string): string | undefined {
+  return /^(?:\$|%(?!%))(.*)$/s.exec(key)?.[1]
+}

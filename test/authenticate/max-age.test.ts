@@ -1,0 +1,281 @@
+import express from 'express'
+import type { Express, RequestHandler } from 'express'
+import type { Collection } from 'mongodb'
+import { Passport } from 'passport'
+import request from 'supertest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { OptionError } from 'express-custom-user-data'
+import { createManualClock } from '../support/clock.js'
+import type { ManualClock } from '../support/clock.js'
+import { openDatabase } from '../support/database.js'
+import { primaryAddress } from '../support/primary-address.js'
+import type { TestDatabase } from '../support/database.js'
+import { bearerOf, listen } from '../support/guarded-app.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
+import type { TcpProxy } from '../support/tcp-proxy.js'
+import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
+
+const MINUTE = 60_000
+
+let direct: TestDatabase
+let proxy: TcpProxy
+/** What the instance goes through. */
+let database: TestDatabase
+let documents: Collection
+let clock: ManualClock
+let userData: ReturnType<typeof createTestUserData>
+let token: string
+
+beforeAll(async () => {
+  direct = await openDatabase()
+  const { host, port } = await primaryAddress(direct.client)
+  proxy = await startTcpProxy(host, port)
+  database = await openDatabase({ proxyPort: proxy.port })
+  documents = direct.client.db(database.db.databaseName).collection('custom_user_data')
+})
+afterAll(async () => {
+  await database.close()
+  await proxy.close()
+  await direct.close()
+})
+beforeEach(async () => {
+  await documents.deleteMany()
+  await documents.insertOne({ userId: 'alice', n: 1 })
+  clock = createManualClock()
+  await start()
+})
+afterEach(() => proxy.restore())
+
+async function start(options: Parameters<typeof createTestUserData>[1] = {}): Promise<void> {
+  userData = createTestUserData(database, { clock, ...options })
+  await userData.ready()
+  // Finds out what every instance finds out once.
+  await userData.verifyToken(bearerOf('warm-up', clock.now()).slice('Bearer '.length))
+  database.commands.clear()
+  token = bearerOf('alice', clock.now())
+}
+
+const loads = () => database.commands.named('aggregate').length
+const change = (n: number) => documents.updateOne({ userId: 'alice' }, { $set: { n } })
+const ask = (app: Parameters<typeof request>[0], path: string) =>
+  request(app).get(path).set('Authorization', token)
+
+async function dataOf(app: Parameters<typeof request>[0], path: string): Promise<unknown> {
+  const { status, body } = await ask(app, path)
+  expect(status).toBe(200)
+  return body.n
+}
+
+/** Stands for another strategy: each request is alice's. */
+const aliceByOthers: RequestHandler = (req, _res, next) => {
+  req.user = { id: 'alice' } as Express.User
+  next()
+}
+
+/** Routes by the age that they take: any, a minute, none at all. */
+function routes(app: Express, guard: (options?: { maxAgeMs: number }) => RequestHandler): Express {
+  const show: RequestHandler = (req, res) => res.json(req.user?.customData)
+  return app
+    .get('/any', guard(), show)
+    .get('/minute', guard({ maxAgeMs: MINUTE }), show)
+    .get('/now', guard({ maxAgeMs: 0 }), show)
+    .use(userData.errorHandler())
+}
+
+const ways = [
+  {
+    way: 'authenticate()',
+    createApp: () => routes(express(), options => userData.authenticate(options)),
+  },
+  {
+    way: 'authenticate() behind authenticate()',
+    createApp: () =>
+      routes(express().use(userData.authenticate()), options => userData.authenticate(options)),
+  },
+  {
+    way: 'attach() behind attach()',
+    createApp: () =>
+      routes(express().use(aliceByOthers, userData.attach()), options => userData.attach(options)),
+  },
+  {
+    way: 'allow() behind authenticate()',
+    createApp: () => routes(express().use(userData.authenticate()), options => userData.allow(true, options)),
+  },
+  {
+    way: 'allow() behind strategy()',
+    createApp: () => {
+      const passport = new Passport().use(userData.strategy())
+      const strategy = passport.authenticate('custom-user-data', { session: false }) as RequestHandler
+      return routes(express().use(strategy), options => userData.allow(true, options))
+    },
+  },
+  {
+    way: 'allow() behind attach()',
+    createApp: () =>
+      routes(express().use(aliceByOthers, userData.attach()), options => userData.allow(true, options)),
+  },
+]
+
+describe.each(ways)('maxAgeMs of $way', ({ createApp }) => {
+  it('0 reads on each request, and others go on with what was read last', async () => {
+    const app = createApp()
+    expect(await dataOf(app, '/any')).toBe(1)
+    await change(2)
+    expect(await dataOf(app, '/any')).toBe(1)
+    expect(loads()).toBe(1)
+    expect(await dataOf(app, '/now')).toBe(2)
+    expect(await dataOf(app, '/any')).toBe(2)
+    expect(loads()).toBe(2)
+    await change(3)
+    expect(await dataOf(app, '/now')).toBe(3)
+    expect(loads()).toBe(3)
+  })
+
+  it('takes a copy that is younger, and reads where it is not', async () => {
+    const app = createApp()
+    await dataOf(app, '/any')
+    await change(2)
+    clock.advance(MINUTE - 1)
+    expect(await dataOf(app, '/minute')).toBe(1)
+    clock.advance(1)
+    expect(await dataOf(app, '/minute')).toBe(2)
+    expect(loads()).toBe(2)
+  })
+
+  it('has the new copy live its own 30 minutes', async () => {
+    token = `Bearer ${forgeToken({ claims: { ...validClaims('alice', clock.now()), exp: clock.now() / 1000 + 7_200 } })}`
+    const app = createApp()
+    await dataOf(app, '/any')
+    clock.advance(20 * MINUTE)
+    await dataOf(app, '/now')
+    await change(2)
+    clock.advance(30 * MINUTE - 1)
+    expect(await dataOf(app, '/any')).toBe(1)
+    clock.advance(1)
+    expect(await dataOf(app, '/any')).toBe(2)
+  })
+
+  it('is not moved by the wall clock', async () => {
+    const app = createApp()
+    await dataOf(app, '/any')
+    await change(2)
+    clock.setWall(clock.now() - 10 * MINUTE)
+    clock.advance(MINUTE)
+    expect(await dataOf(app, '/minute')).toBe(2)
+  })
+
+  it('is a 503 where the data cannot be read, and the copy that there was goes on to serve', async () => {
+    await start({ loadTimeoutMs: 200 })
+    const app = createApp()
+    await dataOf(app, '/any')
+    proxy.pause()
+    const { status, body } = await ask(app, '/now')
+    expect([status, body.code]).toEqual([503, 'custom_data_unavailable'])
+    expect(await dataOf(app, '/any')).toBe(1)
+  })
+})
+
+describe('the age of data', () => {
+  it('is counted from when its load began', async () => {
+    const app = routes(express(), options => userData.authenticate(options))
+    proxy.pause()
+    const slow = dataOf(app, '/any')
+    await vi.waitFor(() => expect(loads()).toBe(1))
+    clock.advance(MINUTE)
+    proxy.resume()
+    await slow
+    await dataOf(app, '/minute')
+    expect(loads()).toBe(2)
+  })
+
+  it('of a load that began before the request is not 0: who asks for 0 then gets the next one', async () => {
+    const app = await listen(routes(express(), options => userData.authenticate(options)))
+    proxy.delay(300)
+    const first = dataOf(app, '/any')
+    await vi.waitFor(() => expect(loads()).toBe(1))
+    await new Promise(resolve => setTimeout(resolve, 150))
+    // The first load has read by now, and its answer is on the way.
+    await change(2)
+    const later = dataOf(app, '/now')
+    expect(await first).toBe(1)
+    expect(await later).toBe(2)
+    app.close()
+  })
+
+  it('of 0 is shared by all who came before the load began, so that a herd makes two loads', async () => {
+    const app = await listen(routes(express(), options => userData.authenticate(options)))
+    await dataOf(app, '/any')
+    database.commands.clear()
+    proxy.pause()
+    const first = dataOf(app, '/now')
+    await vi.waitFor(() => expect(loads()).toBe(1))
+    let arrived = 0
+    app.on('request', () => arrived++)
+    const herd = Array.from({ length: 100 }, () => dataOf(app, '/now'))
+    await vi.waitFor(() => expect(arrived).toBe(100))
+    await change(2)
+    proxy.resume()
+    await first
+    expect(new Set(await Promise.all(herd))).toEqual(new Set([2]))
+    expect(loads()).toBe(2)
+    app.close()
+  })
+
+  it('is of one user: another’s load is not waited for', async () => {
+    const app = routes(express(), options => userData.authenticate(options))
+    await dataOf(app, '/now')
+    token = bearerOf('bob', clock.now())
+    expect(await dataOf(app, '/now')).toBe(undefined)
+  })
+})
+
+describe('what a request with maxAgeMs is checked for', () => {
+  it('is what every request is checked for', async () => {
+    const app = routes(express(), options => userData.authenticate(options))
+    const { user, access_token, refresh_token } = await userData.issueTokens('alice')
+    token = `Bearer ${access_token}`
+    expect(await dataOf(app, '/now')).toBe(1)
+    await userData.revoke(user.id)
+    expect((await ask(app, '/now')).body).toMatchObject({ code: 'invalid_token' })
+    expect(refresh_token).not.toBe('')
+    expect((await request(app).get('/now')).status).toBe(401)
+    token = bearerOf('alice', clock.now())
+    await dataOf(app, '/any')
+    clock.advance(31 * MINUTE)
+    expect((await ask(app, '/now')).status).toBe(401)
+  })
+
+  it('is its key, also where that is removed while the data is read', async () => {
+    const app = routes(express(), options => userData.authenticate(options))
+    await dataOf(app, '/any')
+    proxy.pause()
+    const reading = ask(app, '/now').then(({ status }) => status)
+    await vi.waitFor(() => expect(loads()).toBe(2))
+    userData.replaceKeys([
+      { kid: 'other', alg: 'HS256', key: 'another secret of the tests, 32 bytes or more' },
+    ])
+    proxy.resume()
+    expect(await reading).toBe(401)
+  })
+
+  it('lets nobody in who presents nothing, unless that is optional', async () => {
+    const app = express().get('/now', userData.authenticate({ maxAgeMs: 0, optional: true }), (req, res) =>
+      res.json({ user: req.user ?? null }),
+    )
+    expect((await request(app).get('/now')).body).toEqual({ user: null })
+  })
+})
+
+describe('the option maxAgeMs', () => {
+  it.each([-1, NaN, Infinity, '0', null])('is refused when it is %s', maxAgeMs => {
+    const options = { maxAgeMs: maxAgeMs as number }
+    for (const create of [
+      () => userData.authenticate(options),
+      () => userData.attach(options),
+      () => userData.allow(true, options),
+    ]) {
+      expect(create).toThrow(OptionError)
+      expect(create).toThrow('option "maxAgeMs": write milliseconds, 0 or more')
+    }
+  })
+})

@@ -1,0 +1,194 @@
+import express from 'express'
+import type { Express, RequestHandler } from 'express'
+import type { Collection } from 'mongodb'
+import { Passport } from 'passport'
+import request from 'supertest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createManualClock } from '../support/clock.js'
+import { openDatabase } from '../support/database.js'
+import { primaryAddress } from '../support/primary-address.js'
+import type { TestDatabase } from '../support/database.js'
+import { bearerOf } from '../support/guarded-app.js'
+import { expectChallenge } from '../support/http.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
+import type { TcpProxy } from '../support/tcp-proxy.js'
+import { createTestUserData } from '../support/user-data.js'
+
+let direct: TestDatabase
+let proxy: TcpProxy
+let database: TestDatabase
+let documents: Collection
+let userData: ReturnType<typeof createTestUserData>
+let token: string
+
+beforeAll(async () => {
+  direct = await openDatabase()
+  const { host, port } = await primaryAddress(direct.client)
+  proxy = await startTcpProxy(host, port)
+  database = await openDatabase({ proxyPort: proxy.port })
+  documents = direct.client.db(database.db.databaseName).collection('custom_user_data')
+})
+afterAll(async () => {
+  await database.close()
+  await proxy.close()
+  await direct.close()
+})
+beforeEach(async () => {
+  await documents.deleteMany()
+  await documents.insertOne({ userId: 'alice', n: 1, since: new Date(0) })
+  const clock = createManualClock()
+  userData = createTestUserData(database, { clock, loadTimeoutMs: 1_000 })
+  await userData.ready()
+  token = bearerOf('alice', clock.now())
+})
+afterEach(() => proxy.restore())
+
+const change = (n: number) => documents.updateOne({ userId: 'alice' }, { $set: { n } })
+
+class Account {
+  readonly #name = 'alice'
+  get id() {
+    return this.#name
+  }
+}
+
+const byOthers =
+  (createUser: () => object): RequestHandler =>
+  (req, _res, next) => {
+    req.user = createUser() as Express.User
+    next()
+  }
+
+const ways: { way: string; guards: () => RequestHandler[] }[] = [
+  { way: 'authenticate()', guards: () => [userData.authenticate()] },
+  {
+    way: 'strategy()',
+    guards: () => [
+      new Passport()
+        .use(userData.strategy())
+        .authenticate('custom-user-data', { session: false }) as RequestHandler,
+    ],
+  },
+  { way: 'attach()', guards: () => [byOthers(() => ({ id: 'alice' })), userData.attach()] },
+  { way: 'attach() to an instance', guards: () => [byOthers(() => new Account()), userData.attach()] },
+  {
+    way: 'attach() by another id',
+    guards: () => [byOthers(() => ({ name: 'alice' })), userData.attach({ userId: () => 'alice' })],
+  },
+]
+
+/** `/` runs `handler`, `/me` shows the data that the token has. */
+function createApp(guards: RequestHandler[], handler: RequestHandler): Express {
+  return express()
+    .use(...guards)
+    .get('/', handler)
+    .get('/me', (req, res) => res.json(req.user?.customData))
+    .use(userData.errorHandler())
+}
+
+const ask = (app: Express, path = '/') => request(app).get(path).set('Authorization', token)
+
+describe.each(ways)('refreshCustomData() behind $way', ({ guards }) => {
+  it('resolves to the data as it is now, which req.user holds, and so does the token from then on', async () => {
+    const app = createApp(guards(), async (req, res) => {
+      await change(2)
+      const before = req.user!.customData
+      const fresh = await userData.refreshCustomData(req)
+      expect(before['n']).toBe(1)
+      expect(req.user!.customData).toBe(fresh)
+      res.json(fresh)
+    })
+    expect((await ask(app)).body).toMatchObject({ n: 2 })
+    database.commands.clear()
+    expect((await ask(app, '/me')).body).toMatchObject({ n: 2 })
+    expect(database.commands.named('aggregate')).toHaveLength(0)
+  })
+
+  it('hands out what nobody can change', async () => {
+    const app = createApp(guards(), async (req, res) => {
+      const fresh = await userData.refreshCustomData(req)
+      expect(Object.isFrozen(fresh)).toBe(true)
+      ;(fresh['since'] as Date).setTime(1)
+      res.json(fresh)
+    })
+    expect((await ask(app)).body).toMatchObject({ since: '1970-01-01T00:00:00.000Z' })
+  })
+
+  it('rejects with 503 where the data cannot be read, and leaves req.user as it was', async () => {
+    const app = createApp(guards(), async (req, res, next) => {
+      const before = req.user!
+      const data = before.customData
+      proxy.pause()
+      const failure: unknown = await userData.refreshCustomData(req).catch((error: unknown) => error)
+      expect(req.user).toBe(before)
+      expect(before.customData).toBe(data)
+      next(failure)
+    })
+    const { status, body, headers } = await ask(app)
+    expect([status, body.code, headers['retry-after']]).toEqual([503, 'custom_data_unavailable', '1'])
+    proxy.resume()
+    expect((await ask(app, '/me')).body).toMatchObject({ n: 1 })
+  })
+
+  it('keeps what handlers added to req.user', async () => {
+    const app = createApp(guards(), async (req, res) => {
+      Object.assign(req.user!, { isTrusted: true })
+      await userData.refreshCustomData(req)
+      res.json({ isTrusted: (req.user as { isTrusted?: boolean }).isTrusted })
+    })
+    expect((await ask(app)).body).toEqual({ isTrusted: true })
+  })
+})
+
+describe('refreshCustomData()', () => {
+  it('keeps id and claims as they were', async () => {
+    const app = createApp([userData.authenticate()], async (req, res) => {
+      const before = req.user!
+      await userData.refreshCustomData(req)
+      expect(req.user).not.toBe(before)
+      expect({ ...req.user, customData: null }).toEqual({ ...before, customData: null })
+      res.end()
+    })
+    expect((await ask(app)).status).toBe(200)
+  })
+
+  it('rejects with a challenge where the token was revoked meanwhile', async () => {
+    token = `Bearer ${(await userData.issueTokens('alice')).access_token}`
+    const app = createApp([userData.authenticate()], async (req, _res, next) => {
+      await userData.revoke('alice')
+      await userData.refreshCustomData(req).then(() => next(), next)
+    })
+    const answer = await ask(app)
+    expect(answer.status).toBe(401)
+    expect(expectChallenge(answer)['error']).toBe('invalid_token')
+  })
+
+  it.each<[what: string, guards: () => RequestHandler[], says: string]>([
+    ['there is no user', () => [userData.authenticate({ optional: true })], 'no req.user on this request'],
+    [
+      'the user is another strategy’s',
+      () => [byOthers(() => ({ id: 'alice' }))],
+      'is not what authenticate()',
+    ],
+    [
+      'the user is not the token’s',
+      () => [userData.authenticate(), byOthers(() => ({ id: 'bob', customData: {}, claims: {} }))],
+      'is not what authenticate()',
+    ],
+    [
+      'the user was replaced after attach()',
+      () => [byOthers(() => ({ id: 'bob' })), userData.attach(), byOthers(() => ({ id: 'alice' }))],
+      'is not what authenticate()',
+    ],
+  ])('rejects with a TypeError where %s', async (_what, guards, says) => {
+    const failures: unknown[] = []
+    const app = createApp(guards(), async (req, res) => {
+      failures.push(await userData.refreshCustomData(req).catch((error: unknown) => error))
+      res.end()
+    })
+    const withToken = says.startsWith('no') ? request(app).get('/') : ask(app)
+    expect((await withToken).status).toBe(200)
+    expect(failures).toEqual([expect.any(TypeError)])
+    expect((failures[0] as Error).message).toContain(says)
+  })
+})

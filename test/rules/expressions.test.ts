@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest'
+import { toFrozenCopy } from '../../lib/custom-data/frozen-copy.js'
+import { compileRule } from '../../lib/rules/compile.js'
+import type { RuleExpression } from '../../lib/rules/compile.js'
+import type { RuleFacts } from '../../lib/rules/facts.js'
+import { CUSTOM_DATA, EXPRESSIONS } from './expression-table.js'
+
+const HEADERS: Partial<Record<string, string>> = { 'x-team': 'red', 'user-agent': 'curl/8' }
+const PARAMS: Partial<Record<string, string>> = {
+  user: 'alice',
+  team: 'red',
+  oid: '5f6aae9a82989d521a606369',
+  device: '01234567-89ab-4cde-8f01-23456789abcd',
+}
+const own = (holder: Partial<Record<string, string>>, name: string) =>
+  Object.hasOwn(holder, name) ? holder[name] : undefined
+
+const FACTS: RuleFacts = {
+  userId: 'alice',
+  customData: toFrozenCopy(CUSTOM_DATA),
+  claims: toFrozenCopy({ sub: 'alice', email: 'alice@example.com', realm_access: { roles: ['editor'] } }),
+  request: {
+    method: 'GET',
+    ip: '203.0.113.7',
+    rawQueryString: 'a=1',
+    header: name => own(HEADERS, name),
+    param: name => own(PARAMS, name),
+  },
+}
+
+describe('the table of rule expressions', () => {
+  it('has 100 rules and more, each of them once', () => {
+    expect(EXPRESSIONS.length).toBeGreaterThanOrEqual(100)
+    expect(new Set(EXPRESSIONS.map(([shows]) => shows)).size).toBe(EXPRESSIONS.length)
+  })
+
+  it.each(EXPRESSIONS)('%s', (_shows, rule, holds) => {
+    expect(compileRule(rule as RuleExpression)(FACTS)).toBe(holds)
+    expect(compileRule({ '%not': rule })(FACTS)).toBe(!holds)
+  })
+})
