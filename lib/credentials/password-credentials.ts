@@ -8,7 +8,7 @@ import { openTeamDatabase, PLAIN_BSON } from '../mongo/team-database.js'
 import type { CollectionLike } from '../mongo/team-database.js'
 import { requireText } from '../routes/token-endpoint.js'
 import type { Scalar, VerifyCredentials } from '../routes/login.js'
-import type { VerifiedUser } from '../routes/login-flow.js'
+import type { VerifiedUser } from '../routes/hooks.js'
 import { hashPassword, verifyPassword } from './argon2.js'
 
 /** Where users and their password hashes are. */

@@ -1,5 +1,6 @@
 import type { AggregateOptions, Collection, Document } from 'mongodb'
 import { PLAIN_BSON } from '../mongo/team-database.js'
+import type { BsonForm } from '../mongo/team-database.js'
 import type { UserIdIndexName } from './user-id-index.js'
 
 /** Which documents are a user's, and what is read of them. */
@@ -12,6 +13,8 @@ export interface DocumentQuery {
   /** A document that is larger after the projection is measured, but never sent. */
   readonly maxDocumentBytes: number
   readonly index: UserIdIndexName
+  /** Default: plain. */
+  readonly bson?: BsonForm
 }
 
 /** What one query finds for a user. */
@@ -26,7 +29,8 @@ export interface FoundDocument {
   readonly hasDuplicates: boolean
 }
 
-interface Row {
+/** A document with its size, as `toSizedRow` makes it. */
+export interface Row {
   readonly id: unknown
   readonly size: number
   readonly doc?: Document
@@ -39,19 +43,24 @@ export async function findDocument(
   limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<FoundDocument | undefined> {
   const cursor = collection.aggregate<Row>(toPipeline(query), {
-    ...PLAIN_BSON,
+    ...(query.bson ?? PLAIN_BSON),
     ...toReadOptions(query.index),
     maxTimeMS: limits.timeoutMs,
     signal: limits.signal,
   })
   const rows = await cursor.toArray()
-  const [first] = rows
+  return toFound(rows)
+}
+
+/** What rows of {@link toSizedRow} say. */
+export function toFound([first, ...others]: readonly Row[]): FoundDocument | undefined {
   if (!first) return undefined
   return {
-    size: first.size,
+    // Of the exact form, where it is an Int32.
+    size: Number(first.size),
     document: first.doc,
     documentId: first.id,
-    hasDuplicates: rows.length > 1,
+    hasDuplicates: others.length > 0,
   }
 }
 
@@ -85,7 +94,7 @@ function toNaturalOrder(userIdField: string): Document[] {
 }
 
 /** Only scalars: an array that contains the id matches `$in`, but belongs to nobody. */
-function toFilter({ userIdField, values }: DocumentQuery): Document {
+export function toFilter({ userIdField, values }: Pick<DocumentQuery, 'userIdField' | 'values'>): Document {
   const notArray = { $not: { $type: 'array' } }
   const parents = parentPaths(userIdField).map(path => [path, notArray] as const)
   return { [userIdField]: { $in: values, ...notArray }, ...Object.fromEntries(parents) }
@@ -101,7 +110,10 @@ function parentPaths(path: string): string[] {
  * The limit is a projection, not part of the filter: there an oversized document would look like none, or
  * its duplicate would be returned in its place.
  */
-function toSizedRow({ projection, maxDocumentBytes }: DocumentQuery): Document[] {
+export function toSizedRow({
+  projection,
+  maxDocumentBytes,
+}: Partial<Pick<DocumentQuery, 'projection'>> & Pick<DocumentQuery, 'maxDocumentBytes'>): Document[] {
   const size = { $bsonSize: '$$ROOT' }
   const fits = { $lte: [size, maxDocumentBytes] }
   return [

@@ -4,6 +4,7 @@ import { missingToken } from '../authenticate/bearer-token.js'
 import { withChallenge } from '../authenticate/challenge.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Sessions } from '../sessions/sessions.js'
+import type { HookCalls } from './hooks.js'
 
 /** What the routes need of the sessions. */
 type OwnSessions = Pick<Sessions, 'list' | 'revokeSession' | 'revokeUser'>
@@ -12,7 +13,7 @@ type OwnSessions = Pick<Sessions, 'list' | 'revokeSession' | 'revokeUser'>
  * Creates "my devices", to be mounted behind `authenticate()`: `GET /` lists the user's sessions, `DELETE /:sid` ends one.
  * Nobody sees or ends another's: a session of somebody else is as unknown as none.
  */
-export function createOwnSessionsRouter(sessions: OwnSessions, realm: string): Router {
+export function createOwnSessionsRouter(sessions: OwnSessions, realm: string, hooks: HookCalls): Router {
   const router = Router()
   router.get('/', (req, res, next) => {
     answer(next, async () => {
@@ -25,6 +26,7 @@ export function createOwnSessionsRouter(sessions: OwnSessions, realm: string): R
     answer(next, async () => {
       const { id } = requireUser(req, realm)
       if (!(await sessions.revokeSession(req.params.sid, id))) throw unknownSession()
+      hooks.after('afterLogout', { id }, req)
       noStore(res).status(204).end()
     })
   })
@@ -32,10 +34,12 @@ export function createOwnSessionsRouter(sessions: OwnSessions, realm: string): R
 }
 
 /** Creates the route that ends all sessions of the user, to be mounted behind `authenticate()`. */
-export function createLogoutAllRoute(sessions: OwnSessions, realm: string): RequestHandler {
+export function createLogoutAllRoute(sessions: OwnSessions, realm: string, hooks: HookCalls): RequestHandler {
   return function logoutAll(req, res, next) {
     answer(next, async () => {
-      await sessions.revokeUser(requireUser(req, realm).id)
+      const { id } = requireUser(req, realm)
+      await sessions.revokeUser(id)
+      hooks.after('afterLogout', { id }, req)
       noStore(res).status(204).end()
     })
   }

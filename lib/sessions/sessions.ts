@@ -47,8 +47,8 @@ export interface Sessions {
   peek: (refreshToken: string) => Promise<string>
   /** Exchanges a refresh token. Rejects with `invalid_grant`; a token that was stolen ends its session. */
   exchange: (refreshToken: string) => Promise<OpenSession>
-  /** Ends the session of a refresh token, if it is any good. */
-  end: (refreshToken: string) => Promise<void>
+  /** Ends the session of a refresh token, if it is any good; whose it was, if this ended it. */
+  end: (refreshToken: string) => Promise<string | undefined>
   list: (userId: string) => Promise<SessionInfo[]>
   /** Ends one session (of that user, where one is named), or all of a user's. */
   revokeSession: (sid: string, userId?: string) => Promise<boolean>
@@ -145,15 +145,16 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
     exchange: async refreshToken => exchange(parseOrRefuse(refreshToken)),
     async end(refreshToken) {
       const token = parseRefreshToken(refreshToken)
-      if (!token) return
+      if (!token) return undefined
       const session = await store.find(token.sid)
       if (!session) {
         // It has ended before, but maybe not for this process.
         if (isSealed(token, secrets)) revocations.revokeSession(token.sid)
-        return
+        return undefined
       }
       const hash = hashRefreshToken(token)
-      if (session.current === hash || session.previous === hash) await revokeSession(token.sid)
+      const isGood = session.current === hash || session.previous === hash
+      return isGood && (await revokeSession(token.sid)) ? session.userId : undefined
     },
     list: async userId => (await store.list(userId)).map(toInfo),
     revokeSession,
