@@ -57,7 +57,7 @@ function preferredForm({ values: [first] }: Pick<WriteTask, 'values'>): unknown 
 export function toNewDocument(identity: NewIdentity, document: Document, userIdField: string): Document {
   const { documentId, userIdValue } = identity
   const fixedId = documentId === undefined ? {} : { _id: documentId }
-  return withUserId({ ...fixedId, ...document }, userIdField, userIdValue)
+  return { ...fixedId, ...withUserId(document, userIdField, userIdValue) }
 }
 
 /** The filter of an upsert that makes such a document. */
