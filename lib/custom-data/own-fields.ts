@@ -1,8 +1,7 @@
 import type { Document } from 'mongodb'
 import { withDeadline } from '../deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
-import { EXACT_BSON } from '../mongo/team-database.js'
-import { hasValue, pickPlain, toUpdate } from './field-values.js'
+import { hasValue, pick, toUpdate } from './field-values.js'
 import type { LoadedDocument } from './loader.js'
 import { rehearseChange } from './rehearsal.js'
 import type { FieldChange } from './rehearsal.js'
@@ -42,9 +41,8 @@ export interface OwnFieldsConfig extends WriterConfig {
 interface StoredFields {
   readonly documentId: unknown
   /** Of the whole document, in BSON bytes. */
-  readonly size: unknown
-  /** Values as they are stored, to the type. */
-  readonly exact: Document
+  readonly size: number
+  readonly fields: Document
 }
 
 /** Creates the access to fields that were allowed. */
@@ -55,10 +53,10 @@ export function createOwnFields(
 ): OwnFields {
   const { writeTimeoutMs, maxDocumentBytes } = config
   const fields = Object.fromEntries(names.map(name => [name, `$${name}`]))
-  const projection = { size: { $bsonSize: '$$ROOT' }, exact: fields }
+  const projection = { size: { $bsonSize: '$$ROOT' }, fields }
 
   async function find(userId: string, signal: AbortSignal): Promise<StoredFields | undefined> {
-    const read = { projection, maxDocumentBytes: Infinity, bson: EXACT_BSON }
+    const read = { projection, maxDocumentBytes: Infinity }
     const found = await documents.find(userId, read, signal)
     const document = found?.document as Omit<StoredFields, 'documentId'> | undefined
     return found && document && { ...document, documentId: found.documentId }
@@ -67,7 +65,7 @@ export function createOwnFields(
   /** The document as it was read: still the user's, as large as it was, and with the same fields where they matter. */
   function toFilter(task: WriteTask, stored: StoredFields, { dependsOnFields }: OwnChange): Document {
     const sameSize = { $eq: [{ $bsonSize: '$$ROOT' }, stored.size] }
-    const sameFields = dependsOnFields ? names.map(name => hasValue(name, stored.exact)) : []
+    const sameFields = dependsOnFields ? names.map(name => hasValue(name, stored.fields)) : []
     return { ...writer.ownedBy(task, stored.documentId), $expr: { $and: [sameSize, ...sameFields] } }
   }
 
@@ -83,24 +81,23 @@ export function createOwnFields(
     if (!loaded) return undefined
     const after = await collection.findOneAndUpdate(filter, toUpdate(wanted), {
       ...options.write,
-      ...EXACT_BSON,
       projection: Object.fromEntries(names.map(name => [name, 1])),
       returnDocument: 'after',
       includeResultMetadata: false,
     })
-    return after ? { view: pickPlain(after, names), loaded, created: false } : undefined
+    return after ? { view: pick(after, names), loaded, created: false } : undefined
   }
 
   async function create(task: WriteTask, { set }: OwnChange): Promise<OwnWrite | undefined> {
     const inserted = await writer.insertFor(task, set)
-    return inserted && { view: pickPlain(set, names), loaded: inserted.loaded, created: true }
+    return inserted && { view: pick(set, names), loaded: inserted.loaded, created: true }
   }
 
   return {
     async read(userId) {
       try {
         const stored = await withDeadline(config.loadTimeoutMs, signal => find(userId, signal))
-        return stored && pickPlain(stored.exact, names)
+        return stored && pick(stored.fields, names)
       } catch (cause) {
         throw toWriteError(cause)
       }
@@ -110,7 +107,7 @@ export function createOwnFields(
         for (;;) {
           task.signal.throwIfAborted()
           const stored = await find(userId, task.signal)
-          const wanted = await decide(stored && pickPlain(stored.exact, names))
+          const wanted = await decide(stored && pick(stored.fields, names))
           const done = await (stored ? change(task, stored, wanted) : create(task, wanted)).catch(
             (error: unknown) => {
               throw toRefusal(error, maxDocumentBytes)

@@ -1,6 +1,5 @@
 import type { AggregateOptions, Collection, Document } from 'mongodb'
 import { PLAIN_BSON } from '../mongo/team-database.js'
-import type { BsonForm } from '../mongo/team-database.js'
 import type { UserIdIndexName } from './user-id-index.js'
 
 /** Which documents are a user's, and what is read of them. */
@@ -13,8 +12,6 @@ export interface DocumentQuery {
   /** A document that is larger after the projection is measured, but never sent. */
   readonly maxDocumentBytes: number
   readonly index: UserIdIndexName
-  /** Default: plain. */
-  readonly bson?: BsonForm
 }
 
 /** What one query finds for a user. */
@@ -43,7 +40,7 @@ export async function findDocument(
   limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<FoundDocument | undefined> {
   const cursor = collection.aggregate<Row>(toPipeline(query), {
-    ...(query.bson ?? PLAIN_BSON),
+    ...PLAIN_BSON,
     ...toReadOptions(query.index),
     maxTimeMS: limits.timeoutMs,
     signal: limits.signal,
@@ -56,8 +53,7 @@ export async function findDocument(
 export function toFound([first, ...others]: readonly Row[]): FoundDocument | undefined {
   if (!first) return undefined
   return {
-    // Of the exact form, where it is an Int32.
-    size: Number(first.size),
+    size: first.size,
     document: first.doc,
     documentId: first.id,
     hasDuplicates: others.length > 0,

@@ -20,7 +20,7 @@ export interface UserDocumentsConfig {
 }
 
 /** What is read of a document. */
-export type DocumentRead = Pick<DocumentQuery, 'projection' | 'maxDocumentBytes' | 'bson'>
+export type DocumentRead = Pick<DocumentQuery, 'projection' | 'maxDocumentBytes'>
 
 /** Finds the one document that is a user's. */
 export interface UserDocuments {

@@ -2,7 +2,6 @@ import type { Collection, Document } from 'mongodb'
 import { withDeadline } from '../deadline.js'
 import { toExactOperations } from '../mongo/exact-operations.js'
 import type { ExactOperations } from '../mongo/exact-operations.js'
-import { EXACT_BSON } from '../mongo/team-database.js'
 import type { TeamDatabase } from '../mongo/team-database.js'
 import { valueAt } from './field-names.js'
 import type { LoadedDocument, LoadedForm } from './loader.js'
@@ -134,10 +133,10 @@ export function createWriter(config: WriterConfig, parts: WriterParts): Writer {
     return isInserted ? { loaded } : undefined
   }
 
-  /** The user's id stays in the form that it has. */
+  /** The user's id stays in the form that it has, 64-bit numbers included. */
   async function replaceOne({ collection, options }: WriteTask, filter: Document, document: Document) {
     const projection = { [userIdField]: 1 }
-    const stored = await collection.findOne(filter, { ...options.read, ...EXACT_BSON, projection })
+    const stored = await collection.findOne(filter, { ...options.read, promoteLongs: false, projection })
     if (!stored) return 0
     const replacement = withUserId(document, userIdField, valueAt(stored, userIdField))
     return (await collection.replaceOne(filter, replacement, options.write)).matchedCount

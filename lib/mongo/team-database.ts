@@ -56,17 +56,6 @@ export const PLAIN_BSON = {
   fieldsAsRaw: {},
 } as const
 
-/** Values as they are stored, to the type, so that they can be compared with what is stored. */
-export const EXACT_BSON = {
-  ...PLAIN_BSON,
-  promoteLongs: false,
-  promoteValues: false,
-  bsonRegExp: true,
-} as const
-
-/** In which form values are read. */
-export type BsonForm = typeof PLAIN_BSON | typeof EXACT_BSON
-
 /** Wraps the team's collection. Nothing is asked of the server before it is needed. */
 export function openTeamDatabase(given: CollectionLike): TeamDatabase {
   let objectId: ObjectIdClass | undefined

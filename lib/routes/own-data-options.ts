@@ -30,7 +30,8 @@ export function parseOwnDataOptions(given: unknown, userIdField: string): OwnDat
     if (!KNOWN.includes(name)) throw wrong(`there is no option "${name}"`)
   }
   const { schema, upsert = false } = options
-  if (schema !== undefined && !('~standard' in schema)) throw wrong('option "schema": give a Standard Schema')
+  if (schema !== undefined && !isStandardSchema(schema))
+    throw wrong('option "schema": give a Standard Schema')
   if (typeof upsert !== 'boolean') throw wrong('option "upsert": write true or false')
   const fields: unknown = options.fields ?? fieldsOf(schema)
   if (!Array.isArray(fields) || fields.length === 0) {
@@ -38,6 +39,13 @@ export function parseOwnDataOptions(given: unknown, userIdField: string): OwnDat
   }
   for (const field of fields as unknown[]) requireWritable(field, userIdField)
   return { fields: [...new Set(fields as string[])], schema, upsert }
+}
+
+/** Of some libraries a schema is a function. */
+function isStandardSchema(value: unknown): boolean {
+  return (
+    ((typeof value === 'object' && value !== null) || typeof value === 'function') && '~standard' in value
+  )
 }
 
 /** No standard names a schema's fields; zod has them in `shape`, valibot in `entries`. */

@@ -39,7 +39,7 @@ export function createOwnDataRouter(
 ): Router {
   const allowed = parseOwnDataOptions(options, config.userIdField)
   const own = createOwnFields(config, allowed.fields, parts)
-  const readBody = createBodyReader('JSON', [express.json({ limit: MAX_BODY_BYTES })])
+  const readBody = createBodyReader('JSON', [express.json({ limit: MAX_BODY_BYTES, verify: requireContent })])
 
   const read: RequestHandler = (req, res, next) => {
     answer(next, async () => {
@@ -104,8 +104,14 @@ function requireUserId(req: Request, realm: string): string {
   )
 }
 
-/** Not `application/merge-patch+json`, where `null` removes. Without a body, the reader says so. */
+/** The parser takes nothing for `{}`, which a `PUT` would take for a wish to remove everything. */
+function requireContent(_req: unknown, _res: unknown, content: Buffer): void {
+  if (content.length === 0) throw noContent()
+}
+
+/** Not `application/merge-patch+json`, where `null` removes. */
 function requireJson(req: Request): void {
+  if (req.headers['content-length'] === '0') throw noContent()
   if (req.is('application/json') !== false) return
   const error = new CustomUserDataError('unsupported_media_type', 'Send application/json.')
   error.headers['Accept'] = 'application/json'
@@ -124,6 +130,10 @@ function send(res: Response, view: OwnView): void {
   const text = JSON.stringify(view)
   res.set({ 'Cache-Control': 'no-store', ETag: toEntityTag(text) })
   res.type('application/json').send(text)
+}
+
+function noContent(): CustomUserDataError {
+  return new CustomUserDataError('invalid_request', 'Send a JSON object.')
 }
 
 function notFound(): CustomUserDataError {
