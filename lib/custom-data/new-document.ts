@@ -69,8 +69,13 @@ export function toUpsertFilter({ documentId, userIdValue }: NewIdentity, userIdF
 /** A document that was read may be written back, with the user's id in it; but not with another's. */
 export function withUserId(document: Document, userIdField: string, userIdValue: unknown): Document {
   const given = valueAt(document, userIdField)
-  if (given !== undefined && String(given) !== String(userIdValue)) {
+  if (given !== undefined && !isSameId(given, userIdValue)) {
     throw new TypeError(`The document must not change "${userIdField}": the user is known by it.`)
   }
   return withValueAt(document, userIdField, userIdValue)
+}
+
+/** Also where one is text and the other is not: it is written in the form that it has. */
+function isSameId(id: unknown, other: unknown): boolean {
+  return String(id) === String(other)
 }

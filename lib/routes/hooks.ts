@@ -64,13 +64,15 @@ export function createHookCalls(
     async beforeLogin(user, req) {
       const { beforeLogin } = hooks
       if (!beforeLogin) return true
-      return (await callInTime('beforeLogin', timeoutMs, async () => beforeLogin(user, req))) !== false
+      return (
+        (await callInTime('beforeLogin', timeoutMs, () => Promise.resolve(beforeLogin(user, req)))) !== false
+      )
     },
     creationFor(user, req) {
       const { createCustomData } = hooks
       if (!createCustomData) return undefined
       return async () => {
-        const call = async (): Promise<unknown> => createCustomData(user, req)
+        const call = () => Promise.resolve(createCustomData(user, req))
         const made = await callInTime('createCustomData', timeoutMs, call)
         if (made === false) throw refused()
         if (made !== undefined && made !== null) await insert(writer, user, made)

@@ -126,6 +126,7 @@ describe('update', () => {
   })
 
   it('is a conflict where a unique index of the team’s stands against it', async () => {
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
     await collection.createIndex({ name: 1 }, { unique: true, sparse: true })
     await collection.insertOne({ userId: 'bob', name: 'taken' })
     const error = { code: 'custom_data_conflict', status: 409 }

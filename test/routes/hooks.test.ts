@@ -66,7 +66,7 @@ describe('createCustomData', () => {
   it('does not run for users who have a document, nor at a refresh', async () => {
     await database.db.collection('custom_user_data').insertOne({ userId: user })
     let calls = 0
-    const { app } = start({ createCustomData: () => void calls++ })
+    const { app } = start({ createCustomData: () => calls++ })
     const login = await logIn(app, user)
     await database.db.collection('custom_user_data').deleteOne({ userId: user })
     await exchange(app, login.refresh_token)
