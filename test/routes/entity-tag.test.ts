@@ -2,7 +2,8 @@ import { expect, it } from 'vitest'
 import { meetsPreconditions, toEntityTag } from '../../lib/routes/entity-tag.js'
 
 const TAG = toEntityTag('{"language":"en"}')
-const meets = (headers: Record<string, string>, tag: string | undefined = TAG) => meetsPreconditions({ headers }, tag)
+const meets = (headers: Record<string, string>, tag: string | undefined = TAG) =>
+  meetsPreconditions({ headers }, tag)
 
 it('a tag is strong, quoted, and another for another text', () => {
   expect(TAG).toMatch(/^"[\w-]{43}"$/)
