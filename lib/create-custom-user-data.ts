@@ -17,10 +17,13 @@ import { createStrategy } from './authenticate/strategy.js'
 import { createTokenReader } from './authenticate/token-places.js'
 import { createTokenVerifier } from './authenticate/token-verifier.js'
 import { createPasswordCredentials } from './credentials/password-credentials.js'
+import { createUserDocument } from './custom-data/for-user.js'
 import { createLoader } from './custom-data/loader.js'
 import type { Loader } from './custom-data/loader.js'
 import { createSnapshots } from './custom-data/snapshots.js'
+import { createUserDocuments } from './custom-data/user-documents.js'
 import { createUserIdIndex } from './custom-data/user-id-index.js'
+import { createWriter } from './custom-data/writer.js'
 import type { CustomUserData } from './custom-user-data.js'
 import { OptionError } from './errors.js'
 import { createEvents } from './events.js'
@@ -30,9 +33,11 @@ import { parseNewKeys, parseOptions } from './parse-options.js'
 import type { Config, OwnIssuer } from './parse-options.js'
 import { createReadiness } from './readiness.js'
 import type { Readiness } from './readiness.js'
+import { createHookCalls } from './routes/hooks.js'
 import { createJwksRoute } from './routes/jwks.js'
 import { createLoginFlow } from './routes/login-flow.js'
 import { createLoginRoute } from './routes/login.js'
+import { createOwnDataRouter } from './routes/own-data.js'
 import { createLogoutAllRoute, createOwnSessionsRouter } from './routes/own-sessions.js'
 import { createLogoutRoute, createRefreshRoute } from './routes/refresh-and-logout.js'
 import { bodyTransport, createCookieTransport } from './routes/refresh-transport.js'
@@ -78,8 +83,11 @@ export function createCustomUserData(
   const index = createUserIdIndex(config, events)
   const sessionStore = createSessionStore(config, openSessions, events, clock)
   const readiness = createReadiness({ database, index, sessions: sessionStore, events }, config.loadTimeoutMs)
-  const loader = startedBy(createLoader(config, database, index, events), readiness)
+  const documents = createUserDocuments(config, database, index)
+  const loader = startedBy(createLoader(config, documents, events), readiness)
   const snapshots = createSnapshots(config, loader, clock)
+  const writer = createWriter(config, { database, documents, invalidate: snapshots.invalidate })
+  const hooks = createHookCalls(config, writer, events)
 
   const ownKeys = config.own && createKeyRing(config.own.keys)
   const trusted = config.trustedIssuers.map(given =>
@@ -131,17 +139,37 @@ export function createCustomUserData(
     strategy: () => createStrategy(authenticator, tokens, realm),
     login(verifyCredentials, options) {
       const issuer = needOwn(tokenIssuer, 'login()')
-      const flow = createLoginFlow(config, { tokenIssuer: issuer, sessions, disabledUsers, throttle, events })
+      const flow = createLoginFlow(config, {
+        tokenIssuer: issuer,
+        sessions,
+        disabledUsers,
+        throttle,
+        hooks,
+        events,
+      })
       return createLoginRoute(flow, transport, verifyCredentials, options)
     },
-    refresh: () => createRefreshRoute(needOwn(tokenIssuer, 'refresh()'), transport),
-    logout: () => createLogoutRoute(sessions, transport),
-    logoutAll: () => createLogoutAllRoute(sessions, transport, realm),
-    ownSessions: () => createOwnSessionsRouter(sessions, transport, realm),
+    refresh: () => createRefreshRoute(needOwn(tokenIssuer, 'refresh()'), transport, hooks),
+    logout: () => createLogoutRoute(sessions, transport, hooks),
+    logoutAll: () => createLogoutAllRoute({ sessions, transport, hooks }, realm),
+    ownSessions: () => createOwnSessionsRouter({ sessions, transport, hooks }, realm),
+    ownData: options => createOwnDataRouter(config, { documents, writer }, options),
+    forUser: userId =>
+      createUserDocument(userId, {
+        ...config,
+        writer,
+        loader,
+        onDeleted: id => hooks.after('afterDelete', { id }, 'customData'),
+      }),
     errorHandler: createErrorHandler,
     passwordCredentials: options => createPasswordCredentials(options, config.loadTimeoutMs, events),
     user: requireUser,
-    issueTokens: (userId, origin) => needOwn(tokenIssuer, 'issueTokens()').issue(userId, origin),
+    issueTokens: (userId, origin) =>
+      needOwn(tokenIssuer, 'issueTokens()').issue(
+        userId,
+        origin,
+        hooks.creationFor({ id: userId }, undefined),
+      ),
     verifyToken: token => authenticator.authenticate(token),
     refreshCustomData: req => reload(req, 0),
     invalidate: snapshots.invalidate,
@@ -155,7 +183,10 @@ export function createCustomUserData(
       await sessions.revokeUser(userId)
     },
     enable: disabledUsers.remove,
-    deleteSessions: sessions.deleteUser,
+    async deleteSessions(userId) {
+      await sessions.deleteUser(userId)
+      hooks.after('afterDelete', { id: userId }, 'sessions')
+    },
     replaceKeys: keys => {
       needOwn(ownKeys, 'replaceKeys()').replace(parseNewKeys(keys))
     },

@@ -6,8 +6,10 @@ import type { AllowOptions, GuardRule } from './authenticate/allow.js'
 import type { AttachOptions } from './authenticate/attach.js'
 import type { AuthenticateOptions } from './authenticate/middleware.js'
 import type { PasswordCredentialsOptions } from './credentials/password-credentials.js'
+import type { UserDocument } from './custom-data/for-user.js'
 import type { CustomUserDataEvents } from './events.js'
 import type { LoginOptions, Scalar, VerifyCredentials } from './routes/login.js'
+import type { OwnDataOptions } from './routes/own-data-options.js'
 import type { SessionOrigin } from './sessions/session-store.js'
 import type { SessionInfo } from './sessions/sessions.js'
 import type { AuthenticatedUser, TokenAnswer } from './types.js'
@@ -44,6 +46,10 @@ export interface CustomUserData<CustomData> {
   logoutAll(): RequestHandler
   /** "My devices", behind the guard: `GET /` lists the user's sessions, `DELETE /:sid` ends one. */
   ownSessions(): Router
+  /** A user's own data, behind the guard: `GET`, `PATCH` and `PUT` of the fields that the user may change. */
+  ownData(options: OwnDataOptions): Router
+  /** One user's document, for code of the server's to read, update, replace and delete. */
+  forUser(userId: string): UserDocument<CustomData>
   /** Begins a session for a user whom the app has authenticated by itself; `origin` is what the user will know it by. */
   issueTokens(userId: string, origin?: Partial<SessionOrigin>): Promise<TokenAnswer<CustomData>>
   /** A user's sessions, newest first. */

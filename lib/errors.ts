@@ -18,6 +18,16 @@ const ERRORS = {
   method_not_allowed: { status: 405, title: 'The method is not allowed' },
   /** The user has no session of that name. */
   session_not_found: { status: 404, title: 'There is no such session' },
+  /** There is no document to read or to change, and none is to be made. */
+  custom_data_not_found: { status: 404, title: 'There is no custom data' },
+  /** A unique index of the team's stands against a write (RFC 9110 15.5.10). */
+  custom_data_conflict: { status: 409, title: 'The custom data conflicts with what is there' },
+  /** RFC 9110 15.5.13: the data is not what `If-Match` or `If-None-Match` said. */
+  precondition_failed: { status: 412, title: 'The custom data has changed' },
+  /** RFC 9110 15.5.16: the body is not JSON. */
+  unsupported_media_type: { status: 415, title: 'The media type is not supported' },
+  /** RFC 9110 15.5.21: a schema or the collection's validator refuses what was to be written. */
+  custom_data_refused: { status: 422, title: 'The custom data does not have the expected form' },
   /** RFC 6585 4: too many failed logins for the account or from the address. */
   too_many_attempts: { status: 429, title: 'There were too many attempts' },
   /** RFC 9110 15.5.14. */
@@ -83,6 +93,13 @@ export class CustomUserDataError extends Error {
 /** `value` itself when it is one of our errors, else `undefined`. */
 export function asCustomUserDataError(value: unknown): CustomUserDataError | undefined {
   return value instanceof CustomUserDataError ? value : undefined
+}
+
+/** Errors of the team's callbacks become ours, so that their messages are not sent. */
+export function toCallbackError(name: string, cause: unknown): CustomUserDataError {
+  return (
+    asCustomUserDataError(cause) ?? new CustomUserDataError('callback_failed', `${name} failed.`, { cause })
+  )
 }
 
 /** A mistake in how the package is set up, found at creation: what is wrong and what to write instead. */

@@ -4,9 +4,9 @@ import type { KeyOptions } from './access-tokens/keys.js'
 import type { TrustedIssuer } from './access-tokens/trusted-issuers.js'
 import type { TokenPlaces } from './authenticate/token-places.js'
 import type { Clock } from './clock.js'
-import type { ToFieldValues } from './custom-data/loader.js'
+import type { ToFieldValues } from './custom-data/user-documents.js'
 import type { CollectionLike } from './mongo/team-database.js'
-import type { LoginHooks } from './routes/login-flow.js'
+import type { Hooks } from './routes/hooks.js'
 import type { RefreshCookieOptions } from './routes/refresh-transport.js'
 import type { LoginThrottleOptions } from './throttle/login-throttle.js'
 
@@ -73,10 +73,12 @@ interface CommonOptions<Document extends object> {
   readonly sessionCheckIntervalMs?: number | undefined
   /** How many failed logins are let through, or `false`. Defaults: see {@link LoginThrottleOptions}. */
   readonly loginThrottle?: LoginThrottleOptions | false | undefined
-  /** What is to happen around a login. */
-  readonly hooks?: LoginHooks | undefined
+  /** What is to happen around logins, refreshes and what ends them. */
+  readonly hooks?: Hooks | undefined
   /** How long a session's read or write may take. Default 3,000. */
   readonly sessionTimeoutMs?: number | undefined
+  /** How long a write of `forUser()` or `ownData()` may take. Default 3,000. */
+  readonly writeTimeoutMs?: number | undefined
   /** How long `verifyCredentials` may take. Default 10,000. */
   readonly verifyCredentialsTimeoutMs?: number | undefined
 

@@ -6,10 +6,10 @@ import { isFetchable } from './access-tokens/fetch-json.js'
 import type { OwnKeys } from './access-tokens/key-ring.js'
 import { systemClock } from './clock.js'
 import type { Clock } from './clock.js'
-import type { ToFieldValues } from './custom-data/loader.js'
+import type { ToFieldValues } from './custom-data/user-documents.js'
 import { OptionError } from './errors.js'
 import type { CollectionLike } from './mongo/team-database.js'
-import type { LoginHooks } from './routes/login-flow.js'
+import type { Hooks } from './routes/hooks.js'
 
 const DAY_SECONDS = 86_400
 const YEAR_SECONDS = 365 * DAY_SECONDS
@@ -89,6 +89,15 @@ const refreshCookie = z.strictObject({
   domain: name.regex(/^[a-z\d.-]+$/i, 'write a domain, as "example.com"').optional(),
 })
 
+const HOOKS = {
+  beforeLogin: callback.optional(),
+  createCustomData: callback.optional(),
+  afterLogin: callback.optional(),
+  afterRefresh: callback.optional(),
+  afterLogout: callback.optional(),
+  afterDelete: callback.optional(),
+}
+
 const schema = z.strictObject({
   collection,
   issuer: name.optional(),
@@ -160,8 +169,9 @@ const schema = z.strictObject({
       }),
     ])
     .prefault({}),
-  hooks: z.strictObject({ beforeLogin: callback.optional(), afterLogin: callback.optional() }).default({}),
+  hooks: z.strictObject(HOOKS).default({}),
   sessionTimeoutMs: whole(1, MAX_TIMER_MS).default(3_000),
+  writeTimeoutMs: whole(1, MAX_TIMER_MS).default(3_000),
   verifyCredentialsTimeoutMs: whole(1, MAX_TIMER_MS).default(10_000),
 
   realm: printable.default('api'),
@@ -199,7 +209,7 @@ export type Config = Omit<
   readonly clockToleranceMs: number
   readonly refreshTokenIdleSeconds: number
   readonly reuseWindowMs: number | undefined
-  readonly hooks: LoginHooks
+  readonly hooks: Hooks
   readonly toFieldValues: ToFieldValues | undefined
 }
 
@@ -221,7 +231,7 @@ export function parseOptions(options: unknown): Config {
     clockToleranceMs: clockToleranceSeconds * 1000,
     reuseWindowMs: reuseWindowSeconds === undefined ? undefined : reuseWindowSeconds * 1000,
     refreshTokenIdleSeconds,
-    hooks: config.hooks as LoginHooks,
+    hooks: config.hooks as Hooks,
     toFieldValues: config.toFieldValues as ToFieldValues | undefined,
   }
 }

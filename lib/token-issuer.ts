@@ -34,8 +34,13 @@ export interface TokenIssuerConfig extends AccessTokenConfig {
 /** Makes token pairs, each with a new copy of the user's document bound to its access token. */
 export interface TokenIssuer {
   /** Begins a session for a user. Rejects with `invalid_credentials` where the user is disabled, and with a `TypeError`
-   *  where the id is no text of 1 to 255 characters. */
-  issue: (userId: string, origin?: Partial<SessionOrigin>) => Promise<TokenAnswer<object>>
+   *  where the id is no text of 1 to 255 characters. `create` is called for a user who has no document: it may make one,
+   *  which is read then, or reject. */
+  issue: (
+    userId: string,
+    origin?: Partial<SessionOrigin>,
+    create?: () => Promise<void>,
+  ) => Promise<TokenAnswer<object>>
   /** Exchanges a refresh token. Rejects with `invalid_grant` where it is not good. */
   refresh: (refreshToken: string) => Promise<TokenAnswer<object>>
 }
@@ -44,23 +49,44 @@ export interface TokenIssuer {
 export function createTokenIssuer(config: TokenIssuerConfig, parts: TokenIssuerParts): TokenIssuer {
   const { keys, issuers, authenticator, snapshots, sessions, revocations, clock } = parts
 
-  /** Loads, then opens a session or takes the one that is open, then signs. */
+  /** Opens a session or takes the one that is open, then signs. */
+  async function answerWith(
+    snapshot: Snapshot,
+    userId: string,
+    open: () => Promise<OpenSession>,
+  ): Promise<TokenAnswer<object>> {
+    if (config.requireDocument) requireDocument(snapshot)
+    const { sid, refreshToken } = await open()
+    const access = await issueAccessToken(config, keys, { userId, sid }, clock.now())
+    // A logout may have been answered meanwhile: after it no refresh succeeds.
+    if (revocations.wasSessionEnded(sid)) throw invalidGrant()
+    authenticator.keep(access.token, { ...access, userId }, snapshot)
+    return toAnswer(config, access.token, refreshToken, { userId, snapshot })
+  }
+
   function issueWith(userId: string, open: () => Promise<OpenSession>): Promise<TokenAnswer<object>> {
-    return snapshots.loadAnew(userId, async snapshot => {
-      if (config.requireDocument) requireDocument(snapshot)
-      const { sid, refreshToken } = await open()
-      const access = await issueAccessToken(config, keys, { userId, sid }, clock.now())
-      // A logout may have been answered meanwhile: after it no refresh succeeds.
-      if (revocations.wasSessionEnded(sid)) throw invalidGrant()
-      authenticator.keep(access.token, { ...access, userId }, snapshot)
-      return toAnswer(config, access.token, refreshToken, { userId, snapshot })
-    })
+    return snapshots.loadAnew(userId, snapshot => answerWith(snapshot, userId, open))
+  }
+
+  /** Lets a document be made before the first token, so that the token's copy has it. */
+  async function issueFirst(
+    userId: string,
+    open: () => Promise<OpenSession>,
+    create: () => Promise<void>,
+  ): Promise<TokenAnswer<object>> {
+    const answer = await snapshots.loadAnew(userId, async snapshot =>
+      snapshot.exists ? answerWith(snapshot, userId, open) : undefined,
+    )
+    if (answer) return answer
+    await create()
+    return issueWith(userId, open)
   }
 
   return {
-    async issue(userId, { device = null, address = null } = {}) {
+    async issue(userId, { device = null, address = null } = {}, create) {
       requireUserId(userId, issuers)
-      return issueWith(userId, () => sessions.begin(userId, { device, address }))
+      const open = () => sessions.begin(userId, { device, address })
+      return create ? issueFirst(userId, open, create) : issueWith(userId, open)
     },
     async refresh(refreshToken) {
       if (config.reuseWindowMs === undefined) {

@@ -1,6 +1,7 @@
 import express from 'express'
 import type { Express, RequestHandler } from 'express'
 import type { Db } from 'mongodb'
+import { z } from 'zod'
 import { greetingIn } from './greeting.js'
 import type { UserData } from './user-data.js'
 
@@ -15,6 +16,7 @@ export function createApp(db: Db, userData: UserData): Express {
   app.use(userData.authenticate())
   mountSessionRoutes(app, userData)
   app.get('/me', showUser(userData))
+  app.use('/me', userData.ownData({ fields: ['language', 'timezone'], schema: settings }))
   app.get('/greeting', greet(userData))
   // Read now: who was an admin half an hour ago is none.
   app.get('/admin', userData.allow({ '%%user.custom_data.role': 'admin' }, { maxAgeMs: 0 }), countRoles(db))
@@ -29,6 +31,12 @@ function mountTokenRoutes(app: Express, db: Db, userData: UserData): void {
   app.post('/auth/refresh', userData.refresh())
   app.post('/auth/logout', userData.logout())
 }
+
+/** What users may write into their own document. */
+const settings = z.object({
+  language: z.string().min(2).max(35).optional(),
+  timezone: z.string().min(1).max(64).optional(),
+})
 
 /** Behind the guard: whose sessions they are is told by the access token. */
 function mountSessionRoutes(app: Express, userData: UserData): void {

@@ -8,4 +8,6 @@ export interface Profile {
   timezone?: string
   dateOfBirth?: Date
   role: 'member' | 'admin'
+  /** Written by the server after each login. */
+  lastLogin?: Date
 }

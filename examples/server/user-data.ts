@@ -1,11 +1,12 @@
 import { createCustomUserData } from 'express-custom-user-data'
+import type { CustomDataOf, CustomUserData } from 'express-custom-user-data'
 import type { Db } from 'mongodb'
 import type { Config } from './config.js'
 import type { Profile } from './profile.js'
 
 /** The one instance of the example. Documents in `custom_user_data`, sessions in `sessions` of the same database. */
-export function createUserData(db: Db, config: Config) {
-  const userData = createCustomUserData<Profile>({
+export function createUserData(db: Db, config: Config): UserData {
+  const userData: UserData = createCustomUserData<Profile>({
     collection: db.collection('custom_user_data'),
     ...config.signing,
     issuer: 'https://auth.example.com',
@@ -15,6 +16,10 @@ export function createUserData(db: Db, config: Config) {
     reuseWindowSeconds: config.reuseWindowSeconds,
     refreshTokenTransport: config.refreshTokenTransport,
     trustedIssuers: config.trustedIssuers,
+    hooks: {
+      // Nobody's copy has to be read again for it. Who has no document, as Carol, gets none.
+      afterLogin: ({ id }) => userData.forUser(id).update({ lastLogin: new Date() }, { invalidate: false }),
+    },
   })
   userData.events.on('load_failed', ({ userId, code }) => {
     console.error(`The custom data of user ${userId} could not be loaded: ${code}`)
@@ -25,8 +30,11 @@ export function createUserData(db: Db, config: Config) {
   userData.events.on('key_set_failed', ({ issuer, error }) => {
     console.error(`The keys of ${issuer} could not be read: ${error.message}`)
   })
+  userData.events.on('hook_failed', ({ hook, error }) => {
+    console.error(`The hook ${hook} failed: ${error.message}`)
+  })
   return userData
 }
 
 /** The instance, as routes use it. */
-export type UserData = ReturnType<typeof createUserData>
+export type UserData = CustomUserData<CustomDataOf<Profile>>

@@ -1,31 +1,26 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { Collection, Document } from 'mongodb'
-import { createConcurrencyLimit } from '../concurrency-limit.js'
+import type { Document } from 'mongodb'
 import { withDeadline } from '../deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import { createDuplicateWarnings } from './duplicate-warnings.js'
 import { isPlainObject, toFrozenCopy } from './frozen-copy.js'
-import { hasCode } from '../mongo/indexes.js'
-import { findDocument } from './query.js'
 import type { FoundDocument } from './query.js'
-import type { ObjectIdClass, TeamDatabase } from '../mongo/team-database.js'
-import type { UserIdIndex, UserIdIndexName } from './user-id-index.js'
+import type { UserDocuments } from './user-documents.js'
 
-/** Maps a user's id to the forms that it may have in the user id field. */
-export type ToFieldValues = (userId: string) => readonly unknown[]
-
-/** What the loader needs to know. */
-export interface LoaderConfig {
-  readonly userIdField: string
-  readonly toFieldValues?: ToFieldValues | undefined
+/** What becomes of a document that was found. */
+export interface LoadedForm {
   readonly projection?: Readonly<Record<string, unknown>> | undefined
   /** BSON bytes, after the projection. */
   readonly maxDocumentBytes: number
+  readonly schema?: StandardSchemaV1 | undefined
+}
+
+/** What the loader needs to know. */
+export interface LoaderConfig extends LoadedForm {
+  readonly userIdField: string
   /** Milliseconds that a load may take, waiting included. */
   readonly loadTimeoutMs: number
-  readonly maxConcurrentLoads?: number | undefined
-  readonly schema?: StandardSchemaV1 | undefined
 }
 
 /** Custom data as loaded at one instant. */
@@ -45,51 +40,15 @@ export interface Loader {
   load(userId: string): Promise<LoadedDocument>
 }
 
-/** The most loads in flight where the pool would allow more. */
-const MAX_CONCURRENT_LOADS = 50
-const OBJECT_ID_HEX = /^[0-9a-f]{24}$/
-/** BadValue and IndexNotFound: the server's answer to a hint at an index that is gone, or still being built. */
-const HINT_REFUSED = [2, 27]
 const NO_DOCUMENT: LoadedDocument = { data: Object.freeze({}), exists: false, documentId: undefined, size: 0 }
 
-/** Creates the loader over the team's collection. */
-export function createLoader(
-  config: LoaderConfig,
-  database: TeamDatabase,
-  index: UserIdIndex,
-  events: Events,
-): Loader {
-  const limit = createConcurrencyLimit(concurrency(config.maxConcurrentLoads, database.maxPoolSize()))
+/** Creates the loader over the users' documents. */
+export function createLoader(config: LoaderConfig, documents: UserDocuments, events: Events): Loader {
+  const { projection, maxDocumentBytes } = config
   const warnOfDuplicates = createDuplicateWarnings(config.userIdField, events)
 
-  async function read(userId: string, signal: AbortSignal): Promise<FoundDocument | undefined> {
-    const collection = await database.collection()
-    return limit.run(signal, async () => {
-      const values = await toValues(userId, config.toFieldValues, () => database.objectIdClass(signal))
-      return findByIndex(collection, values, signal)
-    })
-  }
-
-  async function findByIndex(
-    collection: Collection,
-    values: readonly unknown[],
-    signal: AbortSignal,
-  ): Promise<FoundDocument | undefined> {
-    const { userIdField, projection, maxDocumentBytes, loadTimeoutMs: timeoutMs } = config
-    const find = (name: UserIdIndexName): Promise<FoundDocument | undefined> => {
-      const query = { userIdField, values, projection, maxDocumentBytes, index: name }
-      return findDocument(collection, query, { timeoutMs, signal })
-    }
-    const name = await index.name(collection)
-    return find(name).catch((error: unknown) => {
-      if (name === undefined || !hasCode(error, ...HINT_REFUSED)) throw error
-      index.forget()
-      return find(undefined)
-    })
-  }
-
   async function loadDocument(userId: string, signal: AbortSignal): Promise<LoadedDocument> {
-    const found = await read(userId, signal)
+    const found = await documents.find(userId, { projection, maxDocumentBytes }, signal)
     if (!found) return NO_DOCUMENT
     if (found.hasDuplicates) warnOfDuplicates(userId)
     return toLoaded(found, config)
@@ -108,36 +67,8 @@ export function createLoader(
   }
 }
 
-/** Under half of the pool: the app needs its connections too. */
-function concurrency(wanted = MAX_CONCURRENT_LOADS, maxPoolSize: number): number {
-  // The driver takes 0 for "no limit".
-  const underHalf = maxPoolSize === 0 ? Infinity : Math.ceil(maxPoolSize / 2) - 1
-  return Math.max(1, Math.min(wanted, underHalf))
-}
-
-/** The id as a string, or as the ObjectId of the same 24 lower-case hex digits (App Services page, 1.2). */
-async function toValues(
-  userId: string,
-  toFieldValues: ToFieldValues | undefined,
-  objectIdClass: () => Promise<ObjectIdClass>,
-): Promise<readonly unknown[]> {
-  if (toFieldValues) return callToFieldValues(toFieldValues, userId)
-  if (!OBJECT_ID_HEX.test(userId)) return [userId]
-  const ObjectId = await objectIdClass()
-  return [userId, ObjectId.createFromHexString(userId)]
-}
-
-function callToFieldValues(toFieldValues: ToFieldValues, userId: string): readonly unknown[] {
-  try {
-    const values: unknown = toFieldValues(userId)
-    if (Array.isArray(values)) return values
-  } catch (cause) {
-    throw new CustomUserDataError('callback_failed', 'toFieldValues failed.', { cause })
-  }
-  throw new CustomUserDataError('callback_failed', 'toFieldValues did not return an array of values.')
-}
-
-async function toLoaded(found: FoundDocument, config: LoaderConfig): Promise<LoadedDocument> {
+/** A found document as handlers get it. Rejects where it is over the limit, or fails the team's schema. */
+export async function toLoaded(found: FoundDocument, config: LoadedForm): Promise<LoadedDocument> {
   const { document, documentId, size } = found
   if (!document) {
     const message = `The custom data of the user exceeds ${config.maxDocumentBytes} bytes.`
@@ -151,7 +82,7 @@ async function toLoaded(found: FoundDocument, config: LoaderConfig): Promise<Loa
 }
 
 /** The query keeps `_id` for the cache's sake; the team may have left it out. */
-function hidesPrimaryKey(projection: LoaderConfig['projection']): boolean {
+function hidesPrimaryKey(projection: LoadedForm['projection']): boolean {
   return projection !== undefined && '_id' in projection && !projection['_id']
 }
 

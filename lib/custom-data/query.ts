@@ -26,7 +26,8 @@ export interface FoundDocument {
   readonly hasDuplicates: boolean
 }
 
-interface Row {
+/** A document with its size, as `toSizedRow` makes it. */
+export interface Row {
   readonly id: unknown
   readonly size: number
   readonly doc?: Document
@@ -45,13 +46,17 @@ export async function findDocument(
     signal: limits.signal,
   })
   const rows = await cursor.toArray()
-  const [first] = rows
+  return toFound(rows)
+}
+
+/** What rows of {@link toSizedRow} say. */
+export function toFound([first, ...others]: readonly Row[]): FoundDocument | undefined {
   if (!first) return undefined
   return {
     size: first.size,
     document: first.doc,
     documentId: first.id,
-    hasDuplicates: rows.length > 1,
+    hasDuplicates: others.length > 0,
   }
 }
 
@@ -85,7 +90,7 @@ function toNaturalOrder(userIdField: string): Document[] {
 }
 
 /** Only scalars: an array that contains the id matches `$in`, but belongs to nobody. */
-function toFilter({ userIdField, values }: DocumentQuery): Document {
+export function toFilter({ userIdField, values }: Pick<DocumentQuery, 'userIdField' | 'values'>): Document {
   const notArray = { $not: { $type: 'array' } }
   const parents = parentPaths(userIdField).map(path => [path, notArray] as const)
   return { [userIdField]: { $in: values, ...notArray }, ...Object.fromEntries(parents) }
@@ -101,7 +106,10 @@ function parentPaths(path: string): string[] {
  * The limit is a projection, not part of the filter: there an oversized document would look like none, or
  * its duplicate would be returned in its place.
  */
-function toSizedRow({ projection, maxDocumentBytes }: DocumentQuery): Document[] {
+export function toSizedRow({
+  projection,
+  maxDocumentBytes,
+}: Partial<Pick<DocumentQuery, 'projection'>> & Pick<DocumentQuery, 'maxDocumentBytes'>): Document[] {
   const size = { $bsonSize: '$$ROOT' }
   const fits = { $lte: [size, maxDocumentBytes] }
   return [

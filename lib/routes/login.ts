@@ -4,7 +4,7 @@ import { CustomUserDataError } from '../errors.js'
 import type { LoginFlow, VerifyOutcome } from './login-flow.js'
 import type { RefreshTransport } from './refresh-transport.js'
 import { createTokenEndpoint } from './token-endpoint.js'
-import type { RequestBody } from './token-endpoint.js'
+import type { RequestBody } from './request-body.js'
 
 /** What a field of a login may be unless a schema says otherwise: no object can reach a query. */
 export type Scalar = string | number | boolean | null

@@ -4,18 +4,22 @@ import { missingToken } from '../authenticate/bearer-token.js'
 import { withChallenge } from '../authenticate/challenge.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Sessions } from '../sessions/sessions.js'
+import type { HookCalls } from './hooks.js'
 import type { RefreshTransport } from './refresh-transport.js'
 
-/** What the routes need of the sessions. */
-type OwnSessions = Pick<Sessions, 'list' | 'revokeSession' | 'revokeUser'>
+/** What the routes work with. */
+export interface OwnSessionsParts {
+  readonly sessions: Pick<Sessions, 'list' | 'revokeSession' | 'revokeUser'>
+  readonly transport: RefreshTransport
+  readonly hooks: HookCalls
+}
 
 /**
  * Creates "my devices", to be mounted behind `authenticate()`: `GET /` lists the user's sessions, `DELETE /:sid` ends one.
  * Nobody sees or ends another's: a session of somebody else is as unknown as none.
  */
 export function createOwnSessionsRouter(
-  sessions: OwnSessions,
-  transport: RefreshTransport,
+  { sessions, transport, hooks }: OwnSessionsParts,
   realm: string,
 ): Router {
   const router = Router()
@@ -31,6 +35,7 @@ export function createOwnSessionsRouter(
       const { id, sid } = requireUser(req, realm)
       if (!(await sessions.revokeSession(req.params.sid, id))) throw unknownSession()
       if (req.params.sid === sid) transport.clear(res)
+      hooks.after('afterLogout', { id }, req)
       noStore(res).status(204).end()
     })
   })
@@ -39,14 +44,15 @@ export function createOwnSessionsRouter(
 
 /** Creates the route that ends all sessions of the user, to be mounted behind `authenticate()`. */
 export function createLogoutAllRoute(
-  sessions: OwnSessions,
-  transport: RefreshTransport,
+  { sessions, transport, hooks }: OwnSessionsParts,
   realm: string,
 ): RequestHandler {
   return function logoutAll(req, res, next) {
     answer(next, async () => {
-      await sessions.revokeUser(requireUser(req, realm).id)
+      const { id } = requireUser(req, realm)
+      await sessions.revokeUser(id)
       transport.clear(res)
+      hooks.after('afterLogout', { id }, req)
       noStore(res).status(204).end()
     })
   }

@@ -2,7 +2,7 @@ import type { CookieOptions, Request, Response } from 'express'
 import { CustomUserDataError } from '../errors.js'
 import type { TokenAnswer } from '../types.js'
 import { requireText } from './token-endpoint.js'
-import type { RequestBody } from './token-endpoint.js'
+import type { RequestBody } from './request-body.js'
 
 /** How the cookie of a refresh token is set. It is always `HttpOnly` and `Secure`. */
 export interface RefreshCookieOptions {

@@ -55,8 +55,8 @@ export interface SessionStore {
   find: (sid: string) => Promise<SessionDocument | undefined>
   /** A user's sessions that are alive, newest first. */
   list: (userId: string) => Promise<SessionDocument[]>
-  /** Ends one session (of that user, where one is named); whether it was there. */
-  revoke: (sid: string, userId?: string) => Promise<boolean>
+  /** Ends one session (of that user, where one is named); whose it was, if it was there. */
+  revoke: (sid: string, userId?: string) => Promise<string | undefined>
   /** Ends all sessions of a user; the ids of those and of all that had ended before. */
   revokeAll: (userId: string) => Promise<string[]>
   /** Ends and removes all sessions of a user; their ids. */
@@ -140,8 +140,12 @@ export function createSessionStore(
     revoke: (sid, userId) =>
       run(async (sessions, { write }) => {
         const filter = { _id: sid, ...(userId !== undefined && { userId }), ...aliveAt(now()) }
-        const { modifiedCount } = await sessions.updateOne(filter, { $set: { revokedAt: now() } }, write)
-        return modifiedCount === 1
+        const update = { $set: { revokedAt: now() } }
+        const found = await sessions.findOneAndUpdate(filter, update, {
+          ...write,
+          includeResultMetadata: false,
+        })
+        return found?.userId
       }),
     revokeAll: userId => run(revokeAll(userId)),
     deleteAll: userId =>

@@ -47,8 +47,8 @@ export interface Sessions {
   peek: (refreshToken: string) => Promise<string>
   /** Exchanges a refresh token. Rejects with `invalid_grant`; a token that was stolen ends its session. */
   exchange: (refreshToken: string) => Promise<OpenSession>
-  /** Ends the session of a refresh token, however old, if it is one of ours. */
-  end: (refreshToken: string) => Promise<void>
+  /** Ends the session of a refresh token, however old, if it is one of ours; whose it was, if this ended it. */
+  end: (refreshToken: string) => Promise<string | undefined>
   list: (userId: string) => Promise<SessionInfo[]>
   /** Ends one session (of that user, where one is named), or all of a user's. */
   revokeSession: (sid: string, userId?: string) => Promise<boolean>
@@ -116,12 +116,13 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
     events.emit('reuse_detected', { userId, sid })
   }
 
-  async function revokeSession(sid: string, userId?: string): Promise<boolean> {
-    const wasAlive = await store.revoke(sid, userId)
+  /** Whose session it was, if this ended it. */
+  async function revoke(sid: string, userId?: string): Promise<string | undefined> {
+    const owner = await store.revoke(sid, userId)
     // One that had ended before, here or in another process, may have access tokens that live on.
-    if (wasAlive || userId === undefined) revocations.revokeSession(sid)
-    if (wasAlive) events.emit('revoked', { sid })
-    return wasAlive
+    if (owner !== undefined || userId === undefined) revocations.revokeSession(sid)
+    if (owner !== undefined) events.emit('revoked', { sid })
+    return owner
   }
 
   function revoked(userId: string, sids: readonly string[]): void {
@@ -151,12 +152,13 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
     exchange: async refreshToken => exchange(parseOrRefuse(refreshToken)),
     async end(refreshToken) {
       const token = parseRefreshToken(refreshToken)
-      if (!token) return
+      if (!token) return undefined
       // Any token of ours will do, also one that another tab has exchanged twice since: its user wants to be out.
-      if (isSealed(token, secrets) || (await isKnown(token))) await revokeSession(token.sid)
+      const isOurs = isSealed(token, secrets) || (await isKnown(token))
+      return isOurs ? revoke(token.sid) : undefined
     },
     list: async userId => (await store.list(userId)).map(toInfo),
-    revokeSession,
+    revokeSession: async (sid, userId) => (await revoke(sid, userId)) !== undefined,
     async revokeUser(userId) {
       revoked(userId, await store.revokeAll(userId))
     },

@@ -4,6 +4,7 @@ import { startMongod } from '../../examples/support/start-mongod.js'
 import type { StartedMongod } from '../../examples/support/start-mongod.js'
 import { createLoader } from '../../lib/custom-data/loader.js'
 import type { Loader } from '../../lib/custom-data/loader.js'
+import { createUserDocuments } from '../../lib/custom-data/user-documents.js'
 import { createUserIdIndex } from '../../lib/custom-data/user-id-index.js'
 import { createEvents } from '../../lib/events.js'
 import { openTeamDatabase } from '../../lib/mongo/team-database.js'
@@ -42,7 +43,8 @@ function createFreshLoader(): Loader {
   const config = { userIdField: 'userId', uniqueUserId: false, loadTimeoutMs: 400 }
   const bounds = { maxDocumentBytes: 10_000, maxConcurrentLoads: 1 }
   const index = createUserIdIndex(config, events)
-  return createLoader({ ...config, ...bounds }, openTeamDatabase(collection), index, events)
+  const documents = createUserDocuments({ ...config, ...bounds }, openTeamDatabase(collection), index)
+  return createLoader({ ...config, ...bounds }, documents, events)
 }
 
 it('serves the first inserted while the index is being built, however long that takes', async () => {

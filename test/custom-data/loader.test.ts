@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { CustomUserDataOptions, LoadFailedEvent, WarningEvent } from 'express-custom-user-data'
 import { createLoader } from '../../lib/custom-data/loader.js'
 import type { Loader } from '../../lib/custom-data/loader.js'
+import { createUserDocuments } from '../../lib/custom-data/user-documents.js'
 import { createUserIdIndex } from '../../lib/custom-data/user-id-index.js'
 import { createEvents } from '../../lib/events.js'
 import { openTeamDatabase } from '../../lib/mongo/team-database.js'
@@ -48,7 +49,12 @@ function loaderWithoutIndex(options: { userIdField?: string; projection?: Docume
     loadTimeoutMs: 5_000,
     ...options,
   }
-  return createLoader(config, openTeamDatabase(collection), createUserIdIndex(config, events), events)
+  const documents = createUserDocuments(
+    config,
+    openTeamDatabase(collection),
+    createUserIdIndex(config, events),
+  )
+  return createLoader(config, documents, events)
 }
 
 async function createIndex(key: Document, options: Document = {}): Promise<void> {

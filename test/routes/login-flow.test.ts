@@ -1,7 +1,7 @@
 import express from 'express'
 import type { Express } from 'express'
 import { CustomUserDataError, OptionError } from 'express-custom-user-data'
-import type { CustomUserDataOptions, LoginHooks, TokenAnswer } from 'express-custom-user-data'
+import type { CustomUserDataOptions, Hooks, TokenAnswer } from 'express-custom-user-data'
 import request from 'supertest'
 import type { Response } from 'supertest'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -36,7 +36,7 @@ beforeEach(() => {
   user = `user-${users++}`
 })
 
-function start(hooks: LoginHooks = {}, options: Options = {}) {
+function start(hooks: Hooks = {}, options: Options = {}) {
   const userData = createTestUserData(database, { hooks, ...options })
   const verify = ({ email, password }: Record<string, unknown>) =>
     password === PASSWORD ? { id: String(email), role: 'admin' } : null

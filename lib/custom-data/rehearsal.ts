@@ -1,0 +1,71 @@
+import type { Collection, Db, Document } from 'mongodb'
+import { hasCode } from '../mongo/indexes.js'
+import { PLAIN_BSON } from '../mongo/team-database.js'
+import { toLoaded } from './loader.js'
+import type { LoadedDocument, LoadedForm } from './loader.js'
+import { toFound, toSizedRow } from './query.js'
+import type { Row } from './query.js'
+
+/** Fields of a document that are to be set, and others that are to be removed. */
+export interface FieldChange {
+  readonly set: Readonly<Record<string, unknown>>
+  readonly unset: readonly string[]
+}
+
+/** Within which time a rehearsal must be done. */
+export interface RehearsalLimits {
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+}
+
+/** Before 5.1 the server has no `$documents`. */
+const UNKNOWN_STAGE = 40324
+
+/**
+ * A document as loads would give it after a change, computed by the server and not stored: what loads would refuse,
+ * by its size or by the team's schema, must not be written, or its user could not log in any more.
+ * `undefined`: no document passes the filter.
+ */
+export async function rehearseChange(
+  collection: Collection,
+  { filter, change }: { readonly filter: Document; readonly change: FieldChange },
+  form: LoadedForm,
+  limits: RehearsalLimits,
+): Promise<LoadedDocument | undefined> {
+  const { set, unset } = change
+  const pipeline = [
+    { $match: filter },
+    ...(unset.length > 0 ? [{ $unset: unset }] : []),
+    { $replaceWith: { $mergeObjects: ['$$ROOT', { $literal: set }] } },
+    ...toSizedRow(form),
+  ]
+  const found = toFound(await collection.aggregate<Row>(pipeline, toOptions(limits)).toArray())
+  return found && toLoaded(found, form)
+}
+
+/** The same for a document that is to be inserted. `undefined`: this server cannot tell. */
+export async function rehearseInsert(
+  database: Db,
+  document: Document,
+  form: LoadedForm,
+  limits: RehearsalLimits,
+): Promise<LoadedDocument | undefined> {
+  const pipeline = [{ $documents: { $literal: [document] } }, ...toSizedRow(form)]
+  try {
+    const found = toFound(await database.aggregate<Row>(pipeline, toOptions(limits)).toArray())
+    return found && (await toLoaded(found, form))
+  } catch (error) {
+    if (hasCode(error, UNKNOWN_STAGE)) return undefined
+    throw error
+  }
+}
+
+function toOptions({ timeoutMs, signal }: RehearsalLimits) {
+  return {
+    ...PLAIN_BSON,
+    collation: { locale: 'simple' },
+    readPreference: 'primary',
+    maxTimeMS: timeoutMs,
+    signal,
+  } as const
+}

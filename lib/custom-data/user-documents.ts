@@ -1,0 +1,104 @@
+import type { Collection } from 'mongodb'
+import { createConcurrencyLimit } from '../concurrency-limit.js'
+import { CustomUserDataError } from '../errors.js'
+import { hasCode } from '../mongo/indexes.js'
+import type { ObjectIdClass, TeamDatabase } from '../mongo/team-database.js'
+import { findDocument } from './query.js'
+import type { DocumentQuery, FoundDocument } from './query.js'
+import type { UserIdIndex, UserIdIndexName } from './user-id-index.js'
+
+/** Maps a user's id to the forms that it may have in the user id field. */
+export type ToFieldValues = (userId: string) => readonly unknown[]
+
+/** How users and documents belong together. */
+export interface UserDocumentsConfig {
+  readonly userIdField: string
+  readonly toFieldValues?: ToFieldValues | undefined
+  /** Milliseconds that a query may take at the server. */
+  readonly loadTimeoutMs: number
+  readonly maxConcurrentLoads?: number | undefined
+}
+
+/** What is read of a document. */
+export type DocumentRead = Pick<DocumentQuery, 'projection' | 'maxDocumentBytes'>
+
+/** Finds the one document that is a user's. */
+export interface UserDocuments {
+  /** The forms that the id may have in the user id field, the preferred one first. */
+  values: (userId: string, signal: AbortSignal) => Promise<readonly unknown[]>
+  find: (userId: string, read: DocumentRead, signal: AbortSignal) => Promise<FoundDocument | undefined>
+}
+
+/** The most loads in flight where the pool would allow more. */
+const MAX_CONCURRENT_LOADS = 50
+const OBJECT_ID_HEX = /^[0-9a-f]{24}$/
+/** BadValue and IndexNotFound: the server's answer to a hint at an index that is gone, or still being built. */
+const HINT_REFUSED = [2, 27]
+
+/** Creates the view of the team's collection by user. */
+export function createUserDocuments(
+  config: UserDocumentsConfig,
+  database: TeamDatabase,
+  index: UserIdIndex,
+): UserDocuments {
+  const limit = createConcurrencyLimit(concurrency(config.maxConcurrentLoads, database.maxPoolSize()))
+  const { userIdField, loadTimeoutMs: timeoutMs } = config
+
+  function valuesOf(userId: string, signal: AbortSignal): Promise<readonly unknown[]> {
+    return toValues(userId, config.toFieldValues, () => database.objectIdClass(signal))
+  }
+
+  async function findByIndex(
+    collection: Collection,
+    query: Omit<DocumentQuery, 'index'>,
+    signal: AbortSignal,
+  ): Promise<FoundDocument | undefined> {
+    const find = (name: UserIdIndexName): Promise<FoundDocument | undefined> =>
+      findDocument(collection, { ...query, index: name }, { timeoutMs, signal })
+    const name = await index.name(collection)
+    return find(name).catch((error: unknown) => {
+      if (name === undefined || !hasCode(error, ...HINT_REFUSED)) throw error
+      index.forget()
+      return find(undefined)
+    })
+  }
+
+  return {
+    values: valuesOf,
+    async find(userId, read, signal) {
+      const collection = await database.collection()
+      return limit.run(signal, async () =>
+        findByIndex(collection, { ...read, userIdField, values: await valuesOf(userId, signal) }, signal),
+      )
+    },
+  }
+}
+
+/** Under half of the pool: the app needs its connections too. */
+function concurrency(wanted = MAX_CONCURRENT_LOADS, maxPoolSize: number): number {
+  // The driver takes 0 for "no limit".
+  const underHalf = maxPoolSize === 0 ? Infinity : Math.ceil(maxPoolSize / 2) - 1
+  return Math.max(1, Math.min(wanted, underHalf))
+}
+
+/** The id as a string, or as the ObjectId of the same 24 lower-case hex digits (App Services page, 1.2). */
+async function toValues(
+  userId: string,
+  toFieldValues: ToFieldValues | undefined,
+  objectIdClass: () => Promise<ObjectIdClass>,
+): Promise<readonly unknown[]> {
+  if (toFieldValues) return callToFieldValues(toFieldValues, userId)
+  if (!OBJECT_ID_HEX.test(userId)) return [userId]
+  const ObjectId = await objectIdClass()
+  return [userId, ObjectId.createFromHexString(userId)]
+}
+
+function callToFieldValues(toFieldValues: ToFieldValues, userId: string): readonly unknown[] {
+  try {
+    const values: unknown = toFieldValues(userId)
+    if (Array.isArray(values)) return values
+  } catch (cause) {
+    throw new CustomUserDataError('callback_failed', 'toFieldValues failed.', { cause })
+  }
+  throw new CustomUserDataError('callback_failed', 'toFieldValues did not return an array of values.')
+}

@@ -1,0 +1,42 @@
+import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import { hasCode } from '../mongo/indexes.js'
+
+const DUPLICATE_KEY = 11_000
+/** The collection's own validator. */
+const DOCUMENT_VALIDATION_FAILURE = 121
+const MAX_TIME_EXPIRED = 50
+
+/** Whether an insert failed because the user, or the document made for the user, is there already. */
+export function isDuplicateUser(error: unknown, userIdField: string): boolean {
+  if (!hasCode(error, DUPLICATE_KEY)) return false
+  const { keyPattern } = error as { readonly keyPattern?: object }
+  return Object.keys(keyPattern ?? {}).every(field => field === '_id' || field === userIdField)
+}
+
+/**
+ * What the team's indexes or validator refuse, and what could not be done in time, are errors of ours. What else
+ * MongoDB refuses is a mistake in the change: the driver's error says which.
+ */
+export function toWriteError(cause: unknown): unknown {
+  const ours = asCustomUserDataError(cause)
+  if (ours) return ours
+  if (hasCode(cause, DUPLICATE_KEY)) {
+    const message = 'A value that must be unique is taken.'
+    return new CustomUserDataError('custom_data_conflict', message, { cause })
+  }
+  if (hasCode(cause, DOCUMENT_VALIDATION_FAILURE)) {
+    const message = "The collection's validator refuses the custom data."
+    return new CustomUserDataError('custom_data_refused', message, { cause })
+  }
+  if (cause instanceof TypeError || isRefusal(cause)) return cause
+  const message = 'Custom data could not be written in time; it may have been written all the same.'
+  return new CustomUserDataError('custom_data_unavailable', message, { cause })
+}
+
+/** The server's no, as opposed to its being away, changing roles, or out of time. */
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof Error) || error.name !== 'MongoServerError' || hasCode(error, MAX_TIME_EXPIRED))
+    return false
+  const { errorLabels = [] } = error as { readonly errorLabels?: readonly string[] }
+  return !errorLabels.includes('RetryableWriteError')
+}

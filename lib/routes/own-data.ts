@@ -1,0 +1,146 @@
+import express, { Router } from 'express'
+import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import { isSubject } from '../access-tokens/claims.js'
+import { missingToken } from '../authenticate/bearer-token.js'
+import { withChallenge } from '../authenticate/challenge.js'
+import { createOwnFields } from '../custom-data/own-fields.js'
+import type { OwnChange, OwnFieldsConfig, OwnView, OwnWrite } from '../custom-data/own-fields.js'
+import type { UserDocuments } from '../custom-data/user-documents.js'
+import type { Writer } from '../custom-data/writer.js'
+import { CustomUserDataError, toCallbackError } from '../errors.js'
+import { hasPreconditions, meetsPreconditions, toEntityTag } from './entity-tag.js'
+import { requireAllowed, toFieldChange } from './own-data-change.js'
+import type { OwnDataMethod } from './own-data-change.js'
+import { parseOwnDataOptions } from './own-data-options.js'
+import type { OwnDataConfig, OwnDataOptions } from './own-data-options.js'
+import { createBodyReader, MAX_BODY_BYTES } from './request-body.js'
+import type { RequestBody } from './request-body.js'
+
+/** What the routes need to know. */
+export interface OwnDataRouterConfig extends OwnFieldsConfig {
+  readonly realm: string
+}
+
+/** What the routes work with. */
+export interface OwnDataParts {
+  readonly documents: UserDocuments
+  readonly writer: Writer
+}
+
+/**
+ * Creates a user's access to their own data, to be mounted behind `authenticate()`: `GET /` answers with the fields that
+ * are allowed, read anew; `PATCH /` sets those in the body (`null` is a value as any other); `PUT /` replaces all that
+ * are allowed, and no others. Each answer has an `ETag`, for `If-Match` to keep one device from undoing another's change.
+ */
+export function createOwnDataRouter(
+  config: OwnDataRouterConfig,
+  parts: OwnDataParts,
+  options: OwnDataOptions,
+): Router {
+  const allowed = parseOwnDataOptions(options, config.userIdField)
+  const own = createOwnFields(config, allowed.fields, parts)
+  const readBody = createBodyReader('JSON', [express.json({ limit: MAX_BODY_BYTES, verify: requireContent })])
+
+  const read: RequestHandler = (req, res, next) => {
+    answer(next, async () => {
+      const view = await own.read(requireUserId(req, config.realm))
+      if (!view) throw notFound()
+      send(res, view)
+    })
+  }
+
+  const change =
+    (method: OwnDataMethod): RequestHandler =>
+    (req, res, next) => {
+      answer(next, async () => {
+        const userId = requireUserId(req, config.realm)
+        requireJson(req)
+        const body = await readBody(req, res)
+        requireAllowed(body, allowed)
+        const done = await own.write(userId, view => decide(method, { req, body, view }, allowed))
+        showToHandlers(req, done)
+        send(res.status(done.created ? 201 : 200), done.view)
+      })
+    }
+
+  const router = Router()
+  router.get('/', read)
+  router.patch('/', change('PATCH'))
+  router.put('/', change('PUT'))
+  return router
+}
+
+interface Attempt {
+  readonly req: Request
+  readonly body: RequestBody
+  readonly view: OwnView | undefined
+}
+
+/** What a request does to the fields as they are now, if that is what the request is about. */
+async function decide(
+  method: OwnDataMethod,
+  { req, body, view }: Attempt,
+  config: OwnDataConfig,
+): Promise<OwnChange> {
+  if (!view && !config.upsert) throw notFound()
+  if (!meetsPreconditions(req, view && toEntityTag(JSON.stringify(view)))) throw changed()
+  const change = await toFieldChange(method, body, view ?? {}, config)
+  return { ...change, dependsOnFields: hasPreconditions(req) || config.schema !== undefined }
+}
+
+function answer(next: NextFunction, run: () => Promise<void>): void {
+  run().catch((error: unknown) => {
+    next(toCallbackError('ownData', error))
+  })
+}
+
+function requireUserId(req: Request, realm: string): string {
+  const user = req.user as { readonly id?: unknown } | undefined
+  if (!user) throw withChallenge(missingToken(), realm)
+  if (isSubject(user.id)) return user.id
+  throw new CustomUserDataError(
+    'callback_failed',
+    'ownData() needs a req.user.id: a text of 1 to 255 characters.',
+  )
+}
+
+/** The parser takes nothing for `{}`, which a `PUT` would take for a wish to remove everything. */
+function requireContent(_req: unknown, _res: unknown, content: Buffer): void {
+  if (content.length === 0) throw noContent()
+}
+
+/** Not `application/merge-patch+json`, where `null` removes. */
+function requireJson(req: Request): void {
+  if (req.headers['content-length'] === '0') throw noContent()
+  if (req.is('application/json') !== false) return
+  const error = new CustomUserDataError('unsupported_media_type', 'Send application/json.')
+  error.headers['Accept'] = 'application/json'
+  throw error
+}
+
+/** What runs after this in the same request sees what was written. */
+function showToHandlers(req: Request, { loaded }: OwnWrite): void {
+  if (!loaded || !req.user) return
+  const isWritable = { enumerable: true, configurable: true, writable: true }
+  Reflect.defineProperty(req.user, 'customData', { ...isWritable, value: loaded.data })
+}
+
+/** Express answers a `GET` whose `If-None-Match` has the tag with 304. */
+function send(res: Response, view: OwnView): void {
+  const text = JSON.stringify(view)
+  res.set({ 'Cache-Control': 'no-store', ETag: toEntityTag(text) })
+  res.type('application/json').send(text)
+}
+
+function noContent(): CustomUserDataError {
+  return new CustomUserDataError('invalid_request', 'Send a JSON object.')
+}
+
+function notFound(): CustomUserDataError {
+  return new CustomUserDataError('custom_data_not_found', 'You have no custom data.')
+}
+
+function changed(): CustomUserDataError {
+  const message = 'The data is not what your request is about: read it again.'
+  return new CustomUserDataError('precondition_failed', message)
+}

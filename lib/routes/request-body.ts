@@ -1,0 +1,69 @@
+import type { Request, RequestHandler, Response } from 'express'
+import { CustomUserDataError } from '../errors.js'
+
+/** The parsed body of a request, whoever parsed it. */
+export type RequestBody = Readonly<Record<string, unknown>>
+
+/** What a route takes. */
+export type BodyFormat = 'JSON' | 'JSON or a form'
+
+/** The largest body that any of our routes takes. */
+export const MAX_BODY_BYTES = 100 * 1024
+
+/** Creates what reads the bodies of a route by these parsers, or takes what the app's own made of them, checked again. */
+export function createBodyReader(
+  format: BodyFormat,
+  parsers: readonly RequestHandler[],
+): (req: Request, res: Response) => Promise<RequestBody> {
+  return async (req, res) => {
+    for (const parse of parsers) {
+      if (isUnread(req)) await run(parse, req, res, format)
+    }
+    const body: unknown = req.body
+    if (isUnread(req) || !isObject(body) || Array.isArray(body) || Buffer.isBuffer(body)) {
+      throw invalid(format === 'JSON' ? 'Send a JSON object.' : 'Send a JSON object or a form.')
+    }
+    requireSmall(req, body)
+    return body as RequestBody
+  }
+}
+
+/** The parsers of Express 4 leave `{}` behind where they read nothing. */
+function isUnread({ body, readableEnded }: Request): boolean {
+  return body === undefined || (!readableEnded && isObject(body) && Object.keys(body).length === 0)
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+/** An app's own parser may have let more through than ours does. */
+function requireSmall(req: Request, body: object): void {
+  const isCompressed = req.headers['content-encoding'] !== undefined
+  const declared = isCompressed ? NaN : Number(req.headers['content-length'])
+  const bytes = Number.isNaN(declared) ? Buffer.byteLength(JSON.stringify(body)) : declared
+  if (bytes > MAX_BODY_BYTES) throw tooLarge()
+}
+
+function run(parse: RequestHandler, req: Request, res: Response, format: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    void parse(req, res, (error?: unknown) => {
+      if (error === undefined || error === null) resolve()
+      else reject(toBodyError(error, format))
+    })
+  })
+}
+
+/** body-parser's errors quote the body; ours must not. */
+function toBodyError(cause: unknown, format: string): CustomUserDataError {
+  const status = (cause as { status?: unknown }).status
+  return status === 413 ? tooLarge(cause) : invalid(`The body cannot be read: send ${format}.`, cause)
+}
+
+function tooLarge(cause?: unknown): CustomUserDataError {
+  return new CustomUserDataError('payload_too_large', 'The body is over 100 kB.', { cause })
+}
+
+function invalid(message: string, cause?: unknown): CustomUserDataError {
+  return new CustomUserDataError('invalid_request', message, { cause })
+}

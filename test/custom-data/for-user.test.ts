@@ -1,0 +1,289 @@
+import type { Collection, Document } from 'mongodb'
+import { Long, ObjectId } from 'mongodb'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { CustomUserDataOptions, UserDocument } from 'express-custom-user-data'
+import { openDatabase } from '../support/database.js'
+import { primaryAddress } from '../support/primary-address.js'
+import type { TestDatabase } from '../support/database.js'
+import { bearerOf } from '../support/guarded-app.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
+import { createTestUserData } from '../support/user-data.js'
+
+const HEX = '64b7f3a1c2d4e5f601234567'
+
+let database: TestDatabase
+let collection: Collection
+let collections = 0
+beforeAll(async () => {
+  database = await openDatabase()
+})
+beforeEach(() => {
+  collection = database.db.collection(`documents_${++collections}`)
+})
+afterAll(() => database.close())
+
+type Options = Partial<CustomUserDataOptions<Document>>
+
+function start(options: Options = {}) {
+  const userData = createTestUserData(database, { collection, ...options })
+  userData.events.on('warning', () => undefined)
+  return userData
+}
+
+const forUser = (userId: string, options?: Options) => start(options).forUser(userId)
+const stored = () => collection.find({}, { projection: { _id: 0 } }).toArray()
+
+describe('of several documents of a user', () => {
+  const idOfHex = ObjectId.createFromHexString(HEX)
+  beforeEach(async () => {
+    await collection.insertMany([
+      { _id: 'z' as never, userId: idOfHex, n: 0 },
+      { _id: 'y' as never, userId: [HEX], n: 0 },
+      { _id: 'x' as never, userId: HEX, n: 0 },
+      { _id: 'a' as never, userId: HEX, n: 0 },
+      { _id: 'b' as never, userId: 'somebody else', n: 0 },
+    ])
+  })
+
+  it.each<[string, (user: UserDocument<object>) => Promise<unknown>, number]>([
+    ['update', user => user.update({ n: 1 }), 5],
+    ['replace', user => user.replace({ n: 1 }), 5],
+    ['delete', user => user.delete(), 4],
+  ])('%s writes the string one that was inserted first, and no other', async (_name, write, count) => {
+    await write(forUser(HEX))
+    const after = await collection.find().toArray()
+    expect(after).toHaveLength(count)
+    expect(after.filter(({ n }) => n === 0).map(({ _id }) => String(_id))).toEqual(['z', 'y', 'a', 'b'])
+    const written = after.find(({ _id }) => String(_id) === 'x')
+    expect(written).toEqual(count === 5 ? { _id: 'x', userId: HEX, n: 1 } : undefined)
+  })
+
+  it('the ObjectId one is written where there is no string one, and keeps its form', async () => {
+    await collection.deleteMany({ userId: HEX, _id: { $ne: 'y' as never } })
+    expect(await forUser(HEX).replace({ n: 2 })).toEqual({ _id: 'z', userId: idOfHex, n: 2 })
+  })
+
+  it('the next one is the user’s when the first was deleted', async () => {
+    const user = forUser(HEX)
+    expect(await user.delete()).toBe(true)
+    expect(await user.read()).toMatchObject({ _id: 'a' })
+  })
+})
+
+describe('update', () => {
+  beforeEach(() => collection.insertOne({ userId: 'alice', language: 'en', tags: ['a'] }))
+
+  it('sets fields, and leaves the others and what is undefined alone', async () => {
+    const after = await forUser('alice').update({ timezone: 'UTC', language: undefined })
+    expect(after).toMatchObject({ userId: 'alice', language: 'en', timezone: 'UTC', tags: ['a'] })
+    expect(await stored()).toEqual([{ userId: 'alice', language: 'en', tags: ['a'], timezone: 'UTC' }])
+  })
+
+  it('applies operators', async () => {
+    const operators = { $set: { 'a.b': 1 }, $unset: { language: true }, $inc: { n: 2 }, $push: { tags: 'b' } }
+    expect(await forUser('alice').update(operators)).toMatchObject({ a: { b: 1 }, n: 2, tags: ['a', 'b'] })
+    expect(await stored()).toEqual([{ userId: 'alice', tags: ['a', 'b'], a: { b: 1 }, n: 2 }])
+  })
+
+  it.each<[string, object]>([
+    ['the user id field', { userId: 'bob' }],
+    ['_id', { _id: 1 }],
+    ['the user id field, by an operator', { $set: { userId: 'bob' } }],
+    ['the user id field, by $unset', { $unset: { userId: true } }],
+    ['a path below it', { $set: { 'userId.x': 1 } }],
+    ['a field that is renamed to it', { $rename: { language: 'userId' } }],
+    ['it by renaming', { $rename: { userId: 'x' } }],
+    ['_id, by an operator', { $inc: { _id: 1 } }],
+    ['fields and operators at once', { language: 'de', $inc: { n: 1 } }],
+    ['a path without an operator', { 'a.b': 1 }],
+    ['by a pipeline', [{ $set: { language: 'de' } }]],
+    ['by null', null as never],
+    ['by an operator without fields', { $set: 1 }],
+  ])('does not change %s', async (_name, change) => {
+    const before = await collection.find().toArray()
+    await expect(forUser('alice').update(change)).rejects.toThrow(TypeError)
+    expect(await collection.find().toArray()).toEqual(before)
+  })
+
+  it('protects the parents of a dotted user id field, and leaves its siblings free', async () => {
+    await collection.insertOne({ account: { id: 'bob', plan: 'free' } })
+    const user = forUser('bob', { userIdField: 'account.id' })
+    for (const change of [
+      { account: { id: 'x' } },
+      { $set: { 'account.id': 'x' } },
+      { $unset: { account: 1 } },
+    ])
+      await expect(user.update(change)).rejects.toThrow(/account/)
+    expect(await user.update({ $set: { 'account.plan': 'paid' } })).toMatchObject({
+      account: { id: 'bob', plan: 'paid' },
+    })
+  })
+
+  it('says with the driver’s error what MongoDB does not understand', async () => {
+    await expect(forUser('alice').update({ $nonsense: { a: 1 } })).rejects.toMatchObject({
+      name: 'MongoServerError',
+      code: 9,
+    })
+  })
+
+  it('is a conflict where a unique index of the team’s stands against it', async () => {
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
+    await collection.createIndex({ name: 1 }, { unique: true, sparse: true })
+    await collection.insertOne({ userId: 'bob', name: 'taken' })
+    const error = { code: 'custom_data_conflict', status: 409 }
+    await expect(forUser('alice').update({ name: 'taken' })).rejects.toMatchObject(error)
+    await expect(forUser('carol').update({ name: 'taken' }, { upsert: true })).rejects.toMatchObject(error)
+  })
+
+  it('is refused where the collection’s validator does', async () => {
+    await database.db.command({
+      collMod: collection.collectionName,
+      validator: { language: { $in: ['en', 'de'] } },
+    })
+    const refused = forUser('alice').update({ language: 'xx' })
+    await expect(refused).rejects.toMatchObject({ code: 'custom_data_refused', status: 422 })
+  })
+})
+
+describe('replace', () => {
+  it('takes back what was read, and keeps _id and the user’s id whether or not they are given', async () => {
+    const { insertedId } = await collection.insertOne({ account: { id: 'bob', plan: 'free' }, n: 1 })
+    const user = forUser('bob', { userIdField: 'account.id' })
+    await user.replace({ ...(await user.read()), n: 2 })
+    expect(await collection.find().toArray()).toEqual([
+      { _id: insertedId, account: { id: 'bob', plan: 'free' }, n: 2 },
+    ])
+    await user.replace({ m: 3 })
+    expect(await collection.find().toArray()).toEqual([{ _id: insertedId, m: 3, account: { id: 'bob' } }])
+  })
+
+  it.each<[string, object]>([
+    ['another user’s id', { userId: 'bob' }],
+    ['operators', { $set: { a: 1 } }],
+    ['a list', []],
+  ])('does not take %s', async (_name, document) => {
+    await collection.insertOne({ userId: 'alice', n: 1 })
+    await expect(forUser('alice').replace(document)).rejects.toThrow(TypeError)
+    expect(await stored()).toEqual([{ userId: 'alice', n: 1 }])
+  })
+
+  it('does not take another _id', async () => {
+    await collection.insertOne({ userId: 'alice', n: 1 })
+    await expect(forUser('alice').replace({ _id: 'other' })).rejects.toMatchObject({ code: 66 })
+  })
+
+  it('keeps an id that is a number of 64 bits as it is', async () => {
+    await collection.insertOne({ userId: Long.fromNumber(7), n: 1 })
+    await forUser('7', { toFieldValues: id => [Number(id)] }).replace({ n: 2 })
+    expect(await collection.countDocuments({ userId: { $type: 'long' }, n: 2 })).toBe(1)
+  })
+})
+
+describe('a user without a document', () => {
+  it('is left without one', async () => {
+    const user = forUser('alice')
+    expect(await user.read()).toBeUndefined()
+    expect(await user.update({ n: 1 })).toBeUndefined()
+    expect(await user.replace({ n: 1 })).toBeUndefined()
+    expect(await user.delete()).toBe(false)
+    expect(await stored()).toEqual([])
+  })
+
+  it.each<[string, (user: UserDocument<object>) => Promise<unknown>]>([
+    ['update', user => user.update({ n: 1 }, { upsert: true })],
+    ['an update by operators', user => user.update({ $inc: { n: 1 } }, { upsert: true })],
+    ['replace', user => user.replace({ n: 1 }, { upsert: true })],
+  ])('gets one by %s where that is wanted', async (_name, write) => {
+    expect(await write(forUser(HEX))).toEqual({ _id: ObjectId.createFromHexString(HEX), userId: HEX, n: 1 })
+    await collection.deleteMany({})
+    expect(await write(forUser('bob', { userIdField: 'account.id' }))).toMatchObject({
+      account: { id: 'bob' },
+    })
+    await collection.deleteMany({})
+    expect(await write(forUser('bob', { userIdField: '_id' }))).toEqual({ _id: 'bob', n: 1 })
+    await collection.deleteMany({})
+    expect(await write(forUser('42', { toFieldValues: id => [Number(id)] }))).toMatchObject({ userId: 42 })
+  })
+
+  it('gets one and not more by any number of parallel writes, without a unique index', async () => {
+    const users = [forUser('alice'), forUser('alice')]
+    const writes = Array.from({ length: 20 }, (_value, i) =>
+      users[i % 2]!.update({ $inc: { n: 1 } }, { upsert: true }),
+    )
+    await Promise.all(writes)
+    expect(await stored()).toEqual([{ userId: 'alice', n: 20 }])
+  })
+
+  it('gets one although a document of somebody else has the _id that it would have', async () => {
+    await collection.insertOne({ _id: ObjectId.createFromHexString(HEX), userId: 'bob' })
+    expect(await forUser(HEX).update({ n: 1 }, { upsert: true })).toMatchObject({ userId: HEX, n: 1 })
+    expect(await stored()).toEqual([{ userId: 'bob' }, { userId: HEX, n: 1 }])
+  })
+
+  it('gets none where toFieldValues knows no form of the id', async () => {
+    const user = forUser('alice', { toFieldValues: () => [] })
+    await expect(user.replace({ n: 1 }, { upsert: true })).rejects.toMatchObject({ code: 'callback_failed' })
+    expect(await stored()).toEqual([])
+  })
+})
+
+describe('what was loaded of the user', () => {
+  it.each<[string, (user: UserDocument<object>) => Promise<unknown>, object]>([
+    ['update', user => user.update({ n: 2 }), { n: 2 }],
+    ['replace', user => user.replace({ m: 2 }), { m: 2 }],
+    ['delete', user => user.delete(), {}],
+  ])('is void here after %s', async (_name, write, expected) => {
+    await collection.insertOne({ userId: 'alice', n: 1 })
+    const userData = start()
+    const token = bearerOf('alice').slice('Bearer '.length)
+    expect((await userData.verifyToken(token)).customData).toMatchObject({ n: 1 })
+    await write(userData.forUser('alice'))
+    const { customData } = await userData.verifyToken(token)
+    expect(customData).toMatchObject(expected)
+    expect(customData).not.toMatchObject({ n: 1 })
+  })
+
+  it('serves on where the write is of no interest to it', async () => {
+    await collection.insertOne({ userId: 'alice', n: 1 })
+    const userData = start()
+    const token = bearerOf('alice').slice('Bearer '.length)
+    await userData.verifyToken(token)
+    await userData.forUser('alice').update({ lastLogin: new Date() }, { invalidate: false })
+    expect((await userData.verifyToken(token)).customData).not.toHaveProperty('lastLogin')
+  })
+})
+
+describe('a write', () => {
+  it('is of the majority, and of ids that are compared exactly', async () => {
+    await collection.drop().catch(() => undefined)
+    await database.db.createCollection(collection.collectionName, {
+      collation: { locale: 'en', strength: 2 },
+    })
+    await collection.insertMany([{ userId: 'BOB', n: 1 }])
+    database.commands.clear()
+    expect(await forUser('bob').update({ n: 2 })).toBeUndefined()
+    expect(await forUser('bob').update({ n: 2 }, { upsert: true })).toMatchObject({ userId: 'bob', n: 2 })
+    await forUser('bob').delete()
+    expect(await stored()).toEqual([{ userId: 'BOB', n: 1 }])
+    for (const { command } of database.commands.named('update', 'insert', 'delete'))
+      expect(command['writeConcern']).toMatchObject({ w: 'majority' })
+  })
+
+  it('that MongoDB does not do in time is a 503, and voids what was loaded', async () => {
+    const { host, port } = await primaryAddress(database.client)
+    const proxy = await startTcpProxy(host, port)
+    const proxied = await openDatabase({ proxyPort: proxy.port })
+    const userData = createTestUserData(proxied, { writeTimeoutMs: 200 })
+    const token = bearerOf('alice').slice('Bearer '.length)
+    await userData.verifyToken(token)
+    proxy.pause()
+    const write = userData.forUser('alice').update({ n: 1 })
+    await expect(write).rejects.toMatchObject({ code: 'custom_data_unavailable', status: 503 })
+    await proxy.restore()
+    proxied.commands.clear()
+    await userData.verifyToken(token)
+    expect(proxied.commands.named('aggregate')).toHaveLength(1)
+    await proxied.client.close()
+    await proxy.close()
+  })
+})

@@ -1,0 +1,40 @@
+import { expect, it } from 'vitest'
+import { meetsPreconditions, toEntityTag } from '../../lib/routes/entity-tag.js'
+
+const TAG = toEntityTag('{"language":"en"}')
+const meets = (headers: Record<string, string>, tag: string | undefined = TAG) =>
+  meetsPreconditions({ headers }, tag)
+
+it('a tag is strong, quoted, and another for another text', () => {
+  expect(TAG).toMatch(/^"[\w-]{43}"$/)
+  expect(toEntityTag('{"language":"de"}')).not.toBe(TAG)
+})
+
+it.each<[string, boolean]>([
+  [TAG, true],
+  ['*', true],
+  [`"other", ${TAG}`, true],
+  [`${TAG},"other"`, true],
+  [`W/${TAG}`, false],
+  ['"other"', false],
+  [TAG.slice(1, -1), false],
+  ['', false],
+  ['"a*"', false],
+])('If-Match: %s is met: %j', (value, expected) => {
+  expect(meets({ 'if-match': value })).toBe(expected)
+  expect(meetsPreconditions({ headers: { 'if-match': value } }, undefined)).toBe(false)
+})
+
+it.each<[string, boolean]>([
+  [TAG, false],
+  [`W/${TAG}`, false],
+  ['*', false],
+  ['"other"', true],
+])('If-None-Match: %s is met: %j', (value, expected) => {
+  expect(meets({ 'if-none-match': value })).toBe(expected)
+  expect(meetsPreconditions({ headers: { 'if-none-match': value } }, undefined)).toBe(true)
+})
+
+it('without a condition it is met', () => {
+  expect(meets({})).toBe(true)
+})

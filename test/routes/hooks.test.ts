@@ -1,0 +1,198 @@
+import { once } from 'node:events'
+import { ObjectId } from 'mongodb'
+import type { Document } from 'mongodb'
+import { CustomUserDataError } from 'express-custom-user-data'
+import type { CustomUserDataOptions, Hooks } from 'express-custom-user-data'
+import request from 'supertest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import {
+  createSessionApp,
+  exchange,
+  getMe,
+  logIn,
+  logOut,
+  recordEvents,
+  refresh,
+} from '../support/session-app.js'
+import { createTestUserData } from '../support/user-data.js'
+
+let database: TestDatabase
+let user: string
+beforeAll(async () => {
+  database = await openDatabase()
+})
+afterAll(() => database.close())
+beforeEach(() => {
+  user = new ObjectId().toHexString()
+})
+
+type Options = Partial<CustomUserDataOptions<Document>>
+
+function start(hooks: Hooks, options: Options = {}) {
+  const userData = createTestUserData(database, { hooks, ...options })
+  return { app: createSessionApp(userData), userData, events: recordEvents(userData) }
+}
+
+const tryLogIn = (app: Parameters<typeof request>[0]) => request(app).post('/login').send({ user })
+const documents = () => database.db.collection('custom_user_data').find({ userId: user }).toArray()
+const sessionsOf = () => database.db.collection('sessions').countDocuments({ userId: user })
+const afterAllHooks = () => new Promise(resolve => setImmediate(() => setImmediate(resolve)))
+
+describe('createCustomData', () => {
+  it('makes a document before the first token, which is in its answer and its copy', async () => {
+    const { app } = start({ createCustomData: ({ id }) => ({ language: 'en', madeFor: id }) })
+    const login = await logIn(app, user)
+    const customData = { _id: user, userId: user, language: 'en', madeFor: user }
+    expect(login.user).toEqual({ id: user, customData })
+    expect((await getMe(app, login.access_token)).body).toMatchObject({ customData })
+    expect(await documents()).toEqual([{ ...customData, _id: new ObjectId(user) }])
+  })
+
+  it('satisfies requireDocument', async () => {
+    const { app } = start({ createCustomData: () => ({ language: 'en' }) }, { requireDocument: true })
+    expect((await tryLogIn(app)).status).toBe(200)
+  })
+
+  it('runs for issueTokens() too, without a request', async () => {
+    const calls: unknown[] = []
+    const createCustomData = (...args: unknown[]) => (calls.push(args), { n: 1 })
+    const answer = await start({ createCustomData }).userData.issueTokens(user)
+    expect(calls).toEqual([[{ id: user }, undefined]])
+    expect(answer.user.customData).toMatchObject({ n: 1 })
+  })
+
+  it('does not run for users who have a document, nor at a refresh', async () => {
+    await database.db.collection('custom_user_data').insertOne({ userId: user })
+    let calls = 0
+    const { app } = start({ createCustomData: () => calls++ })
+    const login = await logIn(app, user)
+    await database.db.collection('custom_user_data').deleteOne({ userId: user })
+    await exchange(app, login.refresh_token)
+    expect(calls).toBe(0)
+  })
+
+  it('makes one document for any number of parallel first logins, and all of them get it', async () => {
+    const apps = [0, 1].map(n => start({ createCustomData: () => ({ n }) }).app)
+    const logins = await Promise.all(Array.from({ length: 16 }, (_value, i) => tryLogIn(apps[i % 2]!)))
+    const [made, ...others] = await documents()
+    expect(others).toEqual([])
+    for (const { status, body } of logins) {
+      expect(status).toBe(200)
+      expect(body.user.customData).toMatchObject({ n: made!['n'] as number })
+    }
+  })
+
+  it.each([undefined, null])('makes none by returning %j, and the login goes on', async nothing => {
+    const { app } = start({ createCustomData: () => nothing })
+    expect((await logIn(app, user)).user).toEqual({ id: user, customData: {} })
+    expect(await documents()).toEqual([])
+  })
+
+  it.each<[string, NonNullable<Hooks['createCustomData']>, number, string]>([
+    ['false', () => false, 401, 'invalid_credentials'],
+    [
+      'one of our errors',
+      () => {
+        throw new CustomUserDataError('too_many_attempts', 'No more users today.')
+      },
+      429,
+      'too_many_attempts',
+    ],
+    ['another error', () => Promise.reject(new Error('secret')), 500, 'server_error'],
+    ['a text', () => 'nonsense', 500, 'server_error'],
+    ['the document of somebody else', () => ({ userId: 'bob' }), 500, 'server_error'],
+    ['what loads would refuse', () => ({ text: 'x'.repeat(2_000) }), 500, 'server_error'],
+    ['a never settling promise', () => new Promise(() => undefined), 503, 'temporarily_unavailable'],
+  ])('refuses the login with %s, and nothing is stored', async (_name, createCustomData, status, error) => {
+    const { app } = start({ createCustomData }, { verifyCredentialsTimeoutMs: 500, maxDocumentBytes: 1_000 })
+    const answer = await tryLogIn(app)
+    expect(answer).toMatchObject({ status, body: { error } })
+    expect(answer.text).not.toContain('secret')
+    expect(await documents()).toEqual([])
+    expect(await sessionsOf()).toBe(0)
+  })
+})
+
+describe('a hook that runs after', () => {
+  it('a refresh is told whose it was, and not of one that was refused', async () => {
+    const told: unknown[] = []
+    const { app } = start({ afterRefresh: (given, req) => told.push([given, req.path]) })
+    const login = await logIn(app, user)
+    await exchange(app, login.refresh_token)
+    expect((await refresh(app, 'nonsense')).status).toBe(400)
+    await afterAllHooks()
+    expect(told).toEqual([[{ id: user }, '/refresh']])
+  })
+
+  it('a logout is told whose session ended, once, by whichever route', async () => {
+    const told: unknown[] = []
+    const { app, userData } = start({
+      afterLogout: (given, req) => told.push([given, req.baseUrl + req.path]),
+    })
+    const login = await logIn(app, user)
+    await logOut(app, login.refresh_token)
+    await logOut(app, login.refresh_token)
+    await logOut(app, 'nonsense')
+    const second = await logIn(app, user)
+    const [third] = await Promise.all([logIn(app, user), logIn(app, user)])
+    const auth = ['authorization', `Bearer ${third.access_token}`] as const
+    const sid = second.refresh_token.split('.')[0]!
+    await request(app)
+      .delete(`/sessions/${sid}`)
+      .set(...auth)
+    await request(app)
+      .delete(`/sessions/${sid}`)
+      .set(...auth)
+    await request(app)
+      .post('/logout-all')
+      .set(...auth)
+    await userData.revoke(user)
+    await afterAllHooks()
+    const routes = ['/logout', `/sessions/${sid}`, '/logout-all']
+    expect(told).toEqual(routes.map(route => [{ id: user }, route]))
+  })
+
+  it('a deletion is told of whom and what was deleted', async () => {
+    const told: unknown[] = []
+    const { app, userData } = start({ afterDelete: (...args) => told.push(args) })
+    await logIn(app, user)
+    await userData.forUser(user).delete()
+    await userData.forUser(user).update({ n: 1 }, { upsert: true })
+    await userData.forUser(user).delete()
+    await userData.deleteSessions(user)
+    await afterAllHooks()
+    expect(told).toEqual([
+      [{ id: user }, 'customData'],
+      [{ id: user }, 'sessions'],
+    ])
+  })
+
+  it.each<[keyof Hooks, (started: ReturnType<typeof start>) => Promise<unknown>]>([
+    ['afterLogin', ({ app }) => logIn(app, user)],
+    ['afterRefresh', async ({ app }) => exchange(app, (await logIn(app, user)).refresh_token)],
+    ['afterLogout', async ({ app }) => logOut(app, (await logIn(app, user)).refresh_token)],
+    ['afterDelete', ({ userData }) => userData.deleteSessions(user)],
+  ])('%s and throws is the event hook_failed, and fails nobody', async (hook, act) => {
+    const error = new Error('the mailer is down')
+    const started = start({ [hook]: () => Promise.reject(error) })
+    const failed = once(started.userData.events, 'hook_failed')
+    await act(started)
+    expect(await failed).toEqual([{ hook, error }])
+  })
+
+  it('a login may write the user’s document', async () => {
+    await database.db.collection('custom_user_data').insertOne({ userId: user })
+    const written = new Promise(resolve => {
+      const { app } = start({
+        afterLogin: async ({ id }) => {
+          resolve(await userData.forUser(id).update({ lastLogin: new Date(0) }))
+        },
+      })
+      const userData = createTestUserData(database)
+      void logIn(app, user)
+    })
+    expect(await written).toMatchObject({ userId: user, lastLogin: new Date(0) })
+  })
+})
