@@ -37,6 +37,8 @@ export interface LoadedDocument {
   readonly documentId: unknown
   /** BSON size in bytes. */
   readonly size: number
+  /** The values of the user id field that were looked for, by which change events name new documents. */
+  readonly userIdValues: readonly unknown[]
 }
 
 /** Reads users' documents. */
@@ -50,7 +52,13 @@ const MAX_CONCURRENT_LOADS = 50
 const OBJECT_ID_HEX = /^[0-9a-f]{24}$/
 /** BadValue and IndexNotFound: the server's answer to a hint at an index that is gone, or still being built. */
 const HINT_REFUSED = [2, 27]
-const NO_DOCUMENT: LoadedDocument = { data: Object.freeze({}), exists: false, documentId: undefined, size: 0 }
+const NO_DOCUMENT = { data: Object.freeze({}), exists: false, documentId: undefined, size: 0 } as const
+
+/** What was looked for, and what there was. */
+interface Reading {
+  readonly userIdValues: readonly unknown[]
+  readonly found: FoundDocument | undefined
+}
 
 /** Creates the loader over the team's collection. */
 export function createLoader(
@@ -62,11 +70,11 @@ export function createLoader(
   const limit = createConcurrencyLimit(concurrency(config.maxConcurrentLoads, database.maxPoolSize()))
   const warnOfDuplicates = createDuplicateWarnings(config.userIdField, events)
 
-  async function read(userId: string, signal: AbortSignal): Promise<FoundDocument | undefined> {
+  async function read(userId: string, signal: AbortSignal): Promise<Reading> {
     const collection = await database.collection()
     return limit.run(signal, async () => {
-      const values = await toValues(userId, config.toFieldValues, () => database.objectIdClass(signal))
-      return findByIndex(collection, values, signal)
+      const userIdValues = await toValues(userId, config.toFieldValues, () => database.objectIdClass(signal))
+      return { userIdValues, found: await findByIndex(collection, userIdValues, signal) }
     })
   }
 
@@ -89,10 +97,10 @@ export function createLoader(
   }
 
   async function loadDocument(userId: string, signal: AbortSignal): Promise<LoadedDocument> {
-    const found = await read(userId, signal)
-    if (!found) return NO_DOCUMENT
+    const { found, userIdValues } = await read(userId, signal)
+    if (!found) return { ...NO_DOCUMENT, userIdValues }
     if (found.hasDuplicates) warnOfDuplicates(userId)
-    return toLoaded(found, config)
+    return { ...(await toLoaded(found, config)), userIdValues }
   }
 
   return {
@@ -137,7 +145,10 @@ function callToFieldValues(toFieldValues: ToFieldValues, userId: string): readon
   throw new CustomUserDataError('callback_failed', 'toFieldValues did not return an array of values.')
 }
 
-async function toLoaded(found: FoundDocument, config: LoaderConfig): Promise<LoadedDocument> {
+async function toLoaded(
+  found: FoundDocument,
+  config: LoaderConfig,
+): Promise<Omit<LoadedDocument, 'userIdValues'>> {
   const { document, documentId, size } = found
   if (!document) {
     const message = `The custom data of the user exceeds ${config.maxDocumentBytes} bytes.`

@@ -17,7 +17,7 @@ export interface SnapshotBinding {
 }
 
 /** A user's document as loaded for one token. */
-export interface Snapshot extends LoadedDocument {
+export interface Snapshot extends Omit<LoadedDocument, 'userIdValues'> {
   readonly generation: UserGeneration
   /** When its load began, in monotonic milliseconds. */
   readonly loadedAt: number

@@ -5,8 +5,8 @@ import type { AccessTokenClaims } from '../types.js'
 export interface Revocations {
   /** Refuses the tokens of a session from now on. */
   revokeSession: (sid: string) => void
-  /** Refuses what other issuers' tokens say of a user, if they were issued before now. */
-  revokeUser: (userId: string) => void
+  /** Refuses what other issuers' tokens say of a user, if they were issued before; `at` is now unless it is given. */
+  revokeUser: (userId: string, at?: number) => void
   /** Whether a verified token is refused. Cheap while nothing is revoked: each request asks. */
   isRevoked: (userId: string, claims: AccessTokenClaims) => boolean
   /** Whether a session was ended by this process. */
@@ -28,8 +28,8 @@ export function createRevocations(
     revokeSession(sid) {
       sessions.set(sid, clock.now())
     },
-    revokeUser(userId) {
-      users.set(userId, clock.now())
+    revokeUser(userId, at = clock.now()) {
+      users.set(userId, Math.max(at, users.get(userId) ?? 0))
     },
     isRevoked(userId, claims) {
       if (claims.iss === ownIssuer) return claims.sid !== undefined && sessions.get(claims.sid) !== undefined

@@ -1,0 +1,199 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { ChangeStream, ChangeStreamOptions, Collection, Document } from 'mongodb'
+import { withDeadline } from '../deadline.js'
+import { hasCode } from './indexes.js'
+import { PLAIN_BSON } from './team-database.js'
+
+/** What every change event has. `invalidate` is the last one of a stream: its collection was dropped or renamed. */
+export interface ChangeEvent {
+  readonly operationType: string
+}
+
+/** What a stream is about, and what is to be done with it. */
+export interface ChangeSource<Change extends ChangeEvent> {
+  readonly collection: () => Promise<Collection>
+  readonly pipeline: readonly Document[]
+  readonly handle: (change: Change) => void
+  /** Called where changes may have been missed, once the stream is open; and while it is broken, now and then. */
+  readonly resync: () => void | Promise<void>
+  readonly report: (state: ChangeStreamState, error?: Error) => void
+}
+
+/**
+ * `open`: from now on; what came before is not known. `broken`: it is being opened again. `resumed`: nothing was missed.
+ * `unavailable`: this server, or this database user, has no change streams, and it is not asked again.
+ */
+export type ChangeStreamState = 'open' | 'broken' | 'resumed' | 'unavailable'
+
+/** A change stream that is kept open. */
+export interface ChangeFeed {
+  /** Opens it in the background, once. */
+  start: () => void
+  /** Resolves when the first attempt to open it has succeeded or failed. Never rejects. */
+  settled: () => Promise<void>
+  close: () => void
+}
+
+/** How soon a stream has to answer: far longer than the server waits for a change. */
+const ANSWER_LIMIT_MS = 15_000
+/** How long the server waits for a change before it answers that there is none: the stream's heartbeat. */
+const MAX_AWAIT_MS = 1_000
+const FIRST_RETRY_MS = 100
+const MAX_RETRY_MS = 5_000
+
+/**
+ * Servers without change streams: standalone (40573), too old or something else that speaks the protocol (59, 115, 303,
+ * 40324, AtlasError 8000); and database users who may not open one (13).
+ */
+const UNAVAILABLE = [13, 59, 115, 303, 8000, 40324, 40573]
+/**
+ * After these the resume token is still good: the change stream specification's list, and what ends a cursor from
+ * outside (Interrupted 11601, CursorKilled 237, MaxTimeMSExpired 50).
+ */
+const RESUMABLE = [
+  6, 7, 43, 50, 63, 89, 91, 133, 150, 189, 234, 237, 262, 9001, 10107, 11600, 11601, 11602, 13388, 13435,
+  13436,
+]
+
+/** The stream has ended for good: what comes after can only be followed from now on. */
+class StreamEndedError extends Error {
+  override readonly name = 'StreamEndedError'
+}
+
+/**
+ * Keeps one stream open. The driver resumes by itself after most errors; after all others the stream is opened again with
+ * the last resume token, or, where the server refuses that, from now on and with a `resync`.
+ *
+ * @param timeoutMs while the stream gives no answer, a `resync` is called at least so often
+ */
+export function createChangeFeed<Change extends ChangeEvent>(
+  source: ChangeSource<Change>,
+  timeoutMs: number,
+): ChangeFeed {
+  const closing = new AbortController()
+  let watchdog: NodeJS.Timeout | undefined
+  let resumeToken: unknown
+  let failures = 0
+  let running: Promise<void> | undefined
+  let settle: () => void
+  const settled = new Promise<void>(resolve => (settle = resolve))
+
+  async function run(): Promise<void> {
+    for (;;) {
+      try {
+        await follow()
+      } catch (error) {
+        // A stream that was closed fails, too.
+        closing.signal.throwIfAborted()
+        if (await isOver(toError(error))) return
+      }
+    }
+  }
+
+  async function follow(): Promise<never> {
+    const collection = await source.collection()
+    closing.signal.throwIfAborted()
+    const stream = collection.watch<Document, Change & Document>([...source.pipeline], toOptions())
+    const close = (): void => {
+      stream.close().catch(() => undefined)
+    }
+    closing.signal.addEventListener('abort', close)
+    try {
+      let change = await next(stream)
+      await opened()
+      for (;;) {
+        if (change) take(change)
+        resumeToken = stream.resumeToken
+        change = await next(stream)
+      }
+    } finally {
+      closing.signal.removeEventListener('abort', close)
+      close()
+    }
+  }
+
+  async function next(stream: ChangeStream<Document, Change & Document>): Promise<Change | null> {
+    // A dead connection would else be waited for as long as the operating system does.
+    const change = await withDeadline(ANSWER_LIMIT_MS, () => stream.tryNext())
+    watchdog?.refresh()
+    if (stream.closed) throw new StreamEndedError('The change stream was closed.')
+    return change
+  }
+
+  function take(change: Change): void {
+    if (change.operationType === 'invalidate')
+      throw new StreamEndedError('The collection was dropped or renamed.')
+    source.handle(change)
+  }
+
+  async function opened(): Promise<void> {
+    if (resumeToken === undefined) await source.resync()
+    if (resumeToken === undefined) source.report('open')
+    else if (failures > 0) source.report('resumed')
+    failures = 0
+    settle()
+  }
+
+  /** Whether there is nothing to be tried any more; otherwise returns when it is time to try again. */
+  async function isOver(error: Error): Promise<boolean> {
+    const isUnavailable = hasCode(error, ...UNAVAILABLE)
+    if (!isResumable(error)) {
+      resumeToken = undefined
+      await resyncQuietly()
+    }
+    if (isUnavailable) clearInterval(watchdog)
+    if (isUnavailable || failures === 0) source.report(isUnavailable ? 'unavailable' : 'broken', error)
+    settle()
+    if (!isUnavailable) await wait(retryMs(failures++), undefined, { ref: false, signal: closing.signal })
+    return isUnavailable
+  }
+
+  async function resyncQuietly(): Promise<void> {
+    try {
+      await source.resync()
+    } catch {
+      // It is called again, once the stream is open and while it is not.
+    }
+  }
+
+  function toOptions(): ChangeStreamOptions {
+    return {
+      ...PLAIN_BSON,
+      readPreference: 'primary',
+      fullDocument: 'updateLookup',
+      maxAwaitTimeMS: Math.min(MAX_AWAIT_MS, Math.ceil(timeoutMs / 4)),
+      ...(resumeToken !== undefined && { resumeAfter: resumeToken }),
+    }
+  }
+
+  return {
+    start() {
+      if (running || closing.signal.aborted) return
+      watchdog = setInterval(() => void resyncQuietly(), timeoutMs).unref()
+      // It rejects when it is ended by close().
+      running = run().catch(() => undefined)
+    },
+    settled: () => settled,
+    close() {
+      closing.abort()
+      clearInterval(watchdog)
+      settle()
+    },
+  }
+}
+
+/** Errors of the network have no code of the server's. */
+function isResumable(error: Error): boolean {
+  if (error instanceof StreamEndedError) return false
+  const { code, hasErrorLabel } = error as { code?: unknown; hasErrorLabel?: (label: string) => boolean }
+  if (typeof code !== 'number' || hasCode(error, ...RESUMABLE)) return true
+  return hasErrorLabel?.call(error, 'ResumableChangeStreamError') === true
+}
+
+function retryMs(failures: number): number {
+  return Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** failures)
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
