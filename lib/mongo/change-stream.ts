@@ -73,6 +73,7 @@ export function createChangeFeed<Change extends ChangeEvent>(
   const closing = new AbortController()
   let watchdog: NodeJS.Timeout | undefined
   let resumeToken: unknown
+  let state: ChangeStreamState | undefined
   let failures = 0
   let running: Promise<void> | undefined
   let settle: () => void
@@ -99,12 +100,16 @@ export function createChangeFeed<Change extends ChangeEvent>(
     }
     closing.signal.addEventListener('abort', close)
     try {
-      let change = await next(stream)
+      const first = next(stream)
+      // An empty first batch brings a token, and has the driver wait for the next batch at once.
+      await Promise.race([first, new Promise(resolve => stream.once('resumeTokenChanged', resolve))])
       await opened()
-      for (;;) {
+      resumeToken ??= stream.resumeToken
+      for (let change = await first; ; change = await next(stream)) {
+        failures = 0
+        if (resumeToken !== undefined) tell('resumed')
         if (change) take(change)
         resumeToken = stream.resumeToken
-        change = await next(stream)
       }
     } finally {
       closing.signal.removeEventListener('abort', close)
@@ -127,11 +132,17 @@ export function createChangeFeed<Change extends ChangeEvent>(
   }
 
   async function opened(): Promise<void> {
-    if (resumeToken === undefined) await source.resync()
-    if (resumeToken === undefined) source.report('open')
-    else if (failures > 0) source.report('resumed')
-    failures = 0
+    if (resumeToken === undefined) {
+      await source.resync()
+      tell('open')
+    }
     settle()
+  }
+
+  function tell(next: ChangeStreamState, error?: Error): void {
+    if (next === state || (next === 'resumed' && state === 'open')) return
+    state = next
+    source.report(next, error)
   }
 
   /** Whether there is nothing to be tried any more; otherwise returns when it is time to try again. */
@@ -142,7 +153,7 @@ export function createChangeFeed<Change extends ChangeEvent>(
       await resyncQuietly()
     }
     if (isUnavailable) clearInterval(watchdog)
-    if (isUnavailable || failures === 0) source.report(isUnavailable ? 'unavailable' : 'broken', error)
+    tell(isUnavailable ? 'unavailable' : 'broken', error)
     settle()
     if (!isUnavailable) await wait(retryMs(failures++), undefined, { ref: false, signal: closing.signal })
     return isUnavailable
