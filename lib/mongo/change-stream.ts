@@ -42,17 +42,12 @@ const FIRST_RETRY_MS = 100
 const MAX_RETRY_MS = 5_000
 
 /**
- * Servers without change streams: standalone (40573), too old or something else that speaks the protocol (59, 115, 303,
- * 40324, AtlasError 8000); and database users who may not open one (13).
- */
-const UNAVAILABLE = [13, 59, 115, 303, 8000, 40324, 40573]
-/**
- * After these the resume token is still good: the change stream specification's list, and what ends a cursor from
- * outside (Interrupted 11601, CursorKilled 237, MaxTimeMSExpired 50).
+ * After these a resume token is still good, and a stream can be opened: the change stream specification's list, what ends
+ * a cursor from outside (237, 11601), and what passes while a server starts or is busy (24, 50, 94, 134, 202, 211, 246).
  */
 const RESUMABLE = [
-  6, 7, 43, 50, 63, 89, 91, 133, 150, 189, 234, 237, 262, 9001, 10107, 11600, 11601, 11602, 13388, 13435,
-  13436,
+  6, 7, 24, 43, 50, 63, 89, 91, 94, 133, 134, 150, 189, 202, 211, 234, 237, 246, 262, 9001, 10107, 11600,
+  11601, 11602, 13388, 13435, 13436,
 ]
 
 /** The stream has ended for good: what comes after can only be followed from now on. */
@@ -147,8 +142,10 @@ export function createChangeFeed<Change extends ChangeEvent>(
 
   /** Whether there is nothing to be tried any more; otherwise returns when it is time to try again. */
   async function isOver(error: Error): Promise<boolean> {
-    const isUnavailable = hasCode(error, ...UNAVAILABLE)
-    if (!isResumable(error)) {
+    const isRefused = !isResumable(error)
+    // Refused without a token: a standalone server, one that only speaks the protocol, or a user who may not.
+    const isUnavailable = isRefused && resumeToken === undefined && !(error instanceof StreamEndedError)
+    if (isRefused) {
       resumeToken = undefined
       await resyncQuietly()
     }
