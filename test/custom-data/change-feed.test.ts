@@ -176,8 +176,10 @@ describe('a load that is under way', () => {
     ;[arrived, released] = [withResolvers(), withResolvers()]
     // Has read, and is not done yet, until it is released.
     const validate = async (value: unknown) => {
-      arrived.resolve()
-      if ((value as Profile).userId === 'alice') await released.promise
+      if ((value as Profile).userId === 'alice') {
+        arrived.resolve()
+        await released.promise
+      }
       return { value: value as Record<string, unknown> }
     }
     await start({ schema: { '~standard': { version: 1, vendor: 'test', validate } } })
@@ -222,7 +224,6 @@ describe('a load that is under way', () => {
     await documents.insertOne(ALICE)
     await delivered()
     reading.commands.clear()
-    arrived = withResolvers()
     const waiting = there.dataOf('alice')
     await arrived.promise
     await documents.deleteOne({ _id: 'marker' })
