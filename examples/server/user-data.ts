@@ -12,6 +12,7 @@ export function createUserData(db: Db, config: Config) {
     audience: 'https://api.example.com',
     accessTokenTtlSeconds: config.accessTokenTtlSeconds,
     snapshotTtlMs: config.snapshotTtlMs,
+    changeStreams: config.changeStreams,
     reuseWindowSeconds: config.reuseWindowSeconds,
     refreshTokenTransport: config.refreshTokenTransport,
     trustedIssuers: config.trustedIssuers,
