@@ -18,6 +18,7 @@ import { createTokenReader } from './authenticate/token-places.js'
 import { createTokenVerifier } from './authenticate/token-verifier.js'
 import { createPasswordCredentials } from './credentials/password-credentials.js'
 import { createUserDocument } from './custom-data/for-user.js'
+import { createChangeFeeds } from './change-feeds.js'
 import { createLoader } from './custom-data/loader.js'
 import type { Loader } from './custom-data/loader.js'
 import { createSnapshots } from './custom-data/snapshots.js'
@@ -32,7 +33,6 @@ import type { CustomUserDataOptions, TrustedIssuersOnlyOptions } from './options
 import { parseNewKeys, parseOptions } from './parse-options.js'
 import type { Config, OwnIssuer } from './parse-options.js'
 import { createReadiness } from './readiness.js'
-import type { Readiness } from './readiness.js'
 import { createHookCalls } from './routes/hooks.js'
 import { createJwksRoute } from './routes/jwks.js'
 import { createLoginFlow } from './routes/login-flow.js'
@@ -82,9 +82,8 @@ export function createCustomUserData(
   const database = openTeamDatabase(config.collection)
   const index = createUserIdIndex(config, events)
   const sessionStore = createSessionStore(config, openSessions, events, clock)
-  const readiness = createReadiness({ database, index, sessions: sessionStore, events }, config.loadTimeoutMs)
   const documents = createUserDocuments(config, database, index)
-  const loader = startedBy(createLoader(config, documents, events), readiness)
+  const loader = startedBy(createLoader(config, documents, events), () => readiness.start())
   const snapshots = createSnapshots(config, loader, clock)
   const writer = createWriter(config, { database, documents, invalidate: snapshots.invalidate })
   const hooks = createHookCalls(config, writer, events)
@@ -97,7 +96,16 @@ export function createCustomUserData(
   const issuers = createIssuers([...ours, ...trusted])
   const tokens = createTokenReader(config.tokenPlaces)
   const verifyToken = createTokenVerifier(config.maxTokenLength, issuers, clock)
-  const revocations = createRevocations(toRevocationTtls(config), config.own?.issuer, clock)
+  const revocationTtls = toRevocationTtls(config)
+  const revocations = createRevocations(revocationTtls, config.own?.issuer, clock)
+  const changeFeeds = createChangeFeeds(
+    { ...config, accessTokenMs: revocationTtls.sessionMs },
+    { database, openSessions, sessionStore, snapshots, revocations, events, clock },
+  )
+  const readiness = createReadiness(
+    { database, index, sessions: sessionStore, changeFeeds, events },
+    config.loadTimeoutMs,
+  )
   const sessionChecks = createSessionChecks(
     config.sessionCheckIntervalMs,
     config.own?.issuer,
@@ -193,6 +201,7 @@ export function createCustomUserData(
     jwks: () => createJwksRoute(needOwn(ownKeys, 'jwks()').toJwkSet),
     ready: readiness.ready,
     close() {
+      changeFeeds.close()
       snapshots.close()
       for (const { keys } of trusted) keys.close()
     },
@@ -253,10 +262,10 @@ function needOwn<T>(part: T | undefined, what: string): T {
 }
 
 /** The first load starts what `ready()` does, so that forgetting to call it costs nothing. */
-function startedBy(loader: Loader, readiness: Readiness): Loader {
+function startedBy(loader: Loader, start: () => void): Loader {
   return {
     load(userId) {
-      readiness.start()
+      start()
       return loader.load(userId)
     },
   }

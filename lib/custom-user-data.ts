@@ -76,9 +76,9 @@ export interface CustomUserData<CustomData> {
   replaceKeys(keys: readonly KeyOptions[]): void
   /** Route: the public keys as a JWK Set, for others to verify our tokens with. */
   jwks(): RequestHandler
-  /** Makes the indexes once, then pings. Rejects while the instance cannot serve. */
+  /** Makes the indexes and opens the change streams once, then pings. Rejects while the instance cannot serve. */
   ready(): Promise<void>
-  /** Empties the cache and refuses new loads. The MongoDB client is the app's to close. */
+  /** Empties the cache, closes the change streams and refuses new loads. The MongoDB client is the app's to close. */
   close(): void
   /** What happens inside; see {@link CustomUserDataEvents}. */
   readonly events: EventEmitter<CustomUserDataEvents>

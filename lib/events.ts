@@ -7,6 +7,7 @@ export interface WarningEvent {
     | 'user_id_index_missing'
     | 'session_index_missing'
     | 'login_attempt_index_missing'
+    | 'change_stream_unavailable'
     | 'user_id_index_conflict'
     | 'password_hash_unreadable'
     | 'password_hash_not_upgraded'
@@ -46,6 +47,17 @@ export interface ThrottledEvent {
   readonly retryAfterSeconds: number
 }
 
+/** What has become of the change stream on a collection. */
+export interface ChangeStreamEvent {
+  readonly of: 'custom_data' | 'sessions'
+  /**
+   * `open`: from now on, and everything cached before was dropped. `broken`: it is being opened again. `resumed`: it was,
+   * and nothing was missed. `unavailable`: the server or the database user has no change streams.
+   */
+  readonly state: 'open' | 'broken' | 'resumed' | 'unavailable'
+  readonly error?: Error
+}
+
 /** A hook of the team's that failed after the answer. */
 export interface HookFailedEvent {
   readonly hook: string
@@ -71,6 +83,7 @@ export interface CustomUserDataEvents {
   reuse_detected: [SessionEvent]
   revoked: [RevokedEvent]
   hook_failed: [HookFailedEvent]
+  change_stream: [ChangeStreamEvent]
 }
 
 /** Emits without ever failing the request that it is emitted for. */

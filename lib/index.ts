@@ -4,6 +4,7 @@ export type { CustomUserDataOptions, TrustedIssuersOnlyOptions } from './options
 export { CustomUserDataError, OptionError } from './errors.js'
 export type { ErrorCode } from './errors.js'
 export type {
+  ChangeStreamEvent,
   CustomUserDataEvents,
   HookFailedEvent,
   KeySetFailedEvent,

@@ -41,6 +41,12 @@ interface CommonOptions<Document extends object> {
   /** Most memory for copies, estimated. Default 67,108,864: 64 MiB. */
   readonly maxSnapshotBytes?: number | undefined
 
+  /** Whether changes that other processes make are followed, by change streams on custom data and sessions: `auto` where
+   *  the server can, or `off`. Takes two connections. Default `auto`. */
+  readonly changeStreams?: 'auto' | 'off' | undefined
+  /** How long copies from before go on to serve while a change stream is broken. Default 60,000. */
+  readonly changeStreamTimeoutMs?: number | undefined
+
   /** External issuers whose tokens are accepted too, each with its keys, its audience and its users apart. */
   readonly trustedIssuers?: readonly TrustedIssuer[] | undefined
   /** Where else than in the Authorization header a token may be. Default: nowhere. */

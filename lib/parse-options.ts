@@ -130,6 +130,9 @@ const schema = z.strictObject({
   maxSnapshots: whole(1, 16_000_000).default(10_000),
   maxSnapshotBytes: whole(1, Number.MAX_SAFE_INTEGER).default(64 * 1024 * 1024),
 
+  changeStreams: z.enum(['auto', 'off'], 'write "auto" or "off"').default('auto'),
+  changeStreamTimeoutMs: whole(1_000, DAY_SECONDS * 1000).default(60_000),
+
   trustedIssuers: z
     .array(trustedIssuer, 'write a list of { issuer, audience, algorithms, jwksUri }')
     .default([]),

@@ -2,6 +2,7 @@ import { withDeadline } from './deadline.js'
 import type { Events } from './events.js'
 import type { UserIdIndex } from './custom-data/user-id-index.js'
 import type { TeamDatabase } from './mongo/team-database.js'
+import type { ChangeFeed } from './mongo/change-stream.js'
 import { PLAIN_BSON } from './mongo/team-database.js'
 import type { SessionStore } from './sessions/session-store.js'
 
@@ -10,20 +11,21 @@ export interface ReadinessParts {
   readonly database: TeamDatabase
   readonly index: UserIdIndex
   readonly sessions: SessionStore
+  readonly changeFeeds: ChangeFeed
   readonly events: Events
 }
 
 /** Whether an instance can serve. */
 export interface Readiness {
-  /** Makes the indexes once, then only pings. Rejects where MongoDB is away or an index cannot be had. */
+  /** Makes the indexes and opens the change streams once, then only pings. Rejects where MongoDB is away or an index cannot be had. */
   ready: () => Promise<void>
-  /** Makes the indexes in the background, once, for apps that never ask. */
+  /** The same in the background, once, for apps that never ask. */
   start: () => void
 }
 
 /** Creates the readiness of one instance. `timeoutMs` bounds a ping; building an index takes what it takes. */
 export function createReadiness(
-  { database, index, sessions, events }: ReadinessParts,
+  { database, index, sessions, changeFeeds, events }: ReadinessParts,
   timeoutMs: number,
 ): Readiness {
   let indexes: Promise<void> | undefined
@@ -56,13 +58,16 @@ export function createReadiness(
   let started = false
   return {
     async ready() {
+      changeFeeds.start()
       const makesThemNow = indexes === undefined
       await ensureIndexes()
       if (!makesThemNow) await ping()
+      await changeFeeds.settled()
     },
     start() {
       if (started) return
       started = true
+      changeFeeds.start()
       ensureIndexes().catch((error: unknown) => {
         started = false
         if (isConflict(error)) events.warn({ code: 'user_id_index_conflict', message: error.message })

@@ -37,6 +37,8 @@ const WRONG: { option: string; value: unknown; says: string }[] = [
   { option: 'snapshotTtlMs', value: 1.5, says: 'write a whole number from 1 to 86400000' },
   { option: 'maxSnapshots', value: 0, says: 'write a whole number from 1 to 16000000' },
   { option: 'maxSnapshotBytes', value: -1, says: 'write a whole number from 1 to' },
+  { option: 'changeStreams', value: true, says: 'write "auto" or "off"' },
+  { option: 'changeStreamTimeoutMs', value: 999, says: 'write a whole number from 1000 to 86400000' },
   { option: 'clientId', value: '', says: 'write a text that is not empty' },
   { option: 'accessTokenTtlSeconds', value: 86_401, says: 'write a whole number from 1 to 86400' },
   { option: 'clockToleranceSeconds', value: 301, says: 'write a whole number from 0 to 300' },

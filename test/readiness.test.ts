@@ -47,7 +47,7 @@ describe('ready()', () => {
     const { userData } = createInstance()
     await userData.ready()
     expect(await indexNames(collection)).toEqual(['_id_', 'express_custom_user_data'])
-    expect(await indexNames(sessionCollection)).toEqual(['_id_', 'session_expiry', 'session_user'])
+    expect(await indexNames(sessionCollection)).toEqual(['_id_', 'session_expiry', 'session_revoked', 'session_user'])
     database.commands.clear()
     await userData.ready()
     await userData.ready()
@@ -58,7 +58,7 @@ describe('ready()', () => {
     const { userData } = createInstance()
     database.commands.clear()
     await Promise.all(Array.from({ length: 10 }, () => userData.ready()))
-    expect(database.commands.named('createIndexes')).toHaveLength(3)
+    expect(database.commands.named('createIndexes')).toHaveLength(4)
   })
 
   it('makes none where a suitable one is there', async () => {
@@ -101,7 +101,7 @@ describe('ready()', () => {
     await loadCustomData(userData, 'alice')
     await vi.waitFor(async () => {
       expect(await indexNames(collection)).toEqual(['_id_', 'express_custom_user_data'])
-      expect(await indexNames(sessionCollection)).toEqual(['_id_', 'session_expiry', 'session_user'])
+      expect(await indexNames(sessionCollection)).toEqual(['_id_', 'session_expiry', 'session_revoked', 'session_user'])
     })
   })
 
@@ -167,6 +167,7 @@ describe('ready() for a database user who may not create indexes', () => {
     await userData.ready()
     expect(warnings.map(({ code }) => code)).toEqual([
       'user_id_index_missing',
+      'session_index_missing',
       'session_index_missing',
       'session_index_missing',
     ])

@@ -16,6 +16,7 @@ export interface Config {
   readonly hasRandomSecret: boolean
   readonly accessTokenTtlSeconds: number
   readonly snapshotTtlMs: number
+  readonly changeStreams: 'auto' | 'off'
   /** How long an exchanged refresh token still gets its successor; `undefined`: until that one is used. */
   readonly reuseWindowSeconds: number | undefined
   readonly refreshTokenTransport: 'body' | 'cookie'
@@ -39,6 +40,7 @@ const schema = z
     TRUSTED_ISSUERS: json(NO_TRUSTED_ISSUERS).pipe(z.array(z.unknown(), NO_TRUSTED_ISSUERS)).default([]),
     ACCESS_TOKEN_TTL_SECONDS: whole(1, DAY_SECONDS).default(30 * 60),
     SNAPSHOT_TTL_MS: whole(1, DAY_SECONDS * 1000).default(30 * 60 * 1000),
+    CHANGE_STREAM: z.enum(['on', 'off'], 'write on or off').default('on'),
     REFRESH_GRACE_SECONDS: whole(0, 60).optional(),
     REFRESH_TOKEN_TRANSPORT: z.enum(['body', 'cookie'], 'write body or cookie').default('body'),
   })
@@ -60,6 +62,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     hasRandomSecret: keyPair === undefined && givenSecret === undefined,
     accessTokenTtlSeconds: variables.ACCESS_TOKEN_TTL_SECONDS,
     snapshotTtlMs: variables.SNAPSHOT_TTL_MS,
+    changeStreams: variables.CHANGE_STREAM === 'on' ? 'auto' : 'off',
     reuseWindowSeconds: variables.REFRESH_GRACE_SECONDS,
     refreshTokenTransport: variables.REFRESH_TOKEN_TRANSPORT,
     trustedIssuers: variables.TRUSTED_ISSUERS as TrustedIssuer[],

@@ -13,6 +13,7 @@ export function createUserData(db: Db, config: Config): UserData {
     audience: 'https://api.example.com',
     accessTokenTtlSeconds: config.accessTokenTtlSeconds,
     snapshotTtlMs: config.snapshotTtlMs,
+    changeStreams: config.changeStreams,
     reuseWindowSeconds: config.reuseWindowSeconds,
     refreshTokenTransport: config.refreshTokenTransport,
     trustedIssuers: config.trustedIssuers,

@@ -34,24 +34,30 @@ export interface LoadedDocument {
   readonly size: number
 }
 
+/** What one load came to. */
+export interface Load extends LoadedDocument {
+  /** The values of the user id field that were looked for, by which change events name new documents. */
+  readonly userIdValues: readonly unknown[]
+}
+
 /** Reads users' documents. */
 export interface Loader {
   /** Rejects with a `CustomUserDataError`; emits `load_failed` then. */
-  load(userId: string): Promise<LoadedDocument>
+  load(userId: string): Promise<Load>
 }
 
-const NO_DOCUMENT: LoadedDocument = { data: Object.freeze({}), exists: false, documentId: undefined, size: 0 }
+const NO_DOCUMENT = { data: Object.freeze({}), exists: false, documentId: undefined, size: 0 } as const
 
 /** Creates the loader over the users' documents. */
 export function createLoader(config: LoaderConfig, documents: UserDocuments, events: Events): Loader {
   const { projection, maxDocumentBytes } = config
   const warnOfDuplicates = createDuplicateWarnings(config.userIdField, events)
 
-  async function loadDocument(userId: string, signal: AbortSignal): Promise<LoadedDocument> {
-    const found = await documents.find(userId, { projection, maxDocumentBytes }, signal)
-    if (!found) return NO_DOCUMENT
+  async function loadDocument(userId: string, signal: AbortSignal): Promise<Load> {
+    const { found, userIdValues } = await documents.read(userId, { projection, maxDocumentBytes }, signal)
+    if (!found) return { ...NO_DOCUMENT, userIdValues }
     if (found.hasDuplicates) warnOfDuplicates(userId)
-    return toLoaded(found, config)
+    return { ...(await toLoaded(found, config)), userIdValues }
   }
 
   return {

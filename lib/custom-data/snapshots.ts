@@ -1,8 +1,10 @@
 import type { Clock } from '../clock.js'
 import { CustomUserDataError } from '../errors.js'
+import { toBsonKey } from './bson-key.js'
+import { createDependents } from './dependents.js'
 import { isFresh } from './freshness.js'
 import type { Freshness } from './freshness.js'
-import type { Loader } from './loader.js'
+import type { LoadedDocument, Loader } from './loader.js'
 import { createSnapshotCache } from './snapshot-cache.js'
 import type { BoundSnapshot, Snapshot, SnapshotBinding, SnapshotCacheConfig } from './snapshot-cache.js'
 import { createUserGenerations } from './user-generations.js'
@@ -31,6 +33,10 @@ export interface Snapshots {
   keep: (binding: SnapshotBinding, snapshot: Snapshot) => void
   /** Voids all copies and all loads of a user that began before. */
   invalidate: (userId: string) => void
+  /** Voids whatever may depend on a document that has changed, and on the user id that it holds now. */
+  changed: (documentId: unknown, userIdValue: unknown) => void
+  /** Voids everything, loads under way included. */
+  invalidateAll: () => void
   /** Empties the cache; whatever is asked from now on is refused with 503. */
   close: () => void
 }
@@ -42,7 +48,8 @@ interface SharedLoad {
 
 /** Creates the snapshots of one instance. */
 export function createSnapshots(config: SnapshotsConfig, loader: Loader, clock: Clock): Snapshots {
-  const generations = createUserGenerations()
+  const dependents = createDependents()
+  const generations = createUserGenerations(dependents.forget)
   const cache = createSnapshotCache(config, generations, clock)
   const loads = new Map<string, SharedLoad>()
   let loadsBegun = 0
@@ -56,10 +63,25 @@ export function createSnapshots(config: SnapshotsConfig, loader: Loader, clock: 
     const loadedAt = clock.monotonic()
     const loadNumber = ++loadsBegun
     try {
-      const document = await loader.load(generation.userId)
-      return await use({ ...document, generation, loadedAt, loadNumber })
+      return await use({ ...(await read(generation)), generation, loadedAt, loadNumber })
     } finally {
       generations.release(generation)
+    }
+  }
+
+  /** Reads, and voids the generation where what was read has changed meanwhile. */
+  async function read(generation: UserGeneration): Promise<LoadedDocument> {
+    const mark = dependents.begin()
+    try {
+      const { userIdValues, ...document } = await loader.load(generation.userId)
+      const keys = userIdValues.map(toUserKey)
+      if (document.exists) keys.push(toDocumentKey(document.documentId))
+      const isOvertaken = dependents.isOvertaken(mark, generation, keys)
+      // Where it has ended already, the current one is another.
+      if (isOvertaken && generation.current) generations.invalidate(generation.userId)
+      return document
+    } finally {
+      dependents.end()
     }
   }
 
@@ -115,11 +137,27 @@ export function createSnapshots(config: SnapshotsConfig, loader: Loader, clock: 
     invalidate(userId) {
       generations.invalidate(userId)
     },
+    changed(documentId, userIdValue) {
+      const userIds = dependents.changed([toDocumentKey(documentId), toUserKey(userIdValue)])
+      for (const userId of userIds) generations.invalidate(userId)
+    },
+    invalidateAll() {
+      generations.invalidateAll()
+      cache.clear()
+    },
     close() {
       closed = true
       cache.clear()
     },
   }
+}
+
+function toDocumentKey(documentId: unknown): string {
+  return `document ${toBsonKey(documentId)}`
+}
+
+function toUserKey(userIdValue: unknown): string {
+  return `user ${toBsonKey(userIdValue)}`
 }
 
 function assertOpen(closed: boolean): void {

@@ -22,11 +22,19 @@ export interface UserDocumentsConfig {
 /** What is read of a document. */
 export type DocumentRead = Pick<DocumentQuery, 'projection' | 'maxDocumentBytes'>
 
+/** What was looked for, and what there was. */
+export interface Reading {
+  readonly userIdValues: readonly unknown[]
+  readonly found: FoundDocument | undefined
+}
+
 /** Finds the one document that is a user's. */
 export interface UserDocuments {
   /** The forms that the id may have in the user id field, the preferred one first. */
   values: (userId: string, signal: AbortSignal) => Promise<readonly unknown[]>
   find: (userId: string, read: DocumentRead, signal: AbortSignal) => Promise<FoundDocument | undefined>
+  /** The same, with the values that were looked for. */
+  read: (userId: string, read: DocumentRead, signal: AbortSignal) => Promise<Reading>
 }
 
 /** The most loads in flight where the pool would allow more. */
@@ -63,14 +71,19 @@ export function createUserDocuments(
     })
   }
 
+  async function read(userId: string, what: DocumentRead, signal: AbortSignal): Promise<Reading> {
+    const collection = await database.collection()
+    return limit.run(signal, async () => {
+      const userIdValues = await valuesOf(userId, signal)
+      const query = { ...what, userIdField, values: userIdValues }
+      return { userIdValues, found: await findByIndex(collection, query, signal) }
+    })
+  }
+
   return {
     values: valuesOf,
-    async find(userId, read, signal) {
-      const collection = await database.collection()
-      return limit.run(signal, async () =>
-        findByIndex(collection, { ...read, userIdField, values: await valuesOf(userId, signal) }, signal),
-      )
-    },
+    read,
+    find: async (userId, what, signal) => (await read(userId, what, signal)).found,
   }
 }
 

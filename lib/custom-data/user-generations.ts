@@ -19,11 +19,24 @@ export interface UserGenerations {
   release(generation: UserGeneration): void
   /** Ends the user's generation. A user of whom nothing is held costs nothing. */
   invalidate(userId: string): void
+  /** Ends all generations. */
+  invalidateAll(): void
 }
 
-/** Creates an empty book of generations. */
-export function createUserGenerations(): UserGenerations {
+/** Creates an empty book of generations. `onEnd` is told of each that ends, or that nobody holds any more. */
+export function createUserGenerations(onEnd?: (generation: UserGeneration) => void): UserGenerations {
   const generations = new Map<string, UserGeneration>()
+
+  function forget(generation: UserGeneration): void {
+    generations.delete(generation.userId)
+    onEnd?.(generation)
+  }
+
+  function end(generation: UserGeneration): void {
+    generation.current = false
+    forget(generation)
+  }
+
   return {
     hold(userId) {
       let generation = generations.get(userId)
@@ -36,13 +49,14 @@ export function createUserGenerations(): UserGenerations {
     },
     release(generation) {
       generation.holders--
-      if (generation.holders === 0 && generation.current) generations.delete(generation.userId)
+      if (generation.holders === 0 && generation.current) forget(generation)
     },
     invalidate(userId) {
       const generation = generations.get(userId)
-      if (!generation) return
-      generation.current = false
-      generations.delete(userId)
+      if (generation) end(generation)
+    },
+    invalidateAll() {
+      for (const generation of generations.values()) end(generation)
     },
   }
 }

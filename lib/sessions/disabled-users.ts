@@ -50,7 +50,14 @@ export function createDisabledUsers(
   }
 }
 
+const KEY_PREFIX = 'disabled:'
+
 /** No session's id has a colon. */
 function keyOf(userId: string): string {
-  return `disabled:${userId}`
+  return `${KEY_PREFIX}${userId}`
+}
+
+/** Whom the `_id` of a document names as disabled; `undefined` where it is a session's. */
+export function userIdOf(key: string): string | undefined {
+  return key.startsWith(KEY_PREFIX) ? key.slice(KEY_PREFIX.length) : undefined
 }

@@ -7,8 +7,8 @@ export interface Revocations {
   revokeSession: (sid: string) => void
   /** The same for one whose refresh token came twice: an answer on its way still goes out, its tokens are refused. */
   revokeStolenSession: (sid: string) => void
-  /** Refuses what other issuers' tokens say of a user, if they were issued before now. */
-  revokeUser: (userId: string) => void
+  /** Refuses what other issuers' tokens say of a user, if they were issued before; `at` is now unless it is given. */
+  revokeUser: (userId: string, at?: number) => void
   /** Whether a verified token is refused. Cheap while nothing is revoked: each request asks. */
   isRevoked: (userId: string, claims: AccessTokenClaims) => boolean
   /** Whether a session was ended by this process, on somebody's wish. */
@@ -31,7 +31,9 @@ export function createRevocations(
     revokeStolenSession(sid) {
       if (sessions.get(sid) === undefined) sessions.set(sid, 'stolen')
     },
-    revokeUser: userId => users.set(userId, clock.now()),
+    revokeUser(userId, at = clock.now()) {
+      users.set(userId, Math.max(at, users.get(userId) ?? 0))
+    },
     isRevoked(userId, claims) {
       if (claims.iss === ownIssuer) return claims.sid !== undefined && sessions.get(claims.sid) !== undefined
       const revokedAt = users.get(userId)

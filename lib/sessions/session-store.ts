@@ -59,6 +59,8 @@ export interface SessionStore {
   revoke: (sid: string, userId?: string) => Promise<string | undefined>
   /** Ends all sessions of a user; the ids of those and of all that had ended before. */
   revokeAll: (userId: string) => Promise<string[]>
+  /** The ids of sessions that were revoked at that time or later. */
+  listRevoked: (since: Date) => Promise<string[]>
   /** Ends and removes all sessions of a user; their ids. */
   deleteAll: (userId: string) => Promise<string[]>
   ensureIndexes: () => Promise<void>
@@ -68,6 +70,15 @@ const INDEXES = [
   // Only cleans up: whether a session is over is decided by each query.
   { field: 'expiresAt', options: { name: 'session_expiry', expireAfterSeconds: 0 } },
   { field: 'userId', options: { name: 'session_user', collation: { locale: 'simple' } } },
+  // Of revoked sessions alone: few, and only read when changes may have been missed.
+  {
+    field: 'revokedAt',
+    options: {
+      name: 'session_revoked',
+      collation: { locale: 'simple' },
+      partialFilterExpression: { revokedAt: { $type: 'date' } },
+    },
+  },
 ] as const
 
 /** Creates the store over a collection. */
@@ -148,6 +159,13 @@ export function createSessionStore(
         return found?.userId
       }),
     revokeAll: userId => run(revokeAll(userId)),
+    listRevoked: since =>
+      run(async (sessions, { read }) => {
+        // The type is named for the partial index's sake.
+        const revoked = { revokedAt: { $type: 'date', $gte: since } } as const
+        const found = await sessions.find(revoked, { ...read, projection: { _id: 1 } }).toArray()
+        return found.map(({ _id }) => _id)
+      }),
     deleteAll: userId =>
       run(async (sessions, options) => {
         const ids = await revokeAll(userId)(sessions, options)

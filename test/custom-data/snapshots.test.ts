@@ -352,7 +352,7 @@ describe('an invalidation', () => {
 
 describe('what is held of users', () => {
   it('is let go of after loads that fail, that succeed and that are overtaken', async () => {
-    const found = { data: {}, exists: true, documentId: 1, size: 100 }
+    const found = { data: {}, exists: true, documentId: 1, size: 100, userIdValues: ['x'] }
     const bounds = { snapshotTtlMs: HOUR, maxSnapshots: 10, maxSnapshotBytes: 1_000_000, loadTimeoutMs: 1 }
     const load = (userId: string) =>
       userId.startsWith('failing') ? Promise.reject(new Error('no')) : Promise.resolve(found)

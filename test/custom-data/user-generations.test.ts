@@ -52,6 +52,16 @@ describe('the generations of users', () => {
     expect([before.current, after.current, bob.current]).toEqual([false, true, true])
   })
 
+  it('end all at once', () => {
+    const ended: string[] = []
+    const generations = createUserGenerations(({ userId }) => ended.push(userId))
+    const held = ['alice', 'bob'].map(userId => generations.hold(userId))
+    generations.invalidateAll()
+    expect(held.map(({ current }) => current)).toEqual([false, false])
+    expect(generations.hold('alice').current).toBe(true)
+    expect(ended).toEqual(['alice', 'bob'])
+  })
+
   it('are not forgotten by a late release of one that has ended', () => {
     const generations = createUserGenerations()
     const before = generations.hold('alice')

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import request from 'supertest'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { openNamedDatabase, startExample } from '../support/run-example.js'
 import type { Environment } from '../support/run-example.js'
 import { getMe, logIn, MAIN, PASSWORD, post, startServer } from './server-requests.js'
@@ -99,7 +99,18 @@ describe('two server examples on one MongoDB', () => {
     const login = await logIn(one.url, ALICE)
     await post(other.url, 'logout', { refresh_token: login.refresh_token })
     expect((await refresh(one.url, login)).status).toBe(400)
-    // What a process cannot know by itself: that token is good until it expires.
+    expect((await getMe(other.url, login.access_token)).status).toBe(401)
+    await vi.waitFor(async () => expect((await getMe(one.url, login.access_token)).status).toBe(401), {
+      timeout: 10_000,
+    })
+  })
+
+  it('leave the other’s access tokens good until they expire where changes are not followed', async () => {
+    const { uri } = await openNamedDatabase()
+    const env = { MONGODB_URI: uri, ACCESS_TOKEN_SECRET: SECRET, CHANGE_STREAM: 'off' }
+    const [one, other] = [await startServer(env), await startServer(env)]
+    const login = await logIn(one.url, ALICE)
+    await post(other.url, 'logout', { refresh_token: login.refresh_token })
     expect((await getMe(one.url, login.access_token)).status).toBe(200)
     expect((await getMe(other.url, login.access_token)).status).toBe(401)
   })

@@ -91,6 +91,7 @@ describe('the configuration of the server example', () => {
       ACCESS_TOKEN_SECRET: 'short secret',
       ACCESS_TOKEN_TTL_SECONDS: '0',
       SNAPSHOT_TTL_MS: '1e3',
+      CHANGE_STREAM: 'auto',
       REFRESH_GRACE_SECONDS: '61',
       REFRESH_TOKEN_TRANSPORT: 'header',
     })
@@ -99,6 +100,7 @@ describe('the configuration of the server example', () => {
     expect(lines).toContain('  PORT: write a whole number from 0 to 65535')
     expect(lines).toContain('  ACCESS_TOKEN_TTL_SECONDS: write a whole number from 1 to 86400')
     expect(lines).toContain('  SNAPSHOT_TTL_MS: write a whole number from 1 to 86400000')
+    expect(lines).toContain('  CHANGE_STREAM: write on or off')
     expect(lines).toContain('  REFRESH_GRACE_SECONDS: write a whole number from 0 to 60')
     expect(lines).toContain('  REFRESH_TOKEN_TRANSPORT: write body or cookie')
     expect(example.output()).toContain('  MONGODB_URI: write the address of a MongoDB')
@@ -107,7 +109,11 @@ describe('the configuration of the server example', () => {
   })
 
   it('sets the lifetime of access tokens and the age of copies', async () => {
-    const { url, db } = await startServer({ ACCESS_TOKEN_TTL_SECONDS: '77', SNAPSHOT_TTL_MS: '1' })
+    const { url, db } = await startServer({
+      ACCESS_TOKEN_TTL_SECONDS: '77',
+      SNAPSHOT_TTL_MS: '1',
+      CHANGE_STREAM: 'off',
+    })
     const bob = await logIn(url, 'bob@example.com')
     expect(bob.expires_in).toBe(77)
     await db.collection('custom_user_data').updateOne({ role: 'admin' }, { $set: { language: 'de' } })

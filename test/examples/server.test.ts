@@ -1,6 +1,6 @@
 import type { Db } from 'mongodb'
 import request from 'supertest'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { startExample } from '../support/run-example.js'
 import { getMe, greetingFor, idOf, logIn, MAIN, PASSWORD, post, startServer } from './server-requests.js'
 
@@ -53,8 +53,18 @@ describe('the users of the server example', () => {
     expect(await greetingFor(url, bob.access_token)).toEqual({ greeting: 'Hello!' })
   })
 
-  it('keep the copy that belongs to their access token; a refresh gives a new one', async () => {
+  it('see a change of their document with the token that they have, in every server', async () => {
     const { url, db } = await startServer()
+    const bob = await logIn(url, 'bob@example.com')
+    await db.collection('custom_user_data').updateOne({ role: 'admin' }, { $set: { language: 'de' } })
+    await vi.waitFor(
+      async () => expect(await greetingFor(url, bob.access_token)).toEqual({ greeting: 'Guten Tag!' }),
+      { timeout: 10_000 },
+    )
+  })
+
+  it('keep the copy that belongs to their access token where changes are not followed; a refresh gives a new one', async () => {
+    const { url, db } = await startServer({ CHANGE_STREAM: 'off' })
     const bob = await logIn(url, 'bob@example.com')
     await db.collection('custom_user_data').updateOne({ role: 'admin' }, { $set: { language: 'de' } })
     expect(await greetingFor(url, bob.access_token)).toEqual({ greeting: 'Bonjour !' })

@@ -286,6 +286,16 @@ describe('the book of revocations', () => {
     expect(book.wasSessionEnded('one')).toBe(true)
   })
 
+  it('does not let an older revocation of a user take the place of a newer one', () => {
+    const book = createRevocations({ sessionMs: 1_000, userMs: 1_000 }, ISSUER, clock)
+    const iat = Math.floor(clock.now() / 1000) - 10
+    book.revokeUser('alice')
+    book.revokeUser('alice', clock.now() - 60_000)
+    book.revokeUser('bob', clock.now() - 60_000)
+    expect(book.isRevoked('alice', claims({ iss: 'another', iat }))).toBe(true)
+    expect(book.isRevoked('bob', claims({ iss: 'another', iat }))).toBe(false)
+  })
+
   it('knows nothing of a token without a session, nor of other users', () => {
     const book = createRevocations({ sessionMs: 1_000, userMs: 1_000 }, ISSUER, clock)
     book.revokeSession('one')

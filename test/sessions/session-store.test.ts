@@ -218,7 +218,7 @@ describe('deleteSessions()', () => {
 })
 
 describe('the indexes of the sessions', () => {
-  it('are made by ready(): one finds a user’s, one has the server clean up', async () => {
+  it('are made by ready(): one finds a user’s, one those that were revoked, one has the server clean up', async () => {
     const fresh = await openDatabase()
     await createTestUserData(fresh).ready()
     const indexes = await fresh.db.collection('sessions').indexes()
@@ -226,6 +226,11 @@ describe('the indexes of the sessions', () => {
       { name: '_id_' },
       { name: 'session_expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 },
       { name: 'session_user', key: { userId: 1 } },
+      {
+        name: 'session_revoked',
+        key: { revokedAt: 1 },
+        partialFilterExpression: { revokedAt: { $type: 'date' } },
+      },
     ])
     await fresh.close()
   })

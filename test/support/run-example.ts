@@ -37,6 +37,7 @@ const NOTHING_SET: Environment = {
   TRUSTED_ISSUERS: '',
   ACCESS_TOKEN_TTL_SECONDS: '',
   SNAPSHOT_TTL_MS: '',
+  CHANGE_STREAM: '',
   REFRESH_GRACE_SECONDS: '',
   REFRESH_TOKEN_TRANSPORT: '',
 }
@@ -138,4 +139,11 @@ export function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void
     // ESRCH: the group is empty.
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
+}
+
+/** Has the server note what is asked of it from now on; how often documents of custom data were read since. */
+export async function countLoads(db: Db): Promise<() => Promise<number>> {
+  await db.command({ profile: 2 })
+  const loads = { 'command.aggregate': 'custom_user_data', 'command.hint': { $exists: true } }
+  return () => db.collection('system.profile').countDocuments(loads)
 }

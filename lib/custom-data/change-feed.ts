@@ -1,0 +1,49 @@
+import type { Document } from 'mongodb'
+import { createChangeFeed } from '../mongo/change-stream.js'
+import type { ChangeEvent, ChangeFeed, ChangeSource } from '../mongo/change-stream.js'
+import type { TeamDatabase } from '../mongo/team-database.js'
+import type { Snapshots } from './snapshots.js'
+
+/** What the feed needs to know. */
+export interface CustomDataFeedConfig {
+  readonly userIdField: string
+  /** How long copies may be served while the stream is broken. */
+  readonly changeStreamTimeoutMs: number
+}
+
+/** A change of a document: all that is sent of it. */
+interface DocumentChange extends ChangeEvent {
+  /** Absent where the whole collection is concerned. */
+  readonly documentKey?: { readonly _id?: unknown }
+  /** Whose the document is now; absent where it is gone, or nobody's. */
+  readonly userId?: unknown
+}
+
+/**
+ * Follows the custom data. A change names the document, by which whoever had it is found, and the user id that it holds
+ * now, by which whoever has it from now on is found.
+ */
+export function createCustomDataFeed(
+  { userIdField, changeStreamTimeoutMs }: CustomDataFeedConfig,
+  database: TeamDatabase,
+  snapshots: Snapshots,
+  report: ChangeSource<DocumentChange>['report'],
+): ChangeFeed {
+  return createChangeFeed<DocumentChange>(
+    {
+      collection: () => database.collection(),
+      pipeline: toPipeline(userIdField),
+      handle({ documentKey, userId }) {
+        if (documentKey) snapshots.changed(documentKey._id, userId)
+      },
+      resync: snapshots.invalidateAll,
+      report,
+    },
+    changeStreamTimeoutMs,
+  )
+}
+
+/** Documents stay on the server: only the user's id is looked at. */
+function toPipeline(userIdField: string): Document[] {
+  return [{ $project: { operationType: 1, documentKey: 1, userId: `$fullDocument.${userIdField}` } }]
+}

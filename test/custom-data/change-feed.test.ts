@@ -1,0 +1,236 @@
+import { ObjectId } from 'mongodb'
+import type { Collection } from 'mongodb'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { startFollower } from '../support/following.js'
+import type { Follower } from '../support/following.js'
+
+interface Profile {
+  _id: number | string
+  userId?: unknown
+  n?: number
+}
+
+let writing: TestDatabase
+let reading: TestDatabase
+let documents: Collection<Profile>
+let there: Follower
+beforeAll(async () => {
+  writing = await openDatabase()
+  reading = await openDatabase()
+})
+beforeEach(async () => {
+  documents = writing.db.collection('custom_user_data')
+  await documents.deleteMany({})
+  await start()
+})
+afterEach(() => there.userData.close())
+afterAll(async () => {
+  await reading.client.close()
+  await writing.close()
+})
+
+/** The other instance: a process of its own has a client of its own. */
+async function start(options: Parameters<typeof startFollower>[1] = {}): Promise<void> {
+  there = await startFollower(reading.client.db(writing.db.databaseName), options)
+  reading.commands.clear()
+}
+
+const loads = () => reading.commands.named('aggregate').filter(({ command }) => 'hint' in command).length
+
+const ALICE = { _id: 1, userId: 'alice', n: 1 }
+
+describe('what another process does to a document reaches those who have it', () => {
+  it.each<[string, (of: Collection<Profile>) => Promise<unknown>, unknown]>([
+    ['an update', of => of.updateOne({ _id: 1 }, { $set: { n: 2 } }), { ...ALICE, n: 2 }],
+    ['an update by a pipeline', of => of.updateOne({ _id: 1 }, [{ $set: { n: 2 } }]), { ...ALICE, n: 2 }],
+    ['a replacement', of => of.replaceOne({ _id: 1 }, { userId: 'alice', n: 2 }), { ...ALICE, n: 2 }],
+    ['a replacement by nobody’s', of => of.replaceOne({ _id: 1 }, { n: 2 }), {}],
+    ['a deletion', of => of.deleteOne({ _id: 1 }), {}],
+    ['another user id', of => of.updateOne({ _id: 1 }, { $set: { userId: 'bob' } }), {}],
+    ['no user id any more', of => of.updateOne({ _id: 1 }, { $unset: { userId: 1 } }), {}],
+    ['a user id in an array', of => of.updateOne({ _id: 1 }, { $set: { userId: ['alice'] } }), {}],
+    ['a drop of the collection', of => of.drop(), {}],
+    ['a renamed collection', of => of.rename('elsewhere', { dropTarget: true }), {}],
+  ])('%s', async (_name, change, expected) => {
+    await documents.insertOne(ALICE)
+    await there.seesOf('alice', ALICE)
+    await change(documents)
+    await there.seesOf('alice', expected)
+  })
+
+  it('a deletion of the first of two, which leaves the other', async () => {
+    await documents.insertMany([ALICE, { _id: 2, userId: 'alice', n: 2 }])
+    await there.seesOf('alice', ALICE)
+    await documents.deleteOne({ _id: 1 })
+    await there.seesOf('alice', { _id: 2, userId: 'alice', n: 2 })
+  })
+})
+
+describe('what another process does to a document reaches those who have it from now on', () => {
+  it('a first document of a user who had none', async () => {
+    await there.seesOf('alice', {})
+    await documents.insertOne(ALICE)
+    await there.seesOf('alice', ALICE)
+  })
+
+  it('a duplicate that goes before the one they had', async () => {
+    const userId = new ObjectId()
+    const id = userId.toHexString()
+    await documents.insertOne({ _id: 1, userId })
+    await there.seesOf(id, { _id: 1, userId })
+    await documents.insertOne({ _id: 2, userId: id })
+    await there.seesOf(id, { _id: 2, userId: id })
+  })
+
+  it('a document that was another user’s: both see it', async () => {
+    await documents.insertOne(ALICE)
+    await there.seesOf('alice', ALICE)
+    await there.seesOf('bob', {})
+    await documents.updateOne({ _id: 1 }, { $set: { userId: 'bob' } })
+    await there.seesOf('bob', { ...ALICE, userId: 'bob' })
+    await there.seesOf('alice', {})
+  })
+
+  it('a user id as an ObjectId', async () => {
+    const userId = new ObjectId()
+    await there.seesOf(userId.toHexString(), {})
+    await documents.insertOne({ _id: 1, userId })
+    await there.seesOf(userId.toHexString(), { _id: 1, userId })
+  })
+
+  it('a user id in a field within a field', async () => {
+    there.userData.close()
+    await start({ userIdField: 'owner.id' })
+    await there.seesOf('alice', {})
+    await documents.insertOne({ _id: 1, owner: { id: 'alice' } } as object as Profile)
+    await there.seesOf('alice', { _id: 1, owner: { id: 'alice' } })
+    await documents.updateOne({ _id: 1 }, { $set: { owner: { id: 'bob' } } })
+    await there.seesOf('alice', {})
+  })
+
+  it('a user id that is the document’s own', async () => {
+    there.userData.close()
+    await start({ userIdField: '_id' })
+    await there.seesOf('alice', {})
+    await documents.insertOne({ _id: 'alice', n: 1 })
+    await there.seesOf('alice', { _id: 'alice', n: 1 })
+    await documents.deleteOne({ _id: 'alice' })
+    await there.seesOf('alice', {})
+  })
+
+  it('a user id in a form of the team’s, which only they can tell', async () => {
+    there.userData.close()
+    await start({ toFieldValues: id => [Number(id)] })
+    await there.seesOf('7', {})
+    await documents.insertOne({ _id: 1, userId: 7 })
+    await there.seesOf('7', { _id: 1, userId: 7 })
+    await documents.updateOne({ _id: 1 }, { $set: { userId: 8 } })
+    await there.seesOf('7', {})
+  })
+
+  it('in a collection that was dropped and is made again', async () => {
+    await documents.insertOne(ALICE)
+    await there.seesOf('alice', ALICE)
+    await documents.drop()
+    await there.until('custom_data', 'open', 2)
+    await there.seesOf('alice', {})
+    await documents.insertOne({ ...ALICE, n: 2 })
+    await there.seesOf('alice', { ...ALICE, n: 2 })
+  })
+})
+
+describe('a change', () => {
+  it('is no concern of other users’ copies', async () => {
+    await documents.insertMany([ALICE, { _id: 2, userId: 'bob' }])
+    await there.seesOf('alice', ALICE)
+    await there.dataOf('bob')
+    reading.commands.clear()
+    await documents.deleteOne({ _id: 1 })
+    await there.seesOf('alice', {})
+    await there.dataOf('bob')
+    expect(loads()).toBe(1)
+  })
+
+  it('is told without the document: it stays on the server', async () => {
+    const sent: unknown[] = []
+    reading.client.on('commandSucceeded', ({ commandName, reply }) => {
+      if (commandName === 'getMore')
+        sent.push(...(reply as { cursor: { nextBatch: unknown[] } }).cursor.nextBatch)
+    })
+    await documents.insertOne({ ...ALICE, secret: 'of alice' } as Profile)
+    await there.seesOf('alice', { ...ALICE, secret: 'of alice' })
+    await documents.updateOne({ _id: 1 }, { $set: { secret: 'of alice, too' } })
+    await there.seesOf('alice', { ...ALICE, secret: 'of alice, too' })
+    expect(sent.length).toBeGreaterThan(0)
+    expect(JSON.stringify(sent)).not.toContain('of alice')
+  })
+})
+
+describe('a load that is under way', () => {
+  let arrived: PromiseWithResolvers
+  let released: PromiseWithResolvers
+  beforeEach(async () => {
+    there.userData.close()
+    ;[arrived, released] = [withResolvers(), withResolvers()]
+    // Has read, and is not done yet, until it is released.
+    const validate = async (value: unknown) => {
+      if ((value as Profile).userId === 'alice') {
+        arrived.resolve()
+        await released.promise
+      }
+      return { value: value as Record<string, unknown> }
+    }
+    await start({ schema: { '~standard': { version: 1, vendor: 'test', validate } } })
+  })
+
+  interface PromiseWithResolvers {
+    readonly promise: Promise<void>
+    readonly resolve: () => void
+  }
+
+  function withResolvers(): PromiseWithResolvers {
+    let resolve!: () => void
+    return { promise: new Promise<void>(done => (resolve = done)), resolve }
+  }
+
+  /** Has the stream deliver all that was written before. */
+  async function delivered(): Promise<void> {
+    await there.dataOf('marker')
+    await documents.insertOne({ _id: 'marker', userId: 'marker' })
+    await there.seesOf('marker', { _id: 'marker', userId: 'marker' })
+  }
+
+  it.each<[string, (of: Collection<Profile>) => Promise<unknown>, unknown]>([
+    ['changed', of => of.updateOne({ _id: 1 }, { $set: { n: 2 } }), { ...ALICE, n: 2 }],
+    ['deleted', of => of.deleteOne({ _id: 1 }), {}],
+    ['given to another user', of => of.updateOne({ _id: 1 }, { $set: { userId: 'bob' } }), {}],
+    ['taken from its user', of => of.updateOne({ _id: 1 }, { $unset: { userId: 1 } }), {}],
+  ])('is repeated when what it has read is %s', async (_name, change, expected) => {
+    await documents.insertOne(ALICE)
+    await delivered()
+    const waiting = there.dataOf('alice')
+    await arrived.promise
+    await change(documents)
+    await documents.deleteOne({ _id: 'marker' })
+    await there.seesOf('marker', {})
+    released.resolve()
+    expect(await waiting).toEqual(expected)
+    expect(await there.dataOf('alice')).toEqual(expected)
+  })
+
+  it('is not repeated when other documents are', async () => {
+    await documents.insertOne(ALICE)
+    await delivered()
+    reading.commands.clear()
+    const waiting = there.dataOf('alice')
+    await arrived.promise
+    await documents.deleteOne({ _id: 'marker' })
+    await there.seesOf('marker', {})
+    released.resolve()
+    expect(await waiting).toEqual(ALICE)
+    // Alice's, and the marker's.
+    expect(loads()).toBe(2)
+  })
+})

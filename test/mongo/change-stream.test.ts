@@ -1,0 +1,327 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { Long, MongoClient } from 'mongodb'
+import type { Collection, Document } from 'mongodb'
+import { MongoMemoryServer } from 'mongodb-memory-server-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { findMongod } from '../../examples/support/find-mongod.js'
+import { startMongod } from '../../examples/support/start-mongod.js'
+import type { StartedMongod } from '../../examples/support/start-mongod.js'
+import { openDatabase } from '../support/database.js'
+import { primaryAddress } from '../support/primary-address.js'
+import type { TestDatabase } from '../support/database.js'
+import { createFollower, startFollower } from '../support/following.js'
+import type { Follower } from '../support/following.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
+
+interface Profile {
+  _id: number
+  userId: string
+  n?: number
+}
+
+const ALICE = { _id: 1, userId: 'alice', n: 1 }
+const BOB = { _id: 2, userId: 'bob' }
+/** What the reading client calls itself, so that the server fails its commands and no one else's. */
+const READER = 'reader'
+
+let mongod: StartedMongod
+let writing: TestDatabase
+let reading: TestDatabase
+let documents: Collection<Profile>
+beforeAll(async () => {
+  mongod = await startMongod({ args: ['--setParameter', 'enableTestCommands=1'] })
+  writing = await openDatabase({ uri: mongod.uri })
+  reading = await openDatabase({ uri: mongod.uri, appName: READER })
+})
+beforeEach(async () => {
+  documents = writing.db.collection('custom_user_data')
+  await documents.deleteMany({})
+  await documents.insertMany([ALICE, BOB])
+})
+afterAll(async () => {
+  await reading.client.close()
+  await writing.close()
+  await mongod.stop()
+})
+
+const otherDb = () => reading.client.db(writing.db.databaseName)
+const streamsOpened = (of: TestDatabase) =>
+  of.commands
+    .named('aggregate')
+    .filter(({ command }) => '$changeStream' in (command['pipeline'] as Document[])[0]!)
+const loads = () => reading.commands.named('aggregate').filter(({ command }) => 'hint' in command).length
+const change = (n: number) => documents.updateOne({ _id: 1 }, { $set: { n } })
+
+/** Has the server fail the reader's commands, until {@link heal}. */
+const fail = (failCommands: string[], fault: Document, mode: Document | string = 'alwaysOn') =>
+  writing.client.db('admin').command({
+    configureFailPoint: 'failCommand',
+    mode,
+    data: { failCommands, appName: READER, ...fault },
+  })
+const heal = () => writing.client.db('admin').command({ configureFailPoint: 'failCommand', mode: 'off' })
+
+/** The ids of the cursors that are open on a collection. */
+async function cursorsOn(name: string, databaseName = writing.db.databaseName): Promise<Long[]> {
+  const operations = await writing.client
+    .db('admin')
+    .aggregate([
+      { $currentOp: { allUsers: true, idleCursors: true } },
+      { $match: { ns: `${databaseName}.${name}`, 'cursor.cursorId': { $exists: true } } },
+    ])
+    .toArray()
+  return operations.map(({ cursor }) => Long.fromValue((cursor as { cursorId: Long }).cursorId))
+}
+
+describe('a stream that breaks', () => {
+  let there: Follower
+  beforeEach(async () => {
+    there = await startFollower(otherDb())
+    await there.seesOf('alice', ALICE)
+    await there.dataOf('bob')
+    reading.commands.clear()
+  })
+  afterEach(async () => {
+    await heal()
+    there.userData.close()
+  })
+
+  it('because its cursor was killed is resumed: nothing is missed, and nothing dropped', async () => {
+    const cursors = await vi.waitFor(async () => {
+      const found = await cursorsOn('custom_user_data')
+      expect(found).not.toEqual([])
+      return found
+    })
+    await writing.db.command({ killCursors: 'custom_user_data', cursors })
+    await change(2)
+    await there.seesOf('alice', { ...ALICE, n: 2 })
+    await there.dataOf('bob')
+    expect(loads()).toBe(1)
+    expect(streamsOpened(reading)).toHaveLength(1)
+  })
+
+  it.each<[string, Document]>([
+    ['its connection is cut', { closeConnection: true }],
+    ['its operation was interrupted', { errorCode: 11601 }],
+    ['its primary has stepped down', { errorCode: 189 }],
+  ])('because %s is resumed with what came meanwhile, and nothing dropped', async (_name, fault) => {
+    await fail(['getMore', 'aggregate'], fault)
+    await there.until('custom_data', 'broken')
+    await there.until('sessions', 'broken')
+    await change(2)
+    await heal()
+    await there.until('custom_data', 'resumed')
+    await there.until('sessions', 'resumed')
+    reading.commands.clear()
+    await there.seesOf('alice', { ...ALICE, n: 2 })
+    await there.dataOf('bob')
+    expect(loads()).toBe(1)
+  })
+
+  it('and has lost its history is opened from now on, with everything dropped', async () => {
+    await fail(['getMore'], { errorCode: 286 })
+    await there.until('custom_data', 'broken')
+    await heal()
+    await there.until('custom_data', 'open', 2)
+    expect(there.states).toContainEqual({
+      of: 'custom_data',
+      state: 'broken',
+      error: expect.objectContaining({ code: 286 }) as Error,
+    })
+    reading.commands.clear()
+    await there.dataOf('alice')
+    await there.dataOf('bob')
+    expect(loads()).toBe(2)
+    await change(2)
+    await there.seesOf('alice', { ...ALICE, n: 2 })
+  })
+
+  it('and whose token is refused when it is opened again is opened from now on', async () => {
+    await fail(['getMore'], { errorCode: 11601 })
+    await there.until('custom_data', 'broken')
+    const namespace = documents.namespace
+    await fail(['aggregate'], { errorCode: 260, namespace }, { times: 1 })
+    await change(2)
+    await there.until('custom_data', 'open', 2)
+    await there.seesOf('alice', { ...ALICE, n: 2 })
+  })
+
+  it('is opened again less and less often while that fails', async () => {
+    await fail(['getMore', 'aggregate'], { errorCode: 11601 })
+    await there.until('custom_data', 'broken')
+    await there.until('sessions', 'broken')
+    reading.commands.clear()
+    await wait(1_000)
+    // Of each stream at 100, 300 and 700 ms, perhaps repeated by the driver.
+    expect(streamsOpened(reading).length).toBeLessThanOrEqual(14)
+  })
+})
+
+describe('while a stream is broken', () => {
+  let there: Follower
+  afterEach(async () => {
+    await heal()
+    there.userData.close()
+  })
+
+  it.each(['cut', 'pause'] as const)(
+    'by a network that is %s, copies from before are served so long and no longer',
+    async fault => {
+      const { host, port } = await primaryAddress(writing.client)
+      const proxy = await startTcpProxy(host, port)
+      const proxied = await openDatabase({ uri: mongod.uri, proxyPort: proxy.port })
+      const options = { changeStreamTimeoutMs: 1_500, loadTimeoutMs: 300 }
+      there = createFollower(proxied.client.db(writing.db.databaseName), options)
+      await there.userData.ready()
+      await there.seesOf('alice', ALICE)
+      proxy[fault]()
+      const brokeAt = performance.now()
+      expect(await there.dataOf('alice')).toEqual(ALICE)
+      await vi.waitFor(() => expect(there.dataOf('alice')).rejects.toMatchObject({ status: 503 }), {
+        timeout: 10_000,
+        interval: 10,
+      })
+      expect(performance.now() - brokeAt).toBeLessThan(5_000)
+      await change(2)
+      await proxy.restore()
+      await there.seesOf('alice', { ...ALICE, n: 2 })
+      there.userData.close()
+      await proxied.client.close()
+      await proxy.close()
+    },
+  )
+
+  it('copies that were made meanwhile live no longer either, and sessions are looked at as often', async () => {
+    there = await startFollower(otherDb(), { changeStreamTimeoutMs: 1_000 })
+    await fail(['getMore'], { errorCode: 11601 })
+    await there.until('custom_data', 'broken')
+    await there.until('sessions', 'broken')
+    const writer = createFollower(writing.db, { changeStreams: 'off' })
+    const { access_token: token } = await writer.userData.issueTokens('alice')
+    for (const n of [2, 3]) {
+      await change(n)
+      await there.seesOf('alice', { ...ALICE, n })
+    }
+    await there.userData.verifyToken(token)
+    await writer.userData.revoke('alice')
+    await vi.waitFor(
+      () => expect(there.userData.verifyToken(token)).rejects.toMatchObject({ code: 'invalid_token' }),
+      { timeout: 10_000 },
+    )
+  })
+})
+
+describe('a server without change streams', () => {
+  let standalone: MongoMemoryServer
+  let client: MongoClient
+  beforeAll(async () => {
+    // Any version will do.
+    vi.stubEnv('MONGOMS_SYSTEM_BINARY_VERSION_CHECK', 'false')
+    standalone = await MongoMemoryServer.create({
+      binary: { systemBinary: await findMongod() },
+      instance: { storageEngine: 'wiredTiger', ip: '127.0.0.1' },
+    })
+  })
+  afterAll(async () => {
+    await client.close()
+    await standalone.stop()
+    vi.unstubAllEnvs()
+  })
+
+  it('is warned of once, and not asked again; copies live as long as their TTL', async () => {
+    const database = await openDatabase({ uri: standalone.getUri() })
+    client = database.client
+    await database.db.collection<Profile>('custom_user_data').insertOne(ALICE)
+    const alone = createFollower(database.db, { changeStreamTimeoutMs: 1_000 })
+    await alone.userData.ready()
+    expect(alone.states.map(({ of, state }) => `${of} ${state}`).sort()).toEqual([
+      'custom_data unavailable',
+      'sessions unavailable',
+    ])
+    expect(alone.warnings.map(({ code }) => code)).toEqual(['change_stream_unavailable'])
+    expect(await alone.dataOf('alice')).toEqual(ALICE)
+    await wait(1_500)
+    database.commands.clear()
+    expect(await alone.dataOf('alice')).toEqual(ALICE)
+    expect(database.commands).toHaveLength(0)
+    alone.userData.close()
+  })
+})
+
+describe('the streams of an instance', () => {
+  it('are opened by the first load, where nobody calls ready()', async () => {
+    const there = createFollower(otherDb())
+    await there.seesOf('alice', ALICE)
+    await there.until('custom_data', 'open')
+    await there.until('sessions', 'open')
+    await change(2)
+    await there.seesOf('alice', { ...ALICE, n: 2 })
+    there.userData.close()
+  })
+
+  it('drop what was loaded before they were open, and may have changed since', async () => {
+    await fail(['aggregate'], { errorCode: 11601, namespace: `${writing.db.databaseName}.sessions` })
+    const there = createFollower(otherDb())
+    reading.commands.clear()
+    await there.dataOf('alice')
+    await heal()
+    await there.until('custom_data', 'open')
+    await there.dataOf('alice')
+    expect(loads()).toBe(2)
+    there.userData.close()
+  })
+
+  it('are two, however often it is asked whether it is ready', async () => {
+    reading.commands.clear()
+    const there = await startFollower(otherDb())
+    await Promise.all(Array.from({ length: 5 }, () => there.userData.ready()))
+    expect(streamsOpened(reading)).toHaveLength(2)
+    there.userData.close()
+  })
+
+  it('are none where the team wants none', async () => {
+    reading.commands.clear()
+    const there = createFollower(otherDb(), { changeStreams: 'off' })
+    await there.userData.ready()
+    expect(streamsOpened(reading)).toHaveLength(0)
+    expect([there.states, there.warnings]).toEqual([[], []])
+    there.userData.close()
+  })
+
+  it('are none where they would take all of the pool, and that is warned of', async () => {
+    const small = await openDatabase({ uri: mongod.uri, maxPoolSize: 3 })
+    const there = createFollower(small.db)
+    await there.userData.ready()
+    expect(streamsOpened(small)).toHaveLength(0)
+    expect(there.warnings.map(({ code }) => code)).toEqual(['change_stream_unavailable'])
+    there.userData.close()
+    await small.close()
+  })
+
+  it('are gone from the server after close(), and are not opened again', async () => {
+    const cursors = async () =>
+      [await cursorsOn('custom_user_data', ownName), await cursorsOn('sessions', ownName)].flat()
+    const ownName = `${writing.db.databaseName}_closed`
+    const there = await startFollower(reading.client.db(ownName))
+    await vi.waitFor(async () => expect(await cursors()).toHaveLength(2))
+    there.userData.close()
+    await vi.waitFor(async () => expect(await cursors()).toEqual([]), { timeout: 10_000 })
+    reading.commands.clear()
+    await wait(300)
+    expect(streamsOpened(reading)).toHaveLength(0)
+    await reading.client.db(ownName).dropDatabase()
+    expect(there.states.map(({ state }) => state)).toEqual(['open', 'open'])
+  })
+
+  it('end quietly when they are closed while they open, and when the client is closed first', async () => {
+    const opening = createFollower(otherDb())
+    const ready = opening.userData.ready()
+    opening.userData.close()
+    await ready
+    const other = await openDatabase({ uri: mongod.uri })
+    const there = await startFollower(other.db)
+    await other.close()
+    await there.until('custom_data', 'broken')
+    there.userData.close()
+  })
+})

@@ -1,0 +1,154 @@
+import type { Collection } from 'mongodb'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { createFollower, startFollower } from '../support/following.js'
+import type { Follower } from '../support/following.js'
+import { startIssuer } from '../support/key-server.js'
+import { createSessionApp, exchange, logIn, logOut, refresh, sidOf } from '../support/session-app.js'
+import { createTestUserData } from '../support/user-data.js'
+
+type UserData = ReturnType<typeof createTestUserData>
+
+let writing: TestDatabase
+let reading: TestDatabase
+let sessions: Collection<{ _id: string }>
+let here: UserData
+let there: Follower
+beforeAll(async () => {
+  writing = await openDatabase()
+  reading = await openDatabase()
+  sessions = writing.db.collection('sessions')
+})
+beforeEach(async () => {
+  here = createTestUserData(writing)
+  there = await startFollower(otherDb())
+})
+afterEach(() => there.userData.close())
+afterAll(async () => {
+  await reading.client.close()
+  await writing.close()
+})
+
+/** The same database, by a client of its own, as another process has it. */
+const otherDb = () => reading.client.db(writing.db.databaseName)
+
+/** Logs in here, and uses the token there. */
+async function logInAndVisit(user = 'alice') {
+  const login = await logIn(createSessionApp(here), user)
+  await there.userData.verifyToken(login.access_token)
+  return { token: login.access_token, refreshToken: login.refresh_token, sid: sidOf(login.refresh_token) }
+}
+
+async function expectRefused(token: string, follower = there): Promise<void> {
+  await vi.waitFor(
+    () => expect(follower.userData.verifyToken(token)).rejects.toMatchObject({ code: 'invalid_token' }),
+    { timeout: 15_000, interval: 10 },
+  )
+}
+
+describe('the end of a session in one process is the end of its access tokens in another', () => {
+  it.each<[string, (login: Awaited<ReturnType<typeof logInAndVisit>>) => Promise<unknown>]>([
+    ['by a logout', ({ refreshToken }) => logOut(createSessionApp(here), refreshToken)],
+    ['by revoke({ sid })', ({ sid }) => here.revoke({ sid })],
+    ['by revoke(userId)', () => here.revoke('alice')],
+    ['by disable(userId)', () => here.disable('alice')],
+    ['by deleteSessions(userId)', () => here.deleteSessions('alice')],
+    [
+      'by hand: revokedAt set',
+      ({ sid }) => sessions.updateOne({ _id: sid }, { $set: { revokedAt: new Date() } }),
+    ],
+    [
+      'by hand: the document replaced',
+      ({ sid }) => sessions.replaceOne({ _id: sid }, { revokedAt: new Date() }),
+    ],
+    ['by hand: the document deleted', ({ sid }) => sessions.deleteOne({ _id: sid })],
+  ])('%s', async (_name, end) => {
+    const login = await logInAndVisit()
+    const other = await logInAndVisit('bob')
+    await end(login)
+    await expectRefused(login.token)
+    await there.userData.verifyToken(other.token)
+    await here.enable('alice')
+  })
+
+  it('by a refresh token that comes again too late', async () => {
+    const app = createSessionApp(here)
+    const { token, refreshToken } = await logInAndVisit()
+    await exchange(app, await exchange(app, refreshToken))
+    await there.userData.verifyToken(token)
+    await refresh(app, refreshToken).expect(400)
+    await expectRefused(token)
+  })
+})
+
+describe('a session that lives on', () => {
+  it('is told to nobody: logins and refreshes stay on the server', async () => {
+    let told = 0
+    reading.client.on('commandSucceeded', ({ commandName, reply }) => {
+      if (commandName === 'getMore')
+        told += (reply as { cursor: { nextBatch: unknown[] } }).cursor.nextBatch.length
+    })
+    const app = createSessionApp(here)
+    const { token, refreshToken } = await logInAndVisit()
+    await exchange(app, refreshToken)
+    const { sid } = await logInAndVisit('bob')
+    await here.revoke({ sid })
+    await vi.waitFor(() => expect(told).toBe(1), { timeout: 15_000 })
+    await there.userData.verifyToken(token)
+  })
+
+  it('is not ended where its document is replaced by one that is alive', async () => {
+    const { token, sid } = await logInAndVisit()
+    const last = await logInAndVisit('bob')
+    const document = (await sessions.findOne({ _id: sid }))!
+    await sessions.replaceOne({ _id: sid }, { ...document, device: 'renamed' })
+    await here.revoke({ sid: last.sid })
+    await expectRefused(last.token)
+    await there.userData.verifyToken(token)
+  })
+})
+
+it('a disabled user of a trusted issuer is refused elsewhere, too, with the tokens from before', async () => {
+  const issuer = await startIssuer()
+  there.userData.close()
+  there = await startFollower(otherDb(), { trustedIssuers: [issuer.option()] })
+  const userId = `${issuer.server.origin}|alice`
+  const iat = Math.floor(Date.now() / 1000) - 10
+  await there.userData.verifyToken(issuer.token({ iat }))
+  await here.disable(userId)
+  await expectRefused(issuer.token({ iat }))
+  await here.enable(userId)
+  await issuer.server.close()
+})
+
+describe('a process that starts', () => {
+  it('knows what was revoked before, while access tokens of it may live', async () => {
+    const { token, sid } = await logInAndVisit()
+    await here.revoke({ sid })
+    const late = createFollower(otherDb())
+    await late.userData.ready()
+    await expect(late.userData.verifyToken(token)).rejects.toMatchObject({ code: 'invalid_token' })
+    late.userData.close()
+  })
+
+  it('reads only those, by their index', async () => {
+    const { sid } = await logInAndVisit()
+    await sessions.updateOne({ _id: sid }, { $set: { revokedAt: new Date(Date.now() - 3_600_000) } })
+    await there.until('sessions', 'open')
+    const [sent] = reading.commands
+      .named('find')
+      .filter(({ command }) => 'revokedAt' in (command['filter'] as object))
+      .slice(-1)
+    const filter = sent!.command['filter'] as object
+    const plan = await sessions.find(filter, { collation: { locale: 'simple' } }).explain('executionStats')
+    expect(JSON.stringify(plan)).toContain('session_revoked')
+    expect((plan['executionStats'] as { totalDocsExamined: number }).totalDocsExamined).toBeLessThan(50)
+    expect(
+      await sessions
+        .find(filter)
+        .map(({ _id }) => _id)
+        .toArray(),
+    ).not.toContain(sid)
+  })
+})

@@ -1,0 +1,63 @@
+import type { Db } from 'mongodb'
+import type { ChangeStreamEvent, CustomUserDataOptions, WarningEvent } from 'express-custom-user-data'
+import { expect, vi } from 'vitest'
+import { createTestUserData, forgeToken, validClaims } from './user-data.js'
+
+type Options = Partial<CustomUserDataOptions<Record<string, unknown>>>
+type UserData = ReturnType<typeof createTestUserData>
+
+/** An instance that follows changes, as one process of several, and what it has said of its streams. */
+export interface Follower {
+  readonly userData: UserData
+  readonly states: ChangeStreamEvent[]
+  readonly warnings: WarningEvent[]
+  /** What a user's one token gives. */
+  readonly dataOf: (userId: string) => Promise<unknown>
+  /** Waits until a user's token gives this: at once, or by an event of a stream. */
+  readonly seesOf: (userId: string, expected: unknown) => Promise<void>
+  /** Waits until a stream has said this so many times. */
+  readonly until: (
+    of: ChangeStreamEvent['of'],
+    state: ChangeStreamEvent['state'],
+    times?: number,
+  ) => Promise<void>
+}
+
+/** Creates an instance, which opens its streams when it is first asked. */
+export function createFollower(db: Db, options: Options = {}): Follower {
+  const userData = createTestUserData({ db }, { changeStreams: 'auto', ...options })
+  const states: ChangeStreamEvent[] = []
+  const warnings: WarningEvent[] = []
+  userData.events.on('change_stream', event => states.push(event))
+  userData.events.on('warning', warning => warnings.push(warning))
+  const tokens = new Map<string, string>()
+  async function dataOf(userId: string): Promise<unknown> {
+    const token = tokens.get(userId) ?? forgeToken({ claims: validClaims(userId) })
+    tokens.set(userId, token)
+    return (await userData.verifyToken(token)).customData
+  }
+  return {
+    userData,
+    states,
+    warnings,
+    dataOf,
+    seesOf: (userId, expected) =>
+      vi.waitFor(async () => expect(await dataOf(userId)).toEqual(expected), WAIT),
+    until: (of, state, times = 1) =>
+      vi.waitFor(
+        () => expect(states.filter(event => event.of === of && event.state === state)).toHaveLength(times),
+        WAIT,
+      ),
+  }
+}
+
+/** Long enough for a machine that is busy with other tests; a stream answers within milliseconds. */
+const WAIT = { timeout: 15_000, interval: 10 }
+
+/** Creates an instance whose streams are open. */
+export async function startFollower(db: Db, options: Options = {}): Promise<Follower> {
+  const follower = createFollower(db, options)
+  await follower.userData.ready()
+  expect(follower.states.map(({ state }) => state)).toEqual(['open', 'open'])
+  return follower
+}
