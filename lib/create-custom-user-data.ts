@@ -14,9 +14,12 @@ import { createStrategy } from './authenticate/strategy.js'
 import { createTokenReader } from './authenticate/token-places.js'
 import { createTokenVerifier } from './authenticate/token-verifier.js'
 import { createPasswordCredentials } from './credentials/password-credentials.js'
+import { createDocumentCodec } from './custom-data/document-codec.js'
 import { createLoader } from './custom-data/loader.js'
 import type { Loader } from './custom-data/loader.js'
 import { createSnapshots } from './custom-data/snapshots.js'
+import { createTokenSnapshots } from './custom-data/token-snapshots.js'
+import type { TokenSnapshotsConfig } from './custom-data/token-snapshots.js'
 import { createUserIdIndex } from './custom-data/user-id-index.js'
 import type { CustomUserData } from './custom-user-data.js'
 import { OptionError } from './errors.js'
@@ -75,7 +78,9 @@ export function createCustomUserData(
   const index = createUserIdIndex(config, events)
   const sessionStore = createSessionStore(config, openSessions, events, clock)
   const readiness = createReadiness({ database, index, sessions: sessionStore, events }, config.loadTimeoutMs)
-  const loader = startedBy(createLoader(config, database, index, events), readiness)
+  const codec = config.userDataInToken && createDocumentCodec(config.userDataInToken, config, database)
+  const loader = startedBy(createLoader(config, database, index, events, codec?.encoder), readiness)
+  const tokenSnapshots = codec && createTokenSnapshots(toTokenSnapshotsConfig(config), codec, clock)
   const snapshots = createSnapshots(config, loader, clock)
 
   const ownKeys = config.own && createKeyRing(config.own.keys)
@@ -94,7 +99,13 @@ export function createCustomUserData(
     revocations,
     clock,
   )
-  const authenticator = createAuthenticator(config, { verifyToken, snapshots, revocations, sessionChecks })
+  const authenticator = createAuthenticator(config, {
+    verifyToken,
+    snapshots,
+    revocations,
+    sessionChecks,
+    tokenSnapshots,
+  })
 
   const disabledUsers = createDisabledUsers(config.sessionTimeoutMs, openSessions, clock)
   const sessions = createSessions(config, {
@@ -106,7 +117,7 @@ export function createCustomUserData(
     clock,
   })
   const transport = createTransport(config)
-  const parts = { issuers, authenticator, snapshots, sessions, revocations, clock }
+  const parts = { issuers, authenticator, snapshots, sessions, revocations, clock, events, tokenSnapshots }
   const tokenIssuer =
     config.own && ownKeys && createTokenIssuer({ ...config, ...config.own }, { ...parts, keys: ownKeys })
   const throttle = config.loginThrottle
@@ -136,7 +147,10 @@ export function createCustomUserData(
     user: requireUser,
     issueTokens: (userId, origin) => needOwn(tokenIssuer, 'issueTokens()').issue(userId, origin),
     verifyToken: authenticator.authenticate,
-    invalidate: snapshots.invalidate,
+    invalidate(userId) {
+      tokenSnapshots?.invalidate(userId)
+      snapshots.invalidate(userId)
+    },
     sessions: sessions.list,
     async revoke(target) {
       if (typeof target === 'string') await sessions.revokeUser(target)
@@ -158,6 +172,18 @@ export function createCustomUserData(
       for (const { keys } of trusted) keys.close()
     },
     events: events.emitter,
+  }
+}
+
+/** Of another collection, or in another shape, what a token of ours brings along is not this instance's to serve. */
+function toTokenSnapshotsConfig(config: Config): TokenSnapshotsConfig {
+  const { collection, userIdField, projection, own, userDataInToken } = config
+  const { namespace = collection.collectionName } = collection as { namespace?: string }
+  return {
+    ...config,
+    issuer: own?.issuer ?? '',
+    forClientsOnly: userDataInToken?.projection !== undefined,
+    source: [namespace, userIdField, projection],
   }
 }
 

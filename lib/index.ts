@@ -1,6 +1,6 @@
 export { createCustomUserData } from './create-custom-user-data.js'
 export type { CustomUserData } from './custom-user-data.js'
-export type { CustomUserDataOptions, TrustedIssuersOnlyOptions } from './options.js'
+export type { CustomUserDataOptions, TrustedIssuersOnlyOptions, UserDataInTokenOptions } from './options.js'
 export { CustomUserDataError, OptionError } from './errors.js'
 export type { ErrorCode } from './errors.js'
 export type {
@@ -10,6 +10,7 @@ export type {
   LoadFailedEvent,
   RevokedEvent,
   SessionEvent,
+  SnapshotLeftOutEvent,
   ThrottledEvent,
   WarningEvent,
 } from './events.js'
@@ -23,6 +24,8 @@ export type { AuthenticateOptions } from './authenticate/middleware.js'
 export type { TokenPlaces } from './authenticate/token-places.js'
 export { hashPassword } from './credentials/argon2.js'
 export type { PasswordCredentialsOptions } from './credentials/password-credentials.js'
+export type { ClientProjection } from './custom-data/client-projection.js'
+export type { ExtendedJsonFormat } from './custom-data/extended-json.js'
 export type { ToFieldValues } from './custom-data/loader.js'
 export type { CollectionLike } from './mongo/team-database.js'
 export type { LoginHooks, VerifiedUser, VerifyOutcome } from './routes/login-flow.js'

@@ -4,6 +4,7 @@ import type { AccessTokenKey } from '../access-tokens/keys.js'
 import type { BoundSnapshot, Snapshot, SnapshotBinding } from '../custom-data/snapshot-cache.js'
 import { toFrozenCopy } from '../custom-data/frozen-copy.js'
 import type { Snapshots } from '../custom-data/snapshots.js'
+import type { TokenSnapshots } from '../custom-data/token-snapshots.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Revocations } from '../sessions/revocations.js'
 import type { SessionChecks } from '../sessions/session-checks.js'
@@ -23,6 +24,8 @@ export interface AuthenticatorParts {
   readonly snapshots: Snapshots
   readonly revocations: Revocations
   readonly sessionChecks: SessionChecks
+  /** Absent where tokens carry no custom data. */
+  readonly tokenSnapshots?: TokenSnapshots | undefined
 }
 
 /** Turns an access token into `req.user`. Knows nothing of requests. */
@@ -37,7 +40,7 @@ export interface Authenticator {
 
 /** Creates the authenticator over a verifier and the snapshots. */
 export function createAuthenticator(config: AuthenticatorConfig, parts: AuthenticatorParts): Authenticator {
-  const { verifyToken, snapshots, revocations, sessionChecks } = parts
+  const { verifyToken, snapshots, revocations, sessionChecks, tokenSnapshots } = parts
 
   function cached(token: string): AuthenticatedUser<object> | undefined {
     if (token.length > config.maxTokenLength) return undefined
@@ -59,16 +62,23 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     const cachedEntry = snapshots.find(toCacheKey(token))
     if (cachedEntry) return cachedEntry
     const verified = await verifyToken(token)
-    const entry = await snapshots.loadFor(toBinding(token, verified))
+    const entry = await take(token, verified)
     requireInUse(verified.key)
     return entry
+  }
+
+  /** From the token where it brought its copy along, else from the database. */
+  async function take(token: string, verified: VerifiedToken): Promise<BoundSnapshot> {
+    const binding = toBinding(token, verified)
+    const bring = tokenSnapshots && (() => tokenSnapshots.read(verified.userId, verified.claims))
+    return (bring && (await snapshots.take(binding, bring))) ?? snapshots.loadFor(binding)
   }
 
   function toBinding(token: string, { userId, claims, key }: VerifiedToken): SnapshotBinding {
     return {
       cacheKey: toCacheKey(token),
       userId,
-      claims: toFrozenCopy(claims),
+      claims: toFrozenCopy(tokenSnapshots?.withoutUserData(claims) ?? claims),
       signedBy: key,
       expiresAt: expiresAtMs(claims, config.clockToleranceMs),
     }

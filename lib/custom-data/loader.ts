@@ -4,9 +4,11 @@ import { createConcurrencyLimit } from '../concurrency-limit.js'
 import { withDeadline } from '../deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
+import type { DocumentEncoder, EncodedDocument } from './document-codec.js'
 import { createDuplicateWarnings } from './duplicate-warnings.js'
 import { isPlainObject, toFrozenCopy } from './frozen-copy.js'
 import { hasCode } from '../mongo/indexes.js'
+import { promoteValues } from './promote-values.js'
 import { findDocument } from './query.js'
 import type { FoundDocument } from './query.js'
 import type { ObjectIdClass, TeamDatabase } from '../mongo/team-database.js'
@@ -37,6 +39,8 @@ export interface LoadedDocument {
   readonly documentId: unknown
   /** BSON size in bytes. */
   readonly size: number
+  /** For the token that is issued with it; not kept. */
+  readonly encoded?: EncodedDocument | undefined
 }
 
 /** Reads users' documents. */
@@ -58,6 +62,7 @@ export function createLoader(
   database: TeamDatabase,
   index: UserIdIndex,
   events: Events,
+  encoder?: DocumentEncoder,
 ): Loader {
   const limit = createConcurrencyLimit(concurrency(config.maxConcurrentLoads, database.maxPoolSize()))
   const warnOfDuplicates = createDuplicateWarnings(config.userIdField, events)
@@ -76,8 +81,9 @@ export function createLoader(
     signal: AbortSignal,
   ): Promise<FoundDocument | undefined> {
     const { userIdField, projection, maxDocumentBytes, loadTimeoutMs: timeoutMs } = config
+    const exactTypes = encoder?.exactTypes
     const find = (name: UserIdIndexName): Promise<FoundDocument | undefined> => {
-      const query = { userIdField, values, projection, maxDocumentBytes, index: name }
+      const query = { userIdField, values, projection, maxDocumentBytes, index: name, exactTypes }
       return findDocument(collection, query, { timeoutMs, signal })
     }
     const name = await index.name(collection)
@@ -92,7 +98,7 @@ export function createLoader(
     const found = await read(userId, signal)
     if (!found) return NO_DOCUMENT
     if (found.hasDuplicates) warnOfDuplicates(userId)
-    return toLoaded(found, config)
+    return toLoaded(found, config, encoder)
   }
 
   return {
@@ -137,7 +143,11 @@ function callToFieldValues(toFieldValues: ToFieldValues, userId: string): readon
   throw new CustomUserDataError('callback_failed', 'toFieldValues did not return an array of values.')
 }
 
-async function toLoaded(found: FoundDocument, config: LoaderConfig): Promise<LoadedDocument> {
+async function toLoaded(
+  found: FoundDocument,
+  config: LoaderConfig,
+  encoder: DocumentEncoder | undefined,
+): Promise<LoadedDocument> {
   const { document, documentId, size } = found
   if (!document) {
     const message = `The custom data of the user exceeds ${config.maxDocumentBytes} bytes.`
@@ -146,8 +156,12 @@ async function toLoaded(found: FoundDocument, config: LoaderConfig): Promise<Loa
     })
   }
   if (hidesPrimaryKey(config.projection)) delete document['_id']
-  const data = config.schema ? await validate(config.schema, document) : document
-  return { data: toFrozenCopy(data), exists: true, documentId, size }
+  const isExact = encoder?.exactTypes === true
+  const exact = isExact ? encoder.encode(document) : undefined
+  const plain = isExact ? (promoteValues(document) as Document) : document
+  const data = config.schema ? await validate(config.schema, plain) : plain
+  const encoded = isExact ? exact : encoder?.encode(data)
+  return { data: toFrozenCopy(data), exists: true, documentId, size, encoded }
 }
 
 /** The query keeps `_id` for the cache's sake; the team may have left it out. */

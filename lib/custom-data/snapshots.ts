@@ -3,6 +3,7 @@ import { CustomUserDataError } from '../errors.js'
 import type { Loader } from './loader.js'
 import { createSnapshotCache } from './snapshot-cache.js'
 import type { BoundSnapshot, Snapshot, SnapshotBinding, SnapshotCacheConfig } from './snapshot-cache.js'
+import type { BroughtDocument } from './token-snapshots.js'
 import { createUserGenerations } from './user-generations.js'
 import type { UserGeneration } from './user-generations.js'
 
@@ -18,6 +19,11 @@ export interface Snapshots {
   find: (cacheKey: string) => BoundSnapshot | undefined
   /** Loads a copy for a token and keeps it. Any number of requests with the token share one load. */
   loadFor: (binding: SnapshotBinding) => Promise<BoundSnapshot>
+  /** Takes and keeps what a token brought along, unless it brings nothing that may be served. */
+  take: (
+    binding: SnapshotBinding,
+    bring: () => Promise<BroughtDocument | undefined>,
+  ) => Promise<BoundSnapshot | undefined>
   /** Loads a user's document anew and hands it to `use`, which may `keep` it for the token that it makes. */
   loadAnew: <T>(userId: string, use: (snapshot: Snapshot) => Promise<T>) => Promise<T>
   /** Keeps a snapshot that was handed out by `loadAnew`, for a token. */
@@ -65,9 +71,26 @@ export function createSnapshots(config: SnapshotsConfig, loader: Loader, clock: 
   }
 
   function keep(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot {
-    const entry = { binding, snapshot }
+    // What goes into a token has gone by now, and would cost the memory of a second copy.
+    const entry = { binding, snapshot: snapshot.encoded ? { ...snapshot, encoded: undefined } : snapshot }
     if (!closed) cache.set(entry)
     return entry
+  }
+
+  async function take(
+    binding: SnapshotBinding,
+    bring: () => Promise<BroughtDocument | undefined>,
+  ): Promise<BoundSnapshot | undefined> {
+    assertOpen(closed)
+    const generation = generations.hold(binding.userId)
+    try {
+      const brought = await bring()
+      // An invalidation meanwhile voids it like any other copy.
+      if (!brought || !generation.current) return undefined
+      return keep(binding, { ...brought.document, generation, loadedAt: brought.loadedAt })
+    } finally {
+      generations.release(generation)
+    }
   }
 
   /** Repeats an overtaken load: what was read before an invalidation is not served after it. */
@@ -91,6 +114,7 @@ export function createSnapshots(config: SnapshotsConfig, loader: Loader, clock: 
         },
         ({ snapshot }) => snapshot.generation.current,
       ),
+    take,
     async loadAnew(userId, use) {
       const used = await untilCurrent(
         () =>
