@@ -28,6 +28,7 @@ import { openTeamDatabase } from './mongo/team-database.js'
 import type { CustomUserDataOptions, TrustedIssuersOnlyOptions } from './options.js'
 import { parseNewKeys, parseOptions } from './parse-options.js'
 import type { Config, OwnIssuer } from './parse-options.js'
+import { createObserver } from './observer.js'
 import { createReadiness } from './readiness.js'
 import type { Readiness } from './readiness.js'
 import { createJwksRoute } from './routes/jwks.js'
@@ -74,6 +75,7 @@ export function createCustomUserData(
   const config = parseOptions(options)
   const { clock, clockToleranceMs, realm } = config
   const events = createEvents()
+  const observer = createObserver(config.collection.collectionName)
   const database = openTeamDatabase(config.collection)
   const index = createUserIdIndex(config, events)
   const sessionStore = createSessionStore(config, openSessions, events, clock)
@@ -81,7 +83,7 @@ export function createCustomUserData(
   const codec = config.userDataInToken && createDocumentCodec(config.userDataInToken, config, database)
   const loader = startedBy(createLoader(config, database, index, events, codec?.encoder), readiness)
   const tokenSnapshots = codec && createTokenSnapshots(toTokenSnapshotsConfig(config), codec, clock)
-  const snapshots = createSnapshots(config, loader, clock)
+  const snapshots = createSnapshots(config, loader, clock, observer)
 
   const ownKeys = config.own && createKeyRing(config.own.keys)
   const trusted = config.trustedIssuers.map(given =>
@@ -105,6 +107,7 @@ export function createCustomUserData(
     revocations,
     sessionChecks,
     tokenSnapshots,
+    observer,
   })
 
   const disabledUsers = createDisabledUsers(config.sessionTimeoutMs, openSessions, clock)
@@ -130,9 +133,10 @@ export function createCustomUserData(
   }
 
   return {
-    authenticate: options => createAuthenticateMiddleware(authenticator, readToken, realm, options),
-    attach: options => createAttachMiddleware(config, snapshots, options),
-    strategy: () => createStrategy(authenticator, readToken, realm),
+    authenticate: options =>
+      createAuthenticateMiddleware(authenticator, readToken, realm, options, observer.refused),
+    attach: options => createAttachMiddleware(config, snapshots, options, observer),
+    strategy: () => createStrategy(authenticator, readToken, realm, observer.refused),
     login(verifyCredentials, options) {
       const issuer = needOwn(tokenIssuer, 'login()')
       const flow = createLoginFlow(config, { tokenIssuer: issuer, disabledUsers, throttle, events })
@@ -146,7 +150,8 @@ export function createCustomUserData(
     passwordCredentials: options => createPasswordCredentials(options, config.loadTimeoutMs, events),
     user: requireUser,
     issueTokens: (userId, origin) => needOwn(tokenIssuer, 'issueTokens()').issue(userId, origin),
-    verifyToken: authenticator.authenticate,
+    verifyToken: token => authenticator.authenticate(token).catch(observer.rethrow),
+    stats: () => ({ ...observer.counted(), ...snapshots.size() }),
     invalidate(userId) {
       tokenSnapshots?.invalidate(userId)
       snapshots.invalidate(userId)

@@ -6,6 +6,7 @@ import type { AttachOptions } from './authenticate/attach.js'
 import type { AuthenticateOptions } from './authenticate/middleware.js'
 import type { PasswordCredentialsOptions } from './credentials/password-credentials.js'
 import type { CustomUserDataEvents } from './events.js'
+import type { Stats } from './observer.js'
 import type { LoginOptions, Scalar, VerifyCredentials } from './routes/login.js'
 import type { SessionOrigin } from './sessions/session-store.js'
 import type { SessionInfo } from './sessions/sessions.js'
@@ -60,6 +61,8 @@ export interface CustomUserData<CustomData> {
   jwks(): RequestHandler
   /** Makes the indexes once, then pings. Rejects while the instance cannot serve. */
   ready(): Promise<void>
+  /** What was counted since the instance was created. The channels of `node:diagnostics_channel` tell each case. */
+  stats(): Stats
   /** Empties the cache and refuses new loads. The MongoDB client is the app's to close. */
   close(): void
   /** What happens inside; see {@link CustomUserDataEvents}. */

@@ -14,6 +14,7 @@ export type {
   ThrottledEvent,
   WarningEvent,
 } from './events.js'
+export type { ChannelMessages, Stats } from './observer.js'
 export type { Clock } from './clock.js'
 export type { Algorithm } from './access-tokens/algorithms.js'
 export type { TokenProfile } from './access-tokens/claims.js'

@@ -5,6 +5,8 @@ import { readAuthorization } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
 import type { SnapshotBinding } from '../custom-data/snapshot-cache.js'
 import type { Snapshots } from '../custom-data/snapshots.js'
+import { createObserver } from '../observer.js'
+import type { Observer } from '../observer.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 
 /** How `attach()` reads what another middleware left on the request. */
@@ -43,13 +45,16 @@ export function createAttachMiddleware(
   config: AttachConfig,
   snapshots: Snapshots,
   options: AttachOptions = {},
+  observer: Observer = createObserver(),
 ): RequestHandler {
   const voucher = nextVoucher()
   const attached = new WeakSet<object>()
 
   async function load(req: Request, user: object): Promise<void> {
     const binding = toBinding(req, user, options, voucher)
-    const { snapshot } = snapshots.find(binding.cacheKey) ?? (await snapshots.loadFor(binding))
+    const found = snapshots.find(binding.cacheKey)
+    if (found) observer.hit(binding.userId)
+    const { snapshot } = found ?? (await snapshots.loadFor(binding))
     if (config.requireDocument) requireDocument(snapshot)
     addCustomData(user, snapshot.data, attached)
   }
@@ -67,6 +72,7 @@ export function createAttachMiddleware(
       },
       (error: unknown) => {
         const ours = asCustomUserDataError(error)
+        if (ours) observer.refused(ours.code)
         next(ours ? withChallenge(ours, config.realm) : error)
       },
     )

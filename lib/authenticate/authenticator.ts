@@ -6,6 +6,8 @@ import { toFrozenCopy } from '../custom-data/frozen-copy.js'
 import type { Snapshots } from '../custom-data/snapshots.js'
 import type { TokenSnapshots } from '../custom-data/token-snapshots.js'
 import { CustomUserDataError } from '../errors.js'
+import { createObserver } from '../observer.js'
+import type { Observer } from '../observer.js'
 import type { Revocations } from '../sessions/revocations.js'
 import type { SessionChecks } from '../sessions/session-checks.js'
 import type { AccessTokenClaims, AuthenticatedUser } from '../types.js'
@@ -26,6 +28,7 @@ export interface AuthenticatorParts {
   readonly sessionChecks: SessionChecks
   /** Absent where tokens carry no custom data. */
   readonly tokenSnapshots?: TokenSnapshots | undefined
+  readonly observer?: Observer
 }
 
 /** Turns an access token into `req.user`. Knows nothing of requests. */
@@ -41,11 +44,13 @@ export interface Authenticator {
 /** Creates the authenticator over a verifier and the snapshots. */
 export function createAuthenticator(config: AuthenticatorConfig, parts: AuthenticatorParts): Authenticator {
   const { verifyToken, snapshots, revocations, sessionChecks, tokenSnapshots } = parts
+  const { observer = createObserver() } = parts
 
   function cached(token: string): AuthenticatedUser<object> | undefined {
     if (token.length > config.maxTokenLength) return undefined
     const entry = snapshots.find(toCacheKey(token))
     if (!entry || sessionChecks.isDue(claimsOf(entry))) return undefined
+    observer.hit(entry.binding.userId)
     return toUser(entry)
   }
 
@@ -60,7 +65,10 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   /** The cached copy is asked again: what is not cached may be due for a look at its session only. */
   async function load(token: string): Promise<BoundSnapshot> {
     const cachedEntry = snapshots.find(toCacheKey(token))
-    if (cachedEntry) return cachedEntry
+    if (cachedEntry) {
+      observer.hit(cachedEntry.binding.userId)
+      return cachedEntry
+    }
     const verified = await verifyToken(token)
     const entry = await take(token, verified)
     requireInUse(verified.key)

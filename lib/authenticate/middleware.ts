@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express'
 import { asCustomUserDataError } from '../errors.js'
+import type { ErrorCode } from '../errors.js'
 import type { AuthenticatedUser } from '../types.js'
 import type { Authenticator } from './authenticator.js'
 import { missingToken } from './bearer-token.js'
@@ -21,10 +22,13 @@ export function createAuthenticateMiddleware(
   readToken: TokenReader,
   realm: string,
   { optional = false }: AuthenticateOptions = {},
+  onRefused: (code: ErrorCode) => void = () => undefined,
 ): RequestHandler {
   function toAnswer(error: unknown): unknown {
     const ours = asCustomUserDataError(error)
-    return ours ? withChallenge(ours, realm) : error
+    if (!ours) return error
+    onRefused(ours.code)
+    return withChallenge(ours, realm)
   }
 
   return function authenticateRequest(req, _res, next) {

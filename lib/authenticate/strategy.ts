@@ -1,6 +1,7 @@
 import type { Request } from 'express'
 import type { AuthenticateOptions, Strategy } from 'passport'
 import { asCustomUserDataError } from '../errors.js'
+import type { ErrorCode } from '../errors.js'
 import type { AuthenticatedUser } from '../types.js'
 import type { Authenticator } from './authenticator.js'
 import { missingToken } from './bearer-token.js'
@@ -25,6 +26,7 @@ export function createStrategy(
   authenticator: Authenticator,
   readToken: TokenReader,
   realm: string,
+  onRefused: (code: ErrorCode) => void = () => undefined,
 ): Strategy {
   /** A promise only where the token's copy is not cached. Throws what is wrong with the request. */
   function toUser(req: Request): AuthenticatedUser<object> | Promise<AuthenticatedUser<object>> {
@@ -35,6 +37,7 @@ export function createStrategy(
 
   function report(thrown: unknown, { fail, error }: Pick<PassportActions, 'fail' | 'error'>): void {
     const ours = asCustomUserDataError(thrown)
+    if (ours) onRefused(ours.code)
     if (ours && (ours.status === 400 || ours.status === 401)) fail(toChallenge(ours, realm), ours.status)
     else error(ours ? withChallenge(ours, realm) : thrown)
   }

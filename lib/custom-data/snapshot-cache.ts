@@ -1,5 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.js'
+import { createObserver } from '../observer.js'
+import type { Observer } from '../observer.js'
 import type { LoadedDocument } from './loader.js'
 import type { UserGeneration, UserGenerations } from './user-generations.js'
 
@@ -48,6 +50,8 @@ export interface SnapshotCache {
    */
   set(entry: BoundSnapshot): void
   clear(): void
+  /** Copies, and what they are estimated to weigh in bytes. */
+  size: () => { readonly cached: number; readonly cachedBytes: number }
 }
 
 /** What an entry weighs beside its document: key, binding, claims, the list's own slots. */
@@ -60,6 +64,7 @@ export function createSnapshotCache(
   config: SnapshotCacheConfig,
   generations: UserGenerations,
   clock: Clock,
+  observer: Observer = createObserver(),
 ): SnapshotCache {
   const entries = new LRUCache<string, BoundSnapshot>({
     max: config.maxSnapshots,
@@ -67,7 +72,9 @@ export function createSnapshotCache(
     sizeCalculation: ({ snapshot }) => ENTRY_OVERHEAD_BYTES + HEAP_PER_BSON_BYTE * snapshot.size,
     perf: { now: () => clock.monotonic() },
     ttlResolution: 0,
-    dispose: ({ snapshot }) => {
+    dispose: ({ binding, snapshot }, _cacheKey, reason) => {
+      if (reason === 'expire') observer.stale(binding.userId)
+      if (reason === 'evict') observer.evicted(binding.userId)
       generations.release(snapshot.generation)
     },
   })
@@ -75,9 +82,10 @@ export function createSnapshotCache(
     get(cacheKey) {
       const entry = entries.get(cacheKey)
       // Looked at on every hit: lru-cache's own TTL ends a tick late, and knows nothing of the wall clock.
-      return entry && isValid(entry) && remainingMs(entry, config.snapshotTtlMs, clock) > 0
-        ? entry
-        : undefined
+      if (!entry || (isValid(entry) && remainingMs(entry, config.snapshotTtlMs, clock) > 0)) return entry
+      observer.stale(entry.binding.userId)
+      entries.delete(cacheKey)
+      return undefined
     },
     set(entry) {
       if (!isValid(entry)) return
@@ -91,6 +99,7 @@ export function createSnapshotCache(
     clear() {
       entries.clear()
     },
+    size: () => ({ cached: entries.size, cachedBytes: entries.calculatedSize }),
   }
 }
 

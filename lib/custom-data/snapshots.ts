@@ -1,8 +1,16 @@
 import type { Clock } from '../clock.js'
-import { CustomUserDataError } from '../errors.js'
-import type { Loader } from './loader.js'
+import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import { createObserver } from '../observer.js'
+import type { Observer } from '../observer.js'
+import type { LoadedDocument, Loader } from './loader.js'
 import { createSnapshotCache } from './snapshot-cache.js'
-import type { BoundSnapshot, Snapshot, SnapshotBinding, SnapshotCacheConfig } from './snapshot-cache.js'
+import type {
+  BoundSnapshot,
+  Snapshot,
+  SnapshotBinding,
+  SnapshotCache,
+  SnapshotCacheConfig,
+} from './snapshot-cache.js'
 import type { BroughtDocument } from './token-snapshots.js'
 import { createUserGenerations } from './user-generations.js'
 import type { UserGeneration } from './user-generations.js'
@@ -30,6 +38,8 @@ export interface Snapshots {
   keep: (binding: SnapshotBinding, snapshot: Snapshot) => void
   /** Voids all copies and all loads of a user that began before. */
   invalidate: (userId: string) => void
+  /** Copies, and what they are estimated to weigh in bytes. */
+  size: SnapshotCache['size']
   /** Empties the cache; whatever is asked from now on is refused with 503. */
   close: () => void
 }
@@ -40,9 +50,14 @@ interface SharedLoad {
 }
 
 /** Creates the snapshots of one instance. */
-export function createSnapshots(config: SnapshotsConfig, loader: Loader, clock: Clock): Snapshots {
+export function createSnapshots(
+  config: SnapshotsConfig,
+  loader: Loader,
+  clock: Clock,
+  observer: Observer = createObserver(),
+): Snapshots {
   const generations = createUserGenerations()
-  const cache = createSnapshotCache(config, generations, clock)
+  const cache = createSnapshotCache(config, generations, clock, observer)
   const loads = new Map<string, SharedLoad>()
   let closed = false
 
@@ -53,10 +68,22 @@ export function createSnapshots(config: SnapshotsConfig, loader: Loader, clock: 
   ): Promise<T> {
     const loadedAt = clock.monotonic()
     try {
-      const document = await loader.load(generation.userId)
+      const document = await observed(generation.userId, loadedAt)
       return await use({ ...document, generation, loadedAt })
     } finally {
       generations.release(generation)
+    }
+  }
+
+  async function observed(userId: string, startedAt: number): Promise<LoadedDocument> {
+    const tookMs = (): number => clock.monotonic() - startedAt
+    try {
+      const document = await loader.load(userId)
+      observer.load(userId, tookMs())
+      return document
+    } catch (error) {
+      observer.load(userId, tookMs(), asCustomUserDataError(error)?.code ?? 'unknown')
+      throw error
     }
   }
 
@@ -87,6 +114,8 @@ export function createSnapshots(config: SnapshotsConfig, loader: Loader, clock: 
       const brought = await bring()
       // An invalidation meanwhile voids it like any other copy.
       if (!brought || !generation.current) return undefined
+      observer.miss(binding.userId)
+      observer.tokenSnapshot(binding.userId)
       return keep(binding, { ...brought.document, generation, loadedAt: brought.loadedAt })
     } finally {
       generations.release(generation)
@@ -106,14 +135,18 @@ export function createSnapshots(config: SnapshotsConfig, loader: Loader, clock: 
 
   return {
     find: cacheKey => cache.get(cacheKey),
-    loadFor: binding =>
-      untilCurrent(
+    loadFor(binding) {
+      observer.miss(binding.userId)
+      return untilCurrent(
         () => {
           const running = loads.get(binding.cacheKey)
-          return (running?.generation.current ? running : share(binding)).promise
+          if (!running?.generation.current) return share(binding).promise
+          observer.sharedLoad(binding.userId)
+          return running.promise
         },
         ({ snapshot }) => snapshot.generation.current,
-      ),
+      )
+    },
     take,
     async loadAnew(userId, use) {
       const used = await untilCurrent(
@@ -126,7 +159,9 @@ export function createSnapshots(config: SnapshotsConfig, loader: Loader, clock: 
       return (used as { result: Awaited<ReturnType<typeof use>> }).result
     },
     keep,
+    size: cache.size,
     invalidate(userId) {
+      observer.invalidated(userId)
       generations.invalidate(userId)
     },
     close() {
