@@ -2,6 +2,7 @@ import express from 'express'
 import type { Express, RequestHandler } from 'express'
 import type { Db } from 'mongodb'
 import { greetingIn } from './greeting.js'
+import { toPrometheusText } from './metrics.js'
 import type { UserData } from './user-data.js'
 
 /** The app: what is mounted before the guard is open to all, what follows it has a `req.user`. */
@@ -10,6 +11,7 @@ export function createApp(db: Db, userData: UserData): Express {
   app.disable('x-powered-by')
   app.get('/healthz', reportHealth(userData))
   app.get('/.well-known/jwks.json', userData.jwks())
+  app.get('/metrics', showMetrics(userData))
   mountTokenRoutes(app, db, userData)
 
   app.use(userData.authenticate())
@@ -42,6 +44,13 @@ function reportHealth(userData: UserData): RequestHandler {
       () => false,
     )
     res.status(healthy ? 200 : 503).json({ status: healthy ? 'ok' : 'unavailable' })
+  }
+}
+
+/** For Prometheus. In an app of your own, keep it from the outside. */
+function showMetrics(userData: UserData): RequestHandler {
+  return (_req, res) => {
+    res.type('text/plain; version=0.0.4').send(toPrometheusText(userData.stats()))
   }
 }
 

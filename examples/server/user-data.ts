@@ -14,6 +14,7 @@ export function createUserData(db: Db, config: Config) {
     snapshotTtlMs: config.snapshotTtlMs,
     reuseWindowSeconds: config.reuseWindowSeconds,
     refreshTokenTransport: config.refreshTokenTransport,
+    userDataInToken: config.userDataInToken,
     trustedIssuers: config.trustedIssuers,
   })
   userData.events.on('load_failed', ({ userId, code }) => {
@@ -24,6 +25,9 @@ export function createUserData(db: Db, config: Config) {
   })
   userData.events.on('key_set_failed', ({ issuer, error }) => {
     console.error(`The keys of ${issuer} could not be read: ${error.message}`)
+  })
+  userData.events.on('snapshot_left_out', ({ userId, reason }) => {
+    console.error(`The custom data of user ${userId} does not go into the access token: ${reason}`)
   })
   return userData
 }
