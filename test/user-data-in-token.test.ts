@@ -235,6 +235,22 @@ describe('an instance that gets a token with custom data', () => {
     expect(reads()).toBe(0)
   })
 
+  it('reads where the user is invalidated while the token is being looked at', async () => {
+    const schema = z.record(z.string(), z.unknown())
+    const token = await issue(await start({ schema }))
+    let isFirst = true
+    const invalidating = schema.refine(() => {
+      if (isFirst) other.invalidate('alice')
+      isFirst = false
+      return true
+    })
+    const other = await start({ schema: invalidating })
+    clock.advance(MINUTE)
+    await change('fr')
+    expect((await other.verifyToken(token)).customData).toMatchObject({ language: 'fr' })
+    expect(reads()).toBe(1)
+  })
+
   it('serves it where another user was invalidated', async () => {
     const token = await issue(await start())
     const other = await start()
