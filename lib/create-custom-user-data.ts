@@ -17,11 +17,15 @@ import { createStrategy } from './authenticate/strategy.js'
 import { createTokenReader } from './authenticate/token-places.js'
 import { createTokenVerifier } from './authenticate/token-verifier.js'
 import { createPasswordCredentials } from './credentials/password-credentials.js'
-import { createUserDocument } from './custom-data/for-user.js'
 import { createChangeFeeds } from './change-feeds.js'
+import { createDocumentCodec } from './custom-data/document-codec.js'
+import { createUserDocument } from './custom-data/for-user.js'
 import { createLoader } from './custom-data/loader.js'
 import type { Loader } from './custom-data/loader.js'
 import { createSnapshots } from './custom-data/snapshots.js'
+import type { Snapshots } from './custom-data/snapshots.js'
+import { createTokenSnapshots } from './custom-data/token-snapshots.js'
+import type { TokenSnapshots, TokenSnapshotsConfig } from './custom-data/token-snapshots.js'
 import { createUserDocuments } from './custom-data/user-documents.js'
 import { createUserIdIndex } from './custom-data/user-id-index.js'
 import { createWriter } from './custom-data/writer.js'
@@ -32,6 +36,7 @@ import { openTeamDatabase } from './mongo/team-database.js'
 import type { CustomUserDataOptions, TrustedIssuersOnlyOptions } from './options.js'
 import { parseNewKeys, parseOptions } from './parse-options.js'
 import type { Config, OwnIssuer } from './parse-options.js'
+import { createObserver } from './observer.js'
 import { createReadiness } from './readiness.js'
 import { createHookCalls } from './routes/hooks.js'
 import { createJwksRoute } from './routes/jwks.js'
@@ -79,12 +84,16 @@ export function createCustomUserData(
   const config = parseOptions(options)
   const { clock, clockToleranceMs, realm } = config
   const events = createEvents()
+  const observer = createObserver(config.collection.collectionName)
   const database = openTeamDatabase(config.collection)
   const index = createUserIdIndex(config, events)
   const sessionStore = createSessionStore(config, openSessions, events, clock)
   const documents = createUserDocuments(config, database, index)
-  const loader = startedBy(createLoader(config, documents, events), () => readiness.start())
-  const snapshots = createSnapshots(config, loader, clock)
+  const codec = config.userDataInToken && createDocumentCodec(config.userDataInToken, config, database)
+  const loader = startedBy(createLoader(config, documents, events, codec?.encoder), () => readiness.start())
+  const tokenSnapshots =
+    codec && createTokenSnapshots(toTokenSnapshotsConfig(config), { codec, documents, clock })
+  const snapshots = voidingBoth(createSnapshots(config, loader, clock, observer), tokenSnapshots)
   const writer = createWriter(config, { database, documents, invalidate: snapshots.invalidate })
   const hooks = createHookCalls(config, writer, events)
 
@@ -113,9 +122,16 @@ export function createCustomUserData(
     revocations,
     clock,
   )
-  const authenticator = createAuthenticator(config, { verifyToken, snapshots, revocations, sessionChecks })
+  const authenticator = createAuthenticator(config, {
+    verifyToken,
+    snapshots,
+    revocations,
+    sessionChecks,
+    tokenSnapshots,
+    observer,
+  })
 
-  const attachments = createAttachments(config, snapshots)
+  const attachments = createAttachments(config, snapshots, observer)
   const reload = createReload({ authenticator, attachments, snapshots, tokens }, realm)
 
   const disabledUsers = createDisabledUsers(config.sessionTimeoutMs, openSessions, clock)
@@ -128,7 +144,7 @@ export function createCustomUserData(
     clock,
   })
   const transport = createTransport(config)
-  const parts = { issuers, authenticator, snapshots, sessions, revocations, clock }
+  const parts = { issuers, authenticator, snapshots, sessions, revocations, clock, events, tokenSnapshots }
   const tokenIssuer =
     config.own && ownKeys && createTokenIssuer({ ...config, ...config.own }, { ...parts, keys: ownKeys })
   const throttle = config.loginThrottle
@@ -141,10 +157,10 @@ export function createCustomUserData(
   }
 
   return {
-    authenticate: options => createGuard({ authenticator, snapshots }, tokens, realm, options),
-    attach: options => createAttachMiddleware(config, attachments, snapshots, options),
-    allow: (rule, options) => createAllow({ attachments, reload, realm }, rule, options),
-    strategy: () => createStrategy(authenticator, tokens, realm),
+    authenticate: options => createGuard({ authenticator, snapshots, observer }, tokens, realm, options),
+    attach: options => createAttachMiddleware(config, { attachments, snapshots, observer }, options),
+    allow: (rule, options) => createAllow({ attachments, reload, realm, observer }, rule, options),
+    strategy: () => createStrategy(authenticator, tokens, realm, observer.refused),
     login(verifyCredentials, options) {
       const issuer = needOwn(tokenIssuer, 'login()')
       const flow = createLoginFlow(config, {
@@ -178,8 +194,9 @@ export function createCustomUserData(
         origin,
         hooks.creationFor({ id: userId }, undefined),
       ),
-    verifyToken: token => authenticator.authenticate(token),
+    verifyToken: token => authenticator.authenticate(token).catch(observer.rethrow),
     refreshCustomData: req => reload(req, 0),
+    stats: () => ({ ...observer.counted(), ...snapshots.size() }),
     invalidate: snapshots.invalidate,
     sessions: sessions.list,
     async revoke(target) {
@@ -206,6 +223,38 @@ export function createCustomUserData(
       for (const { keys } of trusted) keys.close()
     },
     events: events.emitter,
+  }
+}
+
+/** What is void is so wherever it may come from: the cache, or a token that nobody has shown yet. */
+function voidingBoth(snapshots: Snapshots, tokenSnapshots: TokenSnapshots | undefined): Snapshots {
+  if (!tokenSnapshots) return snapshots
+  return {
+    ...snapshots,
+    invalidate(userId) {
+      tokenSnapshots.invalidate(userId)
+      snapshots.invalidate(userId)
+    },
+    changed(documentId, userIdValue) {
+      tokenSnapshots.changed(documentId, userIdValue)
+      snapshots.changed(documentId, userIdValue)
+    },
+    invalidateAll() {
+      tokenSnapshots.invalidateAll()
+      snapshots.invalidateAll()
+    },
+  }
+}
+
+/** Of another collection, or in another shape, what a token of ours brings along is not this instance's to serve. */
+function toTokenSnapshotsConfig(config: Config): TokenSnapshotsConfig {
+  const { collection, userIdField, projection, own, userDataInToken } = config
+  const { namespace = collection.collectionName } = collection as { namespace?: string }
+  return {
+    ...config,
+    issuer: own?.issuer ?? '',
+    forClientsOnly: userDataInToken?.projection !== undefined,
+    source: [namespace, userIdField, projection],
   }
 }
 

@@ -8,6 +8,7 @@ import type { AuthenticateOptions } from './authenticate/middleware.js'
 import type { PasswordCredentialsOptions } from './credentials/password-credentials.js'
 import type { UserDocument } from './custom-data/for-user.js'
 import type { CustomUserDataEvents } from './events.js'
+import type { Stats } from './observer.js'
 import type { LoginOptions, Scalar, VerifyCredentials } from './routes/login.js'
 import type { OwnDataOptions } from './routes/own-data-options.js'
 import type { SessionOrigin } from './sessions/session-store.js'
@@ -78,6 +79,8 @@ export interface CustomUserData<CustomData> {
   jwks(): RequestHandler
   /** Makes the indexes and opens the change streams once, then pings. Rejects while the instance cannot serve. */
   ready(): Promise<void>
+  /** What was counted since the instance was created. The channels of `node:diagnostics_channel` tell each case. */
+  stats(): Stats
   /** Empties the cache, closes the change streams and refuses new loads. The MongoDB client is the app's to close. */
   close(): void
   /** What happens inside; see {@link CustomUserDataEvents}. */

@@ -64,6 +64,13 @@ export interface HookFailedEvent {
   readonly error: Error
 }
 
+/** An access token that went without its user's data, so that the server reads them as usual. */
+export type SnapshotLeftOutEvent = { readonly userId: string } & (
+  | { readonly reason: 'too_large'; readonly tokenBytes: number; readonly maxTokenBytes: number }
+  /** Names of fields that begin with `$`, or what a schema made that is not BSON. */
+  | { readonly reason: 'no_extended_json' }
+)
+
 /** The events of an instance, by name. None carries a token, a secret or a password. */
 export interface CustomUserDataEvents {
   warning: [WarningEvent]
@@ -84,6 +91,7 @@ export interface CustomUserDataEvents {
   revoked: [RevokedEvent]
   hook_failed: [HookFailedEvent]
   change_stream: [ChangeStreamEvent]
+  snapshot_left_out: [SnapshotLeftOutEvent]
 }
 
 /** Emits without ever failing the request that it is emitted for. */

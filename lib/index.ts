@@ -1,6 +1,6 @@
 export { createCustomUserData } from './create-custom-user-data.js'
 export type { CustomUserData } from './custom-user-data.js'
-export type { CustomUserDataOptions, TrustedIssuersOnlyOptions } from './options.js'
+export type { CustomUserDataOptions, TrustedIssuersOnlyOptions, UserDataInTokenOptions } from './options.js'
 export { CustomUserDataError, OptionError } from './errors.js'
 export type { ErrorCode } from './errors.js'
 export type {
@@ -11,9 +11,11 @@ export type {
   LoadFailedEvent,
   RevokedEvent,
   SessionEvent,
+  SnapshotLeftOutEvent,
   ThrottledEvent,
   WarningEvent,
 } from './events.js'
+export type { ChannelMessages, Stats } from './observer.js'
 export type { Clock } from './clock.js'
 export type { Algorithm } from './access-tokens/algorithms.js'
 export type { TokenProfile } from './access-tokens/claims.js'
@@ -26,6 +28,8 @@ export type { TokenPlaces } from './authenticate/token-places.js'
 export { hashPassword } from './credentials/argon2.js'
 export type { PasswordCredentialsOptions } from './credentials/password-credentials.js'
 export type { PasswordTextOptions, UnicodeNormalization } from './credentials/password-text.js'
+export type { ClientProjection } from './custom-data/client-projection.js'
+export type { ExtendedJsonFormat } from './custom-data/extended-json.js'
 export type { UpdateOperators, UserDocument, WriteOptions } from './custom-data/for-user.js'
 export type { ToFieldValues } from './custom-data/user-documents.js'
 export type { CollectionLike } from './mongo/team-database.js'

@@ -4,11 +4,23 @@ import type { KeyOptions } from './access-tokens/keys.js'
 import type { TrustedIssuer } from './access-tokens/trusted-issuers.js'
 import type { TokenPlaces } from './authenticate/token-places.js'
 import type { Clock } from './clock.js'
+import type { ClientProjection } from './custom-data/client-projection.js'
+import type { ExtendedJsonFormat } from './custom-data/extended-json.js'
 import type { ToFieldValues } from './custom-data/user-documents.js'
 import type { CollectionLike } from './mongo/team-database.js'
 import type { Hooks } from './routes/hooks.js'
 import type { RefreshCookieOptions } from './routes/refresh-transport.js'
 import type { LoginThrottleOptions } from './throttle/login-throttle.js'
+
+/** What of the user's data goes into access tokens. */
+export interface UserDataInTokenOptions {
+  /** `canonical` says the type of each number, as App Services did; `relaxed` is shorter and reads like JSON. */
+  readonly format: ExtendedJsonFormat
+  /** What clients may see, if not all that handlers do: then the token is for clients alone, and instances read. */
+  readonly projection?: ClientProjection | undefined
+  /** Longest token; a longer one goes without. Default 8,192, and never above `maxTokenLength`. */
+  readonly maxTokenBytes?: number | undefined
+}
 
 /** Options that every instance takes. Durations carry their unit in the name. */
 interface CommonOptions<Document extends object> {
@@ -53,6 +65,9 @@ interface CommonOptions<Document extends object> {
   readonly tokenPlaces?: TokenPlaces | undefined
   /** Lifetime of an access token. Default 1,800: 30 minutes. */
   readonly accessTokenTtlSeconds?: number | undefined
+  /** Put the user's document into our access tokens as `user_data`, in Extended JSON, from which any instance serves
+   *  without a read. Whoever holds the token can read it. Default false. */
+  readonly userDataInToken?: false | ExtendedJsonFormat | UserDataInTokenOptions | undefined
   /** Leeway for clocks that differ, 0 to 300. Default 5. */
   readonly clockToleranceSeconds?: number | undefined
   /** Longest access token that is looked at, in characters. Default 8,192. */

@@ -9,6 +9,12 @@ import type { Clock } from './clock.js'
 import type { ToFieldValues } from './custom-data/user-documents.js'
 import { OptionError } from './errors.js'
 import type { CollectionLike } from './mongo/team-database.js'
+import {
+  completeUserDataInToken,
+  MAX_TOKEN_LENGTH,
+  userDataInTokenSchema,
+} from './parse-user-data-in-token.js'
+import type { UserDataInToken } from './parse-user-data-in-token.js'
 import type { Hooks } from './routes/hooks.js'
 
 const DAY_SECONDS = 86_400
@@ -140,8 +146,9 @@ const schema = z.strictObject({
     .strictObject({ cookie: name.optional(), query: name.optional(), form: name.optional() })
     .default({}),
   accessTokenTtlSeconds: whole(1, DAY_SECONDS).default(30 * 60),
+  userDataInToken: userDataInTokenSchema,
   clockToleranceSeconds: whole(0, 300).default(5),
-  maxTokenLength: whole(256, 1024 * 1024).default(8 * 1024),
+  maxTokenLength: whole(256, 1024 * 1024).default(MAX_TOKEN_LENGTH),
 
   sessionCollection: collection.optional(),
   refreshTokenTtlSeconds: whole(30 * 60, 5 * YEAR_SECONDS).default(60 * DAY_SECONDS),
@@ -206,6 +213,7 @@ export type Config = Omit<
   | 'refreshTokenIdleSeconds'
   | 'reuseWindowSeconds'
   | 'hooks'
+  | 'userDataInToken'
 > & {
   /** Absent where only the tokens of others are accepted. */
   readonly own: OwnIssuer | undefined
@@ -213,6 +221,7 @@ export type Config = Omit<
   readonly refreshTokenIdleSeconds: number
   readonly reuseWindowMs: number | undefined
   readonly hooks: Hooks
+  readonly userDataInToken: UserDataInToken | undefined
   readonly toFieldValues: ToFieldValues | undefined
 }
 
@@ -234,9 +243,22 @@ export function parseOptions(options: unknown): Config {
     clockToleranceMs: clockToleranceSeconds * 1000,
     reuseWindowMs: reuseWindowSeconds === undefined ? undefined : reuseWindowSeconds * 1000,
     refreshTokenIdleSeconds,
+    userDataInToken: own && parseUserDataInToken(config.userDataInToken, config.maxTokenLength),
     hooks: config.hooks as Hooks,
     toFieldValues: config.toFieldValues as ToFieldValues | undefined,
   }
+}
+
+/** A token that we would not look at again must not be issued. */
+function parseUserDataInToken(
+  given: Parsed['userDataInToken'],
+  maxTokenLength: number,
+): UserDataInToken | undefined {
+  const complete = completeUserDataInToken(given, maxTokenLength)
+  if (!complete || complete.maxTokenBytes <= maxTokenLength) return complete
+  throw wrong(
+    `option "userDataInToken.maxTokenBytes": write ${maxTokenLength} at most, or raise "maxTokenLength".`,
+  )
 }
 
 /** One secret, or a list of keys: never both, never neither. */

@@ -1,6 +1,6 @@
 import { isSubject } from './access-tokens/claims.js'
 import { issueAccessToken } from './access-tokens/issue-access-token.js'
-import type { AccessTokenConfig } from './access-tokens/issue-access-token.js'
+import type { AccessTokenConfig, IssuedAccessToken } from './access-tokens/issue-access-token.js'
 import type { Issuers } from './access-tokens/issuers.js'
 import type { KeyRing } from './access-tokens/key-ring.js'
 import { requireDocument } from './authenticate/authenticator.js'
@@ -8,6 +8,8 @@ import type { Authenticator } from './authenticate/authenticator.js'
 import type { Clock } from './clock.js'
 import type { Snapshot } from './custom-data/snapshot-cache.js'
 import type { Snapshots } from './custom-data/snapshots.js'
+import type { TokenSnapshots } from './custom-data/token-snapshots.js'
+import type { Events } from './events.js'
 import { invalidGrant } from './sessions/sessions.js'
 import type { OpenSession, Sessions } from './sessions/sessions.js'
 import type { Revocations } from './sessions/revocations.js'
@@ -23,12 +25,16 @@ export interface TokenIssuerParts {
   readonly sessions: Sessions
   readonly revocations: Revocations
   readonly clock: Clock
+  readonly events: Events
+  /** Absent where tokens carry no custom data. */
+  readonly tokenSnapshots: TokenSnapshots | undefined
 }
 
 /** What the issuer needs to know. */
 export interface TokenIssuerConfig extends AccessTokenConfig {
   readonly requireDocument: boolean
   readonly reuseWindowMs: number | undefined
+  readonly userDataInToken: { readonly maxTokenBytes: number } | undefined
 }
 
 /** Makes token pairs, each with a new copy of the user's document bound to its access token. */
@@ -47,7 +53,8 @@ export interface TokenIssuer {
 
 /** Creates the issuer of one instance. */
 export function createTokenIssuer(config: TokenIssuerConfig, parts: TokenIssuerParts): TokenIssuer {
-  const { keys, issuers, authenticator, snapshots, sessions, revocations, clock } = parts
+  const { issuers, authenticator, snapshots, sessions, revocations } = parts
+  const sign = createSigner(config, parts)
 
   /** Opens a session or takes the one that is open, then signs. */
   async function answerWith(
@@ -57,7 +64,7 @@ export function createTokenIssuer(config: TokenIssuerConfig, parts: TokenIssuerP
   ): Promise<TokenAnswer<object>> {
     if (config.requireDocument) requireDocument(snapshot)
     const { sid, refreshToken } = await open()
-    const access = await issueAccessToken(config, keys, { userId, sid }, clock.now())
+    const access = await sign({ userId, sid }, snapshot)
     // A logout may have been answered meanwhile: after it no refresh succeeds.
     if (revocations.wasSessionEnded(sid)) throw invalidGrant()
     authenticator.keep(access.token, { ...access, userId }, snapshot)
@@ -97,6 +104,29 @@ export function createTokenIssuer(config: TokenIssuerConfig, parts: TokenIssuerP
       // With a window it might not: so what can fail comes before the exchange.
       return issueWith(await sessions.peek(refreshToken), () => sessions.exchange(refreshToken))
     },
+  }
+}
+
+/** Signs tokens, with the user's data in them where that is turned on, where it can be said and where it fits. */
+function createSigner(config: TokenIssuerConfig, parts: TokenIssuerParts) {
+  const { keys, clock, events, tokenSnapshots } = parts
+  const { maxTokenBytes } = config.userDataInToken ?? { maxTokenBytes: Infinity }
+
+  return async (
+    subject: { readonly userId: string; readonly sid: string },
+    snapshot: Snapshot,
+  ): Promise<IssuedAccessToken> => {
+    const sign = (extraClaims?: Readonly<Record<string, unknown>>) =>
+      issueAccessToken(config, keys, { ...subject, extraClaims }, clock.now())
+    if (!tokenSnapshots) return sign()
+    const { userId } = subject
+    const userData = tokenSnapshots.toClaims(snapshot)
+    const access = await sign(userData)
+    if (!userData) events.emit('snapshot_left_out', { userId, reason: 'no_extended_json' })
+    const tokenBytes = access.token.length
+    if (!userData || tokenBytes <= maxTokenBytes) return access
+    events.emit('snapshot_left_out', { userId, reason: 'too_large', tokenBytes, maxTokenBytes })
+    return sign()
   }
 }
 

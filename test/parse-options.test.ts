@@ -41,6 +41,23 @@ const WRONG: { option: string; value: unknown; says: string }[] = [
   { option: 'changeStreamTimeoutMs', value: 999, says: 'write a whole number from 1000 to 86400000' },
   { option: 'clientId', value: '', says: 'write a text that is not empty' },
   { option: 'accessTokenTtlSeconds', value: 86_401, says: 'write a whole number from 1 to 86400' },
+  { option: 'userDataInToken', value: true, says: 'write false, "relaxed", "canonical" or { format' },
+  { option: 'userDataInToken', value: 'ejson', says: 'write false, "relaxed", "canonical" or { format' },
+  {
+    option: 'userDataInToken',
+    value: { format: 'relaxed', projection: { a: 1, b: 0 } },
+    says: '{ notes: 0 }',
+  },
+  {
+    option: 'userDataInToken',
+    value: { format: 'relaxed', maxTokenBytes: 1 },
+    says: 'write a whole number from 256',
+  },
+  {
+    option: 'userDataInToken',
+    value: { format: 'relaxed', maxTokenBytes: 8_193 },
+    says: 'write 8192 at most, or raise "maxTokenLength"',
+  },
   { option: 'clockToleranceSeconds', value: 301, says: 'write a whole number from 0 to 300' },
   { option: 'maxTokenLength', value: 255, says: 'write a whole number from 256 to 1048576' },
   { option: 'sessionCollection', value: {}, says: 'hand over a Collection' },

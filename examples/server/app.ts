@@ -3,6 +3,7 @@ import type { Express, RequestHandler } from 'express'
 import type { Db } from 'mongodb'
 import { z } from 'zod'
 import { greetingIn } from './greeting.js'
+import { toPrometheusText } from './metrics.js'
 import type { UserData } from './user-data.js'
 
 /** The app: what is mounted before the guard is open to all, what follows it has a `req.user`. */
@@ -11,6 +12,7 @@ export function createApp(db: Db, userData: UserData): Express {
   app.disable('x-powered-by')
   app.get('/healthz', reportHealth(userData))
   app.get('/.well-known/jwks.json', userData.jwks())
+  app.get('/metrics', showMetrics(userData))
   mountTokenRoutes(app, db, userData)
 
   app.use(userData.authenticate())
@@ -52,6 +54,13 @@ function reportHealth(userData: UserData): RequestHandler {
       () => false,
     )
     res.status(healthy ? 200 : 503).json({ status: healthy ? 'ok' : 'unavailable' })
+  }
+}
+
+/** For Prometheus. In an app of your own, keep it from the outside. */
+function showMetrics(userData: UserData): RequestHandler {
+  return (_req, res) => {
+    res.type('text/plain; version=0.0.4').send(toPrometheusText(userData.stats()))
   }
 }
 

@@ -1,5 +1,5 @@
 import { MongoClient } from 'mongodb'
-import type { TrustedIssuer } from 'express-custom-user-data'
+import type { ExtendedJsonFormat, TrustedIssuer } from 'express-custom-user-data'
 import { z } from 'zod'
 import { json, makeUpSecret, privateJwk, secret } from './keys.js'
 import type { SigningOptions } from './keys.js'
@@ -20,6 +20,8 @@ export interface Config {
   /** How long an exchanged refresh token still gets its successor; `undefined`: until that one is used. */
   readonly reuseWindowSeconds: number | undefined
   readonly refreshTokenTransport: 'body' | 'cookie'
+  /** Whether access tokens carry the user's document, and how it is written. */
+  readonly userDataInToken: false | ExtendedJsonFormat
   /** Others whose access tokens are accepted. */
   readonly trustedIssuers: readonly TrustedIssuer[]
 }
@@ -43,6 +45,9 @@ const schema = z
     CHANGE_STREAM: z.enum(['on', 'off'], 'write on or off').default('on'),
     REFRESH_GRACE_SECONDS: whole(0, 60).optional(),
     REFRESH_TOKEN_TRANSPORT: z.enum(['body', 'cookie'], 'write body or cookie').default('body'),
+    USER_DATA_IN_TOKEN: z
+      .enum(['off', 'relaxed', 'canonical'], 'write off, relaxed or canonical')
+      .default('off'),
   })
   .refine(given => given.ACCESS_TOKEN_SECRET === undefined || given.ACCESS_TOKEN_JWK === undefined, {
     path: ['ACCESS_TOKEN_JWK'],
@@ -65,6 +70,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     changeStreams: variables.CHANGE_STREAM === 'on' ? 'auto' : 'off',
     reuseWindowSeconds: variables.REFRESH_GRACE_SECONDS,
     refreshTokenTransport: variables.REFRESH_TOKEN_TRANSPORT,
+    userDataInToken: variables.USER_DATA_IN_TOKEN === 'off' ? false : variables.USER_DATA_IN_TOKEN,
     trustedIssuers: variables.TRUSTED_ISSUERS as TrustedIssuer[],
   }
 }

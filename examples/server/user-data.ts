@@ -16,6 +16,7 @@ export function createUserData(db: Db, config: Config): UserData {
     changeStreams: config.changeStreams,
     reuseWindowSeconds: config.reuseWindowSeconds,
     refreshTokenTransport: config.refreshTokenTransport,
+    userDataInToken: config.userDataInToken,
     trustedIssuers: config.trustedIssuers,
     hooks: {
       // Nobody's copy has to be read again for it. Who has no document, as Carol, gets none.
@@ -33,6 +34,9 @@ export function createUserData(db: Db, config: Config): UserData {
   })
   userData.events.on('hook_failed', ({ hook, error }) => {
     console.error(`The hook ${hook} failed: ${error.message}`)
+  })
+  userData.events.on('snapshot_left_out', ({ userId, reason }) => {
+    console.error(`The custom data of user ${userId} does not go into the access token: ${reason}`)
   })
   return userData
 }

@@ -22,11 +22,19 @@ export interface IssuedAccessToken {
   readonly key: SigningKey
 }
 
+/** Whom a token is for, and what else it says. */
+export interface TokenSubject {
+  readonly userId: string
+  readonly sid: string
+  /** Claims beside the usual ones. */
+  readonly extraClaims?: Readonly<Record<string, unknown>> | undefined
+}
+
 /** Signs a token for a user's session. `now` is in milliseconds since the epoch. */
 export async function issueAccessToken(
   config: AccessTokenConfig,
   keys: KeyRing,
-  subject: { readonly userId: string; readonly sid: string },
+  subject: TokenSubject,
   now: number,
 ): Promise<IssuedAccessToken> {
   const key = keys.signer()
@@ -40,11 +48,12 @@ export async function issueAccessToken(
 
 function toClaims(
   config: AccessTokenConfig,
-  { userId, sid }: { readonly userId: string; readonly sid: string },
+  { userId, sid, extraClaims }: TokenSubject,
   iat: number,
 ): AccessTokenClaims & JWTPayload {
   const [onlyAudience, secondAudience] = config.audience
   return {
+    ...extraClaims,
     iss: config.issuer,
     sub: userId,
     aud: onlyAudience !== undefined && secondAudience === undefined ? onlyAudience : [...config.audience],

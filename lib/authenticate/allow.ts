@@ -3,6 +3,7 @@ import { DeadlineError, withDeadline } from '../deadline.js'
 import { asCustomUserDataError, CustomUserDataError, OptionError } from '../errors.js'
 import { compileRule } from '../rules/compile.js'
 import type { RuleExpression } from '../rules/compile.js'
+import type { Observer } from '../observer.js'
 import type { RuleFacts } from '../rules/facts.js'
 import { toPlainAddress } from '../throttle/address.js'
 import type { AuthenticatedUser } from '../types.js'
@@ -32,6 +33,7 @@ export interface AllowOptions extends MaxAgeOption {
 export interface AllowParts {
   readonly attachments: Pick<Attachments, 'of'>
   readonly reload: Reload
+  readonly observer: Pick<Observer, 'refused'>
   readonly realm: string
 }
 
@@ -69,6 +71,7 @@ export function createAllow(
       },
       (error: unknown) => {
         const ours = asCustomUserDataError(error)
+        if (ours) parts.observer.refused(ours.code)
         next(ours ? withChallenge(ours, parts.realm) : error)
       },
     )

@@ -7,6 +7,7 @@ import { parseMaxAge } from './max-age.js'
 import type { MaxAgeOption } from './max-age.js'
 import type { SnapshotBinding } from '../custom-data/snapshot-cache.js'
 import type { Snapshots } from '../custom-data/snapshots.js'
+import type { Observer } from '../observer.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 
 /** How `attach()` reads what another middleware left on the request. */
@@ -27,6 +28,13 @@ export interface AttachConfig {
   readonly realm: string
 }
 
+/** What `attach()` works with. */
+export interface AttachParts {
+  readonly attachments: Attachments
+  readonly snapshots: Pick<Snapshots, 'freshness'>
+  readonly observer: Pick<Observer, 'refused'>
+}
+
 const MISSING_USER =
   'attach() found no req.user: mount it behind what authenticates, or allow it with optional: true.'
 const MISSING_ID = "attach() cannot tell the user's id: give it { userId: req => … } that returns a text."
@@ -41,8 +49,7 @@ const BAD_EXPIRY = 'attach(): expiresAt must return a Date or milliseconds since
  */
 export function createAttachMiddleware(
   config: AttachConfig,
-  attachments: Attachments,
-  snapshots: Pick<Snapshots, 'freshness'>,
+  { attachments, snapshots, observer }: AttachParts,
   options: AttachOptions = {},
 ): RequestHandler {
   const maxAgeMs = parseMaxAge('attach()', options)
@@ -72,6 +79,7 @@ export function createAttachMiddleware(
       },
       (error: unknown) => {
         const ours = asCustomUserDataError(error)
+        if (ours) observer.refused(ours.code)
         next(ours ? withChallenge(ours, config.realm) : error)
       },
     )

@@ -4,6 +4,7 @@ import { isFresh } from '../custom-data/freshness.js'
 import type { SnapshotBinding } from '../custom-data/snapshot-cache.js'
 import type { Snapshots } from '../custom-data/snapshots.js'
 import { CustomUserDataError } from '../errors.js'
+import type { Observer } from '../observer.js'
 import { requireDocument } from './authenticator.js'
 
 /** What `attach()` added to a request's user. */
@@ -27,6 +28,7 @@ const NOT_EXTENSIBLE =
 export function createAttachments(
   config: { readonly requireDocument: boolean },
   snapshots: Snapshots,
+  observer: Pick<Observer, 'hit'>,
 ): Attachments {
   const attached = new WeakSet<object>()
   const byRequest = new WeakMap<Request, Attachment>()
@@ -39,6 +41,7 @@ export function createAttachments(
       const { user, binding } = attachment
       const cached = snapshots.find(binding.cacheKey)
       const isUsable = cached !== undefined && isFresh(cached.snapshot, wanted)
+      if (isUsable) observer.hit(binding.userId)
       const { snapshot } = isUsable ? cached : await snapshots.loadFor(binding, wanted)
       if (config.requireDocument) requireDocument(snapshot)
       addCustomData(user, snapshot.data, attached)

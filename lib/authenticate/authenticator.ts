@@ -5,7 +5,10 @@ import { isFresh } from '../custom-data/freshness.js'
 import type { Freshness } from '../custom-data/freshness.js'
 import { toFrozenCopy } from '../custom-data/frozen-copy.js'
 import type { Snapshots } from '../custom-data/snapshots.js'
+import type { TokenSnapshots } from '../custom-data/token-snapshots.js'
 import { CustomUserDataError } from '../errors.js'
+import { createObserver } from '../observer.js'
+import type { Observer } from '../observer.js'
 import type { Revocations } from '../sessions/revocations.js'
 import type { SessionChecks } from '../sessions/session-checks.js'
 import type { AccessTokenClaims, AuthenticatedUser } from '../types.js'
@@ -24,6 +27,9 @@ export interface AuthenticatorParts {
   readonly snapshots: Snapshots
   readonly revocations: Revocations
   readonly sessionChecks: SessionChecks
+  /** Absent where tokens carry no custom data. */
+  readonly tokenSnapshots?: TokenSnapshots | undefined
+  readonly observer?: Observer
 }
 
 /** Turns an access token into `req.user`. Knows nothing of requests. */
@@ -38,12 +44,14 @@ export interface Authenticator {
 
 /** Creates the authenticator over a verifier and the snapshots. */
 export function createAuthenticator(config: AuthenticatorConfig, parts: AuthenticatorParts): Authenticator {
-  const { verifyToken, snapshots, revocations, sessionChecks } = parts
+  const { verifyToken, snapshots, revocations, sessionChecks, tokenSnapshots } = parts
+  const { observer = createObserver() } = parts
 
   function cached(token: string): AuthenticatedUser<object> | undefined {
     if (token.length > config.maxTokenLength) return undefined
     const entry = snapshots.find(toCacheKey(token))
     if (!entry || sessionChecks.isDue(claimsOf(entry))) return undefined
+    observer.hit(entry.binding.userId)
     return toUser(entry)
   }
 
@@ -58,19 +66,41 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   /** The cached copy is asked again: it may be due for a look at its session only, or be older than wanted. */
   async function load(token: string, wanted: Freshness | undefined): Promise<BoundSnapshot> {
     const cachedEntry = snapshots.find(toCacheKey(token))
-    if (cachedEntry && isFresh(cachedEntry.snapshot, wanted)) return cachedEntry
-    // What is cached was verified, and is found only while its token is good.
-    const binding = cachedEntry?.binding ?? toBinding(token, await verifyToken(token))
-    const entry = await snapshots.loadFor(binding, wanted)
-    requireInUse(binding.signedBy)
+    if (cachedEntry && isFresh(cachedEntry.snapshot, wanted)) {
+      observer.hit(cachedEntry.binding.userId)
+      return cachedEntry
+    }
+    if (cachedEntry) {
+      // What is cached was verified, and is found only while its token is good.
+      const { binding } = cachedEntry
+      return inUse(await snapshots.loadFor(binding, wanted))
+    }
+    return inUse(await take(token, await verifyToken(token), wanted))
+  }
+
+  /** The key may have been replaced while the document was loaded. */
+  function inUse(entry: BoundSnapshot): BoundSnapshot {
+    requireInUse(entry.binding.signedBy)
     return entry
+  }
+
+  /** From the token where it brought its copy along, else from the database. */
+  async function take(
+    token: string,
+    { userId, claims, ...verified }: VerifiedToken,
+    wanted: Freshness | undefined,
+  ): Promise<BoundSnapshot> {
+    const binding = toBinding(token, { userId, claims, ...verified })
+    const bring = tokenSnapshots && (() => tokenSnapshots.read(userId, claims))
+    const brought = wanted === undefined && bring ? await snapshots.take(binding, bring) : undefined
+    return brought ?? snapshots.loadFor(binding, wanted)
   }
 
   function toBinding(token: string, { userId, claims, key }: VerifiedToken): SnapshotBinding {
     return {
       cacheKey: toCacheKey(token),
       userId,
-      claims: toFrozenCopy(claims),
+      claims: toFrozenCopy(tokenSnapshots?.withoutUserData(claims) ?? claims),
       signedBy: key,
       expiresAt: expiresAtMs(claims, config.clockToleranceMs),
     }

@@ -1,6 +1,8 @@
 import type { Request, RequestHandler } from 'express'
 import type { Snapshots } from '../custom-data/snapshots.js'
 import { asCustomUserDataError } from '../errors.js'
+import type { ErrorCode } from '../errors.js'
+import type { Observer } from '../observer.js'
 import type { AuthenticatedUser } from '../types.js'
 import type { Authenticator } from './authenticator.js'
 import { missingToken } from './bearer-token.js'
@@ -23,11 +25,14 @@ function createAuthenticateMiddleware(
   authenticator: Authenticator,
   tokens: TokenReader,
   realm: string,
-  { optional = false }: Pick<AuthenticateOptions, 'optional'> = {},
+  { optional = false }: Pick<AuthenticateOptions, 'optional'>,
+  onRefused: (code: ErrorCode) => void,
 ): RequestHandler {
   function toAnswer(error: unknown): unknown {
     const ours = asCustomUserDataError(error)
-    return ours ? withChallenge(ours, realm) : error
+    if (!ours) return error
+    onRefused(ours.code)
+    return withChallenge(ours, realm)
   }
 
   function requireToken(req: Request): string | undefined {
@@ -64,10 +69,11 @@ function createAuthenticateMiddleware(
   }
 }
 
-/** What decides how old data may be. */
-interface AgingParts {
+/** What a guard works with. */
+interface GuardParts {
   readonly authenticator: Authenticator
   readonly snapshots: Pick<Snapshots, 'freshness'>
+  readonly observer: Pick<Observer, 'refused'>
 }
 
 /**
@@ -75,17 +81,19 @@ interface AgingParts {
  * it there is nothing to look at.
  */
 export function createGuard(
-  { authenticator, snapshots }: AgingParts,
+  { authenticator, snapshots, observer }: GuardParts,
   tokens: TokenReader,
   realm: string,
   options: AuthenticateOptions = {},
 ): RequestHandler {
   const maxAgeMs = parseMaxAge('authenticate()', options)
-  if (maxAgeMs === undefined) return createAuthenticateMiddleware(authenticator, tokens, realm, options)
+  const create = (from: Authenticator): RequestHandler =>
+    createAuthenticateMiddleware(from, tokens, realm, options, observer.refused)
+  if (maxAgeMs === undefined) return create(authenticator)
   const aging: Authenticator = {
     ...authenticator,
     cached: () => undefined,
     authenticate: token => authenticator.authenticate(token, snapshots.freshness(maxAgeMs)),
   }
-  return createAuthenticateMiddleware(aging, tokens, realm, options)
+  return create(aging)
 }

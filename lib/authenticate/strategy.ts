@@ -1,6 +1,7 @@
 import type { Request } from 'express'
 import type { AuthenticateOptions, Strategy } from 'passport'
 import { asCustomUserDataError } from '../errors.js'
+import type { ErrorCode } from '../errors.js'
 import type { AuthenticatedUser } from '../types.js'
 import type { Authenticator } from './authenticator.js'
 import { missingToken } from './bearer-token.js'
@@ -21,7 +22,12 @@ interface PassportActions {
  * Creates the strategy for apps that already use passport. Malformed and missing tokens `fail`, so that a chain
  * of strategies goes on; a refused user (403) and our own trouble (5xx) end it as an `error`.
  */
-export function createStrategy(authenticator: Authenticator, tokens: TokenReader, realm: string): Strategy {
+export function createStrategy(
+  authenticator: Authenticator,
+  tokens: TokenReader,
+  realm: string,
+  onRefused: (code: ErrorCode) => void = () => undefined,
+): Strategy {
   /** A promise only where the token's copy is not cached. Throws what is wrong with the request. */
   function toUser(req: Request): AuthenticatedUser<object> | Promise<AuthenticatedUser<object>> {
     const guess = tokens.guess(req)
@@ -34,6 +40,7 @@ export function createStrategy(authenticator: Authenticator, tokens: TokenReader
 
   function report(thrown: unknown, { fail, error }: Pick<PassportActions, 'fail' | 'error'>): void {
     const ours = asCustomUserDataError(thrown)
+    if (ours) onRefused(ours.code)
     if (ours && (ours.status === 400 || ours.status === 401)) fail(toChallenge(ours, realm), ours.status)
     else error(ours ? withChallenge(ours, realm) : thrown)
   }

@@ -47,3 +47,13 @@ function toBsonTypeKey(value: BsonValue): string {
 function toNumberKey(value: number | bigint | string): string {
   return `number:${Number(value) + 0}`
 }
+
+/** Names a document, as change events do. */
+export function toDocumentKey(documentId: unknown): string {
+  return `document ${toBsonKey(documentId)}`
+}
+
+/** Names whoever is found by a value of the user id field. */
+export function toUserKey(userIdValue: unknown): string {
+  return `user ${toBsonKey(userIdValue)}`
+}

@@ -21,7 +21,7 @@ export interface Dependents {
 }
 
 /** When a load began, counted in changes. */
-type LoadMark = number
+export type LoadMark = number
 
 /** Changes remembered for the sake of loads in flight; beyond it those are taken for overtaken. */
 const MAX_REMEMBERED = 1_000

@@ -3,8 +3,10 @@ import type { Document } from 'mongodb'
 import { withDeadline } from '../deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
+import type { DocumentEncoder, EncodedDocument } from './document-codec.js'
 import { createDuplicateWarnings } from './duplicate-warnings.js'
 import { isPlainObject, toFrozenCopy } from './frozen-copy.js'
+import { promoteValues } from './promote-values.js'
 import type { FoundDocument } from './query.js'
 import type { UserDocuments } from './user-documents.js'
 
@@ -32,6 +34,8 @@ export interface LoadedDocument {
   readonly documentId: unknown
   /** BSON size in bytes. */
   readonly size: number
+  /** For the token that is issued with it; not kept. */
+  readonly encoded?: EncodedDocument | undefined
 }
 
 /** What one load came to. */
@@ -49,15 +53,21 @@ export interface Loader {
 const NO_DOCUMENT = { data: Object.freeze({}), exists: false, documentId: undefined, size: 0 } as const
 
 /** Creates the loader over the users' documents. */
-export function createLoader(config: LoaderConfig, documents: UserDocuments, events: Events): Loader {
+export function createLoader(
+  config: LoaderConfig,
+  documents: UserDocuments,
+  events: Events,
+  encoder?: DocumentEncoder,
+): Loader {
   const { projection, maxDocumentBytes } = config
+  const what = { projection, maxDocumentBytes, exactTypes: encoder?.exactTypes }
   const warnOfDuplicates = createDuplicateWarnings(config.userIdField, events)
 
   async function loadDocument(userId: string, signal: AbortSignal): Promise<Load> {
-    const { found, userIdValues } = await documents.read(userId, { projection, maxDocumentBytes }, signal)
+    const { found, userIdValues } = await documents.read(userId, what, signal)
     if (!found) return { ...NO_DOCUMENT, userIdValues }
     if (found.hasDuplicates) warnOfDuplicates(userId)
-    return { ...(await toLoaded(found, config)), userIdValues }
+    return { ...(await toLoaded(found, config, encoder)), userIdValues }
   }
 
   return {
@@ -74,7 +84,11 @@ export function createLoader(config: LoaderConfig, documents: UserDocuments, eve
 }
 
 /** A found document as handlers get it. Rejects where it is over the limit, or fails the team's schema. */
-export async function toLoaded(found: FoundDocument, config: LoadedForm): Promise<LoadedDocument> {
+export async function toLoaded(
+  found: FoundDocument,
+  config: LoadedForm,
+  encoder?: DocumentEncoder,
+): Promise<LoadedDocument> {
   const { document, documentId, size } = found
   if (!document) {
     const message = `The custom data of the user exceeds ${config.maxDocumentBytes} bytes.`
@@ -83,8 +97,12 @@ export async function toLoaded(found: FoundDocument, config: LoadedForm): Promis
     })
   }
   if (hidesPrimaryKey(config.projection)) delete document['_id']
-  const data = config.schema ? await validate(config.schema, document) : document
-  return { data: toFrozenCopy(data), exists: true, documentId, size }
+  const isExact = encoder?.exactTypes === true
+  const exact = isExact ? encoder.encode(document) : undefined
+  const plain = isExact ? (promoteValues(document) as Document) : document
+  const data = config.schema ? await validate(config.schema, plain) : plain
+  const encoded = isExact ? exact : encoder?.encode(data)
+  return { data: toFrozenCopy(data), exists: true, documentId, size, encoded }
 }
 
 /** The query keeps `_id` for the cache's sake; the team may have left it out. */

@@ -1,5 +1,6 @@
 import type { AggregateOptions, Collection, Document } from 'mongodb'
-import { PLAIN_BSON } from '../mongo/team-database.js'
+import { EXACT_BSON, PLAIN_BSON } from '../mongo/team-database.js'
+import { promoteValues } from './promote-values.js'
 import type { UserIdIndexName } from './user-id-index.js'
 
 /** Which documents are a user's, and what is read of them. */
@@ -12,6 +13,8 @@ export interface DocumentQuery {
   /** A document that is larger after the projection is measured, but never sent. */
   readonly maxDocumentBytes: number
   readonly index: UserIdIndexName
+  /** Whether numbers come with their BSON types, for {@link promoteValues} to take them away. */
+  readonly exactTypes?: boolean | undefined
 }
 
 /** What one query finds for a user. */
@@ -40,7 +43,7 @@ export async function findDocument(
   limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<FoundDocument | undefined> {
   const cursor = collection.aggregate<Row>(toPipeline(query), {
-    ...PLAIN_BSON,
+    ...(query.exactTypes ? EXACT_BSON : PLAIN_BSON),
     ...toReadOptions(query.index),
     maxTimeMS: limits.timeoutMs,
     signal: limits.signal,
@@ -53,9 +56,10 @@ export async function findDocument(
 export function toFound([first, ...others]: readonly Row[]): FoundDocument | undefined {
   if (!first) return undefined
   return {
-    size: first.size,
+    // An Int32 where types are kept.
+    size: first.size.valueOf(),
     document: first.doc,
-    documentId: first.id,
+    documentId: promoteValues(first.id),
     hasDuplicates: others.length > 0,
   }
 }

@@ -1,5 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.js'
+import { createObserver } from '../observer.js'
+import type { Observer } from '../observer.js'
 import type { LoadedDocument } from './loader.js'
 import type { UserGeneration, UserGenerations } from './user-generations.js'
 
@@ -58,6 +60,8 @@ export interface SnapshotCache {
    */
   set(entry: BoundSnapshot): void
   clear(): void
+  /** Copies, and what they are estimated to weigh in bytes. */
+  size: () => { readonly cached: number; readonly cachedBytes: number }
 }
 
 /** What an entry weighs beside its document: key, binding, claims, the list's own slots. */
@@ -70,12 +74,14 @@ export function createSnapshotCache(
   config: SnapshotCacheConfig,
   generations: UserGenerations,
   clock: Clock,
+  observer: Observer = createObserver(),
 ): SnapshotCache {
   const entries = new LRUCache<string, KeptSnapshot>({
     max: config.maxSnapshots,
     maxSize: config.maxSnapshotBytes,
     sizeCalculation: ({ snapshot }) => ENTRY_OVERHEAD_BYTES + HEAP_PER_BSON_BYTE * snapshot.size,
-    dispose: ({ snapshot }) => {
+    dispose: ({ binding, snapshot }, _cacheKey, reason) => {
+      if (reason === 'evict') observer.evicted(binding.userId)
       generations.release(snapshot.generation)
     },
   })
@@ -94,6 +100,7 @@ export function createSnapshotCache(
     get(cacheKey) {
       const entry = entries.get(cacheKey)
       if (entry === undefined || isServable(entry)) return entry
+      observer.stale(entry.binding.userId)
       entries.delete(cacheKey)
       return undefined
     },
@@ -109,6 +116,7 @@ export function createSnapshotCache(
     clear() {
       entries.clear()
     },
+    size: () => ({ cached: entries.size, cachedBytes: entries.calculatedSize }),
   }
 }
 

@@ -1,12 +1,22 @@
 import type { Clock } from '../clock.js'
-import { CustomUserDataError } from '../errors.js'
-import { toBsonKey } from './bson-key.js'
+import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import { createObserver } from '../observer.js'
+import type { Observer } from '../observer.js'
+import { toDocumentKey, toUserKey } from './bson-key.js'
 import { createDependents } from './dependents.js'
+import type { LoadMark } from './dependents.js'
 import { isFresh } from './freshness.js'
 import type { Freshness } from './freshness.js'
-import type { LoadedDocument, Loader } from './loader.js'
+import type { Load, LoadedDocument, Loader } from './loader.js'
 import { createSnapshotCache } from './snapshot-cache.js'
-import type { BoundSnapshot, Snapshot, SnapshotBinding, SnapshotCacheConfig } from './snapshot-cache.js'
+import type {
+  BoundSnapshot,
+  Snapshot,
+  SnapshotBinding,
+  SnapshotCache,
+  SnapshotCacheConfig,
+} from './snapshot-cache.js'
+import type { BroughtDocument } from './token-snapshots.js'
 import { createUserGenerations } from './user-generations.js'
 import type { UserGeneration } from './user-generations.js'
 
@@ -27,6 +37,11 @@ export interface Snapshots {
    * younger data than a running load will give wait for it to end, and then share the next.
    */
   loadFor: (binding: SnapshotBinding, wanted?: Freshness) => Promise<BoundSnapshot>
+  /** Takes and keeps what a token brought along, unless it brings nothing that may be served. */
+  take: (
+    binding: SnapshotBinding,
+    bring: () => Promise<BroughtDocument | undefined>,
+  ) => Promise<BoundSnapshot | undefined>
   /** Loads a user's document anew and hands it to `use`, which may `keep` it for the token that it makes. */
   loadAnew: <T>(userId: string, use: (snapshot: Snapshot) => Promise<T>) => Promise<T>
   /** Keeps a snapshot that was handed out by `loadAnew`, for a token. */
@@ -37,8 +52,16 @@ export interface Snapshots {
   changed: (documentId: unknown, userIdValue: unknown) => void
   /** Voids everything, loads under way included. */
   invalidateAll: () => void
+  /** Copies, and what they are estimated to weigh in bytes. */
+  size: SnapshotCache['size']
   /** Empties the cache; whatever is asked from now on is refused with 503. */
   close: () => void
+}
+
+/** A document, and how it was looked for. */
+interface ReadFrom {
+  readonly document: LoadedDocument
+  readonly userIdValues: readonly unknown[]
 }
 
 interface SharedLoad {
@@ -47,10 +70,15 @@ interface SharedLoad {
 }
 
 /** Creates the snapshots of one instance. */
-export function createSnapshots(config: SnapshotsConfig, loader: Loader, clock: Clock): Snapshots {
+export function createSnapshots(
+  config: SnapshotsConfig,
+  loader: Loader,
+  clock: Clock,
+  observer: Observer = createObserver(),
+): Snapshots {
   const dependents = createDependents()
   const generations = createUserGenerations(dependents.forget)
-  const cache = createSnapshotCache(config, generations, clock)
+  const cache = createSnapshotCache(config, generations, clock, observer)
   const loads = new Map<string, SharedLoad>()
   let loadsBegun = 0
   let closed = false
@@ -63,25 +91,45 @@ export function createSnapshots(config: SnapshotsConfig, loader: Loader, clock: 
     const loadedAt = clock.monotonic()
     const loadNumber = ++loadsBegun
     try {
-      return await use({ ...(await read(generation)), generation, loadedAt, loadNumber })
+      return await use({ ...(await read(generation, loadedAt)), generation, loadedAt, loadNumber })
     } finally {
       generations.release(generation)
     }
   }
 
   /** Reads, and voids the generation where what was read has changed meanwhile. */
-  async function read(generation: UserGeneration): Promise<LoadedDocument> {
+  async function read(generation: UserGeneration, startedAt: number): Promise<LoadedDocument> {
     const mark = dependents.begin()
     try {
-      const { userIdValues, ...document } = await loader.load(generation.userId)
-      const keys = userIdValues.map(toUserKey)
-      if (document.exists) keys.push(toDocumentKey(document.documentId))
-      const isOvertaken = dependents.isOvertaken(mark, generation, keys)
-      // Where it has ended already, the current one is another.
-      if (isOvertaken && generation.current) generations.invalidate(generation.userId)
+      const { userIdValues, ...document } = await observed(generation.userId, startedAt)
+      voidIfOvertaken(mark, generation, { userIdValues, document })
       return document
     } finally {
       dependents.end()
+    }
+  }
+
+  function voidIfOvertaken(
+    mark: LoadMark,
+    generation: UserGeneration,
+    { userIdValues, document }: ReadFrom,
+  ): void {
+    const keys = userIdValues.map(toUserKey)
+    if (document.exists) keys.push(toDocumentKey(document.documentId))
+    const isOvertaken = dependents.isOvertaken(mark, generation, keys)
+    // Where it has ended already, the current one is another.
+    if (isOvertaken && generation.current) generations.invalidate(generation.userId)
+  }
+
+  async function observed(userId: string, startedAt: number): Promise<Load> {
+    const tookMs = (): number => clock.monotonic() - startedAt
+    try {
+      const document = await loader.load(userId)
+      observer.load(userId, tookMs())
+      return document
+    } catch (error) {
+      observer.load(userId, tookMs(), asCustomUserDataError(error)?.code ?? 'unknown')
+      throw error
     }
   }
 
@@ -96,9 +144,33 @@ export function createSnapshots(config: SnapshotsConfig, loader: Loader, clock: 
   }
 
   function keep(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot {
-    const entry = { binding, snapshot }
+    // What goes into a token has gone by now, and would cost the memory of a second copy.
+    const entry = { binding, snapshot: snapshot.encoded ? { ...snapshot, encoded: undefined } : snapshot }
     if (!closed) cache.set(entry)
     return entry
+  }
+
+  async function take(
+    binding: SnapshotBinding,
+    bring: () => Promise<BroughtDocument | undefined>,
+  ): Promise<BoundSnapshot | undefined> {
+    assertOpen(closed)
+    const generation = generations.hold(binding.userId)
+    const mark = dependents.begin()
+    try {
+      const brought = await bring()
+      if (!brought) return undefined
+      voidIfOvertaken(mark, generation, brought)
+      // An invalidation meanwhile voids it like any other copy.
+      if (!generation.current) return undefined
+      observer.miss(binding.userId)
+      observer.tokenSnapshot(binding.userId)
+      // Older than whatever a request may ask for.
+      return keep(binding, { ...brought.document, generation, loadedAt: brought.loadedAt, loadNumber: 0 })
+    } finally {
+      dependents.end()
+      generations.release(generation)
+    }
   }
 
   /** Repeats an overtaken load: what was read before an invalidation is not served after it. */
@@ -115,14 +187,19 @@ export function createSnapshots(config: SnapshotsConfig, loader: Loader, clock: 
   return {
     find: cacheKey => cache.get(cacheKey),
     freshness: maxAgeMs => ({ loadsBegun, laterThan: clock.monotonic() - maxAgeMs }),
-    loadFor: (binding, wanted) =>
-      untilCurrent(
+    loadFor(binding, wanted) {
+      observer.miss(binding.userId)
+      return untilCurrent(
         () => {
           const running = loads.get(binding.cacheKey)
-          return (running?.generation.current ? running : share(binding)).promise
+          if (!running?.generation.current) return share(binding).promise
+          observer.sharedLoad(binding.userId)
+          return running.promise
         },
         ({ snapshot }) => snapshot.generation.current && isFresh(snapshot, wanted),
-      ),
+      )
+    },
+    take,
     async loadAnew(userId, use) {
       const used = await untilCurrent(
         () =>
@@ -134,7 +211,9 @@ export function createSnapshots(config: SnapshotsConfig, loader: Loader, clock: 
       return (used as { result: Awaited<ReturnType<typeof use>> }).result
     },
     keep,
+    size: cache.size,
     invalidate(userId) {
+      observer.invalidated(userId)
       generations.invalidate(userId)
     },
     changed(documentId, userIdValue) {
@@ -150,14 +229,6 @@ export function createSnapshots(config: SnapshotsConfig, loader: Loader, clock: 
       cache.clear()
     },
   }
-}
-
-function toDocumentKey(documentId: unknown): string {
-  return `document ${toBsonKey(documentId)}`
-}
-
-function toUserKey(userIdValue: unknown): string {
-  return `user ${toBsonKey(userIdValue)}`
 }
 
 function assertOpen(closed: boolean): void {

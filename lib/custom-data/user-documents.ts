@@ -20,7 +20,7 @@ export interface UserDocumentsConfig {
 }
 
 /** What is read of a document. */
-export type DocumentRead = Pick<DocumentQuery, 'projection' | 'maxDocumentBytes'>
+export type DocumentRead = Pick<DocumentQuery, 'projection' | 'maxDocumentBytes' | 'exactTypes'>
 
 /** What was looked for, and what there was. */
 export interface Reading {

@@ -56,6 +56,14 @@ export const PLAIN_BSON = {
   fieldsAsRaw: {},
 } as const
 
+/** The same, with the types of numbers, and of whatever else JavaScript has only one of. */
+export const EXACT_BSON = {
+  ...PLAIN_BSON,
+  promoteLongs: false,
+  promoteValues: false,
+  bsonRegExp: true,
+} as const
+
 /** Wraps the team's collection. Nothing is asked of the server before it is needed. */
 export function openTeamDatabase(given: CollectionLike): TeamDatabase {
   let objectId: ObjectIdClass | undefined

@@ -375,6 +375,18 @@ describe('what is held of users', () => {
   })
 })
 
+it('keeps no document twice: what was encoded for a token has gone into it', async () => {
+  const document = { data: {}, exists: true, documentId: 1, size: 5, encoded: { json: {} }, userIdValues: [] }
+  const limits = { snapshotTtlMs: HOUR, maxSnapshots: 10, maxSnapshotBytes: 100_000, loadTimeoutMs: 1_000 }
+  const snapshots = createSnapshots(limits, { load: () => Promise.resolve(document) }, clock)
+  await snapshots.loadAnew('alice', async snapshot => {
+    expect(snapshot.encoded).toEqual({ json: {} })
+    const binding = { cacheKey: 'a', userId: 'alice', claims: {}, signedBy: undefined, expiresAt: undefined }
+    snapshots.keep(binding, snapshot)
+  })
+  expect(snapshots.find('a')?.snapshot).toMatchObject({ ...document, encoded: undefined })
+})
+
 describe('close()', () => {
   it('ASVS 14.2.2: empties the cache, and has what comes later refused as unavailable', async () => {
     const token = bearerOf('alice', clock.now())

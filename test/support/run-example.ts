@@ -40,6 +40,7 @@ const NOTHING_SET: Environment = {
   CHANGE_STREAM: '',
   REFRESH_GRACE_SECONDS: '',
   REFRESH_TOKEN_TRANSPORT: '',
+  USER_DATA_IN_TOKEN: '',
 }
 
 /** Where to say what is to be done in the end: at the end of the test, unless several share what was started. */

@@ -1,0 +1,56 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { Meter } from '@opentelemetry/api'
+import type { ChannelMessages, Stats } from 'express-custom-user-data'
+
+const LOAD_CHANNEL = 'express-custom-user-data:load'
+
+/**
+ * Has a meter report what an instance counts, and how long each load took. Returns the function that ends the latter.
+ * Counters are read when somebody scrapes, so that a request with a cached token pays nothing for them; a distribution
+ * needs each value, and comes from the channel.
+ */
+export function recordMetrics(meter: Meter, stats: () => Stats): () => void {
+  observeCounters(meter, stats)
+  const duration = meter.createHistogram('custom_user_data_load_duration_seconds', {
+    description: 'How long reads of custom data from MongoDB took',
+    unit: 's',
+    advice: { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1] },
+  })
+  const onLoad = (message: unknown): void => {
+    const { ms, code } = message as ChannelMessages['load']
+    duration.record(ms / 1000, { outcome: code ?? 'ok' })
+  }
+  subscribe(LOAD_CHANNEL, onLoad)
+  return () => unsubscribe(LOAD_CHANNEL, onLoad)
+}
+
+function observeCounters(meter: Meter, stats: () => Stats): void {
+  const requests = meter.createObservableCounter('custom_user_data_requests', {
+    description: 'Requests, by where their custom data came from',
+  })
+  requests.addCallback(result => {
+    const { hits, misses, tokenSnapshots, sharedLoads } = stats()
+    result.observe(hits, { source: 'cache' })
+    result.observe(tokenSnapshots, { source: 'token' })
+    result.observe(sharedLoads, { source: 'shared_load' })
+    result.observe(misses - tokenSnapshots - sharedLoads, { source: 'load' })
+  })
+  const dropped = meter.createObservableCounter('custom_user_data_dropped', {
+    description: 'Copies that were not served any more, by the reason',
+  })
+  dropped.addCallback(result => {
+    result.observe(stats().stale, { reason: 'stale' })
+    result.observe(stats().evicted, { reason: 'evicted' })
+  })
+  meter
+    .createObservableCounter('custom_user_data_invalidations', { description: 'Users invalidated' })
+    .addCallback(result => result.observe(stats().invalidated))
+  meter
+    .createObservableCounter('custom_user_data_refused', { description: 'Requests refused, by error code' })
+    .addCallback(result => {
+      for (const [code, count] of Object.entries(stats().refused)) result.observe(count, { code })
+    })
+  meter
+    .createObservableGauge('custom_user_data_cached', { description: 'Copies in the cache' })
+    .addCallback(result => result.observe(stats().cached))
+}

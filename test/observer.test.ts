@@ -1,0 +1,263 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import express from 'express'
+import passport from 'passport'
+import request from 'supertest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import type { ChannelMessages, CustomUserData } from 'express-custom-user-data'
+import { createManualClock } from './support/clock.js'
+import type { ManualClock } from './support/clock.js'
+import { openDatabase } from './support/database.js'
+import type { TestDatabase } from './support/database.js'
+import { bearerOf, createGuardedApp } from './support/guarded-app.js'
+import { createTestUserData, forgeToken, validClaims } from './support/user-data.js'
+
+type TestUserData = CustomUserData<Readonly<Record<string, unknown>>>
+
+const CHANNELS = [
+  'hit',
+  'miss',
+  'token_snapshot',
+  'load',
+  'shared_load',
+  'stale',
+  'invalidated',
+  'evicted',
+  'refused',
+] as const satisfies (keyof ChannelMessages)[]
+
+const NOTHING = {
+  hits: 0,
+  misses: 0,
+  tokenSnapshots: 0,
+  loads: 0,
+  failedLoads: 0,
+  loadMs: 0,
+  sharedLoads: 0,
+  stale: 0,
+  invalidated: 0,
+  evicted: 0,
+  refused: {},
+  cached: 0,
+  cachedBytes: 0,
+}
+
+let database: TestDatabase
+let clock: ManualClock
+beforeAll(async () => {
+  database = await openDatabase()
+  await database.db.collection('custom_user_data').insertOne({ userId: 'alice', secretOfAlice: 'abc' })
+})
+beforeEach(() => {
+  clock = createManualClock()
+})
+afterAll(() => database.close())
+
+function start(options: Parameters<typeof createTestUserData>[1] = {}): TestUserData {
+  return createTestUserData(database, { clock, ...options })
+}
+
+function tokenOf(userId: string): string {
+  return forgeToken({ claims: { ...validClaims(userId, clock.now()), exp: clock.now() / 1000 + 86_400 } })
+}
+
+/** What the channels say until the test ends: their names, and all messages. */
+function listen(): { names: string[]; messages: unknown[] } {
+  const heard: { names: string[]; messages: unknown[] } = { names: [], messages: [] }
+  for (const name of CHANNELS) {
+    const onMessage = (message: unknown): void => {
+      heard.names.push(name)
+      heard.messages.push(message)
+    }
+    subscribe(`express-custom-user-data:${name}`, onMessage)
+    onTestFinished(() => void unsubscribe(`express-custom-user-data:${name}`, onMessage))
+  }
+  return heard
+}
+
+describe('stats()', () => {
+  it('begins with nothing', () => {
+    expect(start().stats()).toEqual(NOTHING)
+  })
+
+  it('counts the first request as a miss and a load, later ones as hits, and what is cached', async () => {
+    const userData = start()
+    const token = tokenOf('alice')
+    for (let n = 0; n < 3; n++) await userData.verifyToken(token)
+    const stats = userData.stats()
+    expect(stats).toEqual({
+      ...NOTHING,
+      misses: 1,
+      loads: 1,
+      hits: 2,
+      cached: 1,
+      cachedBytes: stats.cachedBytes,
+    })
+    expect(stats.cachedBytes).toBeGreaterThan(1_024)
+  })
+
+  it('counts requests that share a load, each as a miss of its own', async () => {
+    const userData = start()
+    const token = tokenOf('alice')
+    await Promise.all([1, 2, 3].map(() => userData.verifyToken(token)))
+    expect(userData.stats()).toMatchObject({ misses: 3, loads: 1, sharedLoads: 2, hits: 0 })
+  })
+
+  it('counts a hit once where the session of the token has to be looked at', async () => {
+    const userData = start({ sessionCheckIntervalMs: 0 })
+    const { access_token } = await userData.issueTokens('alice')
+    await userData.verifyToken(access_token)
+    expect(userData.stats()).toMatchObject({ hits: 1, misses: 0, loads: 1 })
+  })
+
+  it('counts copies that are too old as stale, and as read again', async () => {
+    const userData = start()
+    const token = tokenOf('alice')
+    await userData.verifyToken(token)
+    clock.advance(30 * 60_000)
+    await userData.verifyToken(token)
+    expect(userData.stats()).toMatchObject({ stale: 1, misses: 2, loads: 2, hits: 0, cached: 1 })
+  })
+
+  it('counts invalidations, and the copies that they made stale when these are asked for', async () => {
+    const userData = start()
+    const tokens = [tokenOf('alice'), tokenOf('alice')]
+    for (const token of tokens) await userData.verifyToken(token)
+    userData.invalidate('alice')
+    expect(userData.stats()).toMatchObject({ invalidated: 1, stale: 0 })
+    for (const token of tokens) await userData.verifyToken(token)
+    expect(userData.stats()).toMatchObject({ invalidated: 1, stale: 2, loads: 4 })
+  })
+
+  it('counts copies that were dropped for want of room', async () => {
+    const userData = start({ maxSnapshots: 1 })
+    for (let n = 0; n < 3; n++) await userData.verifyToken(tokenOf('alice'))
+    expect(userData.stats()).toMatchObject({ evicted: 2, stale: 0, cached: 1 })
+  })
+
+  it('counts loads that failed among the loads, and their time', async () => {
+    const userData = start({ maxDocumentBytes: 1 })
+    await expect(userData.verifyToken(tokenOf('alice'))).rejects.toThrow()
+    expect(userData.stats()).toMatchObject({
+      loads: 1,
+      failedLoads: 1,
+      refused: { custom_data_too_large: 1 },
+    })
+  })
+
+  it('counts what loads take together, in milliseconds', async () => {
+    const ticking = { ...clock, monotonic: () => (clock.advance(1), clock.monotonic()) }
+    const userData = start({ clock: ticking })
+    await userData.verifyToken(tokenOf('alice'))
+    expect(userData.stats().loadMs).toBeGreaterThanOrEqual(1)
+    expect(userData.stats().loadMs).toBeLessThan(20)
+  })
+
+  it('counts tokens that brought their own copy along', async () => {
+    const { access_token } = await start({ userDataInToken: 'relaxed' }).issueTokens('alice')
+    const other = start({ userDataInToken: 'relaxed' })
+    await other.verifyToken(access_token)
+    expect(other.stats()).toMatchObject({ misses: 1, tokenSnapshots: 1, loads: 0 })
+  })
+
+  it('counts refusals by their code, wherever they come from', async () => {
+    const userData = start()
+    const app = createGuardedApp(userData)
+    await request(app).get('/me').expect(401)
+    await request(app).get('/me').set('Authorization', 'Bearer abc').expect(401)
+    await request(app).get('/me').set('Authorization', 'Basic').expect(401)
+    await expect(userData.verifyToken('abc')).rejects.toThrow()
+    const behindPassport = express().get(
+      '/',
+      new passport.Passport().use(userData.strategy()).authenticate('custom-user-data', { session: false }),
+    )
+    await request(behindPassport).get('/').expect(401)
+    await request(express().get('/', userData.attach()).use(userData.errorHandler())).get('/').expect(500)
+    expect(userData.stats().refused).toEqual({ missing_token: 3, invalid_token: 2, attach_misconfigured: 1 })
+  })
+
+  it('counts each instance for itself, and hands out what stays as it is', async () => {
+    const [one, other] = [start(), start()]
+    const before = one.stats()
+    await one.verifyToken(tokenOf('alice'))
+    expect(before).toEqual(NOTHING)
+    expect(other.stats()).toEqual(NOTHING)
+  })
+
+  it('counts the hits of attach()', async () => {
+    const userData = start()
+    const app = express()
+      .use((req, _res, next) => {
+        req.user = { id: 'alice' } as Express.User
+        next()
+      })
+      .get('/', userData.attach({ boundTo: () => 'session' }), (_req, res) => res.end())
+    await request(app).get('/').expect(200)
+    await request(app).get('/').expect(200)
+    expect(userData.stats()).toMatchObject({ hits: 1, misses: 1 })
+  })
+})
+
+describe('the channels of node:diagnostics_channel', () => {
+  it('tell each case as it happens', async () => {
+    const userData = start({ maxSnapshots: 1 })
+    const heard = listen()
+    const token = tokenOf('alice')
+    await userData.verifyToken(token)
+    await userData.verifyToken(token)
+    userData.invalidate('alice')
+    await Promise.all([userData.verifyToken(token), userData.verifyToken(token)])
+    await userData.verifyToken(tokenOf('bob'))
+    await userData.verifyToken('abc').catch(() => undefined)
+    expect(heard.names).toEqual([
+      ...['miss', 'load', 'hit', 'invalidated'],
+      ...['stale', 'miss', 'miss', 'shared_load', 'load'],
+      ...['miss', 'load', 'evicted', 'refused'],
+    ])
+  })
+
+  it('say of whom, of which collection, how long a load took and why something was refused', async () => {
+    const heard = listen()
+    const ticking = { ...clock, monotonic: () => (clock.advance(1), clock.monotonic()) }
+    const userData = start({ clock: ticking, maxDocumentBytes: 1 })
+    await userData.verifyToken(tokenOf('alice')).catch(() => undefined)
+    const collection = 'custom_user_data'
+    expect(heard.messages).toEqual([
+      { collection, userId: 'alice' },
+      { collection, userId: 'alice', ms: expect.any(Number), code: 'custom_data_too_large' },
+      { collection, code: 'custom_data_too_large' },
+    ])
+  })
+
+  it('never carry a token, nor what the document says', async () => {
+    const heard = listen()
+    const userData = start({ userDataInToken: 'relaxed' })
+    const { access_token, refresh_token } = await userData.issueTokens('alice')
+    for (const token of [access_token, access_token, `${access_token}x`]) {
+      await userData.verifyToken(token).catch(() => undefined)
+    }
+    const said = JSON.stringify(heard.messages)
+    expect(heard.names).toEqual(expect.arrayContaining(['load', 'hit', 'refused']))
+    for (const secret of [access_token, access_token.split('.')[2]!, refresh_token, 'abc']) {
+      expect(said).not.toContain(secret)
+    }
+  })
+
+  it('do not harm a request by a subscriber that throws', async () => {
+    const thrown: unknown[] = []
+    const onThrown = (error: unknown): void => void thrown.push(error)
+    const others = process.listeners('uncaughtException')
+    process.removeAllListeners('uncaughtException').on('uncaughtException', onThrown)
+    const broken = (): void => {
+      throw new Error('broken')
+    }
+    subscribe('express-custom-user-data:miss', broken)
+    onTestFinished(() => {
+      unsubscribe('express-custom-user-data:miss', broken)
+      process.removeListener('uncaughtException', onThrown)
+      for (const listener of others) process.on('uncaughtException', listener)
+    })
+    const app = createGuardedApp(start())
+    await request(app).get('/me').set('Authorization', bearerOf('alice', clock.now())).expect(200)
+    expect(thrown).toEqual([new Error('broken')])
+  })
+})
