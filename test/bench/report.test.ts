@@ -62,6 +62,13 @@ it('the table has the median with its range, and a range of one value not at all
   expect(text).toContain('| node | v20 |')
 })
 
+it('the tables say so where the machine was busy', () => {
+  const textOn = (load: string) =>
+    toMarkdown({ machine: { 'load before': load }, http: [], sections: [], goals: [] })
+  expect(textOn('1.00')).not.toContain('busy')
+  expect(textOn('1.01')).toContain('busy')
+})
+
 describe('the plot', () => {
   const svg = toSvg('A & B', [
     { label: '<short>', value: 0.5, isOurs: false },

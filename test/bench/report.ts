@@ -22,12 +22,16 @@ const DIGITS: Readonly<Record<Unit, number>> = {
   'per second': 0,
 }
 
+/** Processes that want to run, before the first of ours: more of them and two cores are not enough. */
+const BUSY_LOAD = 1
+
 /** The tables, as Markdown. */
 export function toMarkdown({ machine, http, sections, goals }: Results): string {
   return [
     '# Measured',
     '',
     'Medians, with the lowest and the highest in brackets. How: [README](../README.md).',
+    ...toWarning(machine),
     '',
     ...toTable(['goal', 'measured', 'wanted', ''], goals.map(toGoalRow)),
     '',
@@ -38,6 +42,13 @@ export function toMarkdown({ machine, http, sections, goals }: Results): string 
     ...toTable(['', ''], Object.entries(machine)),
     '',
   ].join('\n')
+}
+
+/** Ratios are robust, but not against anything. */
+function toWarning(machine: Machine): string[] {
+  const load = Number(machine['load before'])
+  if (!(load > BUSY_LOAD)) return []
+  return ['', `**The machine was busy with something else (load ${load}): these figures say little.**`]
 }
 
 function toGoalRow({ title, value, wanted, isReached }: Goal): string[] {

@@ -63,17 +63,12 @@ export async function measureMemory(
       ...toMemoryFigures(plan, await runWorker<TokenMemory>('memory.js', 'perToken', input, options)),
     )
   }
-  const input = { ...bound, users: bound.tokens, fillLimitMs, ...address }
-  const grown = await runWorker<number>('memory.js', 'bound', input, options)
-  const mebibytes = bound.maxSnapshotBytes / 2 ** 20
-  figures.push(
-    single(
-      'memory.boundRatio',
-      `heap of a full cache, of maxSnapshotBytes = ${mebibytes} MiB`,
-      'ratio',
-      grown / bound.maxSnapshotBytes,
-    ),
-  )
+  const input = { ...bound, fillLimitMs, ...address }
+  const grown = await runWorker<number | undefined>('memory.js', 'bound', input, options)
+  if (grown !== undefined) {
+    const title = `heap of a full cache, of maxSnapshotBytes = ${bound.maxSnapshotBytes / 2 ** 20} MiB`
+    figures.push(single('memory.boundRatio', title, 'ratio', grown / bound.maxSnapshotBytes))
+  }
   return { title: 'Memory', note: 'Documents of 472 bytes of BSON, tokens of 400 characters.', figures }
 }
 

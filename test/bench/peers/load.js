@@ -1,4 +1,4 @@
-// The load generator: raw sockets and next to no parsing, so that of two cores the server has one to itself.
+// The load generator: raw sockets and next to no parsing, since on two cores it must not be what is measured.
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { answerParent } from './worker.js'

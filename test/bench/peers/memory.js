@@ -8,6 +8,7 @@ import { answerParent } from './worker.js'
 /** Under half of the driver's pool, where the package's own limit is. */
 const CONCURRENCY = 45
 const GIGABYTE = 2 ** 30
+const WARM_UP_LIMIT_MS = 3_000
 
 answerParent({
   /**
@@ -16,36 +17,44 @@ answerParent({
    * are theirs in turn. With `oneDocument` the users' documents are copies of one: a million need not be stored.
    */
   async perToken({ tokens, users, oneDocument, fillLimitMs, ...setup }) {
-    const { profiles } = await connect({ ...setup, maxPoolSize: 100 })
-    const keys = createKeys('HS256')
-    const bounds = { maxSnapshots: 2 * tokens, maxSnapshotBytes: 64 * GIGABYTE }
     const toFieldValues = oneDocument ? () => [userIdOf(0)] : undefined
-    const userData = createInstance({ profiles, keys, ...bounds, toFieldValues })
-    // What is made once, and compiled code, is not the tokens'.
-    const first = createInstance({ profiles, keys, toFieldValues })
-    await fill(first, 1_000, 1_000, fillLimitMs)
-    first.close()
-    await userData.ready()
+    const create = await prepare({ ...setup, toFieldValues })
     const before = heapBytes()
+    const userData = create({ maxSnapshots: tokens, maxSnapshotBytes: 64 * GIGABYTE })
     const cached = await fill(userData, tokens, users, fillLimitMs)
-    const after = heapBytes()
+    const total = (heapBytes() - before) / cached
     const pauseMs = timeOf(() => globalThis.gc())
-    // A copy that was dropped would make the others look small.
-    const { id } = await userData.verifyToken(signColdToken(userIdOf(0)))
-    if (id !== userIdOf(0)) throw new Error('The instance does not serve any more.')
-    return { cached, total: (after - before) / cached, content: contentBytes(tokens, users), pauseMs }
+    await requireInUse(userData)
+    return { cached, total, content: contentBytes(tokens, users), pauseMs }
   },
-  /** Bytes that the heap grew by under a bound that is far too small for the tokens. */
-  async bound({ tokens, users, maxSnapshotBytes, fillLimitMs, ...setup }) {
-    const { profiles } = await connect({ ...setup, maxPoolSize: 100 })
-    const keys = createKeys('HS256')
-    const userData = createInstance({ profiles, keys, maxSnapshots: tokens, maxSnapshotBytes })
-    await userData.verifyToken(signColdToken(userIdOf(0)))
+  /** Bytes that the heap grew by under a bound that is far too small for the tokens; `undefined` without the time. */
+  async bound({ tokens, maxSnapshotBytes, fillLimitMs, ...setup }) {
+    const create = await prepare(setup)
     const before = heapBytes()
-    await fill(userData, tokens, users, fillLimitMs)
-    return heapBytes() - before
+    const userData = create({ maxSnapshots: tokens, maxSnapshotBytes })
+    const cached = await fill(userData, tokens, tokens, fillLimitMs)
+    const bytes = heapBytes() - before
+    await requireInUse(userData)
+    return cached < tokens ? undefined : bytes
   },
 })
+
+/** How to create an instance, when all that is made once, connections and compiled code, is there already. */
+async function prepare({ toFieldValues, ...setup }) {
+  const { profiles } = await connect({ ...setup, maxPoolSize: 100 })
+  const keys = createKeys('HS256')
+  const create = bounds => createInstance({ profiles, keys, toFieldValues, ...bounds })
+  const first = create({})
+  await fill(first, 2_000, 2_000, WARM_UP_LIMIT_MS)
+  first.close()
+  return create
+}
+
+/** To be asked after the heap was looked at: what nobody needs any more may be gone by then. */
+async function requireInUse(userData) {
+  const { id } = await userData.verifyToken(signColdToken(userIdOf(0)))
+  if (id !== userIdOf(0)) throw new Error('The instance does not serve any more.')
+}
 
 /** Caches so many new tokens, or as many as the time allows; how many that was. */
 async function fill(userData, tokens, users, limitMs) {
