@@ -45,7 +45,7 @@ function project(
     test: {
       name,
       include: ['test/**/*.test.ts'],
-      exclude: [...configDefaults.exclude, 'test/consumers/**', 'test/bench/**', ...notHere],
+      exclude: [...configDefaults.exclude, 'test/consumers/**', ...notHere],
       pool: 'forks',
       testTimeout: 20_000,
       hookTimeout: 20_000,

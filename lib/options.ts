@@ -54,7 +54,7 @@ interface CommonOptions<Document extends object> {
   readonly maxSnapshotBytes?: number | undefined
 
   /** Whether changes that other processes make are followed, by change streams on custom data and sessions: `auto` where
-   *  the server can, or `off`. Takes two connections. Default `auto`. */
+   *  the server can, or `off`. Takes two connections. Default `off`: a copy serves for as long as its token's data may. */
   readonly changeStreams?: 'auto' | 'off' | undefined
   /** How long copies from before go on to serve while a change stream is broken. Default 60,000. */
   readonly changeStreamTimeoutMs?: number | undefined

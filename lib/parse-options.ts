@@ -136,7 +136,7 @@ const schema = z.strictObject({
   maxSnapshots: whole(1, 16_000_000).default(10_000),
   maxSnapshotBytes: whole(1, Number.MAX_SAFE_INTEGER).default(64 * 1024 * 1024),
 
-  changeStreams: z.enum(['auto', 'off'], 'write "auto" or "off"').default('auto'),
+  changeStreams: z.enum(['auto', 'off'], 'write "auto" or "off"').default('off'),
   changeStreamTimeoutMs: whole(1_000, DAY_SECONDS * 1000).default(60_000),
 
   trustedIssuers: z

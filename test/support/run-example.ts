@@ -141,10 +141,3 @@ export function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
-
-/** Has the server note what is asked of it from now on; how often documents of custom data were read since. */
-export async function countLoads(db: Db): Promise<() => Promise<number>> {
-  await db.command({ profile: 2 })
-  const loads = { 'command.aggregate': 'custom_user_data', 'command.hint': { $exists: true } }
-  return () => db.collection('system.profile').countDocuments(loads)
-}

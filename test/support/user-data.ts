@@ -26,8 +26,6 @@ export function createTestUserData(
     // Tests log in more often, and more wrongly, than people do. Those of the throttle turn it on.
     loginThrottle: false,
     sessionSecrets: [SECRET],
-    // Streams ask, and drop, when they please: where queries are counted, that is noise. Those of the streams turn it on.
-    changeStreams: 'off',
     ...keys,
     ...options,
   } as CustomUserDataOptions<Record<string, unknown>>)

@@ -1,0 +1,30 @@
+/** One app that is measured beside the base. */
+export interface Candidate {
+  /** As the server knows it, and as tables and plot show it. */
+  readonly name: string
+  /** Its part of the keys in the JSON. */
+  readonly key: string
+  readonly kind: 'reference' | 'ours' | 'peer'
+}
+
+/** All of them, in the order of the table. `base` beside itself is the A/A pair. */
+export const CANDIDATES: readonly Candidate[] = [
+  { name: 'bare', key: 'bare', kind: 'reference' },
+  { name: 'base', key: 'aa', kind: 'reference' },
+  { name: 'ours HS256', key: 'hs256', kind: 'ours' },
+  { name: 'ours RS256', key: 'rs256', kind: 'ours' },
+  { name: 'ours ES256', key: 'es256', kind: 'ours' },
+  { name: 'ours in passport', key: 'inPassport', kind: 'ours' },
+  { name: 'ours from the claim', key: 'fromClaim', kind: 'ours' },
+  { name: 'passport-jwt + findOne', key: 'passportJwt', kind: 'peer' },
+  { name: 'passport-jwt (KeyObject) + findOne', key: 'passportJwtKeyObject', kind: 'peer' },
+  { name: 'passport-jwt (KeyObject) + cache by user', key: 'passportJwtCached', kind: 'peer' },
+  { name: 'express-jwt + findOne', key: 'expressJwt', kind: 'peer' },
+  { name: 'express-jwt (KeyObject) + findOne', key: 'expressJwtKeyObject', kind: 'peer' },
+  { name: 'express-oauth2-jwt-bearer (HS256) + findOne', key: 'oauth2Hs256', kind: 'peer' },
+  { name: 'express-oauth2-jwt-bearer (RS256) + findOne', key: 'oauth2Rs256', kind: 'peer' },
+  { name: 'express-session + connect-mongo', key: 'expressSession', kind: 'peer' },
+  { name: 'better-auth, cookie cache on', key: 'betterAuthCached', kind: 'peer' },
+  { name: 'better-auth, cookie cache off', key: 'betterAuth', kind: 'peer' },
+  { name: 'fast-jwt with its cache, no data', key: 'fastJwt', kind: 'peer' },
+]

@@ -1,0 +1,48 @@
+// One server of a pair: an Express app on loopback, in a process of its own.
+import { createServer } from 'node:http'
+import { once } from 'node:events'
+import { connect } from './database.js'
+import { createGreetingApp } from './apps/greeting.js'
+import { answerParent } from './worker.js'
+
+// Only what a candidate needs is loaded into its process.
+const SOURCES = [
+  [/^ours /, async () => (await import('./apps/ours.js')).oursApps],
+  [/^(express-session|better-auth)/, async () => (await import('./apps/session-peers.js')).sessionPeers],
+  [/./, async () => (await import('./apps/jwt-peers.js')).jwtPeers],
+]
+
+const yes = () => 'en'
+const PLAIN = {
+  bare: () => ({ app: createGreetingApp(yes) }),
+  base: () => ({
+    app: createGreetingApp(yes, function doNothing(_req, _res, next) {
+      next()
+    }),
+  }),
+}
+
+async function createApp(name, setup) {
+  if (name === 'bare') return PLAIN.bare()
+  const context = await connect(setup)
+  if (name === 'base') return PLAIN.base()
+  const [, load] = SOURCES.find(([pattern]) => pattern.test(name))
+  return (await load())[name](context)
+}
+
+answerParent({
+  /** Starts; answers with the port and the headers that the candidate's clients send. */
+  async start({ name, ...setup }) {
+    process.env.NODE_ENV = 'production'
+    const { app, signIn = () => [{}] } = await createApp(name, setup)
+    const server = createServer({ keepAliveTimeout: 120_000 }, app).listen(0, '127.0.0.1', 4096)
+    await once(server, 'listening')
+    const { port } = server.address()
+    return { port, headers: await signIn(`http://127.0.0.1:${port}`) }
+  },
+  /** Microseconds of processor time so far. */
+  usage() {
+    const { user, system } = process.cpuUsage()
+    return user + system
+  },
+})

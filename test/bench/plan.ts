@@ -1,0 +1,103 @@
+import type { PairPlan } from './fresh-pair.js'
+
+/** How alternating slots of a loop are run. */
+export interface LoopPlan {
+  readonly rounds: number
+  readonly slotMs: number
+  readonly concurrency: number
+}
+
+/** One measurement of the memory that a token takes. */
+export interface MemoryPlan {
+  readonly tokens: number
+  readonly users: number
+  /** Whether the users' documents are copies of one, because so many are not stored. */
+  readonly oneDocument: boolean
+}
+
+/** How much of everything is measured. */
+export interface Plan {
+  readonly ours: PairPlan
+  readonly peers: PairPlan
+  /** No further round over HTTP begins after so many milliseconds, and no further candidate. */
+  readonly httpUntilMs: number
+  /** No further section begins after so many milliseconds. */
+  readonly sectionsUntilMs: number
+  /** The candidates, or all of them. */
+  readonly candidates: readonly string[] | undefined
+  /** The calls that are timed in process, or all of them. */
+  readonly calls: readonly string[] | undefined
+  readonly minCpuMs: number
+  readonly memory: readonly MemoryPlan[]
+  /** Tokens that are not cached by then are not; figures are by those that are. */
+  readonly fillLimitMs: number
+  /** Users with a document that the plans of `memory` and the bound need. */
+  readonly memoryUsers: number
+  readonly bound: { readonly tokens: number; readonly maxSnapshotBytes: number }
+  readonly herds: number
+  readonly herdWarmUpMs: number
+  readonly misses: LoopPlan
+  readonly refreshes: LoopPlan
+  readonly starts: number
+  readonly firstRequests: number
+}
+
+const CONCURRENCY = 16
+
+/** What `npm run bench` does. */
+export const FULL: Plan = {
+  ours: { launches: 3, rounds: 6, slotMs: 1_000, warmUpMs: 1_500 },
+  peers: { launches: 3, rounds: 3, slotMs: 1_000, warmUpMs: 1_000 },
+  httpUntilMs: Infinity,
+  sectionsUntilMs: Infinity,
+  candidates: undefined,
+  calls: undefined,
+  minCpuMs: 1_000,
+  memory: [
+    { tokens: 10_000, users: 10_000, oneDocument: false },
+    { tokens: 100_000, users: 100_000, oneDocument: false },
+    { tokens: 100_000, users: 10_000, oneDocument: false },
+    { tokens: 1_000_000, users: 1_000_000, oneDocument: true },
+  ],
+  fillLimitMs: 300_000,
+  memoryUsers: 100_000,
+  bound: { tokens: 60_000, maxSnapshotBytes: 64 * 2 ** 20 },
+  herds: 7,
+  herdWarmUpMs: 1_500,
+  misses: { rounds: 8, slotMs: 1_000, concurrency: CONCURRENCY },
+  refreshes: { rounds: 8, slotMs: 1_000, concurrency: CONCURRENCY },
+  starts: 10,
+  firstRequests: 5,
+}
+
+const QUICK_PAIR: PairPlan = { launches: 1, rounds: 4, slotMs: 250, warmUpMs: 500 }
+
+/** What `npm run bench -- --quick` does: coarser, and within a minute. */
+export const QUICK: Plan = {
+  ours: QUICK_PAIR,
+  peers: { ...QUICK_PAIR, rounds: 2, warmUpMs: 300 },
+  httpUntilMs: 28_000,
+  sectionsUntilMs: 48_000,
+  candidates: [
+    'bare',
+    'ours HS256',
+    'passport-jwt + findOne',
+    'base',
+    'ours RS256',
+    'ours ES256',
+    'express-oauth2-jwt-bearer (HS256) + findOne',
+    'better-auth, cookie cache on',
+  ],
+  calls: ['hit', 'hitInPassport', 'hash'],
+  minCpuMs: 200,
+  memory: [{ tokens: 10_000, users: 10_000, oneDocument: false }],
+  fillLimitMs: 4_000,
+  memoryUsers: 10_000,
+  bound: { tokens: 10_000, maxSnapshotBytes: 12 * 2 ** 20 },
+  herds: 2,
+  herdWarmUpMs: 400,
+  misses: { rounds: 4, slotMs: 300, concurrency: CONCURRENCY },
+  refreshes: { rounds: 3, slotMs: 300, concurrency: CONCURRENCY },
+  starts: 3,
+  firstRequests: 1,
+}

@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest'
+import { CANDIDATES } from './candidates.js'
+import { single, toMedians } from './figures.js'
+import { toGoals } from './goals.js'
+import { toHttpSection } from './http.js'
+import type { Measured } from './http.js'
+import { toSvg } from './plot.js'
+import { toMarkdown } from './report.js'
+import { spreadOf } from './statistics.js'
+
+const measured = (key: string, ...ratios: number[]): Measured => {
+  const candidate = CANDIDATES.find(known => known.key === key)!
+  const ofBase = spreadOf(ratios)
+  const requestsPerSecond = spreadOf([9_000])
+  return {
+    candidate,
+    name: candidate.name,
+    ofBase,
+    requestsPerSecond,
+    extraMicros: spreadOf([7]),
+    busy: 0.98,
+  }
+}
+const HTTP = [measured('bare', 1.25), measured('hs256', 0.9, 0.95, 1), measured('passportJwt', 0.1)]
+
+describe('the medians', () => {
+  const medians = toMedians([toHttpSection(HTTP), { title: '', figures: [single('a', '', 'µs', 1.234567)] }])
+
+  it('are by key, with four digits', () => expect(medians['a']).toBe(1.235))
+  it('have the ratio to the base as it was measured', () => expect(medians['http.hs256.ofBase']).toBe(0.95))
+  it('have the ratio to bare by way of the base', () => {
+    expect(medians['http.bare.ofBare']).toBe(1)
+    expect(medians['http.hs256.ofBare']).toBe(0.76)
+  })
+  it('have no ratio to bare where bare was not measured', () => {
+    expect(toMedians([toHttpSection(HTTP.slice(1))])).not.toHaveProperty(['http.hs256.ofBare'])
+  })
+})
+
+describe('the goals', () => {
+  const reached = (medians: Record<string, number>) => toGoals(medians).map(({ isReached }) => isReached)
+
+  it('are told reached or not at their very limit', () => {
+    expect(reached({ 'inProcess.hit': 1.5 })).toEqual([true])
+    expect(reached({ 'inProcess.hit': 1.51 })).toEqual([false])
+    expect(reached({ 'http.hs256.ofBase': 0.92 })).toEqual([true])
+    expect(reached({ 'http.hs256.ofBase': 0.91 })).toEqual([false])
+  })
+  it('of others are how many times as fast we are', () => {
+    const [, times] = toGoals({ 'http.hs256.ofBase': 0.9, 'http.passportJwt.ofBase': 0.1 })
+    expect(times).toMatchObject({ wanted: 'at least 7', isReached: true })
+    expect(times?.value).toBeCloseTo(9)
+  })
+  it('leave out what was not measured', () => expect(toGoals({})).toEqual([]))
+})
+
+it('the table has the median with its range, and a range of one value not at all', () => {
+  const sections = [{ title: 'In process', figures: [single('x', 'a call', 'µs', 1.5)] }]
+  const text = toMarkdown({ machine: { node: 'v20' }, http: HTTP, sections, goals: [] })
+  expect(text).toContain('| ours HS256 | 0.95 (0.90 to 1.00) | 0.76 (0.72 to 0.80) | 9000 | 7 | 0.98 |')
+  expect(text).toContain('| a call | 1.50 | µs |')
+  expect(text).toContain('| node | v20 |')
+})
+
+it('the tables say so where the machine was busy', () => {
+  const textOn = (load: string) =>
+    toMarkdown({ machine: { 'load before': load }, http: [], sections: [], goals: [] })
+  expect(textOn('1.00')).not.toContain('busy')
+  expect(textOn('1.01')).toContain('busy')
+})
+
+describe('the plot', () => {
+  const svg = toSvg('A & B', [
+    { label: '<short>', value: 0.5, isOurs: false },
+    { label: 'long', value: 1, isOurs: true },
+  ])
+  const widths = [...svg.matchAll(/<rect x="\d+" y="\d+" width="([\d.]+)"/g)].map(([, width]) =>
+    Number(width),
+  )
+
+  it('has the longest bar first, and lengths in proportion', () => {
+    expect(widths).toHaveLength(2)
+    expect(widths[0]! / widths[1]!).toBeCloseTo(2, 2)
+    expect(svg.indexOf('long')).toBeLessThan(svg.indexOf('short'))
+  })
+  it('escapes what is text', () => {
+    expect(svg).toContain('A &amp; B')
+    expect(svg).toContain('&lt;short&gt;')
+    expect(svg).not.toContain('<short>')
+  })
+})

@@ -1,0 +1,93 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { resolveMongoUri } from '../../examples/support/start-mongod.js'
+import { toMedians } from './figures.js'
+import type { Section } from './figures.js'
+import { toGoals } from './goals.js'
+import { measureFirstRequests, measureHerd } from './herd.js'
+import { measureCandidates, toHttpSection } from './http.js'
+import type { Measured } from './http.js'
+import { installPeers } from './install-peers.js'
+import { describeMachine } from './machine.js'
+import { FULL, QUICK } from './plan.js'
+import { toSvg } from './plot.js'
+import { toMarkdown } from './report.js'
+import type { Results } from './report.js'
+import { measureInProcess, measureMemory, measureMisses, measureRefreshes, measureStart } from './sections.js'
+import { startWorker } from './worker.js'
+
+// Measures this package beside what a team would use instead. With --quick coarsely, and nothing is written.
+
+const isQuick = process.argv.includes('--quick')
+const plan = isQuick ? QUICK : FULL
+const RESULTS = new URL('results/', import.meta.url)
+/** Progress is no part of what is printed: the last line of stdout is the JSON. */
+const report = (line: string) =>
+  console.error(`${(performance.now() / 1000).toFixed(0).padStart(4)} s  ${line}`)
+
+await installPeers()
+const mongo = await resolveMongoUri()
+const jobs = startWorker('jobs.js')
+try {
+  const address = { mongoUri: mongo.uri, database: `bench_${randomBytes(4).toString('hex')}` }
+  await jobs.ask('seed', { ...address, users: plan.memoryUsers }, 120_000)
+  const machine = describeMachine(await jobs.ask<string>('serverVersion'))
+  const measured = await measureAll(address)
+  await finish({ machine, ...measured })
+} finally {
+  // A database that could not be made cannot be dropped; the error that counts is another.
+  await jobs.ask('dropDatabase').catch(() => undefined)
+  await jobs.stop()
+  await mongo.stop()
+}
+
+async function measureAll(address: { mongoUri: string; database: string }) {
+  const http = await measureCandidates(plan, address, report)
+  const sections: Section[] = []
+  const parts = {
+    'in process': () => measureInProcess(plan, address),
+    misses: () => measureMisses(plan, address),
+    refreshes: () => measureRefreshes(plan, address),
+    herd: () => measureHerd(plan, address, jobs),
+    start: () => measureStart(plan),
+    'first requests': () => measureFirstRequests(plan, address),
+    memory: () => measureMemory(plan, address),
+  }
+  for (const [name, measure] of Object.entries(parts)) {
+    const isLate = performance.now() > plan.sectionsUntilMs
+    if (!isLate) sections.push(await measure())
+    report(isLate ? `${name}: no time left` : name)
+  }
+  return { sections, http }
+}
+
+async function finish({ machine, sections, http }: Omit<Results, 'goals'>): Promise<void> {
+  const medians = toMedians([toHttpSection(http), ...sections])
+  const results = { machine, sections, http, goals: toGoals(medians) }
+  const markdown = toMarkdown(results)
+  console.log(markdown)
+  if (!isQuick) {
+    await mkdir(RESULTS, { recursive: true })
+    await write(`${machine['date'] ?? 'undated'}.md`, markdown)
+    await write('latest.md', markdown)
+    await write('latest.json', `${JSON.stringify({ ...results, medians }, null, 2)}\n`)
+    await write('comparison.svg', toComparison(http))
+  }
+  console.log(JSON.stringify(medians))
+}
+
+function toComparison(http: readonly Measured[]): string {
+  const bare = http.find(({ candidate }) => candidate.key === 'bare')?.ofBase.median ?? 1
+  const bars = http
+    .filter(({ candidate }) => candidate.key !== 'bare')
+    .map(({ candidate, ofBase }) => ({
+      label: candidate.key === 'aa' ? 'no authentication, MongoDB client idle' : candidate.name,
+      value: candidate.key === 'aa' ? 1 / bare : ofBase.median / bare,
+      isOurs: candidate.kind === 'ours',
+    }))
+  return toSvg('Requests per second, as a share of a bare Express route', bars)
+}
+
+async function write(name: string, text: string): Promise<void> {
+  await writeFile(new URL(name, RESULTS), text)
+}
