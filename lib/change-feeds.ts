@@ -87,7 +87,7 @@ function createWarning(events: Events): (reason: string) => void {
       code: 'change_stream_unavailable',
       message:
         `Changes that other processes make cannot be followed (${reason}): data is as old as snapshotTtlMs allows, and ` +
-        "revoked access tokens live until they expire. Run a replica set, or leave changeStreams out.",
+        'revoked access tokens live until they expire. Run a replica set, or leave changeStreams out.',
     })
   }
 }

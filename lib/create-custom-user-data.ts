@@ -23,7 +23,7 @@ import { createUserDocument } from './custom-data/for-user.js'
 import { createLoader } from './custom-data/loader.js'
 import type { Loader } from './custom-data/loader.js'
 import { createSnapshots } from './custom-data/snapshots.js'
-import type { Snapshots } from './custom-data/snapshots.js'
+import type { Snapshots, SnapshotsConfig } from './custom-data/snapshots.js'
 import { createTokenSnapshots } from './custom-data/token-snapshots.js'
 import type { TokenSnapshots, TokenSnapshotsConfig } from './custom-data/token-snapshots.js'
 import { createUserDocuments } from './custom-data/user-documents.js'
@@ -93,7 +93,10 @@ export function createCustomUserData(
   const loader = startedBy(createLoader(config, documents, events, codec?.encoder), () => readiness.start())
   const tokenSnapshots =
     codec && createTokenSnapshots(toTokenSnapshotsConfig(config), { codec, documents, clock })
-  const snapshots = voidingBoth(createSnapshots(config, loader, clock, observer), tokenSnapshots)
+  const snapshots = voidingBoth(
+    createSnapshots(toSnapshotsConfig(config), loader, clock, observer),
+    tokenSnapshots,
+  )
   const writer = createWriter(config, { database, documents, invalidate: snapshots.invalidate })
   const hooks = createHookCalls(config, writer, events)
 
@@ -224,6 +227,10 @@ export function createCustomUserData(
     },
     events: events.emitter,
   }
+}
+
+function toSnapshotsConfig(config: Config): SnapshotsConfig {
+  return { ...config, followsChanges: config.changeStreams !== 'off' }
 }
 
 /** What is void is so wherever it may come from: the cache, or a token that nobody has shown yet. */

@@ -1,4 +1,4 @@
-import { isPlainObject } from './frozen-copy.js'
+import { isPlainObject } from './plain-object.js'
 
 /**
  * A text for a BSON value: values that MongoDB compares as equal have the same one. Not the other way round: a few that

@@ -1,4 +1,4 @@
-import { isPlainObject } from './frozen-copy.js'
+import { isPlainObject } from './plain-object.js'
 
 /** What clients may see: `{ language: 1, 'address.city': 1 }`, or `{ notes: 0 }` for all but that. */
 export type ClientProjection = Readonly<Record<string, 0 | 1 | boolean>>

@@ -85,3 +85,12 @@ export function createDependents(): Dependents {
     },
   }
 }
+
+/** Where nobody tells of changes, nothing is noted. */
+export const NO_DEPENDENTS: Dependents = {
+  begin: () => 0,
+  isOvertaken: () => false,
+  end: () => undefined,
+  changed: () => [],
+  forget: () => undefined,
+}

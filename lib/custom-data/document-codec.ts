@@ -10,7 +10,7 @@ import type { ClientProjection } from './client-projection.js'
 import { NoExtendedJsonError, toExtendedJson } from './extended-json.js'
 import type { ExtendedJsonFormat } from './extended-json.js'
 import { fromExtendedJson } from './from-extended-json.js'
-import { isPlainObject } from './frozen-copy.js'
+import { isPlainObject } from './plain-object.js'
 
 /** What is said of documents in tokens. */
 export interface TokenContent {

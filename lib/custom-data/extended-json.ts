@@ -12,7 +12,7 @@ import type {
 } from 'mongodb'
 import { isBsonValue } from './bson-classes.js'
 import type { BsonValue } from './bson-classes.js'
-import { isPlainObject } from './frozen-copy.js'
+import { isPlainObject } from './plain-object.js'
 
 /** MongoDB Extended JSON v2: `canonical` says each number's type, `relaxed` writes numbers as JSON has them. */
 export type ExtendedJsonFormat = 'relaxed' | 'canonical'

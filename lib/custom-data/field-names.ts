@@ -1,4 +1,4 @@
-import { isPlainObject } from './frozen-copy.js'
+import { isPlainObject } from './plain-object.js'
 
 /** Names that mean something to JavaScript or to the driver: `_bsontype` would pass an object off as a BSON value. */
 const RESERVED = new Set(['', '__proto__', 'constructor', 'prototype', '_bsontype'])

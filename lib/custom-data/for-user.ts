@@ -1,6 +1,6 @@
 import type { Document } from 'mongodb'
 import { isPlainFieldName, overlaps } from './field-names.js'
-import { isPlainObject } from './frozen-copy.js'
+import { isPlainObject } from './plain-object.js'
 import type { Loader } from './loader.js'
 import type { WriteMode, Writer } from './writer.js'
 

@@ -1,7 +1,7 @@
 import type { Decimal128, Long } from 'mongodb'
 import { toBinaryKind } from './bson-classes.js'
 import type { BsonClasses, BsonKind } from './bson-classes.js'
-import { isPlainObject } from './frozen-copy.js'
+import { isPlainObject } from './plain-object.js'
 
 type Members = Readonly<Record<string, unknown>>
 type Decode = (value: unknown) => unknown

@@ -1,3 +1,6 @@
+import { isPlainObject } from './plain-object.js'
+import { getterOf, isWhole, keepWholes } from './whole-values.js'
+
 /**
  * A copy of a loaded document that nobody can change: objects and arrays are frozen; dates, binaries and other
  * BSON values, whose insides freezing does not reach, are handed out as a fresh instance on each access.
@@ -8,54 +11,23 @@ export function toFrozenCopy(document: object): object {
 }
 
 function freezeValue(value: unknown): unknown {
-  if (Array.isArray(value)) return freezeMembers(value, [])
+  if (Array.isArray(value)) return freezeList(value)
   return isPlainObject(value) ? freezeMembers(value, {}) : value
+}
+
+/** Frozen as a whole where no element needs a getter: V8 keeps elements that were defined one by one in a table. */
+function freezeList(list: readonly unknown[]): object {
+  return list.some(isWhole) ? freezeMembers(list, []) : Object.freeze(list.map(freezeValue))
 }
 
 /** Defines instead of assigning: assigning an own `__proto__` of a document would set the copy's prototype. */
 function freezeMembers(source: object, copy: object): object {
+  let wholes: object | undefined
   for (const [key, value] of Object.entries(source)) {
-    Object.defineProperty(copy, key, { enumerable: true, configurable: false, ...toMember(value) })
+    if (isWhole(value)) Object.defineProperty((wholes ??= {}), key, { value })
+    const member = isWhole(value) ? { get: getterOf(key) } : { value: freezeValue(value) }
+    Object.defineProperty(copy, key, { enumerable: true, configurable: false, ...member })
   }
+  if (wholes) keepWholes(copy, wholes)
   return Object.freeze(copy)
-}
-
-function toMember(value: unknown): PropertyDescriptor {
-  return isWhole(value) ? { get: () => cloneWhole(value) } : { value: freezeValue(value) }
-}
-
-/** Dates, BSON values, maps, buffers…: objects that are not plain. */
-function isWhole(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isPlainObject(value)
-}
-
-/** Whether a value is an object without a class. */
-export function isPlainObject(value: unknown): value is object {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
-}
-
-function cloneWhole(value: object): object {
-  if (value instanceof Date) return new Date(value)
-  if (value instanceof RegExp) return new RegExp(value)
-  return '_bsontype' in value ? cloneBsonValue(value) : structuredClone(value)
-}
-
-/** The driver's classes keep their state in own properties, bytes included, whatever its major. */
-function cloneBsonValue(value: object): object {
-  const clone = Object.create(Object.getPrototypeOf(value) as object) as Record<PropertyKey, unknown>
-  for (const key of Reflect.ownKeys(value)) {
-    clone[key] = cloneState((value as Record<PropertyKey, unknown>)[key])
-  }
-  return clone
-}
-
-function cloneState(state: unknown): unknown {
-  if (state instanceof Uint8Array) return Buffer.isBuffer(state) ? Buffer.from(state) : state.slice()
-  if (Array.isArray(state)) return state.map(cloneState)
-  if (isPlainObject(state)) {
-    return Object.fromEntries(Object.entries(state).map(([key, value]) => [key, cloneState(value)]))
-  }
-  return isWhole(state) ? cloneWhole(state) : state
 }

@@ -5,8 +5,10 @@ import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import type { DocumentEncoder, EncodedDocument } from './document-codec.js'
 import { createDuplicateWarnings } from './duplicate-warnings.js'
-import { isPlainObject, toFrozenCopy } from './frozen-copy.js'
+import { toFrozenCopy } from './frozen-copy.js'
+import { isPlainObject } from './plain-object.js'
 import { promoteValues } from './promote-values.js'
+import { estimateHeapBytes } from './heap-size.js'
 import type { FoundDocument } from './query.js'
 import type { UserDocuments } from './user-documents.js'
 
@@ -32,8 +34,8 @@ export interface LoadedDocument {
   readonly exists: boolean
   /** The `_id` of the document, by which change events name it. */
   readonly documentId: unknown
-  /** BSON size in bytes. */
-  readonly size: number
+  /** What `data` takes in the heap, estimated. */
+  readonly heapBytes: number
   /** For the token that is issued with it; not kept. */
   readonly encoded?: EncodedDocument | undefined
 }
@@ -50,7 +52,7 @@ export interface Loader {
   load(userId: string): Promise<Load>
 }
 
-const NO_DOCUMENT = { data: Object.freeze({}), exists: false, documentId: undefined, size: 0 } as const
+const NO_DOCUMENT = { data: Object.freeze({}), exists: false, documentId: undefined, heapBytes: 0 } as const
 
 /** Creates the loader over the users' documents. */
 export function createLoader(
@@ -102,7 +104,7 @@ export async function toLoaded(
   const plain = isExact ? (promoteValues(document) as Document) : document
   const data = config.schema ? await validate(config.schema, plain) : plain
   const encoded = isExact ? exact : encoder?.encode(data)
-  return { data: toFrozenCopy(data), exists: true, documentId, size, encoded }
+  return { data: toFrozenCopy(data), exists: true, documentId, heapBytes: estimateHeapBytes(data), encoded }
 }
 
 /** The query keeps `_id` for the cache's sake; the team may have left it out. */

@@ -2,7 +2,7 @@ import type { BSONRegExp, Code, DBRef, Long } from 'mongodb'
 import { isBsonValue } from './bson-classes.js'
 import type { BsonValue } from './bson-classes.js'
 import { toRegExp } from './from-extended-json.js'
-import { isPlainObject } from './frozen-copy.js'
+import { isPlainObject } from './plain-object.js'
 
 /** The driver's own bound; beyond it a 64-bit integer stays what it is. */
 const MAX_PROMOTED_LONG = 2n ** 53n

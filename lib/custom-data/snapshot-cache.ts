@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.js'
 import { createObserver } from '../observer.js'
 import type { Observer } from '../observer.js'
+import { estimateHeapBytes } from './heap-size.js'
 import type { LoadedDocument } from './loader.js'
 import type { UserGeneration, UserGenerations } from './user-generations.js'
 
@@ -64,10 +65,8 @@ export interface SnapshotCache {
   size: () => { readonly cached: number; readonly cachedBytes: number }
 }
 
-/** What an entry weighs beside its document: key, binding, claims, the list's own slots. */
-const ENTRY_OVERHEAD_BYTES = 1_024
-/** What a BSON byte becomes in the heap, roughly. */
-const HEAP_PER_BSON_BYTE = 3
+/** What an entry weighs beside its claims and its document: its key, itself, the list's own slots, the user's generation. */
+const ENTRY_BYTES = 600
 
 /** Creates an empty cache. */
 export function createSnapshotCache(
@@ -79,7 +78,8 @@ export function createSnapshotCache(
   const entries = new LRUCache<string, KeptSnapshot>({
     max: config.maxSnapshots,
     maxSize: config.maxSnapshotBytes,
-    sizeCalculation: ({ snapshot }) => ENTRY_OVERHEAD_BYTES + HEAP_PER_BSON_BYTE * snapshot.size,
+    sizeCalculation: ({ binding, snapshot }) =>
+      ENTRY_BYTES + estimateHeapBytes(binding.claims) + snapshot.heapBytes,
     dispose: ({ binding, snapshot }, _cacheKey, reason) => {
       if (reason === 'evict') observer.evicted(binding.userId)
       generations.release(snapshot.generation)
@@ -107,7 +107,7 @@ export function createSnapshotCache(
     set({ binding, snapshot }) {
       const lifeMs = remainingMs({ binding, snapshot }, config.snapshotTtlMs, clock)
       if (!Number.isFinite(lifeMs)) return
-      const entry = { binding, snapshot, endsAt: clock.monotonic() + lifeMs }
+      const entry = { binding, snapshot: toKept(snapshot), endsAt: clock.monotonic() + lifeMs }
       if (!isServable(entry)) return
       entries.set(binding.cacheKey, entry)
       // An entry larger than the whole cache is not taken, and not disposed of either.
@@ -118,6 +118,19 @@ export function createSnapshotCache(
     },
     size: () => ({ cached: entries.size, cachedBytes: entries.calculatedSize }),
   }
+}
+
+/** What a hit needs: what a token is made with is no part of the cache. */
+function toKept({
+  data,
+  exists,
+  documentId,
+  heapBytes,
+  generation,
+  loadedAt,
+  loadNumber,
+}: Snapshot): Snapshot {
+  return { data, exists, documentId, heapBytes, generation, loadedAt, loadNumber }
 }
 
 /** Age by the monotonic clock, the token's end by the wall clock. */

@@ -1,9 +1,10 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../clock.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { createObserver } from '../observer.js'
 import type { Observer } from '../observer.js'
 import { toDocumentKey, toUserKey } from './bson-key.js'
-import { createDependents } from './dependents.js'
+import { createDependents, NO_DEPENDENTS } from './dependents.js'
 import type { LoadMark } from './dependents.js'
 import { isFresh } from './freshness.js'
 import type { Freshness } from './freshness.js'
@@ -24,6 +25,8 @@ import type { UserGeneration } from './user-generations.js'
 export interface SnapshotsConfig extends SnapshotCacheConfig {
   /** Milliseconds that a request waits for a snapshot, however often its load is overtaken. */
   readonly loadTimeoutMs: number
+  /** Whether {@link Snapshots.changed} will be called: then it is noted what each copy depends on. */
+  readonly followsChanges: boolean
 }
 
 /** Snapshots of users' documents, one for each access token. */
@@ -69,6 +72,13 @@ interface SharedLoad {
   readonly promise: Promise<BoundSnapshot>
 }
 
+/** Copies of one user that are equal are held once. Both are frozen. */
+function shareData(generation: UserGeneration, data: object): object {
+  if (generation.data && isDeepStrictEqual(generation.data, data)) return generation.data
+  generation.data = data
+  return data
+}
+
 /** Creates the snapshots of one instance. */
 export function createSnapshots(
   config: SnapshotsConfig,
@@ -76,7 +86,7 @@ export function createSnapshots(
   clock: Clock,
   observer: Observer = createObserver(),
 ): Snapshots {
-  const dependents = createDependents()
+  const dependents = config.followsChanges ? createDependents() : NO_DEPENDENTS
   const generations = createUserGenerations(dependents.forget)
   const cache = createSnapshotCache(config, generations, clock, observer)
   const loads = new Map<string, SharedLoad>()
@@ -103,7 +113,7 @@ export function createSnapshots(
     try {
       const { userIdValues, ...document } = await observed(generation.userId, startedAt)
       voidIfOvertaken(mark, generation, { userIdValues, document })
-      return document
+      return { ...document, data: shareData(generation, document.data) }
     } finally {
       dependents.end()
     }
@@ -144,8 +154,7 @@ export function createSnapshots(
   }
 
   function keep(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot {
-    // What goes into a token has gone by now, and would cost the memory of a second copy.
-    const entry = { binding, snapshot: snapshot.encoded ? { ...snapshot, encoded: undefined } : snapshot }
+    const entry = { binding, snapshot }
     if (!closed) cache.set(entry)
     return entry
   }

@@ -6,6 +6,7 @@ import type { AccessTokenClaims } from '../types.js'
 import { toDocumentKey, toUserKey } from './bson-key.js'
 import type { DocumentCodec } from './document-codec.js'
 import { toFrozenCopy } from './frozen-copy.js'
+import { estimateHeapBytes } from './heap-size.js'
 import { createInvalidationTimes } from './invalidation-times.js'
 import type { LoadedDocument } from './loader.js'
 import type { Snapshot } from './snapshot-cache.js'
@@ -105,8 +106,8 @@ export function createTokenSnapshots(
     const data = json === undefined ? {} : await codec.decode(json)
     if (!data) return undefined
     const documentId = (data as { _id?: unknown })._id
-    const size = JSON.stringify(json ?? {}).length
-    return { data: toFrozenCopy(data), exists: json !== undefined, documentId, size }
+    const heapBytes = estimateHeapBytes(data)
+    return { data: toFrozenCopy(data), exists: json !== undefined, documentId, heapBytes }
   }
 
   return {

@@ -8,6 +8,8 @@ export interface UserGeneration {
   current: boolean
   /** Loads and copies that hold it. */
   holders: number
+  /** What was loaded last: a copy that is equal shares its memory. */
+  data?: object
 }
 
 /** The users of whom anything is loaded or loading. */

@@ -1,7 +1,7 @@
 import type { Request } from 'express'
 import { DeadlineError, withDeadline } from '../deadline.js'
 import { CustomUserDataError, toCallbackError } from '../errors.js'
-import { isPlainObject } from '../custom-data/frozen-copy.js'
+import { isPlainObject } from '../custom-data/plain-object.js'
 import type { Writer } from '../custom-data/writer.js'
 import type { Events } from '../events.js'
 

@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { findFault, show } from '../custom-data/field-names.js'
-import { isPlainObject } from '../custom-data/frozen-copy.js'
+import { isPlainObject } from '../custom-data/plain-object.js'
 import type { OwnView } from '../custom-data/own-fields.js'
 import type { FieldChange } from '../custom-data/rehearsal.js'
 import { CustomUserDataError, toCallbackError } from '../errors.js'

@@ -56,7 +56,7 @@ describe('the key of a cached copy', () => {
       loadTimeoutMs: 1_000,
     }
     const never = (): Promise<never> => Promise.reject(new Error('Nothing is to be loaded or verified.'))
-    const snapshots = createSnapshots(config, { load: never }, systemClock)
+    const snapshots = createSnapshots({ ...config, followsChanges: false }, { load: never }, systemClock)
     const authenticator = createAuthenticator(config, {
       verifyToken: never,
       snapshots,
@@ -80,7 +80,7 @@ describe('the key of a cached copy', () => {
           data: {},
           exists: true,
           documentId: undefined,
-          size: 0,
+          heapBytes: 0,
           generation: generations.hold(userId),
           loadedAt: systemClock.monotonic(),
           loadNumber: 1,
