@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { SignJWT } from 'jose'
+import { SignJWT } from 'jose/jwt/sign'
 import type { JWTPayload } from 'jose'
 import type { AccessTokenClaims } from '../types.js'
 import { ACCESS_TOKEN_TYP } from './claims.js'

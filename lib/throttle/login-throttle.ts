@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Collection, Db } from 'mongodb'
-import { RateLimiterMongo, RateLimiterRes } from 'rate-limiter-flexible'
+import type { RateLimiterMongo, RateLimiterRes } from 'rate-limiter-flexible'
 import { withDeadline } from '../deadline.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Events, ThrottledEvent } from '../events.js'
@@ -131,6 +131,8 @@ async function createLimiters(
   openDatabase: () => Promise<Db>,
   events: Events,
 ): Promise<Limiters> {
+  // On the first login: an app without ours does not pay for it when it starts.
+  const { RateLimiterMongo } = await import('rate-limiter-flexible')
   const db = await openDatabase()
   await ensureIndexes(db.collection(COLLECTION), events)
   const storeOptions = { ...PLAIN_BSON, readPreference: 'primary' } as const
@@ -200,13 +202,17 @@ function digest(text: string): string {
   return createHash('sha256').update(text).digest('base64url')
 }
 
+function isResult(thrown: unknown): thrown is RateLimiterRes {
+  return typeof thrown === 'object' && thrown !== null && 'msBeforeNext' in thrown
+}
+
 /** The full count, or `undefined` where the attempt is let through. */
 async function consume(limiter: RateLimiterMongo, key: string): Promise<RateLimiterRes | undefined> {
   try {
     await limiter.consume(key)
     return undefined
   } catch (full) {
-    if (full instanceof RateLimiterRes) return full
+    if (isResult(full)) return full
     throw full
   }
 }

@@ -1,0 +1,94 @@
+import type { Collection } from 'mongodb'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createManualClock } from '../support/clock.js'
+import type { ManualClock } from '../support/clock.js'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { startFollower } from '../support/following.js'
+import type { Follower } from '../support/following.js'
+import { createTestUserData } from '../support/user-data.js'
+
+interface Profile {
+  _id: number
+  userId?: string
+  n: number
+}
+
+/** More than clocks may differ: within that an instance reads to be sure. */
+const LATER_MS = 60_000
+
+let issuing: TestDatabase
+let serving: TestDatabase
+let documents: Collection<Profile>
+let clock: ManualClock
+let there: Follower
+beforeAll(async () => {
+  issuing = await openDatabase()
+  serving = await openDatabase()
+})
+beforeEach(async () => {
+  documents = issuing.db.collection('custom_user_data')
+  await documents.deleteMany({})
+  await documents.insertMany([
+    { _id: 1, userId: 'alice', n: 1 },
+    { _id: 2, userId: 'bob', n: 1 },
+  ])
+  clock = createManualClock()
+  const options = { clock, userDataInToken: 'relaxed' } as const
+  there = await startFollower(serving.client.db(issuing.db.databaseName), options)
+  clock.advance(LATER_MS)
+})
+afterEach(() => there.userData.close())
+afterAll(async () => {
+  await serving.client.close()
+  await issuing.close()
+})
+
+async function issue(userId: string): Promise<string> {
+  const here = createTestUserData(issuing, { clock, userDataInToken: 'relaxed' })
+  return (await here.issueTokens(userId)).access_token
+}
+
+const dataOf = async (token: string) => (await there.userData.verifyToken(token)).customData
+const loads = () => serving.commands.named('aggregate').filter(({ command }) => 'hint' in command).length
+
+describe('a token with custom data that another process issued', () => {
+  it('is served without a read by an instance that follows changes, where nothing has changed', async () => {
+    const token = await issue('alice')
+    serving.commands.clear()
+    expect(await dataOf(token)).toEqual({ _id: 1, userId: 'alice', n: 1 })
+    expect(loads()).toBe(0)
+  })
+
+  it.each<[string, (of: Collection<Profile>) => Promise<unknown>, object]>([
+    ['updated', of => of.updateOne({ _id: 1 }, { $set: { n: 2 } }), { _id: 1, userId: 'alice', n: 2 }],
+    ['deleted', of => of.deleteOne({ _id: 1 }), {}],
+    ['given to another user', of => of.updateOne({ _id: 1 }, { $set: { userId: 'carol' } }), {}],
+    ['without its user id', of => of.updateOne({ _id: 1 }, { $unset: { userId: 1 } }), {}],
+  ])('is read anew where its document was %s, seen here before or not', async (_how, change, expected) => {
+    const [seen, unseen] = [await issue('alice'), await issue('alice')]
+    expect(await dataOf(seen)).toMatchObject({ n: 1 })
+    await change(documents)
+    await vi.waitFor(async () => expect(await dataOf(seen)).toEqual(expected), { timeout: 15_000 })
+    expect(await dataOf(unseen)).toEqual(expected)
+  })
+
+  it('is read anew where its user, who had no document, was given one', async () => {
+    const [seen, unseen] = [await issue('carol'), await issue('carol')]
+    expect(await dataOf(seen)).toEqual({})
+    const document = { _id: 3, userId: 'carol', n: 3 }
+    await documents.insertOne(document)
+    await vi.waitFor(async () => expect(await dataOf(seen)).toEqual(document), { timeout: 15_000 })
+    expect(await dataOf(unseen)).toEqual(document)
+  })
+
+  it('is served without a read where another user’s document has changed', async () => {
+    const [seen, token] = [await issue('bob'), await issue('alice')]
+    await dataOf(seen)
+    await documents.updateOne({ _id: 2 }, { $set: { n: 2 } })
+    await vi.waitFor(async () => expect(await dataOf(seen)).toMatchObject({ n: 2 }), { timeout: 15_000 })
+    serving.commands.clear()
+    expect(await dataOf(token)).toMatchObject({ n: 1 })
+    expect(loads()).toBe(0)
+  })
+})
