@@ -1,10 +1,7 @@
-import { createSecretKey, randomBytes } from 'node:crypto'
 import type { Request } from 'express'
 import type { Collection, Document } from 'mongodb'
 import { createIssuers } from './access-tokens/issuers.js'
-import type { Issuer } from './access-tokens/issuers.js'
 import { createKeyRing } from './access-tokens/key-ring.js'
-import type { KeyRing } from './access-tokens/key-ring.js'
 import { createTrustedIssuer } from './access-tokens/trusted-issuers.js'
 import { createAllow } from './authenticate/allow.js'
 import { createAttachMiddleware } from './authenticate/attach.js'
@@ -23,9 +20,9 @@ import { createUserDocument } from './custom-data/for-user.js'
 import { createLoader } from './custom-data/loader.js'
 import type { Loader } from './custom-data/loader.js'
 import { createSnapshots } from './custom-data/snapshots.js'
-import type { Snapshots, SnapshotsConfig } from './custom-data/snapshots.js'
+import type { Snapshots } from './custom-data/snapshots.js'
 import { createTokenSnapshots } from './custom-data/token-snapshots.js'
-import type { TokenSnapshots, TokenSnapshotsConfig } from './custom-data/token-snapshots.js'
+import type { TokenSnapshots } from './custom-data/token-snapshots.js'
 import { createUserDocuments } from './custom-data/user-documents.js'
 import { createUserIdIndex } from './custom-data/user-id-index.js'
 import { createWriter } from './custom-data/writer.js'
@@ -35,7 +32,14 @@ import { createEvents } from './events.js'
 import { openTeamDatabase } from './mongo/team-database.js'
 import type { CustomUserDataOptions, TrustedIssuersOnlyOptions } from './options.js'
 import { parseNewKeys, parseOptions } from './parse-options.js'
-import type { Config, OwnIssuer } from './parse-options.js'
+import {
+  createTransport,
+  toIssuer,
+  toRevocationTtls,
+  toSessionSecrets,
+  toSnapshotsConfig,
+  toTokenSnapshotsConfig,
+} from './part-configs.js'
 import { createObserver } from './observer.js'
 import { createReadiness } from './readiness.js'
 import { createHookCalls } from './routes/hooks.js'
@@ -45,13 +49,9 @@ import { createLoginRoute } from './routes/login.js'
 import { createOwnDataRouter } from './routes/own-data.js'
 import { createLogoutAllRoute, createOwnSessionsRouter } from './routes/own-sessions.js'
 import { createLogoutRoute, createRefreshRoute } from './routes/refresh-and-logout.js'
-import { bodyTransport, createCookieTransport } from './routes/refresh-transport.js'
-import type { RefreshTransport } from './routes/refresh-transport.js'
 import { createDisabledUsers } from './sessions/disabled-users.js'
 import { createRevocations } from './sessions/revocations.js'
 import { createSessionChecks } from './sessions/session-checks.js'
-import { deriveSessionSecret, prepareSessionSecrets } from './sessions/session-secrets.js'
-import type { SessionSecret } from './sessions/session-secrets.js'
 import { createSessionStore } from './sessions/session-store.js'
 import { createSessions } from './sessions/sessions.js'
 import { createLoginThrottle } from './throttle/login-throttle.js'
@@ -229,10 +229,6 @@ export function createCustomUserData(
   }
 }
 
-function toSnapshotsConfig(config: Config): SnapshotsConfig {
-  return { ...config, followsChanges: config.changeStreams !== 'off' }
-}
-
 /** What is void is so wherever it may come from: the cache, or a token that nobody has shown yet. */
 function voidingBoth(snapshots: Snapshots, tokenSnapshots: TokenSnapshots | undefined): Snapshots {
   if (!tokenSnapshots) return snapshots
@@ -250,64 +246,6 @@ function voidingBoth(snapshots: Snapshots, tokenSnapshots: TokenSnapshots | unde
       tokenSnapshots.invalidateAll()
       snapshots.invalidateAll()
     },
-  }
-}
-
-/** Of another collection, or in another shape, what a token of ours brings along is not this instance's to serve. */
-function toTokenSnapshotsConfig(config: Config): TokenSnapshotsConfig {
-  const { collection, userIdField, projection, own, userDataInToken } = config
-  const { namespace = collection.collectionName } = collection as { namespace?: string }
-  return {
-    ...config,
-    issuer: own?.issuer ?? '',
-    forClientsOnly: userDataInToken?.projection !== undefined,
-    source: [namespace, userIdField, projection],
-  }
-}
-
-/** Of our tokens none lives longer than this; of others' a revocation is remembered as long as a session may live. */
-function toRevocationTtls(config: Config): { readonly sessionMs: number; readonly userMs: number } {
-  return {
-    sessionMs: config.accessTokenTtlSeconds * 1000 + config.clockToleranceMs,
-    userMs: config.refreshTokenTtlSeconds * 1000,
-  }
-}
-
-/** Successors are derived with secrets of their own, so that a new signing key ends no session. */
-function toSessionSecrets(
-  config: Config,
-  ownKeys: KeyRing | undefined,
-): readonly [SessionSecret, ...SessionSecret[]] {
-  const [first, ...others] = config.sessionSecrets ? prepareSessionSecrets(config.sessionSecrets) : []
-  if (first) return [first, ...others]
-  const signer = ownKeys?.signer().signingKey
-  // Without keys of its own the instance has no sessions.
-  if (!signer) return [deriveSessionSecret(createSecretKey(randomBytes(32)))]
-  if (signer.type === 'secret') return [deriveSessionSecret(signer)]
-  throw new OptionError(
-    'createCustomUserData: give "sessionSecrets", a list of random texts of 32 bytes or more.',
-  )
-}
-
-function createTransport({ refreshTokenTransport, refreshTokenTtlSeconds }: Config): RefreshTransport {
-  if (refreshTokenTransport === 'body') return bodyTransport
-  const options = refreshTokenTransport === 'cookie' ? {} : refreshTokenTransport.cookie
-  return createCookieTransport(options, refreshTokenTtlSeconds)
-}
-
-/** Ourselves, as one of the issuers whose tokens are accepted: our tokens have all of RFC 9068 2.2's claims. */
-function toIssuer({ issuer, audience }: OwnIssuer, keys: KeyRing, clockToleranceMs: number): Issuer {
-  return {
-    expectations: {
-      issuer,
-      audience,
-      clockToleranceMs,
-      profile: 'rfc9068',
-      requiredClaims: ['client_id', 'iat', 'jti'],
-    },
-    keys,
-    userIdPrefix: '',
-    userIdClaim: 'sub',
   }
 }
 

@@ -1,0 +1,75 @@
+import { createSecretKey, randomBytes } from 'node:crypto'
+import type { Issuer } from './access-tokens/issuers.js'
+import type { KeyRing } from './access-tokens/key-ring.js'
+import type { SnapshotsConfig } from './custom-data/snapshots.js'
+import type { TokenSnapshotsConfig } from './custom-data/token-snapshots.js'
+import { OptionError } from './errors.js'
+import type { Config, OwnIssuer } from './parse-options.js'
+import { bodyTransport, createCookieTransport } from './routes/refresh-transport.js'
+import type { RefreshTransport } from './routes/refresh-transport.js'
+import { deriveSessionSecret, prepareSessionSecrets } from './sessions/session-secrets.js'
+import type { SessionSecret } from './sessions/session-secrets.js'
+
+/** Whether changes are followed decides what is noted of each copy. */
+export function toSnapshotsConfig(config: Config): SnapshotsConfig {
+  return { ...config, followsChanges: config.changeStreams !== 'off' }
+}
+
+/** Of another collection, or in another shape, what a token of ours brings along is not this instance's to serve. */
+export function toTokenSnapshotsConfig(config: Config): TokenSnapshotsConfig {
+  const { collection, userIdField, projection, own, userDataInToken } = config
+  const { namespace = collection.collectionName } = collection as { namespace?: string }
+  return {
+    ...config,
+    issuer: own?.issuer ?? '',
+    forClientsOnly: userDataInToken?.projection !== undefined,
+    source: [namespace, userIdField, projection],
+  }
+}
+
+/** Of our tokens none lives longer than this; of others' a revocation is remembered as long as a session may live. */
+export function toRevocationTtls(config: Config): { readonly sessionMs: number; readonly userMs: number } {
+  return {
+    sessionMs: config.accessTokenTtlSeconds * 1000 + config.clockToleranceMs,
+    userMs: config.refreshTokenTtlSeconds * 1000,
+  }
+}
+
+/** Successors are derived with secrets of their own, so that a new signing key ends no session. */
+export function toSessionSecrets(
+  config: Config,
+  ownKeys: KeyRing | undefined,
+): readonly [SessionSecret, ...SessionSecret[]] {
+  const [first, ...others] = config.sessionSecrets ? prepareSessionSecrets(config.sessionSecrets) : []
+  if (first) return [first, ...others]
+  const signer = ownKeys?.signer().signingKey
+  // Without keys of its own the instance has no sessions.
+  if (!signer) return [deriveSessionSecret(createSecretKey(randomBytes(32)))]
+  if (signer.type === 'secret') return [deriveSessionSecret(signer)]
+  throw new OptionError(
+    'createCustomUserData: give "sessionSecrets", a list of random texts of 32 bytes or more.',
+  )
+}
+
+/** How refresh tokens travel, as the option says. */
+export function createTransport({ refreshTokenTransport, refreshTokenTtlSeconds }: Config): RefreshTransport {
+  if (refreshTokenTransport === 'body') return bodyTransport
+  const options = refreshTokenTransport === 'cookie' ? {} : refreshTokenTransport.cookie
+  return createCookieTransport(options, refreshTokenTtlSeconds)
+}
+
+/** Ourselves, as one of the issuers whose tokens are accepted: our tokens have all of RFC 9068 2.2's claims. */
+export function toIssuer({ issuer, audience }: OwnIssuer, keys: KeyRing, clockToleranceMs: number): Issuer {
+  return {
+    expectations: {
+      issuer,
+      audience,
+      clockToleranceMs,
+      profile: 'rfc9068',
+      requiredClaims: ['client_id', 'iat', 'jti'],
+    },
+    keys,
+    userIdPrefix: '',
+    userIdClaim: 'sub',
+  }
+}
