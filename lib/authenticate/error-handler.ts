@@ -24,9 +24,10 @@ export function createErrorHandler(): ErrorRequestHandler {
     }
     res
       .status(ours.status)
-      .set(ours.headers)
+      .set({ 'Cache-Control': 'no-store', ...ours.headers })
       .type('application/problem+json')
-      .send(JSON.stringify(toProblem(ours)))
+      // Not by send(), which would give it an ETag: after a 412 a client would try again with that.
+      .end(JSON.stringify(toProblem(ours)))
   }
 }
 
