@@ -48,22 +48,36 @@ interface ExpiringMap<Value> {
   get: (key: string) => Value | undefined
 }
 
-/** Not an LRU list: what falls out of it early would be served again. Entries end in the order that they came in. */
+/**
+ * Not an LRU list: what falls out of it early would be served again. Two maps, of which the older goes as a whole when the
+ * younger is as old as an entry lives: to delete the oldest of one map again and again is slow, since whoever looks for it
+ * steps over all that was deleted before.
+ */
 function createExpiringMap<Value>(ttlMs: number, clock: Clock): ExpiringMap<Value> {
-  const entries = new Map<string, { readonly value: Value; readonly endsAt: number }>()
-  function dropEnded(): void {
-    const now = clock.monotonic()
-    for (const [key, { endsAt }] of entries) {
-      if (endsAt > now) return
-      entries.delete(key)
-    }
+  type Entries = Map<string, { readonly value: Value; readonly endsAt: number }>
+  const empty = (): Entries => new Map()
+  let younger = empty()
+  let older = empty()
+  let youngerUntil = -Infinity
+
+  function rotate(now: number): void {
+    // After a pause of a whole life nothing of the younger is alive either.
+    older = now < youngerUntil + ttlMs ? younger : empty()
+    younger = empty()
+    youngerUntil = now + ttlMs
   }
+
   return {
     set(key, value) {
-      dropEnded()
-      entries.delete(key)
-      entries.set(key, { value, endsAt: clock.monotonic() + ttlMs })
+      const now = clock.monotonic()
+      if (now >= youngerUntil) rotate(now)
+      younger.set(key, { value, endsAt: now + ttlMs })
     },
-    get: key => (entries.size === 0 ? undefined : entries.get(key)?.value),
+    get(key) {
+      // Asked by each request: while nothing is revoked it costs nothing.
+      if (younger.size === 0 && older.size === 0) return undefined
+      const entry = younger.get(key) ?? older.get(key)
+      return entry && clock.monotonic() < entry.endsAt ? entry.value : undefined
+    },
   }
 }

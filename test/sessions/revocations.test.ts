@@ -278,6 +278,18 @@ describe('the book of revocations', () => {
     expect(book.wasSessionEnded('one')).toBe(true)
   })
 
+  it('keeps each for its time and no more, however they come and after whatever pause', () => {
+    const book = createRevocations({ sessionMs: 1_000, userMs: 1_000 }, ISSUER, clock)
+    const revokedAt: number[] = []
+    for (const pause of [0, 400, 599, 1, 300, 700, 1_000, 5_000, 999, 1_001]) {
+      clock.advance(pause)
+      book.revokeSession(String(revokedAt.length))
+      revokedAt.push(clock.monotonic())
+      const alive = revokedAt.map(at => clock.monotonic() < at + 1_000)
+      expect(revokedAt.map((_at, n) => book.wasSessionEnded(String(n)))).toEqual(alive)
+    }
+  })
+
   it('does not go by a wall clock that jumps', () => {
     const book = createRevocations({ sessionMs: 1_000, userMs: 1_000 }, ISSUER, clock)
     book.revokeSession('one')
