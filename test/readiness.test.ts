@@ -47,7 +47,12 @@ describe('ready()', () => {
     const { userData } = createInstance()
     await userData.ready()
     expect(await indexNames(collection)).toEqual(['_id_', 'express_custom_user_data'])
-    expect(await indexNames(sessionCollection)).toEqual(['_id_', 'session_expiry', 'session_revoked', 'session_user'])
+    expect(await indexNames(sessionCollection)).toEqual([
+      '_id_',
+      'session_expiry',
+      'session_revoked',
+      'session_user',
+    ])
     database.commands.clear()
     await userData.ready()
     await userData.ready()
@@ -101,7 +106,12 @@ describe('ready()', () => {
     await loadCustomData(userData, 'alice')
     await vi.waitFor(async () => {
       expect(await indexNames(collection)).toEqual(['_id_', 'express_custom_user_data'])
-      expect(await indexNames(sessionCollection)).toEqual(['_id_', 'session_expiry', 'session_revoked', 'session_user'])
+      expect(await indexNames(sessionCollection)).toEqual([
+        '_id_',
+        'session_expiry',
+        'session_revoked',
+        'session_user',
+      ])
     })
   })
 
