@@ -87,11 +87,11 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   /** From the token where it brought its copy along, else from the database. */
   async function take(
     token: string,
-    { userId, claims, ...verified }: VerifiedToken,
+    verified: VerifiedToken,
     wanted: Freshness | undefined,
   ): Promise<BoundSnapshot> {
-    const binding = toBinding(token, { userId, claims, ...verified })
-    const bring = tokenSnapshots && (() => tokenSnapshots.read(userId, claims))
+    const binding = toBinding(token, verified)
+    const bring = tokenSnapshots && (() => tokenSnapshots.read(verified.userId, verified.claims))
     const brought = wanted === undefined && bring ? await snapshots.take(binding, bring) : undefined
     return brought ?? snapshots.loadFor(binding, wanted)
   }
