@@ -52,8 +52,7 @@ function toClaims(
   iat: number,
 ): AccessTokenClaims & JWTPayload {
   const [onlyAudience, secondAudience] = config.audience
-  return {
-    ...extraClaims,
+  const claims = {
     iss: config.issuer,
     sub: userId,
     aud: onlyAudience !== undefined && secondAudience === undefined ? onlyAudience : [...config.audience],
@@ -63,4 +62,5 @@ function toClaims(
     exp: iat + config.accessTokenTtlSeconds,
     jti: randomUUID(),
   }
+  return extraClaims ? { ...extraClaims, ...claims } : claims
 }

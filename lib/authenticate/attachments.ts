@@ -40,9 +40,9 @@ export function createAttachments(
     async attach(req, attachment, wanted) {
       const { user, binding } = attachment
       const cached = snapshots.find(binding.cacheKey)
-      const isUsable = cached !== undefined && isFresh(cached.snapshot, wanted)
+      const isUsable = cached !== undefined && isFresh(cached, wanted)
       if (isUsable) observer.hit(binding.userId)
-      const { snapshot } = isUsable ? cached : await snapshots.loadFor(binding, wanted)
+      const snapshot = isUsable ? cached : await snapshots.loadFor(binding, wanted)
       if (config.requireDocument) requireDocument(snapshot)
       addCustomData(user, snapshot.data, attached)
       byRequest.set(req, attachment)

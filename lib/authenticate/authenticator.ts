@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
 import { expiresAtMs } from '../access-tokens/claims.js'
+import { createClaimsFreezer } from '../access-tokens/frozen-claims.js'
 import type { BoundSnapshot, Snapshot, SnapshotBinding } from '../custom-data/snapshot-cache.js'
 import { isFresh } from '../custom-data/freshness.js'
 import type { Freshness } from '../custom-data/freshness.js'
-import { toFrozenCopy } from '../custom-data/frozen-copy.js'
 import type { Snapshots } from '../custom-data/snapshots.js'
 import type { TokenSnapshots } from '../custom-data/token-snapshots.js'
 import { CustomUserDataError } from '../errors.js'
@@ -46,64 +46,69 @@ export interface Authenticator {
 export function createAuthenticator(config: AuthenticatorConfig, parts: AuthenticatorParts): Authenticator {
   const { verifyToken, snapshots, revocations, sessionChecks, tokenSnapshots } = parts
   const { observer = createObserver() } = parts
+  const freezeClaims = createClaimsFreezer()
 
   function cached(token: string): AuthenticatedUser<object> | undefined {
     if (token.length > config.maxTokenLength) return undefined
     const entry = snapshots.find(toCacheKey(token))
     if (!entry || sessionChecks.isDue(claimsOf(entry))) return undefined
-    observer.hit(entry.binding.userId)
+    observer.hit(entry.generation.userId)
     return toUser(entry)
   }
 
   function toUser(entry: BoundSnapshot): AuthenticatedUser<object> {
-    const { binding, snapshot } = entry
+    const { userId } = entry.generation
     const claims = claimsOf(entry)
-    if (revocations.isRevoked(binding.userId, claims)) throw revoked()
-    if (config.requireDocument) requireDocument(snapshot)
-    return { id: binding.userId, customData: snapshot.data, claims }
+    if (revocations.isRevoked(userId, claims)) throw revoked()
+    if (config.requireDocument) requireDocument(entry)
+    return { id: userId, customData: entry.data, claims }
   }
 
   /** The cached copy is asked again: it may be due for a look at its session only, or be older than wanted. */
   async function load(token: string, wanted: Freshness | undefined): Promise<BoundSnapshot> {
-    const cachedEntry = snapshots.find(toCacheKey(token))
-    if (cachedEntry && isFresh(cachedEntry.snapshot, wanted)) {
-      observer.hit(cachedEntry.binding.userId)
-      return cachedEntry
+    const cacheKey = toCacheKey(token)
+    const copy = snapshots.find(cacheKey)
+    if (copy && isFresh(copy, wanted)) {
+      observer.hit(copy.generation.userId)
+      return copy
     }
-    if (cachedEntry) {
-      // What is cached was verified, and is found only while its token is good.
-      const { binding } = cachedEntry
-      return inUse(await snapshots.loadFor(binding, wanted))
-    }
-    return inUse(await take(token, await verifyToken(token), wanted))
+    // What is cached was verified, and is found only while its token is good; so was what is being loaded.
+    const verified = copy ? rebind(cacheKey, copy) : snapshots.loading(cacheKey)
+    if (verified) return inUse(await snapshots.loadFor(verified, wanted))
+    return inUse(await take(cacheKey, await verifyToken(token), wanted))
   }
 
   /** The key may have been replaced while the document was loaded. */
   function inUse(entry: BoundSnapshot): BoundSnapshot {
-    requireInUse(entry.binding.signedBy)
+    requireInUse(entry.signedBy)
     return entry
   }
 
   /** From the token where it brought its copy along, else from the database. */
   async function take(
-    token: string,
+    cacheKey: string,
     verified: VerifiedToken,
     wanted: Freshness | undefined,
   ): Promise<BoundSnapshot> {
-    const binding = toBinding(token, verified)
+    const binding = toBinding(cacheKey, verified)
     const bring = tokenSnapshots && (() => tokenSnapshots.read(verified.userId, verified.claims))
     const brought = wanted === undefined && bring ? await snapshots.take(binding, bring) : undefined
     return brought ?? snapshots.loadFor(binding, wanted)
   }
 
-  function toBinding(token: string, { userId, claims, key }: VerifiedToken): SnapshotBinding {
-    return {
-      cacheKey: toCacheKey(token),
-      userId,
-      claims: toFrozenCopy(tokenSnapshots?.withoutUserData(claims) ?? claims),
-      signedBy: key,
-      expiresAt: expiresAtMs(claims, config.clockToleranceMs),
-    }
+  function toBinding(cacheKey: string, { userId, claims, key }: VerifiedToken): SnapshotBinding {
+    const kept = freezeClaims(tokenSnapshots?.withoutUserData(claims) ?? claims)
+    return { cacheKey, userId, claims: kept, signedBy: key, expiresAt: endOf(claims) }
+  }
+
+  /** What a cached copy was bound to. */
+  function rebind(cacheKey: string, copy: BoundSnapshot): SnapshotBinding {
+    const { generation, claims, signedBy } = copy
+    return { cacheKey, userId: generation.userId, claims, signedBy, expiresAt: endOf(claimsOf(copy)) }
+  }
+
+  function endOf(claims: AccessTokenClaims): number {
+    return expiresAtMs(claims, config.clockToleranceMs)
   }
 
   return {
@@ -118,13 +123,13 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
       return toUser(entry)
     },
     keep(token, verified, snapshot) {
-      snapshots.keep(toBinding(token, verified), snapshot)
+      snapshots.keep(toBinding(toCacheKey(token), verified), snapshot)
     },
   }
 }
 
-function claimsOf({ binding }: BoundSnapshot): AccessTokenClaims {
-  return binding.claims as AccessTokenClaims
+function claimsOf({ claims }: BoundSnapshot): AccessTokenClaims {
+  return claims as AccessTokenClaims
 }
 
 function revoked(): CustomUserDataError {
@@ -132,13 +137,13 @@ function revoked(): CustomUserDataError {
 }
 
 /** Throws `custom_data_missing` where a user has no document. */
-export function requireDocument(snapshot: Snapshot): void {
+export function requireDocument(snapshot: Pick<Snapshot, 'exists'>): void {
   if (!snapshot.exists) throw new CustomUserDataError('custom_data_missing', 'The user has no custom data.')
 }
 
 /** The digest of the whole token (never a part of it), so that no token is held in memory. */
 function toCacheKey(token: string): string {
-  return hash('sha256', token, 'base64')
+  return hash('sha256', token, 'binary')
 }
 
 /** What a socket's handshake holds can be anything. */

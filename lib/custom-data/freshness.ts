@@ -1,4 +1,4 @@
-import type { Snapshot } from './snapshot-cache.js'
+import type { BoundSnapshot } from './snapshot-cache.js'
 
 /** How young a copy must be for one request. */
 export interface Freshness {
@@ -9,6 +9,6 @@ export interface Freshness {
 }
 
 /** Whether a snapshot may be served to a request that asks for this. Its age is counted from when its load began. */
-export function isFresh({ loadNumber, loadedAt }: Snapshot, wanted: Freshness | undefined): boolean {
+export function isFresh({ loadNumber, loadedAt }: BoundSnapshot, wanted: Freshness | undefined): boolean {
   return wanted === undefined || loadNumber > wanted.loadsBegun || loadedAt > wanted.laterThan
 }

@@ -1,5 +1,6 @@
+import { getterOf, hideValues } from './hidden-values.js'
 import { isPlainObject } from './plain-object.js'
-import { getterOf, isWhole, keepWholes } from './whole-values.js'
+import { isWhole } from './whole-values.js'
 
 /**
  * A copy of a loaded document that nobody can change: objects and arrays are frozen; dates, binaries and other
@@ -22,12 +23,13 @@ function freezeList(list: readonly unknown[]): object {
 
 /** Defines instead of assigning: assigning an own `__proto__` of a document would set the copy's prototype. */
 function freezeMembers(source: object, copy: object): object {
-  let wholes: object | undefined
+  const wholes: [name: string, value: object][] = []
   for (const [key, value] of Object.entries(source)) {
-    if (isWhole(value)) Object.defineProperty((wholes ??= {}), key, { value })
-    const member = isWhole(value) ? { get: getterOf(key) } : { value: freezeValue(value) }
+    const member = isWhole(value)
+      ? { get: getterOf(key, wholes.push([key, value]) - 1) }
+      : { value: freezeValue(value) }
     Object.defineProperty(copy, key, { enumerable: true, configurable: false, ...member })
   }
-  if (wholes) keepWholes(copy, wholes)
+  hideValues(copy, wholes)
   return Object.freeze(copy)
 }

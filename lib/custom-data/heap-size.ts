@@ -16,11 +16,14 @@ const BYTES = {
   /** ObjectIds, decimals, timestamps…, beside the bytes that they hold. */
   bsonValue: 64,
   bytesHeader: 48,
-  /** Where an object's getters find what they copy. */
-  wholes: 64,
+  /** Where an object's getters find what they copy, beyond the first few. */
+  otherWholes: 64,
   /** A list's getter stands in a table. */
-  listedWhole: 140,
+  listedWhole: 80,
 } as const
+
+/** So many of an object's dates, BSON values… are in fields of its own. */
+const HIDDEN_FIELDS = 4
 
 /** What {@link toFrozenCopy} of a value takes in the heap, in bytes: an estimate, good to some 20 % for documents. */
 export function estimateHeapBytes(value: unknown): number {
@@ -47,10 +50,12 @@ function estimateObject(value: object): number {
   if (value instanceof Uint8Array) return BYTES.bytesHeader + value.byteLength
   const values: unknown[] = Object.values(value)
   if (!isPlainObject(value)) return BYTES.bsonValue + sumOf(values)
+  const wholes = values.filter(isWhole).length
+  const fields = values.length + Math.min(wholes, HIDDEN_FIELDS)
   // The list grows by three at a time.
-  const listed = Math.ceil(Math.max(0, values.length - 4) / 3) * 3
+  const listed = Math.ceil(Math.max(0, fields - 4) / 3) * 3
   const list = listed > 0 ? BYTES.properties + BYTES.word * listed : 0
-  return BYTES.object + list + (values.some(isWhole) ? BYTES.wholes : 0) + sumOf(values)
+  return BYTES.object + list + (wholes > HIDDEN_FIELDS ? BYTES.otherWholes : 0) + sumOf(values)
 }
 
 function sumOf(values: readonly unknown[]): number {

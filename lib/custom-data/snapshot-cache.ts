@@ -28,18 +28,25 @@ export interface Snapshot extends LoadedDocument {
   readonly loadNumber: number
 }
 
-/** A snapshot with what it is bound to. */
-export interface BoundSnapshot {
-  readonly binding: SnapshotBinding
-  readonly snapshot: Snapshot
-}
-
 /**
- * One that is kept, and until when, in monotonic milliseconds. Not left to lru-cache's TTL: that ends a tick late, reads the
- * time once more on each hit, and takes 0, NaN and Infinity for "for ever".
+ * A snapshot with what it is bound to. There is one for each token: so it is flat, has what a request needs and no more, and
+ * its times are whole numbers of 31 bits, which V8 keeps in place.
  */
-interface KeptSnapshot extends BoundSnapshot {
+export interface BoundSnapshot {
+  readonly data: object
+  readonly exists: boolean
+  readonly generation: UserGeneration
+  /** {@link SnapshotBinding.claims}. */
+  readonly claims: unknown
+  readonly signedBy: SnapshotBinding['signedBy']
+  readonly loadNumber: number
+  /** When its load began, in monotonic milliseconds. */
+  readonly loadedAt: number
+  /** When it is too old or its token ends, in monotonic milliseconds. Not left to lru-cache's TTL: that ends a tick late, reads
+   *  the time once more on each hit, and takes 0, NaN and Infinity for "for ever". */
   readonly endsAt: number
+  /** When its token ends, in wall-clock milliseconds since the cache was made; `undefined` where nobody knows. */
+  readonly tokenEndsAfter: number | undefined
 }
 
 /** Bounds of the cache. */
@@ -55,18 +62,20 @@ export interface SnapshotCacheConfig {
 export interface SnapshotCache {
   /** The copy, if it may still be served: within its TTL and its token's times, not invalidated, key in use. */
   get(cacheKey: string): BoundSnapshot | undefined
+  /** Binds a snapshot to a token, without keeping it. */
+  bind(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot
   /**
    * Keeps a copy until it is too old or its token ends, whichever is first; not one that is void already.
    * The caller holds the snapshot's generation meanwhile.
    */
-  set(entry: BoundSnapshot): void
+  set(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot
   clear(): void
   /** Copies, and what they are estimated to weigh in bytes. */
   size: () => { readonly cached: number; readonly cachedBytes: number }
 }
 
 /** What an entry weighs beside its claims and its document: its key, itself, the list's own slots, the user's generation. */
-const ENTRY_BYTES = 600
+const ENTRY_BYTES = 250
 
 /** Creates an empty cache. */
 export function createSnapshotCache(
@@ -75,66 +84,70 @@ export function createSnapshotCache(
   clock: Clock,
   observer: Observer = createObserver(),
 ): SnapshotCache {
-  const entries = new LRUCache<string, KeptSnapshot>({
+  const createdAt = Math.floor(clock.now())
+  const entries = new LRUCache<string, BoundSnapshot>({
     max: config.maxSnapshots,
     maxSize: config.maxSnapshotBytes,
-    sizeCalculation: ({ binding, snapshot }) =>
-      ENTRY_BYTES + estimateHeapBytes(binding.claims) + snapshot.heapBytes,
-    dispose: ({ binding, snapshot }, _cacheKey, reason) => {
-      if (reason === 'evict') observer.evicted(binding.userId)
-      generations.release(snapshot.generation)
+    dispose: ({ generation }, _cacheKey, reason) => {
+      if (reason === 'evict') observer.evicted(generation.userId)
+      generations.release(generation)
     },
   })
 
   /** Looked at on every hit: the end of a token is the wall clock's to say, and that may be put right at any time. */
-  function isServable({ binding, snapshot, endsAt }: KeptSnapshot): boolean {
+  function isServable({ generation, signedBy, endsAt, tokenEndsAfter }: BoundSnapshot): boolean {
     return (
-      snapshot.generation.current &&
-      binding.signedBy?.retired !== true &&
+      generation.current &&
+      signedBy?.retired !== true &&
       clock.monotonic() < endsAt &&
-      (binding.expiresAt === undefined || clock.now() < binding.expiresAt)
+      (tokenEndsAfter === undefined || clock.now() - createdAt < tokenEndsAfter)
     )
+  }
+
+  /** Age by the monotonic clock, the token's end by the wall clock. */
+  function endOf({ expiresAt }: SnapshotBinding, loadedAt: number): number {
+    const tooOldAt = loadedAt + config.snapshotTtlMs
+    const endsAt = expiresAt === undefined ? tooOldAt : clock.monotonic() + expiresAt - clock.now()
+    return Math.floor(Math.min(tooOldAt, endsAt))
+  }
+
+  function bind(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot {
+    const { claims, signedBy, expiresAt } = binding
+    const { data, exists, generation, loadNumber } = snapshot
+    return {
+      data,
+      exists,
+      generation,
+      claims,
+      signedBy,
+      loadNumber,
+      loadedAt: Math.floor(snapshot.loadedAt),
+      endsAt: endOf(binding, snapshot.loadedAt),
+      tokenEndsAfter: expiresAt === undefined ? undefined : expiresAt - createdAt,
+    }
   }
 
   return {
     get(cacheKey) {
       const entry = entries.get(cacheKey)
       if (entry === undefined || isServable(entry)) return entry
-      observer.stale(entry.binding.userId)
+      observer.stale(entry.generation.userId)
       entries.delete(cacheKey)
       return undefined
     },
-    set({ binding, snapshot }) {
-      const lifeMs = remainingMs({ binding, snapshot }, config.snapshotTtlMs, clock)
-      if (!Number.isFinite(lifeMs)) return
-      const entry = { binding, snapshot: toKept(snapshot), endsAt: clock.monotonic() + lifeMs }
-      if (!isServable(entry)) return
-      entries.set(binding.cacheKey, entry)
+    bind,
+    set(binding, snapshot) {
+      const entry = bind(binding, snapshot)
+      if (!Number.isFinite(entry.endsAt) || !isServable(entry)) return entry
+      const size = ENTRY_BYTES + estimateHeapBytes(binding.claims) + snapshot.heapBytes
+      entries.set(binding.cacheKey, entry, { size })
       // An entry larger than the whole cache is not taken, and not disposed of either.
-      if (entries.peek(binding.cacheKey) === entry) generations.retain(snapshot.generation)
+      if (entries.peek(binding.cacheKey) === entry) generations.retain(entry.generation)
+      return entry
     },
     clear() {
       entries.clear()
     },
     size: () => ({ cached: entries.size, cachedBytes: entries.calculatedSize }),
   }
-}
-
-/** What a hit needs: what a token is made with is no part of the cache. */
-function toKept({
-  data,
-  exists,
-  documentId,
-  heapBytes,
-  generation,
-  loadedAt,
-  loadNumber,
-}: Snapshot): Snapshot {
-  return { data, exists, documentId, heapBytes, generation, loadedAt, loadNumber }
-}
-
-/** Age by the monotonic clock, the token's end by the wall clock. */
-function remainingMs({ binding, snapshot }: BoundSnapshot, snapshotTtlMs: number, clock: Clock): number {
-  const untilOld = snapshotTtlMs - (clock.monotonic() - snapshot.loadedAt)
-  return binding.expiresAt === undefined ? untilOld : Math.min(untilOld, binding.expiresAt - clock.now())
 }

@@ -40,6 +40,8 @@ export interface Snapshots {
    * younger data than a running load will give wait for it to end, and then share the next.
    */
   loadFor: (binding: SnapshotBinding, wanted?: Freshness) => Promise<BoundSnapshot>
+  /** What a load under way is bound to, if its token has not ended: that it is good was seen to by who began the load. */
+  loading: (cacheKey: string) => SnapshotBinding | undefined
   /** Takes and keeps what a token brought along, unless it brings nothing that may be served. */
   take: (
     binding: SnapshotBinding,
@@ -68,6 +70,7 @@ interface ReadFrom {
 }
 
 interface SharedLoad {
+  readonly binding: SnapshotBinding
   readonly generation: UserGeneration
   readonly promise: Promise<BoundSnapshot>
 }
@@ -148,15 +151,13 @@ export function createSnapshots(
     const promise = load(generation, snapshot => keep(binding, snapshot)).finally(() => {
       if (loads.get(binding.cacheKey) === shared) loads.delete(binding.cacheKey)
     })
-    const shared: SharedLoad = { generation, promise }
+    const shared: SharedLoad = { binding, generation, promise }
     loads.set(binding.cacheKey, shared)
     return shared
   }
 
   function keep(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot {
-    const entry = { binding, snapshot }
-    if (!closed) cache.set(entry)
-    return entry
+    return closed ? cache.bind(binding, snapshot) : cache.set(binding, snapshot)
   }
 
   async function take(
@@ -205,8 +206,13 @@ export function createSnapshots(
           observer.sharedLoad(binding.userId)
           return running.promise
         },
-        ({ snapshot }) => snapshot.generation.current && isFresh(snapshot, wanted),
+        copy => copy.generation.current && isFresh(copy, wanted),
       )
+    },
+    loading(cacheKey) {
+      const binding = loads.get(cacheKey)?.binding
+      const isOver = binding?.expiresAt !== undefined && clock.now() >= binding.expiresAt
+      return isOver ? undefined : binding
     },
     take,
     async loadAnew(userId, use) {

@@ -9,7 +9,7 @@ export interface UserGeneration {
   /** Loads and copies that hold it. */
   holders: number
   /** What was loaded last: a copy that is equal shares its memory. */
-  data?: object
+  data: object | undefined
 }
 
 /** The users of whom anything is loaded or loading. */
@@ -42,7 +42,8 @@ export function createUserGenerations(onEnd?: (generation: UserGeneration) => vo
   return {
     hold(userId) {
       let generation = generations.get(userId)
-      if (!generation) generations.set(userId, (generation = { userId, current: true, holders: 0 }))
+      if (!generation)
+        generations.set(userId, (generation = { userId, current: true, holders: 0, data: undefined }))
       generation.holders++
       return generation
     },

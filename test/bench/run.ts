@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
 import { resolveMongoUri } from '../../examples/support/start-mongod.js'
 import { toMedians } from './figures.js'
 import type { Section } from './figures.js'
@@ -16,9 +17,12 @@ import type { Results } from './report.js'
 import { measureInProcess, measureMemory, measureMisses, measureRefreshes, measureStart } from './sections.js'
 import { startWorker } from './worker.js'
 
-// Measures this package beside what a team would use instead. With --quick coarsely, and nothing is written.
+// Measures this package beside what a team would use instead. With --quick coarsely, with --only=misses,herd in part: then
+// nothing is written.
 
-const isQuick = process.argv.includes('--quick')
+const { values: flags } = parseArgs({ options: { quick: { type: 'boolean' }, only: { type: 'string' } } })
+const isQuick = flags.quick === true
+const only = flags.only?.split(',')
 const plan = isQuick ? QUICK : FULL
 const RESULTS = new URL('results/', import.meta.url)
 /** Progress is no part of what is printed: the last line of stdout is the JSON. */
@@ -42,18 +46,19 @@ try {
 }
 
 async function measureAll(address: { mongoUri: string; database: string }) {
-  const http = await measureCandidates(plan, address, report)
+  const http = only && !only.includes('http') ? [] : await measureCandidates(plan, address, report)
   const sections: Section[] = []
   const parts = {
-    'in process': () => measureInProcess(plan, address),
+    inProcess: () => measureInProcess(plan, address),
     misses: () => measureMisses(plan, address),
     refreshes: () => measureRefreshes(plan, address),
     herd: () => measureHerd(plan, address, jobs),
     start: () => measureStart(plan),
-    'first requests': () => measureFirstRequests(plan, address),
+    firstRequests: () => measureFirstRequests(plan, address),
     memory: () => measureMemory(plan, address),
   }
   for (const [name, measure] of Object.entries(parts)) {
+    if (only && !only.includes(name)) continue
     const isLate = performance.now() > plan.sectionsUntilMs
     if (!isLate) sections.push(await measure())
     report(isLate ? `${name}: no time left` : name)
@@ -66,7 +71,7 @@ async function finish({ machine, sections, http }: Omit<Results, 'goals'>): Prom
   const results = { machine, sections, http, goals: toGoals(medians) }
   const markdown = toMarkdown(results)
   console.log(markdown)
-  if (!isQuick) {
+  if (!isQuick && !only) {
     await mkdir(RESULTS, { recursive: true })
     await write(`${machine['date'] ?? 'undated'}.md`, markdown)
     await write('latest.md', markdown)

@@ -1,10 +1,19 @@
+import { hash } from 'node:crypto'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createSnapshotCache } from '../../lib/custom-data/snapshot-cache.js'
-import type { BoundSnapshot, SnapshotBinding, SnapshotCache } from '../../lib/custom-data/snapshot-cache.js'
+import type {
+  BoundSnapshot,
+  Snapshot,
+  SnapshotBinding,
+  SnapshotCache,
+} from '../../lib/custom-data/snapshot-cache.js'
 import { createUserGenerations } from '../../lib/custom-data/user-generations.js'
-import type { UserGenerations } from '../../lib/custom-data/user-generations.js'
+import type { UserGeneration, UserGenerations } from '../../lib/custom-data/user-generations.js'
+import { createClaimsFreezer } from '../../lib/access-tokens/frozen-claims.js'
+import type { AccessTokenClaims } from '../../lib/types.js'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
+import { heapGrowth } from '../support/heap.js'
 
 const TTL_MS = 30 * 60 * 1000
 const BOUNDS = { snapshotTtlMs: TTL_MS, maxSnapshots: 10, maxSnapshotBytes: 1_000_000 }
@@ -29,25 +38,22 @@ function keep(
 ): BoundSnapshot {
   const userId = binding.userId ?? `user of ${cacheKey}`
   const generation = generations.hold(userId)
-  const entry: BoundSnapshot = {
-    binding: { cacheKey, userId, claims: {}, signedBy: undefined, expiresAt: undefined, ...binding },
-    snapshot: {
-      data: {},
-      exists: true,
-      documentId: 1,
-      heapBytes,
-      generation,
-      loadedAt: clock.monotonic(),
-      loadNumber: 1,
-    },
-  }
-  cache.set(entry)
+  const entry = cache.set({ ...toBinding(cacheKey, userId), ...binding }, toSnapshot(generation, heapBytes))
   generations.release(generation)
   return entry
 }
 
+function toBinding(cacheKey: string, userId = 'alice'): SnapshotBinding {
+  return { cacheKey, userId, claims: {}, signedBy: undefined, expiresAt: undefined }
+}
+
+function toSnapshot(generation: UserGeneration, heapBytes = 100): Snapshot {
+  const loadedAt = clock.monotonic()
+  return { data: {}, exists: true, documentId: 1, heapBytes, generation, loadedAt, loadNumber: 1 }
+}
+
 function holdersOf(entry: BoundSnapshot): number {
-  return entry.snapshot.generation.holders
+  return entry.generation.holders
 }
 
 describe('a cached copy', () => {
@@ -76,10 +82,11 @@ describe('a cached copy', () => {
   })
 
   it('is as old as its load, not as the moment it was kept', () => {
-    const entry = keep('a')
+    const { generation } = keep('a')
+    const snapshot = toSnapshot(generation)
     clock.advance(TTL_MS - 1_000)
-    generations.retain(entry.snapshot.generation)
-    cache.set({ ...entry, binding: { ...entry.binding, cacheKey: 'b' } })
+    generations.retain(generation)
+    cache.set(toBinding('b'), snapshot)
     clock.advance(999)
     expect(cache.get('b')).toBeDefined()
     clock.advance(1)
@@ -147,9 +154,9 @@ describe('a cached copy', () => {
   })
 
   it('is never kept when its user was invalidated meanwhile', () => {
-    const entry = keep('a')
-    generations.invalidate(entry.binding.userId)
-    cache.set(entry)
+    const { generation } = keep('a')
+    generations.invalidate(generation.userId)
+    cache.set(toBinding('a'), toSnapshot(generation))
     expect(cache.get('a')).toBeUndefined()
   })
 
@@ -187,7 +194,7 @@ describe('the cache', () => {
     useBounds({ maxSnapshots: 1_000, maxSnapshotBytes: 10_000 })
     const keys = Array.from({ length: 100 }, (_, n) => `key-${n}`)
     for (const key of keys) keep(key, { heapBytes: 0 })
-    expect(keys.filter(key => cache.get(key)).length).toBeLessThan(20)
+    expect(keys.filter(key => cache.get(key)).length).toBeLessThan(50)
   })
 
   it('does not take what is larger than it is, nor lose others by it', () => {
@@ -226,5 +233,51 @@ describe('the cache', () => {
     cache.clear()
     expect(cache.get('a')).toBeUndefined()
     expect(entries.map(holdersOf)).toEqual([0, 0, 0])
+  })
+})
+
+describe('the memory of a copy', () => {
+  const TOKENS = 5_000
+
+  /** As a token is cached: its digest, and its claims as they were parsed. */
+  function keepTokens(tokensOfOne: number): object {
+    useBounds({ maxSnapshots: TOKENS, maxSnapshotBytes: 100_000_000 })
+    const freezeClaims = createClaimsFreezer()
+    const data = Object.freeze({})
+    const expiresAt = clock.now() + 60_000
+    for (let token = 0; token < TOKENS; token++) {
+      const claims = freezeClaims(parseClaims(token))
+      const userId = `user-${Math.floor(token / tokensOfOne)}`
+      const cacheKey = hash('sha256', `token ${token}`, 'binary')
+      const generation = generations.hold(userId)
+      const binding = { cacheKey, userId, claims, signedBy: undefined, expiresAt }
+      cache.set(binding, { ...toSnapshot(generation), data })
+      generations.release(generation)
+    }
+    return cache
+  }
+
+  function parseClaims(token: number): AccessTokenClaims {
+    const claims = { iss: 'https://issuer.example.com', aud: 'https://api.example.com', sub: `user-${token}` }
+    return JSON.parse(JSON.stringify({ ...claims, client_id: claims.aud })) as AccessTokenClaims
+  }
+
+  /** What one token's part of it leaves in the heap as long as it is held. */
+  async function bytesOfOne(make: () => object): Promise<number> {
+    const kept: object[] = []
+    const bytes = await heapGrowth(() => {
+      kept.push(make())
+    })
+    return kept.length > 0 ? bytes / TOKENS : NaN
+  }
+
+  it.each([
+    { tokensOfOne: 1, atMost: 320 },
+    { tokensOfOne: 10, atMost: 200 },
+  ])('is $atMost bytes at most beside its claims, with $tokensOfOne of one user', async given => {
+    const claims = await bytesOfOne(() => Array.from({ length: TOKENS }, (_, token) => parseClaims(token)))
+    const copies = await bytesOfOne(() => keepTokens(given.tokensOfOne))
+    expect(copies - claims).toBeLessThan(given.atMost)
+    expect(copies - claims).toBeGreaterThan(0)
   })
 })

@@ -1,0 +1,36 @@
+import { expect, it } from 'vitest'
+import { createClaimsFreezer } from '../../lib/access-tokens/frozen-claims.js'
+import type { AccessTokenClaims } from '../../lib/types.js'
+
+const CLAIMS = '{"iss":"us","aud":["a","b"],"sub":"alice","exp":1,"client_id":"app","x":{"y":[{"z":1}]}}'
+
+function parse(json = CLAIMS): AccessTokenClaims {
+  return JSON.parse(json) as AccessTokenClaims
+}
+
+it('the claims of a token are frozen, all the way down', () => {
+  const claims = createClaimsFreezer()(parse())
+  const { y } = claims['x'] as { y: readonly object[] }
+  expect([claims, claims.aud, claims['x'], y, y[0]].every(value => Object.isFrozen(value))).toBe(true)
+})
+
+it('the claims of a token stay what they were', () => {
+  const freeze = createClaimsFreezer()
+  freeze(parse())
+  expect(freeze(parse())).toEqual(parse())
+  expect(freeze(freeze(parse()))).toEqual(parse())
+})
+
+it('claims of hostile names are claims like others', () => {
+  const json = '{"iss":"us","__proto__":{"admin":true},"constructor":{"prototype":[1]},"aud":7}'
+  const claims = createClaimsFreezer()(parse(json))
+  expect(JSON.stringify(claims)).toBe(json)
+  expect(Object.isFrozen(Object.getOwnPropertyDescriptor(claims, '__proto__')?.value)).toBe(true)
+  expect(claims['admin']).toBeUndefined()
+})
+
+it('texts that differ are never taken for one, however many there are', () => {
+  const freeze = createClaimsFreezer()
+  const issuers = Array.from({ length: 2_500 }, (_, n) => `issuer ${n}`)
+  for (const iss of [...issuers, ...issuers]) expect(freeze(parse(JSON.stringify({ iss }))).iss).toBe(iss)
+})
