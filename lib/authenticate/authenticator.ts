@@ -48,9 +48,8 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   const { observer = createObserver() } = parts
   const freezeClaims = createClaimsFreezer()
 
-  function cached(token: string): AuthenticatedUser<object> | undefined {
-    if (token.length > config.maxTokenLength) return undefined
-    const entry = snapshots.find(toCacheKey(token))
+  function find(cacheKey: string): AuthenticatedUser<object> | undefined {
+    const entry = snapshots.find(cacheKey)
     if (!entry || sessionChecks.isDue(claimsOf(entry))) return undefined
     observer.hit(entry.generation.userId)
     return toUser(entry)
@@ -65,8 +64,11 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   }
 
   /** The cached copy is asked again: it may be due for a look at its session only, or be older than wanted. */
-  async function load(token: string, wanted: Freshness | undefined): Promise<BoundSnapshot> {
-    const cacheKey = toCacheKey(token)
+  async function load(
+    token: string,
+    cacheKey: string,
+    wanted: Freshness | undefined,
+  ): Promise<BoundSnapshot> {
     const copy = snapshots.find(cacheKey)
     if (copy && isFresh(copy, wanted)) {
       observer.hit(copy.generation.userId)
@@ -112,12 +114,13 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   }
 
   return {
-    cached,
+    cached: token => (token.length > config.maxTokenLength ? undefined : find(toCacheKey(token))),
     async authenticate(token, wanted) {
       requireString(token)
-      const hit = wanted ? undefined : cached(token)
+      const cacheKey = toCacheKey(token)
+      const hit = wanted ? undefined : find(cacheKey)
       if (hit) return hit
-      const entry = await load(token, wanted)
+      const entry = await load(token, cacheKey, wanted)
       const claims = claimsOf(entry)
       if (sessionChecks.isDue(claims)) await sessionChecks.check(claims)
       return toUser(entry)

@@ -9,9 +9,9 @@ export interface Dependents {
   begin: () => LoadMark
   /**
    * A load has read. Whether what it depends on has changed meanwhile; if not, the generation is found by these keys
-   * from now on.
+   * from now on. They are asked for only where changes are told.
    */
-  isOvertaken: (mark: LoadMark, generation: UserGeneration, keys: readonly string[]) => boolean
+  isOvertaken: (mark: LoadMark, generation: UserGeneration, toKeys: () => readonly string[]) => boolean
   /** A load is done, or has failed. */
   end: () => void
   /** Notes a change; the users concerned, as far as they are known yet. */
@@ -64,7 +64,8 @@ export function createDependents(): Dependents {
       inFlight++
       return changes
     },
-    isOvertaken(mark, generation, keys) {
+    isOvertaken(mark, generation, toKeys) {
+      const keys = toKeys()
       if (mark < forgottenUntil || keys.some(key => (recent.get(key) ?? 0) > mark)) return true
       // One that is void already is found by nobody, and would never be forgotten.
       if (generation.current) for (const key of keys) note(generation, key)

@@ -9,6 +9,7 @@ import { toFrozenCopy } from './frozen-copy.js'
 import { isPlainObject } from './plain-object.js'
 import { promoteValues } from './promote-values.js'
 import { estimateHeapBytes } from './heap-size.js'
+import { prepareRead } from './query.js'
 import type { FoundDocument } from './query.js'
 import type { UserDocuments } from './user-documents.js'
 
@@ -62,7 +63,7 @@ export function createLoader(
   encoder?: DocumentEncoder,
 ): Loader {
   const { projection, maxDocumentBytes } = config
-  const what = { projection, maxDocumentBytes, exactTypes: encoder?.exactTypes }
+  const what = prepareRead({ projection, maxDocumentBytes, exactTypes: encoder?.exactTypes })
   const warnOfDuplicates = createDuplicateWarnings(config.userIdField, events)
 
   async function loadDocument(userId: string, signal: AbortSignal): Promise<Load> {

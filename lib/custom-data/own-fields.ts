@@ -3,6 +3,7 @@ import { withDeadline } from '../deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { hasValue, pick, toUpdate } from './field-values.js'
 import type { LoadedDocument } from './loader.js'
+import { prepareRead } from './query.js'
 import { rehearseChange } from './rehearsal.js'
 import type { FieldChange } from './rehearsal.js'
 import type { UserDocuments } from './user-documents.js'
@@ -54,10 +55,10 @@ export function createOwnFields(
   const { writeTimeoutMs, maxDocumentBytes } = config
   const fields = Object.fromEntries(names.map(name => [name, `$${name}`]))
   const projection = { size: { $bsonSize: '$$ROOT' }, fields }
+  const what = prepareRead({ projection, maxDocumentBytes: Infinity })
 
   async function find(userId: string, signal: AbortSignal): Promise<StoredFields | undefined> {
-    const read = { projection, maxDocumentBytes: Infinity }
-    const found = await documents.find(userId, read, signal)
+    const found = await documents.find(userId, what, signal)
     const document = found?.document as Omit<StoredFields, 'documentId'> | undefined
     return found && document && { ...document, documentId: found.documentId }
   }

@@ -3,18 +3,29 @@ import { EXACT_BSON, PLAIN_BSON } from '../mongo/team-database.js'
 import { promoteValues } from './promote-values.js'
 import type { UserIdIndexName } from './user-id-index.js'
 
+/** What is read of a document. */
+export interface DocumentRead {
+  /** The team's projection, or all fields. */
+  readonly projection: Document | undefined
+  /** A document that is larger after the projection is measured, but never sent. */
+  readonly maxDocumentBytes: number
+  /** Whether numbers come with their BSON types, for {@link promoteValues} to take them away. */
+  readonly exactTypes?: boolean | undefined
+}
+
+/** The same, prepared once for any number of queries. */
+export interface PreparedRead {
+  readonly row: readonly Document[]
+  readonly options: AggregateOptions
+}
+
 /** Which documents are a user's, and what is read of them. */
 export interface DocumentQuery {
   readonly userIdField: string
   /** The forms that the id may have in the field. */
   readonly values: readonly unknown[]
-  /** The team's projection, or all fields. */
-  readonly projection: Document | undefined
-  /** A document that is larger after the projection is measured, but never sent. */
-  readonly maxDocumentBytes: number
+  readonly read: PreparedRead
   readonly index: UserIdIndexName
-  /** Whether numbers come with their BSON types, for {@link promoteValues} to take them away. */
-  readonly exactTypes?: boolean | undefined
 }
 
 /** What one query finds for a user. */
@@ -36,6 +47,15 @@ export interface Row {
   readonly doc?: Document
 }
 
+/** Prepares what is read: ids are compared exactly, whatever the collection's own collation. */
+export function prepareRead(read: DocumentRead): PreparedRead {
+  const bson = read.exactTypes ? EXACT_BSON : PLAIN_BSON
+  return {
+    row: toSizedRow(read),
+    options: { ...bson, collation: { locale: 'simple' }, readPreference: 'primary' },
+  }
+}
+
 /** Reads a user's document from the primary, in one query (App Services page, 1.2). */
 export async function findDocument(
   collection: Collection,
@@ -43,13 +63,11 @@ export async function findDocument(
   limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<FoundDocument | undefined> {
   const cursor = collection.aggregate<Row>(toPipeline(query), {
-    ...(query.exactTypes ? EXACT_BSON : PLAIN_BSON),
-    ...toReadOptions(query.index),
+    ...toReadOptions(query),
     maxTimeMS: limits.timeoutMs,
     signal: limits.signal,
   })
-  const rows = await cursor.toArray()
-  return toFound(rows)
+  return toFound(await cursor.toArray())
 }
 
 /** What rows of {@link toSizedRow} say. */
@@ -64,13 +82,9 @@ export function toFound([first, ...others]: readonly Row[]): FoundDocument | und
   }
 }
 
-/** How the query is to be run: ids are compared exactly, whatever the collection's own collation. */
-export function toReadOptions(index: UserIdIndexName): AggregateOptions {
-  return {
-    collation: { locale: 'simple' },
-    readPreference: 'primary',
-    hint: index ?? { $natural: 1 },
-  }
+/** How the query is to be run; without the index in the natural order, said outright. */
+export function toReadOptions({ read, index }: Pick<DocumentQuery, 'read' | 'index'>): AggregateOptions {
+  return { ...read.options, hint: index ?? { $natural: 1 } }
 }
 
 /**
@@ -80,7 +94,7 @@ export function toReadOptions(index: UserIdIndexName): AggregateOptions {
  */
 export function toPipeline(query: DocumentQuery): Document[] {
   const ordered = query.index === undefined ? toNaturalOrder(query.userIdField) : []
-  return [{ $match: toFilter(query) }, ...ordered, { $limit: 2 }, ...toSizedRow(query)]
+  return [{ $match: toFilter(query) }, ...ordered, { $limit: 2 }, ...query.read.row]
 }
 
 function toNaturalOrder(userIdField: string): Document[] {
@@ -113,7 +127,7 @@ function parentPaths(path: string): string[] {
 export function toSizedRow({
   projection,
   maxDocumentBytes,
-}: Partial<Pick<DocumentQuery, 'projection'>> & Pick<DocumentQuery, 'maxDocumentBytes'>): Document[] {
+}: Partial<Pick<DocumentRead, 'projection'>> & Pick<DocumentRead, 'maxDocumentBytes'>): Document[] {
   const size = { $bsonSize: '$$ROOT' }
   const fits = { $lte: [size, maxDocumentBytes] }
   return [

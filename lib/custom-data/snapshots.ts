@@ -127,9 +127,10 @@ export function createSnapshots(
     generation: UserGeneration,
     { userIdValues, document }: ReadFrom,
   ): void {
-    const keys = userIdValues.map(toUserKey)
-    if (document.exists) keys.push(toDocumentKey(document.documentId))
-    const isOvertaken = dependents.isOvertaken(mark, generation, keys)
+    const isOvertaken = dependents.isOvertaken(mark, generation, () => {
+      const keys = userIdValues.map(toUserKey)
+      return document.exists ? [...keys, toDocumentKey(document.documentId)] : keys
+    })
     // Where it has ended already, the current one is another.
     if (isOvertaken && generation.current) generations.invalidate(generation.userId)
   }

@@ -4,7 +4,7 @@ import { CustomUserDataError } from '../errors.js'
 import { hasCode } from '../mongo/indexes.js'
 import type { ObjectIdClass, TeamDatabase } from '../mongo/team-database.js'
 import { findDocument } from './query.js'
-import type { DocumentQuery, FoundDocument } from './query.js'
+import type { DocumentQuery, FoundDocument, PreparedRead } from './query.js'
 import type { UserIdIndex, UserIdIndexName } from './user-id-index.js'
 
 /** Maps a user's id to the forms that it may have in the user id field. */
@@ -19,9 +19,6 @@ export interface UserDocumentsConfig {
   readonly maxConcurrentLoads?: number | undefined
 }
 
-/** What is read of a document. */
-export type DocumentRead = Pick<DocumentQuery, 'projection' | 'maxDocumentBytes' | 'exactTypes'>
-
 /** What was looked for, and what there was. */
 export interface Reading {
   readonly userIdValues: readonly unknown[]
@@ -32,9 +29,9 @@ export interface Reading {
 export interface UserDocuments {
   /** The forms that the id may have in the user id field, the preferred one first. */
   values: (userId: string, signal: AbortSignal) => Promise<readonly unknown[]>
-  find: (userId: string, read: DocumentRead, signal: AbortSignal) => Promise<FoundDocument | undefined>
+  find: (userId: string, read: PreparedRead, signal: AbortSignal) => Promise<FoundDocument | undefined>
   /** The same, with the values that were looked for. */
-  read: (userId: string, read: DocumentRead, signal: AbortSignal) => Promise<Reading>
+  read: (userId: string, read: PreparedRead, signal: AbortSignal) => Promise<Reading>
 }
 
 /** The most loads in flight where the pool would allow more. */
@@ -71,11 +68,11 @@ export function createUserDocuments(
     })
   }
 
-  async function read(userId: string, what: DocumentRead, signal: AbortSignal): Promise<Reading> {
+  async function read(userId: string, what: PreparedRead, signal: AbortSignal): Promise<Reading> {
     const collection = await database.collection()
     return limit.run(signal, async () => {
       const userIdValues = await valuesOf(userId, signal)
-      const query = { ...what, userIdField, values: userIdValues }
+      const query = { read: what, userIdField, values: userIdValues }
       return { userIdValues, found: await findByIndex(collection, query, signal) }
     })
   }

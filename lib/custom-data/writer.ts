@@ -6,10 +6,12 @@ import type { TeamDatabase } from '../mongo/team-database.js'
 import { valueAt } from './field-names.js'
 import type { LoadedDocument, LoadedForm } from './loader.js'
 import { createOnce, toNewDocument, toUpsertFilter, withUserId } from './new-document.js'
-import { toFilter } from './query.js'
+import { prepareRead, toFilter } from './query.js'
 import { rehearseInsert } from './rehearsal.js'
 import type { UserDocuments } from './user-documents.js'
 import { toWriteError } from './write-errors.js'
+
+const ONLY_ID = prepareRead({ projection: { _id: 1 }, maxDocumentBytes: Infinity })
 
 /** What the writer needs to know. */
 export interface WriterConfig extends LoadedForm {
@@ -90,7 +92,7 @@ export function createWriter(config: WriterConfig, parts: WriterParts): Writer {
   }
 
   function find({ userId, signal }: WriteTask): Promise<{ readonly documentId: unknown } | undefined> {
-    return documents.find(userId, { projection: { _id: 1 }, maxDocumentBytes: Infinity }, signal)
+    return documents.find(userId, ONLY_ID, signal)
   }
 
   function ownedBy({ values }: WriteTask, documentId: unknown): Document {

@@ -16,6 +16,9 @@ export interface SessionChecks {
 /** Sessions whose last look is remembered; beyond it they are looked at more often. */
 const MAX_REMEMBERED = 100_000
 
+/** Where sessions are not looked at. */
+const NO_CHECKS: SessionChecks = { isDue: () => false, check: () => Promise.resolve() }
+
 /**
  * Creates the checks: every `intervalMs` for each session, or never where it is `undefined`. Other issuers name sessions
  * of their own, of which nothing is known here.
@@ -27,6 +30,7 @@ export function createSessionChecks(
   revocations: Revocations,
   clock: Clock,
 ): SessionChecks {
+  if (intervalMs === undefined) return NO_CHECKS
   const lookedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
   const running = new Map<string, Promise<void>>()
 
@@ -42,7 +46,7 @@ export function createSessionChecks(
 
   return {
     isDue({ iss, sid }) {
-      if (intervalMs === undefined || sid === undefined || iss !== ownIssuer) return false
+      if (sid === undefined || iss !== ownIssuer) return false
       const last = lookedAt.get(sid)
       return last === undefined || clock.monotonic() - last >= intervalMs
     },

@@ -1,7 +1,7 @@
 import type { Collection, Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { findDocument, toPipeline, toReadOptions } from '../../lib/custom-data/query.js'
-import type { DocumentQuery } from '../../lib/custom-data/query.js'
+import { findDocument, prepareRead, toPipeline, toReadOptions } from '../../lib/custom-data/query.js'
+import type { DocumentQuery, DocumentRead } from '../../lib/custom-data/query.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 
@@ -9,9 +9,12 @@ const INDEX = 'on_user_id'
 const QUERY: DocumentQuery = {
   userIdField: 'userId',
   values: ['bob'],
-  projection: undefined,
-  maxDocumentBytes: 1_000,
+  read: toRead({}),
   index: INDEX,
+}
+
+function toRead(read: Partial<DocumentRead>) {
+  return prepareRead({ projection: undefined, maxDocumentBytes: 1_000, ...read })
 }
 
 let database: TestDatabase
@@ -27,9 +30,7 @@ beforeAll(async () => {
 afterAll(() => database.close())
 
 async function explain(query: DocumentQuery): Promise<{ stages: string; documentsExamined: unknown }> {
-  const plan = await collection
-    .aggregate(toPipeline(query), toReadOptions(query.index))
-    .explain('executionStats')
+  const plan = await collection.aggregate(toPipeline(query), toReadOptions(query)).explain('executionStats')
   const text = JSON.stringify(plan)
   return { stages: text, documentsExamined: /"totalDocsExamined":(\d+)/.exec(text)?.[1] }
 }
@@ -50,7 +51,7 @@ describe('the query for a document', () => {
   })
 
   it('scans the index with a projection, too', async () => {
-    const { stages } = await explain({ ...QUERY, projection: { n: 1 } })
+    const { stages } = await explain({ ...QUERY, read: toRead({ projection: { n: 1 } }) })
     expect(stages).toContain('"stage":"IXSCAN"')
     expect(stages).not.toMatch(/"SORT|\$sort|COLLSCAN/)
   })
@@ -73,14 +74,14 @@ describe('the query for a document', () => {
   })
 
   it('measures a document over the limit, and does not read it', async () => {
-    const found = await find({ maxDocumentBytes: 10 })
+    const found = await find({ read: toRead({ maxDocumentBytes: 10 }) })
     expect(found?.['document']).toBeUndefined()
     expect(found?.['size']).toBeGreaterThan(10)
   })
 
   it('says the size that BSON takes after the projection', async () => {
     const whole = await find({})
-    const part = await find({ projection: { n: 1 } })
+    const part = await find({ read: toRead({ projection: { n: 1 } }) })
     // The field name, its type, the length and the text with their terminators.
     expect((whole?.['size'] as number) - (part?.['size'] as number)).toBe(
       1 + 'userId'.length + 1 + 4 + 'bob'.length + 1,
