@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createCustomUserData, OptionError } from 'express-custom-user-data'
 import type { CustomUserDataOptions } from 'express-custom-user-data'
 import { parseOptions } from '../lib/parse-options.js'
+import type { Config } from '../lib/parse-options.js'
 import { openDatabase } from './support/database.js'
 import type { TestDatabase } from './support/database.js'
 import { AUDIENCE, ISSUER, SECRET } from './support/user-data.js'
@@ -71,8 +72,20 @@ const WRONG: { option: string; value: unknown; says: string }[] = [
   { option: 'verifyCredentialsTimeoutMs', value: 0, says: 'write a whole number from 1 to 2147483647' },
   { option: 'realm', value: 'a"b', says: 'write printable ASCII without quotes or backslashes' },
   { option: 'realm', value: 'é', says: 'write printable ASCII without quotes or backslashes' },
+  {
+    option: 'loginThrottle',
+    value: true,
+    says: 'write false or { accountAndAddressFailures, addressFailures',
+  },
+  { option: 'refreshTokenTransport', value: 'header', says: 'write "body", "cookie" or { cookie: { name' },
+  { option: 'refreshTokenTransport', value: [], says: 'write "body", "cookie" or { cookie: { name' },
+  { option: 'tokenPlaces', value: 'cookie', says: 'write { cookie, query, form }' },
+  { option: 'hooks', value: [], says: 'write { beforeLogin, createCustomData' },
+  { option: 'sessionSecrets', value: [], says: 'write one secret or more' },
   { option: 'clock', value: () => 0, says: 'write { now, monotonic }' },
 ]
+
+const TRUSTED = { issuer: 'https://idp.example.com', audience: AUDIENCE, algorithms: ['RS256'] }
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -80,10 +93,19 @@ beforeAll(async () => {
 })
 afterAll(() => database.close())
 
-function create(options: Record<string, unknown>): unknown {
+/** What must be given. */
+function needed(): object {
   const collection = database.db.collection('custom_user_data')
-  const given = { collection, issuer: ISSUER, audience: AUDIENCE, secret: SECRET, ...options }
-  return createCustomUserData(given as unknown as CustomUserDataOptions<object>)
+  return { collection, issuer: ISSUER, audience: AUDIENCE, secret: SECRET }
+}
+
+function create(options: Record<string, unknown>): unknown {
+  return createCustomUserData({ ...needed(), ...options } as unknown as CustomUserDataOptions<object>)
+}
+
+/** Adds what must be given to the object itself, which keeps its prototype. */
+function parse(options: object): Config {
+  return parseOptions(Object.assign(options, needed()))
 }
 
 function messageOf(options: Record<string, unknown>): string {
@@ -142,8 +164,7 @@ describe('wrong options', () => {
 
 describe('options', () => {
   it('have a default that is right for most', () => {
-    const collection = database.db.collection('custom_user_data')
-    expect(parseOptions({ collection, issuer: ISSUER, audience: AUDIENCE, secret: SECRET })).toMatchObject({
+    expect(parse({})).toMatchObject({
       own: { issuer: ISSUER, audience: [AUDIENCE], clientId: AUDIENCE, keys: { secret: SECRET } },
       trustedIssuers: [],
       tokenPlaces: {},
@@ -175,6 +196,31 @@ describe('options', () => {
 
   it('that are undefined are as if they were not there', () => {
     expect(() => create({ loadTimeoutMs: undefined, clock: undefined, schema: undefined })).not.toThrow()
+  })
+
+  it('have defaults at any depth, beside what is given', () => {
+    const { loginThrottle, trustedIssuers } = parse({
+      loginThrottle: { windowSeconds: 60, addressFailures: undefined },
+      trustedIssuers: [TRUSTED],
+    })
+    expect(loginThrottle).toEqual({
+      accountAndAddressFailures: 10,
+      addressFailures: 100,
+      windowSeconds: 60,
+      accountFailures: 100,
+    })
+    const completed = { userIdClaim: 'sub', profile: 'rfc9068', userIdPrefix: `${TRUSTED.issuer}|` }
+    expect(trustedIssuers).toEqual([{ ...TRUSTED, audience: [AUDIENCE], ...completed }])
+  })
+
+  it('can be of a class, without a prototype, inherited or frozen', () => {
+    class Settings {
+      realm = 'of-a-class'
+    }
+    expect(parse(new Settings()).realm).toBe('of-a-class')
+    expect(parse(Object.assign(Object.create(null) as object, { realm: 'bare' })).realm).toBe('bare')
+    expect(parse(Object.create({ realm: 'inherited' }) as object).realm).toBe('inherited')
+    expect(parseOptions(Object.freeze(needed())).realm).toBe('api')
   })
 
   it('ask nothing of MongoDB when an instance is created', () => {

@@ -1,0 +1,86 @@
+import * as v from 'valibot'
+import { ASYMMETRIC_ALGORITHM_NAMES } from '../access-tokens/algorithms.js'
+import { isFetchable } from '../access-tokens/fetch-json.js'
+import { members } from './members.js'
+import { MAX_TOKEN_LENGTH, userDataInToken } from './user-data-in-token.js'
+import { DAY_SECONDS, name, secret, whole } from './values.js'
+
+/** What to write as an audience. */
+export const NAME_YOUR_API = 'name your API, e.g. "https://api.example.com"'
+const FETCHABLE = 'write an https address (http only on loopback)'
+
+const audience = v.pipe(
+  v.union([name, v.pipe(v.array(name), v.minLength(1, NAME_YOUR_API))], NAME_YOUR_API),
+  v.transform(value => (typeof value === 'string' ? [value] : value)),
+)
+
+const key = members('write { kid, alg, key }', {
+  kid: v.optional(name),
+  alg: name,
+  key: v.custom<unknown>(
+    value => value !== undefined && value !== null,
+    'write PEM text, a JWK, a KeyObject or a secret',
+  ),
+})
+
+/** Keys of our own. */
+export const keys = v.pipe(
+  v.array(key, 'write a list of { kid, alg, key }'),
+  v.minLength(1, 'write one key or more'),
+)
+
+const trustedIssuer = v.pipe(
+  members('write { issuer, audience, algorithms, jwksUri }', {
+    issuer: name,
+    audience,
+    algorithms: v.pipe(
+      v.array(
+        v.picklist(ASYMMETRIC_ALGORITHM_NAMES, `write some of ${ASYMMETRIC_ALGORITHM_NAMES.join(', ')}`),
+        'write a list of algorithms, e.g. ["RS256"]',
+      ),
+      v.minLength(1, 'write one algorithm or more'),
+    ),
+    jwksUri: v.optional(v.pipe(v.string(FETCHABLE), v.check(isFetchable, FETCHABLE))),
+    userIdPrefix: v.optional(v.string('write a text, as "idp|"')),
+    userIdClaim: v.optional(name, 'sub'),
+    profile: v.optional(v.picklist(['rfc9068', 'jwt'], 'write "rfc9068" or "jwt"'), 'rfc9068'),
+  }),
+  v.forward(
+    v.partialCheck(
+      [['issuer'], ['jwksUri']],
+      ({ issuer, jwksUri }) => jwksUri !== undefined || isFetchable(issuer),
+      'write the address of the key set, or an issuer that is an https address',
+    ),
+    ['jwksUri'],
+  ),
+  v.transform(value => ({ ...value, userIdPrefix: value.userIdPrefix ?? `${value.issuer}|` })),
+)
+
+/** Who we are as an issuer. */
+export const ownIssuerOptions = {
+  issuer: v.optional(name),
+  audience: v.optional(audience),
+  clientId: v.optional(name),
+  secret: v.optional(secret),
+  keys: v.optional(keys),
+}
+
+/** Whose tokens are accepted, where they may be, and what is in ours. */
+export const accessTokenOptions = {
+  trustedIssuers: v.optional(
+    v.array(trustedIssuer, 'write a list of { issuer, audience, algorithms, jwksUri }'),
+    [],
+  ),
+  tokenPlaces: v.optional(
+    members('write { cookie, query, form }', {
+      cookie: v.optional(name),
+      query: v.optional(name),
+      form: v.optional(name),
+    }),
+    {},
+  ),
+  accessTokenTtlSeconds: v.optional(whole(1, DAY_SECONDS), 30 * 60),
+  userDataInToken,
+  clockToleranceSeconds: v.optional(whole(0, 300), 5),
+  maxTokenLength: v.optional(whole(256, 1024 * 1024), MAX_TOKEN_LENGTH),
+}

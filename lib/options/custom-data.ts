@@ -1,0 +1,36 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import * as v from 'valibot'
+import { callback, DAY_SECONDS, isObject, MAX_TIMER_MS, name, trueOrFalse, whole } from './values.js'
+
+/** How documents are found and loaded, and how long copies serve. */
+export const customDataOptions = {
+  userIdField: v.optional(
+    v.pipe(name, v.regex(/^[^$.\0][^$\0]*$/, 'write the name of a field, e.g. "userId"')),
+    'userId',
+  ),
+  toFieldValues: v.optional(callback),
+  projection: v.optional(
+    v.custom<Record<string, unknown>>(
+      value => isObject(value) && !Array.isArray(value),
+      'write a $project stage, e.g. { secret: 0 }',
+    ),
+  ),
+  schema: v.optional(
+    v.custom<StandardSchemaV1>(
+      value => (isObject(value) || typeof value === 'function') && '~standard' in value,
+      'write a Standard Schema: zod, valibot, arktype…',
+    ),
+  ),
+  requireDocument: v.optional(trueOrFalse, false),
+  uniqueUserId: v.optional(trueOrFalse, false),
+  maxDocumentBytes: v.optional(whole(1, 16 * 1024 * 1024), 256 * 1024),
+  loadTimeoutMs: v.optional(whole(1, MAX_TIMER_MS), 1_000),
+  maxConcurrentLoads: v.optional(whole(1, 100_000)),
+
+  snapshotTtlMs: v.optional(whole(1, DAY_SECONDS * 1000), 30 * 60 * 1000),
+  maxSnapshots: v.optional(whole(1, 16_000_000), 10_000),
+  maxSnapshotBytes: v.optional(whole(1, Number.MAX_SAFE_INTEGER), 64 * 1024 * 1024),
+
+  changeStreams: v.optional(v.picklist(['auto', 'off'], 'write "auto" or "off"'), 'off'),
+  changeStreamTimeoutMs: v.optional(whole(1_000, DAY_SECONDS * 1000), 60_000),
+}

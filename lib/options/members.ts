@@ -1,0 +1,49 @@
+import * as v from 'valibot'
+import { isObject } from './values.js'
+
+/** What an object has that was parsed. */
+export type MembersOf<Entries extends v.ObjectEntries> = v.InferOutput<
+  v.StrictObjectSchema<Entries, undefined>
+>
+
+/** An object with these members and no others. `says` is what to write where it is none. */
+export function members<Entries extends v.ObjectEntries>(
+  says: string,
+  entries: Entries,
+): v.GenericSchema<object, MembersOf<Entries>> {
+  // valibot takes inherited entries for its own: what others put into Object.prototype would be a schema.
+  const own = Object.assign(Object.create(null) as object, entries)
+  return v.pipe(
+    v.custom<object>(value => isObject(value) && !Array.isArray(value), says),
+    v.strictObject(own, issue => sayOfMember(own, issue)),
+  )
+}
+
+/** One of two, by the look of it: an error is about the one that was meant. valibot's union could only name both. */
+export function objectOr<Members extends v.GenericSchema<object>, Other extends v.GenericSchema>(
+  object: Members,
+  other: Other,
+): v.LazySchema<Members | Other> {
+  return v.lazy(value => (isObject(value) ? object : other))
+}
+
+/** Whether an issue is about members that there are not. */
+export function isOfUnknownMembers(issue: v.BaseIssue<unknown>): boolean {
+  return issue.type === 'strict_object' && issue.expected === 'never'
+}
+
+/** valibot stops at the first unknown member, and of a missing one it does not say what that one's own schema says. */
+function sayOfMember(entries: v.ObjectEntries, issue: v.StrictObjectIssue): string {
+  const [member] = issue.path ?? []
+  if (member?.type !== 'object') return issue.message
+  if (isOfUnknownMembers(issue)) return `there is no option ${unknownOf(entries, member.input)}`
+  const missing = entries[member.key]
+  return (missing && v.safeParse(missing, undefined).issues?.[0].message) ?? issue.message
+}
+
+/** Inherited members are read, too, so they are looked at. */
+function unknownOf(entries: v.ObjectEntries, input: object): string {
+  const names: string[] = []
+  for (const name in input) if (!Object.hasOwn(entries, name)) names.push(`"${name}"`)
+  return names.join(', ')
+}

@@ -1,0 +1,73 @@
+import * as v from 'valibot'
+import { members, objectOr } from './members.js'
+import {
+  callback,
+  collection,
+  DAY_SECONDS,
+  MAX_TIMER_MS,
+  name,
+  secret,
+  trueOrFalse,
+  whole,
+  YEAR_SECONDS,
+} from './values.js'
+
+const TRANSPORT = 'write "body", "cookie" or { cookie: { name, sameSite, path, domain } }'
+const THROTTLE =
+  'write false or { accountAndAddressFailures, addressFailures, windowSeconds, accountFailures }'
+
+/** What a browser would refuse is found here, and not when the first user cannot refresh (RFC 6265 4.1.1). */
+const refreshCookie = members('write { name, sameSite, path, domain }', {
+  name: v.optional(
+    v.pipe(
+      name,
+      v.regex(
+        /^(?!__host-)[\w!#$%&'*+.^`|~-]+$/i,
+        'write a cookie name, as "refresh_token", without the prefix __Host-',
+      ),
+    ),
+  ),
+  sameSite: v.optional(v.picklist(['strict', 'lax', 'none'], 'write "strict", "lax" or "none"')),
+  path: v.optional(
+    v.pipe(name, v.regex(/^\/[\x20-\x3a\x3c-\x7e]*$/, 'write a path that begins with a slash, as "/auth"')),
+  ),
+  domain: v.optional(v.pipe(name, v.regex(/^[a-z\d.-]+$/i, 'write a domain, as "example.com"'))),
+})
+
+const throttle = members(THROTTLE, {
+  accountAndAddressFailures: v.optional(whole(1, 100), 10),
+  addressFailures: v.optional(whole(1, 1_000_000), 100),
+  windowSeconds: v.optional(whole(1, DAY_SECONDS), 15 * 60),
+  accountFailures: v.optional(whole(1, 100), 100),
+})
+
+const hooks = members('write { beforeLogin, createCustomData, afterLogin, … }', {
+  beforeLogin: v.optional(callback),
+  createCustomData: v.optional(callback),
+  afterLogin: v.optional(callback),
+  afterRefresh: v.optional(callback),
+  afterLogout: v.optional(callback),
+  afterDelete: v.optional(callback),
+})
+
+/** What sessions and logins are like, and how long all that users wait for may take. */
+export const sessionOptions = {
+  sessionCollection: v.optional(collection),
+  refreshTokenTtlSeconds: v.optional(whole(30 * 60, 5 * YEAR_SECONDS), 60 * DAY_SECONDS),
+  refreshTokenIdleSeconds: v.optional(whole(60, 5 * YEAR_SECONDS)),
+  rotateRefreshTokens: v.optional(trueOrFalse, true),
+  reuseWindowSeconds: v.optional(whole(0, 60)),
+  sessionSecrets: v.optional(
+    v.pipe(v.array(secret, 'write a list of secrets'), v.minLength(1, 'write one secret or more')),
+  ),
+  refreshTokenTransport: v.optional(
+    objectOr(members(TRANSPORT, { cookie: refreshCookie }), v.picklist(['body', 'cookie'], TRANSPORT)),
+    'body',
+  ),
+  sessionCheckIntervalMs: v.optional(whole(0, DAY_SECONDS * 1000)),
+  loginThrottle: v.optional(objectOr(throttle, v.literal(false, THROTTLE)), {}),
+  hooks: v.optional(hooks, {}),
+  sessionTimeoutMs: v.optional(whole(1, MAX_TIMER_MS), 3_000),
+  writeTimeoutMs: v.optional(whole(1, MAX_TIMER_MS), 3_000),
+  verifyCredentialsTimeoutMs: v.optional(whole(1, MAX_TIMER_MS), 10_000),
+}

@@ -1,0 +1,50 @@
+import * as v from 'valibot'
+import { isClientProjection } from '../custom-data/client-projection.js'
+import type { ClientProjection } from '../custom-data/client-projection.js'
+import type { ExtendedJsonFormat } from '../custom-data/extended-json.js'
+import { wrong } from './explain.js'
+import { members, objectOr } from './members.js'
+import { whole } from './values.js'
+
+/** What of the user's data goes into access tokens, and the length of those. */
+export interface UserDataInToken {
+  readonly format: ExtendedJsonFormat
+  readonly projection: ClientProjection | undefined
+  readonly maxTokenBytes: number
+}
+
+/** Node refuses requests whose headers take more than 16 kB together: a token must leave room for the others. */
+export const MAX_TOKEN_LENGTH = 8 * 1024
+
+const PROJECTION = 'the projection as { language: 1 } or { notes: 0 }'
+const WRITE = `write false, "relaxed", "canonical" or { format, projection, maxTokenBytes }, ${PROJECTION}`
+
+const FORMATS = ['relaxed', 'canonical'] as const
+
+/** The option `userDataInToken`. */
+export const userDataInToken = v.optional(
+  objectOr(
+    members(WRITE, {
+      format: v.picklist(FORMATS, 'write "relaxed" or "canonical"'),
+      projection: v.optional(v.custom<ClientProjection>(isClientProjection, `write ${PROJECTION}`)),
+      maxTokenBytes: v.optional(whole(256, Number.MAX_SAFE_INTEGER, 'write a whole number from 256')),
+    }),
+    v.union([v.literal(false), v.picklist(FORMATS)], WRITE),
+  ),
+  false,
+)
+
+/** Completes the option. A token that we would not look at again must not be issued. */
+export function completeUserDataInToken(
+  given: v.InferOutput<typeof userDataInToken>,
+  maxTokenLength: number,
+): UserDataInToken | undefined {
+  if (given === false) return undefined
+  const longest = Math.min(MAX_TOKEN_LENGTH, maxTokenLength)
+  if (typeof given === 'string') return { format: given, projection: undefined, maxTokenBytes: longest }
+  const { format, projection, maxTokenBytes = longest } = given
+  if (maxTokenBytes <= maxTokenLength) return { format, projection, maxTokenBytes }
+  throw wrong(
+    `option "userDataInToken.maxTokenBytes": write ${maxTokenLength} at most, or raise "maxTokenLength".`,
+  )
+}

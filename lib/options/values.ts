@@ -1,0 +1,57 @@
+import type { KeyObject } from 'node:crypto'
+import * as v from 'valibot'
+import type { CollectionLike } from '../mongo/team-database.js'
+
+/** A day, in seconds. */
+export const DAY_SECONDS = 86_400
+/** A year, in seconds. */
+export const YEAR_SECONDS = 365 * DAY_SECONDS
+/** Node's timers take no more, in milliseconds. */
+export const MAX_TIMER_MS = 2 ** 31 - 1
+
+const NOT_EMPTY = 'write a text that is not empty'
+
+/** A text with something in it. */
+export const name = v.pipe(v.string(NOT_EMPTY), v.nonEmpty(NOT_EMPTY))
+
+/** A name that can stand in a quoted string of a header as it is. */
+export const printable = v.pipe(
+  name,
+  v.regex(/^[\x20-\x21\x23-\x5b\x5d-\x7e]+$/, 'write printable ASCII without quotes or backslashes'),
+)
+
+/** A boolean: other values that are true or false are probably a mistake. */
+export const trueOrFalse = v.boolean('write true or false')
+
+/** A function of the team's; what it is called with is for the types to say. */
+export const callback = v.custom<(...args: never[]) => unknown>(
+  value => typeof value === 'function',
+  'write a function',
+)
+
+/** What may be a secret. Whether it is a good one is for those to say who prepare it. */
+export const secret = v.custom<string | Uint8Array | KeyObject>(
+  value => typeof value === 'string' || isObject(value),
+  'write text, bytes or a KeyObject',
+)
+
+/** A collection of the team's driver, whatever its version or mongoose's: it is known by what it can do. */
+export const collection = v.custom<CollectionLike>(
+  value => isObject(value) && 'collectionName' in value && 'aggregate' in value,
+  'hand over a Collection, e.g. client.db().collection("custom_user_data")',
+)
+
+/** A whole number within bounds. `says` is what to write instead. */
+export function whole(
+  min: number,
+  max: number,
+  says = `write a whole number from ${min} to ${max}`,
+): v.GenericSchema<number> {
+  const isWithin = (value: number): boolean => Number.isSafeInteger(value) && value >= min && value <= max
+  return v.pipe(v.number(says), v.check(isWithin, says))
+}
+
+/** Whether a value is an object of any kind, arrays and instances of classes too. */
+export function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}

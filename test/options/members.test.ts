@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest'
+import { parseOptions } from '../../lib/parse-options.js'
+import { AUDIENCE, SECRET } from '../support/user-data.js'
+
+const TRUSTED = { issuer: 'https://idp.example.com', audience: AUDIENCE, algorithms: ['RS256'] }
+
+/** What is said of them, each in a line of its own. The collection is missing, too. */
+function linesOf(options: object): string[] {
+  let message = ''
+  try {
+    parseOptions(options)
+  } catch (error) {
+    message = (error as Error).message
+  }
+  return message.split(/: (?=option|there)|; |\. The README/)
+}
+
+describe('wrong members of options', () => {
+  it.each([
+    { keys: [{ kid: 'a', alg: 'HS256', key: SECRET, use: 'sig', ext: true }], named: '"use", "ext"' },
+    { trustedIssuers: [{ ...TRUSTED, alg: 'RS256' }], named: '"alg"' },
+    { loginThrottle: { perMinute: 5 }, named: '"perMinute"' },
+    { refreshTokenTransport: { cookie: { httpOnly: false } }, named: '"httpOnly"' },
+    {
+      hooks: JSON.parse('{ "__proto__": 1, "constructor": 2 }') as object,
+      named: '"__proto__", "constructor"',
+    },
+    { tokenPlaces: Object.create({ header: 'x' }) as object, named: '"header"' },
+  ])('are named at any depth: $named', ({ named, ...options }) => {
+    expect(linesOf(options)).toContain(`there is no option ${named}`)
+  })
+
+  it.each([
+    { keys: ['PEM'], says: '"keys.0": write { kid, alg, key }' },
+    { keys: [{ alg: 'RS256' }], says: '"keys.0.key": write PEM text, a JWK, a KeyObject or a secret' },
+    { trustedIssuers: [TRUSTED.issuer], says: '"trustedIssuers.0": write { issuer, audience, algorithms' },
+    { trustedIssuers: [{}], says: '"trustedIssuers.0.issuer": write a text that is not empty' },
+    { trustedIssuers: [{}], says: '"trustedIssuers.0.audience": name your API' },
+    { trustedIssuers: [{}], says: '"trustedIssuers.0.algorithms": write a list of algorithms' },
+    {
+      trustedIssuers: [{ ...TRUSTED, algorithms: ['HS256'] }],
+      says: '"trustedIssuers.0.algorithms.0": write',
+    },
+    {
+      trustedIssuers: [{ ...TRUSTED, jwksUri: 7 }],
+      says: '"trustedIssuers.0.jwksUri": write an https address',
+    },
+    { trustedIssuers: [{ ...TRUSTED, issuer: 'idp', profile: 7 }], says: 'jwksUri": write the address of' },
+    { trustedIssuers: [{ ...TRUSTED, userIdPrefix: 7 }], says: 'userIdPrefix": write a text, as "idp|"' },
+    { loginThrottle: { windowSeconds: '9' }, says: '"loginThrottle.windowSeconds": write a whole number' },
+    { refreshTokenTransport: {}, says: '"refreshTokenTransport.cookie": write { name, sameSite' },
+    {
+      refreshTokenTransport: { cookie: { sameSite: true } },
+      says: '.cookie.sameSite": write "strict", "lax"',
+    },
+    {
+      userDataInToken: { format: 'ejson' },
+      says: '"userDataInToken.format": write "relaxed" or "canonical"',
+    },
+  ])('are named by their path: $says', ({ says, ...options }) => {
+    expect(linesOf(options).join('\n')).toContain(says)
+  })
+
+  it.each([
+    { snapshotTtlMs: 1e300 },
+    { snapshotTtlMs: -1e300 },
+    { clientId: [] },
+    { keys: '' },
+    { loginThrottle: { windowSeconds: -1e300 } },
+  ])('are named once each: %j', options => {
+    const [name = ''] = Object.keys(options)
+    expect(linesOf(options).filter(line => line.startsWith(`option "${name}`))).toHaveLength(1)
+  })
+
+  it('are named as well where somebody added to the prototype of all objects', () => {
+    const everywhere = Object.prototype as { added?: number }
+    everywhere.added = 1
+    const lines = linesOf({ loadTimeoutMs: 0 })
+    delete everywhere.added
+    expect(lines).toContain('option "loadTimeoutMs": write a whole number from 1 to 2147483647')
+    expect(lines).toContain('there is no option "added"')
+  })
+})
