@@ -282,7 +282,7 @@ it.each([
   ['sometimes', 'option "refreshTokenTransport": write "body", "cookie" or { cookie'],
   [{ cookie: { secure: false } }, 'there is no option "secure"'],
   [{ cookie: { httpOnly: false } }, 'there is no option "httpOnly"'],
-  [{ cookie: { sameSite: 'never' } }, 'option "refreshTokenTransport"'],
+  [{ cookie: { sameSite: 'never' } }, 'option "refreshTokenTransport.cookie.sameSite": write "strict"'],
   [{ cookie: { name: '' } }, 'write a'],
   [{ cookie: { name: 'a b' } }, 'write a cookie name'],
   [{ cookie: { name: 'a=b' } }, 'write a cookie name'],
