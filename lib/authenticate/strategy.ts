@@ -45,26 +45,30 @@ export function createStrategy(
     else error(ours ? withChallenge(ours, realm) : thrown)
   }
 
+  /** Passport may write the actions of another request onto the strategy meanwhile: these are taken before. */
+  function answerLater(
+    loading: Promise<AuthenticatedUser<object>>,
+    { success, fail, error }: PassportActions,
+    options: AuthenticateOptions,
+  ): void {
+    const succeed = (user: AuthenticatedUser<object>): void => withoutSession(options, success, user)
+    const refuse = (thrown: unknown): void => report(thrown, { fail, error })
+    // A callback of the app's that throws is caught by Express where it is called at once; here by nobody but this.
+    loading.then(succeed, refuse).catch(error)
+  }
+
   return {
     name: STRATEGY_NAME,
     authenticate(this: PassportActions, req: Request, options: AuthenticateOptions = {}) {
-      // Passport writes the actions of one request onto a shared object where the strategy was handed to it as
-      // an instance: by the time a load has ended they may be another request's.
-      const { success, fail, error } = this
-      const succeed = (user: AuthenticatedUser<object>): void => {
-        withoutSession(options, () => success(user as Express.User))
-      }
-      const refuse = (thrown: unknown): void => report(thrown, { fail, error })
       let user: ReturnType<typeof toUser>
       try {
         user = toUser(req)
       } catch (thrown) {
-        refuse(thrown)
+        report(thrown, this)
         return
       }
-      // A callback of the app's that throws is caught by Express; later on nobody but this would.
-      if (user instanceof Promise) user.then(succeed, refuse).catch(error)
-      else succeed(user)
+      if (user instanceof Promise) answerLater(user, this, options)
+      else withoutSession(options, this.success, user)
     },
   }
 }
@@ -73,15 +77,19 @@ export function createStrategy(
  * Passport logs a user into the session unless `session: false` is said. A token needs none, and a session would
  * outlive it. Passport reads the option while `success` runs; the object is the app's, so it is put back.
  */
-function withoutSession(options: AuthenticateOptions, success: () => void): void {
+function withoutSession(
+  options: AuthenticateOptions,
+  success: PassportActions['success'],
+  user: AuthenticatedUser<object>,
+): void {
   if (options.session === false) {
-    success()
+    success(user as Express.User)
     return
   }
   const before = Object.getOwnPropertyDescriptor(options, 'session')
   options.session = false
   try {
-    success()
+    success(user as Express.User)
   } finally {
     if (before) Object.defineProperty(options, 'session', before)
     else delete options.session

@@ -88,7 +88,7 @@ export const QUICK: Plan = {
     'express-oauth2-jwt-bearer (HS256) + findOne',
     'better-auth, cookie cache on',
   ],
-  calls: ['hit', 'hitInPassport', 'hash'],
+  calls: ['hit', 'hitInPassport', 'passportAlone'],
   minCpuMs: 200,
   memory: [{ tokens: 10_000, users: 10_000, oneDocument: false }],
   fillLimitMs: 4_000,

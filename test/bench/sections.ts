@@ -25,6 +25,7 @@ const CALLS: Readonly<Record<string, string>> = {
   hit: 'the whole middleware, cached token',
   hitNewRequest: 'the same on a request of Express that nobody has touched: `user` is a new property',
   hitInPassport: 'strategy() inside passport.authenticate, cached token',
+  passportAlone: 'passport.authenticate around a strategy that does nothing',
   hash: 'crypto.hash of the token alone',
   verifyHs256: 'jsonwebtoken, HS256, KeyObject',
   verifyRs256: 'jsonwebtoken, RS256, KeyObject',

@@ -18,6 +18,7 @@ const CALLS = {
   hit: (userData, token) => createHit(userData.authenticate(), token),
   hitNewRequest: (userData, token) => onNewRequests(userData.authenticate(), token),
   hitInPassport: (userData, token) => createHit(inPassport(userData), token),
+  passportAlone: (_userData, token) => createHit(passportAlone(), token),
   hash: (_userData, token) => () => hash('sha256', token, 'base64'),
   verifyHs256: () => verify('HS256'),
   verifyRs256: () => verify('RS256'),
@@ -50,6 +51,18 @@ function verify(alg) {
 function inPassport(userData) {
   passport.use(userData.strategy())
   return passport.authenticate('custom-user-data', { session: false })
+}
+
+/** Passport around a strategy that does nothing: what it takes by itself. */
+function passportAlone() {
+  const user = { id: 'nobody' }
+  passport.use({
+    name: 'nothing',
+    authenticate() {
+      this.success(user)
+    },
+  })
+  return passport.authenticate('nothing', { session: false })
 }
 
 /** A call of the middleware with the next request; it must have been let through, at once. */
