@@ -76,8 +76,8 @@ const QUICK_PAIR: PairPlan = { launches: 1, rounds: 4, slotMs: 250, warmUpMs: 50
 export const QUICK: Plan = {
   ours: QUICK_PAIR,
   peers: { ...QUICK_PAIR, rounds: 2, warmUpMs: 300 },
-  httpUntilMs: 22_000,
-  sectionsUntilMs: 36_000,
+  httpUntilMs: 24_000,
+  sectionsUntilMs: 40_000,
   candidates: [
     'bare',
     'ours HS256',
