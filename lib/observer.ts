@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
+import type { Channel } from 'node:diagnostics_channel'
 import { asCustomUserDataError } from './errors.js'
 
 /** What was counted since the instance was created, and what is cached now. */
@@ -63,7 +64,18 @@ export interface Observer {
   counted: () => Omit<Stats, 'cached' | 'cachedBytes'>
 }
 
-const hits = channel(toChannelName('hit'))
+/** Held, so that telling nobody costs one look at each. */
+const CHANNELS: { readonly [Name in keyof ChannelMessages]: Channel } = {
+  hit: open('hit'),
+  miss: open('miss'),
+  token_snapshot: open('token_snapshot'),
+  load: open('load'),
+  shared_load: open('shared_load'),
+  stale: open('stale'),
+  invalidated: open('invalidated'),
+  evicted: open('evicted'),
+  refused: open('refused'),
+}
 
 /** Creates the observer of one instance; `collection` tells its messages from those of others in the process. */
 export function createObserver(collection = ''): Observer {
@@ -90,7 +102,7 @@ export function createObserver(collection = ''): Observer {
   return {
     hit(userId) {
       counters.hits++
-      if (hits.hasSubscribers) publish('hit', { userId })
+      if (CHANNELS.hit.hasSubscribers) publish('hit', { userId })
     },
     miss(userId) {
       counters.misses++
@@ -135,11 +147,11 @@ export function createObserver(collection = ''): Observer {
 /** A subscriber that throws is Node's to report: it never reaches the request. */
 function createPublisher(collection: string) {
   return <Name extends keyof ChannelMessages>(name: Name, message: ChannelMessages[Name]): void => {
-    const named = channel(toChannelName(name))
+    const named = CHANNELS[name]
     if (named.hasSubscribers) named.publish({ collection, ...message })
   }
 }
 
-function toChannelName(name: keyof ChannelMessages): string {
-  return `express-custom-user-data:${name}`
+function open(name: keyof ChannelMessages): Channel {
+  return channel(`express-custom-user-data:${name}`)
 }
