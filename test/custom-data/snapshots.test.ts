@@ -257,6 +257,18 @@ describe('a load', () => {
     expect(await dataOf(token)).toMatchObject({ n: 1 })
   })
 
+  it('is not shared with a request that comes after the end of its token', async () => {
+    const token = bearerOf('alice', clock.now())
+    proxy.pause()
+    const first = me(token).then(({ status }) => status)
+    await vi.waitUntil(() => queries() === 1)
+    clock.advance(HOUR)
+    await me(token).expect(401)
+    proxy.resume()
+    await first
+    expect(queries()).toBe(1)
+  })
+
   it('goes on for the others when a client that shares it goes away', async () => {
     const token = bearerOf('alice', clock.now())
     proxy.pause()
