@@ -4,9 +4,10 @@ import type { AccessTokenClaims } from '../types.js'
 export type ClaimsFreezer = (claims: AccessTokenClaims) => AccessTokenClaims
 
 /** Claims whose text many tokens have in common; of a million tokens each would be held a million times. */
-const COMMON = ['iss', 'aud', 'client_id', 'azp', 'scope']
-/** Texts held for that; others are left as they came. */
+const COMMON = ['iss', 'aud', 'client_id', 'azp']
+/** Texts held for that, and how long they may be; others are left as they came. */
 const MAX_TEXTS = 1_000
+const MAX_LENGTH = 256
 
 /**
  * Creates the freezer of one instance. Nothing is copied: V8 gives an object that was parsed from JSON just the room
@@ -23,11 +24,9 @@ export function createClaimsFreezer(): ClaimsFreezer {
 
   return claims => {
     const writable = claims as Record<string, unknown>
-    // Claims that are cached already may be handed in once more.
-    if (Object.isFrozen(claims)) return claims
     for (const name of COMMON) {
       const value = Object.hasOwn(writable, name) ? writable[name] : undefined
-      if (typeof value === 'string') writable[name] = share(value)
+      if (typeof value === 'string' && value.length <= MAX_LENGTH) writable[name] = share(value)
     }
     deepFreeze(claims)
     return claims

@@ -74,10 +74,15 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
       observer.hit(copy.generation.userId)
       return copy
     }
-    // What is cached was verified, and is found only while its token is good; so was what is being loaded.
-    const verified = copy ? rebind(cacheKey, copy) : snapshots.loading(cacheKey)
+    // What is cached was verified, and is found only while its token is good; what is being loaded likewise.
+    const verified = copy ? rebind(cacheKey, copy) : loading(cacheKey, wanted)
     if (verified) return inUse(await snapshots.loadFor(verified, wanted))
     return inUse(await take(cacheKey, await verifyToken(token), wanted))
+  }
+
+  /** A token that may bring its copy along does not wait for a load: it is good where MongoDB is away. */
+  function loading(cacheKey: string, wanted: Freshness | undefined): SnapshotBinding | undefined {
+    return tokenSnapshots && wanted === undefined ? undefined : snapshots.loading(cacheKey)
   }
 
   /** The key may have been replaced while the document was loaded. */

@@ -1,3 +1,4 @@
+import { HIDDEN_FIELDS } from './hidden-values.js'
 import { isPlainObject } from './plain-object.js'
 import { isWhole } from './whole-values.js'
 
@@ -21,9 +22,6 @@ const BYTES = {
   /** A list's getter stands in a table. */
   listedWhole: 80,
 } as const
-
-/** So many of an object's dates, BSON values… are in fields of its own. */
-const HIDDEN_FIELDS = 4
 
 /** What {@link toFrozenCopy} of a value takes in the heap, in bytes: an estimate, good to some 20 % for documents. */
 export function estimateHeapBytes(value: unknown): number {

@@ -31,8 +31,9 @@ function createField(): Field {
   }
 }
 
-/** An object's first values have a field each, which is 8 bytes; the others are in one object, by name. */
-const FIRST = Array.from({ length: 4 }, createField)
+/** So many of an object's values have a field each, which is 8 bytes; the others are in one object, by name. */
+export const HIDDEN_FIELDS = 4
+const FIRST = Array.from({ length: HIDDEN_FIELDS }, createField)
 const OTHERS = createField()
 
 type Getter = (this: object) => object

@@ -30,7 +30,7 @@ export interface Snapshot extends LoadedDocument {
 
 /**
  * A snapshot with what it is bound to. There is one for each token: so it is flat, has what a request needs and no more, and
- * its times are whole numbers of 31 bits, which V8 keeps in place.
+ * its times are whole numbers, which V8 keeps in place up to 31 bits, that is for 24 days.
  */
 export interface BoundSnapshot {
   readonly data: object
@@ -56,6 +56,8 @@ export interface SnapshotCacheConfig {
   readonly maxSnapshots: number
   /** Estimated bytes of all entries. */
   readonly maxSnapshotBytes: number
+  /** Whether it is told what changes: then it is noted what each copy depends on. */
+  readonly followsChanges: boolean
 }
 
 /** Copies by token. */
@@ -75,7 +77,9 @@ export interface SnapshotCache {
 }
 
 /** What an entry weighs beside its claims and its document: its key, itself, the list's own slots, the user's generation. */
-const ENTRY_BYTES = 250
+const ENTRY_BYTES = 300
+/** What is noted of a user where changes are followed. */
+const DEPENDENCY_BYTES = 500
 
 /** Creates an empty cache. */
 export function createSnapshotCache(
@@ -84,6 +88,7 @@ export function createSnapshotCache(
   clock: Clock,
   observer: Observer = createObserver(),
 ): SnapshotCache {
+  const entryBytes = ENTRY_BYTES + (config.followsChanges ? DEPENDENCY_BYTES : 0)
   const createdAt = Math.floor(clock.now())
   const entries = new LRUCache<string, BoundSnapshot>({
     max: config.maxSnapshots,
@@ -139,7 +144,7 @@ export function createSnapshotCache(
     set(binding, snapshot) {
       const entry = bind(binding, snapshot)
       if (!Number.isFinite(entry.endsAt) || !isServable(entry)) return entry
-      const size = ENTRY_BYTES + estimateHeapBytes(binding.claims) + snapshot.heapBytes
+      const size = entryBytes + estimateHeapBytes(binding.claims) + snapshot.heapBytes
       entries.set(binding.cacheKey, entry, { size })
       // An entry larger than the whole cache is not taken, and not disposed of either.
       if (entries.peek(binding.cacheKey) === entry) generations.retain(entry.generation)

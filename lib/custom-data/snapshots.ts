@@ -25,8 +25,6 @@ import type { UserGeneration } from './user-generations.js'
 export interface SnapshotsConfig extends SnapshotCacheConfig {
   /** Milliseconds that a request waits for a snapshot, however often its load is overtaken. */
   readonly loadTimeoutMs: number
-  /** Whether {@link Snapshots.changed} will be called: then it is noted what each copy depends on. */
-  readonly followsChanges: boolean
 }
 
 /** Snapshots of users' documents, one for each access token. */
@@ -147,6 +145,14 @@ export function createSnapshots(
     }
   }
 
+  /** A load under way that others may share: not overtaken, and of a token whose key is in use. */
+  function running(cacheKey: string): SharedLoad | undefined {
+    const shared = loads.get(cacheKey)
+    return shared?.generation.current === true && shared.binding.signedBy?.retired !== true
+      ? shared
+      : undefined
+  }
+
   function share(binding: SnapshotBinding): SharedLoad {
     const generation = generations.hold(binding.userId)
     const promise = load(generation, snapshot => keep(binding, snapshot)).finally(() => {
@@ -202,16 +208,16 @@ export function createSnapshots(
       observer.miss(binding.userId)
       return untilCurrent(
         () => {
-          const running = loads.get(binding.cacheKey)
-          if (!running?.generation.current) return share(binding).promise
+          const shared = running(binding.cacheKey)
+          if (!shared) return share(binding).promise
           observer.sharedLoad(binding.userId)
-          return running.promise
+          return shared.promise
         },
         copy => copy.generation.current && isFresh(copy, wanted),
       )
     },
     loading(cacheKey) {
-      const binding = loads.get(cacheKey)?.binding
+      const binding = running(cacheKey)?.binding
       const isOver = binding?.expiresAt !== undefined && clock.now() >= binding.expiresAt
       return isOver ? undefined : binding
     },

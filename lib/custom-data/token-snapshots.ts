@@ -135,7 +135,7 @@ export function createTokenSnapshots(
       return { document, userIdValues, loadedAt: clock.monotonic() - ageMs }
     },
     withoutUserData(claims) {
-      if (claims.iss !== config.issuer) return claims
+      if (claims.iss !== config.issuer || !(DATA in claims || READ in claims)) return claims
       const others = Object.entries(claims).filter(([claim]) => claim !== DATA && claim !== READ)
       return Object.fromEntries(others) as AccessTokenClaims
     },

@@ -1,8 +1,14 @@
 import { CustomUserDataError } from 'express-custom-user-data'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { prepareKey } from '../../lib/access-tokens/keys.js'
+import { createAuthenticator } from '../../lib/authenticate/authenticator.js'
+import { systemClock } from '../../lib/clock.js'
+import { createSnapshots } from '../../lib/custom-data/snapshots.js'
+import { createRevocations } from '../../lib/sessions/revocations.js'
+import type { AccessTokenClaims } from '../../lib/types.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
-import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
+import { createTestUserData, forgeToken, ISSUER, SECRET, validClaims } from '../support/user-data.js'
 
 let database: TestDatabase
 let userData: ReturnType<typeof createTestUserData>
@@ -27,4 +33,33 @@ describe('verifyToken()', () => {
       await expect(verifying).rejects.toBeInstanceOf(CustomUserDataError)
     },
   )
+})
+
+describe('requests with a token that nobody has seen', () => {
+  const found = { data: {}, exists: true, documentId: 1, heapBytes: 0, userIdValues: ['bob'] }
+  const bounds = { snapshotTtlMs: 60_000, maxSnapshots: 10, maxSnapshotBytes: 100_000, loadTimeoutMs: 1_000 }
+
+  it('have it verified once, however many come while its document is loaded', async () => {
+    let verified = 0
+    let finish: (load: typeof found) => void = () => undefined
+    const load = new Promise<typeof found>(resolve => (finish = resolve))
+    const snapshots = createSnapshots({ ...bounds, followsChanges: false }, { load: () => load }, systemClock)
+    const claims = validClaims('bob') as unknown as AccessTokenClaims
+    const key = prepareKey({ alg: 'HS256', key: SECRET }, 'secret')
+    const { authenticate } = createAuthenticator(
+      { clockToleranceMs: 0, requireDocument: false, maxTokenLength: 1_000 },
+      {
+        snapshots,
+        revocations: createRevocations({ sessionMs: 1, userMs: 1 }, ISSUER, systemClock),
+        sessionChecks: { isDue: () => false, check: () => Promise.resolve() },
+        verifyToken: () => Promise.resolve({ userId: `user ${++verified}`, claims, key }),
+      },
+    )
+    const first = authenticate('a token')
+    await new Promise(setImmediate)
+    const others = Array.from({ length: 999 }, () => authenticate('a token'))
+    finish(found)
+    const users = await Promise.all([first, ...others])
+    expect(new Set(users.map(({ id }) => id))).toEqual(new Set(['user 1']))
+  })
 })

@@ -57,6 +57,7 @@ async function measureAll(address: { mongoUri: string; database: string }) {
     firstRequests: () => measureFirstRequests(plan, address),
     memory: () => measureMemory(plan, address),
   }
+  requireKnown(['http', ...Object.keys(parts)])
   for (const [name, measure] of Object.entries(parts)) {
     if (only && !only.includes(name)) continue
     const isLate = performance.now() > plan.sectionsUntilMs
@@ -64,6 +65,13 @@ async function measureAll(address: { mongoUri: string; database: string }) {
     report(isLate ? `${name}: no time left` : name)
   }
   return { sections, http }
+}
+
+/** What is misspelt would be measured never, and nobody would know. */
+function requireKnown(names: readonly string[]): void {
+  const unknown = only?.find(name => !names.includes(name))
+  if (unknown !== undefined)
+    throw new Error(`There is no part "${unknown}": write some of ${names.join(',')}.`)
 }
 
 async function finish({ machine, sections, http }: Omit<Results, 'goals'>): Promise<void> {

@@ -25,6 +25,7 @@ const DOCUMENTS: Record<string, () => object> = {
     items: list(20, n => ({ sku: `sku-${n}`, count: n, price: { amount: n + 0.99 } })),
   }),
   'many fields': () => Object.fromEntries(list(60, n => [`field${n}`, `value${n}`])),
+  'many dates': () => Object.fromEntries(list(9, n => [`day${n}`, new Date(n)])),
   'values of BSON': () => ({
     price: Decimal128.fromString('1.5'),
     big: Long.fromNumber(2 ** 60),

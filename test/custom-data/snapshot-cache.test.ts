@@ -16,7 +16,12 @@ import type { ManualClock } from '../support/clock.js'
 import { heapGrowth } from '../support/heap.js'
 
 const TTL_MS = 30 * 60 * 1000
-const BOUNDS = { snapshotTtlMs: TTL_MS, maxSnapshots: 10, maxSnapshotBytes: 1_000_000 }
+const BOUNDS = {
+  snapshotTtlMs: TTL_MS,
+  maxSnapshots: 10,
+  maxSnapshotBytes: 1_000_000,
+  followsChanges: false,
+}
 
 let clock: ManualClock
 let generations: UserGenerations
@@ -240,7 +245,7 @@ describe('the memory of a copy', () => {
   const TOKENS = 5_000
 
   /** As a token is cached: its digest, and its claims as they were parsed. */
-  function keepTokens(tokensOfOne: number): object {
+  function keepTokens(tokensOfOne: number): SnapshotCache {
     useBounds({ maxSnapshots: TOKENS, maxSnapshotBytes: 100_000_000 })
     const freezeClaims = createClaimsFreezer()
     const data = Object.freeze({})
@@ -263,8 +268,7 @@ describe('the memory of a copy', () => {
   }
 
   /** What one token's part of it leaves in the heap as long as it is held. */
-  async function bytesOfOne(make: () => object): Promise<number> {
-    const kept: object[] = []
+  async function bytesOfOne<T extends object>(make: () => T, kept: T[] = []): Promise<number> {
     const bytes = await heapGrowth(() => {
       kept.push(make())
     })
@@ -276,8 +280,11 @@ describe('the memory of a copy', () => {
     { tokensOfOne: 10, atMost: 200 },
   ])('is $atMost bytes at most beside its claims, with $tokensOfOne of one user', async given => {
     const claims = await bytesOfOne(() => Array.from({ length: TOKENS }, (_, token) => parseClaims(token)))
-    const copies = await bytesOfOne(() => keepTokens(given.tokensOfOne))
+    const caches: SnapshotCache[] = []
+    const copies = await bytesOfOne(() => keepTokens(given.tokensOfOne), caches)
     expect(copies - claims).toBeLessThan(given.atMost)
     expect(copies - claims).toBeGreaterThan(0)
+    // What is estimated is no less than what it takes.
+    expect(caches[0]!.size().cachedBytes / TOKENS).toBeGreaterThan(copies)
   })
 })

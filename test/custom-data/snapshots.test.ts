@@ -2,6 +2,7 @@ import { get } from 'node:http'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
+import type { Request, Response } from 'express'
 import type { Collection } from 'mongodb'
 import request from 'supertest'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -16,8 +17,10 @@ import { bearerOf, createGuardedApp, listen } from '../support/guarded-app.js'
 import { heapGrowth } from '../support/heap.js'
 import { startTcpProxy } from '../support/tcp-proxy.js'
 import type { TcpProxy } from '../support/tcp-proxy.js'
-import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
+import { createTestUserData, forgeToken, KID, SECRET, validClaims } from '../support/user-data.js'
 
+/** Nothing is asked of it. */
+const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 
@@ -75,6 +78,15 @@ async function restart(options: Parameters<typeof createTestUserData>[1]): Promi
 
 function me(authorization: string): request.Test {
   return request(server).get('/me').set('Authorization', authorization)
+}
+
+/** What a guard makes of a request: its user. */
+function guard(options: { maxAgeMs?: number }, token: string): Promise<Express.User | undefined> {
+  const req = { rawHeaders: ['Authorization', `Bearer ${token}`] } as unknown as Request
+  return new Promise((resolve, reject) => {
+    const next = (error?: unknown) => (error instanceof Error ? reject(error) : resolve(req.user))
+    void userData.authenticate(options)(req, NO_RESPONSE, next)
+  })
 }
 
 async function dataOf(authorization: string): Promise<{ n?: number }> {
@@ -267,6 +279,35 @@ describe('a load', () => {
     proxy.resume()
     await first
     expect(queries()).toBe(1)
+  })
+
+  it('is not shared once its key was replaced, nor when the same key is back', async () => {
+    const token = forgeToken({ claims: validClaims('alice', clock.now()) })
+    proxy.pause()
+    const first = userData.verifyToken(token).catch((error: unknown) => error)
+    await vi.waitUntil(() => queries() === 1)
+    userData.replaceKeys([{ kid: 'other', alg: 'HS256', key: 'another secret of the tests, 32 bytes' }])
+    await expect(userData.verifyToken(token)).rejects.toMatchObject({ code: 'invalid_token' })
+    userData.replaceKeys([{ kid: KID, alg: 'HS256', key: SECRET }])
+    const third = userData.verifyToken(token)
+    proxy.resume()
+    expect(await first).toMatchObject({ code: 'invalid_token' })
+    expect(await third).toMatchObject({ id: 'alice', customData: { n: 1 } })
+  })
+
+  it('is not waited for by a request whose token brings its data along', async () => {
+    await documents.deleteMany()
+    // No ObjectId, whose class a new instance would have to ask the server for.
+    await documents.insertOne({ _id: 'of alice' as never, userId: 'alice', n: 1 })
+    await restart({ userDataInToken: 'relaxed' })
+    const { access_token: token } = await userData.issueTokens('alice')
+    await restart({ userDataInToken: 'relaxed' })
+    proxy.pause()
+    const young = guard({ maxAgeMs: 0 }, token)
+    await vi.waitUntil(() => queries() === 1)
+    expect(await guard({}, token)).toMatchObject({ customData: { n: 1 } })
+    proxy.resume()
+    expect(await young).toMatchObject({ customData: { n: 1 } })
   })
 
   it('goes on for the others when a client that shares it goes away', async () => {

@@ -19,7 +19,7 @@ const CALLS = {
   hitNewRequest: (userData, token) => onNewRequests(userData.authenticate(), token),
   hitInPassport: (userData, token) => createHit(inPassport(userData), token),
   passportAlone: (_userData, token) => createHit(passportAlone(), token),
-  hash: (_userData, token) => () => hash('sha256', token, 'base64'),
+  hash: (_userData, token) => () => hash('sha256', token, 'binary'),
   verifyHs256: () => verify('HS256'),
   verifyRs256: () => verify('RS256'),
   verifyEs256: () => verify('ES256'),
