@@ -85,12 +85,6 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     return tokenSnapshots && wanted === undefined ? undefined : snapshots.loading(cacheKey)
   }
 
-  /** The key may have been replaced while the document was loaded. */
-  function inUse(entry: BoundSnapshot): BoundSnapshot {
-    requireInUse(entry.signedBy)
-    return entry
-  }
-
   /** From the token where it brought its copy along, else from the database. */
   async function take(
     cacheKey: string,
@@ -161,7 +155,7 @@ function requireString(token: unknown): void {
 }
 
 /** The key may have been replaced while the document was loaded. */
-function requireInUse(key: SnapshotBinding['signedBy']): void {
-  if (key?.retired === true)
-    throw new CustomUserDataError('invalid_token', 'The key of the access token was replaced.')
+function inUse(entry: BoundSnapshot): BoundSnapshot {
+  if (entry.signedBy?.retired !== true) return entry
+  throw new CustomUserDataError('invalid_token', 'The key of the access token was replaced.')
 }

@@ -42,8 +42,10 @@ export interface BoundSnapshot {
   readonly loadNumber: number
   /** When its load began, in monotonic milliseconds. */
   readonly loadedAt: number
-  /** When it is too old or its token ends, in monotonic milliseconds. Not left to lru-cache's TTL: that ends a tick late, reads
-   *  the time once more on each hit, and takes 0, NaN and Infinity for "for ever". */
+  /**
+   * When it is too old or its token ends, in monotonic milliseconds. Not left to lru-cache's TTL: that ends a tick late,
+   * reads the time once more on each hit, and takes 0, NaN and Infinity for "for ever".
+   */
   readonly endsAt: number
   /** When its token ends, in wall-clock milliseconds since the cache was made; `undefined` where nobody knows. */
   readonly tokenEndsAfter: number | undefined

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../clock.js'
-import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import { CustomUserDataError } from '../errors.js'
 import { createObserver } from '../observer.js'
 import type { Observer } from '../observer.js'
 import { toDocumentKey, toUserKey } from './bson-key.js'
@@ -8,7 +8,8 @@ import { createDependents, NO_DEPENDENTS } from './dependents.js'
 import type { LoadMark } from './dependents.js'
 import { isFresh } from './freshness.js'
 import type { Freshness } from './freshness.js'
-import type { Load, LoadedDocument, Loader } from './loader.js'
+import type { LoadedDocument, Loader } from './loader.js'
+import { createObservedLoader } from './observed-loader.js'
 import { createSnapshotCache } from './snapshot-cache.js'
 import type {
   BoundSnapshot,
@@ -89,6 +90,7 @@ export function createSnapshots(
 ): Snapshots {
   const dependents = config.followsChanges ? createDependents() : NO_DEPENDENTS
   const generations = createUserGenerations(dependents.forget)
+  const observed = createObservedLoader(loader, clock, observer)
   const cache = createSnapshotCache(config, generations, clock, observer)
   const loads = new Map<string, SharedLoad>()
   let loadsBegun = 0
@@ -102,17 +104,17 @@ export function createSnapshots(
     const loadedAt = clock.monotonic()
     const loadNumber = ++loadsBegun
     try {
-      return await use({ ...(await read(generation, loadedAt)), generation, loadedAt, loadNumber })
+      return await use({ ...(await read(generation)), generation, loadedAt, loadNumber })
     } finally {
       generations.release(generation)
     }
   }
 
   /** Reads, and voids the generation where what was read has changed meanwhile. */
-  async function read(generation: UserGeneration, startedAt: number): Promise<LoadedDocument> {
+  async function read(generation: UserGeneration): Promise<LoadedDocument> {
     const mark = dependents.begin()
     try {
-      const { userIdValues, ...document } = await observed(generation.userId, startedAt)
+      const { userIdValues, ...document } = await observed.load(generation.userId)
       voidIfOvertaken(mark, generation, { userIdValues, document })
       return { ...document, data: shareData(generation, document.data) }
     } finally {
@@ -131,18 +133,6 @@ export function createSnapshots(
     })
     // Where it has ended already, the current one is another.
     if (isOvertaken && generation.current) generations.invalidate(generation.userId)
-  }
-
-  async function observed(userId: string, startedAt: number): Promise<Load> {
-    const tookMs = (): number => clock.monotonic() - startedAt
-    try {
-      const document = await loader.load(userId)
-      observer.load(userId, tookMs())
-      return document
-    } catch (error) {
-      observer.load(userId, tookMs(), asCustomUserDataError(error)?.code ?? 'unknown')
-      throw error
-    }
   }
 
   /** A load under way that others may share: not overtaken, and of a token whose key is in use. */

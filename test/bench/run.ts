@@ -46,8 +46,6 @@ try {
 }
 
 async function measureAll(address: { mongoUri: string; database: string }) {
-  const http = only && !only.includes('http') ? [] : await measureCandidates(plan, address, report)
-  const sections: Section[] = []
   const parts = {
     inProcess: () => measureInProcess(plan, address),
     misses: () => measureMisses(plan, address),
@@ -58,6 +56,8 @@ async function measureAll(address: { mongoUri: string; database: string }) {
     memory: () => measureMemory(plan, address),
   }
   requireKnown(['http', ...Object.keys(parts)])
+  const http = only && !only.includes('http') ? [] : await measureCandidates(plan, address, report)
+  const sections: Section[] = []
   for (const [name, measure] of Object.entries(parts)) {
     if (only && !only.includes(name)) continue
     const isLate = performance.now() > plan.sectionsUntilMs
