@@ -1,28 +1,87 @@
+import { setMaxListeners } from 'node:events'
+
+/** Node's timers take no more, in milliseconds. */
+export const MAX_TIMER_MS = 2 ** 31 - 1
+
 /** Rejection of an operation that did not settle in its time. */
 export class DeadlineError extends Error {
   override readonly name = 'DeadlineError'
 }
 
+/** Operations that begin within so many milliseconds of each other share one timer and one signal. */
+const SHARED_MS = 10
+
+/** What operations share that began at about the same time. */
+interface Deadline {
+  readonly timeoutMs: number
+  /** Until when others may share it, in monotonic milliseconds. */
+  readonly sharedUntil: number
+  readonly controller: AbortController
+  /** Those that have not settled. */
+  readonly running: Set<(error: DeadlineError) => void>
+  readonly timer: NodeJS.Timeout
+}
+
+/** The latest of each length. */
+const latest = new Map<number, Deadline>()
+
 /**
- * Runs `operation` with a signal that aborts after `timeoutMs`, and rejects with a {@link DeadlineError} then,
- * whether or not the operation heeds the signal: the driver waits 30 s for a server by itself.
+ * Runs `operation` with a signal that aborts after `timeoutMs`, or up to 10 ms later, and rejects with a
+ * {@link DeadlineError} then, whether or not the operation heeds the signal: the driver waits 30 s for a server by itself.
  */
-export async function withDeadline<T>(
+export function withDeadline<T>(
   timeoutMs: number,
-  operation: (signal: AbortSignal) => Promise<T>,
+  operation: (signal: AbortSignal) => T | Promise<T>,
 ): Promise<T> {
-  const controller = new AbortController()
-  let timer: NodeJS.Timeout | undefined
-  const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      const error = new DeadlineError(`No answer within ${timeoutMs} ms`)
-      reject(error)
-      controller.abort(error)
-    }, timeoutMs)
+  const deadline = join(timeoutMs)
+  return new Promise<T>((resolve, reject) => {
+    deadline.running.add(reject)
+    start(operation, deadline.controller.signal).then(
+      result => {
+        leave(deadline, reject)
+        resolve(result)
+      },
+      (error: unknown) => {
+        leave(deadline, reject)
+        reject(error)
+      },
+    )
   })
-  try {
-    return await Promise.race([operation(controller.signal), deadline])
-  } finally {
-    clearTimeout(timer)
-  }
+}
+
+/** What throws at once rejects. */
+async function start<T>(operation: (signal: AbortSignal) => T | Promise<T>, signal: AbortSignal): Promise<T> {
+  return operation(signal)
+}
+
+function join(timeoutMs: number): Deadline {
+  const now = performance.now()
+  const shared = latest.get(timeoutMs)
+  if (shared && now < shared.sharedUntil) return shared
+  const controller = new AbortController()
+  setMaxListeners(0, controller.signal)
+  const running: Deadline['running'] = new Set()
+  const timer = setTimeout(
+    () => {
+      end(deadline)
+      const error = new DeadlineError(`No answer within ${timeoutMs} ms`)
+      for (const reject of running) reject(error)
+      controller.abort(error)
+    },
+    Math.min(timeoutMs + SHARED_MS, MAX_TIMER_MS),
+  )
+  const deadline = { timeoutMs, sharedUntil: now + SHARED_MS, controller, running, timer }
+  latest.set(timeoutMs, deadline)
+  return deadline
+}
+
+function leave(deadline: Deadline, reject: (error: DeadlineError) => void): void {
+  deadline.running.delete(reject)
+  if (deadline.running.size === 0) end(deadline)
+}
+
+/** Nobody joins it any more. */
+function end(deadline: Deadline): void {
+  clearTimeout(deadline.timer)
+  if (latest.get(deadline.timeoutMs) === deadline) latest.delete(deadline.timeoutMs)
 }

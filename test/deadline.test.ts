@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { DeadlineError, withDeadline } from '../lib/deadline.js'
+import { DeadlineError, MAX_TIMER_MS, withDeadline } from '../lib/deadline.js'
 
 const NEVER = new Promise<never>(() => undefined)
 
@@ -42,6 +42,56 @@ describe('an operation with a deadline', () => {
     await withDeadline(60_000, async () => 'done')
     await withDeadline(60_000, () => Promise.reject(new Error('no'))).catch(() => undefined)
     expect(activeTimers()).toBe(before)
+  })
+
+  it('has its own time, however short before it another one ended', async () => {
+    for (let n = 0; n < 3; n++) {
+      await withDeadline(30, async () => 'done')
+      await expect(withDeadline(30, () => NEVER)).rejects.toBeInstanceOf(DeadlineError)
+    }
+  })
+
+  it('has no less than its time where it began after another with which it shares a timer', async () => {
+    const first = withDeadline(50, () => NEVER).catch(() => 'over')
+    await wait(5)
+    const startedAt = performance.now()
+    const second = withDeadline(50, () => NEVER).catch(() => performance.now() - startedAt)
+    expect(await first).toBe('over')
+    // Timers round down by up to a millisecond.
+    expect(await second).toBeGreaterThanOrEqual(49)
+  })
+
+  it('is not over because another of the same time is', async () => {
+    const first = withDeadline(40, () => NEVER).catch(() => 'over')
+    await wait(25)
+    const second = withDeadline(40, () => wait(25, 'done'))
+    expect(await Promise.all([first, second])).toEqual(['over', 'done'])
+  })
+
+  it('may be as long as a timer can be', async () => {
+    expect(await withDeadline(MAX_TIMER_MS, () => wait(20, 'done'))).toBe('done')
+  })
+
+  it('rejects what its operation throws at once, and leaves no timer behind', async () => {
+    const before = activeTimers()
+    const thrown = withDeadline(60_000, () => {
+      throw new Error('at once')
+    })
+    await expect(thrown).rejects.toThrow('at once')
+    expect(activeTimers()).toBe(before)
+  })
+
+  it('lets any number of operations listen to one signal without a warning', async () => {
+    const warnings: unknown[] = []
+    const listener = (warning: unknown) => warnings.push(warning)
+    process.on('warning', listener)
+    const listen = async (signal: AbortSignal) => {
+      signal.addEventListener('abort', () => undefined)
+    }
+    await Promise.all(Array.from({ length: 100 }, () => withDeadline(1_000, listen)))
+    await wait(10)
+    process.off('warning', listener)
+    expect(warnings).toEqual([])
   })
 
   it('may fail after its deadline without an unhandled rejection', async () => {

@@ -1,5 +1,5 @@
 import type { Request, RequestHandler } from 'express'
-import { DeadlineError, withDeadline } from '../deadline.js'
+import { DeadlineError, MAX_TIMER_MS, withDeadline } from '../deadline.js'
 import { asCustomUserDataError, CustomUserDataError, OptionError } from '../errors.js'
 import { compileRule } from '../rules/compile.js'
 import type { RuleExpression } from '../rules/compile.js'
@@ -38,8 +38,6 @@ export interface AllowParts {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000
-/** Node's timers take no more. */
-const MAX_TIMER_MS = 2 ** 31 - 1
 const NO_DATA =
   'allow() found a req.user without customData: mount authenticate() or attach() of this instance before it.'
 

@@ -10,7 +10,7 @@ import { isPlainObject } from './plain-object.js'
 import { promoteValues } from './promote-values.js'
 import { estimateHeapBytes } from './heap-size.js'
 import { prepareRead } from './query.js'
-import type { FoundDocument } from './query.js'
+import type { FoundDocument } from './sized-row.js'
 import type { UserDocuments } from './user-documents.js'
 
 /** What becomes of a document that was found. */

@@ -1,6 +1,9 @@
-import type { AggregateOptions, Collection, Document } from 'mongodb'
+import type { Document, RunCommandOptions } from 'mongodb'
+import { readFirstBatch } from '../mongo/first-batch.js'
 import { EXACT_BSON, PLAIN_BSON } from '../mongo/team-database.js'
-import { promoteValues } from './promote-values.js'
+import type { OpenCollection } from '../mongo/team-database.js'
+import { toFound, toSizedRow, toTeamsProjection } from './sized-row.js'
+import type { FoundDocument, SizedRow } from './sized-row.js'
 import type { UserIdIndexName } from './user-id-index.js'
 
 /** What is read of a document. */
@@ -9,14 +12,16 @@ export interface DocumentRead {
   readonly projection: Document | undefined
   /** A document that is larger after the projection is measured, but never sent. */
   readonly maxDocumentBytes: number
-  /** Whether numbers come with their BSON types, for {@link promoteValues} to take them away. */
+  /** Whether numbers come with their BSON types, for `promoteValues()` to take them away. */
   readonly exactTypes?: boolean | undefined
 }
 
 /** The same, prepared once for any number of queries. */
 export interface PreparedRead {
-  readonly row: readonly Document[]
-  readonly options: AggregateOptions
+  /** Stages; none for all fields. */
+  readonly teamsProjection: readonly Document[]
+  readonly row: Document
+  readonly options: RunCommandOptions
 }
 
 /** Which documents are a user's, and what is read of them. */
@@ -28,63 +33,46 @@ export interface DocumentQuery {
   readonly index: UserIdIndexName
 }
 
-/** What one query finds for a user. */
-export interface FoundDocument {
-  /** BSON size in bytes, after the projection. */
-  readonly size: number
-  /** Absent where it is over the limit. */
-  readonly document: Document | undefined
-  /** The document's `_id`, also where the projection leaves it out. */
-  readonly documentId: unknown
-  /** Whether others hold the same id. */
-  readonly hasDuplicates: boolean
-}
-
-/** A document with its size, as `toSizedRow` makes it. */
-export interface Row {
-  readonly id: unknown
-  readonly size: number
-  readonly doc?: Document
-}
-
-/** Prepares what is read: ids are compared exactly, whatever the collection's own collation. */
-export function prepareRead(read: DocumentRead): PreparedRead {
-  const bson = read.exactTypes ? EXACT_BSON : PLAIN_BSON
+/** Prepares what is read. */
+export function prepareRead({ projection, maxDocumentBytes, exactTypes }: DocumentRead): PreparedRead {
   return {
-    row: toSizedRow(read),
-    options: { ...bson, collation: { locale: 'simple' }, readPreference: 'primary' },
+    teamsProjection: toTeamsProjection(projection),
+    row: toSizedRow(maxDocumentBytes),
+    options: { ...(exactTypes ? EXACT_BSON : PLAIN_BSON), readPreference: 'primary' },
   }
 }
 
 /** Reads a user's document from the primary, in one query (App Services page, 1.2). */
 export async function findDocument(
-  collection: Collection,
+  { db, collection }: OpenCollection,
   query: DocumentQuery,
   limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<FoundDocument | undefined> {
-  const cursor = collection.aggregate<Row>(toPipeline(query), {
-    ...toReadOptions(query),
+  const level = collection.readConcern?.level
+  const command = {
+    ...toCommand(collection.collectionName, query),
     maxTimeMS: limits.timeoutMs,
-    signal: limits.signal,
-  })
-  return toFound(await cursor.toArray())
-}
-
-/** What rows of {@link toSizedRow} say. */
-export function toFound([first, ...others]: readonly Row[]): FoundDocument | undefined {
-  if (!first) return undefined
-  return {
-    // An Int32 where types are kept.
-    size: first.size.valueOf(),
-    document: first.doc,
-    documentId: promoteValues(first.id),
-    hasDuplicates: others.length > 0,
+    ...(level !== undefined && { readConcern: { level } }),
   }
+  const options = { ...query.read.options, signal: limits.signal }
+  return toFound(await readFirstBatch<SizedRow>(db, command, options))
 }
 
-/** How the query is to be run; without the index in the natural order, said outright. */
-export function toReadOptions({ read, index }: Pick<DocumentQuery, 'read' | 'index'>): AggregateOptions {
-  return { ...read.options, hint: index ?? { $natural: 1 } }
+/** Ids are compared exactly, whatever the collection's own collation. */
+const COLLATION = { locale: 'simple' } as const
+
+/**
+ * A `find` where that is enough, for it costs the server less. Without the index in the natural order, said outright.
+ * An aggregation has no `singleBatch`: two documents that together pass a reply's 16 MB leave a cursor for the server to
+ * end.
+ */
+export function toCommand(collection: string, query: DocumentQuery): Document {
+  const { read, index } = query
+  const how = { hint: index ?? { $natural: 1 }, collation: COLLATION }
+  if (index === undefined || read.teamsProjection.length > 0)
+    return { aggregate: collection, pipeline: toPipeline(query), cursor: {}, ...how }
+  const whole = { filter: toFilter(query), projection: read.row, limit: 2, singleBatch: true }
+  return { find: collection, ...whole, ...how }
 }
 
 /**
@@ -92,9 +80,10 @@ export function toReadOptions({ read, index }: Pick<DocumentQuery, 'read' | 'ind
  * in the collection would turn it into a sort in memory, which is not stable.
  * Without it: the first two of each value in natural order, which has to look at every document.
  */
-export function toPipeline(query: DocumentQuery): Document[] {
+function toPipeline(query: DocumentQuery): Document[] {
+  const { teamsProjection, row } = query.read
   const ordered = query.index === undefined ? toNaturalOrder(query.userIdField) : []
-  return [{ $match: toFilter(query) }, ...ordered, { $limit: 2 }, ...query.read.row]
+  return [{ $match: toFilter(query) }, ...ordered, { $limit: 2 }, ...teamsProjection, { $project: row }]
 }
 
 function toNaturalOrder(userIdField: string): Document[] {
@@ -118,26 +107,4 @@ export function toFilter({ userIdField, values }: Pick<DocumentQuery, 'userIdFie
 function parentPaths(path: string): string[] {
   const steps = path.split('.')
   return steps.slice(1).map((_step, index) => steps.slice(0, index + 1).join('.'))
-}
-
-/**
- * The limit is a projection, not part of the filter: there an oversized document would look like none, or
- * its duplicate would be returned in its place.
- */
-export function toSizedRow({
-  projection,
-  maxDocumentBytes,
-}: Partial<Pick<DocumentRead, 'projection'>> & Pick<DocumentRead, 'maxDocumentBytes'>): Document[] {
-  const size = { $bsonSize: '$$ROOT' }
-  const fits = { $lte: [size, maxDocumentBytes] }
-  return [
-    ...toTeamsProjection(projection),
-    { $project: { _id: 0, id: '$_id', size, doc: { $cond: [fits, '$$ROOT', '$$REMOVE'] } } },
-  ]
-}
-
-/** `_id` is kept for the cache's sake: to leave out nothing but `_id` is to leave out nothing. */
-function toTeamsProjection(projection: Document = {}): Document[] {
-  const { _id, ...others } = projection
-  return Object.keys(others).length > 0 || _id ? [{ $project: { ...projection, _id: 1 } }] : []
 }

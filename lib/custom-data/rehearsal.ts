@@ -3,8 +3,8 @@ import { hasCode } from '../mongo/indexes.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
 import { toLoaded } from './loader.js'
 import type { LoadedDocument, LoadedForm } from './loader.js'
-import { toFound, toSizedRow } from './query.js'
-import type { Row } from './query.js'
+import { toFound, toSizedRow, toTeamsProjection } from './sized-row.js'
+import type { SizedRow } from './sized-row.js'
 
 /** Fields of a document that are to be set, and others that are to be removed. */
 export interface FieldChange {
@@ -37,9 +37,9 @@ export async function rehearseChange(
     { $match: filter },
     ...(unset.length > 0 ? [{ $unset: unset }] : []),
     { $replaceWith: { $mergeObjects: ['$$ROOT', { $literal: set }] } },
-    ...toSizedRow(form),
+    ...toStages(form),
   ]
-  const found = toFound(await collection.aggregate<Row>(pipeline, toOptions(limits)).toArray())
+  const found = toFound(await collection.aggregate<SizedRow>(pipeline, toOptions(limits)).toArray())
   return found && toLoaded(found, form)
 }
 
@@ -50,14 +50,18 @@ export async function rehearseInsert(
   form: LoadedForm,
   limits: RehearsalLimits,
 ): Promise<LoadedDocument | undefined> {
-  const pipeline = [{ $documents: { $literal: [document] } }, ...toSizedRow(form)]
+  const pipeline = [{ $documents: { $literal: [document] } }, ...toStages(form)]
   try {
-    const found = toFound(await database.aggregate<Row>(pipeline, toOptions(limits)).toArray())
+    const found = toFound(await database.aggregate<SizedRow>(pipeline, toOptions(limits)).toArray())
     return found && (await toLoaded(found, form))
   } catch (error) {
     if (hasCode(error, UNKNOWN_STAGE)) return undefined
     throw error
   }
+}
+
+function toStages({ projection, maxDocumentBytes }: LoadedForm): Document[] {
+  return [...toTeamsProjection(projection), { $project: toSizedRow(maxDocumentBytes) }]
 }
 
 function toOptions({ timeoutMs, signal }: RehearsalLimits) {

@@ -1,10 +1,10 @@
-import type { Collection } from 'mongodb'
 import { createConcurrencyLimit } from '../concurrency-limit.js'
 import { CustomUserDataError } from '../errors.js'
 import { hasCode } from '../mongo/indexes.js'
-import type { ObjectIdClass, TeamDatabase } from '../mongo/team-database.js'
+import type { ObjectIdClass, OpenCollection, TeamDatabase } from '../mongo/team-database.js'
 import { findDocument } from './query.js'
-import type { DocumentQuery, FoundDocument, PreparedRead } from './query.js'
+import type { DocumentQuery, PreparedRead } from './query.js'
+import type { FoundDocument } from './sized-row.js'
 import type { UserIdIndex, UserIdIndexName } from './user-id-index.js'
 
 /** Maps a user's id to the forms that it may have in the user id field. */
@@ -54,13 +54,13 @@ export function createUserDocuments(
   }
 
   async function findByIndex(
-    collection: Collection,
+    open: OpenCollection,
     query: Omit<DocumentQuery, 'index'>,
     signal: AbortSignal,
   ): Promise<FoundDocument | undefined> {
     const find = (name: UserIdIndexName): Promise<FoundDocument | undefined> =>
-      findDocument(collection, { ...query, index: name }, { timeoutMs, signal })
-    const name = await index.name(collection)
+      findDocument(open, { ...query, index: name }, { timeoutMs, signal })
+    const name = await index.name(open.collection)
     return find(name).catch((error: unknown) => {
       if (name === undefined || !hasCode(error, ...HINT_REFUSED)) throw error
       index.forget()
@@ -69,11 +69,11 @@ export function createUserDocuments(
   }
 
   async function read(userId: string, what: PreparedRead, signal: AbortSignal): Promise<Reading> {
-    const collection = await database.collection()
+    const open = await database.open()
     return limit.run(signal, async () => {
       const userIdValues = await valuesOf(userId, signal)
       const query = { read: what, userIdField, values: userIdValues }
-      return { userIdValues, found: await findByIndex(collection, query, signal) }
+      return { userIdValues, found: await findByIndex(open, query, signal) }
     })
   }
 

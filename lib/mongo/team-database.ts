@@ -28,9 +28,17 @@ interface MongooseConnection {
 /** The class of the team's own driver: a value of another BSON major would be refused. */
 export type ObjectIdClass = typeof ObjectId
 
+/** The custom data collection and its database, as the driver has them. */
+export interface OpenCollection {
+  readonly db: Db
+  readonly collection: Collection
+}
+
 /** The team's MongoDB, reached only through the collection that they handed over. */
 export interface TeamDatabase {
-  /** The custom data collection as the driver has it. */
+  /** Connects where nobody has yet. */
+  open: () => Promise<OpenCollection>
+  /** The custom data collection alone. */
   collection<T extends Document = Document>(): Promise<Collection<T>>
   /** Another collection of the same database. */
   sibling<T extends Document = Document>(name: string): Promise<Collection<T>>
@@ -72,11 +80,14 @@ export function openTeamDatabase(given: CollectionLike): TeamDatabase {
     await connect()
     return databaseOf(given)
   }
+  async function open(): Promise<OpenCollection> {
+    const db = await database()
+    const { collectionName } = given
+    return { db, collection: isMongoose(given) ? db.collection(collectionName) : (given as Collection) }
+  }
   return {
-    async collection<T extends Document>() {
-      const db = await database()
-      return isMongoose(given) ? db.collection<T>(given.collectionName) : (given as unknown as Collection<T>)
-    },
+    open,
+    collection: async <T extends Document>() => (await open()).collection as unknown as Collection<T>,
     sibling: async <T extends Document>(name: string) => (await database()).collection<T>(name),
     database,
     // Not shared while it is asked for: one load's deadline would be another's.

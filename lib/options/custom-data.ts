@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import * as v from 'valibot'
-import { callback, DAY_SECONDS, isObject, MAX_TIMER_MS, name, trueOrFalse, whole } from './values.js'
+import { MAX_TIMER_MS } from '../deadline.js'
+import { callback, DAY_SECONDS, isObject, name, trueOrFalse, whole } from './values.js'
 
 /** How documents are found and loaded, and how long copies serve. */
 export const customDataOptions = {

@@ -1,10 +1,10 @@
 import * as v from 'valibot'
+import { MAX_TIMER_MS } from '../deadline.js'
 import { members, objectOr } from './members.js'
 import {
   callback,
   collection,
   DAY_SECONDS,
-  MAX_TIMER_MS,
   name,
   secret,
   trueOrFalse,

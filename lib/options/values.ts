@@ -6,8 +6,6 @@ import type { CollectionLike } from '../mongo/team-database.js'
 export const DAY_SECONDS = 86_400
 /** A year, in seconds. */
 export const YEAR_SECONDS = 365 * DAY_SECONDS
-/** Node's timers take no more, in milliseconds. */
-export const MAX_TIMER_MS = 2 ** 31 - 1
 
 const NOT_EMPTY = 'write a text that is not empty'
 

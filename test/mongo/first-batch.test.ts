@@ -1,0 +1,83 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { startMongod } from '../../examples/support/start-mongod.js'
+import type { StartedMongod } from '../../examples/support/start-mongod.js'
+import { readFirstBatch } from '../../lib/mongo/first-batch.js'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+
+const FIND = { find: 'documents', filter: { n: { $lt: 2 } }, limit: 2, singleBatch: true }
+const AGGREGATE = { aggregate: 'documents', pipeline: [{ $match: { n: 1 } }], cursor: {} }
+
+let mongod: StartedMongod
+let database: TestDatabase
+beforeAll(async () => {
+  mongod = await startMongod({ args: ['--setParameter', 'enableTestCommands=1'] })
+  database = await openDatabase({ uri: mongod.uri })
+  await database.db.collection('documents').insertMany([0, 1, 2].map(n => ({ _id: n as never, n })))
+})
+afterEach(() => database.client.db('admin').command({ configureFailPoint: 'failCommand', mode: 'off' }))
+afterAll(async () => {
+  await database.close()
+  await mongod.stop()
+})
+
+const read = (command: object, signal = new AbortController().signal) =>
+  readFirstBatch(database.db, command, { signal })
+const sent = () => database.commands.named('find')
+
+/** Lets the next `times` finds fail. */
+async function failNext(times: number, fault: object): Promise<void> {
+  const data = { failCommands: ['find'], ...fault }
+  await database.client.db('admin').command({ configureFailPoint: 'failCommand', mode: { times }, data })
+  database.commands.clear()
+}
+
+describe('the first batch of a read', () => {
+  it('is what a find or an aggregation gives', async () => {
+    expect(await read(FIND)).toEqual([
+      { _id: 0, n: 0 },
+      { _id: 1, n: 1 },
+    ])
+    expect(await read(AGGREGATE)).toEqual([{ _id: 1, n: 1 }])
+  })
+
+  it.each([
+    { what: 'the connection is lost', fault: { closeConnection: true } },
+    { what: 'the primary steps down', fault: { errorCode: 189 } },
+    { what: 'the server is no primary any more', fault: { errorCode: 10107 } },
+    { what: 'the server shuts down', fault: { errorCode: 91 } },
+  ])('is asked for once more where $what', async ({ fault }) => {
+    await failNext(1, fault)
+    expect(await read(FIND)).toHaveLength(2)
+    expect(sent()).toHaveLength(2)
+  })
+
+  it('is asked for twice at most', async () => {
+    await failNext(5, { closeConnection: true })
+    await expect(read(FIND)).rejects.toThrow(/closed/)
+    expect(sent()).toHaveLength(2)
+  })
+
+  it.each([
+    { what: 'it may not be read', errorCode: 13 },
+    { what: 'the query is refused', errorCode: 2 },
+    { what: 'its time is over', errorCode: 50 },
+  ])('is not asked for again where $what', async ({ errorCode }) => {
+    await failNext(1, { errorCode })
+    await expect(read(FIND)).rejects.toMatchObject({ code: errorCode })
+    expect(sent()).toHaveLength(1)
+  })
+
+  it('is not asked for again after the signal', async () => {
+    await failNext(1, { blockConnection: true, blockTimeMS: 2_000 })
+    const aborting = new AbortController()
+    const reading = read(FIND, aborting.signal)
+    database.client.once('commandStarted', () => {
+      setImmediate(() => {
+        aborting.abort(new Error('too late'))
+      })
+    })
+    await expect(reading).rejects.toThrow('too late')
+    expect(sent()).toHaveLength(1)
+  })
+})
