@@ -1,5 +1,5 @@
 import type { Request } from 'express'
-import type { Collection, Document } from 'mongodb'
+import type { Collection, Db, Document } from 'mongodb'
 import { createIssuers } from './access-tokens/issuers.js'
 import { createKeyRing } from './access-tokens/key-ring.js'
 import { createTrustedIssuer } from './access-tokens/trusted-issuers.js'
@@ -151,8 +151,12 @@ export function createCustomUserData(
   const tokenIssuer =
     config.own && ownKeys && createTokenIssuer({ ...config, ...config.own }, { ...parts, keys: ownKeys })
   const throttle = config.loginThrottle
-    ? createLoginThrottle(config.loginThrottle, database.database, config.sessionTimeoutMs, events)
+    ? createLoginThrottle(config.loginThrottle, openDatabase, config.sessionTimeoutMs, events)
     : undefined
+
+  async function openDatabase(): Promise<Db> {
+    return (await database.open()).db
+  }
 
   function openSessions<T extends Document>(): Promise<Collection<T>> {
     const { sessionCollection } = config
@@ -258,9 +262,9 @@ function needOwn<T>(part: T | undefined, what: string): T {
 /** The first load starts what `ready()` does, so that forgetting to call it costs nothing. */
 function startedBy(loader: Loader, start: () => void): Loader {
   return {
-    load(userId) {
+    load(userId, held) {
       start()
-      return loader.load(userId)
+      return loader.load(userId, held)
     },
   }
 }

@@ -51,7 +51,7 @@ function claimsOf(token: string): Document {
 }
 
 function reads(): number {
-  return database.commands.named('aggregate').length
+  return database.commands.loads().length
 }
 
 function leftOut(userData: TestUserData): SnapshotLeftOutEvent[] {

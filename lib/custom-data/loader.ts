@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Document } from 'mongodb'
 import { withDeadline } from '../deadline.js'
@@ -28,15 +29,19 @@ export interface LoaderConfig extends LoadedForm {
   readonly loadTimeoutMs: number
 }
 
-/** Custom data as loaded at one instant. */
-export interface LoadedDocument {
+/** A document as handlers get it. */
+export interface FrozenDocument {
   /** Frozen; `{}` where the user has no document. */
   readonly data: object
+  /** What `data` takes in the heap, estimated. */
+  readonly heapBytes: number
+}
+
+/** Custom data as loaded at one instant. */
+export interface LoadedDocument extends FrozenDocument {
   readonly exists: boolean
   /** The `_id` of the document, by which change events name it. */
   readonly documentId: unknown
-  /** What `data` takes in the heap, estimated. */
-  readonly heapBytes: number
   /** For the token that is issued with it; not kept. */
   readonly encoded?: EncodedDocument | undefined
 }
@@ -49,8 +54,11 @@ export interface Load extends LoadedDocument {
 
 /** Reads users' documents. */
 export interface Loader {
-  /** Rejects with a `CustomUserDataError`; emits `load_failed` then. */
-  load(userId: string): Promise<Load>
+  /**
+   * Gives `held` again, what was loaded for the user before, where the document is still equal to it: their tokens then
+   * share its memory. Rejects with a `CustomUserDataError`; emits `load_failed` then.
+   */
+  load(userId: string, held?: FrozenDocument): Promise<Load>
 }
 
 const NO_DOCUMENT = { data: Object.freeze({}), exists: false, documentId: undefined, heapBytes: 0 } as const
@@ -66,17 +74,21 @@ export function createLoader(
   const what = prepareRead({ projection, maxDocumentBytes, exactTypes: encoder?.exactTypes })
   const warnOfDuplicates = createDuplicateWarnings(config.userIdField, events)
 
-  async function loadDocument(userId: string, signal: AbortSignal): Promise<Load> {
+  async function loadDocument(
+    userId: string,
+    held: FrozenDocument | undefined,
+    signal: AbortSignal,
+  ): Promise<Load> {
     const { found, userIdValues } = await documents.read(userId, what, signal)
     if (!found) return { ...NO_DOCUMENT, userIdValues }
     if (found.hasDuplicates) warnOfDuplicates(userId)
-    return { ...(await toLoaded(found, config, encoder)), userIdValues }
+    return { ...(await toLoaded(found, config, { encoder, held })), userIdValues }
   }
 
   return {
-    async load(userId) {
+    async load(userId, held) {
       try {
-        return await withDeadline(config.loadTimeoutMs, signal => loadDocument(userId, signal))
+        return await withDeadline(config.loadTimeoutMs, signal => loadDocument(userId, held, signal))
       } catch (cause) {
         const error = asCustomUserDataError(cause) ?? unavailable(cause)
         events.emit('load_failed', { userId, code: error.code, error })
@@ -90,7 +102,10 @@ export function createLoader(
 export async function toLoaded(
   found: FoundDocument,
   config: LoadedForm,
-  encoder?: DocumentEncoder,
+  {
+    encoder,
+    held,
+  }: { readonly encoder?: DocumentEncoder | undefined; readonly held?: FrozenDocument | undefined } = {},
 ): Promise<LoadedDocument> {
   const { document, documentId, size } = found
   if (!document) {
@@ -105,7 +120,12 @@ export async function toLoaded(
   const plain = isExact ? (promoteValues(document) as Document) : document
   const data = config.schema ? await validate(config.schema, plain) : plain
   const encoded = isExact ? exact : encoder?.encode(data)
-  return { data: toFrozenCopy(data), exists: true, documentId, heapBytes: estimateHeapBytes(data), encoded }
+  const frozen = held && isDeepStrictEqual(data, held.data) ? held : freeze(data)
+  return { data: frozen.data, heapBytes: frozen.heapBytes, exists: true, documentId, encoded }
+}
+
+function freeze(data: object): FrozenDocument {
+  return { data: toFrozenCopy(data), heapBytes: estimateHeapBytes(data) }
 }
 
 /** The query keeps `_id` for the cache's sake; the team may have left it out. */

@@ -6,11 +6,11 @@ import type { Loader } from './loader.js'
 /** A loader whose loads are counted and timed, those that fail by their error's code. */
 export function createObservedLoader(loader: Loader, clock: Clock, observer: Pick<Observer, 'load'>): Loader {
   return {
-    async load(userId) {
+    async load(userId, held) {
       const startedAt = clock.monotonic()
       const tookMs = (): number => clock.monotonic() - startedAt
       try {
-        const document = await loader.load(userId)
+        const document = await loader.load(userId, held)
         observer.load(userId, tookMs())
         return document
       } catch (error) {

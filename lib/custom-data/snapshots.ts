@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../clock.js'
 import { CustomUserDataError } from '../errors.js'
 import { createObserver } from '../observer.js'
@@ -8,7 +7,7 @@ import { createDependents, NO_DEPENDENTS } from './dependents.js'
 import type { LoadMark } from './dependents.js'
 import { isFresh } from './freshness.js'
 import type { Freshness } from './freshness.js'
-import type { LoadedDocument, Loader } from './loader.js'
+import type { FrozenDocument, LoadedDocument, Loader } from './loader.js'
 import { createObservedLoader } from './observed-loader.js'
 import { createSnapshotCache } from './snapshot-cache.js'
 import type {
@@ -74,13 +73,6 @@ interface SharedLoad {
   readonly promise: Promise<BoundSnapshot>
 }
 
-/** Copies of one user that are equal are held once. Both are frozen. */
-function shareData(generation: UserGeneration, data: object): object {
-  if (generation.data && isDeepStrictEqual(generation.data, data)) return generation.data
-  generation.data = data
-  return data
-}
-
 /** Creates the snapshots of one instance. */
 export function createSnapshots(
   config: SnapshotsConfig,
@@ -114,9 +106,11 @@ export function createSnapshots(
   async function read(generation: UserGeneration): Promise<LoadedDocument> {
     const mark = dependents.begin()
     try {
-      const { userIdValues, ...document } = await observed.load(generation.userId)
+      const { userIdValues, ...document } = await observed.load(generation.userId, heldBy(generation))
       voidIfOvertaken(mark, generation, { userIdValues, document })
-      return { ...document, data: shareData(generation, document.data) }
+      generation.data = document.data
+      generation.heapBytes = document.heapBytes
+      return document
     } finally {
       dependents.end()
     }
@@ -241,6 +235,10 @@ export function createSnapshots(
       cache.clear()
     },
   }
+}
+
+function heldBy({ data, heapBytes }: UserGeneration): FrozenDocument | undefined {
+  return data && { data, heapBytes }
 }
 
 function assertOpen(closed: boolean): void {

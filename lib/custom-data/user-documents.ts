@@ -5,10 +5,13 @@ import type { ObjectIdClass, OpenCollection, TeamDatabase } from '../mongo/team-
 import { findDocument } from './query.js'
 import type { DocumentQuery, PreparedRead } from './query.js'
 import type { FoundDocument } from './sized-row.js'
-import type { UserIdIndex, UserIdIndexName } from './user-id-index.js'
+import type { UserIdIndex } from './user-id-index.js'
 
-/** Maps a user's id to the forms that it may have in the user id field. */
-export type ToFieldValues = (userId: string) => readonly unknown[]
+/** The forms that a user's id may have in the user id field, the preferred one first. */
+type FieldValues = readonly unknown[]
+
+/** Maps a user's id to these. */
+export type ToFieldValues = (userId: string) => FieldValues
 
 /** How users and documents belong together. */
 export interface UserDocumentsConfig {
@@ -21,14 +24,14 @@ export interface UserDocumentsConfig {
 
 /** What was looked for, and what there was. */
 export interface Reading {
-  readonly userIdValues: readonly unknown[]
+  readonly userIdValues: FieldValues
   readonly found: FoundDocument | undefined
 }
 
 /** Finds the one document that is a user's. */
 export interface UserDocuments {
-  /** The forms that the id may have in the user id field, the preferred one first. */
-  values: (userId: string, signal: AbortSignal) => Promise<readonly unknown[]>
+  /** At once, unless the driver's ObjectId class has to be found first. */
+  values: (userId: string, signal: AbortSignal) => FieldValues | Promise<FieldValues>
   find: (userId: string, read: PreparedRead, signal: AbortSignal) => Promise<FoundDocument | undefined>
   /** The same, with the values that were looked for. */
   read: (userId: string, read: PreparedRead, signal: AbortSignal) => Promise<Reading>
@@ -49,8 +52,10 @@ export function createUserDocuments(
   const limit = createConcurrencyLimit(concurrency(config.maxConcurrentLoads, database.maxPoolSize()))
   const { userIdField, loadTimeoutMs: timeoutMs } = config
 
-  function valuesOf(userId: string, signal: AbortSignal): Promise<readonly unknown[]> {
-    return toValues(userId, config.toFieldValues, () => database.objectIdClass(signal))
+  function valuesOf(userId: string, signal: AbortSignal): FieldValues | Promise<FieldValues> {
+    if (config.toFieldValues) return callToFieldValues(config.toFieldValues, userId)
+    // As a string, or as the ObjectId of the same 24 lower-case hex digits (App Services page, 1.2).
+    return OBJECT_ID_HEX.test(userId) ? toBothForms(userId, database.objectIdClass(signal)) : [userId]
   }
 
   async function findByIndex(
@@ -58,14 +63,15 @@ export function createUserDocuments(
     query: Omit<DocumentQuery, 'index'>,
     signal: AbortSignal,
   ): Promise<FoundDocument | undefined> {
-    const find = (name: UserIdIndexName): Promise<FoundDocument | undefined> =>
-      findDocument(open, { ...query, index: name }, { timeoutMs, signal })
+    const limits = { timeoutMs, signal }
     const name = await index.name(open.collection)
-    return find(name).catch((error: unknown) => {
+    try {
+      return await findDocument(open, { ...query, index: name }, limits)
+    } catch (error) {
       if (name === undefined || !hasCode(error, ...HINT_REFUSED)) throw error
       index.forget()
-      return find(undefined)
-    })
+      return findDocument(open, { ...query, index: undefined }, limits)
+    }
   }
 
   async function read(userId: string, what: PreparedRead, signal: AbortSignal): Promise<Reading> {
@@ -91,19 +97,14 @@ function concurrency(wanted = MAX_CONCURRENT_LOADS, maxPoolSize: number): number
   return Math.max(1, Math.min(wanted, underHalf))
 }
 
-/** The id as a string, or as the ObjectId of the same 24 lower-case hex digits (App Services page, 1.2). */
-async function toValues(
+async function toBothForms(
   userId: string,
-  toFieldValues: ToFieldValues | undefined,
-  objectIdClass: () => Promise<ObjectIdClass>,
-): Promise<readonly unknown[]> {
-  if (toFieldValues) return callToFieldValues(toFieldValues, userId)
-  if (!OBJECT_ID_HEX.test(userId)) return [userId]
-  const ObjectId = await objectIdClass()
-  return [userId, ObjectId.createFromHexString(userId)]
+  objectIdClass: ObjectIdClass | Promise<ObjectIdClass>,
+): Promise<FieldValues> {
+  return [userId, (await objectIdClass).createFromHexString(userId)]
 }
 
-function callToFieldValues(toFieldValues: ToFieldValues, userId: string): readonly unknown[] {
+function callToFieldValues(toFieldValues: ToFieldValues, userId: string): FieldValues {
   try {
     const values: unknown = toFieldValues(userId)
     if (Array.isArray(values)) return values

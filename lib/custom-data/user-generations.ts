@@ -8,8 +8,9 @@ export interface UserGeneration {
   current: boolean
   /** Loads and copies that hold it. */
   holders: number
-  /** What was loaded last: a copy that is equal shares its memory. */
+  /** What was loaded last, for what is equal to share its memory. There is one for each user: so it is flat. */
   data: object | undefined
+  heapBytes: number
 }
 
 /** The users of whom anything is loaded or loading. */
@@ -43,7 +44,10 @@ export function createUserGenerations(onEnd?: (generation: UserGeneration) => vo
     hold(userId) {
       let generation = generations.get(userId)
       if (!generation)
-        generations.set(userId, (generation = { userId, current: true, holders: 0, data: undefined }))
+        generations.set(
+          userId,
+          (generation = { userId, current: true, holders: 0, data: undefined, heapBytes: 0 }),
+        )
       generation.holders++
       return generation
     },

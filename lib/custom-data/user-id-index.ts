@@ -34,8 +34,8 @@ const WHY_NOT = {
 
 /** The index on the user id field, as it stands. */
 export interface UserIdIndex {
-  /** Its name, from the server's list until one is found. */
-  name(collection: Collection): Promise<UserIdIndexName>
+  /** Its name: from the server's list until one is found, and at once from then on. */
+  name: (collection: Collection) => UserIdIndexName | Promise<UserIdIndexName>
   /** Makes it where it is missing. Warns where it may not; throws where duplicates stand against it. */
   ensure(collection: Collection): Promise<void>
   /** To be called when the server says that the index is gone. */
@@ -50,9 +50,12 @@ export function createUserIdIndex(config: UserIdIndexConfig, events: Events): Us
     const all = await withDeadline(loadTimeoutMs, () => listIndexes(collection))
     return all.filter(index => givesInsertionOrder(index, userIdField))
   }
+  async function lookUp(collection: Collection): Promise<UserIdIndexName> {
+    return (known ??= (await usable(collection))[0]?.name)
+  }
   return {
     // Only a find is remembered: who reads the whole collection can also afford to look again.
-    name: async collection => (known ??= (await usable(collection))[0]?.name),
+    name: collection => known ?? lookUp(collection),
     async ensure(collection) {
       const there = await usable(collection)
       if (there.some(index => index.unique === true || index.name === PRIMARY_KEY_INDEX || !uniqueUserId))

@@ -129,7 +129,7 @@ export function createWriter(config: WriterConfig, parts: WriterParts): Writer {
     let loaded: LoadedDocument | undefined
     const isInserted = await once(task, async identity => {
       const made = toNewDocument(identity, document, userIdField)
-      loaded = await rehearseInsert(await database.database(), made, config, limits)
+      loaded = await rehearseInsert((await database.open()).db, made, config, limits)
       await collection.insertOne(made, options.insert)
     })
     return isInserted ? { loaded } : undefined

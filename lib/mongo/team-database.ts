@@ -36,16 +36,14 @@ export interface OpenCollection {
 
 /** The team's MongoDB, reached only through the collection that they handed over. */
 export interface TeamDatabase {
-  /** Connects where nobody has yet. */
-  open: () => Promise<OpenCollection>
+  /** At once, unless somebody has to connect first. */
+  open: () => OpenCollection | Promise<OpenCollection>
   /** The custom data collection alone. */
   collection<T extends Document = Document>(): Promise<Collection<T>>
   /** Another collection of the same database. */
   sibling<T extends Document = Document>(name: string): Promise<Collection<T>>
-  /** The database itself. */
-  database: () => Promise<Db>
-  /** The driver's ObjectId class; found once. */
-  objectIdClass(signal: AbortSignal): Promise<ObjectIdClass>
+  /** The driver's ObjectId class; found once, and at once from then on. */
+  objectIdClass: (signal: AbortSignal) => ObjectIdClass | Promise<ObjectIdClass>
   /** The size of the connection pool. */
   maxPoolSize(): number
 }
@@ -74,50 +72,56 @@ export const EXACT_BSON = {
 
 /** Wraps the team's collection. Nothing is asked of the server before it is needed. */
 export function openTeamDatabase(given: CollectionLike): TeamDatabase {
+  const findDatabase = createConnector(given)
+  let opened: OpenCollection | undefined
   let objectId: ObjectIdClass | undefined
-  const connect = createConnector(given)
-  async function database(): Promise<Db> {
-    await connect()
-    return databaseOf(given)
+
+  function openIn(db: Db): OpenCollection {
+    // Mongoose has another after it was closed and opened anew.
+    if (opened?.db !== db) opened = { db, collection: collectionIn(db, given) }
+    return opened
   }
-  async function open(): Promise<OpenCollection> {
-    const db = await database()
-    const { collectionName } = given
-    return { db, collection: isMongoose(given) ? db.collection(collectionName) : (given as Collection) }
+  function open(): OpenCollection | Promise<OpenCollection> {
+    const db = findDatabase()
+    return db instanceof Promise ? db.then(openIn) : openIn(db)
+  }
+  async function askForObjectIdClass(signal: AbortSignal): Promise<ObjectIdClass> {
+    return (objectId ??= await readObjectIdClass(await findDatabase(), signal))
   }
   return {
     open,
     collection: async <T extends Document>() => (await open()).collection as unknown as Collection<T>,
-    sibling: async <T extends Document>(name: string) => (await database()).collection<T>(name),
-    database,
+    sibling: async <T extends Document>(name: string) => (await findDatabase()).collection<T>(name),
     // Not shared while it is asked for: one load's deadline would be another's.
-    objectIdClass: async signal => (objectId ??= await readObjectIdClass(await database(), signal)),
+    objectIdClass: signal => objectId ?? askForObjectIdClass(signal),
     maxPoolSize: () => poolSizeOf(given),
   }
+}
+
+function collectionIn(db: Db, given: CollectionLike): Collection {
+  return isMongoose(given) ? db.collection(given.collectionName) : (given as unknown as Collection)
 }
 
 /**
  * A client that gave up on its first attempt to connect is closed for good, unless it is told to connect again. One
  * that was connected once finds its servers by itself, and may have been closed by the team since: it is left alone.
  */
-function createConnector(given: CollectionLike): () => Promise<void> {
-  const { db, client = db?.client } = given as Origins
+function createConnector(given: CollectionLike): () => Db | Promise<Db> {
+  const { db, dbName, client = db?.client, conn } = given as Origins
   let wasConnected = false
-  return async () => {
-    if (wasConnected) return
-    await client?.connect()
+  let own = db
+  async function connect(): Promise<Db> {
+    if (!wasConnected) await client?.connect()
     wasConnected = true
+    if (conn && !conn.db) await openingOf(conn)
+    if (!conn) own ??= client?.db(dbName)
+    const found = own ?? conn?.db
+    if (found) return found
+    throw new TypeError(
+      'The collection does not lead to its database: hand over a Collection of mongodb or mongoose.',
+    )
   }
-}
-
-async function databaseOf(given: CollectionLike): Promise<Db> {
-  const { db, dbName, client, conn } = given as Origins
-  if (conn && !conn.db) await openingOf(conn)
-  const found = db ?? (conn ? conn.db : client?.db(dbName))
-  if (found) return found
-  throw new TypeError(
-    'The collection does not lead to its database: hand over a Collection of mongodb or mongoose.',
-  )
+  return () => (wasConnected ? (own ?? conn?.db) : undefined) ?? connect()
 }
 
 /** One listener a connection, however many loads wait for it to open. */

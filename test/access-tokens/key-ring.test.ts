@@ -148,7 +148,7 @@ describe('replaceKeys()', () => {
     userData.replaceKeys([added!, kept!])
     database.commands.clear()
     expect((await get(byKept)).status).toBe(200)
-    expect(database.commands.named('aggregate')).toHaveLength(0)
+    expect(database.commands.loads()).toHaveLength(0)
   })
 
   it('accepts a new key, and signs with it where it is the first', async () => {

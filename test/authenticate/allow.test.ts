@@ -248,7 +248,7 @@ describe('who is refused', () => {
     const told = text + JSON.stringify(headers) + JSON.stringify(events)
     for (const word of ['superintendent', 'clearance', 'role', 'custom_data.', '%%', 'admin'])
       expect(told).not.toContain(word)
-    expect(database.commands.named('aggregate')).toHaveLength(1)
+    expect(database.commands.loads()).toHaveLength(1)
     const byFunction = await ask(
       createApp(() => false),
       'bob',

@@ -47,7 +47,7 @@ function attachApp(user: unknown, options?: AttachOptions, before: RequestHandle
   return app
 }
 
-const loads = () => database.commands.named('aggregate').length
+const loads = () => database.commands.loads().length
 const cookie = ['Cookie', 'theirs=1']
 const bearer = (token: string) => ['Authorization', `Bearer ${token}`]
 const misconfigured = { status: 500, code: 'attach_misconfigured' }

@@ -55,7 +55,7 @@ async function start(options: Parameters<typeof createTestUserData>[1] = {}): Pr
   token = bearerOf('alice', clock.now())
 }
 
-const loads = () => database.commands.named('aggregate').length
+const loads = () => database.commands.loads().length
 const change = (n: number) => documents.updateOne({ userId: 'alice' }, { $set: { n } })
 const ask = (app: Parameters<typeof request>[0], path: string) =>
   request(app).get(path).set('Authorization', token)

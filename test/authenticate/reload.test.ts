@@ -101,7 +101,7 @@ describe.each(ways)('refreshCustomData() behind $way', ({ guards }) => {
     expect((await ask(app)).body).toMatchObject({ n: 2 })
     database.commands.clear()
     expect((await ask(app, '/me')).body).toMatchObject({ n: 2 })
-    expect(database.commands.named('aggregate')).toHaveLength(0)
+    expect(database.commands.loads()).toHaveLength(0)
   })
 
   it('hands out what nobody can change', async () => {

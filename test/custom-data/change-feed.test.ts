@@ -37,7 +37,7 @@ async function start(options: Parameters<typeof startFollower>[1] = {}): Promise
   reading.commands.clear()
 }
 
-const loads = () => reading.commands.named('aggregate').filter(({ command }) => 'hint' in command).length
+const loads = () => reading.commands.loads().length
 
 const ALICE = { _id: 1, userId: 'alice', n: 1 }
 

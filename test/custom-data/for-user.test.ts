@@ -282,7 +282,7 @@ describe('a write', () => {
     await proxy.restore()
     proxied.commands.clear()
     await userData.verifyToken(token)
-    expect(proxied.commands.named('aggregate')).toHaveLength(1)
+    expect(proxied.commands.loads()).toHaveLength(1)
     await proxied.client.close()
     await proxy.close()
   })

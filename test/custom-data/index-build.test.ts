@@ -60,7 +60,7 @@ it('serves the first inserted while the index is being built, however long that 
   expect(await loadCustomData(userData, 'bob')).toMatchObject({ n: 1 })
 })
 
-it.each(['hello', 'aggregate', 'listIndexes'])(
+it.each(['hello', 'find', 'listIndexes'])(
   'keeps no room from the next load where a %s of an earlier one is never answered',
   async command => {
     const loader = createFreshLoader()

@@ -20,6 +20,7 @@ const OTHER_HEX = '64b7f3a1c2d4e5f601234568'
 let database: TestDatabase
 let collection: Collection
 let collections = 0
+const isRead = (command: string) => command === 'find' || command === 'aggregate'
 beforeAll(async () => {
   database = await openDatabase()
 })
@@ -270,7 +271,7 @@ describe('a load', () => {
     await loadCustomData(userData, HEX)
     database.commands.clear()
     await loadCustomData(userData, HEX)
-    expect(database.commands.map(({ name }) => name)).toEqual(['aggregate'])
+    expect(database.commands.map(({ name }) => name)).toEqual(['find'])
   })
 
   it('reads from the primary, however the collection was opened', async () => {
@@ -281,16 +282,30 @@ describe('a load', () => {
     await userData.ready()
     database.commands.clear()
     expect(await loadCustomData(userData, 'bob')).toMatchObject({ n: 1 })
-    const { command } = database.commands.named('aggregate')[0]!
+    const { command } = database.commands.loads()[0]!
     expect(command).not.toMatchObject({ $readPreference: { mode: readPreference } })
   })
+
+  it.each([{}, { projection: { n: 1 } }])(
+    'reads with the read concern that the collection was opened with: %j',
+    async options => {
+      await collection.insertOne({ userId: 'bob', n: 1 })
+      const readConcern = { level: 'majority' } as const
+      const safe = database.db.collection(collection.collectionName, { readConcern })
+      const userData = createTestUserData(database, { collection: safe, ...options })
+      await userData.ready()
+      database.commands.clear()
+      expect(await loadCustomData(userData, 'bob')).toMatchObject({ n: 1 })
+      expect(database.commands.loads()).toMatchObject([{ command: { readConcern } }])
+    },
+  )
 
   it('asks the server for no more time than it has itself', async () => {
     const userData = createTestUserData(database, { collection, loadTimeoutMs: 777 })
     await userData.ready()
     database.commands.clear()
     await loadCustomData(userData, 'bob')
-    expect(database.commands.named('aggregate')).toMatchObject([{ command: { maxTimeMS: 777 } }])
+    expect(database.commands.loads()).toMatchObject([{ command: { maxTimeMS: 777 } }])
   })
 
   it('writes nothing, whether or not there is a document', async () => {
@@ -302,7 +317,7 @@ describe('a load', () => {
     database.commands.clear()
     await loadCustomData(userData, 'bob')
     await loadCustomData(userData, 'nobody')
-    expect(new Set(database.commands.map(({ name }) => name))).toEqual(new Set(['aggregate']))
+    expect(new Set(database.commands.map(({ name }) => name))).toEqual(new Set(['find']))
     expect(await collection.find().toArray()).toEqual(before)
   })
 
@@ -392,7 +407,7 @@ describe('a document over the size limit', () => {
   let replies: number[]
   beforeAll(() => {
     database.client.on('commandSucceeded', ({ commandName, reply }) => {
-      if (commandName === 'aggregate') replies.push(BSON.calculateObjectSize(reply as Document))
+      if (isRead(commandName)) replies.push(BSON.calculateObjectSize(reply as Document))
     })
   })
   beforeEach(() => {
@@ -527,10 +542,10 @@ describe('loads in flight', () => {
     let inFlight = 0
     let highest = 0
     pooled.client.on('commandStarted', ({ commandName }) => {
-      if (commandName === 'aggregate') highest = Math.max(highest, ++inFlight)
+      if (isRead(commandName)) highest = Math.max(highest, ++inFlight)
     })
     pooled.client.on('commandSucceeded', ({ commandName }) => {
-      if (commandName === 'aggregate') inFlight--
+      if (isRead(commandName)) inFlight--
     })
     const userData = createTestUserData(pooled, { maxConcurrentLoads, loadTimeoutMs: 10_000 })
     await userData.ready()

@@ -1,6 +1,6 @@
 import type { Collection, Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { findDocument, prepareRead, toPipeline, toReadOptions } from '../../lib/custom-data/query.js'
+import { findDocument, prepareRead, toCommand } from '../../lib/custom-data/query.js'
 import type { DocumentQuery, DocumentRead } from '../../lib/custom-data/query.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
@@ -30,14 +30,15 @@ beforeAll(async () => {
 afterAll(() => database.close())
 
 async function explain(query: DocumentQuery): Promise<{ stages: string; documentsExamined: unknown }> {
-  const plan = await collection.aggregate(toPipeline(query), toReadOptions(query)).explain('executionStats')
+  const explain = toCommand(collection.collectionName, query)
+  const plan = await database.db.command({ explain, verbosity: 'executionStats' })
   const text = JSON.stringify(plan)
   return { stages: text, documentsExamined: /"totalDocsExamined":(\d+)/.exec(text)?.[1] }
 }
 
 function find(query: Partial<DocumentQuery>): Promise<Document | undefined> {
   const { signal } = new AbortController()
-  return findDocument(collection, { ...QUERY, ...query }, { timeoutMs: 5_000, signal })
+  return findDocument({ db: database.db, collection }, { ...QUERY, ...query }, { timeoutMs: 5_000, signal })
 }
 
 describe('the query for a document', () => {

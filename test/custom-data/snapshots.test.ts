@@ -108,7 +108,7 @@ function change(n: number): Promise<unknown> {
 }
 
 function queries(): number {
-  return database.commands.named('aggregate').length
+  return database.commands.loads().length
 }
 
 /** A token that outlives several copies. */
@@ -190,6 +190,18 @@ describe('a copy', () => {
     expect(await dataOf(older.access)).toMatchObject({ n: 1 })
     expect(await dataOf(newer.access)).toMatchObject({ n: 2 })
     expect(queries()).toBe(2)
+  })
+
+  it('shares its memory with those of the user’s other tokens, as long as the document is the same', async () => {
+    await documents.updateOne({ userId: 'alice' }, { $set: { since: new Date(0), list: [{ a: 1 }] } })
+    const read = async () => (await userData.verifyToken(bearerOf('alice', clock.now()).slice(7))).customData
+    const [first, second] = [await read(), await read()]
+    expect(second).toBe(first)
+    await change(2)
+    const changed = await read()
+    expect(changed).toEqual({ ...first, n: 2 })
+    expect(await read()).toBe(changed)
+    expect(first).toMatchObject({ n: 1, since: new Date(0) })
   })
 
   it('is read anew at each login and at each refresh, and serves the token that came of it', async () => {

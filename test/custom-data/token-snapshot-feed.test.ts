@@ -50,7 +50,7 @@ async function issue(userId: string): Promise<string> {
 }
 
 const dataOf = async (token: string) => (await there.userData.verifyToken(token)).customData
-const loads = () => serving.commands.named('aggregate').filter(({ command }) => 'hint' in command).length
+const loads = () => serving.commands.loads().length
 
 describe('a token with custom data that another process issued', () => {
   it('is served without a read by an instance that follows changes, where nothing has changed', async () => {

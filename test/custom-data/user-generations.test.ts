@@ -28,7 +28,7 @@ describe('the generations of users', () => {
     const alice = generations.hold('alice')
     expect(generations.hold('alice')).toBe(alice)
     expect(generations.hold('bob')).not.toBe(alice)
-    expect(alice).toEqual({ userId: 'alice', current: true, holders: 2 })
+    expect(alice).toMatchObject({ userId: 'alice', current: true, holders: 2 })
   })
 
   it('are forgotten when the last holder lets go', () => {

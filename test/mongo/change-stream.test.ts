@@ -49,7 +49,7 @@ const streamsOpened = (of: TestDatabase) =>
   of.commands
     .named('aggregate')
     .filter(({ command }) => '$changeStream' in (command['pipeline'] as Document[])[0]!)
-const loads = () => reading.commands.named('aggregate').filter(({ command }) => 'hint' in command).length
+const loads = () => reading.commands.loads().length
 const change = (n: number) => documents.updateOne({ _id: 1 }, { $set: { n } })
 
 /** Has the server fail the reader's commands, until {@link heal}. */

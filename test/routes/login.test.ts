@@ -52,7 +52,7 @@ async function logIn(verify: VerifyCredentials, given?: Given, body: object = { 
 }
 
 /** Not all commands: indexes are made in the background. */
-const queries = () => database.commands.named('aggregate', 'insert')
+const queries = () => [...database.commands.loads(), ...database.commands.named('insert')]
 const sessions = () => database.db.collection('sessions')
 const alice = () => ({ id: 'alice' })
 

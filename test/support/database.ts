@@ -18,10 +18,20 @@ class SentCommands extends Array<SentCommand> {
     return [...this].filter(({ name }) => names.includes(name))
   }
 
+  /** The loads of users' documents: reads that say which way they take. */
+  loads(): SentCommand[] {
+    return this.named('find', 'aggregate').filter(isLoad)
+  }
+
   /** Forgets all so far. */
   clear(): void {
     this.length = 0
   }
+}
+
+/** Whether a command loads a user's document. */
+export function isLoad({ command }: Pick<SentCommand, 'command'>): boolean {
+  return 'hint' in command
 }
 
 /** A database of its own for one test file. */
