@@ -11,6 +11,8 @@ export class DeadlineError extends Error {
 /** Operations that begin within so many milliseconds of each other share one timer and one signal. */
 const SHARED_MS = 10
 
+type Reject = (error: DeadlineError) => void
+
 /** What operations share that began at about the same time. */
 interface Deadline {
   readonly timeoutMs: number
@@ -18,7 +20,7 @@ interface Deadline {
   readonly sharedUntil: number
   readonly controller: AbortController
   /** Those that have not settled. */
-  readonly running: Set<(error: DeadlineError) => void>
+  readonly running: Set<Reject>
   readonly timer: NodeJS.Timeout
 }
 
@@ -36,22 +38,21 @@ export function withDeadline<T>(
   const deadline = join(timeoutMs)
   return new Promise<T>((resolve, reject) => {
     deadline.running.add(reject)
-    start(operation, deadline.controller.signal).then(
-      result => {
-        leave(deadline, reject)
-        resolve(result)
-      },
-      (error: unknown) => {
-        leave(deadline, reject)
-        reject(error)
-      },
-    )
+    run(operation, deadline, reject).then(resolve, reject)
   })
 }
 
-/** What throws at once rejects. */
-async function start<T>(operation: (signal: AbortSignal) => T | Promise<T>, signal: AbortSignal): Promise<T> {
-  return operation(signal)
+async function run<T>(
+  operation: (signal: AbortSignal) => T | Promise<T>,
+  deadline: Deadline,
+  reject: Reject,
+): Promise<T> {
+  try {
+    return await operation(deadline.controller.signal)
+  } finally {
+    deadline.running.delete(reject)
+    if (deadline.running.size === 0) end(deadline)
+  }
 }
 
 function join(timeoutMs: number): Deadline {
@@ -73,11 +74,6 @@ function join(timeoutMs: number): Deadline {
   const deadline = { timeoutMs, sharedUntil: now + SHARED_MS, controller, running, timer }
   latest.set(timeoutMs, deadline)
   return deadline
-}
-
-function leave(deadline: Deadline, reject: (error: DeadlineError) => void): void {
-  deadline.running.delete(reject)
-  if (deadline.running.size === 0) end(deadline)
 }
 
 /** Nobody joins it any more. */

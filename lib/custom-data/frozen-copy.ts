@@ -1,6 +1,6 @@
-import { getterOf, hideValues } from './hidden-values.js'
+import { getterOf, hiddenValue, hideValues } from './hidden-values.js'
 import { isPlainObject } from './plain-object.js'
-import { isWhole } from './whole-values.js'
+import { areEqualWholes, isWhole } from './whole-values.js'
 
 /**
  * A copy of a loaded document that nobody can change: objects and arrays are frozen; dates, binaries and other
@@ -32,4 +32,44 @@ function freezeMembers(source: object, copy: object): object {
   }
   hideValues(copy, wholes)
   return Object.freeze(copy)
+}
+
+/** Members by name, or elements by index. */
+type Members = Readonly<Record<string | number, unknown>>
+
+/**
+ * Whether a frozen copy is what would be made of a document now, in the same order. Each load asks: no getter is called for
+ * what is equal, and nothing copied.
+ */
+export function isFrozenCopyOf(copy: unknown, document: unknown): boolean {
+  if (Array.isArray(document)) return Array.isArray(copy) && haveEqualElements(copy, document)
+  if (!isPlainObject(document)) return Object.is(copy, document)
+  return isPlainObject(copy) && haveEqualMembers(copy as Members, document as Members)
+}
+
+function haveEqualElements(copy: readonly unknown[], list: readonly unknown[]): boolean {
+  if (copy.length !== list.length) return false
+  const isEqual = createComparison(copy as unknown as Members)
+  // Not every(), which passes over holes.
+  for (let index = 0; index < list.length; index++) if (!isEqual(index, list[index])) return false
+  return true
+}
+
+function haveEqualMembers(copy: Members, source: Members): boolean {
+  const names = Object.keys(source)
+  const others = Object.keys(copy)
+  const isEqual = createComparison(copy)
+  return (
+    names.length === others.length &&
+    names.every((name, index) => others[index] === name && isEqual(name, source[name]))
+  )
+}
+
+/** Compares a copy's members one after the other: what is hidden has no name, only a position. */
+function createComparison(copy: Members): (key: string | number, value: unknown) => boolean {
+  let position = 0
+  return (key, value) =>
+    isWhole(value)
+      ? areEqualWholes(hiddenValue(copy, String(key), position++), value)
+      : isFrozenCopyOf(copy[key], value)
 }

@@ -10,6 +10,8 @@ interface Field {
   new (object: object, value: object): object
   /** The field of an object, or of the one that it inherits from. */
   read(object: object): object
+  /** The field of the object itself, if it has one. */
+  of(object: object): object | undefined
 }
 
 function createField(): Field {
@@ -19,6 +21,10 @@ function createField(): Field {
     constructor(object: object, value: object) {
       super(object)
       this.#value = value
+    }
+
+    static of(object: object): object | undefined {
+      return #value in object ? object.#value : undefined
     }
 
     static read(object: object): object {
@@ -61,6 +67,14 @@ function otherGetterOf(name: string): Getter {
   }
   if (otherGetters.size < MAX_GETTERS) otherGetters.set(name, get)
   return get
+}
+
+/** What an object's getter of that position and name copies; not to be handed out, and never changed. */
+export function hiddenValue(object: object, name: string, position: number): unknown {
+  const field = FIRST[position]
+  if (field) return field.of(object)
+  const others = OTHERS.of(object)
+  return others && (Reflect.get(others, name) as unknown)
 }
 
 /** Keeps values for the getters of an object, in the order of their positions; to be done before it is frozen. */

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Document } from 'mongodb'
 import { withDeadline } from '../deadline.js'
@@ -6,7 +5,7 @@ import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import type { DocumentEncoder, EncodedDocument } from './document-codec.js'
 import { createDuplicateWarnings } from './duplicate-warnings.js'
-import { toFrozenCopy } from './frozen-copy.js'
+import { isFrozenCopyOf, toFrozenCopy } from './frozen-copy.js'
 import { isPlainObject } from './plain-object.js'
 import { promoteValues } from './promote-values.js'
 import { estimateHeapBytes } from './heap-size.js'
@@ -82,7 +81,9 @@ export function createLoader(
     const { found, userIdValues } = await documents.read(userId, what, signal)
     if (!found) return { ...NO_DOCUMENT, userIdValues }
     if (found.hasDuplicates) warnOfDuplicates(userId)
-    return { ...(await toLoaded(found, config, { encoder, held })), userIdValues }
+    const { data, heapBytes, exists, documentId, encoded } = await toLoaded(found, config, { encoder, held })
+    // Named one by one: see toSnapshot().
+    return { data, heapBytes, exists, documentId, encoded, userIdValues }
   }
 
   return {
@@ -120,7 +121,7 @@ export async function toLoaded(
   const plain = isExact ? (promoteValues(document) as Document) : document
   const data = config.schema ? await validate(config.schema, plain) : plain
   const encoded = isExact ? exact : encoder?.encode(data)
-  const frozen = held && isDeepStrictEqual(data, held.data) ? held : freeze(data)
+  const frozen = held && isFrozenCopyOf(held.data, data) ? held : freeze(data)
   return { data: frozen.data, heapBytes: frozen.heapBytes, exists: true, documentId, encoded }
 }
 

@@ -21,7 +21,8 @@ export interface PreparedRead {
   /** Stages; none for all fields. */
   readonly teamsProjection: readonly Document[]
   readonly row: Document
-  readonly options: RunCommandOptions
+  /** With a place for the signal: V8 takes 1 us to add one to a copy. */
+  readonly options: RunCommandOptions & { readonly signal: AbortSignal | undefined }
 }
 
 /** Which documents are a user's, and what is read of them. */
@@ -38,7 +39,7 @@ export function prepareRead({ projection, maxDocumentBytes, exactTypes }: Docume
   return {
     teamsProjection: toTeamsProjection(projection),
     row: toSizedRow(maxDocumentBytes),
-    options: { ...(exactTypes ? EXACT_BSON : PLAIN_BSON), readPreference: 'primary' },
+    options: { ...(exactTypes ? EXACT_BSON : PLAIN_BSON), readPreference: 'primary', signal: undefined },
   }
 }
 
@@ -48,12 +49,11 @@ export async function findDocument(
   query: DocumentQuery,
   limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<FoundDocument | undefined> {
+  const command = toCommand(collection.collectionName, query)
+  command['maxTimeMS'] = limits.timeoutMs
+  // A command inherits nothing from the collection.
   const level = collection.readConcern?.level
-  const command = {
-    ...toCommand(collection.collectionName, query),
-    maxTimeMS: limits.timeoutMs,
-    ...(level !== undefined && { readConcern: { level } }),
-  }
+  if (level !== undefined) command['readConcern'] = { level }
   const options = { ...query.read.options, signal: limits.signal }
   return toFound(await readFirstBatch<SizedRow>(db, command, options))
 }
@@ -68,11 +68,18 @@ const COLLATION = { locale: 'simple' } as const
  */
 export function toCommand(collection: string, query: DocumentQuery): Document {
   const { read, index } = query
-  const how = { hint: index ?? { $natural: 1 }, collation: COLLATION }
+  const hint = index ?? { $natural: 1 }
   if (index === undefined || read.teamsProjection.length > 0)
-    return { aggregate: collection, pipeline: toPipeline(query), cursor: {}, ...how }
-  const whole = { filter: toFilter(query), projection: read.row, limit: 2, singleBatch: true }
-  return { find: collection, ...whole, ...how }
+    return { aggregate: collection, pipeline: toPipeline(query), cursor: {}, hint, collation: COLLATION }
+  return {
+    find: collection,
+    filter: toFilter(query),
+    projection: read.row,
+    limit: 2,
+    singleBatch: true,
+    hint,
+    collation: COLLATION,
+  }
 }
 
 /**
@@ -96,11 +103,13 @@ function toNaturalOrder(userIdField: string): Document[] {
   ]
 }
 
+const NOT_ARRAY = { $not: { $type: 'array' } } as const
+
 /** Only scalars: an array that contains the id matches `$in`, but belongs to nobody. */
 export function toFilter({ userIdField, values }: Pick<DocumentQuery, 'userIdField' | 'values'>): Document {
-  const notArray = { $not: { $type: 'array' } }
-  const parents = parentPaths(userIdField).map(path => [path, notArray] as const)
-  return { [userIdField]: { $in: values, ...notArray }, ...Object.fromEntries(parents) }
+  const filter: Document = { [userIdField]: { $in: values, ...NOT_ARRAY } }
+  for (const parent of parentPaths(userIdField)) filter[parent] = NOT_ARRAY
+  return filter
 }
 
 /** `a` and `a.b` of `a.b.c`. */

@@ -61,12 +61,6 @@ export interface Snapshots {
   close: () => void
 }
 
-/** A document, and how it was looked for. */
-interface ReadFrom {
-  readonly document: LoadedDocument
-  readonly userIdValues: readonly unknown[]
-}
-
 interface SharedLoad {
   readonly binding: SnapshotBinding
   readonly generation: UserGeneration
@@ -96,7 +90,7 @@ export function createSnapshots(
     const loadedAt = clock.monotonic()
     const loadNumber = ++loadsBegun
     try {
-      return await use({ ...(await read(generation)), generation, loadedAt, loadNumber })
+      return await use(toSnapshot(await read(generation), { generation, loadedAt, loadNumber }))
     } finally {
       generations.release(generation)
     }
@@ -106,11 +100,11 @@ export function createSnapshots(
   async function read(generation: UserGeneration): Promise<LoadedDocument> {
     const mark = dependents.begin()
     try {
-      const { userIdValues, ...document } = await observed.load(generation.userId, heldBy(generation))
-      voidIfOvertaken(mark, generation, { userIdValues, document })
-      generation.data = document.data
-      generation.heapBytes = document.heapBytes
-      return document
+      const loaded = await observed.load(generation.userId, heldBy(generation))
+      voidIfOvertaken(mark, generation, loaded, loaded.userIdValues)
+      generation.data = loaded.data
+      generation.heapBytes = loaded.heapBytes
+      return loaded
     } finally {
       dependents.end()
     }
@@ -119,7 +113,8 @@ export function createSnapshots(
   function voidIfOvertaken(
     mark: LoadMark,
     generation: UserGeneration,
-    { userIdValues, document }: ReadFrom,
+    document: LoadedDocument,
+    userIdValues: readonly unknown[],
   ): void {
     const isOvertaken = dependents.isOvertaken(mark, generation, () => {
       const keys = userIdValues.map(toUserKey)
@@ -161,13 +156,14 @@ export function createSnapshots(
     try {
       const brought = await bring()
       if (!brought) return undefined
-      voidIfOvertaken(mark, generation, brought)
+      voidIfOvertaken(mark, generation, brought.document, brought.userIdValues)
       // An invalidation meanwhile voids it like any other copy.
       if (!generation.current) return undefined
       observer.miss(binding.userId)
       observer.tokenSnapshot(binding.userId)
       // Older than whatever a request may ask for.
-      return keep(binding, { ...brought.document, generation, loadedAt: brought.loadedAt, loadNumber: 0 })
+      const { document, loadedAt } = brought
+      return keep(binding, toSnapshot(document, { generation, loadedAt, loadNumber: 0 }))
     } finally {
       dependents.end()
       generations.release(generation)
@@ -235,6 +231,13 @@ export function createSnapshots(
       cache.clear()
     },
   }
+}
+
+/** Named one by one: V8 takes 2 us for a spread to which members are added. */
+function toSnapshot(document: LoadedDocument, load: Omit<Snapshot, keyof LoadedDocument>): Snapshot {
+  const { data, heapBytes, exists, documentId, encoded } = document
+  const { generation, loadedAt, loadNumber } = load
+  return { data, heapBytes, exists, documentId, encoded, generation, loadedAt, loadNumber }
 }
 
 function heldBy({ data, heapBytes }: UserGeneration): FrozenDocument | undefined {

@@ -3,9 +3,9 @@ import { CustomUserDataError } from '../errors.js'
 import { hasCode } from '../mongo/indexes.js'
 import type { ObjectIdClass, OpenCollection, TeamDatabase } from '../mongo/team-database.js'
 import { findDocument } from './query.js'
-import type { DocumentQuery, PreparedRead } from './query.js'
+import type { PreparedRead } from './query.js'
 import type { FoundDocument } from './sized-row.js'
-import type { UserIdIndex } from './user-id-index.js'
+import type { UserIdIndex, UserIdIndexName } from './user-id-index.js'
 
 /** The forms that a user's id may have in the user id field, the preferred one first. */
 type FieldValues = readonly unknown[]
@@ -60,26 +60,27 @@ export function createUserDocuments(
 
   async function findByIndex(
     open: OpenCollection,
-    query: Omit<DocumentQuery, 'index'>,
+    { values, what }: { readonly values: FieldValues; readonly what: PreparedRead },
     signal: AbortSignal,
   ): Promise<FoundDocument | undefined> {
     const limits = { timeoutMs, signal }
+    const find = (name: UserIdIndexName): Promise<FoundDocument | undefined> =>
+      findDocument(open, { userIdField, values, read: what, index: name }, limits)
     const name = await index.name(open.collection)
     try {
-      return await findDocument(open, { ...query, index: name }, limits)
+      return await find(name)
     } catch (error) {
       if (name === undefined || !hasCode(error, ...HINT_REFUSED)) throw error
       index.forget()
-      return findDocument(open, { ...query, index: undefined }, limits)
+      return find(undefined)
     }
   }
 
   async function read(userId: string, what: PreparedRead, signal: AbortSignal): Promise<Reading> {
     const open = await database.open()
     return limit.run(signal, async () => {
-      const userIdValues = await valuesOf(userId, signal)
-      const query = { read: what, userIdField, values: userIdValues }
-      return { userIdValues, found: await findByIndex(open, query, signal) }
+      const values = await valuesOf(userId, signal)
+      return { userIdValues: values, found: await findByIndex(open, { values, what }, signal) }
     })
   }
 

@@ -1,8 +1,16 @@
+import { isDeepStrictEqual } from 'node:util'
 import { isPlainObject } from './plain-object.js'
 
 /** Dates, BSON values, maps, buffers…: objects that are not plain. */
 export function isWhole(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !isPlainObject(value)
+}
+
+/** Whether two such values are the same. */
+export function areEqualWholes(one: unknown, other: object): boolean {
+  // What nearly every document has is compared without looking into it.
+  if (one instanceof Date && other instanceof Date) return one.getTime() === other.getTime()
+  return isDeepStrictEqual(one, other)
 }
 
 /** A copy that shares nothing with the value. */

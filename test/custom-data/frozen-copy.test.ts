@@ -1,7 +1,10 @@
 import type { Binary, Collection, DBRef, Document } from 'mongodb'
+import { inspect, isDeepStrictEqual } from 'node:util'
+import fc from 'fast-check'
 import { BSON, Decimal128, Long, MaxKey, MinKey, ObjectId, Timestamp, UUID } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { toFrozenCopy } from '../../lib/custom-data/frozen-copy.js'
+import { isFrozenCopyOf, toFrozenCopy } from '../../lib/custom-data/frozen-copy.js'
+import { cloneWhole } from '../../lib/custom-data/whole-values.js'
 import { PLAIN_BSON } from '../../lib/mongo/team-database.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
@@ -186,5 +189,83 @@ describe('the key __proto__ in a frozen copy', () => {
     expect(Object.getOwnPropertyNames(inner['list'][0])).toEqual(['__proto__'])
     expect(({} as Document)['isAdmin']).toBeUndefined()
     expect(JSON.stringify(inner)).toBe(JSON.stringify(hostile))
+  })
+})
+
+describe('a frozen copy is known again', () => {
+  const names = fc.constantFrom('a', 'b', '0', '1', '__proto__', 'constructor', '')
+  const leaves = fc.oneof(
+    fc.constantFrom<unknown>(0, -0, 1, NaN, '', 'a', true, null, undefined, 1n),
+    fc.constantFrom(...WHOLE.map(({ value }) => value), new ObjectId(), new Date(1), /b/),
+  )
+  const values = fc.letrec(tie => ({
+    value: fc.oneof(
+      { maxDepth: 3 },
+      leaves,
+      fc.array(tie('value'), { maxLength: 6 }),
+      fc.dictionary(names, tie('value'), { maxKeys: 6 }),
+    ),
+  })).value
+  const documents = fc.dictionary(names, values, { maxKeys: 6 })
+  /** Everything that a handler can see. */
+  const show = (document: object) => inspect(toFrozenCopy(document), { depth: Infinity, getters: true })
+  const isSame = (one: object, other: object) =>
+    isDeepStrictEqual(toFrozenCopy(one), toFrozenCopy(other)) && show(one) === show(other)
+
+  it('in every document that it could have been made of', () => {
+    const isKnown = fc.property(documents, document => isFrozenCopyOf(toFrozenCopy(document), document))
+    fc.assert(isKnown, { numRuns: 2_000 })
+  })
+
+  it('in no other', () => {
+    const others = fc.property(documents, documents, (one, other) => {
+      expect(isFrozenCopyOf(toFrozenCopy(one), other)).toBe(isSame(one, other))
+    })
+    fc.assert(others, { numRuns: 5_000 })
+  })
+
+  it('in no other, however little it differs', () => {
+    const changes = fc.property(documents, names, values, (document, name, value) => {
+      const other = Object.defineProperty({ ...document }, name, { value, enumerable: true })
+      expect(isFrozenCopyOf(toFrozenCopy(document), other)).toBe(isSame(document, other))
+    })
+    fc.assert(changes, { numRuns: 5_000 })
+  })
+
+  it('not with another ObjectId', () => {
+    expect(isFrozenCopyOf(toFrozenCopy({ id: new ObjectId(HEX) }), { id: new ObjectId() })).toBe(false)
+  })
+
+  // What is done to a RegExp, handlers cannot see: each gets a new one.
+  it.each(WHOLE.filter(({ kind }) => kind !== 'RegExp'))(
+    'by the value of a $kind, not by its instance',
+    ({ value, spoil }) => {
+      const make = () => ({ value: cloneWhole(value), list: [0, cloneWhole(value)] as const })
+      const copy = toFrozenCopy(make())
+      expect(isFrozenCopyOf(copy, make())).toBe(true)
+      const [first, second] = [make(), make()]
+      spoil(first.value as never)
+      spoil(second.list[1] as never)
+      for (const other of [first, second]) expect(isFrozenCopyOf(copy, other)).toBe(isSame(make(), other))
+    },
+  )
+
+  it('not where its members stand in another order, which handlers see', () => {
+    expect(isFrozenCopyOf(toFrozenCopy({ a: 1, b: 2 }), { b: 2, a: 1 })).toBe(false)
+  })
+
+  it('not where a list has a hole', () => {
+    const holed: unknown[] = []
+    holed[1] = undefined
+    expect(isFrozenCopyOf(toFrozenCopy({ list: ['x', undefined] }), { list: holed })).toBe(false)
+  })
+
+  it('with any number of values behind getters', () => {
+    const many = () => Object.fromEntries(Array.from({ length: 9 }, (_, n) => [`at${n}`, new Date(n)]))
+    const copy = toFrozenCopy(many())
+    expect(isFrozenCopyOf(copy, many())).toBe(true)
+    for (let n = 0; n < 9; n++) {
+      expect(isFrozenCopyOf(copy, { ...many(), [`at${n}`]: new Date(99) })).toBe(false)
+    }
   })
 })

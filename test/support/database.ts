@@ -30,7 +30,7 @@ class SentCommands extends Array<SentCommand> {
 }
 
 /** Whether a command loads a user's document. */
-export function isLoad({ command }: Pick<SentCommand, 'command'>): boolean {
+function isLoad({ command }: Pick<SentCommand, 'command'>): boolean {
   return 'hint' in command
 }
 
