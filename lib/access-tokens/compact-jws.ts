@@ -30,10 +30,7 @@ export function parseCompactJws(token: string): CompactJws {
   // Five parts would be a JWE: refused before anything is decoded, since decrypting is not trusting.
   if (parts.length !== 3 || !header || payload === undefined || !signature) throw malformed()
   decodeBase64url(signature)
-  return {
-    header: toProtectedHeader(parseObject(decodeBase64url(header))),
-    payload: decodeBase64url(payload),
-  }
+  return { header: parseProtectedHeader(header), payload: decodeBase64url(payload) }
 }
 
 /** The claims in a payload: a JSON object in UTF-8 (RFC 7519 7.2 step 10). Throws `invalid_token`. */
@@ -41,12 +38,23 @@ export function parseClaimsSet(payload: Buffer): ClaimsSet {
   return parseObject(payload)
 }
 
+/** The last header that was good, and its text: the tokens of one key have the same. */
+let latest: { readonly part: string; readonly header: ProtectedHeader } | undefined
+
+function parseProtectedHeader(part: string): ProtectedHeader {
+  if (latest?.part === part) return latest.header
+  const header = toProtectedHeader(parseObject(decodeBase64url(part)))
+  // A copy: V8 keeps the whole token for a part of it.
+  latest = { part: Buffer.from(part).toString(), header }
+  return header
+}
+
 function toProtectedHeader(header: Record<string, unknown>): ProtectedHeader {
   const { alg, typ, kid } = header
   if (Object.hasOwn(header, 'crit') || Object.hasOwn(header, 'b64')) throw malformed()
   if (typeof alg !== 'string' || (typ !== undefined && typeof typ !== 'string')) throw malformed()
   if (kid !== undefined && (typeof kid !== 'string' || kid.length > MAX_KID_LENGTH)) throw malformed()
-  return { alg, typ, kid }
+  return Object.freeze({ alg, typ, kid })
 }
 
 function parseObject(bytes: Buffer): Record<string, unknown> {

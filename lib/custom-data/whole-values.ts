@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { ObjectId } from 'mongodb'
 import { isPlainObject } from './plain-object.js'
 
 /** Dates, BSON values, maps, buffers…: objects that are not plain. */
@@ -10,7 +11,12 @@ export function isWhole(value: unknown): value is object {
 export function areEqualWholes(one: unknown, other: object): boolean {
   // What nearly every document has is compared without looking into it.
   if (one instanceof Date && other instanceof Date) return one.getTime() === other.getTime()
+  if (isObjectId(one) && isObjectId(other)) return one.equals(other)
   return isDeepStrictEqual(one, other)
+}
+
+function isObjectId(value: unknown): value is ObjectId {
+  return (value as { _bsontype?: unknown } | null | undefined)?._bsontype === 'ObjectId'
 }
 
 /** A copy that shares nothing with the value. */

@@ -18,12 +18,17 @@ export async function readFirstBatch<T>(
   command: Document,
   options: FirstBatchOptions,
 ): Promise<readonly T[]> {
-  const run = (): Promise<Document> => db.command(command, options)
-  const answer = await run().catch((error: unknown) => {
-    if (options.signal.aborted || !mayPass(error)) throw error
-    return run()
-  })
+  const answer = await commandTwiceAtMost(db, command, options)
   return (answer as { cursor: { firstBatch: T[] } }).cursor.firstBatch
+}
+
+async function commandTwiceAtMost(db: Db, command: Document, options: FirstBatchOptions): Promise<Document> {
+  try {
+    return await db.command(command, options)
+  } catch (error) {
+    if (options.signal.aborted || !mayPass(error)) throw error
+    return db.command(command, options)
+  }
 }
 
 /** A number as code is the server's; without, the server was not reached or did not answer. */

@@ -49,6 +49,21 @@ describe('a compact JWS', () => {
     expect(parseCompactJws(compose({ alg: 'RS256', typ: 'at+jwt' })).header.kid).toBeUndefined()
   })
 
+  it('has its own header, whatever the one before it had', () => {
+    const headers = [HEADER, { ...HEADER, kid: 'b' }, HEADER, { alg: 'RS256', typ: 'JWT', kid: undefined }]
+    for (const header of headers) expect(parse(compose(header)).header).toEqual(header)
+    for (const bad of ['', '!', `${encode(HEADER)}=`, encode([]), encode({ ...HEADER, crit: [] })]) {
+      expectMalformed(compose().replace(encode(HEADER), bad))
+      expect(parse(compose()).header).toEqual(HEADER)
+    }
+  })
+
+  it('cannot have its header changed for the next one', () => {
+    const { header } = parseCompactJws(compose())
+    expect(() => Object.assign(header, { alg: 'none' })).toThrow(TypeError)
+    expect(parse(compose()).header).toEqual(HEADER)
+  })
+
   it('has the last of two members of one name', () => {
     const payload = Buffer.from('{"sub":"a","sub":"b"}')
     expect(parse(compose(HEADER, payload)).claims['sub']).toBe('b')
