@@ -59,7 +59,7 @@ export const FULL: Plan = {
     { tokens: 100_000, users: 10_000, oneDocument: false },
     { tokens: 1_000_000, users: 1_000_000, oneDocument: true },
   ],
-  fillLimitMs: 300_000,
+  fillLimitMs: 480_000,
   memoryUsers: 100_000,
   bound: { tokens: 60_000, maxSnapshotBytes: 64 * 2 ** 20 },
   herds: 7,

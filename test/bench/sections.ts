@@ -24,6 +24,7 @@ async function runWorker<T>(
 const CALLS: Readonly<Record<string, string>> = {
   hit: 'the whole middleware, cached token',
   hitNewRequest: 'the same on a request of Express that nobody has touched: `user` is a new property',
+  newProperty: '`user` added to such a request, and nothing else',
   hitInPassport: 'strategy() inside passport.authenticate, cached token',
   passportAlone: 'passport.authenticate around a strategy that does nothing',
   hash: 'crypto.hash of the token alone',

@@ -17,6 +17,7 @@ const HEADERS = ['Host', '127.0.0.1:3000', 'Accept', '*/*', 'User-Agent', 'bench
 const CALLS = {
   hit: (userData, token) => createHit(userData.authenticate(), token),
   hitNewRequest: (userData, token) => onNewRequests(userData.authenticate(), token),
+  newProperty: (_userData, token) => onNewRequests(addUser, token),
   hitInPassport: (userData, token) => createHit(inPassport(userData), token),
   passportAlone: (_userData, token) => createHit(passportAlone(), token),
   hash: (_userData, token) => () => hash('sha256', token, 'binary'),
@@ -46,6 +47,11 @@ function verify(alg) {
   const keys = createKeys(alg)
   const token = signToken(keys, userIdOf(0))
   return () => jwt.verify(token, keys.verifyWith)
+}
+
+/** What no middleware can do without that says who the user is. */
+function addUser(req) {
+  req.user = undefined
 }
 
 function inPassport(userData) {
