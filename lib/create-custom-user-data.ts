@@ -262,9 +262,9 @@ function needOwn<T>(part: T | undefined, what: string): T {
 /** The first load starts what `ready()` does, so that forgetting to call it costs nothing. */
 function startedBy(loader: Loader, start: () => void): Loader {
   return {
-    load(userId, held) {
+    load(userId, latest) {
       start()
-      return loader.load(userId, held)
+      return loader.load(userId, latest)
     },
   }
 }

@@ -30,6 +30,7 @@ const latest = new Map<number, Deadline>()
 /**
  * Runs `operation` with a signal that aborts after `timeoutMs`, or up to 10 ms later, and rejects with a
  * {@link DeadlineError} then, whether or not the operation heeds the signal: the driver waits 30 s for a server by itself.
+ * The signal is others' as well, and may abort when the operation has long settled: it is the driver's, never a callback's.
  */
 export function withDeadline<T>(
   timeoutMs: number,
@@ -65,9 +66,9 @@ function join(timeoutMs: number): Deadline {
   const timer = setTimeout(
     () => {
       end(deadline)
-      const error = new DeadlineError(`No answer within ${timeoutMs} ms`)
-      for (const reject of running) reject(error)
-      controller.abort(error)
+      const toError = (): DeadlineError => new DeadlineError(`No answer within ${timeoutMs} ms`)
+      for (const reject of running) reject(toError())
+      controller.abort(toError())
     },
     Math.min(timeoutMs + SHARED_MS, MAX_TIMER_MS),
   )

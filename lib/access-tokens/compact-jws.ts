@@ -38,14 +38,14 @@ export function parseClaimsSet(payload: Buffer): ClaimsSet {
   return parseObject(payload)
 }
 
-/** The last header that was good, and its text: the tokens of one key have the same. */
-let latest: { readonly part: string; readonly header: ProtectedHeader } | undefined
+/** The last header that was well-formed, and its text: the tokens of one key have the same. It says nothing of trust. */
+let latestHeader: { readonly part: string; readonly header: ProtectedHeader } | undefined
 
 function parseProtectedHeader(part: string): ProtectedHeader {
-  if (latest?.part === part) return latest.header
+  if (latestHeader?.part === part) return latestHeader.header
   const header = toProtectedHeader(parseObject(decodeBase64url(part)))
   // A copy: V8 keeps the whole token for a part of it.
-  latest = { part: Buffer.from(part).toString(), header }
+  latestHeader = { part: Buffer.from(part).toString(), header }
   return header
 }
 

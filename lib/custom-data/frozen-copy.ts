@@ -38,8 +38,9 @@ function freezeMembers(source: object, copy: object): object {
 type Members = Readonly<Record<string | number, unknown>>
 
 /**
- * Whether a frozen copy is what would be made of a document now, in the same order. Each load asks: no getter is called for
- * what is equal, and nothing copied.
+ * Whether a frozen copy is what would be made of a document now, its members in the same order. Each load asks: no getter
+ * is called for what is equal, and nothing copied. What is no plain object or list is compared as `isDeepStrictEqual()`
+ * has it, to whom the order within a map is nothing.
  */
 export function isFrozenCopyOf(copy: unknown, document: unknown): boolean {
   if (Array.isArray(document)) return Array.isArray(copy) && haveEqualElements(copy, document)

@@ -12,6 +12,7 @@ import { estimateHeapBytes } from './heap-size.js'
 import { prepareRead } from './query.js'
 import type { FoundDocument } from './sized-row.js'
 import type { UserDocuments } from './user-documents.js'
+import type { LatestDocument } from './user-generations.js'
 
 /** What becomes of a document that was found. */
 export interface LoadedForm {
@@ -54,10 +55,10 @@ export interface Load extends LoadedDocument {
 /** Reads users' documents. */
 export interface Loader {
   /**
-   * Gives `held` again, what was loaded for the user before, where the document is still equal to it: their tokens then
-   * share its memory. Rejects with a `CustomUserDataError`; emits `load_failed` then.
+   * Gives the `latest` again, where the document is still equal to it when it has come: the user's tokens then share its
+   * memory. Rejects with a `CustomUserDataError`; emits `load_failed` then.
    */
-  load(userId: string, held?: FrozenDocument): Promise<Load>
+  load(userId: string, latest?: LatestDocument): Promise<Load>
 }
 
 const NO_DOCUMENT = { data: Object.freeze({}), exists: false, documentId: undefined, heapBytes: 0 } as const
@@ -75,21 +76,24 @@ export function createLoader(
 
   async function loadDocument(
     userId: string,
-    held: FrozenDocument | undefined,
+    latest: LatestDocument | undefined,
     signal: AbortSignal,
   ): Promise<Load> {
     const { found, userIdValues } = await documents.read(userId, what, signal)
     if (!found) return { ...NO_DOCUMENT, userIdValues }
     if (found.hasDuplicates) warnOfDuplicates(userId)
-    const { data, heapBytes, exists, documentId, encoded } = await toLoaded(found, config, { encoder, held })
+    const { data, heapBytes, exists, documentId, encoded } = await toLoaded(found, config, {
+      encoder,
+      latest,
+    })
     // Named one by one: see toSnapshot().
     return { data, heapBytes, exists, documentId, encoded, userIdValues }
   }
 
   return {
-    async load(userId, held) {
+    async load(userId, latest) {
       try {
-        return await withDeadline(config.loadTimeoutMs, signal => loadDocument(userId, held, signal))
+        return await withDeadline(config.loadTimeoutMs, signal => loadDocument(userId, latest, signal))
       } catch (cause) {
         const error = asCustomUserDataError(cause) ?? unavailable(cause)
         events.emit('load_failed', { userId, code: error.code, error })
@@ -105,8 +109,8 @@ export async function toLoaded(
   config: LoadedForm,
   {
     encoder,
-    held,
-  }: { readonly encoder?: DocumentEncoder | undefined; readonly held?: FrozenDocument | undefined } = {},
+    latest,
+  }: { readonly encoder?: DocumentEncoder | undefined; readonly latest?: LatestDocument | undefined } = {},
 ): Promise<LoadedDocument> {
   const { document, documentId, size } = found
   if (!document) {
@@ -121,12 +125,17 @@ export async function toLoaded(
   const plain = isExact ? (promoteValues(document) as Document) : document
   const data = config.schema ? await validate(config.schema, plain) : plain
   const encoded = isExact ? exact : encoder?.encode(data)
-  const frozen = held && isFrozenCopyOf(held.data, data) ? held : freeze(data)
+  const frozen = freeze(data, latest)
   return { data: frozen.data, heapBytes: frozen.heapBytes, exists: true, documentId, encoded }
 }
 
-function freeze(data: object): FrozenDocument {
-  return { data: toFrozenCopy(data), heapBytes: estimateHeapBytes(data) }
+/** The latest copy where it is equal, else one that is the latest from now on. */
+function freeze(data: object, latest?: LatestDocument): FrozenDocument {
+  if (latest?.data && isFrozenCopyOf(latest.data, data))
+    return { data: latest.data, heapBytes: latest.heapBytes }
+  const frozen = { data: toFrozenCopy(data), heapBytes: estimateHeapBytes(data) }
+  if (latest) Object.assign(latest, frozen)
+  return frozen
 }
 
 /** The query keeps `_id` for the cache's sake; the team may have left it out. */

@@ -8,8 +8,8 @@ import { isPlainObject } from './plain-object.js'
 const MAX_PROMOTED_LONG = 2n ** 53n
 
 /**
- * Turns what was loaded with `promoteValues: false` into what the driver gives with `true`, so that handlers get the same
- * whether or not the types of numbers were asked for.
+ * What the driver gives with `promoteValues: true`, made of what was loaded with `false`, so that handlers get the same
+ * whether or not the types of numbers were asked for. What is given stays as it is.
  */
 export function promoteValues(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(promoteValues)
@@ -53,12 +53,17 @@ function promoteLong(value: Long): Long | number {
 }
 
 function promoteScope(value: Code): Code {
-  if (value.scope !== null) value.scope = promoteMembers(value.scope)
-  return value
+  if (value.scope === null) return value
+  return withMembers(value, { scope: promoteMembers(value.scope) })
 }
 
 function promoteReference(value: DBRef): DBRef {
-  value.oid = promoteValues(value.oid) as DBRef['oid']
-  value.fields = promoteMembers(value.fields)
-  return value
+  const oid = promoteValues(value.oid) as DBRef['oid']
+  return withMembers(value, { oid, fields: promoteMembers(value.fields) })
+}
+
+/** A copy with other members, of the same class of the team's driver. */
+function withMembers<T extends object>(value: T, members: Partial<T>): T {
+  const copy = Object.create(Object.getPrototypeOf(value) as object) as T
+  return Object.assign(copy, value, members)
 }

@@ -1,5 +1,5 @@
 import type { Collection, Db, Document } from 'mongodb'
-import { hasCode } from '../mongo/indexes.js'
+import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
 import { toLoaded } from './loader.js'
 import type { LoadedDocument, LoadedForm } from './loader.js'
@@ -17,9 +17,6 @@ export interface RehearsalLimits {
   readonly timeoutMs: number
   readonly signal: AbortSignal
 }
-
-/** Before 5.1 the server has no `$documents`. */
-const UNKNOWN_STAGE = 40324
 
 /**
  * A document as loads would give it after a change, computed by the server and not stored: what loads would refuse,
@@ -55,7 +52,7 @@ export async function rehearseInsert(
     const found = toFound(await database.aggregate<SizedRow>(pipeline, toOptions(limits)).toArray())
     return found && (await toLoaded(found, form))
   } catch (error) {
-    if (hasCode(error, UNKNOWN_STAGE)) return undefined
+    if (hasCode(error, SERVER_ERRORS.unrecognizedStage)) return undefined
     throw error
   }
 }

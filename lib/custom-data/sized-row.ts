@@ -15,7 +15,8 @@ export interface FoundDocument {
 
 /** A document with its size, as {@link toSizedRow} makes it. */
 export interface SizedRow {
-  readonly size: number
+  /** An `Int32` where types are kept. */
+  readonly size: { valueOf(): number }
   readonly doc?: Document
 }
 
@@ -28,15 +29,14 @@ export function toSizedRow(maxDocumentBytes: number): Document {
   return { _id: 0, size, doc: { $cond: [{ $lte: [size, maxDocumentBytes] }, '$$ROOT', '$$REMOVE'] } }
 }
 
-/** What one or two such rows say. */
-export function toFound([first, second]: readonly SizedRow[]): FoundDocument | undefined {
+/** What one or two such rows say; of two that are large, only the first may have come. */
+export function toFound([first, second]: readonly SizedRow[], isPart = false): FoundDocument | undefined {
   return (
     first && {
-      // An Int32 where types are kept.
       size: first.size.valueOf(),
       document: first.doc,
       documentId: promoteValues(first.doc?.['_id']),
-      hasDuplicates: second !== undefined,
+      hasDuplicates: second !== undefined || isPart,
     }
   )
 }

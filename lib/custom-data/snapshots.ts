@@ -7,7 +7,7 @@ import { createDependents, NO_DEPENDENTS } from './dependents.js'
 import type { LoadMark } from './dependents.js'
 import { isFresh } from './freshness.js'
 import type { Freshness } from './freshness.js'
-import type { FrozenDocument, LoadedDocument, Loader } from './loader.js'
+import type { LoadedDocument, Loader } from './loader.js'
 import { createObservedLoader } from './observed-loader.js'
 import { createSnapshotCache } from './snapshot-cache.js'
 import type {
@@ -100,10 +100,8 @@ export function createSnapshots(
   async function read(generation: UserGeneration): Promise<LoadedDocument> {
     const mark = dependents.begin()
     try {
-      const loaded = await observed.load(generation.userId, heldBy(generation))
+      const loaded = await observed.load(generation.userId, generation)
       voidIfOvertaken(mark, generation, loaded, loaded.userIdValues)
-      generation.data = loaded.data
-      generation.heapBytes = loaded.heapBytes
       return loaded
     } finally {
       dependents.end()
@@ -238,10 +236,6 @@ function toSnapshot(document: LoadedDocument, load: Omit<Snapshot, keyof LoadedD
   const { data, heapBytes, exists, documentId, encoded } = document
   const { generation, loadedAt, loadNumber } = load
   return { data, heapBytes, exists, documentId, encoded, generation, loadedAt, loadNumber }
-}
-
-function heldBy({ data, heapBytes }: UserGeneration): FrozenDocument | undefined {
-  return data && { data, heapBytes }
 }
 
 function assertOpen(closed: boolean): void {

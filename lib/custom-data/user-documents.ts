@@ -1,6 +1,6 @@
 import { createConcurrencyLimit } from '../concurrency-limit.js'
 import { CustomUserDataError } from '../errors.js'
-import { hasCode } from '../mongo/indexes.js'
+import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
 import type { ObjectIdClass, OpenCollection, TeamDatabase } from '../mongo/team-database.js'
 import { findDocument } from './query.js'
 import type { PreparedRead } from './query.js'
@@ -40,8 +40,8 @@ export interface UserDocuments {
 /** The most loads in flight where the pool would allow more. */
 const MAX_CONCURRENT_LOADS = 50
 const OBJECT_ID_HEX = /^[0-9a-f]{24}$/
-/** BadValue and IndexNotFound: the server's answer to a hint at an index that is gone, or still being built. */
-const HINT_REFUSED = [2, 27]
+/** The server's answer to a hint at an index that is gone, or still being built. */
+const HINT_REFUSED = [SERVER_ERRORS.badValue, SERVER_ERRORS.indexNotFound]
 
 /** Creates the view of the team's collection by user. */
 export function createUserDocuments(

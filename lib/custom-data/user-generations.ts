@@ -1,16 +1,19 @@
+/** What was loaded for a user last, for what is equal to share its memory. The loader keeps it up. */
+export interface LatestDocument {
+  data: object | undefined
+  heapBytes: number
+}
+
 /**
  * What was loaded for one user between two invalidations. Loads and cached copies hold on to the generation
- * in which they began, so that one assignment voids any number of them.
+ * in which they began, so that one assignment voids any number of them. There is one for each user: so it is flat.
  */
-export interface UserGeneration {
+export interface UserGeneration extends LatestDocument {
   readonly userId: string
   /** False once the user was invalidated: nothing that began before may be served any more. */
   current: boolean
   /** Loads and copies that hold it. */
   holders: number
-  /** What was loaded last, for what is equal to share its memory. There is one for each user: so it is flat. */
-  data: object | undefined
-  heapBytes: number
 }
 
 /** The users of whom anything is loaded or loading. */

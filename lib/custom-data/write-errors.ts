@@ -1,14 +1,11 @@
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
-import { hasCode } from '../mongo/indexes.js'
+import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
 
-const DUPLICATE_KEY = 11_000
-/** The collection's own validator. */
-const DOCUMENT_VALIDATION_FAILURE = 121
-const MAX_TIME_EXPIRED = 50
+const { duplicateKey, documentValidationFailure, maxTimeMSExpired } = SERVER_ERRORS
 
 /** Whether an insert failed because the user, or the document made for the user, is there already. */
 export function isDuplicateUser(error: unknown, userIdField: string): boolean {
-  if (!hasCode(error, DUPLICATE_KEY)) return false
+  if (!hasCode(error, duplicateKey)) return false
   const { keyPattern } = error as { readonly keyPattern?: object }
   return Object.keys(keyPattern ?? {}).every(field => field === '_id' || field === userIdField)
 }
@@ -20,11 +17,11 @@ export function isDuplicateUser(error: unknown, userIdField: string): boolean {
 export function toWriteError(cause: unknown): unknown {
   const ours = asCustomUserDataError(cause)
   if (ours) return ours
-  if (hasCode(cause, DUPLICATE_KEY)) {
+  if (hasCode(cause, duplicateKey)) {
     const message = 'A value that must be unique is taken.'
     return new CustomUserDataError('custom_data_conflict', message, { cause })
   }
-  if (hasCode(cause, DOCUMENT_VALIDATION_FAILURE)) {
+  if (hasCode(cause, documentValidationFailure)) {
     const message = "The collection's validator refuses the custom data."
     return new CustomUserDataError('custom_data_refused', message, { cause })
   }
@@ -35,7 +32,7 @@ export function toWriteError(cause: unknown): unknown {
 
 /** The server's no, as opposed to its being away, changing roles, or out of time. */
 function isRefusal(error: unknown): boolean {
-  if (!(error instanceof Error) || error.name !== 'MongoServerError' || hasCode(error, MAX_TIME_EXPIRED))
+  if (!(error instanceof Error) || error.name !== 'MongoServerError' || hasCode(error, maxTimeMSExpired))
     return false
   const { errorLabels = [] } = error as { readonly errorLabels?: readonly string[] }
   return !errorLabels.includes('RetryableWriteError')

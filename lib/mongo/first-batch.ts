@@ -1,38 +1,94 @@
 import type { Db, Document, RunCommandOptions } from 'mongodb'
+import { codeOf, hasCode, SERVER_ERRORS } from './server-errors.js'
 
 /** What a command may take, and how its answer is read. */
-type FirstBatchOptions = RunCommandOptions & { readonly signal: AbortSignal }
+interface FirstBatchOptions extends RunCommandOptions {
+  readonly signal: AbortSignal
+}
+
+/** Where a command is sent. */
+export interface ReadTarget {
+  readonly db: Db
+  /** Whether a read may be sent once more: the team may have told its driver not to. */
+  readonly retryReads: boolean
+}
+
+/** The first batch of a read. */
+export interface FirstBatch<T> {
+  readonly rows: readonly T[]
+  /** Whether there were more than the reply's 16 MB had room for. They are given up. */
+  readonly isPart: boolean
+}
+
+interface CursorReply<T> {
+  readonly cursor: { readonly id: unknown; readonly firstBatch: readonly T[] }
+}
 
 /**
- * The errors, beside a lost connection, after which a driver sends a read once more (specification of retryable reads):
- * the primary is going, gone, or not yet there.
+ * The errors after which a driver sends a read once more (specification of retryable reads): the primary is going, gone,
+ * or not yet there.
  */
-const PASSING = [6, 7, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436]
+const PASSING = [
+  SERVER_ERRORS.hostUnreachable,
+  SERVER_ERRORS.hostNotFound,
+  SERVER_ERRORS.networkTimeout,
+  SERVER_ERRORS.shutdownInProgress,
+  SERVER_ERRORS.readConcernMajorityNotAvailableYet,
+  SERVER_ERRORS.primarySteppedDown,
+  SERVER_ERRORS.exceededTimeLimit,
+  SERVER_ERRORS.socketException,
+  SERVER_ERRORS.notWritablePrimary,
+  SERVER_ERRORS.interruptedAtShutdown,
+  SERVER_ERRORS.interruptedDueToReplStateChange,
+  SERVER_ERRORS.notPrimaryNoSecondaryOk,
+  SERVER_ERRORS.notPrimaryOrSecondary,
+]
+
+/** The driver's errors of the network, by name: its classes are the team's, whose driver is not imported. */
+const NETWORK_ERRORS = [
+  'MongoNetworkError',
+  'MongoNetworkTimeoutError',
+  'MongoPoolClearedError',
+  'PoolClearedOnNetworkError',
+]
 
 /**
  * Runs a `find` or an `aggregate` of which the first batch is all that is wanted. A cursor of the driver would do the
- * same, and cost the processor a quarter more. What it does beside is done here: one repetition.
+ * same, and cost the processor a quarter more. What it does beside is done here: one repetition, and no cursor is left
+ * at the server.
  */
 export async function readFirstBatch<T>(
-  db: Db,
+  target: ReadTarget,
   command: Document,
   options: FirstBatchOptions,
-): Promise<readonly T[]> {
-  const answer = await commandTwiceAtMost(db, command, options)
-  return (answer as { cursor: { firstBatch: T[] } }).cursor.firstBatch
+): Promise<FirstBatch<T>> {
+  const { cursor } = (await commandTwiceAtMost(target, command, options)) as CursorReply<T>
+  const isPart = String(cursor.id) !== '0'
+  if (isPart) await killCursor(target.db, command, cursor.id)
+  return { rows: cursor.firstBatch, isPart }
 }
 
-async function commandTwiceAtMost(db: Db, command: Document, options: FirstBatchOptions): Promise<Document> {
+async function commandTwiceAtMost(
+  { db, retryReads }: ReadTarget,
+  command: Document,
+  options: FirstBatchOptions,
+): Promise<Document> {
   try {
     return await db.command(command, options)
   } catch (error) {
-    if (options.signal.aborted || !mayPass(error)) throw error
+    if (!retryReads || options.signal.aborted || !mayPass(error)) throw error
     return db.command(command, options)
   }
 }
 
-/** A number as code is the server's; without, the server was not reached or did not answer. */
 function mayPass(error: unknown): boolean {
-  const code: unknown = (error as { code?: unknown } | null)?.code
-  return typeof code !== 'number' || PASSING.includes(code)
+  if (codeOf(error) !== undefined) return hasCode(error, ...PASSING)
+  return error instanceof Error && NETWORK_ERRORS.includes(error.name)
+}
+
+/** Not worth an error: the server ends it by itself, after ten minutes. */
+async function killCursor(db: Db, command: Document, id: unknown): Promise<void> {
+  const collection: unknown = command['find'] ?? command['aggregate']
+  // A 64-bit integer whatever the driver made of it.
+  await db.command({ killCursors: collection, cursors: [BigInt(String(id))] }).catch(() => undefined)
 }

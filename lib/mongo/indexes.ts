@@ -1,14 +1,6 @@
 import type { Collection, CreateIndexesOptions, IndexDescriptionInfo } from 'mongodb'
+import { hasCode, SERVER_ERRORS } from './server-errors.js'
 import { PLAIN_BSON } from './team-database.js'
-
-/** MongoDB's error codes that are met here by name. */
-const SERVER_ERRORS = {
-  unauthorized: 13,
-  namespaceNotFound: 26,
-  optionsConflict: 85,
-  keySpecsConflict: 86,
-  duplicateKey: 11000,
-} as const
 
 /** What became of an attempt to make an index. */
 export type IndexOutcome = 'there' | 'unauthorized' | 'conflict'
@@ -39,11 +31,6 @@ export async function ensureIndex(
     if (hasCode(error, duplicateKey, optionsConflict, keySpecsConflict)) return 'conflict'
     throw error
   }
-}
-
-/** Whether an error of the driver carries one of these codes of the server's. */
-export function hasCode(error: unknown, ...codes: number[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(error.code as number)
 }
 
 /** The shell command that makes an index, for whoever has the right to. */

@@ -1,4 +1,4 @@
-import type { Collection, Db, Document, ObjectId } from 'mongodb'
+import type { BSONSerializeOptions, Collection, Db, Document, ObjectId } from 'mongodb'
 
 /**
  * What is asked of the team's collection: the `Collection` of mongodb 6.13 to 7, or mongoose's.
@@ -28,10 +28,20 @@ interface MongooseConnection {
 /** The class of the team's own driver: a value of another BSON major would be refused. */
 export type ObjectIdClass = typeof ObjectId
 
+/** What the team chose for reads of its collection. A command that is run by itself inherits nothing of it. */
+export interface ReadChoices {
+  readonly readConcern: { readonly level: string } | undefined
+  readonly enableUtf8Validation: boolean
+  readonly ignoreUndefined: boolean
+  /** Whether the driver may repeat a read. */
+  readonly retryReads: boolean
+}
+
 /** The custom data collection and its database, as the driver has them. */
 export interface OpenCollection {
   readonly db: Db
   readonly collection: Collection
+  readonly choices: ReadChoices
 }
 
 /** The team's MongoDB, reached only through the collection that they handed over. */
@@ -46,6 +56,12 @@ export interface TeamDatabase {
   objectIdClass: (signal: AbortSignal) => ObjectIdClass | Promise<ObjectIdClass>
   /** The size of the connection pool. */
   maxPoolSize(): number
+}
+
+/** What is asked of a client's options. */
+interface ClientOptions {
+  readonly maxPoolSize?: number
+  readonly retryReads?: boolean
 }
 
 /** The driver's own default, where the client does not say. */
@@ -78,7 +94,7 @@ export function openTeamDatabase(given: CollectionLike): TeamDatabase {
 
   function openIn(db: Db): OpenCollection {
     // Mongoose has another after it was closed and opened anew.
-    if (opened?.db !== db) opened = { db, collection: collectionIn(db, given) }
+    if (opened?.db !== db) opened = toOpenCollection(db, given)
     return opened
   }
   function open(): OpenCollection | Promise<OpenCollection> {
@@ -98,8 +114,22 @@ export function openTeamDatabase(given: CollectionLike): TeamDatabase {
   }
 }
 
-function collectionIn(db: Db, given: CollectionLike): Collection {
-  return isMongoose(given) ? db.collection(given.collectionName) : (given as unknown as Collection)
+function toOpenCollection(db: Db, given: CollectionLike): OpenCollection {
+  const collection = isMongoose(given)
+    ? db.collection(given.collectionName)
+    : (given as unknown as Collection)
+  return { db, collection, choices: choicesOf(db, collection) }
+}
+
+function choicesOf(db: Db, collection: Collection): ReadChoices {
+  const { bsonOptions } = collection as { readonly bsonOptions?: BSONSerializeOptions }
+  const level = collection.readConcern?.level
+  return {
+    readConcern: level === undefined ? undefined : { level },
+    enableUtf8Validation: bsonOptions?.enableUtf8Validation ?? true,
+    ignoreUndefined: bsonOptions?.ignoreUndefined ?? false,
+    retryReads: clientOptionsOf({ db }).retryReads ?? true,
+  }
 }
 
 /**
@@ -147,11 +177,13 @@ async function readObjectIdClass(db: Db, signal: AbortSignal): Promise<ObjectIdC
 }
 
 function poolSizeOf(given: CollectionLike): number {
-  const { db, client, conn } = given as Origins
+  return clientOptionsOf(given as Origins).maxPoolSize ?? DEFAULT_POOL_SIZE
+}
+
+/** Read rarely: the driver copies them for each who asks. */
+function clientOptionsOf({ db, client, conn }: Origins): ClientOptions {
   const owner = (db ?? conn?.db)?.client ?? client
-  return (
-    (owner as { options?: { maxPoolSize?: number } } | undefined)?.options?.maxPoolSize ?? DEFAULT_POOL_SIZE
-  )
+  return (owner as { readonly options?: ClientOptions } | undefined)?.options ?? {}
 }
 
 function isMongoose(given: CollectionLike): boolean {

@@ -1,7 +1,7 @@
 import type { Collection, CollectionOptions, Document } from 'mongodb'
 import { BSON, Long, ObjectId, UUID } from 'mongodb'
 import { z } from 'zod'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import type { CustomUserDataOptions, LoadFailedEvent, WarningEvent } from 'express-custom-user-data'
 import { createLoader } from '../../lib/custom-data/loader.js'
 import type { Loader } from '../../lib/custom-data/loader.js'
@@ -12,6 +12,7 @@ import { openTeamDatabase } from '../../lib/mongo/team-database.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { loadCustomData } from '../support/guarded-app.js'
+import { insertInvalidText } from '../support/raw-insert.js'
 import { createTestUserData } from '../support/user-data.js'
 
 const HEX = '64b7f3a1c2d4e5f601234567'
@@ -97,15 +98,18 @@ describe('of several documents, the one that was inserted first', () => {
     expect(await loaderWithoutIndex().load('bob')).toMatchObject({ data: TWO[0], documentId: 'zzz' })
   })
 
-  it('wins where the index is dropped while in use', async () => {
-    await collection.insertMany(TWO)
-    const userData = createTestUserData(database, { collection })
-    userData.events.on('warning', () => undefined)
-    await userData.ready()
-    expect(await loadCustomData(userData, 'bob')).toEqual(TWO[0])
-    await collection.dropIndexes()
-    expect(await loadCustomData(userData, 'bob')).toEqual(TWO[0])
-  })
+  it.each([{}, { userDataInToken: 'canonical' } as const])(
+    'wins where the index is dropped while in use: %j',
+    async options => {
+      await collection.insertMany(TWO)
+      const userData = createTestUserData(database, { collection, ...options })
+      userData.events.on('warning', () => undefined)
+      await userData.ready()
+      expect(await loadCustomData(userData, 'bob')).toEqual(TWO[0])
+      await collection.dropIndexes()
+      expect(await loadCustomData(userData, 'bob')).toEqual(TWO[0])
+    },
+  )
 
   it('wins where an array that holds the id makes the index multikey', async () => {
     await collection.insertMany([{ userId: ['bob'], n: 0 }, ...TWO, { userId: ['bob', 'eve'], n: 3 }])
@@ -117,6 +121,20 @@ describe('of several documents, the one that was inserted first', () => {
     await collection.insertMany(TWO)
     await collection.deleteOne({ n: 1 })
     expect(await load('bob')).toEqual(TWO[1])
+  })
+
+  it('brings a warning also where both together are more than a reply has room for', async () => {
+    const big = 'x'.repeat(9_000_000)
+    await collection.insertMany(TWO.map(document => ({ ...document, big })))
+    for (const projection of [undefined, { big: 1, n: 1 }]) {
+      const options = { collection, projection, maxDocumentBytes: 10_000_000, loadTimeoutMs: 20_000 }
+      const userData = createTestUserData(database, options)
+      const warnings: WarningEvent[] = []
+      userData.events.on('warning', warning => warnings.push(warning))
+      await userData.ready()
+      expect(await loadCustomData(userData, 'bob')).toMatchObject({ n: 1 })
+      expect(warnings).toMatchObject([{ code: 'duplicate_documents', userId: 'bob' }])
+    }
   })
 
   it('brings one warning, however many loads and requests', async () => {
@@ -358,6 +376,24 @@ describe('a load', () => {
     const data = await load(HEX, { collection: opened })
     expect(data).toEqual(expected)
     expect(JSON.stringify(data)).toBe(JSON.stringify(expected))
+  })
+})
+
+describe('a text that is no UTF-8', () => {
+  beforeEach(async () => {
+    const namespace = { database: database.db.databaseName, collection: collection.collectionName }
+    await insertInvalidText(inject('mongoUri'), namespace, { userId: 'bob', name: '?Bob' })
+  })
+
+  it('is an error, and is read once', async () => {
+    database.commands.clear()
+    await expect(load('bob')).rejects.toMatchObject({ code: 'custom_data_unavailable' })
+    expect(database.commands.loads()).toHaveLength(1)
+  })
+
+  it('is served where the collection was opened without the check', async () => {
+    const opened = database.db.collection(collection.collectionName, { enableUtf8Validation: false })
+    expect(await load('bob', { collection: opened })).toMatchObject({ name: '\ufffdBob' })
   })
 })
 

@@ -2,6 +2,7 @@ import type { Collection, Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findDocument, prepareRead, toCommand } from '../../lib/custom-data/query.js'
 import type { DocumentQuery, DocumentRead } from '../../lib/custom-data/query.js'
+import { openTeamDatabase } from '../../lib/mongo/team-database.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 
@@ -36,9 +37,10 @@ async function explain(query: DocumentQuery): Promise<{ stages: string; document
   return { stages: text, documentsExamined: /"totalDocsExamined":(\d+)/.exec(text)?.[1] }
 }
 
-function find(query: Partial<DocumentQuery>): Promise<Document | undefined> {
+async function find(query: Partial<DocumentQuery>): Promise<Document | undefined> {
   const { signal } = new AbortController()
-  return findDocument({ db: database.db, collection }, { ...QUERY, ...query }, { timeoutMs: 5_000, signal })
+  const open = await openTeamDatabase(collection).open()
+  return findDocument(open, { ...QUERY, ...query }, { timeoutMs: 5_000, signal })
 }
 
 describe('the query for a document', () => {

@@ -204,6 +204,14 @@ describe('a copy', () => {
     expect(first).toMatchObject({ n: 1, since: new Date(0) })
   })
 
+  it('shares its memory with those that are loaded at the same time', async () => {
+    proxy.delay(20)
+    const tokens = [1, 2, 3].map(() => bearerOf('alice', clock.now()).slice(7))
+    const users = await Promise.all(tokens.map(token => userData.verifyToken(token)))
+    expect(queries()).toBe(3)
+    expect(new Set(users.map(({ customData }) => customData)).size).toBe(1)
+  })
+
   it('is read anew at each login and at each refresh, and serves the token that came of it', async () => {
     const { access, refresh } = await login('alice')
     await change(2)

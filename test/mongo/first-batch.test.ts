@@ -2,10 +2,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { startMongod } from '../../examples/support/start-mongod.js'
 import type { StartedMongod } from '../../examples/support/start-mongod.js'
 import { readFirstBatch } from '../../lib/mongo/first-batch.js'
+import type { ReadTarget } from '../../lib/mongo/first-batch.js'
+import { codeOf } from '../../lib/mongo/server-errors.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 
-const FIND = { find: 'documents', filter: { n: { $lt: 2 } }, limit: 2, singleBatch: true }
+const FIND = { find: 'documents', filter: { n: { $lt: 2 } }, limit: 2 }
 const AGGREGATE = { aggregate: 'documents', pipeline: [{ $match: { n: 1 } }], cursor: {} }
 
 let mongod: StartedMongod
@@ -21,8 +23,17 @@ afterAll(async () => {
   await mongod.stop()
 })
 
-const read = (command: object, signal = new AbortController().signal) =>
-  readFirstBatch(database.db, command, { signal })
+async function read(
+  command: object,
+  {
+    db = database.db,
+    retryReads = true,
+    signal = new AbortController().signal,
+    ...options
+  }: Partial<ReadTarget & { signal: AbortSignal; promoteValues: boolean }> = {},
+): Promise<readonly unknown[]> {
+  return (await readFirstBatch({ db, retryReads }, command, { ...options, signal })).rows
+}
 const sent = () => database.commands.named('find')
 
 /** Lets the next `times` finds fail. */
@@ -62,16 +73,60 @@ describe('the first batch of a read', () => {
     { what: 'it may not be read', errorCode: 13 },
     { what: 'the query is refused', errorCode: 2 },
     { what: 'its time is over', errorCode: 50 },
-  ])('is not asked for again where $what', async ({ errorCode }) => {
-    await failNext(1, { errorCode })
-    await expect(read(FIND)).rejects.toMatchObject({ code: errorCode })
+  ])('is not asked for again where $what, however codes are decoded', async ({ errorCode }) => {
+    for (const promoteValues of [true, false]) {
+      await failNext(1, { errorCode })
+      const error: unknown = await read(FIND, { promoteValues }).catch((thrown: unknown) => thrown)
+      expect(codeOf(error)).toBe(errorCode)
+      expect(sent()).toHaveLength(1)
+    }
+  })
+
+  it('is asked for once more however codes are decoded', async () => {
+    await failNext(1, { errorCode: 189 })
+    expect(await read(FIND, { promoteValues: false })).toHaveLength(2)
+    expect(sent()).toHaveLength(2)
+  })
+
+  it('is not asked for again where the team told its driver not to', async () => {
+    await failNext(1, { closeConnection: true })
+    await expect(read(FIND, { retryReads: false })).rejects.toThrow(/closed/)
     expect(sent()).toHaveLength(1)
+  })
+
+  it('does not wait twice for a connection', async () => {
+    const busy = await openDatabase({ uri: mongod.uri, maxPoolSize: 1, waitQueueTimeoutMS: 100 })
+    await failNext(1, { blockConnection: true, blockTimeMS: 1_000 })
+    const first = read(FIND, { db: busy.db })
+    let refusals = 0
+    busy.client.on('connectionCheckOutFailed', () => refusals++)
+    await expect(read(FIND, { db: busy.db })).rejects.toThrow(/connection/)
+    expect(refusals).toBe(1)
+    await first
+    await busy.close()
+  })
+
+  it('says that it is a part where not all had room, and leaves no cursor', async () => {
+    const big = 'x'.repeat(9_000_000)
+    await database.db.collection('big').insertMany([{ big }, { big }])
+    const signal = new AbortController().signal
+    for (const command of [
+      { find: 'big', limit: 2 },
+      { aggregate: 'big', pipeline: [{ $limit: 2 }], cursor: {} },
+    ]) {
+      const { rows, isPart } = await readFirstBatch({ db: database.db, retryReads: true }, command, {
+        signal,
+      })
+      expect({ rows: rows.length, isPart }).toEqual({ rows: 1, isPart: true })
+    }
+    const { metrics } = await database.db.command({ serverStatus: 1 })
+    expect(metrics.cursor.open.total).toBe(0)
   })
 
   it('is not asked for again after the signal', async () => {
     await failNext(1, { blockConnection: true, blockTimeMS: 2_000 })
     const aborting = new AbortController()
-    const reading = read(FIND, aborting.signal)
+    const reading = read(FIND, { signal: aborting.signal })
     database.client.once('commandStarted', () => {
       setImmediate(() => {
         aborting.abort(new Error('too late'))
