@@ -75,9 +75,12 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
       return copy
     }
     // What is cached was verified, and is found only while its token is good; what is being loaded likewise.
-    const verified = copy ? rebind(cacheKey, copy) : loading(cacheKey, wanted)
-    if (verified) return inUse(await snapshots.loadFor(verified, wanted))
-    return inUse(await take(cacheKey, await verifyToken(token), wanted))
+    const known = copy ? rebind(cacheKey, copy) : loading(cacheKey, wanted)
+    if (known) return inUse(await snapshots.loadFor(known, wanted))
+    const verified = await verifyToken(token)
+    const binding = toBinding(cacheKey, verified)
+    const brought = wanted === undefined ? await takeBrought(binding, verified) : undefined
+    return inUse(brought ?? (await snapshots.loadFor(binding, wanted)))
   }
 
   /** A token that may bring its copy along does not wait for a load: it is good where MongoDB is away. */
@@ -85,16 +88,12 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     return tokenSnapshots && wanted === undefined ? undefined : snapshots.loading(cacheKey)
   }
 
-  /** From the token where it brought its copy along, else from the database. */
-  async function take(
-    cacheKey: string,
-    verified: VerifiedToken,
-    wanted: Freshness | undefined,
-  ): Promise<BoundSnapshot> {
-    const binding = toBinding(cacheKey, verified)
-    const bring = tokenSnapshots && (() => tokenSnapshots.read(verified.userId, verified.claims))
-    const brought = wanted === undefined && bring ? await snapshots.take(binding, bring) : undefined
-    return brought ?? snapshots.loadFor(binding, wanted)
+  /** What the token brought along, if it may be served. */
+  function takeBrought(
+    binding: SnapshotBinding,
+    { userId, claims }: VerifiedToken,
+  ): Promise<BoundSnapshot | undefined> | undefined {
+    return tokenSnapshots && snapshots.take(binding, () => tokenSnapshots.read(userId, claims))
   }
 
   function toBinding(cacheKey: string, { userId, claims, key }: VerifiedToken): SnapshotBinding {

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js'
-import { CustomUserDataError } from '../errors.js'
+import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { createObserver } from '../observer.js'
 import type { Observer } from '../observer.js'
 import { toDocumentKey, toUserKey } from './bson-key.js'
@@ -8,7 +8,6 @@ import type { LoadMark } from './dependents.js'
 import { isFresh } from './freshness.js'
 import type { Freshness } from './freshness.js'
 import type { LoadedDocument, Loader } from './loader.js'
-import { createObservedLoader } from './observed-loader.js'
 import { createSnapshotCache } from './snapshot-cache.js'
 import type {
   BoundSnapshot,
@@ -76,33 +75,25 @@ export function createSnapshots(
 ): Snapshots {
   const dependents = config.followsChanges ? createDependents() : NO_DEPENDENTS
   const generations = createUserGenerations(dependents.forget)
-  const observed = createObservedLoader(loader, clock, observer)
   const cache = createSnapshotCache(config, generations, clock, observer)
   const loads = new Map<string, SharedLoad>()
   let loadsBegun = 0
   let closed = false
 
-  /** One load, in one generation, which is held until `use` is done. */
-  async function load<T>(
-    generation: UserGeneration,
-    use: (snapshot: Snapshot) => T | Promise<T>,
-  ): Promise<T> {
+  /** Reads, and voids the generation where what was read has changed meanwhile. The generation must be held. */
+  async function load(generation: UserGeneration): Promise<Snapshot> {
     const loadedAt = clock.monotonic()
     const loadNumber = ++loadsBegun
-    try {
-      return await use(toSnapshot(await read(generation), { generation, loadedAt, loadNumber }))
-    } finally {
-      generations.release(generation)
-    }
-  }
-
-  /** Reads, and voids the generation where what was read has changed meanwhile. */
-  async function read(generation: UserGeneration): Promise<LoadedDocument> {
     const mark = dependents.begin()
     try {
-      const loaded = await observed.load(generation.userId, generation)
+      const loaded = await loader.load(generation.userId, generation)
+      observer.load(generation.userId, clock.monotonic() - loadedAt)
       voidIfOvertaken(mark, generation, loaded, loaded.userIdValues)
-      return loaded
+      return toSnapshot(loaded, { generation, loadedAt, loadNumber })
+    } catch (error) {
+      const code = asCustomUserDataError(error)?.code ?? 'unknown'
+      observer.load(generation.userId, clock.monotonic() - loadedAt, code)
+      throw error
     } finally {
       dependents.end()
     }
@@ -132,12 +123,25 @@ export function createSnapshots(
 
   function share(binding: SnapshotBinding): SharedLoad {
     const generation = generations.hold(binding.userId)
-    const promise = load(generation, snapshot => keep(binding, snapshot)).finally(() => {
+    const promise = loadAndKeep(binding, generation, () => {
       if (loads.get(binding.cacheKey) === shared) loads.delete(binding.cacheKey)
     })
     const shared: SharedLoad = { binding, generation, promise }
     loads.set(binding.cacheKey, shared)
     return shared
+  }
+
+  async function loadAndKeep(
+    binding: SnapshotBinding,
+    generation: UserGeneration,
+    onEnd: () => void,
+  ): Promise<BoundSnapshot> {
+    try {
+      return keep(binding, await load(generation))
+    } finally {
+      generations.release(generation)
+      onEnd()
+    }
   }
 
   function keep(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot {
@@ -202,10 +206,15 @@ export function createSnapshots(
     take,
     async loadAnew(userId, use) {
       const used = await untilCurrent(
-        () =>
-          load(generations.hold(userId), async snapshot =>
-            snapshot.generation.current ? { result: await use(snapshot) } : undefined,
-          ),
+        async () => {
+          const generation = generations.hold(userId)
+          try {
+            const snapshot = await load(generation)
+            return generation.current ? { result: await use(snapshot) } : undefined
+          } finally {
+            generations.release(generation)
+          }
+        },
         outcome => outcome !== undefined,
       )
       return (used as { result: Awaited<ReturnType<typeof use>> }).result

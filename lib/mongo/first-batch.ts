@@ -58,27 +58,21 @@ const NETWORK_ERRORS = [
  * at the server.
  */
 export async function readFirstBatch<T>(
-  target: ReadTarget,
-  command: Document,
-  options: FirstBatchOptions,
-): Promise<FirstBatch<T>> {
-  const { cursor } = (await commandTwiceAtMost(target, command, options)) as CursorReply<T>
-  const isPart = String(cursor.id) !== '0'
-  if (isPart) await killCursor(target.db, command, cursor.id)
-  return { rows: cursor.firstBatch, isPart }
-}
-
-async function commandTwiceAtMost(
   { db, retryReads }: ReadTarget,
   command: Document,
   options: FirstBatchOptions,
-): Promise<Document> {
+): Promise<FirstBatch<T>> {
+  let reply: Document
   try {
-    return await db.command(command, options)
+    reply = await db.command(command, options)
   } catch (error) {
     if (!retryReads || options.signal.aborted || !mayPass(error)) throw error
-    return db.command(command, options)
+    reply = await db.command(command, options)
   }
+  const { cursor } = reply as CursorReply<T>
+  const isPart = String(cursor.id) !== '0'
+  if (isPart) await killCursor(db, command, cursor.id)
+  return { rows: cursor.firstBatch, isPart }
 }
 
 function mayPass(error: unknown): boolean {
