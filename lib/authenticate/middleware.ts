@@ -9,6 +9,7 @@ import { missingToken } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
 import { parseMaxAge } from './max-age.js'
 import type { MaxAgeOption } from './max-age.js'
+import { expectProperties } from './request-properties.js'
 import type { TokenReader } from './token-places.js'
 
 /** Options of `authenticate()`. */
@@ -53,13 +54,13 @@ function createAuthenticateMiddleware(
       return
     }
     if (user !== undefined || token === undefined) {
-      req.user = user as Express.User | undefined
+      setUser(req, user)
       next()
       return
     }
     authenticator.authenticate(token).then(
       loaded => {
-        req.user = loaded as Express.User
+        setUser(req, loaded)
         next()
       },
       (error: unknown) => {
@@ -67,6 +68,11 @@ function createAuthenticateMiddleware(
       },
     )
   }
+}
+
+function setUser(req: Request, user: AuthenticatedUser<object> | undefined): void {
+  expectProperties(req)
+  req.user = user as Express.User | undefined
 }
 
 /** What a guard works with. */

@@ -11,6 +11,8 @@ export interface Candidate {
 export const CANDIDATES: readonly Candidate[] = [
   { name: 'bare', key: 'bare', kind: 'reference' },
   { name: 'base', key: 'aa', kind: 'reference' },
+  { name: 'one property on req', key: 'oneProperty', kind: 'reference' },
+  { name: 'one property on a prepared req', key: 'onePreparedProperty', kind: 'reference' },
   { name: 'ours HS256', key: 'hs256', kind: 'ours' },
   { name: 'ours RS256', key: 'rs256', kind: 'ours' },
   { name: 'ours ES256', key: 'es256', kind: 'ours' },

@@ -8,6 +8,9 @@ import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { createTestUserData } from '../support/user-data.js'
 
+/** Until then each request has a hidden class of its own: see request-properties.ts. */
+const V8_MAJOR = Number.parseInt(process.versions.v8, 10)
+
 /** Nothing is asked of it. */
 const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 
@@ -40,6 +43,10 @@ function createRequest(): { req: Request; touched: string[] } {
   const req = new Proxy({ rawHeaders } as unknown as Request, {
     get: (target, name) => (touched.push(`get ${String(name)}`), Reflect.get(target, name) as unknown),
     set: (target, name, value) => (touched.push(`set ${String(name)}`), Reflect.set(target, name, value)),
+    deleteProperty: (target, name) => (
+      touched.push(`delete ${String(name)}`),
+      Reflect.deleteProperty(target, name)
+    ),
     has: (target, name) => (touched.push(`has ${String(name)}`), Reflect.has(target, name)),
     defineProperty: (target, name, descriptor) => (
       touched.push(`define ${String(name)}`),
@@ -59,12 +66,13 @@ function countAsync(run: () => void): number {
 }
 
 describe('a request with a cached token', () => {
-  it('has its headers read once as they came, and gets one property: user', () => {
+  it('has its headers read once as they came, and gets one property: user, added where that is cheap', () => {
     const { req, touched } = createRequest()
     let passed = 0
     userData.authenticate()(req, NO_RESPONSE, () => passed++)
     expect(passed).toBe(1)
-    expect(touched).toEqual(['get rawHeaders', 'set user'])
+    const prepared = ['has user', 'set user', 'delete user']
+    expect(touched).toEqual(['get rawHeaders', ...(V8_MAJOR < 13 ? prepared : []), 'set user'])
     expect(req.user).toEqual({ id: 'alice', customData: {}, claims: expect.any(Object) })
   })
 

@@ -13,19 +13,31 @@ const SOURCES = [
 ]
 
 const yes = () => 'en'
+/** Nobody is authenticated. */
 const PLAIN = {
-  bare: () => ({ app: createGreetingApp(yes) }),
-  base: () => ({
-    app: createGreetingApp(yes, function doNothing(_req, _res, next) {
+  base: () =>
+    function doNothing(_req, _res, next) {
       next()
-    }),
-  }),
+    },
+  'one property on req': () =>
+    function addProperty(req, _res, next) {
+      req.user = undefined
+      next()
+    },
+  'one property on a prepared req': async () => {
+    const { expectProperties } = await import('../../../dist/authenticate/request-properties.js')
+    return function addProperty(req, _res, next) {
+      expectProperties(req)
+      req.user = undefined
+      next()
+    }
+  },
 }
 
 async function createApp(name, setup) {
-  if (name === 'bare') return PLAIN.bare()
+  if (name === 'bare') return { app: createGreetingApp(yes) }
   const context = await connect(setup)
-  if (name === 'base') return PLAIN.base()
+  if (name in PLAIN) return { app: createGreetingApp(yes, await PLAIN[name]()) }
   const [, load] = SOURCES.find(([pattern]) => pattern.test(name))
   return (await load())[name](context)
 }
