@@ -9,7 +9,7 @@ import { missingToken } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
 import { parseMaxAge } from './max-age.js'
 import type { MaxAgeOption } from './max-age.js'
-import { expectProperties } from './request-properties.js'
+import { prepareForProperties } from './request-properties.js'
 import type { TokenReader } from './token-places.js'
 
 /** Options of `authenticate()`. */
@@ -71,7 +71,7 @@ function createAuthenticateMiddleware(
 }
 
 function setUser(req: Request, user: AuthenticatedUser<object> | undefined): void {
-  expectProperties(req)
+  prepareForProperties(req)
   req.user = user as Express.User | undefined
 }
 

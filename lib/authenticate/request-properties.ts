@@ -7,12 +7,13 @@ import type { Request } from 'express'
 const HAS_CLASS_FOR_EACH_REQUEST = Number.parseInt(process.versions.v8, 10) < 13
 
 /**
- * Prepares a request for properties that are about to be added, `user` before all; it is the same to whoever looks at it.
- * An object that has lost a property is kept as a table, to which more are added for next to nothing, those of Express
- * too: over HTTP each of them costs some 6 us else (test/bench/README.md).
+ * Puts a request into V8's dictionary mode, for properties that are about to be added, `user` before all; it is the same to
+ * whoever looks at it. There more are added for next to nothing, those of Express too: over HTTP each of them costs
+ * some 6 us else (test/bench/README.md). An object gets there by losing a property, if its prototype was set before; else
+ * V8 may just take back what was added. Never throws: what refuses a property refuses it when it is set.
  */
-export function expectProperties(req: Request): void {
+export function prepareForProperties(req: Request): void {
   if (!HAS_CLASS_FOR_EACH_REQUEST || 'user' in req) return
-  req.user = undefined
-  delete req.user
+  Reflect.set(req, 'user', undefined)
+  Reflect.deleteProperty(req, 'user')
 }

@@ -6,7 +6,7 @@ import type { AuthenticatedUser } from '../types.js'
 import type { Authenticator } from './authenticator.js'
 import { missingToken } from './bearer-token.js'
 import { toChallenge, withChallenge } from './challenge.js'
-import { expectProperties } from './request-properties.js'
+import { prepareForProperties } from './request-properties.js'
 import type { TokenReader } from './token-places.js'
 
 /** The name of the strategy in passport. */
@@ -61,7 +61,7 @@ export function createStrategy(
   return {
     name: STRATEGY_NAME,
     authenticate(this: PassportActions, req: Request, options: AuthenticateOptions = {}) {
-      expectProperties(req)
+      prepareForProperties(req)
       let user: ReturnType<typeof toUser>
       try {
         user = toUser(req)

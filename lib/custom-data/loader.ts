@@ -80,7 +80,10 @@ export function createLoader(
     signal: AbortSignal,
   ): Promise<Load> {
     const { found, userIdValues } = await documents.read(userId, what, signal)
-    if (!found) return { ...NO_DOCUMENT, userIdValues }
+    if (!found) {
+      if (latest) latest.data = undefined
+      return { ...NO_DOCUMENT, userIdValues }
+    }
     if (found.hasDuplicates) warnOfDuplicates(userId)
     const { data, heapBytes, exists, documentId, encoded } = await toLoaded(found, config, {
       encoder,
@@ -125,17 +128,19 @@ export async function toLoaded(
   const plain = isExact ? (promoteValues(document) as Document) : document
   const data = config.schema ? await validate(config.schema, plain) : plain
   const encoded = isExact ? exact : encoder?.encode(data)
-  const frozen = freeze(data, latest)
+  const frozen = latest ? shareOrFreeze(data, latest) : freeze(data)
   return { data: frozen.data, heapBytes: frozen.heapBytes, exists: true, documentId, encoded }
 }
 
-/** The latest copy where it is equal, else one that is the latest from now on. */
-function freeze(data: object, latest?: LatestDocument): FrozenDocument {
-  if (latest?.data && isFrozenCopyOf(latest.data, data))
+/** The latest copy where it is equal, else a new one, which is the latest from now on. */
+function shareOrFreeze(data: object, latest: LatestDocument): FrozenDocument {
+  if (latest.data && isFrozenCopyOf(latest.data, data))
     return { data: latest.data, heapBytes: latest.heapBytes }
-  const frozen = { data: toFrozenCopy(data), heapBytes: estimateHeapBytes(data) }
-  if (latest) Object.assign(latest, frozen)
-  return frozen
+  return Object.assign(latest, freeze(data))
+}
+
+function freeze(data: object): FrozenDocument {
+  return { data: toFrozenCopy(data), heapBytes: estimateHeapBytes(data) }
 }
 
 /** The query keeps `_id` for the cache's sake; the team may have left it out. */

@@ -61,8 +61,8 @@ export async function findDocument(
   if (readConcern) command['readConcern'] = readConcern
   const { signal } = limits
   const options = { ...query.read.options, enableUtf8Validation, ignoreUndefined, signal }
-  const { rows, isPart } = await readFirstBatch<SizedRow>({ db, retryReads }, command, options)
-  return toFound(rows, isPart)
+  const { rows, hasMore } = await readFirstBatch<SizedRow>({ db, retryReads }, command, options)
+  return toFound(rows, hasMore)
 }
 
 /** Ids are compared exactly, whatever the collection's own collation. */

@@ -30,13 +30,13 @@ export function toSizedRow(maxDocumentBytes: number): Document {
 }
 
 /** What one or two such rows say; of two that are large, only the first may have come. */
-export function toFound([first, second]: readonly SizedRow[], isPart = false): FoundDocument | undefined {
+export function toFound([first, second]: readonly SizedRow[], hasMore = false): FoundDocument | undefined {
   return (
     first && {
       size: first.size.valueOf(),
       document: first.doc,
       documentId: promoteValues(first.doc?.['_id']),
-      hasDuplicates: second !== undefined || isPart,
+      hasDuplicates: second !== undefined || hasMore,
     }
   )
 }

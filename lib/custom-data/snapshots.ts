@@ -7,7 +7,7 @@ import { createDependents, NO_DEPENDENTS } from './dependents.js'
 import type { LoadMark } from './dependents.js'
 import { isFresh } from './freshness.js'
 import type { Freshness } from './freshness.js'
-import type { LoadedDocument, Loader } from './loader.js'
+import type { Load, LoadedDocument, Loader } from './loader.js'
 import { createSnapshotCache } from './snapshot-cache.js'
 import type {
   BoundSnapshot,
@@ -86,16 +86,24 @@ export function createSnapshots(
     const loadNumber = ++loadsBegun
     const mark = dependents.begin()
     try {
-      const loaded = await loader.load(generation.userId, generation)
-      observer.load(generation.userId, clock.monotonic() - loadedAt)
+      const loaded = await read(generation, loadedAt)
       voidIfOvertaken(mark, generation, loaded, loaded.userIdValues)
       return toSnapshot(loaded, { generation, loadedAt, loadNumber })
-    } catch (error) {
-      const code = asCustomUserDataError(error)?.code ?? 'unknown'
-      observer.load(generation.userId, clock.monotonic() - loadedAt, code)
-      throw error
     } finally {
       dependents.end()
+    }
+  }
+
+  /** Counted and timed; one that fails by its error's code. */
+  async function read(generation: UserGeneration, startedAt: number): Promise<Load> {
+    let code: string | undefined
+    try {
+      return await loader.load(generation.userId, generation)
+    } catch (error) {
+      code = asCustomUserDataError(error)?.code ?? 'unknown'
+      throw error
+    } finally {
+      observer.load(generation.userId, clock.monotonic() - startedAt, code)
     }
   }
 

@@ -16,8 +16,8 @@ export interface ReadTarget {
 /** The first batch of a read. */
 export interface FirstBatch<T> {
   readonly rows: readonly T[]
-  /** Whether there were more than the reply's 16 MB had room for. They are given up. */
-  readonly isPart: boolean
+  /** Whether there were more rows than the reply's 16 MB had room for. They are given up. */
+  readonly hasMore: boolean
 }
 
 interface CursorReply<T> {
@@ -54,8 +54,9 @@ const NETWORK_ERRORS = [
 
 /**
  * Runs a `find` or an `aggregate` of which the first batch is all that is wanted. A cursor of the driver would do the
- * same, and cost the processor a quarter more. What it does beside is done here: one repetition, and no cursor is left
- * at the server.
+ * same, and cost the processor a quarter more. What it does beside is done here: one repetition, and the end of a cursor
+ * that has more. With `promoteValues: false` the driver itself does not understand the server's codes (it asks for
+ * numbers), so that the repetition may meet the primary that is going once more: the next load is the next attempt.
  */
 export async function readFirstBatch<T>(
   { db, retryReads }: ReadTarget,
@@ -70,19 +71,25 @@ export async function readFirstBatch<T>(
     reply = await db.command(command, options)
   }
   const { cursor } = reply as CursorReply<T>
-  const isPart = String(cursor.id) !== '0'
-  if (isPart) await killCursor(db, command, cursor.id)
-  return { rows: cursor.firstBatch, isPart }
+  const hasMore = String(cursor.id) !== '0'
+  if (hasMore) killCursor(db, command, cursor.id)
+  return { rows: cursor.firstBatch, hasMore }
 }
 
+/** What the driver has given up after repeating it by itself, because the server is overloaded, is not repeated again. */
 function mayPass(error: unknown): boolean {
+  const { hasErrorLabel } = error as { hasErrorLabel?: (label: string) => boolean }
+  if (hasErrorLabel?.call(error, 'SystemOverloadedError') === true) return false
   if (codeOf(error) !== undefined) return hasCode(error, ...PASSING)
   return error instanceof Error && NETWORK_ERRORS.includes(error.name)
 }
 
-/** Not worth an error: the server ends it by itself, after ten minutes. */
-async function killCursor(db: Db, command: Document, id: unknown): Promise<void> {
+/**
+ * In the background, and not worth an error: the server ends it by itself, after ten minutes. So it does where another
+ * mongos is chosen than the one that has it.
+ */
+function killCursor(db: Db, command: Document, id: unknown): void {
   const collection: unknown = command['find'] ?? command['aggregate']
   // A 64-bit integer whatever the driver made of it.
-  await db.command({ killCursors: collection, cursors: [BigInt(String(id))] }).catch(() => undefined)
+  db.command({ killCursors: collection, cursors: [BigInt(String(id))] }).catch(() => undefined)
 }

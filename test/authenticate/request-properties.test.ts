@@ -4,7 +4,7 @@ import express from 'express'
 import type { Request } from 'express'
 import request from 'supertest'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { expectProperties } from '../../lib/authenticate/request-properties.js'
+import { prepareForProperties } from '../../lib/authenticate/request-properties.js'
 
 const HAS_CLASS_FOR_EACH_REQUEST = Number.parseInt(process.versions.v8, 10) < 13
 
@@ -36,7 +36,7 @@ describe('a request that is prepared for properties', () => {
   it('looks as it did before', async () => {
     const [same] = await ofRequests(1, req => {
       const before = describeMembers(req)
-      expectProperties(req)
+      prepareForProperties(req)
       expect(describeMembers(req)).toEqual(before)
       return true
     })
@@ -50,14 +50,14 @@ describe('a request that is prepared for properties', () => {
     const made: unknown = Object.defineProperty({}, 'user', { get: () => user, configurable: true })
     for (const req of [own, inherited, made] as Request[]) {
       const before = Object.getOwnPropertyDescriptors(req)
-      expectProperties(req)
+      prepareForProperties(req)
       expect(Object.getOwnPropertyDescriptors(req)).toEqual(before)
     }
   })
 
   it('has no hidden class of its own, where V8 would make one for each request', async () => {
     const [prepared] = await ofRequests(1, req => {
-      expectProperties(req)
+      prepareForProperties(req)
       return hasClass(req)
     })
     expect(prepared).toBe(!HAS_CLASS_FOR_EACH_REQUEST)

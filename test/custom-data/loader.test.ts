@@ -326,6 +326,17 @@ describe('a load', () => {
     expect(database.commands.loads()).toMatchObject([{ command: { maxTimeMS: 777 } }])
   })
 
+  it('keeps nothing of a document that is gone', async () => {
+    await collection.insertOne({ userId: 'bob' })
+    const loader = loaderWithoutIndex()
+    const latest = { data: undefined, heapBytes: 0 }
+    const { data } = await loader.load('bob', latest)
+    expect(latest.data).toBe(data)
+    await collection.deleteMany({})
+    await loader.load('bob', latest)
+    expect(latest.data).toBeUndefined()
+  })
+
   it('writes nothing, whether or not there is a document', async () => {
     await collection.insertOne({ userId: 'bob' })
     const before = await collection.find().toArray()

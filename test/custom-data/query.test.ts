@@ -71,6 +71,25 @@ describe('the query for a document', () => {
     expect(await find({ index: undefined })).toEqual(withIndex)
   })
 
+  it('goes by what the team chose for its client and for its collection', async () => {
+    const client = await openDatabase({ retryReads: false })
+    const options = {
+      enableUtf8Validation: false,
+      ignoreUndefined: true,
+      readConcern: { level: 'majority' },
+    } as const
+    const chosen = await openTeamDatabase(client.db.collection('documents', options)).open()
+    const usual = await openTeamDatabase(collection).open()
+    await client.close()
+    expect(chosen.choices).toEqual({ ...options, retryReads: false })
+    expect(usual.choices).toEqual({
+      enableUtf8Validation: true,
+      ignoreUndefined: false,
+      readConcern: undefined,
+      retryReads: true,
+    })
+  })
+
   it('finds nothing for a user without a document', async () => {
     expect(await find({ values: ['nobody'] })).toBeUndefined()
     expect(await find({ values: [] })).toBeUndefined()

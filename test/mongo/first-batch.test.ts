@@ -114,13 +114,14 @@ describe('the first batch of a read', () => {
       { find: 'big', limit: 2 },
       { aggregate: 'big', pipeline: [{ $limit: 2 }], cursor: {} },
     ]) {
-      const { rows, isPart } = await readFirstBatch({ db: database.db, retryReads: true }, command, {
+      const { rows, hasMore } = await readFirstBatch({ db: database.db, retryReads: true }, command, {
         signal,
       })
-      expect({ rows: rows.length, isPart }).toEqual({ rows: 1, isPart: true })
+      expect({ rows: rows.length, hasMore }).toEqual({ rows: 1, hasMore: true })
     }
-    const { metrics } = await database.db.command({ serverStatus: 1 })
-    expect(metrics.cursor.open.total).toBe(0)
+    const cursors = async (): Promise<unknown> =>
+      (await database.db.command({ serverStatus: 1 }))['metrics'].cursor.open.total
+    await expect.poll(cursors).toBe(0)
   })
 
   it('is not asked for again after the signal', async () => {

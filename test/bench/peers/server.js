@@ -25,9 +25,9 @@ const PLAIN = {
       next()
     },
   'one property on a prepared req': async () => {
-    const { expectProperties } = await import('../../../dist/authenticate/request-properties.js')
+    const { prepareForProperties } = await import('../../../dist/authenticate/request-properties.js')
     return function addProperty(req, _res, next) {
-      expectProperties(req)
+      prepareForProperties(req)
       req.user = undefined
       next()
     }
