@@ -30,7 +30,8 @@ const latest = new Map<number, Deadline>()
 /**
  * Runs `operation` with a signal that aborts after `timeoutMs`, or up to 10 ms later, and rejects with a
  * {@link DeadlineError} then, whether or not the operation heeds the signal: the driver waits 30 s for a server by itself.
- * The signal is others' as well, and may abort when the operation has long settled: it is for us and the driver, never for the team's code.
+ * The signal is others' as well, and may abort when the operation has long settled: it is for us and the driver, never
+ * for the team's code.
  */
 export function withDeadline<T>(
   timeoutMs: number,

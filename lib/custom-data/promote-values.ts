@@ -3,6 +3,7 @@ import { isBsonValue } from './bson-classes.js'
 import type { BsonValue } from './bson-classes.js'
 import { toRegExp } from './from-extended-json.js'
 import { isPlainObject } from './plain-object.js'
+import { cloneWhole } from './whole-values.js'
 
 /** The driver's own bound; beyond it a 64-bit integer stays what it is. */
 const MAX_PROMOTED_LONG = 2n ** 53n
@@ -54,16 +55,10 @@ function promoteLong(value: Long): Long | number {
 
 function promoteScope(value: Code): Code {
   if (value.scope === null) return value
-  return withMembers(value, { scope: promoteMembers(value.scope) })
+  return Object.assign(cloneWhole(value) as Code, { scope: promoteMembers(value.scope) })
 }
 
 function promoteReference(value: DBRef): DBRef {
   const oid = promoteValues(value.oid) as DBRef['oid']
-  return withMembers(value, { oid, fields: promoteMembers(value.fields) })
-}
-
-/** A copy with other members, of the same class of the team's driver. */
-function withMembers<T extends object>(value: T, members: Partial<T>): T {
-  const copy = Object.create(Object.getPrototypeOf(value) as object) as T
-  return Object.assign(copy, value, members)
+  return Object.assign(cloneWhole(value) as DBRef, { oid, fields: promoteMembers(value.fields) })
 }

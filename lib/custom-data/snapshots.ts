@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js'
-import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import { CustomUserDataError } from '../errors.js'
 import { createObserver } from '../observer.js'
 import type { Observer } from '../observer.js'
 import { toDocumentKey, toUserKey } from './bson-key.js'
@@ -7,7 +7,8 @@ import { createDependents, NO_DEPENDENTS } from './dependents.js'
 import type { LoadMark } from './dependents.js'
 import { isFresh } from './freshness.js'
 import type { Freshness } from './freshness.js'
-import type { Load, LoadedDocument, Loader } from './loader.js'
+import type { LoadedDocument, Loader } from './loader.js'
+import { createObservedLoader } from './observed-loader.js'
 import { createSnapshotCache } from './snapshot-cache.js'
 import type {
   BoundSnapshot,
@@ -75,35 +76,35 @@ export function createSnapshots(
 ): Snapshots {
   const dependents = config.followsChanges ? createDependents() : NO_DEPENDENTS
   const generations = createUserGenerations(dependents.forget)
+  const observed = createObservedLoader(loader, clock, observer)
   const cache = createSnapshotCache(config, generations, clock, observer)
   const loads = new Map<string, SharedLoad>()
   let loadsBegun = 0
   let closed = false
 
-  /** Reads, and voids the generation where what was read has changed meanwhile. The generation must be held. */
-  async function load(generation: UserGeneration): Promise<Snapshot> {
+  /** One load, in one generation, which is held until `use` is done. */
+  async function load<T>(
+    generation: UserGeneration,
+    use: (snapshot: Snapshot) => T | Promise<T>,
+  ): Promise<T> {
     const loadedAt = clock.monotonic()
     const loadNumber = ++loadsBegun
-    const mark = dependents.begin()
     try {
-      const loaded = await read(generation, loadedAt)
-      voidIfOvertaken(mark, generation, loaded, loaded.userIdValues)
-      return toSnapshot(loaded, { generation, loadedAt, loadNumber })
+      return await use(toSnapshot(await read(generation), { generation, loadedAt, loadNumber }))
     } finally {
-      dependents.end()
+      generations.release(generation)
     }
   }
 
-  /** Counted and timed; one that fails by its error's code. */
-  async function read(generation: UserGeneration, startedAt: number): Promise<Load> {
-    let code: string | undefined
+  /** Reads, and voids the generation where what was read has changed meanwhile. */
+  async function read(generation: UserGeneration): Promise<LoadedDocument> {
+    const mark = dependents.begin()
     try {
-      return await loader.load(generation.userId, generation)
-    } catch (error) {
-      code = asCustomUserDataError(error)?.code ?? 'unknown'
-      throw error
+      const loaded = await observed.load(generation.userId, generation)
+      voidIfOvertaken(mark, generation, loaded, loaded.userIdValues)
+      return loaded
     } finally {
-      observer.load(generation.userId, clock.monotonic() - startedAt, code)
+      dependents.end()
     }
   }
 
@@ -131,25 +132,12 @@ export function createSnapshots(
 
   function share(binding: SnapshotBinding): SharedLoad {
     const generation = generations.hold(binding.userId)
-    const promise = loadAndKeep(binding, generation, () => {
+    const promise = load(generation, snapshot => keep(binding, snapshot)).finally(() => {
       if (loads.get(binding.cacheKey) === shared) loads.delete(binding.cacheKey)
     })
     const shared: SharedLoad = { binding, generation, promise }
     loads.set(binding.cacheKey, shared)
     return shared
-  }
-
-  async function loadAndKeep(
-    binding: SnapshotBinding,
-    generation: UserGeneration,
-    onEnd: () => void,
-  ): Promise<BoundSnapshot> {
-    try {
-      return keep(binding, await load(generation))
-    } finally {
-      generations.release(generation)
-      onEnd()
-    }
   }
 
   function keep(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot {
@@ -214,15 +202,10 @@ export function createSnapshots(
     take,
     async loadAnew(userId, use) {
       const used = await untilCurrent(
-        async () => {
-          const generation = generations.hold(userId)
-          try {
-            const snapshot = await load(generation)
-            return generation.current ? { result: await use(snapshot) } : undefined
-          } finally {
-            generations.release(generation)
-          }
-        },
+        () =>
+          load(generations.hold(userId), async snapshot =>
+            snapshot.generation.current ? { result: await use(snapshot) } : undefined,
+          ),
         outcome => outcome !== undefined,
       )
       return (used as { result: Awaited<ReturnType<typeof use>> }).result

@@ -1,5 +1,5 @@
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
-import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
+import { hasCode, hasLabel, SERVER_ERRORS } from '../mongo/server-errors.js'
 
 const { duplicateKey, documentValidationFailure, maxTimeMSExpired } = SERVER_ERRORS
 
@@ -34,6 +34,5 @@ export function toWriteError(cause: unknown): unknown {
 function isRefusal(error: unknown): boolean {
   if (!(error instanceof Error) || error.name !== 'MongoServerError' || hasCode(error, maxTimeMSExpired))
     return false
-  const { errorLabels = [] } = error as { readonly errorLabels?: readonly string[] }
-  return !errorLabels.includes('RetryableWriteError')
+  return !hasLabel(error, 'RetryableWriteError')
 }

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { ChangeStream, ChangeStreamOptions, Collection, Document } from 'mongodb'
 import { withDeadline } from '../deadline.js'
-import { codeOf, hasCode } from './server-errors.js'
+import { codeOf, hasCode, hasLabel } from './server-errors.js'
 import { PLAIN_BSON } from './team-database.js'
 
 /** What every change event has. `invalidate` is the last one of a stream: its collection was dropped or renamed. */
@@ -193,9 +193,8 @@ export function createChangeFeed<Change extends ChangeEvent>(
 /** Errors of the network have no code of the server's. */
 function isResumable(error: Error): boolean {
   if (error instanceof StreamEndedError) return false
-  const { hasErrorLabel } = error as { hasErrorLabel?: (label: string) => boolean }
   if (codeOf(error) === undefined || hasCode(error, ...RESUMABLE)) return true
-  return hasErrorLabel?.call(error, 'ResumableChangeStreamError') === true
+  return hasLabel(error, 'ResumableChangeStreamError')
 }
 
 function retryMs(failures: number): number {

@@ -1,5 +1,5 @@
 import type { Db, Document, RunCommandOptions } from 'mongodb'
-import { codeOf, hasCode, SERVER_ERRORS } from './server-errors.js'
+import { codeOf, hasCode, hasLabel, SERVER_ERRORS } from './server-errors.js'
 
 /** What a command may take, and how its answer is read. */
 interface FirstBatchOptions extends RunCommandOptions {
@@ -78,8 +78,7 @@ export async function readFirstBatch<T>(
 
 /** What the driver has given up after repeating it by itself, because the server is overloaded, is not repeated again. */
 function mayPass(error: unknown): boolean {
-  const { hasErrorLabel } = error as { hasErrorLabel?: (label: string) => boolean }
-  if (hasErrorLabel?.call(error, 'SystemOverloadedError') === true) return false
+  if (hasLabel(error, 'SystemOverloadedError')) return false
   if (codeOf(error) !== undefined) return hasCode(error, ...PASSING)
   return error instanceof Error && NETWORK_ERRORS.includes(error.name)
 }

@@ -41,3 +41,9 @@ export function hasCode(error: unknown, ...codes: readonly number[]): boolean {
   const code = codeOf(error)
   return code !== undefined && codes.includes(code)
 }
+
+/** Whether the server, or the driver, has put this label on an error. */
+export function hasLabel(error: unknown, label: string): boolean {
+  const { errorLabels } = error as { readonly errorLabels?: readonly string[] }
+  return errorLabels?.includes(label) === true
+}

@@ -70,14 +70,18 @@ describe('the first batch of a read', () => {
   })
 
   it.each([
-    { what: 'it may not be read', errorCode: 13 },
-    { what: 'the query is refused', errorCode: 2 },
-    { what: 'its time is over', errorCode: 50 },
-  ])('is not asked for again where $what, however codes are decoded', async ({ errorCode }) => {
+    { what: 'it may not be read', fault: { errorCode: 13 } },
+    { what: 'the query is refused', fault: { errorCode: 2 } },
+    { what: 'its time is over', fault: { errorCode: 50 } },
+    {
+      what: 'the server is overloaded',
+      fault: { errorCode: 189, errorLabels: ['SystemOverloadedError'] },
+    },
+  ])('is not asked for again where $what, however codes are decoded', async ({ fault }) => {
     for (const promoteValues of [true, false]) {
-      await failNext(1, { errorCode })
+      await failNext(1, fault)
       const error: unknown = await read(FIND, { promoteValues }).catch((thrown: unknown) => thrown)
-      expect(codeOf(error)).toBe(errorCode)
+      expect(codeOf(error)).toBe(fault.errorCode)
       expect(sent()).toHaveLength(1)
     }
   })
