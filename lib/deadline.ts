@@ -1,4 +1,5 @@
-import { setMaxListeners } from 'node:events'
+import { createSharedAbort } from './shared-abort.js'
+import type { SharedAbort } from './shared-abort.js'
 
 /** Node's timers take no more, in milliseconds. */
 export const MAX_TIMER_MS = 2 ** 31 - 1
@@ -18,8 +19,8 @@ interface Deadline {
   readonly timeoutMs: number
   /** Until when others may share it, in monotonic milliseconds. */
   readonly sharedUntil: number
-  readonly controller: AbortController
-  /** Those that have not settled. */
+  readonly abort: SharedAbort
+  /** Those that have not settled. While there is none, the timer keeps no process alive. */
   readonly running: Set<Reject>
   readonly timer: NodeJS.Timeout
 }
@@ -50,32 +51,42 @@ async function run<T>(
   reject: Reject,
 ): Promise<T> {
   try {
-    return await operation(deadline.controller.signal)
+    return await operation(deadline.abort.signal)
   } finally {
     deadline.running.delete(reject)
-    if (deadline.running.size === 0) end(deadline)
+    if (deadline.running.size === 0) rest(deadline)
   }
 }
 
 function join(timeoutMs: number): Deadline {
   const now = performance.now()
   const shared = latest.get(timeoutMs)
-  if (shared && now < shared.sharedUntil) return shared
-  const controller = new AbortController()
-  setMaxListeners(0, controller.signal)
+  if (shared && now < shared.sharedUntil) {
+    shared.timer.ref()
+    return shared
+  }
+  if (shared?.running.size === 0) end(shared)
+  const abort = createSharedAbort()
   const running: Deadline['running'] = new Set()
   const timer = setTimeout(
     () => {
       end(deadline)
+      if (running.size === 0) return
       const toError = (): DeadlineError => new DeadlineError(`No answer within ${timeoutMs} ms`)
       for (const reject of running) reject(toError())
-      controller.abort(toError())
+      abort.abort(toError())
     },
     Math.min(timeoutMs + SHARED_MS, MAX_TIMER_MS),
   )
-  const deadline = { timeoutMs, sharedUntil: now + SHARED_MS, controller, running, timer }
+  const deadline = { timeoutMs, sharedUntil: now + SHARED_MS, abort, running, timer }
   latest.set(timeoutMs, deadline)
   return deadline
+}
+
+/** Nobody is in it. Others may still join the latest. */
+function rest(deadline: Deadline): void {
+  if (latest.get(deadline.timeoutMs) === deadline) deadline.timer.unref()
+  else end(deadline)
 }
 
 /** Nobody joins it any more. */

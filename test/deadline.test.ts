@@ -45,6 +45,17 @@ describe('an operation with a deadline', () => {
     expect(activeTimers()).toBe(before)
   })
 
+  it('keeps the process from ending while an operation runs, also one that joins the timer of another', async () => {
+    const before = activeTimers()
+    await withDeadline(60_000, async () => 'done')
+    let meanwhile: number | undefined
+    await withDeadline(60_000, async () => {
+      meanwhile = activeTimers()
+    })
+    expect(meanwhile).toBe(before + 1)
+    expect(activeTimers()).toBe(before)
+  })
+
   it('has its own time, however short before it another one ended', async () => {
     for (let n = 0; n < 3; n++) {
       await withDeadline(30, async () => 'done')
@@ -93,6 +104,22 @@ describe('an operation with a deadline', () => {
     await wait(10)
     process.off('warning', listener)
     expect(warnings).toEqual([])
+  })
+
+  it('has those of its listeners called that are still there, once, with the signal', async () => {
+    const heard: unknown[] = []
+    const gone = (): number => heard.push('gone')
+    const run = withDeadline(20, signal => {
+      signal.addEventListener('abort', gone)
+      signal.addEventListener('abort', function (this: AbortSignal) {
+        heard.push(this === signal && signal.aborted)
+      })
+      signal.addEventListener('abort', { handleEvent: ({ type }) => heard.push(type) })
+      signal.removeEventListener('abort', gone)
+      return NEVER
+    })
+    await run.catch(() => undefined)
+    expect(heard).toEqual([true, 'abort'])
   })
 
   it('may fail after its deadline without an unhandled rejection', async () => {
