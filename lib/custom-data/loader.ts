@@ -115,11 +115,11 @@ export async function toLoaded(
     latest,
   }: { readonly encoder?: DocumentEncoder | undefined; readonly latest?: LatestDocument | undefined } = {},
 ): Promise<LoadedDocument> {
-  const { document, documentId, size } = found
+  const { document, documentId, excessiveSize } = found
   if (!document) {
     const message = `The custom data of the user exceeds ${config.maxDocumentBytes} bytes.`
     throw new CustomUserDataError('custom_data_too_large', message, {
-      cause: new Error(`It has ${size} bytes`),
+      cause: new Error(`It has ${excessiveSize} bytes`),
     })
   }
   if (hidesPrimaryKey(config.projection)) delete document['_id']

@@ -3,42 +3,49 @@ import { promoteValues } from './promote-values.js'
 
 /** What one query finds for a user. */
 export interface FoundDocument {
-  /** BSON size in bytes, after the projection. */
-  readonly size: number
-  /** Absent where it is over the limit. */
+  /** `undefined` where it is over the limit. */
   readonly document: Document | undefined
-  /** The document's `_id`, also where the projection leaves it out. */
+  /** Its BSON size in bytes, after the projection, where it is over the limit. */
+  readonly excessiveSize: number | undefined
+  /** The document's `_id`, also where the projection leaves it out; `undefined` where the document is over the limit. */
   readonly documentId: unknown
   /** Whether others hold the same id. */
   readonly hasDuplicates: boolean
 }
 
-/** A document with its size, as {@link toSizedRow} makes it. */
+/** A document, or the size of one that is over the limit, as {@link toSizedRow} makes it. */
 export interface SizedRow {
-  /** An `Int32` where types are kept. */
-  readonly size: { valueOf(): number }
-  readonly doc?: Document
+  /** The size, and what was asked for aside, is in a list, since no document is one. */
+  readonly doc: Document | readonly unknown[]
 }
 
 /**
- * The projection that measures a document and leaves it out where it is over the limit. Not a part of the filter:
- * there an oversized document would look like none, or its duplicate would be returned in its place.
+ * The projection that measures a document and gives its size instead where it is over the limit. Not a part of the filter:
+ * there an oversized document would look like none, or its duplicate would be returned in its place. `aside` is what else is
+ * to be known of one that is too large to be looked at.
  */
-export function toSizedRow(maxDocumentBytes: number): Document {
+export function toSizedRow(maxDocumentBytes: number, ...aside: readonly Document[]): Document {
   const size = { $bsonSize: '$$ROOT' }
-  return { _id: 0, size, doc: { $cond: [{ $lte: [size, maxDocumentBytes] }, '$$ROOT', '$$REMOVE'] } }
+  return { _id: 0, doc: { $cond: [{ $lte: [size, maxDocumentBytes] }, '$$ROOT', [size, ...aside]] } }
 }
 
 /** What one or two such rows say; of two that are large, only the first may have come. */
 export function toFound([first, second]: readonly SizedRow[], hasMore = false): FoundDocument | undefined {
-  return (
-    first && {
-      size: first.size.valueOf(),
-      document: first.doc,
-      documentId: promoteValues(first.doc?.['_id']),
-      hasDuplicates: second !== undefined || hasMore,
-    }
-  )
+  if (!first) return undefined
+  const hasDuplicates = second !== undefined || hasMore
+  const document = documentIn(first)
+  return {
+    document,
+    // An `Int32` where types are kept.
+    excessiveSize: document ? undefined : Number((first.doc as readonly unknown[])[0]),
+    documentId: promoteValues(document?.['_id']),
+    hasDuplicates,
+  }
+}
+
+/** The document of a row, unless it is over the limit. */
+export function documentIn({ doc }: SizedRow): Document | undefined {
+  return Array.isArray(doc) ? undefined : doc
 }
 
 /** `_id` is kept for the cache's sake: to leave out nothing but `_id` is to leave out nothing. */

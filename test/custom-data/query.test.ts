@@ -1,3 +1,4 @@
+import { ObjectId } from 'mongodb'
 import type { Collection, Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findDocument, prepareRead, toCommand } from '../../lib/custom-data/query.js'
@@ -41,6 +42,18 @@ async function find(query: Partial<DocumentQuery>): Promise<Document | undefined
   const { signal } = new AbortController()
   const open = await openTeamDatabase(collection).open()
   return findDocument(open, { ...QUERY, ...query }, { timeoutMs: 5_000, signal })
+}
+
+let collections = 0
+const LARGE = 'x'.repeat(1_000)
+
+/** A collection of nothing but these, with an index on the field. */
+async function fill(userIdField: string, documents: readonly Document[]): Promise<Collection> {
+  const filled = database.db.collection(`of_its_own_${collections++}`)
+  await filled.insertMany(documents.map((document, n) => ({ ...document, n })))
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
+  await filled.createIndex({ [userIdField]: 1 }, { name: INDEX })
+  return filled
 }
 
 describe('the query for a document', () => {
@@ -98,15 +111,79 @@ describe('the query for a document', () => {
   it('measures a document over the limit, and does not read it', async () => {
     const found = await find({ read: toRead({ maxDocumentBytes: 10 }) })
     expect(found?.['document']).toBeUndefined()
-    expect(found?.['size']).toBeGreaterThan(10)
+    expect(found?.['excessiveSize']).toBeGreaterThan(10)
   })
 
-  it('says the size that BSON takes after the projection', async () => {
-    const whole = await find({})
-    const part = await find({ read: toRead({ projection: { n: 1 } }) })
+  it('says of a document over the limit what BSON takes after the projection', async () => {
+    const whole = await find({ read: toRead({ maxDocumentBytes: 1 }) })
+    const part = await find({ read: toRead({ maxDocumentBytes: 1, projection: { n: 1 } }) })
     // The field name, its type, the length and the text with their terminators.
-    expect((whole?.['size'] as number) - (part?.['size'] as number)).toBe(
+    expect((whole?.['excessiveSize'] as number) - (part?.['excessiveSize'] as number)).toBe(
       1 + 'userId'.length + 1 + 4 + 'bob'.length + 1,
     )
+  })
+})
+
+const ID = new ObjectId()
+
+describe.each([
+  ['a string', ['bob']],
+  ['a string or an ObjectId', ['bob', ID]],
+])('the query for a document by %s, where an array holds the id, too,', (_kind, values) => {
+  it.each([
+    ['an array alone', 'userId', [{ userId: ['bob'] }]],
+    ['an array before the document', 'userId', [{ userId: ['bob'] }, { userId: 'bob' }]],
+    ['two arrays before it', 'userId', [{ userId: ['bob'] }, { userId: ['bob', 'eve'] }, { userId: 'bob' }]],
+    ['an array after it', 'userId', [{ userId: 'bob' }, { userId: ['bob'] }]],
+    [
+      'an array after it, and a duplicate',
+      'userId',
+      [{ userId: 'bob' }, { userId: ['bob'] }, { userId: 'bob' }],
+    ],
+    ['duplicates alone', 'userId', [{ userId: 'bob' }, { userId: 'bob' }]],
+    ['a large array before it', 'userId', [{ userId: ['bob'], LARGE }, { userId: 'bob' }]],
+    ['a large array after it', 'userId', [{ userId: 'bob' }, { userId: ['bob'], LARGE }]],
+    ['a large document', 'userId', [{ userId: 'bob', LARGE }, { userId: ['bob'] }]],
+    ['an ObjectId', 'userId', [{ userId: [ID] }, { userId: ID }]],
+    ['an ObjectId after a string', 'userId', [{ userId: ID }, { userId: 'bob' }, { userId: [ID] }]],
+    ['an array of an array', 'userId', [{ userId: [['bob']] }, { userId: 'bob' }]],
+    ['an array in a path', 'a.b', [{ a: [{ b: 'bob' }] }, { a: { b: 'bob' } }]],
+    ['an array at the end of a path', 'a.b', [{ a: { b: ['bob'] } }, { a: { b: 'bob' } }]],
+    ['an array by its number', 'a.0', [{ a: ['bob'] }, { a: { 0: 'bob' } }]],
+  ])('finds what it finds without an index: %s', async (_what, userIdField, documents) => {
+    const filled = await fill(userIdField, documents)
+    const open = await openTeamDatabase(filled).open()
+    const limits = { timeoutMs: 5_000, signal: new AbortController().signal }
+    const query = { ...QUERY, userIdField, values, read: toRead({ maxDocumentBytes: 500 }) }
+    const found = await findDocument(open, query, limits)
+    expect(found).toEqual(await findDocument(open, { ...query, index: undefined }, limits))
+  })
+})
+
+describe('what a load asks the server for', () => {
+  it.each([
+    ['one query for a document', 1, [{ userId: 'bob' }]],
+    ['one query for two documents of a user', 1, [{ userId: 'bob' }, { userId: 'bob' }]],
+    ['one query where there is none', 1, [{ userId: 'eve' }]],
+    ['one query for a document by its ObjectId', 1, [{ userId: ID }]],
+    ['one query for a document over the limit', 1, [{ userId: 'bob', LARGE }]],
+    ['a second query where an array holds the id', 2, [{ userId: ['bob'] }, { userId: 'bob' }]],
+  ])('is %s', async (_what, queries, documents: Document[]) => {
+    const filled = await fill('userId', documents)
+    const open = await openTeamDatabase(filled).open()
+    database.commands.clear()
+    const query = { ...QUERY, values: ['bob', ID] }
+    await findDocument(open, query, { timeoutMs: 5_000, signal: new AbortController().signal })
+    expect(database.commands.map(({ name }) => name)).toEqual(Array<string>(queries).fill('find'))
+  })
+
+  it.each([{ $ne: null }, /b/, null])('never takes %j for a condition', async value => {
+    const filled = await fill('userId', [{ userId: 'bob' }])
+    const open = await openTeamDatabase(filled).open()
+    database.commands.clear()
+    const limits = { timeoutMs: 5_000, signal: new AbortController().signal }
+    await findDocument(open, { ...QUERY, values: [value] }, limits).catch(() => undefined)
+    const filter = { userId: { $in: [value], $not: { $type: 'array' } } }
+    expect(database.commands).toMatchObject([{ command: { filter } }])
   })
 })
