@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { CustomUserDataError } from '../errors.js'
 
 /** What is read of a token's protected header (RFC 7515 section 4.1). Other members are never followed. */
@@ -18,7 +19,6 @@ export interface CompactJws {
 export type ClaimsSet = Readonly<Record<string, unknown>>
 
 const MAX_KID_LENGTH = 256
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * Takes a compact JWS apart, more strictly than jsonwebtoken does: three parts of canonical base64url (RFC 7515 2;
@@ -64,8 +64,10 @@ function parseObject(bytes: Buffer): Record<string, unknown> {
 }
 
 function parseJson(bytes: Buffer): unknown {
+  // Else Node would put U+FFFD where bytes are none of UTF-8.
+  if (!isUtf8(bytes)) throw malformed()
   try {
-    return JSON.parse(utf8.decode(bytes))
+    return JSON.parse(bytes.toString())
   } catch (cause) {
     throw malformed(cause)
   }

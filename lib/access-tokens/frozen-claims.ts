@@ -34,8 +34,9 @@ export function createClaimsFreezer(): ClaimsFreezer {
 }
 
 /** Of what JSON has: objects and lists. */
-function deepFreeze(value: unknown): void {
-  if (typeof value !== 'object' || value === null) return
-  for (const member of Object.values(value)) deepFreeze(member)
+function deepFreeze(value: object): void {
+  for (const member of Object.values(value) as unknown[]) {
+    if (typeof member === 'object' && member !== null) deepFreeze(member)
+  }
   Object.freeze(value)
 }

@@ -48,11 +48,11 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   const { observer = createObserver() } = parts
   const freezeClaims = createClaimsFreezer()
 
-  function find(cacheKey: string): AuthenticatedUser<object> | undefined {
-    const entry = snapshots.find(cacheKey)
-    if (!entry || sessionChecks.isDue(claimsOf(entry))) return undefined
-    observer.hit(entry.generation.userId)
-    return toUser(entry)
+  /** The user of a cached copy, unless its session is to be looked at first. */
+  function served(copy: BoundSnapshot | undefined): AuthenticatedUser<object> | undefined {
+    if (!copy || sessionChecks.isDue(claimsOf(copy))) return undefined
+    observer.hit(copy.generation.userId)
+    return toUser(copy)
   }
 
   function toUser(entry: BoundSnapshot): AuthenticatedUser<object> {
@@ -66,10 +66,9 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   /** The cached copy is asked again: it may be due for a look at its session only, or be older than wanted. */
   async function load(
     token: string,
-    cacheKey: string,
+    { cacheKey, copy }: { readonly cacheKey: string; readonly copy: BoundSnapshot | undefined },
     wanted: Freshness | undefined,
   ): Promise<BoundSnapshot> {
-    const copy = snapshots.find(cacheKey)
     if (copy && isFresh(copy, wanted)) {
       observer.hit(copy.generation.userId)
       return copy
@@ -112,13 +111,15 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   }
 
   return {
-    cached: token => (token.length > config.maxTokenLength ? undefined : find(toCacheKey(token))),
+    cached: token =>
+      token.length > config.maxTokenLength ? undefined : served(snapshots.find(toCacheKey(token))),
     async authenticate(token, wanted) {
       requireString(token)
       const cacheKey = toCacheKey(token)
-      const hit = wanted ? undefined : find(cacheKey)
+      const copy = snapshots.find(cacheKey)
+      const hit = wanted ? undefined : served(copy)
       if (hit) return hit
-      const entry = await load(token, cacheKey, wanted)
+      const entry = await load(token, { cacheKey, copy }, wanted)
       const claims = claimsOf(entry)
       if (sessionChecks.isDue(claims)) await sessionChecks.check(claims)
       return toUser(entry)

@@ -35,7 +35,7 @@ function freezeMembers(source: object, copy: object): object {
 }
 
 /** Members by name, or elements by index. */
-type Members = Readonly<Record<string | number, unknown>>
+type Members = Readonly<Record<string, unknown>>
 
 /**
  * Whether a frozen copy is what would be made of a document now, its members in the same order. Each load asks: no getter
@@ -43,34 +43,37 @@ type Members = Readonly<Record<string | number, unknown>>
  * has it, to whom the order within a map is nothing.
  */
 export function isFrozenCopyOf(copy: unknown, document: unknown): boolean {
+  if (typeof document !== 'object' || document === null) return Object.is(copy, document)
   if (Array.isArray(document)) return Array.isArray(copy) && haveEqualElements(copy, document)
-  if (!isPlainObject(document)) return Object.is(copy, document)
+  if (!isPlainObject(document)) return copy === document
   return isPlainObject(copy) && haveEqualMembers(copy as Members, document as Members)
 }
 
+// Plain loops: of what a load does beside the query, this is the most.
+
 function haveEqualElements(copy: readonly unknown[], list: readonly unknown[]): boolean {
   if (copy.length !== list.length) return false
-  const isEqual = createComparison(copy as unknown as Members)
-  // Not every(), which passes over holes.
-  for (let index = 0; index < list.length; index++) if (!isEqual(index, list[index])) return false
+  let wholes = 0
+  for (let index = 0; index < list.length; index++) {
+    const value = list[index]
+    if (isWhole(value)) {
+      if (!areEqualWholes(hiddenValue(copy, String(index), wholes++), value)) return false
+    } else if (!isFrozenCopyOf(copy[index], value)) return false
+  }
   return true
 }
 
 function haveEqualMembers(copy: Members, source: Members): boolean {
   const names = Object.keys(source)
   const others = Object.keys(copy)
-  const isEqual = createComparison(copy)
-  return (
-    names.length === others.length &&
-    names.every((name, index) => others[index] === name && isEqual(name, source[name]))
-  )
-}
-
-/** Compares a copy's members one after the other: what is hidden has no name, only a position. */
-function createComparison(copy: Members): (key: string | number, value: unknown) => boolean {
-  let position = 0
-  return (key, value) =>
-    isWhole(value)
-      ? areEqualWholes(hiddenValue(copy, String(key), position++), value)
-      : isFrozenCopyOf(copy[key], value)
+  if (names.length !== others.length) return false
+  let wholes = 0
+  for (const [index, name] of names.entries()) {
+    if (others[index] !== name) return false
+    const value = source[name]
+    if (isWhole(value)) {
+      if (!areEqualWholes(hiddenValue(copy, name, wholes++), value)) return false
+    } else if (!isFrozenCopyOf(copy[name], value)) return false
+  }
+  return true
 }

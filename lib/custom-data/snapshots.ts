@@ -132,11 +132,13 @@ export function createSnapshots(
 
   function share(binding: SnapshotBinding): SharedLoad {
     const generation = generations.hold(binding.userId)
-    const promise = load(generation, snapshot => keep(binding, snapshot)).finally(() => {
-      if (loads.get(binding.cacheKey) === shared) loads.delete(binding.cacheKey)
-    })
+    const promise = load(generation, snapshot => keep(binding, snapshot))
     const shared: SharedLoad = { binding, generation, promise }
     loads.set(binding.cacheKey, shared)
+    const end = (): void => {
+      if (loads.get(binding.cacheKey) === shared) loads.delete(binding.cacheKey)
+    }
+    promise.then(end, end)
     return shared
   }
 
