@@ -27,7 +27,7 @@ const RULES: readonly Rule[] = [
     Infinity,
   ],
   ['a hit in process, µs', m => at(m, 'inProcess.hit'), 0, 1.5],
-  ['strategy() inside passport, µs', m => at(m, 'inProcess.hitInPassport'), 0, 2],
+  ['strategy() inside passport, on one request, µs', m => at(m, 'inProcess.hitInPassport'), 0, 2],
   ['queries of a cold herd', m => at(m, 'herd.queries'), 1, 1],
   ["p99 of a cold herd, of a bare one's", m => at(m, 'herd.p99OfBare'), 0, 1.25],
   ['bytes beyond claims and document, 100,000 tokens', m => at(m, 'memory.100000.overhead'), -Infinity, 150],

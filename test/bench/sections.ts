@@ -22,11 +22,13 @@ async function runWorker<T>(
 }
 
 const CALLS: Readonly<Record<string, string>> = {
-  hit: 'the whole middleware, cached token',
+  hit: 'the whole middleware, cached token, on 512 requests in turn',
   hitNewRequest: 'the same on a request of Express that nobody has touched: `user` is a new property',
   newProperty: '`user` added to such a request, and nothing else',
-  hitInPassport: 'strategy() inside passport.authenticate, cached token',
-  passportAlone: 'passport.authenticate around a strategy that does nothing',
+  hitInPassport: 'strategy() inside passport.authenticate, cached token, on one request again and again',
+  passportAlone: 'passport.authenticate around a strategy that does nothing, likewise',
+  hitInPassportManyRequests: 'strategy() inside passport.authenticate, on 512 requests in turn',
+  passportAloneManyRequests: 'passport.authenticate around a strategy that does nothing, likewise',
   hash: 'crypto.hash of the token alone',
   verifyHs256: 'jsonwebtoken, HS256, KeyObject',
   verifyRs256: 'jsonwebtoken, RS256, KeyObject',
