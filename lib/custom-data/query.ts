@@ -1,13 +1,10 @@
 import type { Document, RunCommandOptions } from 'mongodb'
 import { readFirstBatch } from '../mongo/first-batch.js'
-import type { FirstBatch } from '../mongo/first-batch.js'
 import { EXACT_BSON, PLAIN_BSON } from '../mongo/team-database.js'
 import type { OpenCollection } from '../mongo/team-database.js'
-import { valueAt } from './field-names.js'
-import { documentIn, toFound, toSizedRow, toTeamsProjection } from './sized-row.js'
+import { toFound, toSizedRow, toTeamsProjection } from './sized-row.js'
 import type { FoundDocument, SizedRow } from './sized-row.js'
 import type { UserIdIndexName } from './user-id-index.js'
-import { areEqualWholes, isObjectId } from './whole-values.js'
 
 /** What is read of a document. */
 export interface DocumentRead {
@@ -23,7 +20,7 @@ export interface DocumentRead {
 export interface PreparedRead {
   /** Stages; none for all fields. */
   readonly teamsProjection: readonly Document[]
-  readonly maxDocumentBytes: number
+  readonly row: Document
   /** With a place for what each query sets: V8 takes 1 us to add a member to a copy. */
   readonly options: RunCommandOptions & { readonly signal: AbortSignal | undefined }
 }
@@ -41,9 +38,10 @@ export interface DocumentQuery {
 export function prepareRead({ projection, maxDocumentBytes, exactTypes }: DocumentRead): PreparedRead {
   return {
     teamsProjection: toTeamsProjection(projection),
-    maxDocumentBytes,
+    row: toSizedRow(maxDocumentBytes),
     options: {
       ...(exactTypes ? EXACT_BSON : PLAIN_BSON),
+      readPreference: 'primary',
       enableUtf8Validation: true,
       ignoreUndefined: false,
       signal: undefined,
@@ -51,40 +49,20 @@ export function prepareRead({ projection, maxDocumentBytes, exactTypes }: Docume
   }
 }
 
-/** Milliseconds that a query may take at the server, and when it is given up. */
-interface ReadLimits {
-  readonly timeoutMs: number
-  readonly signal: AbortSignal
-}
-
-/**
- * Reads a user's document from the primary, in one query (App Services page, 1.2); in two where an array holds the id.
- */
+/** Reads a user's document from the primary, in one query (App Services page, 1.2). */
 export async function findDocument(
-  open: OpenCollection,
+  { db, collection, choices }: OpenCollection,
   query: DocumentQuery,
-  limits: ReadLimits,
+  limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<FoundDocument | undefined> {
-  const name = open.collection.collectionName
-  const lenient = toLenientCommand(name, query)
-  const batch = lenient && (await run(open, lenient, query, limits))
-  const { rows, hasMore } =
-    batch && isCertain(batch, query) ? batch : await run(open, toCommand(name, query), query, limits)
-  return toFound(rows, hasMore)
-}
-
-function run(
-  { db, choices }: OpenCollection,
-  command: Document,
-  { read }: DocumentQuery,
-  { timeoutMs, signal }: ReadLimits,
-): Promise<FirstBatch<SizedRow>> {
   const { readConcern, enableUtf8Validation, ignoreUndefined, retryReads } = choices
-  command['maxTimeMS'] = timeoutMs
+  const command = toCommand(collection.collectionName, query)
+  command['maxTimeMS'] = limits.timeoutMs
   if (readConcern) command['readConcern'] = readConcern
-  // Without a read preference a command goes to the primary, whatever the team has chosen for its client.
-  const options = { ...read.options, enableUtf8Validation, ignoreUndefined, signal }
-  return readFirstBatch<SizedRow>({ db, retryReads }, command, options)
+  const { signal } = limits
+  const options = { ...query.read.options, enableUtf8Validation, ignoreUndefined, signal }
+  const { rows, hasMore } = await readFirstBatch<SizedRow>({ db, retryReads }, command, options)
+  return toFound(rows, hasMore)
 }
 
 /** Ids are compared exactly, whatever the collection's own collation. */
@@ -99,41 +77,14 @@ export function toCommand(collection: string, query: DocumentQuery): Document {
   const hint = index ?? { $natural: 1 }
   if (index === undefined || read.teamsProjection.length > 0)
     return { aggregate: collection, pipeline: toPipeline(query), cursor: {}, hint, collation: COLLATION }
-  return toFind(collection, query, toFilter(query))
-}
-
-/**
- * The same for ids of the usual kinds and whole documents, but it finds arrays with such an id, too: the server does a tenth less,
- * and the driver has less to send. `undefined` for other queries.
- */
-function toLenientCommand(collection: string, query: DocumentQuery): Document | undefined {
-  const { userIdField, values, read, index } = query
-  if (index === undefined || read.teamsProjection.length > 0 || !values.every(isUsualId)) return undefined
-  const filter = { [userIdField]: values.length === 1 ? values[0] : { $in: values } }
-  return toFind(collection, query, filter)
-}
-
-/** No operator, no pattern, and equal to nothing but itself. */
-function isUsualId(value: unknown): boolean {
-  return typeof value === 'string' || isObjectId(value)
-}
-
-/** Of a document that is too large to be looked at it is said whether an array holds the id. */
-function toFind(collection: string, { userIdField, read, index }: DocumentQuery, filter: Document): Document {
-  const projection = toSizedRow(read.maxDocumentBytes, { $isArray: `$${userIdField}` })
-  return { find: collection, filter, projection, limit: 2, hint: index, collation: COLLATION }
-}
-
-/** Whether the strict command would find the same, that is nothing, or documents that hold one of the ids itself. */
-function isCertain({ rows, hasMore }: FirstBatch<SizedRow>, query: DocumentQuery): boolean {
-  return !hasMore && rows.every(row => holdsId(row, query))
-}
-
-function holdsId(row: SizedRow, { userIdField, values }: DocumentQuery): boolean {
-  const document = documentIn(row)
-  if (!document) return (row.doc as readonly unknown[])[1] === false
-  const held = valueAt(document, userIdField)
-  return values.some(value => value === held || (isObjectId(value) && areEqualWholes(held, value)))
+  return {
+    find: collection,
+    filter: toFilter(query),
+    projection: read.row,
+    limit: 2,
+    hint,
+    collation: COLLATION,
+  }
 }
 
 /**
@@ -142,15 +93,9 @@ function holdsId(row: SizedRow, { userIdField, values }: DocumentQuery): boolean
  * Without it: the first two of each value in natural order, which has to look at every document.
  */
 function toPipeline(query: DocumentQuery): Document[] {
-  const { teamsProjection, maxDocumentBytes } = query.read
+  const { teamsProjection, row } = query.read
   const ordered = query.index === undefined ? toNaturalOrder(query.userIdField) : []
-  return [
-    { $match: toFilter(query) },
-    ...ordered,
-    { $limit: 2 },
-    ...teamsProjection,
-    { $project: toSizedRow(maxDocumentBytes) },
-  ]
+  return [{ $match: toFilter(query) }, ...ordered, { $limit: 2 }, ...teamsProjection, { $project: row }]
 }
 
 function toNaturalOrder(userIdField: string): Document[] {

@@ -15,8 +15,7 @@ export function areEqualWholes(one: unknown, other: object): boolean {
   return isDeepStrictEqual(one, other)
 }
 
-/** Whether a value is an ObjectId of any major of the driver's classes. */
-export function isObjectId(value: unknown): value is ObjectId {
+function isObjectId(value: unknown): value is ObjectId {
   return (value as { _bsontype?: unknown } | null | undefined)?._bsontype === 'ObjectId'
 }
 

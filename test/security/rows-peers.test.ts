@@ -177,7 +177,8 @@ describe('what reaches MongoDB', () => {
     expect(answer.status).toBe(200)
     expect(answer.body.claims.extra).toEqual(operator)
     const [query] = database.commands.loads()
-    expect(query!.command).toMatchObject({ find: 'custom_user_data', filter: { userId: 'alice' } })
+    const filter = { userId: { $in: ['alice'], $not: { $type: 'array' } } }
+    expect(query!.command).toMatchObject({ find: 'custom_user_data', filter })
   })
 })
 
