@@ -41,7 +41,6 @@ export function prepareRead({ projection, maxDocumentBytes, exactTypes }: Docume
     row: toSizedRow(maxDocumentBytes),
     options: {
       ...(exactTypes ? EXACT_BSON : PLAIN_BSON),
-      readPreference: 'primary',
       enableUtf8Validation: true,
       ignoreUndefined: false,
       signal: undefined,
@@ -60,6 +59,7 @@ export async function findDocument(
   command['maxTimeMS'] = limits.timeoutMs
   if (readConcern) command['readConcern'] = readConcern
   const { signal } = limits
+  // Without a read preference a command goes to the primary, whatever the team has chosen for its client.
   const options = { ...query.read.options, enableUtf8Validation, ignoreUndefined, signal }
   const { rows, hasMore } = await readFirstBatch<SizedRow>({ db, retryReads }, command, options)
   return toFound(rows, hasMore)

@@ -15,18 +15,17 @@ export interface FoundDocument {
 
 /** A document, or the size of one that is over the limit, as {@link toSizedRow} makes it. */
 export interface SizedRow {
-  /** The size, and what was asked for aside, is in a list, since no document is one. */
+  /** The size is in a list, since no document is one. */
   readonly doc: Document | readonly unknown[]
 }
 
 /**
  * The projection that measures a document and gives its size instead where it is over the limit. Not a part of the filter:
- * there an oversized document would look like none, or its duplicate would be returned in its place. `aside` is what else is
- * to be known of one that is too large to be looked at.
+ * there an oversized document would look like none, or its duplicate would be returned in its place.
  */
-export function toSizedRow(maxDocumentBytes: number, ...aside: readonly Document[]): Document {
+export function toSizedRow(maxDocumentBytes: number): Document {
   const size = { $bsonSize: '$$ROOT' }
-  return { _id: 0, doc: { $cond: [{ $lte: [size, maxDocumentBytes] }, '$$ROOT', [size, ...aside]] } }
+  return { _id: 0, doc: { $cond: [{ $lte: [size, maxDocumentBytes] }, '$$ROOT', [size]] } }
 }
 
 /** What one or two such rows say; of two that are large, only the first may have come. */
@@ -44,7 +43,7 @@ export function toFound([first, second]: readonly SizedRow[], hasMore = false): 
 }
 
 /** The document of a row, unless it is over the limit. */
-export function documentIn({ doc }: SizedRow): Document | undefined {
+function documentIn({ doc }: SizedRow): Document | undefined {
   return Array.isArray(doc) ? undefined : doc
 }
 

@@ -138,6 +138,7 @@ export function createSnapshots(
     const end = (): void => {
       if (loads.get(binding.cacheKey) === shared) loads.delete(binding.cacheKey)
     }
+    // Not finally(): its promise would reject, too, and nobody would handle that.
     promise.then(end, end)
     return shared
   }

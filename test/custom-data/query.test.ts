@@ -1,11 +1,12 @@
 import { ObjectId } from 'mongodb'
 import type { Collection, Document } from 'mongodb'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { findDocument, prepareRead, toCommand } from '../../lib/custom-data/query.js'
 import type { DocumentQuery, DocumentRead } from '../../lib/custom-data/query.js'
 import { openTeamDatabase } from '../../lib/mongo/team-database.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
+import { insertInvalidText } from '../support/raw-insert.js'
 
 const INDEX = 'on_user_id'
 const QUERY: DocumentQuery = {
@@ -127,9 +128,10 @@ describe('the query for a document', () => {
 const ID = new ObjectId()
 
 describe.each([
-  ['a string', ['bob']],
-  ['a string or an ObjectId', ['bob', ID]],
-])('the query for a document by %s, where an array holds the id, too,', (_kind, values) => {
+  ['a string', ['bob'], false],
+  ['a string or an ObjectId', ['bob', ID], false],
+  ['a string or an ObjectId, with the types of BSON', ['bob', ID], true],
+])('the query for a document by %s, where an array holds the id, too,', (_kind, values, exactTypes) => {
   it.each([
     ['an array alone', 'userId', [{ userId: ['bob'] }]],
     ['an array before the document', 'userId', [{ userId: ['bob'] }, { userId: 'bob' }]],
@@ -154,7 +156,7 @@ describe.each([
     const filled = await fill(userIdField, documents)
     const open = await openTeamDatabase(filled).open()
     const limits = { timeoutMs: 5_000, signal: new AbortController().signal }
-    const query = { ...QUERY, userIdField, values, read: toRead({ maxDocumentBytes: 500 }) }
+    const query = { ...QUERY, userIdField, values, read: toRead({ maxDocumentBytes: 500, exactTypes }) }
     const found = await findDocument(open, query, limits)
     expect(found).toEqual(await findDocument(open, { ...query, index: undefined }, limits))
   })
@@ -162,19 +164,29 @@ describe.each([
 
 describe('what a load asks the server for', () => {
   it.each([
-    ['one query for a document', 1, [{ userId: 'bob' }]],
-    ['one query for two documents of a user', 1, [{ userId: 'bob' }, { userId: 'bob' }]],
-    ['one query where there is none', 1, [{ userId: 'eve' }]],
-    ['one query for a document by its ObjectId', 1, [{ userId: ID }]],
-    ['one query for a document over the limit', 1, [{ userId: 'bob', LARGE }]],
-    ['a second query where an array holds the id', 2, [{ userId: ['bob'] }, { userId: 'bob' }]],
-  ])('is %s', async (_what, queries, documents: Document[]) => {
+    ['a document', [{ userId: 'bob' }]],
+    ['a document by its ObjectId', [{ userId: ID }]],
+    ['two documents of a user', [{ userId: 'bob' }, { userId: 'bob' }]],
+    ['no document', [{ userId: 'eve' }]],
+    ['a document over the limit', [{ userId: 'bob', LARGE }]],
+    ['a document beside an array that holds the id', [{ userId: ['bob'] }, { userId: 'bob' }]],
+  ])('is one query for %s', async (_what, documents: Document[]) => {
     const filled = await fill('userId', documents)
     const open = await openTeamDatabase(filled).open()
     database.commands.clear()
     const query = { ...QUERY, values: ['bob', ID] }
     await findDocument(open, query, { timeoutMs: 5_000, signal: new AbortController().signal })
-    expect(database.commands.map(({ name }) => name)).toEqual(Array<string>(queries).fill('find'))
+    expect(database.commands.map(({ name }) => name)).toEqual(['find'])
+  })
+
+  it('is nothing of a document in which an array holds the id: its text may be none', async () => {
+    const filled = await fill('userId', [{ userId: 'bob' }])
+    const namespace = { database: database.db.databaseName, collection: filled.collectionName }
+    await insertInvalidText(inject('mongoUri'), namespace, { userId: ['bob'], text: '?' })
+    const open = await openTeamDatabase(filled).open()
+    const limits = { timeoutMs: 5_000, signal: new AbortController().signal }
+    const found = await findDocument(open, QUERY, limits)
+    expect(found).toMatchObject({ document: { userId: 'bob' }, hasDuplicates: false })
   })
 
   it.each([{ $ne: null }, /b/, null])('never takes %j for a condition', async value => {
