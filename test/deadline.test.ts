@@ -109,12 +109,15 @@ describe('an operation with a deadline', () => {
   it('has those of its listeners called that are still there, once, with the signal', async () => {
     const heard: unknown[] = []
     const gone = (): number => heard.push('gone')
+    const late = (): number => heard.push('gone while others are called')
     const run = withDeadline(20, signal => {
       signal.addEventListener('abort', gone)
       signal.addEventListener('abort', function (this: AbortSignal) {
         heard.push(this === signal && signal.aborted)
       })
       signal.addEventListener('abort', { handleEvent: ({ type }) => heard.push(type) })
+      signal.addEventListener('abort', () => signal.removeEventListener('abort', late))
+      signal.addEventListener('abort', late)
       signal.removeEventListener('abort', gone)
       return NEVER
     })

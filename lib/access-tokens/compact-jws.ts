@@ -64,7 +64,7 @@ function parseObject(bytes: Buffer): Record<string, unknown> {
 }
 
 function parseJson(bytes: Buffer): unknown {
-  // Else Node would put U+FFFD where bytes are none of UTF-8.
+  // toString() would silently put U+FFFD for bytes that are not UTF-8.
   if (!isUtf8(bytes)) throw malformed()
   try {
     return JSON.parse(bytes.toString())
