@@ -63,7 +63,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     return { id: userId, customData: entry.data, claims }
   }
 
-  /** The cached copy is asked again: it may be due for a look at its session only, or be older than wanted. */
+  /** A cached copy that was not served at once may do yet: due for a look at its session only, or as young as wanted. */
   async function load(
     token: string,
     { cacheKey, copy }: { readonly cacheKey: string; readonly copy: BoundSnapshot | undefined },

@@ -179,7 +179,7 @@ describe('what a load asks the server for', () => {
     expect(database.commands.map(({ name }) => name)).toEqual(['find'])
   })
 
-  it('is nothing of a document in which an array holds the id: its text may be none', async () => {
+  it('leaves out documents in which an array holds the id: one with a text that is no UTF-8 is never read', async () => {
     const filled = await fill('userId', [{ userId: 'bob' }])
     const namespace = { database: database.db.databaseName, collection: filled.collectionName }
     await insertInvalidText(inject('mongoUri'), namespace, { userId: ['bob'], text: '?' })
@@ -189,7 +189,11 @@ describe('what a load asks the server for', () => {
     expect(found).toMatchObject({ document: { userId: 'bob' }, hasDuplicates: false })
   })
 
-  it.each([{ $ne: null }, /b/, null])('never takes %j for a condition', async value => {
+  it.each([
+    ['an operator', { $ne: null }],
+    ['a pattern', /b/],
+    ['null', null],
+  ])('takes %s for a value, never for a condition', async (_what, value) => {
     const filled = await fill('userId', [{ userId: 'bob' }])
     const open = await openTeamDatabase(filled).open()
     database.commands.clear()
