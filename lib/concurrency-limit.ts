@@ -1,6 +1,12 @@
 /** Lets a bounded number of operations run at a time; the others wait in order. */
 export interface ConcurrencyLimit {
   /**
+   * Takes room for one operation, to be given back by `leave()`: at once, or when the promise resolves. Throws and rejects
+   * as `run()` does.
+   */
+  enter(signal: AbortSignal): Promise<void> | undefined
+  leave(): void
+  /**
    * Runs `operation` when there is room. Rejects with the signal's reason if it aborts while waiting, and with a
    * {@link QueueFullError} where too many wait already.
    */
@@ -16,21 +22,28 @@ export class QueueFullError extends Error {
 export function createConcurrencyLimit(max: number, maxWaiting = Infinity): ConcurrencyLimit {
   const waiting = new Set<() => void>()
   let running = 0
+  function enter(signal: AbortSignal): Promise<void> | undefined {
+    if (running >= max && waiting.size < maxWaiting) return turn(waiting, signal)
+    if (running >= max) throw new QueueFullError(`More than ${maxWaiting} wait already.`)
+    running++
+    return undefined
+  }
   /** Hands the room over: freed first, it could be taken by one that comes before the next has woken up. */
-  function release(): void {
+  function leave(): void {
     const [next] = waiting
     if (next) next()
     else running--
   }
   return {
+    enter,
+    leave,
     async run(signal, operation) {
-      if (running < max) running++
-      else if (waiting.size < maxWaiting) await turn(waiting, signal)
-      else throw new QueueFullError(`More than ${maxWaiting} wait already.`)
+      const turn = enter(signal)
+      if (turn) await turn
       try {
         return await operation()
       } finally {
-        release()
+        leave()
       }
     },
   }

@@ -9,10 +9,17 @@ export class DeadlineError extends Error {
   override readonly name = 'DeadlineError'
 }
 
-/** Operations that begin within so many milliseconds of each other share one timer and one signal. */
-const SHARED_MS = 10
+/**
+ * Operations that begin within so many milliseconds of each other share one timer and one signal: a fiftieth of their time,
+ * but so many at least and at most.
+ */
+const SHARED_MS = { least: 10, most: 100 }
 
-type Reject = (error: DeadlineError) => void
+function sharedMs(timeoutMs: number): number {
+  return Math.min(Math.max(timeoutMs / 50, SHARED_MS.least), SHARED_MS.most)
+}
+
+type Fail = (error: unknown) => void
 
 /** What operations share that began at about the same time. */
 interface Deadline {
@@ -21,7 +28,7 @@ interface Deadline {
   readonly sharedUntil: number
   readonly abort: SharedAbort
   /** Those that have not settled. While there is none, the timer keeps no process alive. */
-  readonly running: Set<Reject>
+  readonly running: Set<Fail>
   readonly timer: NodeJS.Timeout
 }
 
@@ -29,33 +36,49 @@ interface Deadline {
 const latest = new Map<number, Deadline>()
 
 /**
- * Runs `operation` with a signal that aborts after `timeoutMs`, or up to 10 ms later, and rejects with a
+ * Runs `operation` with a signal that aborts after `timeoutMs`, or up to a fiftieth later (10 to 100 ms), and rejects with a
  * {@link DeadlineError} then, whether or not the operation heeds the signal: the driver waits 30 s for a server by itself.
+ * Whatever it rejects with is turned into what `toError` makes of it, which is asked once.
  * The signal is others' as well, and may abort when the operation has long settled: it is for us and the driver, never
  * for the team's code.
  */
 export function withDeadline<T>(
   timeoutMs: number,
   operation: (signal: AbortSignal) => T | Promise<T>,
+  toError: (error: unknown) => unknown = asItCame,
 ): Promise<T> {
   const deadline = join(timeoutMs)
   return new Promise<T>((resolve, reject) => {
-    deadline.running.add(reject)
-    run(operation, deadline, reject).then(resolve, reject)
+    const fail: Fail = error => {
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it came
+      if (leave(deadline, fail)) reject(toError(error))
+    }
+    deadline.running.add(fail)
+    start(operation, deadline.abort.signal).then(result => {
+      if (leave(deadline, fail)) resolve(result)
+    }, fail)
   })
 }
 
-async function run<T>(
-  operation: (signal: AbortSignal) => T | Promise<T>,
-  deadline: Deadline,
-  reject: Reject,
-): Promise<T> {
+function asItCame(error: unknown): unknown {
+  return error
+}
+
+/** Not an async function: each that waits for another costs a load 1 us. */
+function start<T>(operation: (signal: AbortSignal) => T | Promise<T>, signal: AbortSignal): Promise<T> {
   try {
-    return await operation(deadline.abort.signal)
-  } finally {
-    deadline.running.delete(reject)
-    if (deadline.running.size === 0) rest(deadline)
+    return Promise.resolve(operation(signal))
+  } catch (error) {
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it came
+    return Promise.reject(error)
   }
+}
+
+/** Whether it was still running. */
+function leave(deadline: Deadline, fail: Fail): boolean {
+  const wasRunning = deadline.running.delete(fail)
+  if (deadline.running.size === 0) rest(deadline)
+  return wasRunning
 }
 
 function join(timeoutMs: number): Deadline {
@@ -73,12 +96,12 @@ function join(timeoutMs: number): Deadline {
       end(deadline)
       if (running.size === 0) return
       const toError = (): DeadlineError => new DeadlineError(`No answer within ${timeoutMs} ms`)
-      for (const reject of running) reject(toError())
+      for (const fail of running) fail(toError())
       abort.abort(toError())
     },
-    Math.min(timeoutMs + SHARED_MS, MAX_TIMER_MS),
+    Math.min(timeoutMs + sharedMs(timeoutMs), MAX_TIMER_MS),
   )
-  const deadline = { timeoutMs, sharedUntil: now + SHARED_MS, abort, running, timer }
+  const deadline = { timeoutMs, sharedUntil: now + sharedMs(timeoutMs), abort, running, timer }
   latest.set(timeoutMs, deadline)
   return deadline
 }

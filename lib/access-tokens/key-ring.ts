@@ -12,13 +12,16 @@ export type OwnKeys =
 /** A key that can sign. */
 export type SigningKey = AccessTokenKey & { readonly signingKey: KeyObject }
 
+/** Keys of which one signed a token: one or more. */
+export type CandidateKeys = readonly [AccessTokenKey, ...AccessTokenKey[]]
+
 /** Where the keys of an issuer are found. */
 export interface KeySource {
   /**
-   * The keys, one or more, that may have signed a token with this header: of its name, and each for its algorithm.
+   * The keys that may have signed a token with this header: of its name, and each for its algorithm.
    * Throws or rejects with `invalid_token`, or with `keys_unavailable`.
    */
-  find: (header: ProtectedHeader) => readonly AccessTokenKey[] | Promise<readonly AccessTokenKey[]>
+  find: (header: ProtectedHeader) => CandidateKeys | Promise<CandidateKeys>
 }
 
 /** Our own keys, found by `kid`. */

@@ -6,7 +6,7 @@ import type { ProtectedHeader } from './compact-jws.js'
 import { fetchJson } from './fetch-json.js'
 import type { FetchLimits } from './fetch-json.js'
 import { parseJwkSet } from './jwk-set.js'
-import type { KeySource } from './key-ring.js'
+import type { CandidateKeys, KeySource } from './key-ring.js'
 import { isSameKey } from './keys.js'
 import type { AccessTokenKey } from './keys.js'
 
@@ -89,16 +89,17 @@ export function createRemoteKeySet(config: RemoteKeySetConfig, events: Events, c
     ignored = summary
   }
 
-  function candidates(header: ProtectedHeader): readonly AccessTokenKey[] {
+  function candidates(header: ProtectedHeader): CandidateKeys | undefined {
     const fit = keys.filter(key => key.alg === header.alg && key.kid === (header.kid ?? key.kid))
+    const [first, ...others] = fit.slice(0, MAX_CANDIDATES)
     // Without a name there must be no choice.
-    return header.kid === undefined && fit.length > 1 ? [] : fit.slice(0, MAX_CANDIDATES)
+    return first && (header.kid !== undefined || others.length === 0) ? [first, ...others] : undefined
   }
 
-  async function findAfterRefresh(header: ProtectedHeader): Promise<readonly AccessTokenKey[]> {
+  async function findAfterRefresh(header: ProtectedHeader): Promise<CandidateKeys> {
     await refresh()
     const found = candidates(header)
-    if (found.length > 0) return found
+    if (found) return found
     throw lastFailed ? unavailable() : unknownKey()
   }
 
@@ -109,7 +110,7 @@ export function createRemoteKeySet(config: RemoteKeySetConfig, events: Events, c
       timer ??= setInterval(() => void refresh(), REFRESH_MS).unref()
       dropIfStale()
       const found = candidates(header)
-      return found.length > 0 ? found : findAfterRefresh(header)
+      return found ?? findAfterRefresh(header)
     },
     close() {
       clearInterval(timer)

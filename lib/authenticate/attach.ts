@@ -102,6 +102,7 @@ function toBinding(req: Request, user: object, options: AttachOptions): Snapshot
     cacheKey: hash('sha256', `${userId.length}:${userId}${boundTo}`, 'base64'),
     userId,
     claims: undefined,
+    claimsBytes: 0,
     signedBy: undefined,
     expiresAt: toMilliseconds(call('expiresAt', () => options.expiresAt?.(req))),
   }

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
 import { expiresAtMs } from '../access-tokens/claims.js'
-import { createClaimsFreezer } from '../access-tokens/frozen-claims.js'
 import type { BoundSnapshot, Snapshot, SnapshotBinding } from '../custom-data/snapshot-cache.js'
 import { isFresh } from '../custom-data/freshness.js'
 import type { Freshness } from '../custom-data/freshness.js'
+import { estimateHeapBytes } from '../custom-data/heap-size.js'
 import type { Snapshots } from '../custom-data/snapshots.js'
 import type { TokenSnapshots } from '../custom-data/token-snapshots.js'
 import { CustomUserDataError } from '../errors.js'
@@ -12,6 +12,7 @@ import type { Observer } from '../observer.js'
 import type { Revocations } from '../sessions/revocations.js'
 import type { SessionChecks } from '../sessions/session-checks.js'
 import type { AccessTokenClaims, AuthenticatedUser } from '../types.js'
+import { createClaimsFreezer } from './frozen-claims.js'
 import type { TokenVerifier, VerifiedToken } from './token-verifier.js'
 
 /** What the authenticator needs to know. */
@@ -64,22 +65,13 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   }
 
   /** A cached copy that was not served at once may do yet: due for a look at its session only, or as young as wanted. */
-  async function load(
-    token: string,
-    { cacheKey, copy }: { readonly cacheKey: string; readonly copy: BoundSnapshot | undefined },
+  function stillGood(
+    copy: BoundSnapshot | undefined,
     wanted: Freshness | undefined,
-  ): Promise<BoundSnapshot> {
-    if (copy && isFresh(copy, wanted)) {
-      observer.hit(copy.generation.userId)
-      return copy
-    }
-    // What is cached was verified, and is found only while its token is good; what is being loaded likewise.
-    const known = copy ? rebind(cacheKey, copy) : loading(cacheKey, wanted)
-    if (known) return inUse(await snapshots.loadFor(known, wanted))
-    const verified = await verifyToken(token)
-    const binding = toBinding(cacheKey, verified)
-    const brought = wanted === undefined ? await takeBrought(binding, verified) : undefined
-    return inUse(brought ?? (await snapshots.loadFor(binding, wanted)))
+  ): BoundSnapshot | undefined {
+    if (!copy || !isFresh(copy, wanted)) return undefined
+    observer.hit(copy.generation.userId)
+    return copy
   }
 
   /** A token that may bring its copy along does not wait for a load: it is good where MongoDB is away. */
@@ -89,21 +81,25 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
 
   /** What the token brought along, if it may be served. */
   function takeBrought(
+    from: TokenSnapshots,
     binding: SnapshotBinding,
     { userId, claims }: VerifiedToken,
-  ): Promise<BoundSnapshot | undefined> | undefined {
-    return tokenSnapshots && snapshots.take(binding, () => tokenSnapshots.read(userId, claims))
+  ): Promise<BoundSnapshot | undefined> {
+    return snapshots.take(binding, () => from.read(userId, claims))
   }
 
   function toBinding(cacheKey: string, { userId, claims, key }: VerifiedToken): SnapshotBinding {
-    const kept = freezeClaims(tokenSnapshots?.withoutUserData(claims) ?? claims)
-    return { cacheKey, userId, claims: kept, signedBy: key, expiresAt: endOf(claims) }
+    const kept = tokenSnapshots?.withoutUserData(claims) ?? claims
+    const claimsBytes = freezeClaims(kept)
+    return { cacheKey, userId, claims: kept, claimsBytes, signedBy: key, expiresAt: endOf(claims) }
   }
 
   /** What a cached copy was bound to. */
   function rebind(cacheKey: string, copy: BoundSnapshot): SnapshotBinding {
     const { generation, claims, signedBy } = copy
-    return { cacheKey, userId: generation.userId, claims, signedBy, expiresAt: endOf(claimsOf(copy)) }
+    const claimsBytes = estimateHeapBytes(claims)
+    const expiresAt = endOf(claimsOf(copy))
+    return { cacheKey, userId: generation.userId, claims, claimsBytes, signedBy, expiresAt }
   }
 
   function endOf(claims: AccessTokenClaims): number {
@@ -119,7 +115,18 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
       const copy = snapshots.find(cacheKey)
       const hit = wanted ? undefined : served(copy)
       if (hit) return hit
-      const entry = await load(token, { cacheKey, copy }, wanted)
+      let entry = stillGood(copy, wanted)
+      if (!entry) {
+        // What is cached was verified, and is found only while its token is good; what is being loaded likewise.
+        let binding = copy ? rebind(cacheKey, copy) : loading(cacheKey, wanted)
+        if (!binding) {
+          const verified = await verifyToken(token)
+          binding = toBinding(cacheKey, verified)
+          if (tokenSnapshots && !wanted) entry = await takeBrought(tokenSnapshots, binding, verified)
+        }
+        entry ??= await snapshots.loadFor(binding, wanted)
+        requireInUse(entry)
+      }
       const claims = claimsOf(entry)
       if (sessionChecks.isDue(claims)) await sessionChecks.check(claims)
       return toUser(entry)
@@ -155,7 +162,7 @@ function requireString(token: unknown): void {
 }
 
 /** The key may have been replaced while the document was loaded. */
-function inUse(entry: BoundSnapshot): BoundSnapshot {
-  if (entry.signedBy?.retired !== true) return entry
+function requireInUse(entry: BoundSnapshot): void {
+  if (entry.signedBy?.retired !== true) return
   throw new CustomUserDataError('invalid_token', 'The key of the access token was replaced.')
 }

@@ -1,6 +1,7 @@
 import { verifyClaims, verifyTyp } from '../access-tokens/claims.js'
 import { parseClaimsSet, parseCompactJws } from '../access-tokens/compact-jws.js'
 import type { Issuers } from '../access-tokens/issuers.js'
+import type { CandidateKeys } from '../access-tokens/key-ring.js'
 import type { AccessTokenKey } from '../access-tokens/keys.js'
 import type { Clock } from '../clock.js'
 import { CustomUserDataError } from '../errors.js'
@@ -37,17 +38,9 @@ export function createTokenVerifier(maxTokenLength: number, issuers: Issuers, cl
 }
 
 /** The key that signed the token: of two at most, where an issuer gave two keys one name. */
-async function verifyWithOneOf(token: string, keys: readonly AccessTokenKey[]): Promise<AccessTokenKey> {
-  let refusal: unknown
-  for (const key of keys) {
-    try {
-      await verifySignature(token, key)
-      return key
-    } catch (error) {
-      refusal = error
-    }
-  }
-  throw refusal
+function verifyWithOneOf(token: string, [first, ...others]: CandidateKeys): Promise<AccessTokenKey> {
+  const verified = verifySignature(token, first)
+  return others.reduce((before, key) => before.catch(() => verifySignature(token, key)), verified)
 }
 
 function tooLong(): CustomUserDataError {

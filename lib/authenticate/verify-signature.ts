@@ -39,13 +39,14 @@ const strategy = new JwtStrategy(
 
 /**
  * Verifies the signature of a token by passport-jwt, which is run as passport would run it, on an object of this
- * attempt's own. The header's algorithm must be the key's already. Rejects with `invalid_token`; always settles.
+ * attempt's own. The header's algorithm must be the key's already. Resolves to the key;
+ * rejects with `invalid_token`; always settles.
  */
-export function verifySignature(token: string, key: AccessTokenKey): Promise<void> {
+export function verifySignature(token: string, key: AccessTokenKey): Promise<AccessTokenKey> {
   return new Promise((resolve, reject) => {
     const actions: Actions = {
       success: () => {
-        resolve()
+        resolve(key)
       },
       fail: challenge => {
         reject(asCustomUserDataError(challenge) ?? invalidSignature(challenge))

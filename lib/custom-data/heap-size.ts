@@ -42,7 +42,7 @@ export function estimateHeapBytes(value: unknown): number {
 function estimateObject(value: object): number {
   if (Array.isArray(value)) {
     const { sum, wholes } = sumOf(value)
-    return BYTES.arrayHeader + sum + BYTES.word * value.length + BYTES.listedWhole * wholes
+    return estimateList(value.length) + sum + BYTES.listedWhole * wholes
   }
   if (value instanceof Date) return BYTES.date
   if (value instanceof Uint8Array) return BYTES.bytesHeader + value.byteLength
@@ -50,13 +50,22 @@ function estimateObject(value: object): number {
   const { sum, wholes } = sumOf(values)
   if (!isPlainObject(value)) return BYTES.bsonValue + sum
   const fields = values.length + Math.min(wholes, HIDDEN_FIELDS)
-  // The list grows by three at a time.
-  const listed = Math.ceil(Math.max(0, fields - 4) / 3) * 3
-  const list = listed > 0 ? BYTES.properties + BYTES.word * listed : 0
-  return BYTES.object + list + (wholes > HIDDEN_FIELDS ? BYTES.otherWholes : 0) + sum
+  return estimateFields(fields) + (wholes > HIDDEN_FIELDS ? BYTES.otherWholes : 0) + sum
 }
 
-/** What values take together, and how many of them are wholes. A plain loop: it is done for each token's claims. */
+/** A list alone, without what its elements take. */
+export function estimateList(length: number): number {
+  return BYTES.arrayHeader + BYTES.word * length
+}
+
+/** A plain object alone, without what its members take. */
+export function estimateFields(fields: number): number {
+  // The list grows by three at a time.
+  const listed = Math.ceil(Math.max(0, fields - 4) / 3) * 3
+  return BYTES.object + (listed > 0 ? BYTES.properties + BYTES.word * listed : 0)
+}
+
+/** What values take together, and how many of them are wholes. */
 function sumOf(values: readonly unknown[]): { readonly sum: number; readonly wholes: number } {
   let sum = 0
   let wholes = 0

@@ -2,7 +2,6 @@ import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.js'
 import { createObserver } from '../observer.js'
 import type { Observer } from '../observer.js'
-import { estimateHeapBytes } from './heap-size.js'
 import type { LoadedDocument } from './loader.js'
 import type { UserGeneration, UserGenerations } from './user-generations.js'
 
@@ -13,6 +12,8 @@ export interface SnapshotBinding {
   readonly userId: string
   /** Verified claims, frozen; `undefined` where another strategy authenticated. */
   readonly claims: unknown
+  /** What the claims take in the heap, estimated. */
+  readonly claimsBytes: number
   /** The key that signed the token: its copies die with it. */
   readonly signedBy: { readonly retired: boolean } | undefined
   /** When the token is no longer accepted, in wall-clock milliseconds; `undefined` where nobody knows. */
@@ -146,7 +147,7 @@ export function createSnapshotCache(
     set(binding, snapshot) {
       const entry = bind(binding, snapshot)
       if (!Number.isFinite(entry.endsAt) || !isServable(entry)) return entry
-      const size = entryBytes + estimateHeapBytes(binding.claims) + snapshot.heapBytes
+      const size = entryBytes + binding.claimsBytes + snapshot.heapBytes
       entries.set(binding.cacheKey, entry, { size })
       // An entry larger than the whole cache is not taken, and not disposed of either.
       if (entries.peek(binding.cacheKey) === entry) generations.retain(entry.generation)

@@ -201,8 +201,8 @@ describe('the keys that an issuer publishes', () => {
     server.publish(second.jwk)
     clock.advance(10 * MINUTE)
     await readInBackground()
-    expect(gone?.retired).toBe(true)
-    expect(kept?.retired).toBe(false)
+    expect(gone.retired).toBe(true)
+    expect(kept.retired).toBe(false)
     expect(await find('first')).toBe('invalid_token')
     expect(keySet.find({ alg: 'ES256', typ: undefined, kid: 'second' })).toEqual([kept])
   })
@@ -213,7 +213,7 @@ describe('the keys that an issuer publishes', () => {
     clock.advance(10 * MINUTE)
     await readInBackground()
     const [after] = await keySet.find({ alg: 'ES256', typ: undefined, kid: 'first' })
-    expect(before?.retired).toBe(true)
+    expect(before.retired).toBe(true)
     expect(after).toMatchObject({ kid: 'first', retired: false })
   })
 
@@ -232,10 +232,10 @@ describe('the keys that an issuer publishes', () => {
     clock.advance(24 * HOUR - 1)
     await readInBackground()
     expect(await find('first')).toEqual(['first'])
-    expect(key?.retired).toBe(false)
+    expect(key.retired).toBe(false)
     clock.advance(1)
     expect(await find('first')).toBe('keys_unavailable')
-    expect(key?.retired).toBe(true)
+    expect(key.retired).toBe(true)
   })
 
   it('15a: after 24 h without an endpoint the background drops the keys, so that cached copies end too', async () => {
@@ -245,7 +245,7 @@ describe('the keys that an issuer publishes', () => {
     const failed = once(events.emitter, 'key_set_failed')
     vi.advanceTimersByTime(10 * MINUTE)
     await failed
-    expect(key?.retired).toBe(true)
+    expect(key.retired).toBe(true)
   })
 
   it('15e: two keys of one name and algorithm are both found, and never more than two', async () => {

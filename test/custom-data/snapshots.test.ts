@@ -423,6 +423,8 @@ describe('an invalidation', () => {
   })
 })
 
+const BINDING = { claims: {}, claimsBytes: 0, signedBy: undefined, expiresAt: undefined }
+
 describe('what is held of users', () => {
   it('is let go of after loads that fail, that succeed and that are overtaken', async () => {
     const found = { data: {}, exists: true, documentId: 1, heapBytes: 100, userIdValues: ['x'] }
@@ -431,8 +433,7 @@ describe('what is held of users', () => {
       userId.startsWith('failing') ? Promise.reject(new Error('no')) : Promise.resolve(found)
     const snapshots = createSnapshots({ ...bounds, followsChanges: true }, { load }, clock)
     const bind = (userId: string) => {
-      const binding = { cacheKey: userId, userId, claims: {}, signedBy: undefined, expiresAt: undefined }
-      return snapshots.loadFor(binding).catch(() => undefined)
+      return snapshots.loadFor({ ...BINDING, cacheKey: userId, userId }).catch(() => undefined)
     }
     const growth = await heapGrowth(async () => {
       for (let n = 0; n < 20_000; n++) {
@@ -465,8 +466,7 @@ it('keeps no document twice: what was encoded for a token has gone into it', asy
   )
   await snapshots.loadAnew('alice', async snapshot => {
     expect(snapshot.encoded).toEqual({ json: {} })
-    const binding = { cacheKey: 'a', userId: 'alice', claims: {}, signedBy: undefined, expiresAt: undefined }
-    snapshots.keep(binding, snapshot)
+    snapshots.keep({ ...BINDING, cacheKey: 'a', userId: 'alice' }, snapshot)
   })
   expect(snapshots.find('a')).not.toHaveProperty('encoded')
   expect(snapshots.find('a')).toMatchObject({ data: {}, exists: true })

@@ -208,7 +208,8 @@ function openKeyRing(jwks: readonly Jwk[]): OpenKeySource {
     return { find: header => ring.find({ ...header, kid: header.kid ?? jwks[0]?.kid ?? UNNAMED }), close }
   } catch (error) {
     if (!(error instanceof OptionError)) throw error
-    return { find: () => [], close }
+    const noKey = new CustomUserDataError('invalid_token', 'None of its keys is taken.')
+    return { find: () => Promise.reject(noKey), close }
   }
 }
 
@@ -217,7 +218,6 @@ async function verify(source: KeySource, token: string): Promise<boolean> {
   try {
     const [key, second] = await source.find(parseCompactJws(token).header)
     expect(second).toBeUndefined()
-    if (key === undefined) return false
     await verifySignature(token, key)
     return true
   } catch (error) {

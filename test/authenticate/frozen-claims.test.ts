@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { createClaimsFreezer } from '../../lib/access-tokens/frozen-claims.js'
+import { estimateHeapBytes } from '../../lib/custom-data/heap-size.js'
+import { createClaimsFreezer } from '../../lib/authenticate/frozen-claims.js'
 import type { AccessTokenClaims } from '../../lib/types.js'
 
 const CLAIMS = '{"iss":"us","aud":["a","b"],"sub":"alice","exp":1,"client_id":"app","x":{"y":[{"z":1}]}}'
@@ -9,7 +10,8 @@ function parse(json = CLAIMS): AccessTokenClaims {
 }
 
 it('the claims of a token are frozen, all the way down', () => {
-  const claims = createClaimsFreezer()(parse())
+  const claims = parse()
+  createClaimsFreezer()(claims)
   const { y } = claims['x'] as { y: readonly object[] }
   expect([claims, claims.aud, claims['x'], y, y[0]].every(value => Object.isFrozen(value))).toBe(true)
 })
@@ -17,12 +19,15 @@ it('the claims of a token are frozen, all the way down', () => {
 it('the claims of a token stay what they were', () => {
   const freeze = createClaimsFreezer()
   freeze(parse())
-  expect(freeze(parse())).toEqual(parse())
+  const claims = parse()
+  freeze(claims)
+  expect(claims).toEqual(parse())
 })
 
 it('claims of hostile names are claims like others', () => {
   const json = '{"iss":"us","__proto__":{"admin":true},"constructor":{"prototype":[1]},"aud":7}'
-  const claims = createClaimsFreezer()(parse(json))
+  const claims = parse(json)
+  createClaimsFreezer()(claims)
   expect(JSON.stringify(claims)).toBe(json)
   expect(Object.isFrozen(Object.getOwnPropertyDescriptor(claims, '__proto__')?.value)).toBe(true)
   expect(claims['admin']).toBeUndefined()
@@ -31,5 +36,19 @@ it('claims of hostile names are claims like others', () => {
 it('texts that differ are never taken for one, however many there are', () => {
   const freeze = createClaimsFreezer()
   const issuers = Array.from({ length: 2_500 }, (_, n) => `issuer ${n}`)
-  for (const iss of [...issuers, ...issuers]) expect(freeze(parse(JSON.stringify({ iss }))).iss).toBe(iss)
+  for (const iss of [...issuers, ...issuers]) {
+    const claims = parse(JSON.stringify({ iss }))
+    freeze(claims)
+    expect(claims.iss).toBe(iss)
+  }
+})
+
+it('claims weigh what a document of the same members is estimated to', () => {
+  for (const json of [
+    CLAIMS,
+    '{}',
+    '{"a":[],"b":{},"c":null,"d":true,"e":1.5,"f":"\u4e2d","g":["x",{"h":1}]}',
+  ]) {
+    expect(createClaimsFreezer()(parse(json))).toBe(estimateHeapBytes(parse(json)))
+  }
 })

@@ -1,7 +1,8 @@
+import { estimateFields, estimateHeapBytes, estimateList } from '../custom-data/heap-size.js'
 import type { AccessTokenClaims } from '../types.js'
 
-/** Freezes the claims of a verified token where they are, and returns them. */
-export type ClaimsFreezer = (claims: AccessTokenClaims) => AccessTokenClaims
+/** Freezes the claims of a verified token where they are; what they take in the heap, in bytes, estimated. */
+export type ClaimsFreezer = (claims: AccessTokenClaims) => number
 
 /** Claims whose text many tokens have in common; of a million tokens each would be held a million times. */
 const COMMON = ['iss', 'aud', 'client_id', 'azp']
@@ -28,15 +29,16 @@ export function createClaimsFreezer(): ClaimsFreezer {
       const value = Object.hasOwn(writable, name) ? writable[name] : undefined
       if (typeof value === 'string' && value.length <= MAX_LENGTH) writable[name] = share(value)
     }
-    deepFreeze(claims)
-    return claims
+    return freezeAndWeigh(claims)
   }
 }
 
-/** Of what JSON has: objects and lists. */
-function deepFreeze(value: object): void {
-  for (const member of Object.values(value) as unknown[]) {
-    if (typeof member === 'object' && member !== null) deepFreeze(member)
-  }
+/** Of what JSON has. In one walk, for every miss has to wait for it. */
+function freezeAndWeigh(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return estimateHeapBytes(value)
+  const members: unknown[] = Object.values(value)
+  let bytes = Array.isArray(value) ? estimateList(members.length) : estimateFields(members.length)
+  for (const member of members) bytes += freezeAndWeigh(member)
   Object.freeze(value)
+  return bytes
 }
