@@ -90,7 +90,8 @@ export function createCustomUserData(
   const sessionStore = createSessionStore(config, openSessions, events, clock)
   const documents = createUserDocuments(config, database, index)
   const codec = config.userDataInToken && createDocumentCodec(config.userDataInToken, config, database)
-  const loader = startedBy(createLoader(config, documents, events, codec?.encoder), () => readiness.start())
+  const loaderParts = { documents, events, clock, observer, encoder: codec?.encoder }
+  const loader = startedBy(createLoader(config, loaderParts), () => readiness.start())
   const tokenSnapshots =
     codec && createTokenSnapshots(toTokenSnapshotsConfig(config), { codec, documents, clock })
   const snapshots = voidingBoth(

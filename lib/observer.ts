@@ -10,7 +10,7 @@ export interface Stats {
   readonly misses: number
   /** Misses that were served without a read, from the `user_data` of the token. */
   readonly tokenSnapshots: number
-  /** Reads from MongoDB that ended, logins and refreshes included, and those of them that failed. */
+  /** Loads of users' documents that ended, for logins, refreshes and `forUser()`, too, and those of them that failed. */
   readonly loads: number
   readonly failedLoads: number
   /** Milliseconds that all of them took together. */

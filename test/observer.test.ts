@@ -1,8 +1,10 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import express from 'express'
 import passport from 'passport'
 import request from 'supertest'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { z } from 'zod'
 import type { ChannelMessages, CustomUserData } from 'express-custom-user-data'
 import { createManualClock } from './support/clock.js'
 import type { ManualClock } from './support/clock.js'
@@ -142,6 +144,30 @@ describe('stats()', () => {
       failedLoads: 1,
       refused: { custom_data_too_large: 1 },
     })
+  })
+
+  it('counts a load that came too late once, as one that failed', async () => {
+    let schemaIsAsked = (): void => undefined
+    const asked = new Promise<void>(resolve => (schemaIsAsked = resolve))
+    const release: (() => void)[] = []
+    const schema = z.looseObject({}).refine(async () => {
+      schemaIsAsked()
+      await new Promise<void>(resolve => release.push(resolve))
+      return true
+    })
+    const userData = start({ schema, loadTimeoutMs: 300 })
+    const late = userData.verifyToken(tokenOf('alice'))
+    await asked
+    await expect(late).rejects.toMatchObject({ code: 'custom_data_unavailable' })
+    for (const go of release) go()
+    await nextTurn()
+    expect(userData.stats()).toMatchObject({ loads: 1, failedLoads: 1 })
+  })
+
+  it('counts what is read by forUser()', async () => {
+    const userData = start()
+    await userData.forUser('alice').read()
+    expect(userData.stats()).toMatchObject({ loads: 1, misses: 0, cached: 0 })
   })
 
   it('counts what loads take together, in milliseconds', async () => {

@@ -1,8 +1,11 @@
+import { hash } from 'node:crypto'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Document } from 'mongodb'
+import type { Clock } from '../clock.js'
 import { withDeadline } from '../deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
+import type { Observer } from '../observer.js'
 import type { DocumentEncoder, EncodedDocument } from './document-codec.js'
 import { createDuplicateWarnings } from './duplicate-warnings.js'
 import { isFrozenCopyOf, toFrozenCopy } from './frozen-copy.js'
@@ -56,22 +59,33 @@ export interface Load extends LoadedDocument {
 export interface Loader {
   /**
    * Gives the `latest` again, where the document is still equal to it when it has come: the user's tokens then share its
-   * memory. Rejects with a `CustomUserDataError`; emits `load_failed` then.
+   * memory, and what is the same byte for byte is not even decoded. Counted and timed. Rejects with a
+   * `CustomUserDataError`; emits `load_failed` then.
    */
   load(userId: string, latest?: LatestDocument): Promise<Load>
 }
 
+/** What the loader works with. */
+export interface LoaderParts {
+  readonly documents: UserDocuments
+  readonly events: Events
+  readonly clock: Clock
+  readonly observer: Pick<Observer, 'load'>
+  readonly encoder?: DocumentEncoder | undefined
+}
+
+const NOTHING: LatestDocument = { data: undefined, heapBytes: 0, documentId: undefined, digest: undefined }
 const NO_DOCUMENT = { data: Object.freeze({}), exists: false, documentId: undefined, heapBytes: 0 } as const
 
 /** Creates the loader over the users' documents. */
 export function createLoader(
   config: LoaderConfig,
-  documents: UserDocuments,
-  events: Events,
-  encoder?: DocumentEncoder,
+  { documents, events, clock, observer, encoder }: LoaderParts,
 ): Loader {
   const { projection, maxDocumentBytes } = config
   const what = prepareRead({ projection, maxDocumentBytes, exactTypes: encoder?.exactTypes })
+  // What a schema says may change with the time, and what goes into a token is made of the document.
+  const comparesBytes = !config.schema && !encoder
   const warnOfDuplicates = createDuplicateWarnings(config.userIdField, events)
 
   async function loadDocument(
@@ -81,40 +95,56 @@ export function createLoader(
   ): Promise<Load> {
     const { found, userIdValues } = await documents.read(userId, what, signal)
     if (!found) {
-      if (latest) latest.data = undefined
+      if (latest) Object.assign(latest, NOTHING)
       return { ...NO_DOCUMENT, userIdValues }
     }
     if (found.hasDuplicates) warnOfDuplicates(userId)
-    const { data, heapBytes, exists, documentId, encoded } = await toLoaded(found, config, {
-      encoder,
-      latest,
-    })
-    // Named one by one: see toSnapshot().
+    // Of a user's first load there is nothing to compare with, and for many it is the only one.
+    const digest =
+      comparesBytes && latest?.data && found.bytes ? hash('sha256', found.bytes, 'binary') : undefined
+    // Members are named one by one: see toSnapshot().
+    if (latest?.data && digest !== undefined && latest.digest === digest) {
+      const { data, heapBytes, documentId } = latest
+      return { data, heapBytes, exists: true, documentId, encoded: undefined, userIdValues }
+    }
+    const keep: ToFrozen | undefined = latest && ((...loaded) => keepLatest(latest, digest, ...loaded))
+    const loaded = await toLoaded(found.decode(), config, encoder, keep)
+    const { data, heapBytes, exists, documentId, encoded } = loaded
     return { data, heapBytes, exists, documentId, encoded, userIdValues }
   }
 
   return {
-    async load(userId, latest) {
-      try {
-        return await withDeadline(config.loadTimeoutMs, signal => loadDocument(userId, latest, signal))
-      } catch (cause) {
-        const error = asCustomUserDataError(cause) ?? unavailable(cause)
-        events.emit('load_failed', { userId, code: error.code, error })
-        throw error
-      }
+    load(userId, latest) {
+      const startedAt = clock.monotonic()
+      return withDeadline(
+        config.loadTimeoutMs,
+        async signal => {
+          const loaded = await loadDocument(userId, latest, signal)
+          // Else it was too late, and has failed.
+          if (!signal.aborted) observer.load(userId, clock.monotonic() - startedAt)
+          return loaded
+        },
+        cause => {
+          const error = asCustomUserDataError(cause) ?? unavailable(cause)
+          observer.load(userId, clock.monotonic() - startedAt, error.code)
+          events.emit('load_failed', { userId, code: error.code, error })
+          return error
+        },
+      )
     },
   }
 }
 
-/** A found document as handlers get it. Rejects where it is over the limit, or fails the team's schema. */
-export async function toLoaded(
+/**
+ * A found document as handlers get it: at once, unless the team's schema is to be asked. Throws where it is over the limit,
+ * and rejects where it fails the schema.
+ */
+export function toLoaded(
   found: FoundDocument,
   config: LoadedForm,
-  {
-    encoder,
-    latest,
-  }: { readonly encoder?: DocumentEncoder | undefined; readonly latest?: LatestDocument | undefined } = {},
-): Promise<LoadedDocument> {
+  encoder?: DocumentEncoder,
+  toFrozen: ToFrozen = freeze,
+): LoadedDocument | Promise<LoadedDocument> {
   const { document, documentId, excessiveSize } = found
   if (!document) {
     const message = `The custom data of the user exceeds ${config.maxDocumentBytes} bytes.`
@@ -126,17 +156,34 @@ export async function toLoaded(
   const isExact = encoder?.exactTypes === true
   const exact = isExact ? encoder.encode(document) : undefined
   const plain = isExact ? (promoteValues(document) as Document) : document
-  const data = config.schema ? await validate(config.schema, plain) : plain
-  const encoded = isExact ? exact : encoder?.encode(data)
-  const frozen = latest ? shareOrFreeze(data, latest) : freeze(data)
-  return { data: frozen.data, heapBytes: frozen.heapBytes, exists: true, documentId, encoded }
+  const finish = (valid: object): LoadedDocument => {
+    const encoded = isExact ? exact : encoder?.encode(valid)
+    const { data, heapBytes } = toFrozen(valid, documentId)
+    return { data, heapBytes, exists: true, documentId, encoded }
+  }
+  return config.schema ? validate(config.schema, plain).then(finish) : finish(plain)
 }
 
-/** The latest copy where it is equal, else a new one, which is the latest from now on. */
-function shareOrFreeze(data: object, latest: LatestDocument): FrozenDocument {
-  if (latest.data && isFrozenCopyOf(latest.data, data))
+/** Makes the copy for handlers. */
+type ToFrozen = (data: object, documentId: unknown) => FrozenDocument
+
+/**
+ * The latest copy where it is equal, its digest with it from now on; else a new one, which is the latest then. All at once,
+ * for loads overlap.
+ */
+function keepLatest(
+  latest: LatestDocument,
+  digest: string | undefined,
+  data: object,
+  documentId: unknown,
+): FrozenDocument {
+  if (latest.data && isFrozenCopyOf(latest.data, data)) {
+    latest.digest = digest
     return { data: latest.data, heapBytes: latest.heapBytes }
-  return Object.assign(latest, freeze(data))
+  }
+  const frozen = freeze(data)
+  Object.assign(latest, frozen, { documentId, digest: undefined })
+  return frozen
 }
 
 function freeze(data: object): FrozenDocument {

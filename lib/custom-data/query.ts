@@ -2,8 +2,8 @@ import type { Document, RunCommandOptions } from 'mongodb'
 import { readFirstBatch } from '../mongo/first-batch.js'
 import { EXACT_BSON, PLAIN_BSON } from '../mongo/team-database.js'
 import type { OpenCollection } from '../mongo/team-database.js'
-import { toFound, toSizedRow, toTeamsProjection } from './sized-row.js'
-import type { FoundDocument, SizedRow } from './sized-row.js'
+import { toFoundRow, toSizedRow, toTeamsProjection } from './sized-row.js'
+import type { FoundRow, SizedRow } from './sized-row.js'
 import type { UserIdIndexName } from './user-id-index.js'
 
 /** What is read of a document. */
@@ -50,10 +50,10 @@ export function prepareRead({ projection, maxDocumentBytes, exactTypes }: Docume
 
 /** Reads a user's document from the primary, in one query (App Services page, 1.2). */
 export async function findDocument(
-  { db, collection, choices }: OpenCollection,
+  { db, collection, choices, decode }: OpenCollection,
   query: DocumentQuery,
   limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
-): Promise<FoundDocument | undefined> {
+): Promise<FoundRow | undefined> {
   const { readConcern, enableUtf8Validation, ignoreUndefined, retryReads } = choices
   const command = toCommand(collection.collectionName, query)
   command['maxTimeMS'] = limits.timeoutMs
@@ -61,9 +61,13 @@ export async function findDocument(
   const { signal } = limits
   // Without a read preference a command goes to the primary, whatever the team has chosen for its client.
   const options = { ...query.read.options, enableUtf8Validation, ignoreUndefined, signal }
-  const { rows, hasMore } = await readFirstBatch<SizedRow>({ db, retryReads }, command, options)
-  return toFound(rows, hasMore)
+  if (decode) options.fieldsAsRaw = ROWS_AS_BYTES
+  const batch = await readFirstBatch<SizedRow | Uint8Array>({ db, retryReads }, command, options)
+  return toFoundRow(batch, bytes => decode?.(bytes, options))
 }
+
+/** As the driver has it: what is in this array comes as it is. */
+const ROWS_AS_BYTES = { firstBatch: true }
 
 /** Ids are compared exactly, whatever the collection's own collation. */
 const COLLATION = { locale: 'simple' } as const
@@ -108,12 +112,13 @@ function toNaturalOrder(userIdField: string): Document[] {
   ]
 }
 
-const NOT_ARRAY = { $not: { $type: 'array' } } as const
+const ARRAY = { $type: 'array' } as const
 
 /** Only scalars: an array that contains the id matches `$in`, but belongs to nobody. */
 export function toFilter({ userIdField, values }: Pick<DocumentQuery, 'userIdField' | 'values'>): Document {
-  const filter: Document = { [userIdField]: { $in: values, ...NOT_ARRAY } }
-  for (const parent of parentPaths(userIdField)) filter[parent] = NOT_ARRAY
+  const filter: Document = { [userIdField]: { $in: values, $not: ARRAY } }
+  if (userIdField.includes('.'))
+    for (const parent of parentPaths(userIdField)) filter[parent] = { $not: ARRAY }
   return filter
 }
 

@@ -36,8 +36,8 @@ export async function rehearseChange(
     { $replaceWith: { $mergeObjects: ['$$ROOT', { $literal: set }] } },
     ...toStages(form),
   ]
-  const found = toFound(await collection.aggregate<SizedRow>(pipeline, toOptions(limits)).toArray())
-  return found && toLoaded(found, form)
+  const rows = await collection.aggregate<SizedRow>(pipeline, toOptions(limits)).toArray()
+  return toLoadedRow(rows, form)
 }
 
 /** The same for a document that is to be inserted. `undefined`: this server cannot tell. */
@@ -49,12 +49,16 @@ export async function rehearseInsert(
 ): Promise<LoadedDocument | undefined> {
   const pipeline = [{ $documents: { $literal: [document] } }, ...toStages(form)]
   try {
-    const found = toFound(await database.aggregate<SizedRow>(pipeline, toOptions(limits)).toArray())
-    return found && (await toLoaded(found, form))
+    const rows = await database.aggregate<SizedRow>(pipeline, toOptions(limits)).toArray()
+    return await toLoadedRow(rows, form)
   } catch (error) {
     if (hasCode(error, SERVER_ERRORS.unrecognizedStage)) return undefined
     throw error
   }
+}
+
+function toLoadedRow([row]: readonly SizedRow[], form: LoadedForm) {
+  return row && toLoaded(toFound(row), form)
 }
 
 function toStages({ projection, maxDocumentBytes }: LoadedForm): Document[] {

@@ -7,8 +7,7 @@ import { createDependents, NO_DEPENDENTS } from './dependents.js'
 import type { LoadMark } from './dependents.js'
 import { isFresh } from './freshness.js'
 import type { Freshness } from './freshness.js'
-import type { LoadedDocument, Loader } from './loader.js'
-import { createObservedLoader } from './observed-loader.js'
+import type { Load, LoadedDocument, Loader } from './loader.js'
 import { createSnapshotCache } from './snapshot-cache.js'
 import type {
   BoundSnapshot,
@@ -76,35 +75,31 @@ export function createSnapshots(
 ): Snapshots {
   const dependents = config.followsChanges ? createDependents() : NO_DEPENDENTS
   const generations = createUserGenerations(dependents.forget)
-  const observed = createObservedLoader(loader, clock, observer)
   const cache = createSnapshotCache(config, generations, clock, observer)
   const loads = new Map<string, SharedLoad>()
   let loadsBegun = 0
   let closed = false
 
-  /** One load, in one generation, which is held until `use` is done. */
+  /** One load, in one generation, which is held until `use` is done, and void where what was read has changed meanwhile. */
   async function load<T>(
     generation: UserGeneration,
     use: (snapshot: Snapshot) => T | Promise<T>,
   ): Promise<T> {
     const loadedAt = clock.monotonic()
     const loadNumber = ++loadsBegun
-    try {
-      return await use(toSnapshot(await read(generation), { generation, loadedAt, loadNumber }))
-    } finally {
-      generations.release(generation)
-    }
-  }
-
-  /** Reads, and voids the generation where what was read has changed meanwhile. */
-  async function read(generation: UserGeneration): Promise<LoadedDocument> {
     const mark = dependents.begin()
     try {
-      const loaded = await observed.load(generation.userId, generation)
-      voidIfOvertaken(mark, generation, loaded, loaded.userIdValues)
-      return loaded
+      let loaded: Load
+      try {
+        loaded = await loader.load(generation.userId, generation)
+        voidIfOvertaken(mark, generation, loaded, loaded.userIdValues)
+      } finally {
+        dependents.end()
+      }
+      const used = use(toSnapshot(loaded, { generation, loadedAt, loadNumber }))
+      return used instanceof Promise ? await used : used
     } finally {
-      dependents.end()
+      generations.release(generation)
     }
   }
 

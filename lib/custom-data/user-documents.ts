@@ -1,11 +1,11 @@
 import { createConcurrencyLimit } from '../concurrency-limit.js'
 import { CustomUserDataError } from '../errors.js'
 import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
-import type { ObjectIdClass, OpenCollection, TeamDatabase } from '../mongo/team-database.js'
+import type { ObjectIdClass, TeamDatabase } from '../mongo/team-database.js'
 import { findDocument } from './query.js'
 import type { PreparedRead } from './query.js'
-import type { FoundDocument } from './sized-row.js'
-import type { UserIdIndex, UserIdIndexName } from './user-id-index.js'
+import type { FoundDocument, FoundRow } from './sized-row.js'
+import type { UserIdIndex } from './user-id-index.js'
 
 /** The forms that a user's id may have in the user id field, the preferred one first. */
 type FieldValues = readonly unknown[]
@@ -25,7 +25,7 @@ export interface UserDocumentsConfig {
 /** What was looked for, and what there was. */
 export interface Reading {
   readonly userIdValues: FieldValues
-  readonly found: FoundDocument | undefined
+  readonly found: FoundRow | undefined
 }
 
 /** Finds the one document that is a user's. */
@@ -33,7 +33,7 @@ export interface UserDocuments {
   /** At once, unless the driver's ObjectId class has to be found first. */
   values: (userId: string, signal: AbortSignal) => FieldValues | Promise<FieldValues>
   find: (userId: string, read: PreparedRead, signal: AbortSignal) => Promise<FoundDocument | undefined>
-  /** The same, with the values that were looked for. */
+  /** The same before it is decoded, with the values that were looked for. */
   read: (userId: string, read: PreparedRead, signal: AbortSignal) => Promise<Reading>
 }
 
@@ -58,36 +58,36 @@ export function createUserDocuments(
     return OBJECT_ID_HEX.test(userId) ? toBothForms(userId, database.objectIdClass(signal)) : [userId]
   }
 
-  async function findByIndex(
-    open: OpenCollection,
-    { values, what }: { readonly values: FieldValues; readonly what: PreparedRead },
-    signal: AbortSignal,
-  ): Promise<FoundDocument | undefined> {
-    const limits = { timeoutMs, signal }
-    const find = (name: UserIdIndexName): Promise<FoundDocument | undefined> =>
-      findDocument(open, { userIdField, values, read: what, index: name }, limits)
-    const name = await index.name(open.collection)
-    try {
-      return await find(name)
-    } catch (error) {
-      if (name === undefined || !hasCode(error, ...HINT_REFUSED)) throw error
-      index.forget()
-      return find(undefined)
-    }
-  }
-
+  /** One function, for a miss passes through it: each that waits for another costs it 1 us. */
   async function read(userId: string, what: PreparedRead, signal: AbortSignal): Promise<Reading> {
-    const open = await database.open()
-    return limit.run(signal, async () => {
-      const values = await valuesOf(userId, signal)
-      return { userIdValues: values, found: await findByIndex(open, { values, what }, signal) }
-    })
+    const opening = database.open()
+    const open = opening instanceof Promise ? await opening : opening
+    const turn = limit.enter(signal)
+    if (turn) await turn
+    try {
+      const mapped = valuesOf(userId, signal)
+      const values = mapped instanceof Promise ? await mapped : mapped
+      const named = index.name(open.collection)
+      const name = named instanceof Promise ? await named : named
+      const limits = { timeoutMs, signal }
+      let found
+      try {
+        found = await findDocument(open, { userIdField, values, read: what, index: name }, limits)
+      } catch (error) {
+        if (name === undefined || !hasCode(error, ...HINT_REFUSED)) throw error
+        index.forget()
+        found = await findDocument(open, { userIdField, values, read: what, index: undefined }, limits)
+      }
+      return { userIdValues: values, found }
+    } finally {
+      limit.leave()
+    }
   }
 
   return {
     values: valuesOf,
     read,
-    find: async (userId, what, signal) => (await read(userId, what, signal)).found,
+    find: async (userId, what, signal) => (await read(userId, what, signal)).found?.decode(),
   }
 }
 

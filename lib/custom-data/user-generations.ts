@@ -1,7 +1,10 @@
-/** What was loaded for a user last, for what is equal to share its memory. The loader keeps it up. */
+/** What was loaded for a user last, for what is equal to share its memory. The loader keeps it up, all at once. */
 export interface LatestDocument {
   data: object | undefined
   heapBytes: number
+  documentId: unknown
+  /** Of its BSON, once that has come a second time: while it is the same, so is the document. */
+  digest: string | undefined
 }
 
 /**
@@ -29,6 +32,18 @@ export interface UserGenerations {
   invalidateAll(): void
 }
 
+function createGeneration(userId: string): UserGeneration {
+  return {
+    userId,
+    current: true,
+    holders: 0,
+    data: undefined,
+    heapBytes: 0,
+    documentId: undefined,
+    digest: undefined,
+  }
+}
+
 /** Creates an empty book of generations. `onEnd` is told of each that ends, or that nobody holds any more. */
 export function createUserGenerations(onEnd?: (generation: UserGeneration) => void): UserGenerations {
   const generations = new Map<string, UserGeneration>()
@@ -46,11 +61,7 @@ export function createUserGenerations(onEnd?: (generation: UserGeneration) => vo
   return {
     hold(userId) {
       let generation = generations.get(userId)
-      if (!generation)
-        generations.set(
-          userId,
-          (generation = { userId, current: true, holders: 0, data: undefined, heapBytes: 0 }),
-        )
+      if (!generation) generations.set(userId, (generation = createGeneration(userId)))
       generation.holders++
       return generation
     },

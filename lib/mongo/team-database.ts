@@ -1,4 +1,6 @@
 import type { BSONSerializeOptions, Collection, Db, Document, ObjectId } from 'mongodb'
+import { findBsonDecoder } from './bson-decoder.js'
+import type { BsonDecoder } from './bson-decoder.js'
 
 /**
  * What is asked of the team's collection: the `Collection` of mongodb 6.13 to 7, or mongoose's.
@@ -42,6 +44,8 @@ export interface OpenCollection {
   readonly db: Db
   readonly collection: Collection
   readonly choices: ReadChoices
+  /** For what is read as bytes; `undefined`: only the driver itself can decode. */
+  readonly decode: BsonDecoder | undefined
 }
 
 /** The team's MongoDB, reached only through the collection that they handed over. */
@@ -92,14 +96,14 @@ export function openTeamDatabase(given: CollectionLike): TeamDatabase {
   let opened: OpenCollection | undefined
   let objectId: ObjectIdClass | undefined
 
-  function openIn(db: Db): OpenCollection {
-    // Mongoose has another after it was closed and opened anew.
-    if (opened?.db !== db) opened = toOpenCollection(db, given)
-    return opened
-  }
   function open(): OpenCollection | Promise<OpenCollection> {
     const db = findDatabase()
-    return db instanceof Promise ? db.then(openIn) : openIn(db)
+    // Mongoose has another after it was closed and opened anew.
+    return opened?.db === db ? opened : openIn(db)
+  }
+  async function openIn(db: Db | Promise<Db>): Promise<OpenCollection> {
+    opened = await toOpenCollection(await db, given)
+    return opened
   }
   async function askForObjectIdClass(signal: AbortSignal): Promise<ObjectIdClass> {
     return (objectId ??= await readObjectIdClass(await findDatabase(), signal))
@@ -114,11 +118,11 @@ export function openTeamDatabase(given: CollectionLike): TeamDatabase {
   }
 }
 
-function toOpenCollection(db: Db, given: CollectionLike): OpenCollection {
+async function toOpenCollection(db: Db, given: CollectionLike): Promise<OpenCollection> {
   const collection = isMongoose(given)
     ? db.collection(given.collectionName)
     : (given as unknown as Collection)
-  return { db, collection, choices: choicesOf(db, collection) }
+  return { db, collection, choices: choicesOf(db, collection), decode: await findBsonDecoder(db) }
 }
 
 function choicesOf(db: Db, collection: Collection): ReadChoices {

@@ -2,11 +2,13 @@ import type { Collection } from 'mongodb'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { startMongod } from '../../examples/support/start-mongod.js'
 import type { StartedMongod } from '../../examples/support/start-mongod.js'
+import { systemClock } from '../../lib/clock.js'
 import { createLoader } from '../../lib/custom-data/loader.js'
 import type { Loader } from '../../lib/custom-data/loader.js'
 import { createUserDocuments } from '../../lib/custom-data/user-documents.js'
 import { createUserIdIndex } from '../../lib/custom-data/user-id-index.js'
 import { createEvents } from '../../lib/events.js'
+import { createObserver } from '../../lib/observer.js'
 import { openTeamDatabase } from '../../lib/mongo/team-database.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
@@ -44,7 +46,8 @@ function createFreshLoader(): Loader {
   const bounds = { maxDocumentBytes: 10_000, maxConcurrentLoads: 1 }
   const index = createUserIdIndex(config, events)
   const documents = createUserDocuments({ ...config, ...bounds }, openTeamDatabase(collection), index)
-  return createLoader({ ...config, ...bounds }, documents, events)
+  const parts = { documents, events, clock: systemClock, observer: createObserver() }
+  return createLoader({ ...config, ...bounds }, parts)
 }
 
 it('serves the first inserted while the index is being built, however long that takes', async () => {

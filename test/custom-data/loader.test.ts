@@ -1,13 +1,19 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import fc from 'fast-check'
 import type { Collection, CollectionOptions, Document } from 'mongodb'
 import { BSON, Long, ObjectId, UUID } from 'mongodb'
 import { z } from 'zod'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import type { CustomUserDataOptions, LoadFailedEvent, WarningEvent } from 'express-custom-user-data'
+import type { DocumentEncoder } from '../../lib/custom-data/document-codec.js'
 import { createLoader } from '../../lib/custom-data/loader.js'
 import type { Loader } from '../../lib/custom-data/loader.js'
+import type { LatestDocument } from '../../lib/custom-data/user-generations.js'
 import { createUserDocuments } from '../../lib/custom-data/user-documents.js'
 import { createUserIdIndex } from '../../lib/custom-data/user-id-index.js'
+import { systemClock } from '../../lib/clock.js'
 import { createEvents } from '../../lib/events.js'
+import { createObserver } from '../../lib/observer.js'
 import { openTeamDatabase } from '../../lib/mongo/team-database.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
@@ -41,7 +47,10 @@ async function load(userId: string, options: Options = {}): Promise<Document> {
 }
 
 /** A loader that nobody makes an index for. */
-function loaderWithoutIndex(options: { userIdField?: string; projection?: Document } = {}): Loader {
+function loaderWithoutIndex(
+  options: { userIdField?: string; projection?: Document; schema?: StandardSchemaV1 } = {},
+  encoder?: DocumentEncoder,
+): Loader {
   const events = createEvents()
   events.emitter.on('warning', () => undefined)
   const config = {
@@ -56,7 +65,11 @@ function loaderWithoutIndex(options: { userIdField?: string; projection?: Docume
     openTeamDatabase(collection),
     createUserIdIndex(config, events),
   )
-  return createLoader(config, documents, events)
+  return createLoader(config, { documents, events, clock: systemClock, observer: createObserver(), encoder })
+}
+
+function createLatest(): LatestDocument {
+  return { data: undefined, heapBytes: 0, documentId: undefined, digest: undefined }
 }
 
 async function createIndex(key: Document, options: Document = {}): Promise<void> {
@@ -329,12 +342,12 @@ describe('a load', () => {
   it('keeps nothing of a document that is gone', async () => {
     await collection.insertOne({ userId: 'bob' })
     const loader = loaderWithoutIndex()
-    const latest = { data: undefined, heapBytes: 0 }
+    const latest = createLatest()
     const { data } = await loader.load('bob', latest)
     expect(latest.data).toBe(data)
     await collection.deleteMany({})
     await loader.load('bob', latest)
-    expect(latest.data).toBeUndefined()
+    expect(latest).toEqual(createLatest())
   })
 
   it('writes nothing, whether or not there is a document', async () => {
@@ -387,6 +400,98 @@ describe('a load', () => {
     const data = await load(HEX, { collection: opened })
     expect(data).toEqual(expected)
     expect(JSON.stringify(data)).toBe(JSON.stringify(expected))
+  })
+})
+
+describe('a document that was loaded before', () => {
+  const MARK = Object.freeze({})
+  const loadThrice = async (loader: Loader, latest: LatestDocument) => {
+    for (let n = 0; n < 2; n++) await loader.load('bob', latest)
+    return loader.load('bob', latest)
+  }
+
+  it('is the same object again, and not even looked into once it has come twice', async () => {
+    await collection.insertOne({ userId: 'bob', at: new Date(0) })
+    const loader = loaderWithoutIndex()
+    const latest = createLatest()
+    const first = await loader.load('bob', latest)
+    expect(latest.digest).toBeUndefined()
+    expect((await loader.load('bob', latest)).data).toBe(first.data)
+    // As nothing that is decoded could be.
+    latest.data = MARK
+    const third = await loader.load('bob', latest)
+    expect(third).toEqual({ ...first, data: third.data, encoded: undefined })
+    expect(third.data).toBe(MARK)
+  })
+
+  it.each<[what: string, change: Document]>([
+    ['a value', { $set: { n: 2 } }],
+    ['a type', { $set: { n: Long.fromNumber(1) } }],
+    ['a new field', { $set: { more: 1 } }],
+    ['a field less', { $unset: { n: '' } }],
+    ['the name of a field', { $rename: { n: 'm' } }],
+    ['something deep inside', { $set: { 'deep.list.0.at': new Date(1) } }],
+  ])('is decoded anew where there is another byte in it: %s', async (_what, change) => {
+    await collection.insertOne({ userId: 'bob', n: 1, deep: { list: [{ at: new Date(0) }] } })
+    const loader = loaderWithoutIndex()
+    const latest = createLatest()
+    await loadThrice(loader, latest)
+    latest.data = MARK
+    await collection.updateOne({}, change)
+    const stored = await collection.findOne({})
+    for (let n = 0; n < 3; n++) expect((await loader.load('bob', latest)).data).toEqual(stored)
+  })
+
+  it('is what is stored, whatever happened in between', async () => {
+    const loader = loaderWithoutIndex()
+    const latest = createLatest()
+    const replace = async (n: number) => {
+      await collection.deleteMany({})
+      if (n > 0) await collection.insertOne({ _id: 1, userId: 'bob', n: n % 3 } as Document)
+      // Over the limit.
+      if (n > 4) await collection.updateOne({}, { $set: { big: 'x'.repeat(20_000) } })
+    }
+    const steps = fc.array(fc.oneof(fc.integer({ min: 0, max: 5 }), fc.constant(undefined)), {
+      maxLength: 12,
+    })
+    const isStored = fc.asyncProperty(steps, async taken => {
+      for (const step of taken) {
+        if (step !== undefined) await replace(step)
+        const stored = await collection.findOne({})
+        if (stored?.['big'] !== undefined) await expect(loader.load('bob', latest)).rejects.toThrow()
+        else expect((await loader.load('bob', latest)).data).toEqual(stored ?? {})
+      }
+    })
+    await fc.assert(isStored, { numRuns: 40 })
+  })
+
+  it('is what is stored where loads overlap with changes', async () => {
+    await collection.insertOne({ userId: 'bob', n: 0 })
+    const loader = loaderWithoutIndex()
+    const latest = createLatest()
+    for (let n = 1; n <= 60; n++) {
+      const loads = Array.from({ length: 8 }, () => loader.load('bob', latest))
+      await collection.updateOne({}, { $set: { n } })
+      await Promise.all(loads)
+      expect((await loader.load('bob', latest)).data).toMatchObject({ n })
+    }
+  })
+
+  it('is shown to the schema each time: what that says may change', async () => {
+    await collection.insertOne({ userId: 'bob' })
+    let asked = 0
+    const schema = z.looseObject({}).refine(() => ++asked <= 3)
+    const loader = loaderWithoutIndex({ schema })
+    const latest = createLatest()
+    expect((await loadThrice(loader, latest)).data).toMatchObject({ userId: 'bob' })
+    await expect(loader.load('bob', latest)).rejects.toMatchObject({ code: 'custom_data_invalid' })
+  })
+
+  it('is encoded each time, for the token that is issued with it', async () => {
+    await collection.insertOne({ userId: 'bob', n: 1 })
+    const encoder = { exactTypes: true, encode: (document: object) => ({ json: Object.keys(document) }) }
+    const loaded = await loadThrice(loaderWithoutIndex({}, encoder), createLatest())
+    expect(loaded.encoded).toEqual({ json: ['_id', 'userId', 'n'] })
   })
 })
 

@@ -42,7 +42,13 @@ async function explain(query: DocumentQuery): Promise<{ stages: string; document
 async function find(query: Partial<DocumentQuery>): Promise<Document | undefined> {
   const { signal } = new AbortController()
   const open = await openTeamDatabase(collection).open()
-  return findDocument(open, { ...QUERY, ...query }, { timeoutMs: 5_000, signal })
+  return read(open, { ...QUERY, ...query }, { timeoutMs: 5_000, signal })
+}
+
+/** What a query finds, decoded. */
+async function read(...task: Parameters<typeof findDocument>): Promise<Document | undefined> {
+  const found = await findDocument(...task)
+  return found && { ...found.decode(), hasDuplicates: found.hasDuplicates }
 }
 
 let collections = 0
@@ -157,8 +163,8 @@ describe.each([
     const open = await openTeamDatabase(filled).open()
     const limits = { timeoutMs: 5_000, signal: new AbortController().signal }
     const query = { ...QUERY, userIdField, values, read: toRead({ maxDocumentBytes: 500, exactTypes }) }
-    const found = await findDocument(open, query, limits)
-    expect(found).toEqual(await findDocument(open, { ...query, index: undefined }, limits))
+    const found = await read(open, query, limits)
+    expect(found).toEqual(await read(open, { ...query, index: undefined }, limits))
   })
 })
 
@@ -185,7 +191,7 @@ describe('what a load asks the server for', () => {
     await insertInvalidText(inject('mongoUri'), namespace, { userId: ['bob'], text: '?' })
     const open = await openTeamDatabase(filled).open()
     const limits = { timeoutMs: 5_000, signal: new AbortController().signal }
-    const found = await findDocument(open, QUERY, limits)
+    const found = await read(open, QUERY, limits)
     expect(found).toMatchObject({ document: { userId: 'bob' }, hasDuplicates: false })
   })
 

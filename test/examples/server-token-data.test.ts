@@ -69,7 +69,8 @@ describe('GET /metrics of the server example', () => {
       expect.arrayContaining([
         '# TYPE custom_user_data_hits_total counter',
         'custom_user_data_hits_total 3',
-        'custom_user_data_loads_total 1',
+        // The login's, and that of its hook, by forUser().
+        'custom_user_data_loads_total 2',
         '# TYPE custom_user_data_cached gauge',
         'custom_user_data_cached 1',
         'custom_user_data_refused_total{code="missing_token"} 1',

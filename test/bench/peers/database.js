@@ -1,5 +1,10 @@
 // What every server and every job reads from.
-import { BSON, MongoClient, ObjectId } from 'mongodb'
+import { createRequire } from 'node:module'
+import { pathToFileURL } from 'node:url'
+
+// The one that the package itself finds, as in every app: with another copy it could not decode by itself.
+const { resolve } = createRequire(new URL('../../../package.json', import.meta.url))
+const { BSON, MongoClient, ObjectId } = await import(pathToFileURL(resolve('mongodb')).href)
 
 /** How many users have a document; ids are `user-0`, `user-1`… */
 export const USERS = 50

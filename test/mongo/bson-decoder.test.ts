@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto'
+import { createRequire } from 'node:module'
+import * as ours from 'mongodb'
+import type { Collection, Db, Document, MongoClient } from 'mongodb'
+import * as mongodb6 from 'mongodb6'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { createCustomUserData } from 'express-custom-user-data'
+import { EXACT_BSON, openTeamDatabase, PLAIN_BSON } from '../../lib/mongo/team-database.js'
+import type { OpenCollection } from '../../lib/mongo/team-database.js'
+import { bearerOf } from '../support/guarded-app.js'
+import { insertInvalidText } from '../support/raw-insert.js'
+import { AUDIENCE, ISSUER, SECRET } from '../support/user-data.js'
+
+type Driver = typeof ours
+
+/** The newest, past the alias under which these tests know the oldest. */
+const mongodb7 = createRequire(import.meta.url)('mongodb') as Driver
+
+describe.each([
+  ['6', mongodb6 as unknown as Driver],
+  ['7', mongodb7],
+])('with mongodb %s as the driver of the team', (_version, driver) => {
+  let client: MongoClient
+  let db: Db
+  let collection: Collection
+  let open: OpenCollection
+  beforeAll(async () => {
+    client = await driver.MongoClient.connect(inject('mongoUri'))
+    db = client.db(`test_${randomBytes(6).toString('hex')}`)
+    collection = db.collection('custom_user_data')
+    open = await openTeamDatabase(collection).open()
+  })
+  afterAll(async () => {
+    await db.dropDatabase()
+    await client.close()
+  })
+
+  it('bytes are decoded by it, or by the driver itself: never by another', () => {
+    expect(open.decode !== undefined).toBe(driver.MongoClient === ours.MongoClient)
+  })
+
+  it('values are of its classes, whether a document is decoded, shared or known byte for byte', async () => {
+    await collection.insertOne({ userId: 'alice', price: driver.Decimal128.fromString('1.50') })
+    const userData = createCustomUserData({ collection, secret: SECRET, issuer: ISSUER, audience: AUDIENCE })
+    for (let load = 0; load < 4; load++) {
+      const token = bearerOf('alice', Date.now() + load).slice('Bearer '.length)
+      const { customData } = await userData.verifyToken(token)
+      expect(customData['_id']).toBeInstanceOf(driver.ObjectId)
+      expect(customData['price']).toBeInstanceOf(driver.Decimal128)
+    }
+    expect(userData.stats()).toMatchObject({ loads: 4, hits: 0 })
+    userData.close()
+  })
+})
+
+describe('what is decoded of bytes', () => {
+  let client: MongoClient
+  let db: Db
+  let collection: Collection
+  beforeAll(async () => {
+    client = await ours.MongoClient.connect(inject('mongoUri'))
+    db = client.db(`test_${randomBytes(6).toString('hex')}`)
+    collection = db.collection('documents')
+  })
+  afterAll(async () => {
+    await db.dropDatabase()
+    await client.close()
+  })
+
+  async function decode(options: ours.BSONSerializeOptions): Promise<Document> {
+    const { decode } = await openTeamDatabase(collection).open()
+    const bytes = await collection.findOne<Buffer>({}, { raw: true })
+    return decode!(bytes!, options)
+  }
+
+  it.each([PLAIN_BSON, EXACT_BSON])('is what the driver gives: $promoteValues', async options => {
+    const { Binary, BSONRegExp, Code, DBRef, Decimal128, Double, Int32, Long, ObjectId, Timestamp, UUID } =
+      ours
+    await collection.insertOne({
+      int: new Int32(1),
+      double: new Double(1),
+      small: Long.fromNumber(1),
+      big: Long.fromString('9007199254740993'),
+      decimal: Decimal128.fromString('1.10'),
+      text: 'Grüße',
+      none: null,
+      date: new Date(0),
+      id: new ObjectId(),
+      uuid: new UUID(),
+      bytes: new Binary(Buffer.from('abc')),
+      time: new Timestamp({ t: 1, i: 2 }),
+      pattern: new BSONRegExp('a', 'i'),
+      code: new Code('x', { y: 1 }),
+      reference: new DBRef('others', new ObjectId()),
+      list: [1, [new Date(1)], { a: [] }],
+      nested: { firstBatch: [{ a: 1 }], ['__proto__']: { own: true } },
+    })
+    expect(await decode(options)).toEqual(await collection.findOne({}, options))
+    await collection.deleteMany({})
+  })
+
+  it('is refused where a text is no UTF-8, unless the team has turned that off', async () => {
+    const namespace = { database: collection.dbName, collection: collection.collectionName }
+    await insertInvalidText(inject('mongoUri'), namespace, { name: '?Bob' })
+    await expect(decode(PLAIN_BSON)).rejects.toThrow(/UTF-8/i)
+    const unchecked = { ...PLAIN_BSON, enableUtf8Validation: false }
+    expect(await decode(unchecked)).toMatchObject({ name: '\ufffdBob' })
+  })
+})
