@@ -23,7 +23,7 @@ export function createConcurrencyLimit(max: number, maxWaiting = Infinity): Conc
   const waiting = new Set<() => void>()
   let running = 0
   function enter(signal: AbortSignal): Promise<void> | undefined {
-    if (running >= max && waiting.size < maxWaiting) return turn(waiting, signal)
+    if (running >= max && waiting.size < maxWaiting) return waitForTurn(waiting, signal)
     if (running >= max) throw new QueueFullError(`More than ${maxWaiting} wait already.`)
     running++
     return undefined
@@ -50,18 +50,18 @@ export function createConcurrencyLimit(max: number, maxWaiting = Infinity): Conc
 }
 
 /** Resolves when its turn comes; an operation that gave up leaves the queue at once. */
-function turn(waiting: Set<() => void>, signal: AbortSignal): Promise<void> {
+function waitForTurn(waiting: Set<() => void>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    function leave(): void {
+    function stopWaiting(): void {
       waiting.delete(start)
       signal.removeEventListener('abort', abort)
     }
     function start(): void {
-      leave()
+      stopWaiting()
       resolve()
     }
     function abort(): void {
-      leave()
+      stopWaiting()
       reject(signal.reason as Error)
     }
     if (signal.aborted) {

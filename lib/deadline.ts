@@ -38,20 +38,18 @@ const latest = new Map<number, Deadline>()
 /**
  * Runs `operation` with a signal that aborts after `timeoutMs`, or up to a fiftieth later (10 to 100 ms), and rejects with a
  * {@link DeadlineError} then, whether or not the operation heeds the signal: the driver waits 30 s for a server by itself.
- * Whatever it rejects with is turned into what `toError` makes of it, which is asked once.
  * The signal is others' as well, and may abort when the operation has long settled: it is for us and the driver, never
  * for the team's code.
  */
 export function withDeadline<T>(
   timeoutMs: number,
   operation: (signal: AbortSignal) => T | Promise<T>,
-  toError: (error: unknown) => unknown = asItCame,
 ): Promise<T> {
   const deadline = join(timeoutMs)
   return new Promise<T>((resolve, reject) => {
     const fail: Fail = error => {
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it came
-      if (leave(deadline, fail)) reject(toError(error))
+      if (leave(deadline, fail)) reject(error)
     }
     deadline.running.add(fail)
     start(operation, deadline.abort.signal).then(result => {
@@ -60,11 +58,7 @@ export function withDeadline<T>(
   })
 }
 
-function asItCame(error: unknown): unknown {
-  return error
-}
-
-/** Not an async function: each that waits for another costs a load 1 us. */
+/** Not an async function: each further one that is waited for costs a load 1 us. */
 function start<T>(operation: (signal: AbortSignal) => T | Promise<T>, signal: AbortSignal): Promise<T> {
   try {
     return Promise.resolve(operation(signal))

@@ -125,23 +125,6 @@ describe('an operation with a deadline', () => {
     expect(heard).toEqual([true, 'abort'])
   })
 
-  it('rejects with what its error is turned into, which is asked for once', async () => {
-    const asked: unknown[] = []
-    const wrap = (cause: unknown) => {
-      asked.push(cause)
-      return new Error('wrapped', { cause })
-    }
-    const error = new Error('no')
-    await expect(withDeadline(1_000, () => Promise.reject(error), wrap)).rejects.toMatchObject({
-      cause: error,
-    })
-    const late = wait(30).then(() => Promise.reject(error))
-    await expect(withDeadline(10, () => late, wrap)).rejects.toThrow('wrapped')
-    await late.catch(() => undefined)
-    await wait(5)
-    expect(asked).toEqual([error, expect.any(DeadlineError)])
-  })
-
   it('may fail after its deadline without an unhandled rejection', async () => {
     const unhandled: unknown[] = []
     const listener = (reason: unknown) => unhandled.push(reason)

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import express from 'express'
@@ -14,6 +15,8 @@ import { bearerOf, createGuardedApp } from './support/guarded-app.js'
 import { createTestUserData, forgeToken, validClaims } from './support/user-data.js'
 
 type TestUserData = CustomUserData<Readonly<Record<string, unknown>>>
+
+const context = new AsyncLocalStorage<string>()
 
 const CHANNELS = [
   'hit',
@@ -146,22 +149,26 @@ describe('stats()', () => {
     })
   })
 
-  it('counts a load that came too late once, as one that failed', async () => {
-    let schemaIsAsked = (): void => undefined
-    const asked = new Promise<void>(resolve => (schemaIsAsked = resolve))
-    const release: (() => void)[] = []
+  it('counts a load that came too late once, as one that failed, in the context of its own request', async () => {
+    const waiting: (() => void)[] = []
     const schema = z.looseObject({}).refine(async () => {
-      schemaIsAsked()
-      await new Promise<void>(resolve => release.push(resolve))
+      if (waits) await new Promise<void>(resolve => waiting.push(resolve))
       return true
     })
-    const userData = start({ schema, loadTimeoutMs: 300 })
-    const late = userData.verifyToken(tokenOf('alice'))
-    await asked
-    await expect(late).rejects.toMatchObject({ code: 'custom_data_unavailable' })
-    for (const go of release) go()
+    let waits = false
+    const userData = start({ schema, loadTimeoutMs: 1_000 })
+    await userData.verifyToken(tokenOf('alice'))
+    waits = true
+    const contexts: unknown[] = []
+    userData.events.on('load_failed', () => contexts.push(context.getStore()))
+    // They share a deadline.
+    const late = ['one', 'other'].map(name => context.run(name, () => userData.verifyToken(tokenOf('alice'))))
+    const outcomes = await Promise.allSettled(late)
+    for (const go of waiting) go()
     await nextTurn()
-    expect(userData.stats()).toMatchObject({ loads: 1, failedLoads: 1 })
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(userData.stats()).toMatchObject({ loads: 3, failedLoads: 2 })
+    expect(contexts).toEqual(['one', 'other'])
   })
 
   it('counts what is read by forUser()', async () => {

@@ -107,8 +107,10 @@ export function createLoader(
       const { data, heapBytes, documentId } = latest
       return { data, heapBytes, exists: true, documentId, encoded: undefined, userIdValues }
     }
-    const keep: ToFrozen | undefined = latest && ((...loaded) => keepLatest(latest, digest, ...loaded))
-    const loaded = await toLoaded(found.decode(), config, encoder, keep)
+    const document = found.decode()
+    const known = { digest, documentId: document.documentId }
+    const toFrozen = latest && ((data: object) => keepLatest(data, latest, known))
+    const loaded = await toLoaded(document, config, encoder, toFrozen)
     const { data, heapBytes, exists, documentId, encoded } = loaded
     return { data, heapBytes, exists, documentId, encoded, userIdValues }
   }
@@ -116,21 +118,19 @@ export function createLoader(
   return {
     load(userId, latest) {
       const startedAt = clock.monotonic()
-      return withDeadline(
-        config.loadTimeoutMs,
-        async signal => {
-          const loaded = await loadDocument(userId, latest, signal)
-          // Else it was too late, and has failed.
-          if (!signal.aborted) observer.load(userId, clock.monotonic() - startedAt)
-          return loaded
-        },
-        cause => {
-          const error = asCustomUserDataError(cause) ?? unavailable(cause)
-          observer.load(userId, clock.monotonic() - startedAt, error.code)
-          events.emit('load_failed', { userId, code: error.code, error })
-          return error
-        },
-      )
+      const load = async (signal: AbortSignal): Promise<Load> => {
+        const loaded = await loadDocument(userId, latest, signal)
+        // Else it was too late, and has failed.
+        if (!signal.aborted) observer.load(userId, clock.monotonic() - startedAt)
+        return loaded
+      }
+      // Here, not by the deadline, which is others' as well: whoever listens is to be in this request's context.
+      return withDeadline(config.loadTimeoutMs, load).catch((cause: unknown) => {
+        const error = asCustomUserDataError(cause) ?? unavailable(cause)
+        observer.load(userId, clock.monotonic() - startedAt, error.code)
+        events.emit('load_failed', { userId, code: error.code, error })
+        throw error
+      })
     },
   }
 }
@@ -143,7 +143,7 @@ export function toLoaded(
   found: FoundDocument,
   config: LoadedForm,
   encoder?: DocumentEncoder,
-  toFrozen: ToFrozen = freeze,
+  toFrozen: (data: object) => FrozenDocument = freeze,
 ): LoadedDocument | Promise<LoadedDocument> {
   const { document, documentId, excessiveSize } = found
   if (!document) {
@@ -158,32 +158,26 @@ export function toLoaded(
   const plain = isExact ? (promoteValues(document) as Document) : document
   const finish = (valid: object): LoadedDocument => {
     const encoded = isExact ? exact : encoder?.encode(valid)
-    const { data, heapBytes } = toFrozen(valid, documentId)
+    const { data, heapBytes } = toFrozen(valid)
     return { data, heapBytes, exists: true, documentId, encoded }
   }
   return config.schema ? validate(config.schema, plain).then(finish) : finish(plain)
 }
 
-/** Makes the copy for handlers. */
-type ToFrozen = (data: object, documentId: unknown) => FrozenDocument
-
 /**
- * The latest copy where it is equal, its digest with it from now on; else a new one, which is the latest then. All at once,
- * for loads overlap.
+ * The latest copy where it is equal, and what it is known by from now on; else a new one, which is the latest then. In one
+ * step without a wait: loads overlap.
  */
 function keepLatest(
-  latest: LatestDocument,
-  digest: string | undefined,
   data: object,
-  documentId: unknown,
+  latest: LatestDocument,
+  known: Pick<LatestDocument, 'digest' | 'documentId'>,
 ): FrozenDocument {
-  if (latest.data && isFrozenCopyOf(latest.data, data)) {
-    latest.digest = digest
-    return { data: latest.data, heapBytes: latest.heapBytes }
-  }
-  const frozen = freeze(data)
-  Object.assign(latest, frozen, { documentId, digest: undefined })
-  return frozen
+  if (!latest.data || !isFrozenCopyOf(latest.data, data))
+    return Object.assign(latest, freeze(data), { digest: undefined, documentId: undefined })
+  // What nobody asks for without a digest is not held without one.
+  if (known.digest !== undefined) Object.assign(latest, known)
+  return { data: latest.data, heapBytes: latest.heapBytes }
 }
 
 function freeze(data: object): FrozenDocument {

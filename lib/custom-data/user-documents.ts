@@ -58,7 +58,7 @@ export function createUserDocuments(
     return OBJECT_ID_HEX.test(userId) ? toBothForms(userId, database.objectIdClass(signal)) : [userId]
   }
 
-  /** One function, for a miss passes through it: each that waits for another costs it 1 us. */
+  /** One function, for a miss passes through it: each further async function costs it 1 us. */
   async function read(userId: string, what: PreparedRead, signal: AbortSignal): Promise<Reading> {
     const opening = database.open()
     const open = opening instanceof Promise ? await opening : opening

@@ -1,10 +1,11 @@
-/** What was loaded for a user last, for what is equal to share its memory. The loader keeps it up, all at once. */
+/** What was loaded for a user last, for what is equal to share its memory. The loader keeps it up. */
 export interface LatestDocument {
   data: object | undefined
   heapBytes: number
-  documentId: unknown
-  /** Of its BSON, once that has come a second time: while it is the same, so is the document. */
+  /** Of its BSON, once an equal document has come a second time: while it is the same, so is the document. */
   digest: string | undefined
+  /** The `_id` in that BSON. */
+  documentId: unknown
 }
 
 /**

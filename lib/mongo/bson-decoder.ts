@@ -4,14 +4,21 @@ import type { BSONSerializeOptions, Db, Document } from 'mongodb'
 export type BsonDecoder = (bytes: Uint8Array, options: BSONSerializeOptions) => Document
 
 /**
- * The decoder of the driver that a database comes from, where that is the one beside this package; `undefined` where it is
- * another (mongoose may bring its own), or where there is none: values of a foreign BSON would be refused when they are
- * written back.
+ * The decoder of the driver that a database comes from, where that is the one beside this package. `undefined` where it is
+ * another, for values of a foreign BSON would be refused when they are written back; and where there is none, or something
+ * odd in its place.
  */
 export async function findBsonDecoder(db: Db): Promise<BsonDecoder | undefined> {
-  const driver = await import('mongodb').catch(() => undefined)
-  if (!driver || !(db instanceof driver.Db)) return undefined
-  const { BSON } = driver
-  return (bytes, { enableUtf8Validation = true, ...options }) =>
-    BSON.deserialize(bytes, { ...options, fieldsAsRaw: {}, validation: { utf8: enableUtf8Validation } })
+  try {
+    const driver = await import('mongodb')
+    if (!(db instanceof driver.Db)) return undefined
+    const { deserialize } = driver.BSON
+    return (bytes, { enableUtf8Validation = true, ...options }) => {
+      // As the driver has it.
+      const validation = { utf8: enableUtf8Validation && ({ writeErrors: false } as const) }
+      return deserialize(bytes, { ...options, fieldsAsRaw: {}, validation })
+    }
+  } catch {
+    return undefined
+  }
 }

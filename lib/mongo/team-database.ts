@@ -94,6 +94,7 @@ export const EXACT_BSON = {
 export function openTeamDatabase(given: CollectionLike): TeamDatabase {
   const findDatabase = createConnector(given)
   let opened: OpenCollection | undefined
+  let opening: { readonly db: Db; readonly promise: Promise<OpenCollection> } | undefined
   let objectId: ObjectIdClass | undefined
 
   function open(): OpenCollection | Promise<OpenCollection> {
@@ -101,9 +102,14 @@ export function openTeamDatabase(given: CollectionLike): TeamDatabase {
     // Mongoose has another after it was closed and opened anew.
     return opened?.db === db ? opened : openIn(db)
   }
-  async function openIn(db: Db | Promise<Db>): Promise<OpenCollection> {
-    opened = await toOpenCollection(await db, given)
-    return opened
+  /** Once for all that wait. */
+  async function openIn(found: Db | Promise<Db>): Promise<OpenCollection> {
+    const db = await found
+    if (opening?.db !== db) opening = { db, promise: toOpenCollection(db, given) }
+    const { promise } = opening
+    const open = await promise
+    if (opening.promise === promise) opened = open
+    return open
   }
   async function askForObjectIdClass(signal: AbortSignal): Promise<ObjectIdClass> {
     return (objectId ??= await readObjectIdClass(await findDatabase(), signal))
@@ -119,10 +125,11 @@ export function openTeamDatabase(given: CollectionLike): TeamDatabase {
 }
 
 async function toOpenCollection(db: Db, given: CollectionLike): Promise<OpenCollection> {
-  const collection = isMongoose(given)
-    ? db.collection(given.collectionName)
-    : (given as unknown as Collection)
-  return { db, collection, choices: choicesOf(db, collection), decode: await findBsonDecoder(db) }
+  const ofMongoose = isMongoose(given)
+  const collection = ofMongoose ? db.collection(given.collectionName) : (given as unknown as Collection)
+  // Mongoose brings a driver of its own, for the most part: a second one would be loaded only to find that out.
+  const decode = ofMongoose ? undefined : await findBsonDecoder(db)
+  return { db, collection, choices: choicesOf(db, collection), decode }
 }
 
 function choicesOf(db: Db, collection: Collection): ReadChoices {
@@ -172,7 +179,7 @@ async function openingOf(conn: MongooseConnection): Promise<void> {
 
 /**
  * The server's `hello` holds an ObjectId on every server since 4.4, decoded by the team's own driver:
- * the one way to its class that neither imports a driver nor looks into one.
+ * the one way to its class whatever driver that is, without looking into it.
  */
 async function readObjectIdClass(db: Db, signal: AbortSignal): Promise<ObjectIdClass> {
   const hello: Document = await db.command({ hello: 1 }, { ...PLAIN_BSON, signal })

@@ -420,7 +420,7 @@ describe('a document that was loaded before', () => {
     // As nothing that is decoded could be.
     latest.data = MARK
     const third = await loader.load('bob', latest)
-    expect(third).toEqual({ ...first, data: third.data, encoded: undefined })
+    expect(third).toEqual({ ...first, data: third.data })
     expect(third.data).toBe(MARK)
   })
 
@@ -440,6 +440,19 @@ describe('a document that was loaded before', () => {
     await collection.updateOne({}, change)
     const stored = await collection.findOne({})
     for (let n = 0; n < 3; n++) expect((await loader.load('bob', latest)).data).toEqual(stored)
+  })
+
+  it('is known by the `_id` that it has now, where an equal one without its `_id` has taken its place', async () => {
+    const projection = { _id: 0 }
+    const loader = loaderWithoutIndex({ projection })
+    const latest = createLatest()
+    for (const _id of [1, 2]) {
+      await collection.deleteMany({})
+      await collection.insertOne({ _id, userId: 'bob' } as Document)
+      for (let n = 0; n < 3; n++) {
+        expect(await loader.load('bob', latest)).toMatchObject({ data: { userId: 'bob' }, documentId: _id })
+      }
+    }
   })
 
   it('is what is stored, whatever happened in between', async () => {

@@ -1,9 +1,15 @@
+import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import * as ours from 'mongodb'
 import type { Collection, Db, Document, MongoClient } from 'mongodb'
 import * as mongodb6 from 'mongodb6'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, onTestFinished } from 'vitest'
 import { createCustomUserData } from 'express-custom-user-data'
 import { EXACT_BSON, openTeamDatabase, PLAIN_BSON } from '../../lib/mongo/team-database.js'
 import type { OpenCollection } from '../../lib/mongo/team-database.js'
@@ -53,6 +59,38 @@ describe.each([
   })
 })
 
+describe('where no driver can be had', () => {
+  /** What becomes of the decoder in a folder of its own, with this as its `mongodb`. */
+  async function findBeside(mongodb: string | undefined): Promise<unknown> {
+    const folder = await mkdtemp(join(tmpdir(), 'bson-decoder-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    const module = join(folder, 'node_modules', 'mongodb')
+    await mkdir(module, { recursive: true })
+    await writeFile(
+      join(module, 'package.json'),
+      '{ "name": "mongodb", "type": "module", "exports": "./index.js" }',
+    )
+    if (mongodb !== undefined) await writeFile(join(module, 'index.js'), mongodb)
+    const source = await readFile(new URL('../../lib/mongo/bson-decoder.ts', import.meta.url), 'utf8')
+    const copy = join(folder, 'bson-decoder.mts')
+    await writeFile(copy, `${source}\nconsole.log(await findBsonDecoder({} as never))`)
+    const tsx = fileURLToPath(import.meta.resolve('tsx'))
+    const { stdout } = await promisify(execFile)(process.execPath, ['--import', tsx, copy], {
+      timeout: 15_000,
+    })
+    return stdout.trim()
+  }
+
+  it.each([
+    ['there is none', undefined],
+    ['it has no classes', 'export default {}'],
+    ['it cannot be loaded', 'throw new Error("no")'],
+    ['it is another', 'export class Db {}; export const BSON = {}'],
+  ])('documents are left to the driver of the team: %s', async (_what, mongodb) => {
+    expect(await findBeside(mongodb)).toBe('undefined')
+  })
+})
+
 describe('what is decoded of bytes', () => {
   let client: MongoClient
   let db: Db
@@ -66,6 +104,8 @@ describe('what is decoded of bytes', () => {
     await db.dropDatabase()
     await client.close()
   })
+
+  beforeEach(() => collection.deleteMany({}))
 
   async function decode(options: ours.BSONSerializeOptions): Promise<Document> {
     const { decode } = await openTeamDatabase(collection).open()
@@ -95,8 +135,7 @@ describe('what is decoded of bytes', () => {
       list: [1, [new Date(1)], { a: [] }],
       nested: { firstBatch: [{ a: 1 }], ['__proto__']: { own: true } },
     })
-    expect(await decode(options)).toEqual(await collection.findOne({}, options))
-    await collection.deleteMany({})
+    expect(await decode(options)).toStrictEqual(await collection.findOne({}, options))
   })
 
   it('is refused where a text is no UTF-8, unless the team has turned that off', async () => {
