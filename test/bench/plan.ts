@@ -64,8 +64,8 @@ export const FULL: Plan = {
   bound: { tokens: 60_000, maxSnapshotBytes: 64 * 2 ** 20 },
   herds: 7,
   herdWarmUpMs: 1_500,
-  misses: { rounds: 8, slotMs: 1_000, concurrency: CONCURRENCY },
-  refreshes: { rounds: 8, slotMs: 1_000, concurrency: CONCURRENCY },
+  misses: { rounds: 60, slotMs: 150, concurrency: CONCURRENCY },
+  refreshes: { rounds: 60, slotMs: 150, concurrency: CONCURRENCY },
   starts: 10,
   firstRequests: 5,
 }
@@ -96,8 +96,8 @@ export const QUICK: Plan = {
   bound: { tokens: 10_000, maxSnapshotBytes: 12 * 2 ** 20 },
   herds: 2,
   herdWarmUpMs: 400,
-  misses: { rounds: 4, slotMs: 300, concurrency: CONCURRENCY },
-  refreshes: { rounds: 3, slotMs: 300, concurrency: CONCURRENCY },
+  misses: { rounds: 10, slotMs: 120, concurrency: CONCURRENCY },
+  refreshes: { rounds: 8, slotMs: 120, concurrency: CONCURRENCY },
   starts: 3,
   firstRequests: 1,
 }
