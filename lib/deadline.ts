@@ -36,8 +36,8 @@ interface Deadline {
 const latest = new Map<number, Deadline>()
 
 /**
- * Runs `operation` with a signal that aborts after `timeoutMs`, or up to a fiftieth later (10 to 100 ms), and rejects with a
- * {@link DeadlineError} then, whether or not the operation heeds the signal: the driver waits 30 s for a server by itself.
+ * Runs `operation` with a signal that aborts after `timeoutMs`, or up to a fiftieth later (10 to 100 ms), and rejects with
+ * a {@link DeadlineError} then, whether or not the operation heeds the signal: the driver waits 30 s for a server by itself.
  * The signal is others' as well, and may abort when the operation has long settled: it is for us and the driver, never
  * for the team's code.
  */

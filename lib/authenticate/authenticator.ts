@@ -47,7 +47,7 @@ export interface Authenticator {
 export function createAuthenticator(config: AuthenticatorConfig, parts: AuthenticatorParts): Authenticator {
   const { verifyToken, snapshots, revocations, sessionChecks, tokenSnapshots } = parts
   const { observer = createObserver() } = parts
-  const freezeClaims = createClaimsFreezer()
+  const freezeAndWeigh = createClaimsFreezer()
 
   /** The user of a cached copy, unless its session is to be looked at first. */
   function served(copy: BoundSnapshot | undefined): AuthenticatedUser<object> | undefined {
@@ -90,7 +90,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
 
   function toBinding(cacheKey: string, { userId, claims, key }: VerifiedToken): SnapshotBinding {
     const kept = tokenSnapshots?.withoutUserData(claims) ?? claims
-    const claimsBytes = freezeClaims(kept)
+    const claimsBytes = freezeAndWeigh(kept)
     return { cacheKey, userId, claims: kept, claimsBytes, signedBy: key, expiresAt: endOf(claims) }
   }
 

@@ -44,7 +44,7 @@ const PASSING = [
   SERVER_ERRORS.notPrimaryOrSecondary,
 ]
 
-/** The driver's errors of the network, by name: its classes are the team's, whose driver may be another than the one beside this package. */
+/** The driver's errors of the network, by name: its classes are the team's, whose driver may not be the one that is here. */
 const NETWORK_ERRORS = [
   'MongoNetworkError',
   'MongoNetworkTimeoutError',

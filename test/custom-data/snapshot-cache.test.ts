@@ -247,12 +247,12 @@ describe('the memory of a copy', () => {
   /** As a token is cached: its digest, and its claims as they were parsed. */
   function keepTokens(tokensOfOne: number): SnapshotCache {
     useBounds({ maxSnapshots: TOKENS, maxSnapshotBytes: 100_000_000 })
-    const freezeClaims = createClaimsFreezer()
+    const freezeAndWeigh = createClaimsFreezer()
     const data = Object.freeze({})
     const expiresAt = clock.now() + 60_000
     for (let token = 0; token < TOKENS; token++) {
       const claims = parseClaims(token)
-      const claimsBytes = freezeClaims(claims)
+      const claimsBytes = freezeAndWeigh(claims)
       const userId = `user-${Math.floor(token / tokensOfOne)}`
       const cacheKey = hash('sha256', `token ${token}`, 'binary')
       const generation = generations.hold(userId)

@@ -13,6 +13,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, onTestFi
 import { createCustomUserData } from 'express-custom-user-data'
 import { EXACT_BSON, openTeamDatabase, PLAIN_BSON } from '../../lib/mongo/team-database.js'
 import type { OpenCollection } from '../../lib/mongo/team-database.js'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
 import { bearerOf } from '../support/guarded-app.js'
 import { insertInvalidText } from '../support/raw-insert.js'
 import { AUDIENCE, ISSUER, SECRET } from '../support/user-data.js'
@@ -92,19 +94,13 @@ describe('where no driver can be had', () => {
 })
 
 describe('what is decoded of bytes', () => {
-  let client: MongoClient
-  let db: Db
+  let database: TestDatabase
   let collection: Collection
   beforeAll(async () => {
-    client = await ours.MongoClient.connect(inject('mongoUri'))
-    db = client.db(`test_${randomBytes(6).toString('hex')}`)
-    collection = db.collection('documents')
+    database = await openDatabase()
+    collection = database.db.collection('documents')
   })
-  afterAll(async () => {
-    await db.dropDatabase()
-    await client.close()
-  })
-
+  afterAll(() => database.close())
   beforeEach(() => collection.deleteMany({}))
 
   async function decode(options: ours.BSONSerializeOptions): Promise<Document> {
