@@ -21,14 +21,21 @@ function freezeList(list: readonly unknown[]): object {
   return list.some(isWhole) ? freezeMembers(list, []) : Object.freeze(list.map(freezeValue))
 }
 
-/** Defines instead of assigning: assigning an own `__proto__` of a document would set the copy's prototype. */
+/**
+ * Assigns, which takes half the time, and defines what is inherited already: an own `__proto__` of a document would set the
+ * copy's prototype.
+ */
 function freezeMembers(source: object, copy: object): object {
   const wholes: [name: string, value: object][] = []
   for (const [key, value] of Object.entries(source)) {
-    const member = isWhole(value)
-      ? { get: getterOf(key, wholes.push([key, value]) - 1) }
-      : { value: freezeValue(value) }
-    Object.defineProperty(copy, key, { enumerable: true, configurable: false, ...member })
+    if (isWhole(value)) {
+      const get = getterOf(key, wholes.push([key, value]) - 1)
+      Object.defineProperty(copy, key, { enumerable: true, configurable: false, get })
+    } else if (key in copy) {
+      Object.defineProperty(copy, key, { enumerable: true, configurable: false, value: freezeValue(value) })
+    } else {
+      ;(copy as Record<string, unknown>)[key] = freezeValue(value)
+    }
   }
   hideValues(copy, wholes)
   return Object.freeze(copy)

@@ -178,6 +178,20 @@ describe.each(HOSTILE)('the key %j in a frozen copy', key => {
   })
 })
 
+describe('a key that Object.prototype has, in a frozen copy,', () => {
+  it('is a member like others, whatever somebody put there', () => {
+    let called = false
+    Object.defineProperty(Object.prototype, 'trap', { configurable: true, set: () => (called = true) })
+    try {
+      const copy = toFrozenCopy(JSON.parse('{ "trap": 1 }') as object)
+      expect(Object.getOwnPropertyDescriptor(copy, 'trap')?.value).toBe(1)
+    } finally {
+      Reflect.deleteProperty(Object.prototype, 'trap')
+    }
+    expect(called).toBe(false)
+  })
+})
+
 describe('the key __proto__ in a frozen copy', () => {
   it('is an own property that changes no prototype, at any depth', async () => {
     const hostile: unknown = JSON.parse('{ "__proto__": { "isAdmin": true }, "list": [{ "__proto__": 1 }] }')
