@@ -13,7 +13,7 @@ export interface PairPlan {
   readonly warmUpMs: number
 }
 
-/** A candidate beside the base. */
+/** A candidate beside the base, or beside another. */
 export interface PairResult {
   readonly name: string
   /** Requests a second, as a ratio to the base: one figure a launch. */
@@ -72,11 +72,11 @@ export async function measurePair(
   name: string,
   plan: PairPlan,
   address: DatabaseAddress,
-  untilMs = Infinity,
+  { untilMs = Infinity, base = 'base' }: { readonly untilMs?: number; readonly base?: string } = {},
 ): Promise<PairResult | undefined> {
   const launches: Launch[] = []
   while (launches.length < plan.launches) {
-    const launch = await launchPair(name, { ...plan, untilMs }, address)
+    const launch = await launchPair({ base, candidate: name }, { ...plan, untilMs }, address)
     if (launch === undefined) return undefined
     launches.push(launch)
   }
@@ -90,7 +90,7 @@ export async function measurePair(
 }
 
 async function launchPair(
-  name: string,
+  names: { readonly base: string; readonly candidate: string },
   plan: LaunchPlan,
   address: DatabaseAddress,
 ): Promise<Launch | undefined> {
@@ -99,8 +99,8 @@ async function launchPair(
   try {
     const input = (server: string) => ({ name: server, ...address })
     const [base, candidate] = await Promise.all([
-      baseWorker.ask<Started>('start', input('base'), START_LIMIT_MS),
-      candidateWorker.ask<Started>('start', input(name), START_LIMIT_MS),
+      baseWorker.ask<Started>('start', input(names.base), START_LIMIT_MS),
+      candidateWorker.ask<Started>('start', input(names.candidate), START_LIMIT_MS),
     ])
     // The base is sent the same bytes.
     const { headers } = candidate

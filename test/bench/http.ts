@@ -24,7 +24,7 @@ export async function measureCandidates(
       continue
     }
     const pairPlan = candidate.kind === 'peer' ? plan.peers : plan.ours
-    const result = await measurePair(candidate.name, pairPlan, address, plan.httpUntilMs)
+    const result = await measurePair(candidate.name, pairPlan, address, { untilMs: plan.httpUntilMs })
     report(`${candidate.name}: ${result?.ofBase.median.toFixed(3) ?? 'not in this build'}`)
     if (result) measured.push({ candidate, ...result })
   }
@@ -60,4 +60,14 @@ export function toHttpSection(measured: readonly Measured[]): Section {
     },
   ])
   return { title: 'Over HTTP', figures }
+}
+
+/** Served from the claim, beside a server to which the same tokens are any others: neither is more than a look at the cache. */
+export async function measureFromClaim(plan: Plan, address: DatabaseAddress): Promise<Section> {
+  const pair = await measurePair('ours from the claim', plan.ours, address, { base: 'ours HS256' })
+  const title = 'served from the claim, of the same tokens cached'
+  const figures: Figure[] = pair
+    ? [{ key: 'http.fromClaim.ofCached', title, unit: 'ratio', spread: pair.ofBase }]
+    : []
+  return { title: 'From the claim', figures }
 }

@@ -6,7 +6,7 @@ import { toMedians } from './figures.js'
 import type { Section } from './figures.js'
 import { toGoals } from './goals.js'
 import { measureFirstRequests, measureHerd } from './herd.js'
-import { measureCandidates, toHttpSection } from './http.js'
+import { measureCandidates, measureFromClaim, toHttpSection } from './http.js'
 import type { Measured } from './http.js'
 import { installPeers } from './install-peers.js'
 import { describeMachine } from './machine.js'
@@ -54,6 +54,7 @@ async function measureAll(address: { mongoUri: string; database: string }) {
     start: () => measureStart(plan),
     firstRequests: () => measureFirstRequests(plan, address),
     memory: () => measureMemory(plan, address),
+    fromClaim: () => measureFromClaim(plan, address),
   }
   requireKnown(['http', ...Object.keys(parts)])
   const http = only && !only.includes('http') ? [] : await measureCandidates(plan, address, report)

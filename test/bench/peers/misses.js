@@ -1,13 +1,13 @@
 // A token that nobody has seen costs one verification and one query: beside a loop that does just these.
 import jwt from 'jsonwebtoken'
 import { createInstance } from './apps/ours.js'
-import { connect, USERS, userIdOf } from './database.js'
+import { connect, userIdOf } from './database.js'
 import { alternate } from './loops.js'
 import { AUDIENCE, createKeys, ISSUER, signColdToken } from './tokens.js'
 import { answerParent } from './worker.js'
 
 answerParent({
-  async run({ plan, ...setup }) {
+  async run({ plan, users, ...setup }) {
     const { profiles } = await connect(setup)
     const keys = createKeys('HS256')
     const userData = createInstance({ profiles, keys })
@@ -15,7 +15,7 @@ answerParent({
     const checks = { algorithms: ['HS256'], issuer: ISSUER, audience: AUDIENCE }
     let serial = 0
     // Signing is a part of both loops, and the same.
-    const nextToken = () => signColdToken(userIdOf(serial++ % USERS))
+    const nextToken = () => signColdToken(userIdOf(serial++ % users))
     return alternate(
       {
         ours: () => userData.verifyToken(nextToken()),
