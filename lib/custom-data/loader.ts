@@ -93,25 +93,24 @@ export function createLoader(
     latest: LatestDocument | undefined,
     signal: AbortSignal,
   ): Promise<Load> {
-    const { answer, userIdValues } = await documents.read(userId, what, signal)
-    const { bytes } = answer
-    // Of a user's first load there is nothing to compare with, and for many it is the only one.
-    const digest = comparesBytes && latest?.data && bytes ? hash('sha256', bytes, 'binary') : undefined
-    // Members are named one by one: see toSnapshot().
-    if (latest?.data && digest !== undefined && latest.digest === digest) {
-      const { data, heapBytes, documentId } = latest
-      return { data, heapBytes, exists: true, documentId, encoded: undefined, userIdValues }
-    }
-    const found = answer.decode()
+    const { found, userIdValues } = await documents.read(userId, what, signal)
     if (!found) {
       if (latest) Object.assign(latest, NOTHING)
       return { ...NO_DOCUMENT, userIdValues }
     }
     if (found.hasDuplicates) warnOfDuplicates(userId)
-    // What is known is not looked into, and duplicates are to be seen.
-    const known = { digest: found.hasDuplicates ? undefined : digest, documentId: found.documentId }
+    // Of a user's first load there is nothing to compare with, and for many it is the only one.
+    const digest =
+      comparesBytes && latest?.data && found.bytes ? hash('sha256', found.bytes, 'binary') : undefined
+    // Members are named one by one: see toSnapshot().
+    if (latest?.data && digest !== undefined && latest.digest === digest) {
+      const { data, heapBytes, documentId } = latest
+      return { data, heapBytes, exists: true, documentId, encoded: undefined, userIdValues }
+    }
+    const document = found.decode()
+    const known = { digest, documentId: document.documentId }
     const toFrozen = latest && ((data: object) => keepLatest(data, latest, known))
-    const loaded = await toLoaded(found, config, encoder, toFrozen)
+    const loaded = await toLoaded(document, config, encoder, toFrozen)
     const { data, heapBytes, exists, documentId, encoded } = loaded
     return { data, heapBytes, exists, documentId, encoded, userIdValues }
   }
@@ -119,20 +118,19 @@ export function createLoader(
   return {
     load(userId, latest) {
       const startedAt = clock.monotonic()
-      const loading = withDeadline(config.loadTimeoutMs, signal => loadDocument(userId, latest, signal))
+      const load = async (signal: AbortSignal): Promise<Load> => {
+        const loaded = await loadDocument(userId, latest, signal)
+        // Else it was too late, and has failed.
+        if (!signal.aborted) observer.load(userId, clock.monotonic() - startedAt)
+        return loaded
+      }
       // Here, not by the deadline, which is others' as well: whoever listens is to be in this request's context.
-      return loading.then(
-        loaded => {
-          observer.load(userId, clock.monotonic() - startedAt)
-          return loaded
-        },
-        (cause: unknown) => {
-          const error = asCustomUserDataError(cause) ?? unavailable(cause)
-          observer.load(userId, clock.monotonic() - startedAt, error.code)
-          events.emit('load_failed', { userId, code: error.code, error })
-          throw error
-        },
-      )
+      return withDeadline(config.loadTimeoutMs, load).catch((cause: unknown) => {
+        const error = asCustomUserDataError(cause) ?? unavailable(cause)
+        observer.load(userId, clock.monotonic() - startedAt, error.code)
+        events.emit('load_failed', { userId, code: error.code, error })
+        throw error
+      })
     },
   }
 }

@@ -1,10 +1,9 @@
 import type { Document, RunCommandOptions } from 'mongodb'
-import { runRead, toFirstBatch } from '../mongo/first-batch.js'
-import type { AnsweredCursor } from '../mongo/first-batch.js'
+import { readFirstBatch } from '../mongo/first-batch.js'
 import { EXACT_BSON, PLAIN_BSON } from '../mongo/team-database.js'
 import type { OpenCollection } from '../mongo/team-database.js'
-import { toFoundForUser, toSizedRow, toTeamsProjection } from './sized-row.js'
-import type { FoundForUser, SizedRow } from './sized-row.js'
+import { toFoundRow, toSizedRow, toTeamsProjection } from './sized-row.js'
+import type { FoundRow, SizedRow } from './sized-row.js'
 import type { UserIdIndexName } from './user-id-index.js'
 
 /** What is read of a document. */
@@ -49,20 +48,12 @@ export function prepareRead({ projection, maxDocumentBytes, exactTypes }: Docume
   }
 }
 
-/** The server's answer to a query for a document. */
-export interface Answer {
-  /** Its BSON; `undefined` where the driver has decoded it already. The same bytes say the same. */
-  readonly bytes: Uint8Array | undefined
-  /** What it says, `undefined` for no document. Once: it ends the cursor where that has more. */
-  readonly decode: () => FoundForUser | undefined
-}
-
 /** Reads a user's document from the primary, in one query (App Services page, 1.2). */
 export async function findDocument(
   { db, collection, choices, decode }: OpenCollection,
   query: DocumentQuery,
   limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
-): Promise<Answer> {
+): Promise<FoundRow | undefined> {
   const { readConcern, enableUtf8Validation, ignoreUndefined, retryReads } = choices
   const command = toCommand(collection.collectionName, query)
   command['maxTimeMS'] = limits.timeoutMs
@@ -70,18 +61,13 @@ export async function findDocument(
   const { signal } = limits
   // Without a read preference a command goes to the primary, whatever the team has chosen for its client.
   const options = { ...query.read.options, enableUtf8Validation, ignoreUndefined, signal }
-  // Nothing of the answer is decoded, nor what is around it, where that can be done here when it is wanted.
-  options.raw = decode !== undefined
-  const cursor = await runRead<SizedRow>({ db, retryReads }, command, options)
-  const bytes = cursor instanceof Uint8Array ? cursor : undefined
-  return {
-    bytes,
-    decode() {
-      const opened = bytes && decode ? decode(bytes, options) : cursor
-      return toFoundForUser(toFirstBatch(db, command, opened as AnsweredCursor<SizedRow>))
-    },
-  }
+  if (decode) options.fieldsAsRaw = ROWS_AS_BYTES
+  const batch = await readFirstBatch<SizedRow | Uint8Array>({ db, retryReads }, command, options)
+  return toFoundRow(batch, bytes => decode?.(bytes, options))
 }
+
+/** As the driver has it: what is in this array comes as it is. */
+const ROWS_AS_BYTES = { firstBatch: true }
 
 /** Ids are compared exactly, whatever the collection's own collation. */
 const COLLATION = { locale: 'simple' } as const

@@ -13,9 +13,12 @@ export interface FoundDocument {
 }
 
 /** What one query found for a user. */
-export interface FoundForUser extends FoundDocument {
+export interface FoundRow {
+  /** The BSON that it is decoded from; `undefined` where the driver has done that already. */
+  readonly bytes: Uint8Array | undefined
   /** Whether others hold the same id. */
   readonly hasDuplicates: boolean
+  readonly decode: () => FoundDocument
 }
 
 /** A document, or the size of one that is over the limit, as {@link toSizedRow} makes it. */
@@ -33,10 +36,19 @@ export function toSizedRow(maxDocumentBytes: number): Document {
   return { _id: 0, doc: { $cond: [{ $lte: [size, maxDocumentBytes] }, '$$ROOT', [size]] } }
 }
 
-/** What one or two such rows say; of two that are large, only the first may have come. */
-export function toFoundForUser({ rows, hasMore }: FirstBatch<SizedRow>): FoundForUser | undefined {
+/** What one or two such rows say, decoded by the driver or not; of two that are large, only the first may have come. */
+export function toFoundRow(
+  { rows, hasMore }: FirstBatch<SizedRow | Uint8Array>,
+  decode: (bytes: Uint8Array) => unknown,
+): FoundRow | undefined {
   const [first, second] = rows
-  return first && { ...toFound(first), hasDuplicates: second !== undefined || hasMore }
+  if (!first) return undefined
+  const bytes = first instanceof Uint8Array ? first : undefined
+  return {
+    bytes,
+    hasDuplicates: second !== undefined || hasMore,
+    decode: () => toFound(bytes ? (decode(bytes) as SizedRow) : (first as SizedRow)),
+  }
 }
 
 /** What such a row says. */

@@ -3,8 +3,8 @@ import { CustomUserDataError } from '../errors.js'
 import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
 import type { ObjectIdClass, TeamDatabase } from '../mongo/team-database.js'
 import { findDocument } from './query.js'
-import type { Answer, PreparedRead } from './query.js'
-import type { FoundDocument } from './sized-row.js'
+import type { PreparedRead } from './query.js'
+import type { FoundDocument, FoundRow } from './sized-row.js'
 import type { UserIdIndex } from './user-id-index.js'
 
 /** The forms that a user's id may have in the user id field, the preferred one first. */
@@ -22,10 +22,10 @@ export interface UserDocumentsConfig {
   readonly maxConcurrentLoads?: number | undefined
 }
 
-/** What was looked for, and what the server says. */
+/** What was looked for, and what there was. */
 export interface Reading {
   readonly userIdValues: FieldValues
-  readonly answer: Answer
+  readonly found: FoundRow | undefined
 }
 
 /** Finds the one document that is a user's. */
@@ -70,15 +70,15 @@ export function createUserDocuments(
       const named = index.name(open.collection)
       const name = named instanceof Promise ? await named : named
       const limits = { timeoutMs, signal }
-      let answer
+      let found
       try {
-        answer = await findDocument(open, { userIdField, values, read: what, index: name }, limits)
+        found = await findDocument(open, { userIdField, values, read: what, index: name }, limits)
       } catch (error) {
         if (name === undefined || !hasCode(error, ...HINT_REFUSED)) throw error
         index.forget()
-        answer = await findDocument(open, { userIdField, values, read: what, index: undefined }, limits)
+        found = await findDocument(open, { userIdField, values, read: what, index: undefined }, limits)
       }
-      return { userIdValues: values, answer }
+      return { userIdValues: values, found }
     } finally {
       limit.leave()
     }
@@ -87,7 +87,7 @@ export function createUserDocuments(
   return {
     values: valuesOf,
     read,
-    find: async (userId, what, signal) => (await read(userId, what, signal)).answer.decode(),
+    find: async (userId, what, signal) => (await read(userId, what, signal)).found?.decode(),
   }
 }
 

@@ -1,8 +1,6 @@
 import type { BSONSerializeOptions, Db, Document } from 'mongodb'
 
-/**
- * Makes a document of its BSON as a read with these options would that is not `raw`, by the classes of the team's own driver.
- */
+/** Makes a document of its BSON as a read with these options would, by the classes of the team's own driver. */
 export type BsonDecoder = (bytes: Uint8Array, options: BSONSerializeOptions) => Document
 
 /**
@@ -18,7 +16,7 @@ export async function findBsonDecoder(db: Db): Promise<BsonDecoder | undefined> 
     return (bytes, { enableUtf8Validation = true, ...options }) => {
       // As the driver has it.
       const validation = { utf8: enableUtf8Validation && ({ writeErrors: false } as const) }
-      return deserialize(bytes, { ...options, raw: false, validation })
+      return deserialize(bytes, { ...options, fieldsAsRaw: {}, validation })
     }
   } catch {
     return undefined

@@ -2,7 +2,7 @@ import type { Db, Document, RunCommandOptions } from 'mongodb'
 import { codeOf, hasCode, hasLabel, SERVER_ERRORS } from './server-errors.js'
 
 /** What a command may take, and how its answer is read. */
-interface ReadOptions extends RunCommandOptions {
+interface FirstBatchOptions extends RunCommandOptions {
   readonly signal: AbortSignal
 }
 
@@ -20,10 +20,8 @@ export interface FirstBatch<T> {
   readonly hasMore: boolean
 }
 
-/** The cursor in the server's answer to a read. */
-export interface AnsweredCursor<T> {
-  readonly id: unknown
-  readonly firstBatch: readonly T[]
+interface CursorReply<T> {
+  readonly cursor: { readonly id: unknown; readonly firstBatch: readonly T[] }
 }
 
 /**
@@ -55,17 +53,16 @@ const NETWORK_ERRORS = [
 ]
 
 /**
- * Runs a `find` or an `aggregate` of which the first batch is all that is wanted, and gives the cursor in the answer, to be
- * opened by {@link toFirstBatch}; its BSON where the options ask for `raw`. A cursor of the driver would do the
+ * Runs a `find` or an `aggregate` of which the first batch is all that is wanted. A cursor of the driver would do the
  * same, and cost the processor a quarter more. What it does beside is done here: one repetition, and the end of a cursor
  * that has more. With `promoteValues: false` the driver itself does not understand the server's codes (it asks for
  * numbers), so that the repetition may meet the primary that is going once more: the next load is the next attempt.
  */
-export async function runRead<T>(
+export async function readFirstBatch<T>(
   { db, retryReads }: ReadTarget,
   command: Document,
-  options: ReadOptions,
-): Promise<AnsweredCursor<T> | Uint8Array> {
+  options: FirstBatchOptions,
+): Promise<FirstBatch<T>> {
   let reply: Document
   try {
     reply = await db.command(command, options)
@@ -73,11 +70,7 @@ export async function runRead<T>(
     if (!retryReads || options.signal.aborted || !mayPass(error)) throw error
     reply = await db.command(command, options)
   }
-  return (reply as { readonly cursor: AnsweredCursor<T> | Uint8Array }).cursor
-}
-
-/** The rows that came with a cursor, which is ended where there are more. */
-export function toFirstBatch<T>(db: Db, command: Document, cursor: AnsweredCursor<T>): FirstBatch<T> {
+  const { cursor } = reply as CursorReply<T>
   const hasMore = String(cursor.id) !== '0'
   if (hasMore) killCursor(db, command, cursor.id)
   return { rows: cursor.firstBatch, hasMore }

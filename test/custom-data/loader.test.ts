@@ -424,13 +424,6 @@ describe('a document that was loaded before', () => {
     expect(third.data).toBe(MARK)
   })
 
-  it('is looked into each time where others hold the id, too', async () => {
-    await collection.insertMany([{ userId: 'bob' }, { userId: 'bob' }])
-    const latest = createLatest()
-    await loadThrice(loaderWithoutIndex(), latest)
-    expect(latest).toMatchObject({ data: { userId: 'bob' }, digest: undefined })
-  })
-
   it.each<[what: string, change: Document]>([
     ['a value', { $set: { n: 2 } }],
     ['a type', { $set: { n: Long.fromNumber(1) } }],
