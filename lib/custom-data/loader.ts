@@ -118,19 +118,20 @@ export function createLoader(
   return {
     load(userId, latest) {
       const startedAt = clock.monotonic()
-      const load = async (signal: AbortSignal): Promise<Load> => {
-        const loaded = await loadDocument(userId, latest, signal)
-        // Else it was too late, and has failed.
-        if (!signal.aborted) observer.load(userId, clock.monotonic() - startedAt)
-        return loaded
-      }
+      const loading = withDeadline(config.loadTimeoutMs, signal => loadDocument(userId, latest, signal))
       // Here, not by the deadline, which is others' as well: whoever listens is to be in this request's context.
-      return withDeadline(config.loadTimeoutMs, load).catch((cause: unknown) => {
-        const error = asCustomUserDataError(cause) ?? unavailable(cause)
-        observer.load(userId, clock.monotonic() - startedAt, error.code)
-        events.emit('load_failed', { userId, code: error.code, error })
-        throw error
-      })
+      return loading.then(
+        loaded => {
+          observer.load(userId, clock.monotonic() - startedAt)
+          return loaded
+        },
+        (cause: unknown) => {
+          const error = asCustomUserDataError(cause) ?? unavailable(cause)
+          observer.load(userId, clock.monotonic() - startedAt, error.code)
+          events.emit('load_failed', { userId, code: error.code, error })
+          throw error
+        },
+      )
     },
   }
 }

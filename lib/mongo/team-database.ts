@@ -1,5 +1,5 @@
 import type { BSONSerializeOptions, Collection, Db, Document, ObjectId } from 'mongodb'
-import { findBsonDecoder } from './bson-decoder.js'
+import { ALL_DECODED, findBsonDecoder } from './bson-decoder.js'
 import type { BsonDecoder } from './bson-decoder.js'
 
 /**
@@ -79,7 +79,7 @@ export const PLAIN_BSON = {
   promoteBuffers: false,
   useBigInt64: false,
   bsonRegExp: false,
-  fieldsAsRaw: {},
+  fieldsAsRaw: ALL_DECODED,
 } as const
 
 /** The same, with the types of numbers, and of whatever else JavaScript has only one of. */

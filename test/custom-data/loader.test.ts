@@ -373,6 +373,16 @@ describe('a load', () => {
     expect(({} as Document)['isAdmin']).toBeUndefined()
   })
 
+  it('gives lists under hostile keys as lists of documents', async () => {
+    const keys = ['constructor', 'toString', 'valueOf', 'hasOwnProperty', '__proto__']
+    const lists = Object.fromEntries(keys.map(key => [key, [{ n: 1 }]]))
+    await collection.insertOne({ userId: 'bob', lists })
+    for (let n = 0; n < 2; n++) {
+      const data = (await load('bob')) as { lists: object }
+      expect(Object.entries(data.lists)).toEqual(Object.entries(lists))
+    }
+  })
+
   it.each<CollectionOptions>([
     { raw: true },
     { useBigInt64: true },

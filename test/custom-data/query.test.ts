@@ -185,6 +185,22 @@ describe('what a load asks the server for', () => {
     expect(database.commands.map(({ name }) => name)).toEqual(['find'])
   })
 
+  it('leaves no cursor where two documents had no room in one answer', async () => {
+    const big = 'x'.repeat(9_000_000)
+    const filled = await fill('userId', [
+      { userId: 'bob', big },
+      { userId: 'bob', big },
+    ])
+    const open = await openTeamDatabase(filled).open()
+    database.commands.clear()
+    const query = { ...QUERY, read: toRead({ maxDocumentBytes: 16 * 1024 * 1024 }) }
+    const limits = { timeoutMs: 5_000, signal: new AbortController().signal }
+    expect(await read(open, query, limits)).toMatchObject({ hasDuplicates: true, document: { n: 0 } })
+    // In the background.
+    const names = () => database.commands.map(({ name }) => name)
+    await expect.poll(names).toContain('killCursors')
+  })
+
   it('leaves out documents in which an array holds the id: one with a text that is no UTF-8 is never read', async () => {
     const filled = await fill('userId', [{ userId: 'bob' }])
     const namespace = { database: database.db.databaseName, collection: filled.collectionName }

@@ -1,9 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { startMongod } from '../../examples/support/start-mongod.js'
 import type { StartedMongod } from '../../examples/support/start-mongod.js'
+import { findDocument, prepareRead } from '../../lib/custom-data/query.js'
 import { readFirstBatch } from '../../lib/mongo/first-batch.js'
 import type { ReadTarget } from '../../lib/mongo/first-batch.js'
 import { codeOf } from '../../lib/mongo/server-errors.js'
+import { openTeamDatabase } from '../../lib/mongo/team-database.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 
@@ -140,4 +142,19 @@ describe('the first batch of a read', () => {
     await expect(reading).rejects.toThrow('too late')
     expect(sent()).toHaveLength(1)
   })
+})
+
+it('a load that fails leaves the driver what the server says of itself, by which it knows its primary', async () => {
+  const open = await openTeamDatabase(database.db.collection('documents')).open()
+  const once = { ...open, choices: { ...open.choices, retryReads: false } }
+  const query = {
+    userIdField: 'n',
+    values: [1],
+    read: prepareRead({ projection: undefined, maxDocumentBytes: 1_000 }),
+    index: '_id_',
+  }
+  await failNext(1, { errorCode: 10107 })
+  const limits = { timeoutMs: 5_000, signal: new AbortController().signal }
+  const error: unknown = await findDocument(once, query, limits).catch((thrown: unknown) => thrown)
+  expect(error).toMatchObject({ code: 10107, topologyVersion: { processId: { _bsontype: 'ObjectId' } } })
 })
