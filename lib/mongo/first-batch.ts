@@ -1,9 +1,12 @@
-import type { Db, Document, RunCommandOptions } from 'mongodb'
+import type { ClientSession, Db, Document, RunCommandOptions } from 'mongodb'
+import type { CommandSessions } from './command-sessions.js'
 import { codeOf, hasCode, hasLabel, SERVER_ERRORS } from './server-errors.js'
 
 /** What a command may take, and how its answer is read. */
-interface FirstBatchOptions extends RunCommandOptions {
+interface FirstBatchOptions extends Omit<RunCommandOptions, 'session'> {
   readonly signal: AbortSignal
+  /** Set here: V8 takes 1 us to add a member to a copy. */
+  session: ClientSession | undefined
 }
 
 /** Where a command is sent. */
@@ -11,6 +14,7 @@ export interface ReadTarget {
   readonly db: Db
   /** Whether a read may be sent once more: the team may have told its driver not to. */
   readonly retryReads: boolean
+  readonly sessions: CommandSessions
 }
 
 /** The first batch of a read. */
@@ -55,25 +59,54 @@ const NETWORK_ERRORS = [
 /**
  * Runs a `find` or an `aggregate` of which the first batch is all that is wanted. A cursor of the driver would do the
  * same, and cost the processor a quarter more. What it does beside is done here: one repetition, and the end of a cursor
- * that has more. With `promoteValues: false` the driver itself does not understand the server's codes (it asks for
- * numbers), so that the repetition may meet the primary that is going once more: the next load is the next attempt.
+ * that has more. Told to decode with `promoteValues: false` the driver itself does not understand the server's codes (it asks
+ * for numbers), so that the repetition may meet the primary that is going once more: the next load is the next attempt.
  */
 export async function readFirstBatch<T>(
-  { db, retryReads }: ReadTarget,
+  target: ReadTarget,
   command: Document,
   options: FirstBatchOptions,
 ): Promise<FirstBatch<T>> {
+  const { db, retryReads } = target
   let reply: Document
   try {
-    reply = await db.command(command, options)
+    reply = await run(target, command, options)
   } catch (error) {
     if (!retryReads || options.signal.aborted || !mayPass(error)) throw error
-    reply = await db.command(command, options)
+    reply = await run(target, command, options)
   }
   const { cursor } = reply as CursorReply<T>
   const hasMore = String(cursor.id) !== '0'
   if (hasMore) killCursor(db, command, cursor.id)
   return { rows: cursor.firstBatch, hasMore }
+}
+
+/** In a session that it has for itself, if there is one. */
+function run({ db, sessions }: ReadTarget, command: Document, options: FirstBatchOptions): Promise<Document> {
+  const session = sessions.take()
+  options.session = session
+  return db.command(command, options as RunCommandOptions).then(
+    reply => {
+      sessions.giveBack(session)
+      return reply
+    },
+    (error: unknown) => {
+      sessions.discard(session)
+      if (!session || !mayLackSessions(error)) throw error
+      // Nothing was sent: that is no repetition that the team could have turned off.
+      sessions.giveUp()
+      options.session = undefined
+      return db.command(command, options as RunCommandOptions)
+    },
+  )
+}
+
+/**
+ * Whether the server may be one that has no sessions, as some have that only speak MongoDB's protocol. Where something else is
+ * incompatible, no more is lost than the sessions.
+ */
+function mayLackSessions(error: unknown): boolean {
+  return error instanceof Error && error.name === 'MongoCompatibilityError'
 }
 
 /** What the driver has given up after repeating it by itself, because the server is overloaded, is not repeated again. */

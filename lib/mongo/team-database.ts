@@ -1,5 +1,7 @@
 import type { BSONSerializeOptions, Collection, Db, Document, ObjectId } from 'mongodb'
 import { ALL_DECODED, findBsonDecoder } from './bson-decoder.js'
+import { createCommandSessions } from './command-sessions.js'
+import type { CommandSessions } from './command-sessions.js'
 import type { BsonDecoder } from './bson-decoder.js'
 
 /**
@@ -46,6 +48,8 @@ export interface OpenCollection {
   readonly choices: ReadChoices
   /** For what is read as bytes; `undefined`: only the driver itself can decode. */
   readonly decode: BsonDecoder | undefined
+  /** For reads by themselves. */
+  readonly sessions: CommandSessions
 }
 
 /** The team's MongoDB, reached only through the collection that they handed over. */
@@ -129,7 +133,7 @@ async function toOpenCollection(db: Db, given: CollectionLike): Promise<OpenColl
   const collection = ofMongoose ? db.collection(given.collectionName) : (given as unknown as Collection)
   // Mongoose brings a driver of its own, for the most part: a second one would be loaded only to find that out.
   const decode = ofMongoose ? undefined : await findBsonDecoder(db)
-  return { db, collection, choices: choicesOf(db, collection), decode }
+  return { db, collection, choices: choicesOf(db, collection), decode, sessions: createCommandSessions(db) }
 }
 
 function choicesOf(db: Db, collection: Collection): ReadChoices {

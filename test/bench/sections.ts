@@ -132,12 +132,16 @@ export async function measureRefreshes({ refreshes }: Plan, address: DatabaseAdd
   return { title: 'Refreshes', note: `In process, ${refreshes.concurrency} at a time.`, figures }
 }
 
-function runLoop<Name extends string>(
+/** The rounds of all launches. */
+async function runLoop<Name extends string>(
   file: string,
   plan: LoopPlan,
   setup: DatabaseAddress & { readonly users?: number },
 ): Promise<LoopRounds<Name>> {
-  return runWorker(file, 'run', { plan, ...setup })
+  const rounds: Readonly<Record<Name, number>>[] = []
+  for (let launch = 0; launch < plan.launches; launch++)
+    rounds.push(...(await runWorker<LoopRounds<Name>>(file, 'run', { plan, ...setup })))
+  return rounds
 }
 
 function over<Name extends string>(

@@ -2,8 +2,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { startMongod } from '../../examples/support/start-mongod.js'
 import type { StartedMongod } from '../../examples/support/start-mongod.js'
 import { findDocument, prepareRead } from '../../lib/custom-data/query.js'
+import { createCommandSessions } from '../../lib/mongo/command-sessions.js'
 import { readFirstBatch } from '../../lib/mongo/first-batch.js'
-import type { ReadTarget } from '../../lib/mongo/first-batch.js'
+import type { FirstBatch, ReadTarget } from '../../lib/mongo/first-batch.js'
 import { codeOf } from '../../lib/mongo/server-errors.js'
 import { openTeamDatabase } from '../../lib/mongo/team-database.js'
 import { openDatabase } from '../support/database.js'
@@ -33,9 +34,11 @@ async function read(
     signal = new AbortController().signal,
     ...options
   }: Partial<ReadTarget & { signal: AbortSignal; promoteValues: boolean }> = {},
-): Promise<readonly unknown[]> {
-  return (await readFirstBatch({ db, retryReads }, command, { ...options, signal })).rows
+): Promise<FirstBatch<unknown>> {
+  const target = { db, retryReads, sessions: createCommandSessions(db) }
+  return readFirstBatch(target, command, { ...options, signal, session: undefined })
 }
+const rowsOf = async (...task: Parameters<typeof read>) => (await read(...task)).rows
 const sent = () => database.commands.named('find')
 
 /** Lets the next `times` finds fail. */
@@ -47,11 +50,11 @@ async function failNext(times: number, fault: object): Promise<void> {
 
 describe('the first batch of a read', () => {
   it('is what a find or an aggregation gives', async () => {
-    expect(await read(FIND)).toEqual([
+    expect(await rowsOf(FIND)).toEqual([
       { _id: 0, n: 0 },
       { _id: 1, n: 1 },
     ])
-    expect(await read(AGGREGATE)).toEqual([{ _id: 1, n: 1 }])
+    expect(await rowsOf(AGGREGATE)).toEqual([{ _id: 1, n: 1 }])
   })
 
   it.each([
@@ -61,7 +64,7 @@ describe('the first batch of a read', () => {
     { what: 'the server shuts down', fault: { errorCode: 91 } },
   ])('is asked for once more where $what', async ({ fault }) => {
     await failNext(1, fault)
-    expect(await read(FIND)).toHaveLength(2)
+    expect(await rowsOf(FIND)).toHaveLength(2)
     expect(sent()).toHaveLength(2)
   })
 
@@ -90,7 +93,7 @@ describe('the first batch of a read', () => {
 
   it('is asked for once more however codes are decoded', async () => {
     await failNext(1, { errorCode: 189 })
-    expect(await read(FIND, { promoteValues: false })).toHaveLength(2)
+    expect(await rowsOf(FIND, { promoteValues: false })).toHaveLength(2)
     expect(sent()).toHaveLength(2)
   })
 
@@ -115,14 +118,11 @@ describe('the first batch of a read', () => {
   it('says that it is a part where not all had room, and leaves no cursor', async () => {
     const big = 'x'.repeat(9_000_000)
     await database.db.collection('big').insertMany([{ big }, { big }])
-    const signal = new AbortController().signal
     for (const command of [
       { find: 'big', limit: 2 },
       { aggregate: 'big', pipeline: [{ $limit: 2 }], cursor: {} },
     ]) {
-      const { rows, hasMore } = await readFirstBatch({ db: database.db, retryReads: true }, command, {
-        signal,
-      })
+      const { rows, hasMore } = await read(command)
       expect({ rows: rows.length, hasMore }).toEqual({ rows: 1, hasMore: true })
     }
     const cursors = async (): Promise<unknown> =>

@@ -16,6 +16,8 @@ export interface TcpProxy {
   delay: (ms: number) => void
   /** Lets requests reach the server and throws its answers away. */
   dropResponses: () => void
+  /** Puts another text of the same length in a text's place, in whatever the server answers. */
+  rewrite: (text: string, other: string) => void
   /** Ends every fault, and then listens on the same port as before. */
   restore: () => Promise<void>
   /** Ends all connections and stops listening. */
@@ -26,7 +28,7 @@ export interface TcpProxy {
 export async function startTcpProxy(targetHost: string, targetPort: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>()
   const gate = createGate()
-  const faults = { dropResponses: false, delayMs: 0 }
+  const faults = { dropResponses: false, delayMs: 0, rewrite: (chunk: Buffer) => chunk }
 
   const track = (socket: Socket) => {
     sockets.add(socket)
@@ -45,7 +47,7 @@ export async function startTcpProxy(targetHost: string, targetPort: number): Pro
     forward(target, client, async chunk => {
       if (faults.delayMs > 0) await wait(faults.delayMs)
       await gate.opened()
-      return faults.dropResponses ? undefined : chunk
+      return faults.dropResponses ? undefined : faults.rewrite(chunk)
     })
   })
 
@@ -72,8 +74,11 @@ export async function startTcpProxy(targetHost: string, targetPort: number): Pro
     dropResponses: () => {
       faults.dropResponses = true
     },
+    rewrite: (text, other) => {
+      faults.rewrite = chunk => Buffer.from(chunk.toString('latin1').replaceAll(text, other), 'latin1')
+    },
     restore: async () => {
-      Object.assign(faults, { dropResponses: false, delayMs: 0 })
+      Object.assign(faults, { dropResponses: false, delayMs: 0, rewrite: (chunk: Buffer) => chunk })
       gate.open()
       if (!server.listening) await listen(port)
     },
