@@ -11,6 +11,8 @@ export interface Measured extends PairResult {
   readonly candidate: Candidate
 }
 
+const PLAN_OF = { reference: 'references', ours: 'ours', peer: 'peers' } as const
+
 /** Measures the candidates of the plan, one after the other; those that this build does not have are left out. */
 export async function measureCandidates(
   plan: Plan,
@@ -23,8 +25,8 @@ export async function measureCandidates(
       report(`${candidate.name}: no time left`)
       continue
     }
-    const pairPlan = candidate.kind === 'peer' ? plan.peers : plan.ours
-    const result = await measurePair(candidate.name, pairPlan, address, { untilMs: plan.httpUntilMs })
+    const pairPlan = PLAN_OF[candidate.kind]
+    const result = await measurePair(candidate.name, plan[pairPlan], address, { untilMs: plan.httpUntilMs })
     report(`${candidate.name}: ${result?.ofBase.median.toFixed(3) ?? 'not in this build'}`)
     if (result) measured.push({ candidate, ...result })
   }
