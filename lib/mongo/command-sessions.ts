@@ -43,9 +43,10 @@ export function createCommandSessions({ client }: SessionSource): CommandSession
       if (!source) return undefined
       const session = takeIdle()
       if (session || living >= MAX_SESSIONS) return session
-      living++
       // As those that the driver makes by itself: no read has to wait for what another has seen.
-      return source.startSession({ causalConsistency: false })
+      const started = source.startSession({ causalConsistency: false })
+      living++
+      return started
     },
     giveBack(session) {
       if (session) idle.push(session)

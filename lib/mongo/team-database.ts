@@ -1,8 +1,8 @@
 import type { BSONSerializeOptions, Collection, Db, Document, ObjectId } from 'mongodb'
 import { ALL_DECODED, findBsonDecoder } from './bson-decoder.js'
+import type { BsonDecoder } from './bson-decoder.js'
 import { createCommandSessions } from './command-sessions.js'
 import type { CommandSessions } from './command-sessions.js'
-import type { BsonDecoder } from './bson-decoder.js'
 
 /**
  * What is asked of the team's collection: the `Collection` of mongodb 6.13 to 7, or mongoose's.
@@ -48,7 +48,7 @@ export interface OpenCollection {
   readonly choices: ReadChoices
   /** For what is read as bytes; `undefined`: only the driver itself can decode. */
   readonly decode: BsonDecoder | undefined
-  /** For reads by themselves. */
+  /** For commands that are each alone in theirs. */
   readonly sessions: CommandSessions
 }
 

@@ -11,8 +11,6 @@ export interface Measured extends PairResult {
   readonly candidate: Candidate
 }
 
-const PLAN_OF = { reference: 'references', ours: 'ours', peer: 'peers' } as const
-
 /** Measures the candidates of the plan, one after the other; those that this build does not have are left out. */
 export async function measureCandidates(
   plan: Plan,
@@ -25,8 +23,8 @@ export async function measureCandidates(
       report(`${candidate.name}: no time left`)
       continue
     }
-    const pairPlan = PLAN_OF[candidate.kind]
-    const result = await measurePair(candidate.name, plan[pairPlan], address, { untilMs: plan.httpUntilMs })
+    const pairPlan = plan.pairs[candidate.kind]
+    const result = await measurePair(candidate.name, pairPlan, address, { untilMs: plan.httpUntilMs })
     report(`${candidate.name}: ${result?.ofBase.median.toFixed(3) ?? 'not in this build'}`)
     if (result) measured.push({ candidate, ...result })
   }
@@ -66,7 +64,7 @@ export function toHttpSection(measured: readonly Measured[]): Section {
 
 /** Served from the claim, beside a server to which the same tokens are any others: neither is more than a look at the cache. */
 export async function measureFromClaim(plan: Plan, address: DatabaseAddress): Promise<Section> {
-  const pair = await measurePair('ours from the claim', plan.ours, address, { base: 'ours HS256' })
+  const pair = await measurePair('ours from the claim', plan.pairs.ours, address, { base: 'ours HS256' })
   const title = 'served from the claim, of the same tokens cached'
   const figures: Figure[] = pair
     ? [{ key: 'http.fromClaim.ofCached', title, unit: 'ratio', spread: pair.ofBase }]

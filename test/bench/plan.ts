@@ -1,3 +1,4 @@
+import type { Candidate } from './candidates.js'
 import type { PairPlan } from './fresh-pair.js'
 
 /** How alternating slots of a loop are run. */
@@ -20,9 +21,8 @@ export interface MemoryPlan {
 
 /** How much of everything is measured. */
 export interface Plan {
-  readonly references: PairPlan
-  readonly ours: PairPlan
-  readonly peers: PairPlan
+  /** Of candidates over HTTP, by their kind. */
+  readonly pairs: Readonly<Record<Candidate['kind'], PairPlan>>
   /** No further round over HTTP begins after so many milliseconds, and no further candidate. */
   readonly httpUntilMs: number
   /** No further section begins after so many milliseconds. */
@@ -50,10 +50,12 @@ const CONCURRENCY = 16
 
 /** What `npm run bench` does. */
 export const FULL: Plan = {
-  references: { launches: 3, rounds: 6, slotMs: 1_000, warmUpMs: 1_500 },
-  // One launch is good to some 6 %.
-  ours: { launches: 5, rounds: 6, slotMs: 1_000, warmUpMs: 1_500 },
-  peers: { launches: 3, rounds: 3, slotMs: 1_000, warmUpMs: 1_000 },
+  pairs: {
+    reference: { launches: 3, rounds: 6, slotMs: 1_000, warmUpMs: 1_500 },
+    // One launch is good to some 6 %.
+    ours: { launches: 5, rounds: 6, slotMs: 1_000, warmUpMs: 1_500 },
+    peer: { launches: 3, rounds: 3, slotMs: 1_000, warmUpMs: 1_000 },
+  },
   httpUntilMs: Infinity,
   sectionsUntilMs: Infinity,
   candidates: undefined,
@@ -80,9 +82,7 @@ const QUICK_PAIR: PairPlan = { launches: 1, rounds: 4, slotMs: 250, warmUpMs: 50
 
 /** What `npm run bench -- --quick` does: coarser, and within a minute. */
 export const QUICK: Plan = {
-  references: QUICK_PAIR,
-  ours: QUICK_PAIR,
-  peers: { ...QUICK_PAIR, rounds: 2, warmUpMs: 300 },
+  pairs: { reference: QUICK_PAIR, ours: QUICK_PAIR, peer: { ...QUICK_PAIR, rounds: 2, warmUpMs: 300 } },
   httpUntilMs: 24_000,
   sectionsUntilMs: 40_000,
   candidates: [

@@ -93,18 +93,15 @@ function toMemoryFigures(
 
 type LoopRounds<Name extends string> = readonly Readonly<Record<Name, number>>[]
 
-/** Users with many tokens, as where people use several devices: their documents have come before. */
-const USERS_OF_MANY_TOKENS = 50
-
 /** Tokens that nobody has seen, beside a loop of one verification and one query. */
 export async function measureMisses(
   { misses, memoryUsers }: Plan,
   address: DatabaseAddress,
 ): Promise<Section> {
-  const run = (users: number) => runLoop<'ours' | 'bare'>('misses.js', misses, { ...address, users })
+  const run = (setup: LoopSetup) => runLoop<'ours' | 'bare'>('misses.js', misses, setup)
   const bare = 'of jsonwebtoken.verify (KeyObject) + findOne'
-  const known = await run(USERS_OF_MANY_TOKENS)
-  const unknown = await run(memoryUsers)
+  const known = await run(address)
+  const unknown = await run({ ...address, users: memoryUsers })
   const figures = [
     over('miss.ofBare', `a miss, ${bare}`, 'ratio', known, r => r.ours / r.bare),
     over('miss.perSecond', 'misses', 'per second', known, r => r.ours),
@@ -132,11 +129,16 @@ export async function measureRefreshes({ refreshes }: Plan, address: DatabaseAdd
   return { title: 'Refreshes', note: `In process, ${refreshes.concurrency} at a time.`, figures }
 }
 
+interface LoopSetup extends DatabaseAddress {
+  /** Where not those that all candidates have, of whom each has many tokens. */
+  readonly users?: number
+}
+
 /** The rounds of all launches. */
 async function runLoop<Name extends string>(
   file: string,
   plan: LoopPlan,
-  setup: DatabaseAddress & { readonly users?: number },
+  setup: LoopSetup,
 ): Promise<LoopRounds<Name>> {
   const rounds: Readonly<Record<Name, number>>[] = []
   for (let launch = 0; launch < plan.launches; launch++)

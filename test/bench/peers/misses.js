@@ -1,13 +1,13 @@
 // A token that nobody has seen costs one verification and one query: beside a loop that does just these.
 import jwt from 'jsonwebtoken'
 import { createInstance } from './apps/ours.js'
-import { connect, userIdOf } from './database.js'
+import { connect, USERS, userIdOf } from './database.js'
 import { alternate } from './loops.js'
 import { AUDIENCE, createKeys, ISSUER, signColdToken } from './tokens.js'
 import { answerParent } from './worker.js'
 
 answerParent({
-  async run({ plan, users, ...setup }) {
+  async run({ plan, users = USERS, ...setup }) {
     const { profiles } = await connect(setup)
     const keys = createKeys('HS256')
     const userData = createInstance({ profiles, keys })
