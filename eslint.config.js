@@ -25,6 +25,14 @@ export default defineConfig(
       '@typescript-eslint/no-unsafe-argument': 'off',
       // supertest requests are thenables, and callbacks given as doubles need not await.
       '@typescript-eslint/require-await': 'off',
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            "CallExpression[callee.object.name='vi'][callee.property.name=/^waitFor|^waitUntil/][arguments.length<2]",
+          message: 'A busy machine may stand still for longer than its default second: use expect.poll().',
+        },
+      ],
     },
   },
   { files: ['**/*.js'], extends: [tseslint.configs.recommended] },

@@ -49,6 +49,8 @@ function project(
       pool: 'forks',
       testTimeout: 20_000,
       hookTimeout: 20_000,
+      // Until something happens on a machine that may stand still for a while; the default is a second.
+      expect: { poll: { timeout: 15_000, interval: 10 } },
     },
   }
 }

@@ -63,7 +63,7 @@ describe('the keys that an issuer publishes', () => {
   async function readInBackground(): Promise<void> {
     const asked = server.hits.length
     vi.advanceTimersByTime(10 * MINUTE)
-    await vi.waitUntil(() => server.hits.length > asked)
+    await expect.poll(() => server.hits.length).toBeGreaterThan(asked)
     // An unknown key waits for the read that is under way.
     await find('nobody')
   }

@@ -377,7 +377,7 @@ describe('trusted issuers', () => {
     const asked = server.hits.length
     clock.advance(10 * MINUTE)
     vi.advanceTimersByTime(10 * MINUTE)
-    await vi.waitUntil(() => server.hits.length > asked)
+    await expect.poll(() => server.hits.length).toBeGreaterThan(asked)
     // A key that nobody has waits for the read that is under way.
     await statusOf(idp.token({}, createTestKey('nobody')))
     await statusOf(other.token({}, createTestKey('nobody')))

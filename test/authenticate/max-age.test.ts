@@ -3,11 +3,12 @@ import type { Express, RequestHandler } from 'express'
 import type { Collection } from 'mongodb'
 import { Passport } from 'passport'
 import request from 'supertest'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { OptionError } from 'express-custom-user-data'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
 import { openDatabase } from '../support/database.js'
+import { holdDeadlines } from '../support/deadlines.js'
 import { primaryAddress } from '../support/primary-address.js'
 import type { TestDatabase } from '../support/database.js'
 import { bearerOf, listen } from '../support/guarded-app.js'
@@ -17,6 +18,7 @@ import { createTestUserData, forgeToken, validClaims } from '../support/user-dat
 
 const MINUTE = 60_000
 
+const deadlines = holdDeadlines()
 let direct: TestDatabase
 let proxy: TcpProxy
 /** What the instance goes through. */
@@ -169,7 +171,7 @@ describe.each(ways)('maxAgeMs of $way', ({ createApp }) => {
     const app = createApp()
     await dataOf(app, '/any')
     proxy.pause()
-    const { status, body } = await ask(app, '/now')
+    const { status, body } = (await deadlines.passUntil(ask(app, '/now'))).answer
     expect([status, body.code]).toEqual([503, 'custom_data_unavailable'])
     expect(await dataOf(app, '/any')).toBe(1)
   })
@@ -180,7 +182,7 @@ describe('the age of data', () => {
     const app = routes(express(), options => userData.authenticate(options))
     proxy.pause()
     const slow = dataOf(app, '/any')
-    await vi.waitFor(() => expect(loads()).toBe(1))
+    await expect.poll(loads).toBe(1)
     clock.advance(MINUTE)
     proxy.resume()
     await slow
@@ -190,13 +192,15 @@ describe('the age of data', () => {
 
   it('of a load that began before the request is not 0: who asks for 0 then gets the next one', async () => {
     const app = await listen(routes(express(), options => userData.authenticate(options)))
-    proxy.delay(300)
+    let arrivals = 0
+    app.on('request', () => arrivals++)
+    proxy.holdAnswers()
     const first = dataOf(app, '/any')
-    await vi.waitFor(() => expect(loads()).toBe(1))
-    await new Promise(resolve => setTimeout(resolve, 150))
-    // The first load has read by now, and its answer is on the way.
+    await expect.poll(() => proxy.holdsAnswer('firstBatch')).toBe(true)
     await change(2)
     const later = dataOf(app, '/now')
+    await expect.poll(() => arrivals).toBe(2)
+    proxy.resume()
     expect(await first).toBe(1)
     expect(await later).toBe(2)
     app.close()
@@ -208,11 +212,11 @@ describe('the age of data', () => {
     database.commands.clear()
     proxy.pause()
     const first = dataOf(app, '/now')
-    await vi.waitFor(() => expect(loads()).toBe(1))
+    await expect.poll(loads).toBe(1)
     let arrived = 0
     app.on('request', () => arrived++)
     const herd = Array.from({ length: 100 }, () => dataOf(app, '/now'))
-    await vi.waitFor(() => expect(arrived).toBe(100))
+    await expect.poll(() => arrived).toBe(100)
     await change(2)
     proxy.resume()
     await first
@@ -250,7 +254,7 @@ describe('what a request with maxAgeMs is checked for', () => {
     await dataOf(app, '/any')
     proxy.pause()
     const reading = ask(app, '/now').then(({ status }) => status)
-    await vi.waitFor(() => expect(loads()).toBe(2))
+    await expect.poll(loads).toBe(2)
     userData.replaceKeys([
       { kid: 'other', alg: 'HS256', key: 'another secret of the tests, 32 bytes or more' },
     ])

@@ -4,7 +4,7 @@ import express from 'express'
 import type { PasswordCredentialsOptions } from 'express-custom-user-data'
 import type { Document } from 'mongodb'
 import request from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createHashUpgrade } from '../../lib/credentials/hash-upgrade.js'
 import { createEvents } from '../../lib/events.js'
 import { openTeamDatabase } from '../../lib/mongo/team-database.js'
@@ -119,7 +119,7 @@ describe('passwordCredentials()', () => {
     expect((await start(options).logIn('alice', password)).status).toBe(status)
     // Hashes are made in turn: once this one is written, the other would be.
     expect((await start({ upgradeHashes: true }).logIn('bob')).status).toBe(200)
-    await vi.waitFor(async () => expect(await hashOf('bob')).toMatch('t=2'), { timeout: 10_000 })
+    await expect.poll(() => hashOf('bob')).toMatch('t=2')
     expect(await hashOf('alice')).toMatch('t=1')
   })
 
@@ -129,9 +129,7 @@ describe('passwordCredentials()', () => {
     await addUser('alice', await weakHash())
     expect((await logIn('alice')).status).toBe(200)
     const warning = { name: 'warning', code: 'password_hash_not_upgraded', userId: 'alice' }
-    await vi.waitFor(() => expect(events).toContainEqual(expect.objectContaining(warning)), {
-      timeout: 10_000,
-    })
+    await expect.poll(() => events).toContainEqual(expect.objectContaining(warning))
     expect((await logIn('alice')).status).toBe(200)
   })
 
@@ -140,11 +138,11 @@ describe('passwordCredentials()', () => {
     const { logIn, events } = start({ upgradeHashes: true })
     const answers = await Promise.all(Array.from({ length: 5 }, () => logIn('alice')))
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200])
-    await vi.waitFor(async () => expect(await hashOf('alice')).toMatch('t=2'), { timeout: 10_000 })
+    await expect.poll(() => hashOf('alice')).toMatch('t=2')
     const first = await hashOf('alice')
     const upgrades = () =>
       database.commands.named('update').filter(({ command }) => command['update'] === 'users')
-    await vi.waitFor(() => expect(upgrades()).toHaveLength(5), { timeout: 10_000 })
+    await expect.poll(upgrades).toHaveLength(5)
     expect(await hashOf('alice')).toBe(first)
     expect(events.filter(({ name }) => name === 'warning')).toEqual([])
   })

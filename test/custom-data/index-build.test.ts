@@ -1,5 +1,5 @@
 import type { Collection } from 'mongodb'
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startMongod } from '../../examples/support/start-mongod.js'
 import type { StartedMongod } from '../../examples/support/start-mongod.js'
 import { systemClock } from '../../lib/clock.js'
@@ -12,11 +12,13 @@ import { createObserver } from '../../lib/observer.js'
 import { openTeamDatabase } from '../../lib/mongo/team-database.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
+import { holdDeadlines } from '../support/deadlines.js'
 import { loadCustomData } from '../support/guarded-app.js'
 import { createTestUserData } from '../support/user-data.js'
 
 const HEX = '64b7f3a1c2d4e5f601234567'
 
+const deadlines = holdDeadlines()
 let mongod: StartedMongod
 let database: TestDatabase
 let collection: Collection
@@ -55,7 +57,7 @@ it('serves the first inserted while the index is being built, however long that 
   userData.events.on('warning', () => undefined)
   await failPoint('hangAfterStartingIndexBuild', 'alwaysOn')
   const ready = userData.ready()
-  await vi.waitFor(async () => expect(await collection.indexes()).toHaveLength(2))
+  await expect.poll(() => collection.indexes()).toHaveLength(2)
   expect(await loadCustomData(userData, 'bob')).toMatchObject({ n: 1 })
   expect(await loadCustomData(userData, 'bob')).toMatchObject({ n: 1 })
   await failPoint('hangAfterStartingIndexBuild', 'off')
@@ -69,7 +71,11 @@ it.each(['hello', 'find', 'listIndexes'])(
     const loader = createFreshLoader()
     const data = { failCommands: [command], blockConnection: true, blockTimeMS: 2_000 }
     await failPoint('failCommand', { times: 1 }, data)
-    await expect(loader.load(HEX)).rejects.toMatchObject({ code: 'custom_data_unavailable' })
+    database.commands.clear()
+    const stuck = loader.load(HEX)
+    stuck.catch(() => undefined)
+    await expect.poll(() => database.commands.named(command)).not.toEqual([])
+    await expect(deadlines.passUntil(stuck)).rejects.toMatchObject({ code: 'custom_data_unavailable' })
     expect(await loader.load(HEX)).toMatchObject({ data: { n: 3 } })
   },
 )

@@ -1,11 +1,11 @@
+import { once } from 'node:events'
 import { get } from 'node:http'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { setTimeout as wait } from 'node:timers/promises'
 import type { Request, Response } from 'express'
 import type { Collection } from 'mongodb'
 import request from 'supertest'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { CustomUserData } from 'express-custom-user-data'
 import { createSnapshots } from '../../lib/custom-data/snapshots.js'
 import { createManualClock } from '../support/clock.js'
@@ -13,6 +13,7 @@ import type { ManualClock } from '../support/clock.js'
 import { openDatabase } from '../support/database.js'
 import { primaryAddress } from '../support/primary-address.js'
 import type { TestDatabase } from '../support/database.js'
+import { holdDeadlines } from '../support/deadlines.js'
 import { bearerOf, createGuardedApp, listen } from '../support/guarded-app.js'
 import { heapGrowth } from '../support/heap.js'
 import { startTcpProxy } from '../support/tcp-proxy.js'
@@ -24,6 +25,7 @@ const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 
+const deadlines = holdDeadlines()
 let direct: TestDatabase
 let proxy: TcpProxy
 /** What the instance goes through. */
@@ -111,6 +113,11 @@ function queries(): number {
   return database.commands.loads().length
 }
 
+/** Until a load has read, while its answer is held. */
+async function untilRead(): Promise<void> {
+  await expect.poll(() => proxy.holdsAnswer('firstBatch')).toBe(true)
+}
+
 /** A token that outlives several copies. */
 function longBearer(userId = 'alice'): string {
   const claims = validClaims(userId, clock.now())
@@ -145,7 +152,8 @@ describe('a copy', () => {
     const token = longBearer()
     await dataOf(token)
     clock.advance(5 * HOUR)
-    await wait(50)
+    // Whatever it began would be sent by the time that this is answered.
+    await database.db.command({ ping: 1 })
     expect(queries()).toBe(1)
     await dataOf(token)
     expect(queries()).toBe(2)
@@ -282,7 +290,8 @@ describe('a load', () => {
     await restart({ loadTimeoutMs: 200 })
     const token = bearerOf('alice', clock.now())
     proxy.pause()
-    const answers = await Promise.all(Array.from({ length: 20 }, () => me(token)))
+    const herd = Promise.all(Array.from({ length: 20 }, () => me(token)))
+    const { answer: answers } = await deadlines.passUntil(herd)
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]))
     expect(queries()).toBe(1)
     proxy.resume()
@@ -293,7 +302,7 @@ describe('a load', () => {
     const token = bearerOf('alice', clock.now())
     proxy.pause()
     const first = me(token).then(({ status }) => status)
-    await vi.waitUntil(() => queries() === 1)
+    await expect.poll(queries).toBe(1)
     clock.advance(HOUR)
     await me(token).expect(401)
     proxy.resume()
@@ -305,7 +314,7 @@ describe('a load', () => {
     const token = forgeToken({ claims: validClaims('alice', clock.now()) })
     proxy.pause()
     const first = userData.verifyToken(token).catch((error: unknown) => error)
-    await vi.waitUntil(() => queries() === 1)
+    await expect.poll(queries).toBe(1)
     userData.replaceKeys([{ kid: 'other', alg: 'HS256', key: 'another secret of the tests, 32 bytes' }])
     await expect(userData.verifyToken(token)).rejects.toMatchObject({ code: 'invalid_token' })
     userData.replaceKeys([{ kid: KID, alg: 'HS256', key: SECRET }])
@@ -324,7 +333,7 @@ describe('a load', () => {
     await restart({ userDataInToken: 'relaxed' })
     proxy.pause()
     const young = guard({ maxAgeMs: 0 }, token)
-    await vi.waitUntil(() => queries() === 1)
+    await expect.poll(queries).toBe(1)
     expect(await guard({}, token)).toMatchObject({ customData: { n: 1 } })
     proxy.resume()
     expect(await young).toMatchObject({ customData: { n: 1 } })
@@ -335,11 +344,13 @@ describe('a load', () => {
     proxy.pause()
     const { port } = server.address() as AddressInfo
     const options = { port, host: '127.0.0.1', path: '/me', headers: { authorization: token } }
+    const arrived = once(server, 'request') as Promise<[Request, Response]>
     const leaving = get(options).on('error', () => undefined)
-    await vi.waitFor(() => expect(queries()).toBe(1))
+    await expect.poll(queries).toBe(1)
     const staying = Promise.all([dataOf(token), dataOf(token)])
+    const [, answer] = await arrived
     leaving.destroy()
-    await wait(50)
+    await once(answer, 'close')
     proxy.resume()
     expect(await staying).toMatchObject([{ n: 1 }, { n: 1 }])
     expect(queries()).toBe(1)
@@ -347,14 +358,13 @@ describe('a load', () => {
 
   it('is repeated when its user is invalidated meanwhile: who waits gets the newer data, and the older is never kept', async () => {
     const token = bearerOf('alice', clock.now())
-    proxy.delay(300)
+    proxy.holdAnswers()
     const waiting = Promise.all(Array.from({ length: 10 }, () => dataOf(token)))
-    await vi.waitFor(() => expect(queries()).toBe(1))
-    await wait(150)
-    // The first query has read by now, and its answer is on the way.
+    await untilRead()
     await change(2)
     userData.invalidate('alice')
     const late = dataOf(token)
+    proxy.resume()
     expect(new Set((await waiting).map(({ n }) => n))).toEqual(new Set([2]))
     expect(await late).toMatchObject({ n: 2 })
     expect(queries()).toBe(2)
@@ -363,25 +373,25 @@ describe('a load', () => {
   })
 
   it('of a login is repeated, too', async () => {
-    proxy.delay(300)
+    proxy.holdAnswers()
     const waiting = login('alice')
-    await vi.waitFor(() => expect(queries()).toBe(1))
-    await wait(150)
+    await untilRead()
     await change(2)
     userData.invalidate('alice')
+    proxy.resume()
     const { access, customData } = await waiting
     expect(customData).toMatchObject({ n: 2 })
-    proxy.delay(0)
     expect(await dataOf(access)).toMatchObject({ n: 2 })
     expect(await database.db.collection('sessions').countDocuments({ userId: 'alice' })).toBeGreaterThan(0)
   })
 
   it('is not repeated when another user is invalidated', async () => {
     const token = bearerOf('alice', clock.now())
-    proxy.delay(100)
+    proxy.pause()
     const waiting = dataOf(token)
-    await vi.waitFor(() => expect(queries()).toBe(1))
+    await expect.poll(queries).toBe(1)
     userData.invalidate('bob')
+    proxy.resume()
     await waiting
     expect(queries()).toBe(1)
   })
@@ -492,10 +502,11 @@ describe('close()', () => {
 
   it('lets loads that are under way end, and keeps none of them', async () => {
     const token = bearerOf('alice', clock.now())
-    proxy.delay(100)
+    proxy.pause()
     const waiting = dataOf(token)
-    await vi.waitFor(() => expect(queries()).toBe(1))
+    await expect.poll(queries).toBe(1)
     userData.close()
+    proxy.resume()
     expect(await waiting).toMatchObject({ n: 1 })
     await me(token).expect(503)
   })

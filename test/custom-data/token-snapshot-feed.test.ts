@@ -1,5 +1,5 @@
 import type { Collection } from 'mongodb'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
 import { openDatabase } from '../support/database.js'
@@ -69,7 +69,7 @@ describe('a token with custom data that another process issued', () => {
     const [seen, unseen] = [await issue('alice'), await issue('alice')]
     expect(await dataOf(seen)).toMatchObject({ n: 1 })
     await change(documents)
-    await vi.waitFor(async () => expect(await dataOf(seen)).toEqual(expected), { timeout: 15_000 })
+    await expect.poll(() => dataOf(seen)).toEqual(expected)
     expect(await dataOf(unseen)).toEqual(expected)
   })
 
@@ -78,7 +78,7 @@ describe('a token with custom data that another process issued', () => {
     expect(await dataOf(seen)).toEqual({})
     const document = { _id: 3, userId: 'carol', n: 3 }
     await documents.insertOne(document)
-    await vi.waitFor(async () => expect(await dataOf(seen)).toEqual(document), { timeout: 15_000 })
+    await expect.poll(() => dataOf(seen)).toEqual(document)
     expect(await dataOf(unseen)).toEqual(document)
   })
 
@@ -86,7 +86,7 @@ describe('a token with custom data that another process issued', () => {
     const [seen, token] = [await issue('bob'), await issue('alice')]
     await dataOf(seen)
     await documents.updateOne({ _id: 2 }, { $set: { n: 2 } })
-    await vi.waitFor(async () => expect(await dataOf(seen)).toMatchObject({ n: 2 }), { timeout: 15_000 })
+    await expect.poll(() => dataOf(seen)).toMatchObject({ n: 2 })
     serving.commands.clear()
     expect(await dataOf(token)).toMatchObject({ n: 1 })
     expect(loads()).toBe(0)

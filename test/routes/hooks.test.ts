@@ -106,7 +106,8 @@ describe('createCustomData', () => {
     ['what loads would refuse', () => ({ text: 'x'.repeat(2_000) }), 500, 'server_error'],
     ['a never settling promise', () => new Promise(() => undefined), 503, 'temporarily_unavailable'],
   ])('refuses the login with %s, and nothing is stored', async (_name, createCustomData, status, error) => {
-    const { app } = start({ createCustomData }, { verifyCredentialsTimeoutMs: 500, maxDocumentBytes: 1_000 })
+    const verifyCredentialsTimeoutMs = status === 503 ? 50 : 10_000
+    const { app } = start({ createCustomData }, { verifyCredentialsTimeoutMs, maxDocumentBytes: 1_000 })
     const answer = await tryLogIn(app)
     expect(answer).toMatchObject({ status, body: { error } })
     expect(answer.text).not.toContain('secret')

@@ -7,6 +7,7 @@ import request from 'supertest'
 import { z } from 'zod'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openDatabase } from '../support/database.js'
+import { holdDeadlines } from '../support/deadlines.js'
 import { primaryAddress } from '../support/primary-address.js'
 import type { TestDatabase } from '../support/database.js'
 import { bearerOf } from '../support/guarded-app.js'
@@ -14,6 +15,7 @@ import { sendRaw } from '../support/http.js'
 import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
 
+const deadlines = holdDeadlines()
 let database: TestDatabase
 let collection: Collection
 let user: string
@@ -498,7 +500,7 @@ it('is a 503 in time while MongoDB is away, and does not log anybody out', async
   await all()
   proxy.pause()
   for (const sent of [send('get'), send('put', {}), send('patch', { language: 'de' })]) {
-    const answer = await sent
+    const { answer } = await deadlines.passUntil(sent)
     expect(answer).toMatchObject({ status: 503, body: { code: 'custom_data_unavailable' } })
     expect(answer.headers).toMatchObject({ 'retry-after': '1' })
     expect(answer.headers).not.toHaveProperty('www-authenticate')

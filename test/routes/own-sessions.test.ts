@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
 import { openDatabase } from '../support/database.js'
+import { holdDeadlines } from '../support/deadlines.js'
 import { primaryAddress } from '../support/primary-address.js'
 import type { TestDatabase } from '../support/database.js'
 import { expectChallenge } from '../support/http.js'
@@ -13,6 +14,7 @@ import { createSessionApp, getMe, logIn, logOut, sidOf } from '../support/sessio
 import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
 
+const deadlines = holdDeadlines()
 let database: TestDatabase
 let clock: ManualClock
 let userData: CustomUserData<Readonly<Record<string, unknown>>>
@@ -188,7 +190,8 @@ describe('these routes', () => {
     const login = await logIn(app, user)
     expect((await getMe(there, login.access_token)).status).toBe(200)
     proxy.pause()
-    for (const answer of [await get(login, there), await end('A'.repeat(22), login, there)]) {
+    for (const sent of [get(login, there), end('A'.repeat(22), login, there)]) {
+      const { answer } = await deadlines.passUntil(sent)
       expect(answer).toMatchObject({ status: 503, body: { code: 'sessions_unavailable' } })
       expect(answer.headers).toMatchObject({ 'retry-after': '1' })
     }

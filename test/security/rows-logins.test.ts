@@ -6,7 +6,7 @@ import type { PasswordCredentialsOptions } from 'express-custom-user-data'
 import type { Document } from 'mongodb'
 import request from 'supertest'
 import type { Response } from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { recordEvents } from '../support/session-app.js'
@@ -102,7 +102,7 @@ describe('N4 a hash', () => {
       await addUser(old)
       const instance = start({ upgradeHashes: true })
       expect((await logIn(instance)).status).toBe(200)
-      await vi.waitFor(async () => expect(await storedHash()).not.toBe(old), { timeout: 10_000 })
+      await expect.poll(storedHash).not.toBe(old)
       expect(await storedHash()).toMatch(TODAYS)
       expect((await logIn(instance)).status).toBe(200)
       expect((await logIn(instance, 'wrong')).status).toBe(401)
@@ -114,7 +114,7 @@ describe('N4 a hash', () => {
     await addUser(await hash(COMPOSED.normalize('NFKC'), { timeCost: 1 }))
     const instance = start({ upgradeHashes: true, unicodeNormalization: 'NFKC' })
     expect((await logIn(instance, DECOMPOSED)).status).toBe(200)
-    await vi.waitFor(async () => expect(await storedHash()).toMatch(TODAYS), { timeout: 10_000 })
+    await expect.poll(storedHash).toMatch(TODAYS)
     expect((await logIn(instance, COMPOSED)).status).toBe(200)
   })
 })

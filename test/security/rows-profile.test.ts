@@ -3,6 +3,7 @@ import supertest from 'supertest'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { partsOf } from '../attacks/forge.js'
 import { openDatabase } from '../support/database.js'
+import { holdDeadlines } from '../support/deadlines.js'
 import { primaryAddress } from '../support/primary-address.js'
 import type { TestDatabase } from '../support/database.js'
 import { startTcpProxy } from '../support/tcp-proxy.js'
@@ -12,6 +13,7 @@ import type { Service } from './service.js'
 
 // RFC 9068, RFC 9457. The types and claims that are refused (P1, P2) are in the table of attacks, row by row.
 
+const deadlines = holdDeadlines()
 let database: TestDatabase
 let service: Service
 beforeAll(async () => {
@@ -128,11 +130,12 @@ describe('errors while MongoDB is away', () => {
       proxy.cut()
       const token = forgeToken()
       const answers = [
-        await cut.me(token),
-        await cut.post('/login', { id: 'bob' }),
-        await cut.post('/refresh', { refresh_token }),
+        cut.me(token),
+        cut.post('/login', { id: 'bob' }),
+        cut.post('/refresh', { refresh_token }),
       ]
-      for (const { status, headers, text } of answers) {
+      for (const sent of answers) {
+        const { status, headers, text } = (await deadlines.passUntil(sent)).answer
         expect(status).toBe(503)
         expect(headers['retry-after']).toBe('1')
         expect(headers).not.toHaveProperty('www-authenticate')

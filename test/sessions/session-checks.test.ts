@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
 import { openDatabase } from '../support/database.js'
+import { holdDeadlines } from '../support/deadlines.js'
 import { primaryAddress } from '../support/primary-address.js'
 import type { TestDatabase } from '../support/database.js'
 import { startIssuer } from '../support/key-server.js'
@@ -9,6 +10,7 @@ import { createSessionApp, getMe, logIn, logOut } from '../support/session-app.j
 import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
 
+const deadlines = holdDeadlines()
 let database: TestDatabase
 let clock: ManualClock
 beforeAll(async () => {
@@ -20,7 +22,7 @@ beforeEach(() => {
 })
 
 function start(sessionCheckIntervalMs?: number, from: Pick<TestDatabase, 'db'> = database) {
-  return createTestUserData(from, { clock, sessionCheckIntervalMs, sessionTimeoutMs: 400 })
+  return createTestUserData(from, { clock, sessionCheckIntervalMs })
 }
 
 /** Where one logs in and out; and where their tokens are used. */
@@ -138,7 +140,7 @@ it('a look that MongoDB does not answer is a 503, and no sign of an end', async 
   expect((await getMe(here, login.access_token)).status).toBe(200)
   clock.advance(10_000)
   proxy.pause()
-  const answer = await getMe(here, login.access_token)
+  const { answer } = await deadlines.passUntil(getMe(here, login.access_token))
   expect(answer).toMatchObject({ status: 503, body: { code: 'sessions_unavailable' } })
   expect(answer.headers).toMatchObject({ 'retry-after': '1' })
   proxy.resume()

@@ -1,5 +1,5 @@
 import type { Collection } from 'mongodb'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { createFollower, startFollower } from '../support/following.js'
@@ -41,10 +41,7 @@ async function logInAndVisit(user = 'alice') {
 }
 
 async function expectRefused(token: string, follower = there): Promise<void> {
-  await vi.waitFor(
-    () => expect(follower.userData.verifyToken(token)).rejects.toMatchObject({ code: 'invalid_token' }),
-    { timeout: 15_000, interval: 10 },
-  )
+  await expect.poll(() => follower.errorOf(token)).toMatchObject({ code: 'invalid_token' })
 }
 
 describe('the end of a session in one process is the end of its access tokens in another', () => {
@@ -94,7 +91,7 @@ describe('a session that lives on', () => {
     await exchange(app, refreshToken)
     const { sid } = await logInAndVisit('bob')
     await here.revoke({ sid })
-    await vi.waitFor(() => expect(told).toBe(1), { timeout: 15_000 })
+    await expect.poll(() => told).toBe(1)
     await there.userData.verifyToken(token)
   })
 

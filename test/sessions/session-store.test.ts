@@ -140,7 +140,7 @@ describe('the commands for sessions', () => {
       readPreference: 'secondaryPreferred',
       writeConcern: { w: 1 },
     })
-    return createSessionApp(createTestUserData({ db }))
+    return createSessionApp(createTestUserData({ db }, { sessionTimeoutMs: 12_345 }))
   }
 
   const isOfSessions = ({ command }: { command: Document }) => Object.values(command).includes('sessions')
@@ -163,7 +163,7 @@ describe('the commands for sessions', () => {
     const writes = sent('insert', 'update', 'findAndModify', 'delete')
     expect(new Set(writes.map(({ name }) => name))).toEqual(new Set(['insert', 'update', 'findAndModify']))
     for (const { command } of writes) {
-      expect(command['writeConcern']).toEqual({ w: 'majority', wtimeout: 3_000 })
+      expect(command['writeConcern']).toEqual({ w: 'majority', wtimeout: 12_345 })
     }
   })
 
@@ -175,7 +175,7 @@ describe('the commands for sessions', () => {
     expect(reads.length).toBeGreaterThan(3)
     for (const { command } of reads) {
       expect(command['$readPreference'] ?? { mode: 'primary' }).toEqual({ mode: 'primary' })
-      expect(command['maxTimeMS']).toBe(3_000)
+      expect(command['maxTimeMS']).toBe(12_345)
     }
   })
 

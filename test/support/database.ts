@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { MongoClient } from 'mongodb'
 import type { CommandStartedEvent, Db, Document, MongoClientOptions } from 'mongodb'
-import { inject } from 'vitest'
+import { inject, vi } from 'vitest'
 
 /** One command that the driver sent. */
 export interface SentCommand {
@@ -57,7 +57,8 @@ export async function openDatabase(options: OpenDatabaseOptions = {}): Promise<T
   const address = proxyPort === undefined ? uri : throughProxy(uri, proxyPort)
   const client = new MongoClient(address, { ...clientOptions, monitorCommands: true })
   const commands = recordCommands(client)
-  await client.connect()
+  // One that has little patience of its own may need more than one attempt.
+  await vi.waitFor(() => client.connect(), { timeout: 15_000 })
   const db = client.db(`test_${randomBytes(6).toString('hex')}`)
   const close = async () => {
     await db.dropDatabase()

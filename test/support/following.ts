@@ -1,6 +1,6 @@
 import type { Db } from 'mongodb'
 import type { ChangeStreamEvent, CustomUserDataOptions, WarningEvent } from 'express-custom-user-data'
-import { expect, vi } from 'vitest'
+import { expect } from 'vitest'
 import { createTestUserData, forgeToken, validClaims } from './user-data.js'
 
 type Options = Partial<CustomUserDataOptions<Record<string, unknown>>>
@@ -13,6 +13,8 @@ export interface Follower {
   readonly warnings: WarningEvent[]
   /** What a user's one token gives. */
   readonly dataOf: (userId: string) => Promise<unknown>
+  /** What a token is refused with, if it is. */
+  readonly errorOf: (token: string) => Promise<unknown>
   /** Waits until a user's token gives this: at once, or by an event of a stream. */
   readonly seesOf: (userId: string, expected: unknown) => Promise<void>
   /** Waits until a stream has said this so many times. */
@@ -41,18 +43,16 @@ export function createFollower(db: Db, options: Options = {}): Follower {
     states,
     warnings,
     dataOf,
-    seesOf: (userId, expected) =>
-      vi.waitFor(async () => expect(await dataOf(userId)).toEqual(expected), WAIT),
-    until: (of, state, times = 1) =>
-      vi.waitFor(
-        () => expect(states.filter(event => event.of === of && event.state === state)).toHaveLength(times),
-        WAIT,
+    errorOf: token =>
+      userData.verifyToken(token).then(
+        () => undefined,
+        (error: unknown) => error,
       ),
+    seesOf: (userId, expected) => expect.poll(() => dataOf(userId)).toEqual(expected),
+    until: (of, state, times = 1) =>
+      expect.poll(() => states.filter(event => event.of === of && event.state === state)).toHaveLength(times),
   }
 }
-
-/** Long enough for a machine that is busy with other tests; a stream answers within milliseconds. */
-const WAIT = { timeout: 15_000, interval: 10 }
 
 /** Creates an instance whose streams are open. */
 export async function startFollower(db: Db, options: Options = {}): Promise<Follower> {

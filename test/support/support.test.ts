@@ -1,12 +1,16 @@
 import type { ClientSession, Db } from 'mongodb'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { withDeadline } from '../../lib/deadline.js'
 import { createManualClock } from './clock.js'
 import { openDatabase } from './database.js'
+import { holdDeadlines } from './deadlines.js'
 import { primaryAddress } from './primary-address.js'
 import type { TestDatabase } from './database.js'
 import { startTcpProxy } from './tcp-proxy.js'
 import type { TcpProxy } from './tcp-proxy.js'
+
+const deadlines = holdDeadlines()
 
 describe('the database of a test file', () => {
   let database: TestDatabase
@@ -47,15 +51,9 @@ describe('the TCP proxy', () => {
     direct = await openDatabase()
     const { host, port } = await primaryAddress(direct.client)
     proxy = await startTcpProxy(host, port)
-    // Few and short waits: these tests are about what the driver sees, not about how long it tries.
-    proxied = await openDatabase({
-      proxyPort: proxy.port,
-      serverSelectionTimeoutMS: 500,
-      socketTimeoutMS: 300,
-      retryReads: false,
-      retryWrites: false,
-    })
-    // The first command brings its connection's handshake with it, which has timeouts of its own.
+    // These tests are about what the driver sees, not about how long it tries.
+    const impatience = { serverSelectionTimeoutMS: 500, retryReads: false, retryWrites: false }
+    proxied = await openDatabase({ proxyPort: proxy.port, ...impatience })
     await ping(proxied.db)
   })
   afterEach(async () => {
@@ -74,7 +72,7 @@ describe('the TCP proxy', () => {
     await expect(ping(proxied.db)).rejects.toThrow()
     await expect(ping(proxied.db)).rejects.toThrow(/ECONNREFUSED/)
     await proxy.restore()
-    expect(await ping(proxied.db)).toBe(1)
+    await expect.poll(() => ping(proxied.db)).toBe(1)
   })
 
   it('holds everything while paused, and delivers it on resume', async () => {
@@ -97,11 +95,45 @@ describe('the TCP proxy', () => {
 
   it('lets a request through and drops its answer', async () => {
     proxy.dropResponses()
-    await expect(proxied.db.collection('things').insertOne({ a: 1 })).rejects.toThrow(/timed out/)
-    const seenDirectly = direct.client.db(proxied.db.databaseName).collection('things')
-    expect(await seenDirectly.countDocuments()).toBe(1)
+    const insertion = expect(proxied.db.collection('things').insertOne({ a: 1 })).rejects.toThrow(
+      /ECONNRESET/,
+    )
+    await expect.poll(seenDirectly).toBe(1)
+    proxy.cut()
+    await insertion
     await proxy.restore()
-    expect(await ping(proxied.db)).toBe(1)
+    await expect.poll(() => ping(proxied.db)).toBe(1)
+  })
+
+  it('lets a request through and holds its answer until resumed', async () => {
+    proxy.holdAnswers()
+    let answered = false
+    const insertion = proxied.db
+      .collection('things')
+      .insertOne({ a: 1 })
+      .then(() => (answered = true))
+    await expect.poll(() => proxy.holdsAnswer('electionId')).toBe(true)
+    expect([await seenDirectly(), answered]).toEqual([1, false])
+    proxy.resume()
+    await insertion
+    expect(proxy.holdsAnswer('electionId')).toBe(false)
+  })
+
+  const seenDirectly = () => direct.client.db(proxied.db.databaseName).collection('things').countDocuments()
+})
+
+describe('held deadlines', () => {
+  it('do not pass by themselves, and pass until an answer is there', async () => {
+    const never = withDeadline(300, () => new Promise<never>(() => undefined)).catch(() => 'over')
+    let isOver = false
+    void never.then(() => (isOver = true))
+    deadlines.pass(299)
+    await wait(5)
+    expect(isOver).toBe(false)
+    const { answer, passedMs } = await deadlines.passUntil(never)
+    expect(answer).toBe('over')
+    // With what operations may share.
+    expect(passedMs).toBeLessThanOrEqual(20)
   })
 })
 

@@ -8,7 +8,11 @@ export interface TcpProxy {
   port: number
   /** Accepts and holds everything, in both directions, until {@link resume}: a network that has gone silent. */
   pause: () => void
-  /** Delivers what {@link pause} held, and forwards again. */
+  /** Lets requests through and holds the answers to them, until {@link resume}. */
+  holdAnswers: () => void
+  /** Whether an answer with this text in it is being held: the server has done what it was asked, and nobody knows. */
+  holdsAnswer: (text: string) => boolean
+  /** Delivers what {@link pause} or {@link holdAnswers} held, and forwards again. */
   resume: () => void
   /** Resets all connections and refuses new ones, until {@link restore}: a server that is down. */
   cut: () => void
@@ -27,7 +31,9 @@ export interface TcpProxy {
 /** Listens on a free loopback port and forwards to the target. */
 export async function startTcpProxy(targetHost: string, targetPort: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>()
-  const gate = createGate()
+  const requestGate = createGate()
+  const answerGate = createGate()
+  const heldAnswers = new Set<Buffer>()
   const faults = { dropResponses: false, delayMs: 0, rewrite: (chunk: Buffer) => chunk }
 
   const track = (socket: Socket) => {
@@ -41,12 +47,14 @@ export async function startTcpProxy(targetHost: string, targetPort: number): Pro
     track(client)
     track(target)
     forward(client, target, async chunk => {
-      await gate.opened()
+      await requestGate.opened()
       return chunk
     })
     forward(target, client, async chunk => {
       if (faults.delayMs > 0) await wait(faults.delayMs)
-      await gate.opened()
+      heldAnswers.add(chunk)
+      await answerGate.opened()
+      heldAnswers.delete(chunk)
       return faults.dropResponses ? undefined : faults.rewrite(chunk)
     })
   })
@@ -62,11 +70,21 @@ export async function startTcpProxy(targetHost: string, targetPort: number): Pro
     for (const socket of sockets) socket.resetAndDestroy()
   }
 
+  const resume = () => {
+    requestGate.open()
+    answerGate.open()
+  }
+
   const port = await listen(0)
   return {
     port,
-    pause: gate.shut,
-    resume: gate.open,
+    pause: () => {
+      requestGate.shut()
+      answerGate.shut()
+    },
+    holdAnswers: answerGate.shut,
+    holdsAnswer: text => Array.from(heldAnswers).some(answer => answer.includes(text)),
+    resume,
     cut,
     delay: ms => {
       faults.delayMs = ms
@@ -79,11 +97,11 @@ export async function startTcpProxy(targetHost: string, targetPort: number): Pro
     },
     restore: async () => {
       Object.assign(faults, { dropResponses: false, delayMs: 0, rewrite: (chunk: Buffer) => chunk })
-      gate.open()
+      resume()
       if (!server.listening) await listen(port)
     },
     close: async () => {
-      gate.open()
+      resume()
       server.close()
       const closed = Array.from(sockets, socket => new Promise(resolve => socket.once('close', resolve)))
       // Not by a reset: that waits for what is still to be written, and nobody may be reading.

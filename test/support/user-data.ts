@@ -23,6 +23,8 @@ export function createTestUserData(
     audience: AUDIENCE,
     // A machine that is busy with other tests must not look like a MongoDB that is away.
     loadTimeoutMs: 10_000,
+    sessionTimeoutMs: 10_000,
+    writeTimeoutMs: 10_000,
     // Tests log in more often, and more wrongly, than people do. Those of the throttle turn it on.
     loginThrottle: false,
     sessionSecrets: [SECRET],
