@@ -19,6 +19,9 @@ function sharedMs(timeoutMs: number): number {
   return Math.min(Math.max(timeoutMs / 50, SHARED_MS.least), SHARED_MS.most)
 }
 
+/** A timer that fires later than this, in milliseconds, was held up: its process, or the whole machine, stood still. */
+const LATE_MS = 50
+
 type Fail = (error: unknown) => void
 
 /** What operations share that began at about the same time. */
@@ -29,7 +32,7 @@ interface Deadline {
   readonly abort: SharedAbort
   /** Those that have not settled. While there is none, the timer keeps no process alive. */
   readonly running: Set<Fail>
-  readonly timer: NodeJS.Timeout
+  timer: NodeJS.Timeout
 }
 
 /** The latest of each length. */
@@ -38,6 +41,7 @@ const latest = new Map<number, Deadline>()
 /**
  * Runs `operation` with a signal that aborts after `timeoutMs`, or up to a fiftieth later (10 to 100 ms), and rejects with
  * a {@link DeadlineError} then, whether or not the operation heeds the signal: the driver waits 30 s for a server by itself.
+ * Where the process stood still, it has that time again, up to `timeoutMs`.
  * The signal is others' as well, and may abort when the operation has long settled: it is for us and the driver, never
  * for the team's code.
  */
@@ -85,19 +89,30 @@ function join(timeoutMs: number): Deadline {
   if (shared?.running.size === 0) end(shared)
   const abort = createSharedAbort()
   const running: Deadline['running'] = new Set()
-  const timer = setTimeout(
-    () => {
-      end(deadline)
-      if (running.size === 0) return
-      const toError = (): DeadlineError => new DeadlineError(`No answer within ${timeoutMs} ms`)
-      for (const fail of running) fail(toError())
-      abort.abort(toError())
-    },
-    Math.min(timeoutMs + sharedMs(timeoutMs), MAX_TIMER_MS),
-  )
-  const deadline = { timeoutMs, sharedUntil: now + sharedMs(timeoutMs), abort, running, timer }
+  const ms = Math.min(timeoutMs + sharedMs(timeoutMs), MAX_TIMER_MS)
+  const timer = setTimeout(() => expire(deadline, now + ms, timeoutMs), ms)
+  const deadline: Deadline = { timeoutMs, sharedUntil: now + sharedMs(timeoutMs), abort, running, timer }
   latest.set(timeoutMs, deadline)
   return deadline
+}
+
+/**
+ * Ends what has not settled; but where the timer is late, only after as much time again, and no more than `graceMs` in all:
+ * after a standstill timers come before the answers that wait in their sockets, and those were in time.
+ */
+function expire(deadline: Deadline, dueAt: number, graceMs: number): void {
+  end(deadline)
+  const { timeoutMs, abort, running } = deadline
+  if (running.size === 0) return
+  const now = performance.now()
+  const missedMs = Math.min(now - dueAt, graceMs)
+  if (missedMs > LATE_MS) {
+    deadline.timer = setTimeout(() => expire(deadline, now + missedMs, graceMs - missedMs), missedMs)
+    return
+  }
+  const toError = (): DeadlineError => new DeadlineError(`No answer within ${timeoutMs} ms`)
+  for (const fail of running) fail(toError())
+  abort.abort(toError())
 }
 
 /** Nobody is in it. Others may still join the latest. */

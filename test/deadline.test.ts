@@ -1,4 +1,5 @@
-import { setTimeout as wait } from 'node:timers/promises'
+import { stat } from 'node:fs/promises'
+import { setImmediate as nextCheckPhase, setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { DeadlineError, MAX_TIMER_MS, withDeadline } from '../lib/deadline.js'
 
@@ -80,6 +81,22 @@ describe('an operation with a deadline', () => {
     expect(await Promise.all([first, second])).toEqual(['over', 'done'])
   })
 
+  it('is not over because the process stood still while its answer came', async () => {
+    // Of all phases of the event loop that of the timers comes next.
+    await nextCheckPhase()
+    const answer = withDeadline(400, () => stat(import.meta.filename))
+    standStill(500)
+    expect((await answer).isFile()).toBe(true)
+  })
+
+  it('is over after twice its time, however long the process stood still', async () => {
+    const began = performance.now()
+    const never = withDeadline(100, () => NEVER)
+    standStill(1_000)
+    await expect(never).rejects.toBeInstanceOf(DeadlineError)
+    expect(performance.now() - began).toBeGreaterThanOrEqual(1_099)
+  })
+
   it('may be as long as a timer can be', async () => {
     expect(await withDeadline(MAX_TIMER_MS, () => wait(20, 'done'))).toBe('done')
   })
@@ -136,6 +153,11 @@ describe('an operation with a deadline', () => {
     expect(unhandled).toEqual([])
   })
 })
+
+function standStill(ms: number): void {
+  const until = performance.now() + ms
+  while (performance.now() < until);
+}
 
 function activeTimers(): number {
   return process.getActiveResourcesInfo().filter(resource => resource === 'Timeout').length
