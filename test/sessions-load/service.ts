@@ -50,6 +50,15 @@ export function tokenOf({ status, body }: Answer): string {
   return token
 }
 
+/** Asks again where a 503 says to: a machine that stands still may be out of time, and that is no fault of a session. */
+export async function patiently(ask: () => Promise<Answer>): Promise<Answer> {
+  for (let n = 0; n < 20; n++) {
+    const answer = await ask()
+    if (answer.status !== 503) return answer
+  }
+  return ask()
+}
+
 /** Starts a process and waits until it serves. */
 export async function startService(settings: ServiceSettings): Promise<Service> {
   const child = fork(SCRIPT, { env: { ...process.env, SERVICE: JSON.stringify(settings) }, execArgv: [] })
@@ -69,7 +78,7 @@ export async function startService(settings: ServiceSettings): Promise<Service> 
     post,
     get: (path, accessToken) =>
       send(agent, { port, path, headers: accessToken ? { authorization: `Bearer ${accessToken}` } : {} }),
-    logIn: async user => tokenOf(await post('/login', { user })),
+    logIn: async user => tokenOf(await patiently(() => post('/login', { user }))),
     refresh,
     counts: async () =>
       (await send(agent, { port, path: '/counts', headers: {} })).body as Record<string, number>,

@@ -6,8 +6,8 @@ import { startTcpProxy } from '../../support/tcp-proxy.js'
 import type { TcpProxy } from '../../support/tcp-proxy.js'
 import { createTally, forEachOf } from '../case.js'
 import type { Case } from '../case.js'
-import { startService, tokenOf } from '../service.js'
-import type { Answer, Service } from '../service.js'
+import { patiently, startService, tokenOf } from '../service.js'
+import type { Service } from '../service.js'
 
 const APP_NAME = 'sessions-under-test'
 /** The commands of a refresh: the exchange, the look at a replay, the load. */
@@ -105,17 +105,9 @@ async function refreshUnder(service: Service, { begin, end }: Fault, tally: Tall
 }
 
 async function goesOn(service: Service, token: string): Promise<boolean> {
-  const answer = await refreshPatiently(service, token)
-  return answer.status === 200 && (await refreshPatiently(service, tokenOf(answer))).status === 200
-}
-
-/** A busy machine may still be out of time. */
-async function refreshPatiently(service: Service, token: string): Promise<Answer> {
-  for (let n = 0; n < 20; n++) {
-    const answer = await service.refresh(token)
-    if (answer.status !== 503) return answer
-  }
-  return service.refresh(token)
+  const refresh = (good: string) => patiently(() => service.refresh(good))
+  const answer = await refresh(token)
+  return answer.status === 200 && (await refresh(tokenOf(answer))).status === 200
 }
 
 async function untilItServes(service: Service): Promise<void> {
