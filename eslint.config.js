@@ -29,7 +29,7 @@ export default defineConfig(
         'error',
         {
           selector:
-            "CallExpression[callee.object.name='vi'][callee.property.name=/^waitFor|^waitUntil/][arguments.length<2]",
+            "CallExpression[callee.object.name='vi'][callee.property.name=/^wait(For|Until)$/]:not(:has(Property[key.name='timeout']))",
           message: 'A busy machine may stand still for longer than its default second: use expect.poll().',
         },
       ],

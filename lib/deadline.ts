@@ -22,7 +22,7 @@ function sharedMs(timeoutMs: number): number {
 /** A timer that fires later than this, in milliseconds, was held up: its process, or the whole machine, stood still. */
 const LATE_MS = 50
 
-type Fail = (error: unknown) => void
+type Reject = (error: unknown) => void
 
 /** What operations share that began at about the same time. */
 interface Deadline {
@@ -31,7 +31,7 @@ interface Deadline {
   readonly sharedUntil: number
   readonly abort: SharedAbort
   /** Those that have not settled. While there is none, the timer keeps no process alive. */
-  readonly running: Set<Fail>
+  readonly running: Set<Reject>
   timer: NodeJS.Timeout
 }
 
@@ -41,7 +41,7 @@ const latest = new Map<number, Deadline>()
 /**
  * Runs `operation` with a signal that aborts after `timeoutMs`, or up to a fiftieth later (10 to 100 ms), and rejects with
  * a {@link DeadlineError} then, whether or not the operation heeds the signal: the driver waits 30 s for a server by itself.
- * Where the process stood still, it has that time again, up to `timeoutMs`.
+ * Where the process stood still when that time was over, the operation gets what it missed, `timeoutMs` at most.
  * The signal is others' as well, and may abort when the operation has long settled: it is for us and the driver, never
  * for the team's code.
  */
@@ -51,14 +51,14 @@ export function withDeadline<T>(
 ): Promise<T> {
   const deadline = join(timeoutMs)
   return new Promise<T>((resolve, reject) => {
-    const fail: Fail = error => {
+    const rejectOnce: Reject = error => {
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it came
-      if (leave(deadline, fail)) reject(error)
+      if (leave(deadline, rejectOnce)) reject(error)
     }
-    deadline.running.add(fail)
+    deadline.running.add(rejectOnce)
     start(operation, deadline.abort.signal).then(result => {
-      if (leave(deadline, fail)) resolve(result)
-    }, fail)
+      if (leave(deadline, rejectOnce)) resolve(result)
+    }, rejectOnce)
   })
 }
 
@@ -73,8 +73,8 @@ function start<T>(operation: (signal: AbortSignal) => T | Promise<T>, signal: Ab
 }
 
 /** Whether it was still running. */
-function leave(deadline: Deadline, fail: Fail): boolean {
-  const wasRunning = deadline.running.delete(fail)
+function leave(deadline: Deadline, operation: Reject): boolean {
+  const wasRunning = deadline.running.delete(operation)
   if (deadline.running.size === 0) rest(deadline)
   return wasRunning
 }
@@ -97,21 +97,27 @@ function join(timeoutMs: number): Deadline {
 }
 
 /**
- * Ends what has not settled; but where the timer is late, only after as much time again, and no more than `graceMs` in all:
- * after a standstill timers come before the answers that wait in their sockets, and those were in time.
+ * Called when the time is over. Where the timer is late, the operations go on for as long as it is late, and for `graceMs`
+ * at most: that is left of what they may get in this way.
  */
 function expire(deadline: Deadline, dueAt: number, graceMs: number): void {
   end(deadline)
-  const { timeoutMs, abort, running } = deadline
-  if (running.size === 0) return
+  if (deadline.running.size === 0) return
   const now = performance.now()
-  const missedMs = Math.min(now - dueAt, graceMs)
-  if (missedMs > LATE_MS) {
-    deadline.timer = setTimeout(() => expire(deadline, now + missedMs, graceMs - missedMs), missedMs)
-    return
+  const lateMs = now - dueAt
+  if (lateMs > LATE_MS && graceMs > 0) {
+    const ms = Math.min(lateMs, graceMs)
+    deadline.timer = setTimeout(() => expire(deadline, now + ms, graceMs - ms), ms)
+  } else {
+    // The event loop comes to sockets after its timers: an answer that has arrived is read first.
+    setImmediate(fail, deadline)
   }
+}
+
+function fail({ timeoutMs, abort, running }: Deadline): void {
+  if (running.size === 0) return
   const toError = (): DeadlineError => new DeadlineError(`No answer within ${timeoutMs} ms`)
-  for (const fail of running) fail(toError())
+  for (const reject of running) reject(toError())
   abort.abort(toError())
 }
 

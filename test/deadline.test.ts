@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { setImmediate as nextCheckPhase, setTimeout as wait } from 'node:timers/promises'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { DeadlineError, MAX_TIMER_MS, withDeadline } from '../lib/deadline.js'
 
 const NEVER = new Promise<never>(() => undefined)
@@ -81,20 +81,42 @@ describe('an operation with a deadline', () => {
     expect(await Promise.all([first, second])).toEqual(['over', 'done'])
   })
 
-  it('is not over because the process stood still while its answer came', async () => {
-    // Of all phases of the event loop that of the timers comes next.
-    await nextCheckPhase()
-    const answer = withDeadline(400, () => stat(import.meta.filename))
-    standStill(500)
-    expect((await answer).isFile()).toBe(true)
-  })
+  it.each([
+    [400, 430],
+    [400, 500],
+    [40, 300],
+  ])(
+    'of %i ms is not over because the process stood still for %i ms while its answer came',
+    async (ms, still) => {
+      // Of all phases of the event loop that of the timers comes next.
+      await nextCheckPhase()
+      const answer = withDeadline(ms, () => stat(import.meta.filename))
+      standStill(still)
+      expect((await answer).isFile()).toBe(true)
+    },
+  )
 
-  it('is over after twice its time, however long the process stood still', async () => {
-    const began = performance.now()
-    const never = withDeadline(100, () => NEVER)
+  it('gets what it missed while the process stood still, and no more than its time', async () => {
+    const timers = spyOnTimers()
+    let delaysAtAbort: unknown
+    const never = withDeadline(200, signal => {
+      signal.addEventListener('abort', () => (delaysAtAbort = timers.delays()))
+      return NEVER
+    })
     standStill(1_000)
     await expect(never).rejects.toBeInstanceOf(DeadlineError)
-    expect(performance.now() - began).toBeGreaterThanOrEqual(1_099)
+    // With what operations share.
+    expect(delaysAtAbort).toEqual([210, 200])
+  })
+
+  it('leaves no timer behind where it settles in what it missed', async () => {
+    const timers = spyOnTimers()
+    await nextCheckPhase()
+    const answer = withDeadline(200, () => nextCheckPhase('done'))
+    standStill(1_000)
+    expect(await answer).toBe('done')
+    expect(timers.delays()).toEqual([210, 200])
+    expect(timers.cleared()).toContain(timers.last())
   })
 
   it('may be as long as a timer can be', async () => {
@@ -153,6 +175,21 @@ describe('an operation with a deadline', () => {
     expect(unhandled).toEqual([])
   })
 })
+
+/** The timers of deadlines from now on, until the end of the test. */
+function spyOnTimers() {
+  const set = vi.spyOn(globalThis, 'setTimeout')
+  const clear = vi.spyOn(globalThis, 'clearTimeout')
+  onTestFinished(() => {
+    set.mockRestore()
+    clear.mockRestore()
+  })
+  return {
+    delays: () => set.mock.calls.map(([, ms]) => ms),
+    last: () => set.mock.results.at(-1)?.value as unknown,
+    cleared: () => clear.mock.calls.map(([timer]) => timer as unknown),
+  }
+}
 
 function standStill(ms: number): void {
   const until = performance.now() + ms

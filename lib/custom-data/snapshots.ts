@@ -166,14 +166,14 @@ export function createSnapshots(
     }
   }
 
-  /** Repeats an overtaken load: what was read before an invalidation is not served after it. */
+  /** Repeats an overtaken load, once at least: what was read before an invalidation is not served after it. */
   async function untilCurrent<T>(attempt: () => Promise<T>, isCurrent: (result: T) => boolean): Promise<T> {
     const giveUpAt = clock.monotonic() + config.loadTimeoutMs
-    for (;;) {
+    for (let isRepeated = false; ; isRepeated = true) {
       assertOpen(closed)
       const result = await attempt()
       if (isCurrent(result)) return result
-      if (clock.monotonic() >= giveUpAt) throw overtaken()
+      if (isRepeated && clock.monotonic() >= giveUpAt) throw overtaken()
     }
   }
 

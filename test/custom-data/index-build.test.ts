@@ -16,6 +16,8 @@ import { holdDeadlines } from '../support/deadlines.js'
 import { loadCustomData } from '../support/guarded-app.js'
 import { createTestUserData } from '../support/user-data.js'
 
+/** Far longer than two loads take. */
+const BLOCKED_MS = 5_000
 const HEX = '64b7f3a1c2d4e5f601234567'
 
 const deadlines = holdDeadlines()
@@ -69,13 +71,16 @@ it.each(['hello', 'find', 'listIndexes'])(
   'keeps no room from the next load where a %s of an earlier one is never answered',
   async command => {
     const loader = createFreshLoader()
-    const data = { failCommands: [command], blockConnection: true, blockTimeMS: 2_000 }
+    const data = { failCommands: [command], blockConnection: true, blockTimeMS: BLOCKED_MS }
     await failPoint('failCommand', { times: 1 }, data)
     database.commands.clear()
+    const began = performance.now()
     const stuck = loader.load(HEX)
     stuck.catch(() => undefined)
     await expect.poll(() => database.commands.named(command)).not.toEqual([])
     await expect(deadlines.passUntil(stuck)).rejects.toMatchObject({ code: 'custom_data_unavailable' })
     expect(await loader.load(HEX)).toMatchObject({ data: { n: 3 } })
+    // And has not waited until the command was done.
+    expect(performance.now() - began).toBeLessThan(BLOCKED_MS)
   },
 )

@@ -34,6 +34,8 @@ let documents: Collection
 let clock: ManualClock
 let userData: CustomUserData<Readonly<Record<string, unknown>>>
 let server: Server
+/** Requests that have come to the server. */
+let arrivals: number
 
 beforeAll(async () => {
   direct = await openDatabase()
@@ -65,6 +67,8 @@ async function start(options: Parameters<typeof createTestUserData>[1]): Promise
   // Finds out what every instance finds out once.
   await userData.verifyToken(bearerOf('warm-up', clock.now()).slice('Bearer '.length))
   server = await listen(createGuardedApp(userData))
+  arrivals = 0
+  server.on('request', () => arrivals++)
   database.commands.clear()
 }
 
@@ -291,6 +295,7 @@ describe('a load', () => {
     const token = bearerOf('alice', clock.now())
     proxy.pause()
     const herd = Promise.all(Array.from({ length: 20 }, () => me(token)))
+    await expect.poll(() => arrivals).toBe(20)
     const { answer: answers } = await deadlines.passUntil(herd)
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]))
     expect(queries()).toBe(1)
@@ -348,6 +353,7 @@ describe('a load', () => {
     const leaving = get(options).on('error', () => undefined)
     await expect.poll(queries).toBe(1)
     const staying = Promise.all([dataOf(token), dataOf(token)])
+    await expect.poll(() => arrivals).toBe(3)
     const [, answer] = await arrived
     leaving.destroy()
     await once(answer, 'close')
@@ -360,6 +366,7 @@ describe('a load', () => {
     const token = bearerOf('alice', clock.now())
     proxy.holdAnswers()
     const waiting = Promise.all(Array.from({ length: 10 }, () => dataOf(token)))
+    await expect.poll(() => arrivals).toBe(10)
     await untilRead()
     await change(2)
     userData.invalidate('alice')
@@ -412,6 +419,27 @@ describe('a load', () => {
     const { body } = await me(bearerOf('alice', clock.now())).expect(503).expect('Retry-After', '1')
     expect(body.code).toBe('custom_data_unavailable')
     expect(queries()).toBe(3)
+  })
+
+  it('that is overtaken is repeated once, however long it took', async () => {
+    let validations = 0
+    const changedOnce = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: (value: unknown) => {
+          if (validations++ === 0) {
+            clock.advance(60_000)
+            userData.invalidate('alice')
+          }
+          return { value: value as Record<string, unknown> }
+        },
+      },
+    } as const
+    await restart({ schema: changedOnce })
+    validations = 0
+    expect(await dataOf(longBearer())).toMatchObject({ n: 1 })
+    expect(queries()).toBe(2)
   })
 })
 

@@ -49,7 +49,13 @@ describe.each([
 
   it('values are of its classes, whether a document is decoded, shared or known byte for byte', async () => {
     await collection.insertOne({ userId: 'alice', price: driver.Decimal128.fromString('1.50') })
-    const userData = createCustomUserData({ collection, secret: SECRET, issuer: ISSUER, audience: AUDIENCE })
+    const userData = createCustomUserData({
+      collection,
+      secret: SECRET,
+      issuer: ISSUER,
+      audience: AUDIENCE,
+      loadTimeoutMs: 10_000,
+    })
     for (let load = 0; load < 4; load++) {
       const token = bearerOf('alice', Date.now() + load).slice('Bearer '.length)
       const { customData } = await userData.verifyToken(token)

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { Long, MongoClient } from 'mongodb'
 import type { Collection, Document } from 'mongodb'
 import { MongoMemoryServer } from 'mongodb-memory-server-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { findMongod } from '../../examples/support/find-mongod.js'
 import { startMongod } from '../../examples/support/start-mongod.js'
 import type { StartedMongod } from '../../examples/support/start-mongod.js'
@@ -75,6 +75,14 @@ async function cursorsOn(name: string, databaseName = writing.db.databaseName): 
   return operations.map(({ cursor }) => Long.fromValue((cursor as { cursorId: Long }).cursorId))
 }
 
+/** Has the watchdogs of streams go by `vi.advanceTimersByTime`, until the end of the test. */
+function holdWatchdogs(): void {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  onTestFinished(() => {
+    vi.useRealTimers()
+  })
+}
+
 describe('a stream that breaks', () => {
   let there: Follower
   beforeEach(async () => {
@@ -89,8 +97,8 @@ describe('a stream that breaks', () => {
   })
 
   it('because its cursor was killed is resumed: nothing is missed, and nothing dropped', async () => {
-    await expect.poll(() => cursorsOn('custom_user_data')).not.toEqual([])
-    const cursors = await cursorsOn('custom_user_data')
+    let cursors: Long[] = []
+    await expect.poll(async () => (cursors = await cursorsOn('custom_user_data'))).not.toEqual([])
     await writing.db.command({ killCursors: 'custom_user_data', cursors })
     await change(2)
     await there.seesOf('alice', { ...ALICE, n: 2 })
@@ -170,7 +178,7 @@ describe('while a stream is broken', () => {
       const proxy = await startTcpProxy(host, port)
       const proxied = await openDatabase({ uri: mongod.uri, proxyPort: proxy.port })
       const options = { changeStreamTimeoutMs: 60_000, loadTimeoutMs: 300 }
-      vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+      holdWatchdogs()
       there = createFollower(proxied.client.db(writing.db.databaseName), options)
       await there.userData.ready()
       await there.seesOf('alice', ALICE)
@@ -184,7 +192,6 @@ describe('while a stream is broken', () => {
       await proxy.restore()
       await there.seesOf('alice', { ...ALICE, n: 2 })
       there.userData.close()
-      vi.useRealTimers()
       await proxied.client.close()
       await proxy.close()
     },
@@ -228,7 +235,7 @@ describe('a server without change streams', () => {
     const database = await openDatabase({ uri: standalone.getUri() })
     client = database.client
     await database.db.collection<Profile>('custom_user_data').insertOne(ALICE)
-    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    holdWatchdogs()
     const alone = createFollower(database.db, { changeStreamTimeoutMs: 1_000 })
     await alone.userData.ready()
     expect(alone.states.map(({ of, state }) => `${of} ${state}`).sort()).toEqual([
@@ -242,7 +249,6 @@ describe('a server without change streams', () => {
     expect(await alone.dataOf('alice')).toEqual(ALICE)
     expect(database.commands).toHaveLength(0)
     alone.userData.close()
-    vi.useRealTimers()
   })
 })
 

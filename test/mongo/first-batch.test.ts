@@ -105,8 +105,11 @@ describe('the first batch of a read', () => {
 
   it('does not wait twice for a connection', async () => {
     const busy = await openDatabase({ uri: mongod.uri, maxPoolSize: 1, waitQueueTimeoutMS: 100 })
-    await failNext(1, { blockConnection: true, blockTimeMS: 1_000 })
+    await busy.db.command({ ping: 1 })
+    await failNext(1, { blockConnection: true, blockTimeMS: 3_000 })
+    busy.commands.clear()
     const first = read(FIND, { db: busy.db })
+    await expect.poll(() => busy.commands.named('find')).not.toEqual([])
     let refusals = 0
     busy.client.on('connectionCheckOutFailed', () => refusals++)
     await expect(read(FIND, { db: busy.db })).rejects.toThrow(/connection/)

@@ -22,7 +22,7 @@ beforeEach(() => {
 })
 
 function start(sessionCheckIntervalMs?: number, from: Pick<TestDatabase, 'db'> = database) {
-  return createTestUserData(from, { clock, sessionCheckIntervalMs })
+  return createTestUserData(from, { clock, sessionCheckIntervalMs, sessionTimeoutMs: 400 })
 }
 
 /** Where one logs in and out; and where their tokens are used. */

@@ -8,7 +8,10 @@ export interface HeldDeadlines {
   readonly now: () => number
   /** Lets so many milliseconds pass for deadlines, and for nothing else. */
   readonly pass: (ms: number) => void
-  /** Lets time pass so until an answer is there, and gives both. */
+  /**
+   * Lets time pass so at the pace of the machine, where that does not stand still, until an answer is there; gives it, and
+   * what passed. Rejects where no deadline has ended it within {@link LIMIT_MS}.
+   */
   readonly passUntil: <T>(answer: PromiseLike<T>) => Promise<{ answer: T; passedMs: number }>
 }
 
@@ -17,14 +20,16 @@ interface HeldTimer {
   readonly end: () => void
 }
 
-/** Less than any deadline of a test, so that what passed says how long was waited. */
 const STEP_MS = 10
+/** More than what tests have for deadlines that are to end something, and less than what must not end. */
+const LIMIT_MS = 5_000
 
 /**
  * Holds what the package's own code waits for with the global `setTimeout`, which is deadlines alone. The driver and Node's
  * HTTP take theirs from `node:timers`, and go on by the machine's clock.
  *
- * For a whole file, before its instances are made: operations share deadlines, held ones as well.
+ * For a whole file, before its instances are made: operations share deadlines, held ones as well. A deadline that the
+ * machine itself made late by standing still gets that time again here too, up to its own.
  */
 export function holdDeadlines(): HeldDeadlines {
   const timers = new Set<HeldTimer>()
@@ -48,9 +53,10 @@ export function holdDeadlines(): HeldDeadlines {
 
   beforeAll(() => {
     setTimeoutSpy = vi.spyOn(globalThis, 'setTimeout').mockImplementation(hold as never)
-    clearTimeoutSpy = vi
-      .spyOn(globalThis, 'clearTimeout')
-      .mockImplementation(timer => timers.delete(timer as unknown as HeldTimer))
+    const { clearTimeout: clearReal } = globalThis
+    clearTimeoutSpy = vi.spyOn(globalThis, 'clearTimeout').mockImplementation(timer => {
+      if (!timers.delete(timer as unknown as HeldTimer)) clearReal(timer)
+    })
   })
   afterAll(() => {
     setTimeoutSpy?.mockRestore()
@@ -62,10 +68,16 @@ export function holdDeadlines(): HeldDeadlines {
     pass,
     passUntil: async answer => {
       const began = now
-      // By the driver's clock, so that what is under way goes on in between.
-      const passing = setInterval(() => pass(STEP_MS), 2)
+      let passing: NodeJS.Timeout | undefined
+      const limit = new Promise<never>((_resolve, reject) => {
+        // A real one, from node:timers.
+        passing = setInterval(() => {
+          pass(STEP_MS)
+          if (now - began >= LIMIT_MS) reject(new Error(`No deadline has ended this within ${LIMIT_MS} ms.`))
+        }, STEP_MS)
+      })
       try {
-        return { answer: await answer, passedMs: now - began }
+        return { answer: await Promise.race([answer, limit]), passedMs: now - began }
       } finally {
         clearInterval(passing)
       }

@@ -10,7 +10,10 @@ export interface TcpProxy {
   pause: () => void
   /** Lets requests through and holds the answers to them, until {@link resume}. */
   holdAnswers: () => void
-  /** Whether an answer with this text in it is being held: the server has done what it was asked, and nobody knows. */
+  /**
+   * Whether an answer with this text in it is being held, to whatever was asked: the server has done its work, and nobody
+   * knows. Those of connections that were cut meanwhile count as well.
+   */
   holdsAnswer: (text: string) => boolean
   /** Delivers what {@link pause} or {@link holdAnswers} held, and forwards again. */
   resume: () => void
