@@ -11,6 +11,7 @@ import { createManualClock } from './support/clock.js'
 import type { ManualClock } from './support/clock.js'
 import { openDatabase } from './support/database.js'
 import type { TestDatabase } from './support/database.js'
+import { holdDeadlines } from './support/deadlines.js'
 import { bearerOf, createGuardedApp } from './support/guarded-app.js'
 import { createTestUserData, forgeToken, validClaims } from './support/user-data.js'
 
@@ -46,6 +47,7 @@ const NOTHING = {
   cachedBytes: 0,
 }
 
+const deadlines = holdDeadlines()
 let database: TestDatabase
 let clock: ManualClock
 beforeAll(async () => {
@@ -163,7 +165,7 @@ describe('stats()', () => {
     userData.events.on('load_failed', () => contexts.push(context.getStore()))
     // They share a deadline.
     const late = ['one', 'other'].map(name => context.run(name, () => userData.verifyToken(tokenOf('alice'))))
-    const outcomes = await Promise.allSettled(late)
+    const { answer: outcomes } = await deadlines.passUntil(Promise.allSettled(late))
     for (const go of waiting) go()
     await nextTurn()
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected'])

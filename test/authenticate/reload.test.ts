@@ -37,7 +37,7 @@ beforeEach(async () => {
   await documents.deleteMany()
   await documents.insertOne({ userId: 'alice', n: 1, since: new Date(0) })
   const clock = createManualClock()
-  userData = createTestUserData(database, { clock, loadTimeoutMs: 1_000 })
+  userData = createTestUserData(database, { clock })
   await userData.ready()
   token = bearerOf('alice', clock.now())
 })
