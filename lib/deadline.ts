@@ -32,6 +32,7 @@ interface Deadline {
   readonly abort: SharedAbort
   /** Those that have not settled. While there is none, the timer keeps no process alive. */
   readonly running: Set<Reject>
+  /** After a standstill it is another one. */
   timer: NodeJS.Timeout
 }
 
