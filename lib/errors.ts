@@ -36,6 +36,8 @@ const ERRORS = {
   callback_failed: { status: 500, title: 'The server is misconfigured' },
   /** `attach()` could not tell whom or what the data belongs to. */
   attach_misconfigured: { status: 500, title: 'The server is misconfigured' },
+  /** A collection that was meant for this package's own documents holds documents of the app. Nothing was written. */
+  foreign_collection: { status: 500, title: 'The server is misconfigured' },
   /** The user's document exceeds `maxDocumentBytes`. It was never sent by MongoDB. */
   custom_data_too_large: { status: 500, title: 'The custom data is too large' },
   /** The user's document fails the team's schema. */

@@ -1,0 +1,126 @@
+import type { Collection, CreateIndexesOptions, Document } from 'mongodb'
+import { withDeadline } from '../deadline.js'
+import { CustomUserDataError } from '../errors.js'
+import type { Events, WarningEvent } from '../events.js'
+import { createIndexCommand, ensureIndex, listIndexes } from './indexes.js'
+import { hasCode, SERVER_ERRORS } from './server-errors.js'
+import { PLAIN_BSON } from './team-database.js'
+
+/**
+ * The field that marks every document that this package stores in a collection of its own. Filters name it and our indexes
+ * cover only documents that have it, so nothing of ours can read, change or expire a document of the app.
+ */
+export const MARK = 'customUserData'
+
+/** Matches documents that have the mark: the partial filter of every index of ours. */
+export const MARKED = { [MARK]: { $exists: true } } as const
+
+/** An index of an own collection. */
+export interface OwnIndex {
+  readonly field: string
+  /** `partialFilterExpression` is {@link MARKED} unless it is given; one that is given must name the mark. */
+  readonly options: CreateIndexesOptions & { readonly name: string }
+}
+
+/** How one collection of this package is set up. */
+export interface OwnCollectionConfig {
+  /** The option that names another collection, for the message of a refusal. */
+  readonly optionName: string
+  readonly indexes: readonly OwnIndex[]
+  /** The code of the warning about an index that cannot be made. */
+  readonly missingIndexCode: WarningEvent['code']
+  /** Milliseconds that the check for documents of the app may take. */
+  readonly timeoutMs: number
+}
+
+/**
+ * Creates the access to a collection that only this package writes to. `find` gives the driver's collection and is asked on
+ * each call, because mongoose has another one after a connection was opened anew.
+ */
+export function createOwnCollection<T extends Document>(
+  config: OwnCollectionConfig,
+  find: () => Promise<Collection<T>>,
+  events: Events,
+) {
+  let check: Promise<void> | undefined
+
+  /**
+   * The collection, once it was seen to hold no document of the app; the first call looks. Rejects with
+   * `foreign_collection` where it does, and with the driver's error where MongoDB cannot tell.
+   */
+  async function open(): Promise<Collection<T>> {
+    const collection = await find()
+    check ??= refuseForeignDocuments(collection as unknown as Collection, config).catch((error: unknown) => {
+      // The next call looks again, because MongoDB may be back or the documents may be gone.
+      check = undefined
+      throw error
+    })
+    await check
+    return collection
+  }
+
+  return {
+    open,
+    /** Makes the indexes. Warns about each that cannot be made, with the command that makes it. */
+    async ensureIndexes(): Promise<void> {
+      await ensureIndexes((await open()) as unknown as Collection, config, events)
+    },
+  }
+}
+
+/** An index of ours proves that the collection was checked before, so a large one is not searched again at each start. */
+async function refuseForeignDocuments(collection: Collection, config: OwnCollectionConfig): Promise<void> {
+  const { optionName, timeoutMs } = config
+  if (await hasOwnIndex(collection, config)) return
+  const foreign = await withDeadline(timeoutMs, signal =>
+    collection.findOne(
+      { [MARK]: { $exists: false } },
+      {
+        ...PLAIN_BSON,
+        readPreference: 'primary',
+        projection: { _id: 1 },
+        maxTimeMS: timeoutMs,
+        signal,
+      },
+    ),
+  )
+  if (!foreign) return
+  throw new CustomUserDataError(
+    'foreign_collection',
+    `The collection ${collection.namespace} holds documents of your app, and this package writes only to collections of ` +
+      `its own. Name an empty collection by the option "${optionName}".`,
+  )
+}
+
+async function hasOwnIndex(
+  collection: Collection,
+  { indexes, timeoutMs }: OwnCollectionConfig,
+): Promise<boolean> {
+  const existing = await withDeadline(timeoutMs, () => listIndexes(collection)).catch((error: unknown) => {
+    if (hasCode(error, SERVER_ERRORS.unauthorized)) return []
+    throw error
+  })
+  const names = indexes.map(({ options }) => options.name)
+  return existing.some(
+    ({ name, partialFilterExpression }) =>
+      names.includes(name ?? '') && Object.hasOwn(Object(partialFilterExpression) as object, MARK),
+  )
+}
+
+/** Without an index everything still works, only slower or without clean-up: a missing right is no reason to refuse logins. */
+async function ensureIndexes(
+  collection: Collection,
+  { indexes, missingIndexCode }: OwnCollectionConfig,
+  events: Events,
+): Promise<void> {
+  for (const { field, options } of indexes) {
+    const wanted = { partialFilterExpression: MARKED, ...options }
+    const outcome = await ensureIndex(collection, field, wanted)
+    if (outcome === 'there') continue
+    const command = createIndexCommand(collection.collectionName, field, wanted)
+    events.warn({
+      code: missingIndexCode,
+      message: `The index on "${field}" of ${collection.namespace} could not be made (${outcome}). Run: ${command}`,
+    })
+  }
+}
