@@ -85,11 +85,15 @@ export function createCustomUserData(
   const { clock, clockToleranceMs, realm } = config
   const events = createEvents()
   const observer = createObserver(config.collection.collectionName)
-  const database = openTeamDatabase(config.collection)
+  const database = openTeamDatabase(config.collection, { bson: config.bson })
+  const { sessionCollection } = config
+  const sessionDatabase =
+    sessionCollection && openTeamDatabase(sessionCollection, { optionName: 'sessionCollection' })
   const index = createUserIdIndex(config, events)
   const sessionStore = createSessionStore(config, openSessions, events, clock)
-  const documents = createUserDocuments(config, database, index)
-  const codec = config.userDataInToken && createDocumentCodec(config.userDataInToken, config, database)
+  const documents = createUserDocuments(config, database, index, events)
+  const codec =
+    config.userDataInToken && createDocumentCodec(config.userDataInToken, config.schema, database.bson)
   const loaderParts = { documents, events, clock, observer, encoder: codec?.encoder }
   const loader = startedBy(createLoader(config, loaderParts), () => readiness.start())
   const tokenSnapshots =
@@ -115,10 +119,7 @@ export function createCustomUserData(
     { ...config, accessTokenMs: revocationTtls.sessionMs },
     { database, openSessions, sessionStore, snapshots, revocations, events, clock },
   )
-  const readiness = createReadiness(
-    { database, index, sessions: sessionStore, changeFeeds, events },
-    config.loadTimeoutMs,
-  )
+  const readiness = createReadiness({ database, index, sessions: sessionStore, changeFeeds, events }, config)
   const sessionChecks = createSessionChecks(
     config.sessionCheckIntervalMs,
     config.own?.issuer,
@@ -160,8 +161,7 @@ export function createCustomUserData(
   }
 
   function openSessions<T extends Document>(): Promise<Collection<T>> {
-    const { sessionCollection } = config
-    return sessionCollection ? openTeamDatabase(sessionCollection).collection() : database.sibling('sessions')
+    return sessionDatabase ? sessionDatabase.collection() : database.sibling('sessions')
   }
 
   return {

@@ -12,6 +12,7 @@ export interface WarningEvent {
     | 'password_hash_unreadable'
     | 'password_hash_not_upgraded'
     | 'key_ignored'
+    | 'server_not_primary'
   readonly message: string
   /** The user concerned, where there is one. */
   readonly userId?: string
@@ -67,7 +68,8 @@ export interface HookFailedEvent {
 /** An access token that went without its user's data, so that the server reads them as usual. */
 export type SnapshotLeftOutEvent = { readonly userId: string } & (
   | { readonly reason: 'too_large'; readonly tokenBytes: number; readonly maxTokenBytes: number }
-  /** Names of fields that begin with `$`, or what a schema made that is not BSON. */
+  /** Extended JSON would read back as something else: names of fields that begin with `$`, what a schema made that is not BSON,
+   *  and with `relaxed` also -0 and integers beyond 2^53. */
   | { readonly reason: 'no_extended_json' }
 )
 

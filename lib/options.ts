@@ -5,8 +5,9 @@ import type { TrustedIssuer } from './access-tokens/trusted-issuers.js'
 import type { TokenPlaces } from './authenticate/token-places.js'
 import type { Clock } from './clock.js'
 import type { ClientProjection } from './custom-data/client-projection.js'
-import type { ExtendedJsonFormat } from './custom-data/extended-json.js'
+import type { ExtendedJsonFormat } from './custom-data/document-codec.js'
 import type { ToFieldValues } from './custom-data/user-documents.js'
+import type { BsonLibrary } from './mongo/team-bson.js'
 import type { CollectionLike } from './mongo/team-database.js'
 import type { Hooks } from './routes/hooks.js'
 import type { RefreshCookieOptions } from './routes/refresh-transport.js'
@@ -24,12 +25,31 @@ export interface UserDataInTokenOptions {
 
 /** Options that every instance takes. Durations carry their unit in the name. */
 interface CommonOptions<Document extends object> {
-  /** The collection that holds the documents: mongodb's (6.13 to 7) or mongoose's. */
+  /** The collection that holds the documents: of mongodb (5.9 to 7) or of mongoose (7.8, 8 or 9). */
   readonly collection: CollectionLike
+  /**
+   * The BSON library of the driver that `collection` belongs to. Only `userDataInToken` needs it, and only where your app has
+   * another copy of mongodb than the one that Node resolves for this package. A collection of mongoose brings it.
+   *
+   * @default the library of mongoose, or of the `mongodb` that the collection belongs to
+   * @throws {OptionError} `invalid_option` at creation, where `userDataInToken` is on and no library is found
+   * @example
+   * import { BSON } from 'mongodb'
+   * createCustomUserData({ collection, bson: BSON, userDataInToken: 'relaxed', ...others })
+   */
+  readonly bson?: BsonLibrary | undefined
   /** The field that holds the user's id; `_id` and dotted paths are fine. Default `userId`. */
   readonly userIdField?: string | undefined
-  /** The forms that an id may have in that field, for ids that are numbers or UUIDs. Default: the id as a string,
-   *  and as an ObjectId where it is 24 lower-case hex digits. Of several matches the lowest in BSON order wins. */
+  /**
+   * The forms that an id may have in that field, for ids that are numbers or UUIDs. Of several matches the lowest in BSON order
+   * wins. Return an empty list for an id that cannot be converted: that user has no document. `null`, `undefined` and `NaN`
+   * would be the same value for many users, so they are refused.
+   *
+   * @default the id as a string, and as an ObjectId where it is 24 lower-case hex digits
+   * @throws `callback_failed` (500) where it throws or returns a value that cannot be an id
+   * @example
+   * id => (/^(0|[1-9]\d{0,14})$/.test(id) ? [Number(id)] : [])
+   */
   readonly toFieldValues?: ToFieldValues | undefined
   /** An aggregation `$project` of what handlers may see. Default: the whole document. */
   readonly projection?: Readonly<Record<string, unknown>> | undefined

@@ -12,13 +12,14 @@ import { members } from './options/members.js'
 import { sessionOptions } from './options/sessions.js'
 import { completeUserDataInToken } from './options/user-data-in-token.js'
 import type { UserDataInToken } from './options/user-data-in-token.js'
-import { collection, isObject, printable } from './options/values.js'
+import { bson, collection, isObject, printable } from './options/values.js'
 import type { Hooks } from './routes/hooks.js'
 
 const AN_OBJECT = 'give an object of options'
 
 const schema = members(AN_OBJECT, {
   collection,
+  bson: v.optional(bson),
   ...ownIssuerOptions,
   ...customDataOptions,
   ...accessTokenOptions,

@@ -1,8 +1,10 @@
 import { withDeadline } from './deadline.js'
 import type { Events } from './events.js'
+import { warnOfDuplicates } from './custom-data/duplicate-warnings.js'
 import type { UserIdIndex } from './custom-data/user-id-index.js'
 import type { TeamDatabase } from './mongo/team-database.js'
 import type { ChangeFeed } from './mongo/change-stream.js'
+import { readFromPrimary } from './mongo/primary-check.js'
 import { PLAIN_BSON } from './mongo/team-database.js'
 import type { SessionStore } from './sessions/session-store.js'
 
@@ -17,20 +19,31 @@ export interface ReadinessParts {
 
 /** Whether an instance can serve. */
 export interface Readiness {
-  /** Makes the indexes and opens the change streams once, then only pings. Rejects where MongoDB is away or an index cannot be had. */
+  /**
+   * Makes the indexes, looks for users with several documents and opens the change streams once, then only pings. Rejects where
+   * MongoDB is away or an index cannot be made.
+   */
   ready: () => Promise<void>
   /** The same in the background, once, for apps that never ask. */
   start: () => void
 }
 
-/** Creates the readiness of one instance. `timeoutMs` bounds a ping; building an index takes what it takes. */
+/** What readiness depends on. */
+export interface ReadinessConfig {
+  readonly userIdField: string
+  /** Bounds a ping, and the search for duplicates; building an index takes as long as it takes. */
+  readonly loadTimeoutMs: number
+}
+
+/** Creates the readiness of one instance. */
 export function createReadiness(
   { database, index, sessions, changeFeeds, events }: ReadinessParts,
-  timeoutMs: number,
+  { userIdField, loadTimeoutMs }: ReadinessConfig,
 ): Readiness {
-  let indexes: Promise<void> | undefined
+  let indexes: Promise<{ readonly isUnique: boolean }> | undefined
+  let hasSearched = false
 
-  function ensureIndexes(): Promise<void> {
+  function ensureIndexes(): Promise<{ readonly isUnique: boolean }> {
     indexes ??= makeIndexes().catch((error: unknown) => {
       // Not remembered: MongoDB may be back, or the duplicates gone, the next time.
       indexes = undefined
@@ -39,18 +52,26 @@ export function createReadiness(
     return indexes
   }
 
-  async function makeIndexes(): Promise<void> {
+  async function makeIndexes(): Promise<{ readonly isUnique: boolean }> {
     await ping()
-    await index.ensure(await database.collection())
+    const { isUnique } = await index.ensure(await database.collection())
     await sessions.ensureIndexes()
+    return { isUnique }
+  }
+
+  /** Once, and only by `ready()`: it looks at each user id, which no request should cause. */
+  async function searchDuplicates(): Promise<void> {
+    if (hasSearched) return
+    hasSearched = true
+    await warnOfDuplicates(await database.collection(), { userIdField, loadTimeoutMs }, events)
   }
 
   async function ping(): Promise<void> {
-    await withDeadline(timeoutMs, async signal => {
-      const limits = { signal, maxTimeMS: timeoutMs, projection: { _id: 1 } }
-      return (await database.collection()).findOne(
-        {},
-        { ...PLAIN_BSON, readPreference: 'primary', ...limits },
+    await withDeadline(loadTimeoutMs, async signal => {
+      const collection = await database.collection()
+      const limits = { signal, maxTimeMS: loadTimeoutMs, projection: { _id: 1 } }
+      return readFromPrimary(collection, { signal, events }, () =>
+        collection.findOne({}, { ...PLAIN_BSON, readPreference: 'primary', ...limits }),
       )
     })
   }
@@ -60,8 +81,9 @@ export function createReadiness(
     async ready() {
       changeFeeds.start()
       const makesThemNow = indexes === undefined
-      await ensureIndexes()
+      const { isUnique } = await ensureIndexes()
       if (!makesThemNow) await ping()
+      if (!isUnique) await searchDuplicates()
       await changeFeeds.settled()
     },
     start() {
@@ -77,5 +99,5 @@ export function createReadiness(
 }
 
 function isConflict(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && error.code === 'user_id_index_conflict'
+  return (error as { readonly code?: unknown } | undefined)?.code === 'user_id_index_conflict'
 }

@@ -177,6 +177,7 @@ describe('ready() for a database user who may not create indexes', () => {
       'session_index_missing',
       'session_index_missing',
       'session_index_missing',
+      'duplicate_documents',
     ])
     expect(warnings[0]?.message).toContain(
       'db.getCollection("profiles").createIndex({"userId":1}, {"name":"express_custom_user_data","collation":{"locale":"simple"}})',

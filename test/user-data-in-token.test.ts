@@ -147,7 +147,7 @@ describe('an instance that gets a token with custom data', () => {
     expect(reads()).toBe(0)
   })
 
-  it('reads once where it never saw a class of BSON that is in it, and not again', async () => {
+  it('reads nothing where it never saw a class of BSON that is in it', async () => {
     await documents.updateOne({ userId: 'alice' }, { $set: { price: Decimal128.fromString('9.90') } })
     const first = await start()
     const tokens = [await issue(first), await issue(first)]
@@ -155,7 +155,7 @@ describe('an instance that gets a token with custom data', () => {
     for (const token of tokens) {
       const { customData } = await other.verifyToken(token)
       expect(customData['price']).toEqual(Decimal128.fromString('9.90'))
-      expect(reads()).toBe(1)
+      expect(reads()).toBe(0)
     }
   })
 
@@ -333,7 +333,7 @@ describe('user_data that is not ours', () => {
     { user_data: [] },
     { user_data: { $oid: '65a000000000000000000001' } },
     { user_data: { a: { $numberLong: 'x' } } },
-    { user_data: { a: { $function: 'x' } } },
+    { user_data: { a: { $oid: 'x' } } },
     { user_data_read: undefined },
     { user_data_read: null },
     { user_data_read: { at: 'now' } },
@@ -382,11 +382,12 @@ describe('a document that does not fit', () => {
   it('is one that Extended JSON cannot say', async () => {
     const userData = await start()
     const events = leftOut(userData)
-    await documents.replaceOne({ userId: 'alice' }, { userId: 'alice', language: 'en', query: { $gt: 1 } })
+    const query = { $numberInt: '1' }
+    await documents.replaceOne({ userId: 'alice' }, { userId: 'alice', language: 'en', query })
     const token = await issue(userData)
     expect(claimsOf(token)).not.toHaveProperty('user_data')
     expect(events).toEqual([{ userId: 'alice', reason: 'no_extended_json' }])
-    expect((await (await start()).verifyToken(token)).customData).toMatchObject({ query: { $gt: 1 } })
+    expect((await (await start()).verifyToken(token)).customData).toMatchObject({ query })
   })
 })
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import jwt from 'jsonwebtoken'
 import type { JWTPayload } from 'jose'
 import type { AccessTokenClaims } from '../types.js'
+import { assertUserId } from '../valid-user-id.js'
 import { ACCESS_TOKEN_TYP } from './claims.js'
 import type { KeyRing, SigningKey } from './key-ring.js'
 
@@ -37,6 +38,7 @@ export async function issueAccessToken(
   subject: TokenSubject,
   now: number,
 ): Promise<IssuedAccessToken> {
+  assertUserId(subject.userId, 'an access token')
   const key = keys.signer()
   const claims = toClaims(config, subject, Math.floor(now / 1000))
   const token =

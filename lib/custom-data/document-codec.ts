@@ -1,16 +1,16 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { withDeadline } from '../deadline.js'
-import { CustomUserDataError } from '../errors.js'
-import type { TeamDatabase } from '../mongo/team-database.js'
-import { createBsonClasses, UnknownBsonClassError } from './bson-classes.js'
-import type { BsonClass } from './bson-classes.js'
+import type { Document } from 'mongodb'
+import { OptionError } from '../errors.js'
+import { PLAIN_BSON } from '../mongo/team-database.js'
+import type { TeamBson } from '../mongo/team-bson.js'
 import { createClientProjection } from './client-projection.js'
 import type { ClientProjection } from './client-projection.js'
-import { NoExtendedJsonError, toExtendedJson } from './extended-json.js'
-import type { ExtendedJsonFormat } from './extended-json.js'
-import { fromExtendedJson } from './from-extended-json.js'
 import { isPlainObject } from './plain-object.js'
+import type { ExactDecoder } from './query.js'
+
+/** MongoDB Extended JSON v2: `canonical` says each number's type, `relaxed` writes numbers as JSON has them. */
+export type ExtendedJsonFormat = 'relaxed' | 'canonical'
 
 /** What is said of documents in tokens. */
 export interface TokenContent {
@@ -19,18 +19,15 @@ export interface TokenContent {
   readonly projection: ClientProjection | undefined
 }
 
-/** What the codec needs to know of loading. */
-export interface DocumentCodecConfig {
-  readonly schema?: StandardSchemaV1 | undefined
-  readonly loadTimeoutMs: number
-}
-
 /** Encodes each document that is loaded, for the token that may be issued with it. */
 export interface DocumentEncoder {
-  /** Whether the document is to be read with the BSON types of its numbers. */
-  readonly exactTypes: boolean
-  /** Extended JSON; `undefined` where the document cannot be said in it. */
-  readonly encode: (document: object) => EncodedDocument | undefined
+  /** Given where the document must be read with the BSON types of its numbers. */
+  readonly decodeExactly: ExactDecoder | undefined
+  /**
+   * Extended JSON of a document; `undefined` where reading it back would give something else. `exact` is the same document
+   * with the BSON types of its numbers.
+   */
+  readonly encode: (document: object, exact?: object) => EncodedDocument | undefined
 }
 
 /** A document as Extended JSON. */
@@ -45,45 +42,74 @@ export interface DocumentCodec {
   readonly decode: (json: unknown) => Promise<object | undefined>
 }
 
-/** Creates the codec. It knows the driver's classes once a value of each was loaded; see {@link createBsonClasses}. */
+/** The same as {@link PLAIN_BSON}, with the types of numbers, and of whatever else JavaScript has only one of. */
+const EXACT_BSON = { ...PLAIN_BSON, promoteLongs: false, promoteValues: false, bsonRegExp: true } as const
+
+/**
+ * Creates the codec over the BSON library of the team's driver.
+ *
+ * @throws {OptionError} where that library is not known
+ */
 export function createDocumentCodec(
   { format, projection }: TokenContent,
-  { schema, loadTimeoutMs }: DocumentCodecConfig,
-  database: TeamDatabase,
+  schema: StandardSchemaV1 | undefined,
+  bson: TeamBson | undefined,
 ): DocumentCodec {
-  const classes = createBsonClasses()
-  const show = projection && createClientProjection(projection)
+  if (!bson) throw unknownBson()
+  const { EJSON, serialize, deserialize } = bson
+  const show = projection ? createClientProjection(projection) : (document: object) => document
+  // What a schema gives is what handlers get, with JavaScript's numbers.
+  const needsExactTypes = format === 'canonical' && schema === undefined
 
-  async function parse(json: unknown): Promise<unknown> {
-    try {
-      return fromExtendedJson(json, classes)
-    } catch (error) {
-      if (!(error instanceof UnknownBsonClassError) || error.kind !== 'ObjectId') return undefined
-      // Nearly every document has one: this class is worth a question of its own, once.
-      classes.learnClass('ObjectId', await askForObjectId(database, loadTimeoutMs))
-      return parse(json)
-    }
+  /** What a load would give of a document that is stored as this JSON says. */
+  function parse(json: object): Document {
+    return deserialize(serialize(EJSON.deserialize(json, { relaxed: false })), PLAIN_BSON)
   }
 
   return {
     encoder: {
-      // What a schema gives is what handlers get, with JavaScript's numbers.
-      exactTypes: format === 'canonical' && schema === undefined,
-      encode(document) {
-        try {
-          return { json: toExtendedJson(show ? show(document) : document, format, classes.learn) }
-        } catch (error) {
-          if (error instanceof NoExtendedJsonError) return undefined
-          throw error
-        }
+      decodeExactly: needsExactTypes
+        ? (bytes, { enableUtf8Validation }) => {
+            const validation = { utf8: enableUtf8Validation }
+            return {
+              plain: deserialize(bytes, { ...PLAIN_BSON, validation }),
+              exact: deserialize(bytes, { ...EXACT_BSON, validation }),
+            }
+          }
+        : undefined,
+      encode(document, exact = document) {
+        const shown = show(document)
+        // `relaxed` loses some values without a word: -0, and integers beyond 2^53. Neither format has names that begin with $.
+        return valueOrUndefined(() => {
+          const json = EJSON.serialize(show(exact), { relaxed: format === 'relaxed' })
+          return isDeepStrictEqual(parse(json as object), shown) ? { json } : undefined
+        })
       },
     },
     async decode(json) {
-      const document = await parse(json)
-      if (!isPlainObject(document)) return undefined
+      if (!isPlainObject(json)) return undefined
+      const document = valueOrUndefined(() => parse(json))
+      if (!document) return undefined
       return schema === undefined || (await isFixedPoint(schema, document)) ? document : undefined
     },
   }
+}
+
+/** The library throws for what is not BSON, with errors of several classes. All of them mean that the document is left out. */
+function valueOrUndefined<T>(convert: () => T | undefined): T | undefined {
+  try {
+    return convert()
+  } catch {
+    return undefined
+  }
+}
+
+function unknownBson(): OptionError {
+  return new OptionError(
+    'createCustomUserData: option "userDataInToken" needs the BSON library of the driver that "collection" belongs to, and ' +
+      'it could not be found. Give it by the option "bson": import { BSON } from \'mongodb\' and write bson: BSON, or write ' +
+      'bson: mongoose.mongo.BSON where the collection comes from mongoose.',
+  )
 }
 
 /** The schema may have changed since, or turns what it checks into something else, which it then would do twice. */
@@ -93,15 +119,5 @@ async function isFixedPoint(schema: StandardSchemaV1, document: object): Promise
     return !result.issues && isDeepStrictEqual(result.value, document)
   } catch {
     return false
-  }
-}
-
-async function askForObjectId(database: TeamDatabase, timeoutMs: number): Promise<BsonClass> {
-  try {
-    return await withDeadline(timeoutMs, signal => database.objectIdClass(signal))
-  } catch (cause) {
-    // To read the document now would be to wait for the same MongoDB once more.
-    const message = 'Custom data could not be loaded in time.'
-    throw new CustomUserDataError('custom_data_unavailable', message, { cause })
   }
 }

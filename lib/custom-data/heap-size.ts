@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { HIDDEN_FIELDS } from './hidden-values.js'
 import { isPlainObject } from './plain-object.js'
 import { isWhole } from './whole-values.js'
@@ -44,8 +45,8 @@ function estimateObject(value: object): number {
     const { sum, wholes } = sumOf(value)
     return estimateList(value.length) + sum + BYTES.listedWhole * wholes
   }
-  if (value instanceof Date) return BYTES.date
-  if (value instanceof Uint8Array) return BYTES.bytesHeader + value.byteLength
+  if (types.isDate(value)) return BYTES.date
+  if (types.isUint8Array(value)) return BYTES.bytesHeader + value.byteLength
   const values: unknown[] = Object.values(value)
   const { sum, wholes } = sumOf(values)
   if (!isPlainObject(value)) return BYTES.bsonValue + sum

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Document } from 'mongodb'
 import type { Clock } from '../clock.js'
@@ -6,11 +5,10 @@ import { withDeadline } from '../deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import type { Observer } from '../observer.js'
+import { assertUserId } from '../valid-user-id.js'
 import type { DocumentEncoder, EncodedDocument } from './document-codec.js'
-import { createDuplicateWarnings } from './duplicate-warnings.js'
 import { isFrozenCopyOf, toFrozenCopy } from './frozen-copy.js'
 import { isPlainObject } from './plain-object.js'
-import { promoteValues } from './promote-values.js'
 import { estimateHeapBytes } from './heap-size.js'
 import { prepareRead } from './query.js'
 import type { FoundDocument } from './sized-row.js'
@@ -59,8 +57,7 @@ export interface Load extends LoadedDocument {
 export interface Loader {
   /**
    * Gives the `latest` again, where the document is still equal to it when it has come: the user's tokens then share its
-   * memory, and what is the same byte for byte is not even decoded. Counted and timed. Rejects with a
-   * `CustomUserDataError`; emits `load_failed` then.
+   * memory. Counted and timed. Rejects with a `CustomUserDataError`; emits `load_failed` then.
    */
   load(userId: string, latest?: LatestDocument): Promise<Load>
 }
@@ -74,7 +71,7 @@ export interface LoaderParts {
   readonly encoder?: DocumentEncoder | undefined
 }
 
-const NOTHING: LatestDocument = { data: undefined, heapBytes: 0, documentId: undefined, digest: undefined }
+const NOTHING: LatestDocument = { data: undefined, heapBytes: 0 }
 const NO_DOCUMENT = { data: Object.freeze({}), exists: false, documentId: undefined, heapBytes: 0 } as const
 
 /** Creates the loader over the users' documents. */
@@ -83,35 +80,22 @@ export function createLoader(
   { documents, events, clock, observer, encoder }: LoaderParts,
 ): Loader {
   const { projection, maxDocumentBytes } = config
-  const what = prepareRead({ projection, maxDocumentBytes, exactTypes: encoder?.exactTypes })
-  // What a schema says may change with the time, and what goes into a token is made of the document.
-  const comparesBytes = !config.schema && !encoder
-  const warnOfDuplicates = createDuplicateWarnings(config.userIdField, events)
+  const what = prepareRead({ projection, maxDocumentBytes, decodeExactly: encoder?.decodeExactly })
 
   async function loadDocument(
     userId: string,
     latest: LatestDocument | undefined,
     signal: AbortSignal,
   ): Promise<Load> {
+    assertUserId(userId, 'a load')
     const { found, userIdValues } = await documents.read(userId, what, signal)
     if (!found) {
       if (latest) Object.assign(latest, NOTHING)
       return { ...NO_DOCUMENT, userIdValues }
     }
-    if (found.hasDuplicates) warnOfDuplicates(userId)
-    // Of a user's first load there is nothing to compare with, and for many it is the only one.
-    const digest =
-      comparesBytes && latest?.data && found.bytes ? hash('sha256', found.bytes, 'binary') : undefined
+    const toFrozen = latest && ((data: object) => keepLatest(data, latest))
     // Members are named one by one: see toSnapshot().
-    if (latest?.data && digest !== undefined && latest.digest === digest) {
-      const { data, heapBytes, documentId } = latest
-      return { data, heapBytes, exists: true, documentId, encoded: undefined, userIdValues }
-    }
-    const document = found.decode()
-    const known = { digest, documentId: document.documentId }
-    const toFrozen = latest && ((data: object) => keepLatest(data, latest, known))
-    const loaded = await toLoaded(document, config, encoder, toFrozen)
-    const { data, heapBytes, exists, documentId, encoded } = loaded
+    const { data, heapBytes, exists, documentId, encoded } = await toLoaded(found, config, encoder, toFrozen)
     return { data, heapBytes, exists, documentId, encoded, userIdValues }
   }
 
@@ -146,38 +130,28 @@ export function toLoaded(
   encoder?: DocumentEncoder,
   toFrozen: (data: object) => FrozenDocument = freeze,
 ): LoadedDocument | Promise<LoadedDocument> {
-  const { document, documentId, excessiveSize } = found
+  const { document, exact, documentId, excessiveSize } = found
   if (!document) {
     const message = `The custom data of the user exceeds ${config.maxDocumentBytes} bytes.`
     throw new CustomUserDataError('custom_data_too_large', message, {
       cause: new Error(`It has ${excessiveSize} bytes`),
     })
   }
-  if (hidesPrimaryKey(config.projection)) delete document['_id']
-  const isExact = encoder?.exactTypes === true
-  const exact = isExact ? encoder.encode(document) : undefined
-  const plain = isExact ? (promoteValues(document) as Document) : document
+  if (hidesPrimaryKey(config.projection)) {
+    delete document['_id']
+    delete exact?.['_id']
+  }
   const finish = (valid: object): LoadedDocument => {
-    const encoded = isExact ? exact : encoder?.encode(valid)
+    const encoded = encoder?.encode(valid, exact)
     const { data, heapBytes } = toFrozen(valid)
     return { data, heapBytes, exists: true, documentId, encoded }
   }
-  return config.schema ? validate(config.schema, plain).then(finish) : finish(plain)
+  return config.schema ? validate(config.schema, document).then(finish) : finish(document)
 }
 
-/**
- * The latest copy where it is equal, and what it is known by from now on; else a new one, which is the latest then. In one
- * step without a wait: loads overlap.
- */
-function keepLatest(
-  data: object,
-  latest: LatestDocument,
-  known: Pick<LatestDocument, 'digest' | 'documentId'>,
-): FrozenDocument {
-  if (!latest.data || !isFrozenCopyOf(latest.data, data))
-    return Object.assign(latest, freeze(data), { digest: undefined, documentId: undefined })
-  // What nobody asks for without a digest is not held without one.
-  if (known.digest !== undefined) Object.assign(latest, known)
+/** The latest copy where it is equal; else a new one, which is the latest then. In one step without a wait: loads overlap. */
+function keepLatest(data: object, latest: LatestDocument): FrozenDocument {
+  if (!latest.data || !isFrozenCopyOf(latest.data, data)) return Object.assign(latest, freeze(data))
   return { data: latest.data, heapBytes: latest.heapBytes }
 }
 

@@ -47,10 +47,12 @@ function toHex(userId: string): string {
   return OBJECT_ID_HEX.test(userId) ? userId : hash('sha256', userId, 'hex').slice(0, 24)
 }
 
-/** A form that is none would be somebody else's, or nobody's. */
-function preferredForm({ values: [first] }: Pick<WriteTask, 'values'>): unknown {
-  if (first !== undefined && first !== null) return first
-  throw new CustomUserDataError('callback_failed', 'toFieldValues returned no form of the id to write.')
+function preferredForm({ values }: Pick<WriteTask, 'values'>): unknown {
+  if (values.length > 0) return values[0]
+  throw new CustomUserDataError(
+    'callback_failed',
+    'toFieldValues returned an empty list for this user, so no document can be created. Return the value to store in it.',
+  )
 }
 
 /** The document to insert; where the user id field is `_id`, that is its `_id`. */

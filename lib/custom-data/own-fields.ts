@@ -1,6 +1,7 @@
 import type { Document } from 'mongodb'
 import { withDeadline } from '../deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import { findOneAndUpdate } from '../mongo/find-one-and-update.js'
 import { hasValue, pick, toUpdate } from './field-values.js'
 import type { LoadedDocument } from './loader.js'
 import { prepareRead } from './query.js'
@@ -80,11 +81,10 @@ export function createOwnFields(
     const limits = { timeoutMs: writeTimeoutMs, signal }
     const loaded = await rehearseChange(collection, { filter, change: wanted }, config, limits)
     if (!loaded) return undefined
-    const after = await collection.findOneAndUpdate(filter, toUpdate(wanted), {
+    const after = await findOneAndUpdate(collection, filter, toUpdate(wanted), {
       ...options.write,
       projection: Object.fromEntries(names.map(name => [name, 1])),
       returnDocument: 'after',
-      includeResultMetadata: false,
     })
     return after ? { view: pick(after, names), loaded, created: false } : undefined
   }

@@ -1,10 +1,15 @@
-import type { BSONSerializeOptions, Document } from 'mongodb'
-import { readFirstBatch } from '../mongo/first-batch.js'
-import { EXACT_BSON, PLAIN_BSON } from '../mongo/team-database.js'
+import type { BSONSerializeOptions, Collection, Document } from 'mongodb'
+import { PLAIN_BSON } from '../mongo/team-database.js'
 import type { OpenCollection } from '../mongo/team-database.js'
-import { toFoundRow, toSizedRow, toTeamsProjection } from './sized-row.js'
-import type { FoundRow, SizedRow } from './sized-row.js'
+import { toFound, toSizedRow, toTeamsProjection } from './sized-row.js'
+import type { FoundDocument, SizedRow } from './sized-row.js'
 import type { UserIdIndexName } from './user-id-index.js'
+
+/** Decodes a document both with and without the BSON types of its numbers. */
+export type ExactDecoder = (
+  bytes: Uint8Array,
+  options: { readonly enableUtf8Validation: boolean },
+) => { readonly plain: Document; readonly exact: Document }
 
 /** What is read of a document. */
 export interface DocumentRead {
@@ -12,8 +17,8 @@ export interface DocumentRead {
   readonly projection: Document | undefined
   /** A document that is larger after the projection is measured, but never sent. */
   readonly maxDocumentBytes: number
-  /** Whether numbers come with their BSON types, for `promoteValues()` to take them away. */
-  readonly exactTypes?: boolean | undefined
+  /** Given where the BSON types of numbers are needed: the driver then gives the bytes, and this decodes them. */
+  readonly decodeExactly?: ExactDecoder | undefined
 }
 
 /** The same, prepared once for any number of queries. */
@@ -21,8 +26,7 @@ export interface PreparedRead {
   /** Stages; none for all fields. */
   readonly teamsProjection: readonly Document[]
   readonly row: Document
-  /** How it is decoded. */
-  readonly bson: BSONSerializeOptions
+  readonly decodeExactly: ExactDecoder | undefined
 }
 
 /** Which documents are a user's, and what is read of them. */
@@ -34,39 +38,37 @@ export interface DocumentQuery {
   readonly index: UserIdIndexName
 }
 
+/** Within which time a query must be done. */
+export interface QueryLimits {
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+}
+
 /** Prepares what is read. */
-export function prepareRead({ projection, maxDocumentBytes, exactTypes }: DocumentRead): PreparedRead {
+export function prepareRead({ projection, maxDocumentBytes, decodeExactly }: DocumentRead): PreparedRead {
   return {
     teamsProjection: toTeamsProjection(projection),
     row: toSizedRow(maxDocumentBytes),
-    bson: exactTypes ? EXACT_BSON : PLAIN_BSON,
+    decodeExactly,
   }
 }
 
-/** Reads a user's document from the primary, in one query (App Services page, 1.2). */
+/** Reads a user's document from the primary, in one query. */
 export async function findDocument(
-  { db, collection, choices, decode, sessions }: OpenCollection,
+  { collection }: Pick<OpenCollection, 'collection'>,
   query: DocumentQuery,
-  limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
-): Promise<FoundRow | undefined> {
-  const { readConcern, enableUtf8Validation, ignoreUndefined, retryReads } = choices
-  const command = toCommand(collection.collectionName, query)
-  command['maxTimeMS'] = limits.timeoutMs
-  if (readConcern) command['readConcern'] = readConcern
-  const { signal } = limits
-  const options = decode
-    ? { fieldsAsRaw: ROWS_AS_BYTES, enableUtf8Validation: false, ignoreUndefined, signal, session: undefined }
-    : { ...query.read.bson, enableUtf8Validation, ignoreUndefined, signal, session: undefined }
-  // Without a read preference a command goes to the primary, whatever the team has chosen for its client.
-  const batch = await readFirstBatch<SizedRow | Uint8Array>({ db, retryReads, sessions }, command, options)
-  return toFoundRow(batch, bytes => decode?.(bytes, { ...query.read.bson, enableUtf8Validation }))
+  limits: QueryLimits,
+): Promise<FoundDocument | undefined> {
+  const row = await findRow(collection, query, limits)
+  if (!row) return undefined
+  const { decodeExactly } = query.read
+  if (!decodeExactly) return toFound(row as SizedRow)
+  // The driver would go by the options that the collection was opened with.
+  const { bsonOptions } = collection as { readonly bsonOptions?: BSONSerializeOptions }
+  const enableUtf8Validation = bsonOptions?.enableUtf8Validation ?? true
+  const { plain, exact } = decodeExactly(row as Uint8Array, { enableUtf8Validation })
+  return toFound(plain as SizedRow, exact as SizedRow)
 }
-
-/**
- * As the driver has it: what is in this array comes as it is. What is around it is the server's, and not looked into.
- * Not `raw`: that would keep from the driver what an error says of the server, by which it knows its primary.
- */
-const ROWS_AS_BYTES = { firstBatch: true }
 
 /** Ids are compared exactly, whatever the collection's own collation. */
 const COLLATION = { locale: 'simple' } as const
@@ -75,39 +77,42 @@ const COLLATION = { locale: 'simple' } as const
  * A `find`, for it costs the server less, unless only stages can do it: the team's projection before the size is measured,
  * or the order that the index would give. Without the index in the natural order, said outright.
  */
-export function toCommand(collection: string, query: DocumentQuery): Document {
+async function findRow(
+  collection: Collection,
+  query: DocumentQuery,
+  { timeoutMs, signal }: QueryLimits,
+): Promise<Document | null | undefined> {
   const { read, index } = query
-  const hint = index ?? { $natural: 1 }
-  if (index === undefined || read.teamsProjection.length > 0)
-    return { aggregate: collection, pipeline: toPipeline(query), cursor: {}, hint, collation: COLLATION }
-  return {
-    find: collection,
-    filter: toFilter(query),
-    projection: read.row,
-    limit: 2,
-    hint,
+  const options = {
+    ...PLAIN_BSON,
+    raw: read.decodeExactly !== undefined,
+    hint: index ?? { $natural: 1 },
     collation: COLLATION,
-  }
+    readPreference: 'primary',
+    maxTimeMS: timeoutMs,
+    signal,
+  } as const
+  if (index !== undefined && read.teamsProjection.length === 0)
+    return collection.findOne(toFilter(query), { ...options, projection: read.row })
+  const rows = await collection.aggregate(toPipeline(query), options).toArray()
+  return rows[0]
 }
 
 /**
- * With the index: two rows in its order, the second only to know that there is one. No `$sort`: one array
- * in the collection would turn it into a sort in memory, which is not stable.
- * Without it: the first two of each value in natural order, which has to look at every document.
+ * With the index: the first row in its order. No `$sort`: one array in the collection would turn it into a sort in memory,
+ * which is not stable. Without it: the first of each value in natural order, which has to look at every document.
  */
 function toPipeline(query: DocumentQuery): Document[] {
   const { teamsProjection, row } = query.read
   const ordered = query.index === undefined ? toNaturalOrder(query.userIdField) : []
-  return [{ $match: toFilter(query) }, ...ordered, { $limit: 2 }, ...teamsProjection, { $project: row }]
+  return [{ $match: toFilter(query) }, ...ordered, { $limit: 1 }, ...teamsProjection, { $project: row }]
 }
 
 function toNaturalOrder(userIdField: string): Document[] {
   return [
-    { $group: { _id: `$${userIdField}`, documents: { $push: '$$ROOT' } } },
+    { $group: { _id: `$${userIdField}`, document: { $first: '$$ROOT' } } },
     { $sort: { _id: 1 } },
-    { $project: { documents: { $slice: ['$documents', 2] } } },
-    { $unwind: '$documents' },
-    { $replaceRoot: { newRoot: '$documents' } },
+    { $replaceRoot: { newRoot: '$document' } },
   ]
 }
 

@@ -1,16 +1,25 @@
 import { createConcurrencyLimit } from '../concurrency-limit.js'
 import { CustomUserDataError } from '../errors.js'
+import type { Events } from '../events.js'
+import { readFromPrimary } from '../mongo/primary-check.js'
 import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
-import type { ObjectIdClass, TeamDatabase } from '../mongo/team-database.js'
+import type { ObjectIdClass, OpenCollection, TeamDatabase } from '../mongo/team-database.js'
 import { findDocument } from './query.js'
 import type { PreparedRead } from './query.js'
-import type { FoundDocument, FoundRow } from './sized-row.js'
+import type { FoundDocument } from './sized-row.js'
 import type { UserIdIndex } from './user-id-index.js'
+import { faultOf } from './user-id-value.js'
 
 /** The forms that a user's id may have in the user id field, the preferred one first. */
 type FieldValues = readonly unknown[]
 
-/** Maps a user's id to these. */
+/**
+ * Maps a user's id to the forms that it may have in the user id field. An empty list means that this user has no document.
+ * A form is a text, a number, a bigint, a date, bytes, a BSON value, or a plain object of such values.
+ *
+ * @example
+ * id => (/^(0|[1-9]\d{0,14})$/.test(id) ? [Number(id)] : [])
+ */
 export type ToFieldValues = (userId: string) => FieldValues
 
 /** How users and documents belong together. */
@@ -25,7 +34,7 @@ export interface UserDocumentsConfig {
 /** What was looked for, and what there was. */
 export interface Reading {
   readonly userIdValues: FieldValues
-  readonly found: FoundRow | undefined
+  readonly found: FoundDocument | undefined
 }
 
 /** Finds the one document that is a user's. */
@@ -33,7 +42,7 @@ export interface UserDocuments {
   /** At once, unless the driver's ObjectId class has to be found first. */
   values: (userId: string, signal: AbortSignal) => FieldValues | Promise<FieldValues>
   find: (userId: string, read: PreparedRead, signal: AbortSignal) => Promise<FoundDocument | undefined>
-  /** The same before it is decoded, with the values that were looked for. */
+  /** The same, with the values that were looked for. */
   read: (userId: string, read: PreparedRead, signal: AbortSignal) => Promise<Reading>
 }
 
@@ -48,38 +57,47 @@ export function createUserDocuments(
   config: UserDocumentsConfig,
   database: TeamDatabase,
   index: UserIdIndex,
+  events: Events,
 ): UserDocuments {
   const limit = createConcurrencyLimit(concurrency(config.maxConcurrentLoads, database.maxPoolSize()))
   const { userIdField, loadTimeoutMs: timeoutMs } = config
 
   function valuesOf(userId: string, signal: AbortSignal): FieldValues | Promise<FieldValues> {
     if (config.toFieldValues) return callToFieldValues(config.toFieldValues, userId)
-    // As a string, or as the ObjectId of the same 24 lower-case hex digits (App Services page, 1.2).
+    // As a string, or as the ObjectId of the same 24 lower-case hex digits.
     return OBJECT_ID_HEX.test(userId) ? toBothForms(userId, database.objectIdClass(signal)) : [userId]
   }
 
-  /** One function, for a miss passes through it: each further async function costs it 1 us. */
+  async function find(
+    open: OpenCollection,
+    values: FieldValues,
+    what: PreparedRead,
+    signal: AbortSignal,
+  ): Promise<FoundDocument | undefined> {
+    const name = await index.name(open.collection)
+    const limits = { timeoutMs, signal }
+    try {
+      return await findDocument(open, { userIdField, values, read: what, index: name }, limits)
+    } catch (error) {
+      if (name === undefined || !hasCode(error, ...HINT_REFUSED)) throw error
+      index.forget()
+      return findDocument(open, { userIdField, values, read: what, index: undefined }, limits)
+    }
+  }
+
   async function read(userId: string, what: PreparedRead, signal: AbortSignal): Promise<Reading> {
-    const opening = database.open()
-    const open = opening instanceof Promise ? await opening : opening
+    const open = await database.open()
     const turn = limit.enter(signal)
     if (turn) await turn
     try {
-      const mapped = valuesOf(userId, signal)
-      const values = mapped instanceof Promise ? await mapped : mapped
-      const named = index.name(open.collection)
-      const name = named instanceof Promise ? await named : named
-      const limits = { timeoutMs, signal }
-      let found
-      try {
-        found = await findDocument(open, { userIdField, values, read: what, index: name }, limits)
-      } catch (error) {
-        if (name === undefined || !hasCode(error, ...HINT_REFUSED)) throw error
-        index.forget()
-        found = await findDocument(open, { userIdField, values, read: what, index: undefined }, limits)
-      }
+      const values = await valuesOf(userId, signal)
+      if (values.length === 0) return { userIdValues: values, found: undefined }
+      const found = await readFromPrimary(open.collection, { signal, events }, () =>
+        find(open, values, what, signal),
+      )
       return { userIdValues: values, found }
     } finally {
+      // Drivers before 6.13 do not heed the signal: an operation that passed its deadline keeps its place until it settles.
       limit.leave()
     }
   }
@@ -87,7 +105,7 @@ export function createUserDocuments(
   return {
     values: valuesOf,
     read,
-    find: async (userId, what, signal) => (await read(userId, what, signal)).found?.decode(),
+    find: async (userId, what, signal) => (await read(userId, what, signal)).found,
   }
 }
 
@@ -106,11 +124,24 @@ async function toBothForms(
 }
 
 function callToFieldValues(toFieldValues: ToFieldValues, userId: string): FieldValues {
+  let values: unknown
   try {
-    const values: unknown = toFieldValues(userId)
-    if (Array.isArray(values)) return values
+    values = toFieldValues(userId)
   } catch (cause) {
     throw new CustomUserDataError('callback_failed', 'toFieldValues failed.', { cause })
   }
-  throw new CustomUserDataError('callback_failed', 'toFieldValues did not return an array of values.')
+  if (!Array.isArray(values)) throw wrongValue('did not return an array of values')
+  for (const value of values) {
+    const fault = faultOf(value)
+    if (fault !== undefined) {
+      throw wrongValue(
+        `returned ${fault}, which could match the documents of other users. Return [] for a user without a document`,
+      )
+    }
+  }
+  return values
+}
+
+function wrongValue(what: string): CustomUserDataError {
+  return new CustomUserDataError('callback_failed', `toFieldValues ${what}.`)
 }

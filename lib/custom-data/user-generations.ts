@@ -2,10 +2,6 @@
 export interface LatestDocument {
   data: object | undefined
   heapBytes: number
-  /** Of its BSON, once an equal document has come a second time: while it is the same, so is the document. */
-  digest: string | undefined
-  /** The `_id` in that BSON. */
-  documentId: unknown
 }
 
 /**
@@ -34,15 +30,7 @@ export interface UserGenerations {
 }
 
 function createGeneration(userId: string): UserGeneration {
-  return {
-    userId,
-    current: true,
-    holders: 0,
-    data: undefined,
-    heapBytes: 0,
-    documentId: undefined,
-    digest: undefined,
-  }
+  return { userId, current: true, holders: 0, data: undefined, heapBytes: 0 }
 }
 
 /** Creates an empty book of generations. `onEnd` is told of each that ends, or that nobody holds any more. */

@@ -36,8 +36,11 @@ const WHY_NOT = {
 export interface UserIdIndex {
   /** Its name: from the server's list until one is found, and at once from then on. */
   name: (collection: Collection) => UserIdIndexName | Promise<UserIdIndexName>
-  /** Makes it where it is missing. Warns where it may not; throws where duplicates stand against it. */
-  ensure(collection: Collection): Promise<void>
+  /**
+   * Makes it where it is missing; whether it keeps each id to one document. Warns where it may not be made; throws where
+   * duplicates stand against it.
+   */
+  ensure(collection: Collection): Promise<{ readonly isUnique: boolean }>
   /** To be called when the server says that the index is gone. */
   forget(): void
 }
@@ -58,9 +61,10 @@ export function createUserIdIndex(config: UserIdIndexConfig, events: Events): Us
     name: collection => known ?? lookUp(collection),
     async ensure(collection) {
       const there = await usable(collection)
-      if (there.some(index => index.unique === true || index.name === PRIMARY_KEY_INDEX || !uniqueUserId))
-        return
+      const isUnique = there.some(index => index.unique === true || index.name === PRIMARY_KEY_INDEX)
+      if (isUnique || (there.length > 0 && !uniqueUserId)) return { isUnique }
       await createOrExplain(collection, config, events)
+      return { isUnique: uniqueUserId }
     },
     forget() {
       known = undefined

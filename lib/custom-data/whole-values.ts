@@ -1,4 +1,4 @@
-import { isDeepStrictEqual } from 'node:util'
+import { isDeepStrictEqual, types } from 'node:util'
 import type { ObjectId } from 'mongodb'
 import { isPlainObject } from './plain-object.js'
 
@@ -10,7 +10,7 @@ export function isWhole(value: unknown): value is object {
 /** Whether two such values are the same. */
 export function areEqualWholes(one: unknown, other: object): boolean {
   // What nearly every document has is compared without looking into it.
-  if (one instanceof Date && other instanceof Date) return one.getTime() === other.getTime()
+  if (types.isDate(one) && types.isDate(other)) return one.getTime() === other.getTime()
   if (isObjectId(one) && isObjectId(other)) return one.equals(other)
   return isDeepStrictEqual(one, other)
 }
@@ -21,8 +21,8 @@ function isObjectId(value: unknown): value is ObjectId {
 
 /** A copy that shares nothing with the value. */
 export function cloneWhole(value: object): object {
-  if (value instanceof Date) return new Date(value)
-  if (value instanceof RegExp) return new RegExp(value)
+  if (types.isDate(value)) return new Date(value)
+  if (types.isRegExp(value)) return new RegExp(value)
   return '_bsontype' in value ? cloneBsonValue(value) : structuredClone(value)
 }
 
@@ -36,7 +36,7 @@ function cloneBsonValue(value: object): object {
 }
 
 function cloneState(state: unknown): unknown {
-  if (state instanceof Uint8Array) return Buffer.isBuffer(state) ? Buffer.from(state) : state.slice()
+  if (types.isUint8Array(state)) return Buffer.isBuffer(state) ? Buffer.from(state) : state.slice()
   if (Array.isArray(state)) return state.map(cloneState)
   if (isPlainObject(state)) {
     return Object.fromEntries(Object.entries(state).map(([key, value]) => [key, cloneState(value)]))

@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { hasCode, hasLabel, SERVER_ERRORS } from '../mongo/server-errors.js'
 
@@ -25,14 +26,19 @@ export function toWriteError(cause: unknown): unknown {
     const message = "The collection's validator refuses the custom data."
     return new CustomUserDataError('custom_data_refused', message, { cause })
   }
-  if (cause instanceof TypeError || isRefusal(cause)) return cause
+  if (isTypeError(cause) || isRefusal(cause)) return cause
   const message = 'Custom data could not be written in time; it may have been written all the same.'
   return new CustomUserDataError('custom_data_unavailable', message, { cause })
 }
 
+/** A mistake in the change that was found here, and not by MongoDB. */
+function isTypeError(error: unknown): boolean {
+  return types.isNativeError(error) && error.name === 'TypeError'
+}
+
 /** The server's no, as opposed to its being away, changing roles, or out of time. */
 function isRefusal(error: unknown): boolean {
-  if (!(error instanceof Error) || error.name !== 'MongoServerError' || hasCode(error, maxTimeMSExpired))
+  if (!types.isNativeError(error) || error.name !== 'MongoServerError' || hasCode(error, maxTimeMSExpired))
     return false
   return !hasLabel(error, 'RetryableWriteError')
 }

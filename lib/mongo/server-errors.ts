@@ -15,6 +15,8 @@ export const SERVER_ERRORS = {
   readConcernMajorityNotAvailableYet: 134,
   primarySteppedDown: 189,
   exceededTimeLimit: 262,
+  /** A stage needs more memory than it may have, and may not use the disk. */
+  memoryLimitExceeded: 292,
   socketException: 9_001,
   notWritablePrimary: 10_107,
   duplicateKey: 11_000,
@@ -26,14 +28,34 @@ export const SERVER_ERRORS = {
   unrecognizedStage: 40_324,
 } as const
 
-/**
- * The server's code of an error of the driver; `undefined` where it is not the server's. An error is decoded like any
- * answer: where the types of numbers are kept, its code is an `Int32`.
- */
+/** The codes of a server that cannot serve now, although it might a moment later. */
+const PASSING_CODES: readonly number[] = [
+  SERVER_ERRORS.hostUnreachable,
+  SERVER_ERRORS.hostNotFound,
+  SERVER_ERRORS.maxTimeMSExpired,
+  SERVER_ERRORS.networkTimeout,
+  SERVER_ERRORS.shutdownInProgress,
+  SERVER_ERRORS.readConcernMajorityNotAvailableYet,
+  SERVER_ERRORS.primarySteppedDown,
+  SERVER_ERRORS.exceededTimeLimit,
+  SERVER_ERRORS.socketException,
+  SERVER_ERRORS.notWritablePrimary,
+  SERVER_ERRORS.interruptedAtShutdown,
+  SERVER_ERRORS.interruptedDueToReplStateChange,
+  SERVER_ERRORS.notPrimaryNoSecondaryOk,
+  SERVER_ERRORS.notPrimaryOrSecondary,
+]
+
+/** The server's code of an error of the driver; `undefined` where the error does not come from the server. */
 export function codeOf(error: unknown): number | undefined {
-  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined
-  const value: unknown = typeof code === 'object' && code !== null ? code.valueOf() : code
-  return typeof value === 'number' ? value : undefined
+  const { code } = Object(error) as { readonly code?: unknown }
+  return typeof code === 'number' ? code : undefined
+}
+
+/** Whether the server understood a command and refused it, as opposed to being away, changing roles or out of time. */
+export function isServerRefusal(error: unknown): boolean {
+  const code = codeOf(error)
+  return code !== undefined && !PASSING_CODES.includes(code)
 }
 
 /** Whether an error of the driver carries one of these codes of the server's. */
@@ -44,6 +66,6 @@ export function hasCode(error: unknown, ...codes: readonly number[]): boolean {
 
 /** Whether the server, or the driver, has put this label on an error. */
 export function hasLabel(error: unknown, label: string): boolean {
-  const { errorLabels } = error as { readonly errorLabels?: readonly string[] }
+  const { errorLabels } = Object(error) as { readonly errorLabels?: readonly string[] }
   return errorLabels?.includes(label) === true
 }

@@ -1,11 +1,11 @@
-import type { BSONSerializeOptions, Collection, Db, Document, ObjectId } from 'mongodb'
-import { ALL_DECODED, findBsonDecoder } from './bson-decoder.js'
-import type { BsonDecoder } from './bson-decoder.js'
-import { createCommandSessions } from './command-sessions.js'
-import type { CommandSessions } from './command-sessions.js'
+import type { Collection, Db, Document, ObjectId } from 'mongodb'
+import { refuseOldDriver } from './driver-version.js'
+import { probeFindOneAndUpdate } from './find-one-and-update.js'
+import { findTeamBson } from './team-bson.js'
+import type { BsonLibrary, TeamBson } from './team-bson.js'
 
 /**
- * What is asked of the team's collection: the `Collection` of mongodb 6.13 to 7, or mongoose's.
+ * What is asked of the team's collection: the `Collection` of mongodb 5.9 to 7, or mongoose's.
  * Structural, because a mongoose app's driver may be another major than the one beside this package.
  */
 export interface CollectionLike {
@@ -32,24 +32,20 @@ interface MongooseConnection {
 /** The class of the team's own driver: a value of another BSON major would be refused. */
 export type ObjectIdClass = typeof ObjectId
 
-/** What the team chose for reads of its collection. A command that is run by itself inherits nothing of it. */
-export interface ReadChoices {
-  readonly readConcern: { readonly level: string } | undefined
-  readonly enableUtf8Validation: boolean
-  readonly ignoreUndefined: boolean
-  /** Whether the driver may repeat a read. */
-  readonly retryReads: boolean
-}
-
 /** The custom data collection and its database, as the driver has them. */
 export interface OpenCollection {
   readonly db: Db
   readonly collection: Collection
-  readonly choices: ReadChoices
-  /** For what is read as bytes; `undefined`: only the driver itself can decode. */
-  readonly decode: BsonDecoder | undefined
-  /** For commands that are each alone in theirs. */
-  readonly sessions: CommandSessions
+}
+
+/** How a collection that the team handed over is opened. */
+export interface TeamDatabaseConfig {
+  /** The option that named the collection. Default `collection`. */
+  readonly optionName?: string
+  /** Milliseconds that the server may take to answer whether the driver can be used. Default 5,000. */
+  readonly timeoutMs?: number
+  /** The option `bson`. */
+  readonly bson?: BsonLibrary | undefined
 }
 
 /** The team's MongoDB, reached only through the collection that they handed over. */
@@ -60,7 +56,9 @@ export interface TeamDatabase {
   collection<T extends Document = Document>(): Promise<Collection<T>>
   /** Another collection of the same database. */
   sibling<T extends Document = Document>(name: string): Promise<Collection<T>>
-  /** The driver's ObjectId class; found once, and at once from then on. */
+  /** The BSON library of the driver; `undefined` where the collection does not lead to it. */
+  readonly bson: TeamBson | undefined
+  /** The driver's ObjectId class: at once where the BSON library is known, or from the second time on. */
   objectIdClass: (signal: AbortSignal) => ObjectIdClass | Promise<ObjectIdClass>
   /** The size of the connection pool. */
   maxPoolSize(): number
@@ -69,11 +67,16 @@ export interface TeamDatabase {
 /** What is asked of a client's options. */
 interface ClientOptions {
   readonly maxPoolSize?: number
-  readonly retryReads?: boolean
 }
 
 /** The driver's own default, where the client does not say. */
 const DEFAULT_POOL_SIZE = 100
+
+/**
+ * No list is left undecoded. The object has no prototype because the driver looks up names of fields in it, and would leave a
+ * list named `toString` as bytes.
+ */
+const ALL_DECODED = Object.freeze(Object.create(null) as Record<string, never>)
 
 /** What handlers get does not depend on how the team opened its collection. */
 export const PLAIN_BSON = {
@@ -86,20 +89,21 @@ export const PLAIN_BSON = {
   fieldsAsRaw: ALL_DECODED,
 } as const
 
-/** The same, with the types of numbers, and of whatever else JavaScript has only one of. */
-export const EXACT_BSON = {
-  ...PLAIN_BSON,
-  promoteLongs: false,
-  promoteValues: false,
-  bsonRegExp: true,
-} as const
-
-/** Wraps the team's collection. Nothing is asked of the server before it is needed. */
-export function openTeamDatabase(given: CollectionLike): TeamDatabase {
+/**
+ * Wraps the team's collection. Nothing is asked of the server before it is needed.
+ *
+ * @throws {OptionError} where the driver is too old
+ */
+export function openTeamDatabase(
+  given: CollectionLike,
+  { optionName = 'collection', timeoutMs = 5_000, bson: givenBson }: TeamDatabaseConfig = {},
+): TeamDatabase {
   const findDatabase = createConnector(given)
+  const bson = findTeamBson(given, givenBson)
+  const support = refuseOldDriver(given, optionName)
   let opened: OpenCollection | undefined
   let opening: { readonly db: Db; readonly promise: Promise<OpenCollection> } | undefined
-  let objectId: ObjectIdClass | undefined
+  let objectId = bson?.ObjectId
 
   function open(): OpenCollection | Promise<OpenCollection> {
     const db = findDatabase()
@@ -109,41 +113,35 @@ export function openTeamDatabase(given: CollectionLike): TeamDatabase {
   /** Once for all that wait. */
   async function openIn(found: Db | Promise<Db>): Promise<OpenCollection> {
     const db = await found
-    if (opening?.db !== db) opening = { db, promise: toOpenCollection(db, given) }
+    if (opening?.db !== db) opening = { db, promise: openWith(db) }
     const { promise } = opening
-    const open = await promise
-    if (opening.promise === promise) opened = open
-    return open
+    try {
+      const open = await promise
+      if (opening.promise === promise) opened = open
+      return open
+    } catch (error) {
+      if (opening.promise === promise) opening = undefined
+      throw error
+    }
+  }
+  async function openWith(db: Db): Promise<OpenCollection> {
+    const collection = isMongoose(given)
+      ? db.collection(given.collectionName)
+      : (given as unknown as Collection)
+    if (support === 'unknown') await probeFindOneAndUpdate(collection, timeoutMs)
+    return { db, collection }
   }
   async function askForObjectIdClass(signal: AbortSignal): Promise<ObjectIdClass> {
     return (objectId ??= await readObjectIdClass(await findDatabase(), signal))
   }
   return {
     open,
+    bson,
     collection: async <T extends Document>() => (await open()).collection as unknown as Collection<T>,
-    sibling: async <T extends Document>(name: string) => (await findDatabase()).collection<T>(name),
+    sibling: async <T extends Document>(name: string) => (await open()).db.collection<T>(name),
     // Not shared while it is asked for: one load's deadline would be another's.
     objectIdClass: signal => objectId ?? askForObjectIdClass(signal),
     maxPoolSize: () => poolSizeOf(given),
-  }
-}
-
-async function toOpenCollection(db: Db, given: CollectionLike): Promise<OpenCollection> {
-  const ofMongoose = isMongoose(given)
-  const collection = ofMongoose ? db.collection(given.collectionName) : (given as unknown as Collection)
-  // Mongoose brings a driver of its own, for the most part: a second one would be loaded only to find that out.
-  const decode = ofMongoose ? undefined : await findBsonDecoder(db)
-  return { db, collection, choices: choicesOf(db, collection), decode, sessions: createCommandSessions(db) }
-}
-
-function choicesOf(db: Db, collection: Collection): ReadChoices {
-  const { bsonOptions } = collection as { readonly bsonOptions?: BSONSerializeOptions }
-  const level = collection.readConcern?.level
-  return {
-    readConcern: level === undefined ? undefined : { level },
-    enableUtf8Validation: bsonOptions?.enableUtf8Validation ?? true,
-    ignoreUndefined: bsonOptions?.ignoreUndefined ?? false,
-    retryReads: clientOptionsOf({ db }).retryReads ?? true,
   }
 }
 
@@ -201,6 +199,7 @@ function clientOptionsOf({ db, client, conn }: Origins): ClientOptions {
   return (owner as { readonly options?: ClientOptions } | undefined)?.options ?? {}
 }
 
-function isMongoose(given: CollectionLike): boolean {
+/** Whether a collection is mongoose's own, which has the way to the mongoose that it belongs to. */
+export function isMongoose(given: CollectionLike): boolean {
   return 'conn' in given
 }

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { isClientProjection } from '../custom-data/client-projection.js'
 import type { ClientProjection } from '../custom-data/client-projection.js'
-import type { ExtendedJsonFormat } from '../custom-data/extended-json.js'
+import type { ExtendedJsonFormat } from '../custom-data/document-codec.js'
 import { wrong } from './explain.js'
 import { members, objectOr } from './members.js'
 import { whole } from './values.js'

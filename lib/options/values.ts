@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import * as v from 'valibot'
+import type { BsonLibrary } from '../mongo/team-bson.js'
 import type { CollectionLike } from '../mongo/team-database.js'
 
 /** A day, in seconds. */
@@ -37,6 +38,12 @@ export const secret = v.custom<string | Uint8Array | KeyObject>(
 export const collection = v.custom<CollectionLike>(
   value => isObject(value) && 'collectionName' in value && 'aggregate' in value,
   'hand over a Collection, e.g. client.db().collection("custom_user_data")',
+)
+
+/** The BSON library of a driver. */
+export const bson = v.custom<BsonLibrary>(
+  value => isObject(value) && ['serialize', 'deserialize', 'EJSON', 'ObjectId'].every(name => name in value),
+  "write the BSON that your driver exports, e.g. import { BSON } from 'mongodb', or mongoose.mongo.BSON",
 )
 
 /** A whole number within bounds. `says` is what to write instead. */

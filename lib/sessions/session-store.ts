@@ -6,6 +6,7 @@ import type { Events } from '../events.js'
 import { createIndexCommand, ensureIndex } from '../mongo/indexes.js'
 import { toExactOperations } from '../mongo/exact-operations.js'
 import type { ExactOperations } from '../mongo/exact-operations.js'
+import { readFromPrimary } from '../mongo/primary-check.js'
 import { hashRefreshToken } from './refresh-token.js'
 import type { RefreshToken } from './refresh-token.js'
 import { aliveAt } from './session-document.js'
@@ -101,6 +102,14 @@ export function createSessionStore(
     }
   }
 
+  /** A server that is not the primary refuses writes by itself, but not reads. */
+  function runRead<T>(operation: SessionOperation<T>): Promise<T> {
+    return run((sessions, options) => {
+      const { signal } = options.read
+      return readFromPrimary(sessions, { signal, events }, () => operation(sessions, options))
+    })
+  }
+
   function use(token: RefreshToken, change: Partial<SessionDocument>): Promise<SessionDocument | undefined> {
     const at = now()
     const used = { lastUsedAt: at, idleExpiresAt: idleExpiry(config, at) }
@@ -111,7 +120,8 @@ export function createSessionStore(
         ...write,
         includeResultMetadata: false,
       })
-      return found ?? undefined
+      // Without the user's id it is no session: nothing may be issued for it.
+      return typeof found?.userId === 'string' ? found : undefined
     })
   }
 
@@ -140,12 +150,12 @@ export function createSessionStore(
       }),
     touch: token => use(token, {}),
     find: sid =>
-      run(async (sessions, { read }) => {
+      runRead(async (sessions, { read }) => {
         const found = await sessions.findOne({ _id: sid, ...aliveAt(now()) }, read)
         return found ?? undefined
       }),
     list: userId =>
-      run((sessions, { read }) =>
+      runRead((sessions, { read }) =>
         sessions.find({ userId, ...aliveAt(now()) }, { ...read, sort: { createdAt: -1 } }).toArray(),
       ),
     revoke: (sid, userId) =>
@@ -160,7 +170,7 @@ export function createSessionStore(
       }),
     revokeAll: userId => run(revokeAll(userId)),
     listRevoked: since =>
-      run(async (sessions, { read }) => {
+      runRead(async (sessions, { read }) => {
         // The type is named for the partial index's sake.
         const revoked = { revokedAt: { $type: 'date', $gte: since } } as const
         const found = await sessions.find(revoked, { ...read, projection: { _id: 1 } }).toArray()

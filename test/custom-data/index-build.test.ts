@@ -2,6 +2,7 @@ import type { Collection } from 'mongodb'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startMongod } from '../../examples/support/start-mongod.js'
 import type { StartedMongod } from '../../examples/support/start-mongod.js'
+import type { WarningEvent } from 'express-custom-user-data'
 import { systemClock } from '../../lib/clock.js'
 import { createLoader } from '../../lib/custom-data/loader.js'
 import type { Loader } from '../../lib/custom-data/loader.js'
@@ -49,7 +50,9 @@ function createFreshLoader(): Loader {
   const config = { userIdField: 'userId', uniqueUserId: false, loadTimeoutMs: 400 }
   const bounds = { maxDocumentBytes: 10_000, maxConcurrentLoads: 1 }
   const index = createUserIdIndex(config, events)
-  const documents = createUserDocuments({ ...config, ...bounds }, openTeamDatabase(collection), index)
+  // As of another copy of the driver: the ObjectId class has to be asked for.
+  const foreign = new Proxy(collection, { getPrototypeOf: () => Object.prototype })
+  const documents = createUserDocuments({ ...config, ...bounds }, openTeamDatabase(foreign), index, events)
   const parts = { documents, events, clock: systemClock, observer: createObserver() }
   return createLoader({ ...config, ...bounds }, parts)
 }
@@ -65,6 +68,15 @@ it('serves the first inserted while the index is being built, however long that 
   await failPoint('hangAfterStartingIndexBuild', 'off')
   await ready
   expect(await loadCustomData(userData, 'bob')).toMatchObject({ n: 1 })
+})
+
+it('ready() succeeds where the search for duplicates takes too long', async () => {
+  const userData = createTestUserData(database)
+  const warnings: WarningEvent[] = []
+  userData.events.on('warning', warning => warnings.push(warning))
+  await failPoint('failCommand', { times: 1 }, { failCommands: ['aggregate'], errorCode: 50 })
+  await userData.ready()
+  expect(warnings).toEqual([])
 })
 
 it.each(['hello', 'find', 'listIndexes'])(

@@ -4,7 +4,7 @@ import type { Collection, CollectionOptions, Document } from 'mongodb'
 import { BSON, Long, ObjectId, UUID } from 'mongodb'
 import { z } from 'zod'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
-import type { CustomUserDataOptions, LoadFailedEvent, WarningEvent } from 'express-custom-user-data'
+import type { CustomUserDataOptions, LoadFailedEvent } from 'express-custom-user-data'
 import type { DocumentEncoder } from '../../lib/custom-data/document-codec.js'
 import { createLoader } from '../../lib/custom-data/loader.js'
 import type { Loader } from '../../lib/custom-data/loader.js'
@@ -64,12 +64,13 @@ function loaderWithoutIndex(
     config,
     openTeamDatabase(collection),
     createUserIdIndex(config, events),
+    events,
   )
   return createLoader(config, { documents, events, clock: systemClock, observer: createObserver(), encoder })
 }
 
 function createLatest(): LatestDocument {
-  return { data: undefined, heapBytes: 0, documentId: undefined, digest: undefined }
+  return { data: undefined, heapBytes: 0 }
 }
 
 async function createIndex(key: Document, options: Document = {}): Promise<void> {
@@ -135,35 +136,6 @@ describe('of several documents, the one that was inserted first', () => {
     await collection.deleteOne({ n: 1 })
     expect(await load('bob')).toEqual(TWO[1])
   })
-
-  it('brings a warning also where both together are more than a reply has room for', async () => {
-    const big = 'x'.repeat(9_000_000)
-    await collection.insertMany(TWO.map(document => ({ ...document, big })))
-    for (const projection of [undefined, { big: 1, n: 1 }]) {
-      const options = { collection, projection, maxDocumentBytes: 10_000_000, loadTimeoutMs: 20_000 }
-      const userData = createTestUserData(database, options)
-      const warnings: WarningEvent[] = []
-      userData.events.on('warning', warning => warnings.push(warning))
-      await userData.ready()
-      expect(await loadCustomData(userData, 'bob')).toMatchObject({ n: 1 })
-      expect(warnings).toMatchObject([{ code: 'duplicate_documents', userId: 'bob' }])
-    }
-  })
-
-  it('brings one warning, however many loads and requests', async () => {
-    await collection.insertMany(TWO)
-    await collection.insertMany([{ userId: 'eve' }, { userId: 'eve' }, { userId: 'dan' }])
-    const userData = createTestUserData(database, { collection })
-    const warnings: WarningEvent[] = []
-    userData.events.on('warning', warning => warnings.push(warning))
-    await userData.ready()
-    for (let n = 0; n < 5; n++) {
-      await Promise.all(['bob', 'dan'].map(user => loadCustomData(userData, user)))
-    }
-    expect(warnings).toMatchObject([{ code: 'duplicate_documents', userId: 'bob' }])
-    await loadCustomData(userData, 'eve')
-    expect(warnings).toMatchObject([{ userId: 'bob' }, { userId: 'eve' }])
-  })
 })
 
 describe('a document belongs to a user', () => {
@@ -223,7 +195,7 @@ describe('a document belongs to a user', () => {
     },
   )
 
-  it.each(['[object Object]', '{"$ne":null}', '$userId', '$$ROOT', '', 'null', '.*'])(
+  it.each(['[object Object]', '{"$ne":null}', '$userId', '$$ROOT', 'null', '.*'])(
     'never because of how an id is written: %j',
     async userId => {
       await collection.insertMany([{ userId: 'bob' }, { userId: null }, {}])
@@ -414,39 +386,31 @@ describe('a load', () => {
 })
 
 describe('a document that was loaded before', () => {
-  const MARK = Object.freeze({})
   const loadThrice = async (loader: Loader, latest: LatestDocument) => {
     for (let n = 0; n < 2; n++) await loader.load('bob', latest)
     return loader.load('bob', latest)
   }
 
-  it('is the same object again, and not even looked into once it has come twice', async () => {
+  it('is the same object again while it is equal', async () => {
     await collection.insertOne({ userId: 'bob', at: new Date(0) })
     const loader = loaderWithoutIndex()
     const latest = createLatest()
     const first = await loader.load('bob', latest)
-    expect(latest.digest).toBeUndefined()
     expect((await loader.load('bob', latest)).data).toBe(first.data)
-    // As nothing that is decoded could be.
-    latest.data = MARK
-    const third = await loader.load('bob', latest)
-    expect(third).toEqual({ ...first, data: third.data })
-    expect(third.data).toBe(MARK)
+    expect((await loader.load('bob', latest)).data).toBe(first.data)
   })
 
   it.each<[what: string, change: Document]>([
     ['a value', { $set: { n: 2 } }],
-    ['a type', { $set: { n: Long.fromNumber(1) } }],
     ['a new field', { $set: { more: 1 } }],
     ['a field less', { $unset: { n: '' } }],
     ['the name of a field', { $rename: { n: 'm' } }],
     ['something deep inside', { $set: { 'deep.list.0.at': new Date(1) } }],
-  ])('is decoded anew where there is another byte in it: %s', async (_what, change) => {
+  ])('is another object where something in it is another: %s', async (_what, change) => {
     await collection.insertOne({ userId: 'bob', n: 1, deep: { list: [{ at: new Date(0) }] } })
     const loader = loaderWithoutIndex()
     const latest = createLatest()
     await loadThrice(loader, latest)
-    latest.data = MARK
     await collection.updateOne({}, change)
     const stored = await collection.findOne({})
     for (let n = 0; n < 3; n++) expect((await loader.load('bob', latest)).data).toEqual(stored)
@@ -512,7 +476,10 @@ describe('a document that was loaded before', () => {
 
   it('is encoded each time, for the token that is issued with it', async () => {
     await collection.insertOne({ userId: 'bob', n: 1 })
-    const encoder = { exactTypes: true, encode: (document: object) => ({ json: Object.keys(document) }) }
+    const encoder = {
+      decodeExactly: undefined,
+      encode: (document: object) => ({ json: Object.keys(document) }),
+    }
     const loaded = await loadThrice(loaderWithoutIndex({}, encoder), createLatest())
     expect(loaded.encoded).toEqual({ json: ['_id', 'userId', 'n'] })
   })

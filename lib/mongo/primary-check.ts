@@ -1,0 +1,85 @@
+import type { Db, Document } from 'mongodb'
+import type { Events } from '../events.js'
+import { PLAIN_BSON } from './team-database.js'
+
+/** Rejection of a read that was sent to a server which is not the primary. */
+export class NotPrimaryError extends Error {
+  override readonly name = 'NotPrimaryError'
+}
+
+/** A collection of the driver, of whatever documents. */
+interface DirectCollection {
+  readonly dbName: string
+}
+
+interface DirectClient {
+  readonly options?: { readonly directConnection?: boolean }
+  db(name: string): Db
+}
+
+/** The instances that have warned already. */
+const warned = new WeakSet<Events>()
+
+const directClients = new WeakMap<object, boolean>()
+
+/**
+ * Runs a read, and refuses its result where the server is not the primary. The driver sends reads to a secondary, in spite
+ * of `readPreference: 'primary'`, when the client has `directConnection: true`. Its data may be old, and a session that was
+ * revoked may still look alive there.
+ *
+ * The server is asked at the same time as the read, and only where the client has that option. Rejects with a
+ * {@link NotPrimaryError}, of which the first warns with `server_not_primary`.
+ */
+export function readFromPrimary<T>(
+  collection: DirectCollection,
+  { signal, events }: { readonly signal: AbortSignal; readonly events: Events },
+  read: () => Promise<T>,
+): Promise<T> {
+  const client = clientOf(collection)
+  if (!client || !isDirect(client)) return read()
+  return readBesideHello(client.db(collection.dbName), { signal, events }, read)
+}
+
+async function readBesideHello<T>(
+  db: Db,
+  { signal, events }: { readonly signal: AbortSignal; readonly events: Events },
+  read: () => Promise<T>,
+): Promise<T> {
+  // Both are waited for, so that a refused read keeps its place in a limit until the driver is done with it.
+  const [result, hello] = await Promise.allSettled([
+    read(),
+    db.command({ hello: 1 }, { ...PLAIN_BSON, signal }),
+  ])
+  if (result.status === 'rejected') throw result.reason
+  if (hello.status === 'rejected') throw hello.reason
+  if (hello.value['isWritablePrimary'] === true) return result.value
+  warnOnce(events, hello.value)
+  throw new NotPrimaryError('The server that the client is connected to is not the primary.')
+}
+
+function clientOf(collection: object): DirectClient | undefined {
+  return (collection as { readonly client?: DirectClient }).client
+}
+
+/** Remembered, because the driver copies a client's options each time somebody asks for them. */
+function isDirect(client: DirectClient): boolean {
+  const known = directClients.get(client)
+  if (known !== undefined) return known
+  const direct = client.options?.directConnection === true
+  directClients.set(client, direct)
+  return direct
+}
+
+function warnOnce(events: Events, { me, primary }: Document): void {
+  if (warned.has(events)) return
+  warned.add(events)
+  const where = typeof me === 'string' ? ` ${me}` : ''
+  const instead = typeof primary === 'string' ? ` (now ${primary})` : ''
+  events.warn({
+    code: 'server_not_primary',
+    message:
+      `The server${where} is not the primary${instead}, and the MongoClient has directConnection=true, so its data may be old. ` +
+      'Custom data and sessions are refused with 503. Remove directConnection=true from the connection string, and name ' +
+      'the replica set in it: mongodb://host1,host2/?replicaSet=name',
+  })
+}

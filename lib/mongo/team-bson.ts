@@ -1,0 +1,62 @@
+import { createRequire } from 'node:module'
+import type { BSON, Document } from 'mongodb'
+import { isMongoose } from './team-database.js'
+import type { CollectionLike, ObjectIdClass } from './team-database.js'
+
+/**
+ * The BSON library of a driver: the `BSON` that `mongodb` exports, or `mongoose.mongo.BSON`. Its type is structural because the
+ * team's driver may be another major than the one that this package was compiled with.
+ */
+export interface BsonLibrary {
+  serialize(document: never, options?: never): Uint8Array
+  deserialize(bytes: never, options?: never): unknown
+  readonly ObjectId: unknown
+  readonly EJSON: {
+    serialize(value: never, options?: never): unknown
+    deserialize(json: never, options?: never): unknown
+  }
+}
+
+/** The BSON library of the team's driver, as the code here calls it. */
+export interface TeamBson {
+  readonly serialize: (document: object) => Uint8Array
+  readonly deserialize: (bytes: Uint8Array, options: BSON.DeserializeOptions) => Document
+  readonly ObjectId: ObjectIdClass
+  readonly EJSON: {
+    serialize(value: object, options: { readonly relaxed: boolean }): unknown
+    deserialize(json: object, options: { readonly relaxed: false }): object
+  }
+}
+
+interface OwnMongoDb {
+  readonly Collection: new (...args: never[]) => object
+  readonly BSON: TeamBson
+}
+
+/**
+ * Finds the BSON library of the driver that a collection belongs to. A library of another driver would not do: the driver
+ * refuses values of another major. `undefined` where the collection does not lead to its library.
+ *
+ * @param option the option `bson`, which wins
+ */
+export function findTeamBson(
+  collection: CollectionLike,
+  option: BsonLibrary | undefined,
+): TeamBson | undefined {
+  if (option) return option as unknown as TeamBson
+  if (!isMongoose(collection)) return bsonOfOwnMongoDb(collection)
+  const { conn } = collection as { readonly conn?: { readonly base?: { readonly mongo?: OwnMongoDb } } }
+  return conn?.base?.mongo?.BSON
+}
+
+/** The `mongodb` that Node resolves for this package is the team's driver only if the collection is of its class. */
+function bsonOfOwnMongoDb(collection: object): TeamBson | undefined {
+  let mongodb: OwnMongoDb
+  try {
+    mongodb = createRequire(import.meta.url)('mongodb') as OwnMongoDb
+  } catch {
+    // An app that has only mongoose may have no `mongodb` that this package can resolve.
+    return undefined
+  }
+  return collection instanceof mongodb.Collection ? mongodb.BSON : undefined
+}

@@ -1,0 +1,66 @@
+import { ObjectId } from 'mongodb'
+import type { Collection, Document } from 'mongodb'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import type { CustomUserDataOptions, WarningEvent } from 'express-custom-user-data'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { createTestUserData } from '../support/user-data.js'
+
+const HEX = '64b7f3a1c2d4e5f601234567'
+
+let database: TestDatabase
+let collection: Collection
+let collections = 0
+beforeAll(async () => {
+  database = await openDatabase()
+})
+beforeEach(() => {
+  collection = database.db.collection(`documents_${++collections}`)
+})
+afterAll(() => database.close())
+
+/** What an instance warns of when it becomes ready. */
+async function warningsOf(
+  documents: Document[],
+  options: Partial<CustomUserDataOptions<Document>> = {},
+): Promise<WarningEvent[]> {
+  await collection.insertMany(documents)
+  const userData = createTestUserData(database, { collection, ...options })
+  const warnings: WarningEvent[] = []
+  userData.events.on('warning', warning => warnings.push(warning))
+  await userData.ready()
+  await userData.ready()
+  return warnings
+}
+
+it.each([
+  ['two texts', [{ userId: 'bob' }, { userId: 'eve' }, { userId: 'bob' }], '"bob"'],
+  ['two ObjectIds', [{ userId: new ObjectId(HEX) }, { userId: new ObjectId(HEX) }], `"${HEX}"`],
+  ['a text and the ObjectId of the same digits', [{ userId: HEX }, { userId: new ObjectId(HEX) }], HEX],
+  ['two numbers', [{ userId: 7 }, { userId: 7 }], '7'],
+])('ready() warns once where two documents hold one user id, as %s', async (_what, documents, named) => {
+  const warnings = await warningsOf(documents)
+  expect(warnings).toMatchObject([{ code: 'duplicate_documents' }])
+  expect(warnings[0]?.message).toContain(named)
+})
+
+it('ready() names some users only where many have several documents', async () => {
+  const twice = Array.from({ length: 40 }, (_user, n) => ({ userId: `user-${n % 20}` }))
+  const [warning] = await warningsOf(twice)
+  expect(warning?.message).toContain(' and others.')
+  expect(warning?.message.length).toBeLessThan(600)
+})
+
+it.each([
+  ['are of one user each', [{ userId: 'bob' }, { userId: 'eve' }]],
+  ['belong to nobody', [{ userId: null }, { userId: null }, {}, {}]],
+  ['hold a list of the same ids', [{ userId: ['bob'] }, { userId: ['bob'] }]],
+])('ready() does not warn where documents %s', async (_what, documents) => {
+  expect(await warningsOf(documents)).toEqual([])
+})
+
+it('ready() does not search where the index is unique', async () => {
+  database.commands.clear()
+  await warningsOf([{ userId: 'bob' }], { uniqueUserId: true })
+  expect(database.commands.named('aggregate')).toEqual([])
+})

@@ -1,0 +1,104 @@
+import { BSONRegExp, Decimal128, Double, MaxKey, ObjectId, UUID } from 'mongodb'
+import type { Document } from 'mongodb'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { loadCustomData } from '../support/guarded-app.js'
+import { createTestUserData } from '../support/user-data.js'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await openDatabase()
+})
+beforeEach(async () => {
+  await documents().deleteMany({})
+})
+afterAll(() => database.close())
+
+const documents = () => database.db.collection('custom_user_data')
+
+/** An instance whose users are looked up by what this function gives. */
+function withFieldValues(toFieldValues: (userId: string) => unknown[]) {
+  return createTestUserData(database, { toFieldValues })
+}
+
+/** The mapping that the documentation shows for ids that are numbers. */
+const toNumber = (id: string) => (/^(0|[1-9]\d{0,14})$/.test(id) ? [Number(id)] : [])
+
+const UUID_TEXT = '0189f5b2-7d3c-7c55-9b1e-3f2f3f2f3f2f'
+
+describe('a value of toFieldValues', () => {
+  it.each<[what: string, value: unknown, named: string]>([
+    ['undefined', undefined, 'undefined'],
+    ['null', null, 'null'],
+    ['NaN', NaN, 'NaN'],
+    ['a Double of NaN', new Double(NaN), 'NaN'],
+    ['a Decimal128 of NaN', Decimal128.fromString('NaN'), 'NaN'],
+    ['an empty text', '', 'an empty text'],
+    ['a regular expression', /a/, 'a regular expression'],
+    ['a regular expression of BSON', new BSONRegExp('a'), 'a BSONRegExp'],
+    ['a value that is larger than all', new MaxKey(), 'a MaxKey'],
+    ['an operator', { $ne: 1 }, '"$ne"'],
+    ['an operator within', { tenant: { $gt: 1 } }, '"$gt"'],
+    ['null within', { tenant: 1, number: null }, 'null in "number"'],
+    ['NaN within', { tenant: 1, number: NaN }, 'NaN in "number"'],
+    ['an empty list', [], 'a list'],
+    ['a list', ['a'], 'a list'],
+    ['an empty object', {}, 'an empty object'],
+    ['a date that is not valid', new Date(NaN), 'a date'],
+    ['a symbol', Symbol('a'), 'a symbol'],
+    ['a boolean', true, 'a boolean'],
+    ['a map', new Map(), 'an instance'],
+  ])('must be an id, and is an error that names the callback where it is %s', async (_what, value, named) => {
+    await documents().insertMany([{ userId: null }, { userId: NaN }, {}, { userId: '' }, { userId: 'abc' }])
+    const userData = withFieldValues(() => ['1', value])
+    database.commands.clear()
+    const error: unknown = await loadCustomData(userData, 'alice').catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'callback_failed', status: 500 })
+    expect((error as Error).message).toContain('toFieldValues')
+    expect((error as Error).message).toContain(named)
+    expect(database.commands.loads()).toEqual([])
+  })
+
+  it.each<[what: string, value: unknown]>([
+    ['a number', 7],
+    ['zero', 0],
+    ['a UUID', new UUID(UUID_TEXT)],
+    ['an ObjectId', new ObjectId('64b7f3a1c2d4e5f601234567')],
+    ['a date', new Date(0)],
+    ['several parts', { tenant: 1, number: '2' }],
+  ])('finds the document that holds %s', async (_what, value) => {
+    await documents().insertMany([{ userId: 'others' }, { userId: value, n: 1 }])
+    expect(
+      await loadCustomData(
+        withFieldValues(() => [value]),
+        'alice',
+      ),
+    ).toMatchObject({ n: 1 })
+  })
+})
+
+describe('ids that are numbers', () => {
+  it.each(['10.0', '0xA', ' 10 ', '1e1', 'ten', '-10', '010', '٣'])(
+    'are not taken from %j, which has no document by the mapping that is documented',
+    async userId => {
+      await documents().insertMany([{ userId: 10, is: 'user 10' }, { userId: NaN }, { userId: null }])
+      const userData = withFieldValues(toNumber)
+      database.commands.clear()
+      expect(await loadCustomData(userData, userId)).toEqual({})
+      // There is nothing to look for.
+      expect(database.commands.loads()).toEqual([])
+      expect(await loadCustomData(userData, '10')).toMatchObject({ is: 'user 10' })
+    },
+  )
+
+  it('have no document created for a user who can have none, and the error says why', async () => {
+    const userData = withFieldValues(toNumber)
+    const created = userData.forUser('ten').update({ a: 1 }, { upsert: true })
+    await expect(created).rejects.toMatchObject({ code: 'callback_failed', status: 500 })
+    await expect(created).rejects.toThrow(/toFieldValues returned an empty list/)
+    expect(await userData.forUser('ten').update({ a: 1 })).toBeUndefined()
+    expect(await userData.forUser('ten').delete()).toBe(false)
+    expect(await documents().countDocuments()).toBe(0)
+  })
+})
