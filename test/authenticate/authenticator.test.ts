@@ -46,7 +46,7 @@ describe('requests with a token that nobody has seen', () => {
     const snapshots = createSnapshots({ ...bounds, followsChanges: false }, { load: () => load }, systemClock)
     const claims = validClaims('bob') as unknown as AccessTokenClaims
     const key = prepareKey({ alg: 'HS256', key: SECRET }, 'secret')
-    const { authenticate } = createAuthenticator(
+    const { loadUser } = createAuthenticator(
       { clockToleranceMs: 0, requireDocument: false, maxTokenLength: 1_000 },
       {
         snapshots,
@@ -55,9 +55,9 @@ describe('requests with a token that nobody has seen', () => {
         verifyToken: () => Promise.resolve({ userId: `user ${++verified}`, claims, key }),
       },
     )
-    const first = authenticate('a token')
+    const first = loadUser('a token')
     await new Promise(setImmediate)
-    const others = Array.from({ length: 999 }, () => authenticate('a token'))
+    const others = Array.from({ length: 999 }, () => loadUser('a token'))
     finish(found)
     const users = await Promise.all([first, ...others])
     expect(new Set(users.map(({ id }) => id))).toEqual(new Set(['user 1']))
