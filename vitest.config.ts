@@ -17,6 +17,7 @@ export default defineConfig({
         [
           { find: /^express$/, replacement: 'express4' },
           { find: /^mongodb$/, replacement: 'mongodb6' },
+          { find: /^passport$/, replacement: 'passport6' },
         ],
         // What runs in processes of its own, which no alias reaches, brings the peers it names.
         ['test/package/**', 'test/examples/**', 'test/sessions-load/**'],

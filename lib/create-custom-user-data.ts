@@ -202,7 +202,7 @@ export function createCustomUserData(
         origin,
         hooks.creationFor({ id: userId }, undefined),
       ),
-    verifyToken: token => authenticator.authenticate(token).catch(observer.rethrow),
+    verifyToken: token => authenticator.loadUser(token).catch(observer.rethrow),
     refreshCustomData: req => reload(req, 0),
     stats: () => ({ ...observer.counted(), ...snapshots.size() }),
     invalidate: snapshots.invalidate,

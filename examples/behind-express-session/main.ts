@@ -17,7 +17,7 @@ async function createApp(db: Db): Promise<express.Express> {
   })
   await userData.ready()
 
-  // Said, although it is the default where no Authorization header comes along: a client could send one.
+  // Without passport attach() cannot know that the session signed the user in: a client could send an Authorization header too.
   const attachCustomData = userData.attach({ boundTo: req => req.sessionID })
 
   const app = express()

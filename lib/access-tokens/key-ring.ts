@@ -18,10 +18,18 @@ export type CandidateKeys = readonly [AccessTokenKey, ...AccessTokenKey[]]
 /** Where the keys of an issuer are found. */
 export interface KeySource {
   /**
-   * The keys that may have signed a token with this header: of its name, and each for its algorithm.
-   * Throws or rejects with `invalid_token`, or with `keys_unavailable`.
+   * The known keys that may have signed a token with this header: of its name, and each for its algorithm. `undefined`
+   * where none fits and others may be published meanwhile: call `load()`.
+   *
+   * @throws `invalid_token`
    */
-  find: (header: ProtectedHeader) => CandidateKeys | Promise<CandidateKeys>
+  find: (header: ProtectedHeader) => CandidateKeys | undefined
+  /**
+   * The same after the keys were read again.
+   *
+   * @throws `invalid_token`, `keys_unavailable`
+   */
+  load: (header: ProtectedHeader) => Promise<CandidateKeys>
 }
 
 /** Our own keys, found by `kid`. */
@@ -37,19 +45,24 @@ export interface KeyRing extends KeySource {
 /** Prepares the keys, or throws an {@link OptionError} that names what to write instead. */
 export function createKeyRing(given: OwnKeys): KeyRing {
   let keys = prepareKeys(given)
+
+  function find(header: ProtectedHeader): CandidateKeys {
+    const key = keys.get(header.kid ?? onlyKid(keys))
+    // RFC 8725 3.1: the algorithm is the key's, never the token's to choose.
+    if (key?.alg !== header.alg) {
+      throw new CustomUserDataError(
+        'invalid_token',
+        'The access token is not signed by a key of this server.',
+      )
+    }
+    return [key]
+  }
+
   return {
     signer: () => signerOf(keys),
-    find(header) {
-      const key = keys.get(header.kid ?? onlyKid(keys))
-      // RFC 8725 3.1: the algorithm is the key's, never the token's to choose.
-      if (key?.alg !== header.alg) {
-        throw new CustomUserDataError(
-          'invalid_token',
-          'The access token is not signed by a key of this server.',
-        )
-      }
-      return [key]
-    },
+    find,
+    // All keys of our own are known.
+    load: header => Promise.resolve(header).then(find),
     replace(next) {
       const before = keys
       const prepared = prepareKeys(next)

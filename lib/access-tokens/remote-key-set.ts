@@ -96,21 +96,19 @@ export function createRemoteKeySet(config: RemoteKeySetConfig, events: Events, c
     return first && (header.kid !== undefined || others.length === 0) ? [first, ...others] : undefined
   }
 
-  async function findAfterRefresh(header: ProtectedHeader): Promise<CandidateKeys> {
-    await refresh()
-    const found = candidates(header)
-    if (found) return found
-    throw lastFailed ? unavailable() : unknownKey()
-  }
-
   return {
     find(header) {
       // RFC 8725 3.1: no set could hold a key for it, so nobody is asked.
       if (!config.algorithms.some(alg => alg === header.alg)) throw unknownKey()
       timer ??= setInterval(() => void refresh(), REFRESH_MS).unref()
       dropIfStale()
+      return candidates(header)
+    },
+    async load(header) {
+      await refresh()
       const found = candidates(header)
-      return found ?? findAfterRefresh(header)
+      if (found) return found
+      throw lastFailed ? unavailable() : unknownKey()
     },
     close() {
       clearInterval(timer)

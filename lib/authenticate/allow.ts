@@ -13,6 +13,7 @@ import { withChallenge } from './challenge.js'
 import { parseMaxAge } from './max-age.js'
 import type { MaxAgeOption } from './max-age.js'
 import type { Reload } from './reload.js'
+import { readHeaderOnce } from './request-headers.js'
 
 /** A function that decides: `true` lets the request through, anything else does not. */
 export type GuardPredicate<CustomData> = (
@@ -91,7 +92,8 @@ function requireUser(req: Request): AuthenticatedUser<object> {
 async function callInTime(timeoutMs: number, decide: () => unknown): Promise<unknown> {
   try {
     const verdict = decide()
-    return isThenable(verdict) ? await withDeadline(timeoutMs, async () => verdict) : verdict
+    // Anything else is awaited, whoever's promise it is; what is none resolves to itself, and is no `true`.
+    return typeof verdict === 'boolean' ? verdict : await withDeadline(timeoutMs, () => verdict)
   } catch (cause) {
     if (cause instanceof DeadlineError) {
       throw new CustomUserDataError('rule_unavailable', 'The rule was not decided in time.', { cause })
@@ -101,10 +103,6 @@ async function callInTime(timeoutMs: number, decide: () => unknown): Promise<unk
       new CustomUserDataError('callback_failed', 'The rule of allow() failed.', { cause })
     )
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value
 }
 
 function toPredicate(
@@ -129,15 +127,10 @@ function toFacts(
       method: req.method,
       ip: toPlainAddress(req.ip),
       rawQueryString: /\?(.*)$/s.exec(req.originalUrl)?.[1] ?? '',
-      header: name => onlyOne(ownMember(req.headersDistinct, name)),
+      header: name => readHeaderOnce(req, name),
       param: name => asText(ownMember(req.params, name)),
     },
   }
-}
-
-/** Of a header that came twice nobody can say which one counts. */
-function onlyOne(values: unknown): string | undefined {
-  return Array.isArray(values) && values.length === 1 ? asText(values[0]) : undefined
 }
 
 /** What a wildcard matched is a list, of which one element must not stand for all. */
@@ -145,6 +138,8 @@ function asText(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-function ownMember(holder: object, name: string): unknown {
-  return Object.hasOwn(holder, name) ? (holder as Readonly<Record<string, unknown>>)[name] : undefined
+/** A request that does not come from Express's router has no parameters. */
+function ownMember(holder: object | undefined, name: string): unknown {
+  if (holder === undefined || !Object.hasOwn(holder, name)) return undefined
+  return (holder as Readonly<Record<string, unknown>>)[name]
 }

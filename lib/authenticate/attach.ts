@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import type { Request, RequestHandler } from 'express'
+import { isDate } from 'node:util/types'
+import type { NextFunction, Request, RequestHandler } from 'express'
 import type { Attachment, Attachments } from './attachments.js'
 import { readAuthorization } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
@@ -10,14 +11,30 @@ import type { Snapshots } from '../custom-data/snapshots.js'
 import type { Observer } from '../observer.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 
-/** How `attach()` reads what another middleware left on the request. */
+/**
+ * How `attach()` reads what another middleware left on the request. Each function must return its value at once: a promise
+ * is refused with a 500 `attach_misconfigured`, whatever it resolves to.
+ */
 export interface AttachOptions extends MaxAgeOption {
-  /** The user's id. Default: `req.user.id`, else `req.user.sub`. */
+  /**
+   * The user's id.
+   *
+   * @default `req.user.id`, else `req.user.sub`
+   */
   readonly userId?: (req: Request) => string | undefined
-  /** What the copy is bound to: the token or the session that authenticated the request. Default: the
-   *  Authorization header, else express-session's `req.sessionID`. Only its digest is kept. */
+  /**
+   * The token or the session that authenticated the request: the snapshot is bound to it. Only its digest is kept.
+   *
+   * @default express-session's `req.sessionID` where passport has signed the user in by the session, which is where
+   * `req.session.passport.user` is set; else the Authorization header; else `req.sessionID`
+   * @example boundTo: req => req.sessionID // where your own code keeps the user in the session
+   */
   readonly boundTo?: (req: Request) => string | undefined
-  /** When that ends: a `Date` or milliseconds since the epoch. Default: unknown, so the copy lives its TTL. */
+  /**
+   * When that token or session ends: a `Date`, or milliseconds since the epoch.
+   *
+   * @default unknown, so that the snapshot lives for `snapshotTtlMs`
+   */
   readonly expiresAt?: (req: Request) => Date | number | undefined
   /** Let requests through that have no `req.user`. Default false. */
   readonly optional?: boolean
@@ -41,6 +58,8 @@ const MISSING_ID = "attach() cannot tell the user's id: give it { userId: req =>
 const MISSING_BINDING =
   'attach() cannot tell what the data is bound to: give it { boundTo: req => … }, a token or session id.'
 const BAD_EXPIRY = 'attach(): expiresAt must return a Date or milliseconds since the epoch.'
+const NOT_AT_ONCE =
+  'returned a promise, which attach() does not await. Return the value itself: let a middleware before attach() await it and leave it on the request.'
 
 /**
  * Creates the middleware that adds `customData` to whatever `req.user` another middleware set, and replaces
@@ -66,23 +85,26 @@ export function createAttachMiddleware(
     return { ...binding, cacheKey: `${voucher}:${binding.cacheKey}` }
   }
 
+  async function attachAndPass(req: Request, user: unknown, next: NextFunction): Promise<void> {
+    try {
+      if (!isObject(user)) throw misconfigured(MISSING_USER)
+      await attach(req, user)
+    } catch (error) {
+      const ours = asCustomUserDataError(error)
+      if (ours) observer.refused(ours.code)
+      next(ours ? withChallenge(ours, config.realm) : error)
+      return
+    }
+    next()
+  }
+
   return function attachCustomData(req, _res, next) {
     const user: unknown = req.user
     if ((user === undefined || user === null) && options.optional === true) {
       next()
       return
     }
-    const attaching = isObject(user) ? attach(req, user) : Promise.reject(misconfigured(MISSING_USER))
-    attaching.then(
-      () => {
-        next()
-      },
-      (error: unknown) => {
-        const ours = asCustomUserDataError(error)
-        if (ours) observer.refused(ours.code)
-        next(ours ? withChallenge(ours, config.realm) : error)
-      },
-    )
+    void attachAndPass(req, user, next)
   }
 }
 
@@ -113,29 +135,57 @@ function defaultUserId(user: object): unknown {
   return id ?? sub
 }
 
+/**
+ * Where the session signed the user in, other headers do not change who the user is. Where it did not, express-session may
+ * make a new `sessionID` for each request of a client without cookies.
+ */
 function defaultBinding(req: Request): unknown {
-  return readAuthorization(req) ?? (req as { sessionID?: unknown }).sessionID
+  const { sessionID, session } = req as { sessionID?: unknown; session?: unknown }
+  if (isText(sessionID) && hasSignedIn(session)) return sessionID
+  return readAuthorization(req) ?? sessionID
+}
+
+/** As passport's session strategy decides it: it takes any user but an empty one, and 0. */
+function hasSignedIn(session: unknown): boolean {
+  const { passport } = (session ?? {}) as { passport?: { user?: unknown } | null }
+  const user = passport?.user
+  return Boolean(user) || user === 0
 }
 
 function toMilliseconds(expiresAt: unknown): number | undefined {
   if (expiresAt === undefined) return undefined
-  const milliseconds = expiresAt instanceof Date ? expiresAt.getTime() : expiresAt
+  const milliseconds = isDate(expiresAt) ? expiresAt.getTime() : expiresAt
   if (typeof milliseconds === 'number' && Number.isFinite(milliseconds)) return milliseconds
   throw misconfigured(BAD_EXPIRY)
 }
 
-/** A callback of the team's that throws is a 500, and says which it was. */
+/** A callback of the team's that throws, or returns a promise, is a 500 that names the callback. */
 function call(name: string, callback: () => unknown): unknown {
   try {
     const value = callback()
-    // Refused for what it is, since none may be async; what it rejects with must not end the process.
-    if (value instanceof Promise) value.catch(() => undefined)
-    return value
+    if (!isThenable(value)) return value
+    void ignoreOutcome(value)
+    throw misconfigured(`attach(): ${name} ${NOT_AT_ONCE}`)
   } catch (cause) {
     throw (
       asCustomUserDataError(cause) ??
       new CustomUserDataError('callback_failed', `attach(): ${name} threw.`, { cause })
     )
+  }
+}
+
+/** Decides between two refusals only: a promise of any kind is no text and no date. */
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  const isHolder = isObject(value) || typeof value === 'function'
+  return isHolder && 'then' in value && typeof value.then === 'function'
+}
+
+/** What a refused promise rejects with must not end the process. */
+async function ignoreOutcome(refused: PromiseLike<unknown>): Promise<void> {
+  try {
+    await refused
+  } catch {
+    // The request was refused already, for a reason that the team can see.
   }
 }
 

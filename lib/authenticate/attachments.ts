@@ -41,9 +41,10 @@ export function createAttachments(
       const { user, binding } = attachment
       const cached = snapshots.find(binding.cacheKey)
       const isUsable = cached !== undefined && isFresh(cached, wanted)
-      if (isUsable) observer.hit(binding.userId)
       const snapshot = isUsable ? cached : await snapshots.loadFor(binding, wanted)
       if (config.requireDocument) requireDocument(snapshot)
+      // Not before: a request that is refused is no hit.
+      if (isUsable) observer.hit(binding.userId)
       addCustomData(user, snapshot.data, attached)
       byRequest.set(req, attachment)
       return snapshot.data

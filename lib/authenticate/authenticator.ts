@@ -35,12 +35,28 @@ export interface AuthenticatorParts {
 
 /** Turns an access token into `req.user`. Knows nothing of requests. */
 export interface Authenticator {
-  /** The token's user, if its copy is cached: the hot path, synchronous. Throws `custom_data_missing`. */
-  cached: (token: string) => AuthenticatedUser<object> | undefined
-  /** The token's user: verified, and loaded where it is not cached, or where the copy is older than wanted. */
-  authenticate: (token: string, wanted?: Freshness) => Promise<AuthenticatedUser<object>>
+  /**
+   * The user of a token whose snapshot is cached and may be served at once; `undefined` means: call `loadUser()`. This is
+   * the path of nearly all requests, so it makes no promise.
+   *
+   * @throws `invalid_token` where the token was revoked, `custom_data_missing`
+   */
+  cachedUser: (token: string) => AuthenticatedUser<object> | undefined
+  /**
+   * The user of any token. Verifies the token and loads the snapshot, unless one is cached that is as fresh as `wanted`.
+   * Requests that come with one token at the same time share its verification and its load.
+   *
+   * @throws `invalid_token`, `keys_unavailable`, and the codes of a load that failed
+   */
+  loadUser: (token: string, wanted?: Freshness) => Promise<AuthenticatedUser<object>>
   /** Keeps a snapshot for a token that was just issued. */
   keep: (token: string, verified: VerifiedToken, snapshot: Snapshot) => void
+}
+
+/** A token that passed every check, and what its snapshot is to be bound to. */
+interface Introduction {
+  readonly verified: VerifiedToken
+  readonly binding: SnapshotBinding
 }
 
 /** Creates the authenticator over a verifier and the snapshots. */
@@ -48,47 +64,62 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   const { verifyToken, snapshots, revocations, sessionChecks, tokenSnapshots } = parts
   const { observer = createObserver() } = parts
   const freezeAndWeigh = createClaimsFreezer()
+  const introductions = createSharedRuns<Introduction>()
+  const takes = createSharedRuns<BoundSnapshot | undefined>()
+  /** Bindings of tokens that brought no custom data which may be served: their requests wait for the load. */
+  const broughtNothing = new WeakSet<SnapshotBinding>()
 
-  /** The user of a cached copy, unless its session is to be looked at first. */
-  function served(copy: BoundSnapshot | undefined): AuthenticatedUser<object> | undefined {
-    if (!copy || sessionChecks.isDue(claimsOf(copy))) return undefined
-    observer.hit(copy.generation.userId)
-    return toUser(copy)
-  }
-
+  /** The user of a snapshot. Refuses where the token is not to be served, whatever the snapshot says. */
   function toUser(entry: BoundSnapshot): AuthenticatedUser<object> {
     const { userId } = entry.generation
     const claims = claimsOf(entry)
-    if (revocations.isRevoked(userId, claims)) throw revoked()
+    requireNotRevoked(userId, claims)
     if (config.requireDocument) requireDocument(entry)
     return { id: userId, customData: entry.data, claims }
   }
 
-  /** A cached copy that was not served at once may do yet: due for a look at its session only, or as young as wanted. */
-  function stillGood(
-    copy: BoundSnapshot | undefined,
-    wanted: Freshness | undefined,
-  ): BoundSnapshot | undefined {
-    if (!copy || !isFresh(copy, wanted)) return undefined
-    observer.hit(copy.generation.userId)
-    return copy
+  function requireNotRevoked(userId: string, claims: AccessTokenClaims): void {
+    if (!revocations.isRevoked(userId, claims)) return
+    throw new CustomUserDataError('invalid_token', 'The access token was revoked.')
   }
 
-  /** A token that may bring its copy along does not wait for a load: it is good where MongoDB is away. */
+  function introduce(token: string, cacheKey: string): Promise<Introduction> {
+    return verifyToken(token).then(verified => ({ verified, binding: toBinding(cacheKey, verified) }))
+  }
+
+  /** The load of this token that is under way, where a request may wait for it without a verification of its own. */
   function loading(cacheKey: string, wanted: Freshness | undefined): SnapshotBinding | undefined {
-    return tokenSnapshots && wanted === undefined ? undefined : snapshots.loading(cacheKey)
+    const binding = snapshots.loading(cacheKey)
+    // A token that brings its custom data is good while MongoDB is away, so it does not wait for a load.
+    return binding && tokenSnapshots && !wanted && !broughtNothing.has(binding) ? undefined : binding
   }
 
   /** What the token brought along, if it may be served. */
-  function takeBrought(
+  async function takeBrought(
     from: TokenSnapshots,
-    binding: SnapshotBinding,
-    { userId, claims }: VerifiedToken,
+    { binding, verified: { userId, claims } }: Introduction,
   ): Promise<BoundSnapshot | undefined> {
-    return snapshots.take(binding, () => from.read(userId, claims))
+    const { cacheKey } = binding
+    const shared = takes.running(cacheKey)
+    const taken = await (shared ??
+      takes.start(
+        cacheKey,
+        snapshots.take(binding, () => from.read(userId, claims)),
+      ))
+    // A request that shares it may have come after an invalidation.
+    if (taken?.generation.current === true) {
+      if (shared) observer.miss(userId)
+      if (shared) observer.tokenSnapshot(userId)
+      return taken
+    }
+    broughtNothing.add(binding)
+    const underWay = snapshots.loading(cacheKey)
+    if (underWay) broughtNothing.add(underWay)
+    return undefined
   }
 
   function toBinding(cacheKey: string, { userId, claims, key }: VerifiedToken): SnapshotBinding {
+    requireUserId(userId)
     const kept = tokenSnapshots?.withoutUserData(claims) ?? claims
     const claimsBytes = freezeAndWeigh(kept)
     return { cacheKey, userId, claims: kept, claimsBytes, signedBy: key, expiresAt: endOf(claims) }
@@ -107,29 +138,41 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   }
 
   return {
-    cached: token =>
-      token.length > config.maxTokenLength ? undefined : served(snapshots.find(toCacheKey(token))),
-    async authenticate(token, wanted) {
+    cachedUser(token) {
+      if (token.length > config.maxTokenLength) return undefined
+      const copy = snapshots.find(toCacheKey(token))
+      if (!copy || sessionChecks.isDue(claimsOf(copy))) return undefined
+      const user = toUser(copy)
+      // Not before: a request that is refused is no hit.
+      observer.hit(user.id)
+      return user
+    },
+    async loadUser(token, wanted) {
       requireString(token)
       const cacheKey = toCacheKey(token)
       const copy = snapshots.find(cacheKey)
-      const hit = wanted ? undefined : served(copy)
-      if (hit) return hit
-      let entry = stillGood(copy, wanted)
+      const isHit = copy !== undefined && isFresh(copy, wanted)
+      let entry = isHit ? copy : undefined
       if (!entry) {
-        // What is cached was verified, and is found only while its token is good; what is being loaded likewise.
+        // What is cached was verified, and is found only while its token is good. The same holds for what is being loaded.
         let binding = copy ? rebind(cacheKey, copy) : loading(cacheKey, wanted)
+        let introduction: Introduction | undefined
         if (!binding) {
-          const verified = await verifyToken(token)
-          binding = toBinding(cacheKey, verified)
-          if (tokenSnapshots && !wanted) entry = await takeBrought(tokenSnapshots, binding, verified)
+          const running = introductions.running(cacheKey)
+          introduction = await (running ?? introductions.start(cacheKey, introduce(token, cacheKey)))
+          binding = introduction.binding
         }
+        // Before the load, which a revoked token is not to cause. toUser() looks again, because loads take time.
+        requireNotRevoked(binding.userId, binding.claims as AccessTokenClaims)
+        if (introduction && tokenSnapshots && !wanted) entry = await takeBrought(tokenSnapshots, introduction)
         entry ??= await snapshots.loadFor(binding, wanted)
         requireInUse(entry)
       }
       const claims = claimsOf(entry)
       if (sessionChecks.isDue(claims)) await sessionChecks.check(claims)
-      return toUser(entry)
+      const user = toUser(entry)
+      if (isHit) observer.hit(user.id)
+      return user
     },
     keep(token, verified, snapshot) {
       snapshots.keep(toBinding(toCacheKey(token), verified), snapshot)
@@ -137,12 +180,37 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   }
 }
 
-function claimsOf({ claims }: BoundSnapshot): AccessTokenClaims {
-  return claims as AccessTokenClaims
+/**
+ * Whether a value is a user that a guard may let through: with an id, custom data and claims. A guard checks this last,
+ * so that no mistake inside, such as a promise that was taken for a user, lets a request through.
+ */
+export function isCompleteUser(value: unknown): value is AuthenticatedUser<object> {
+  if (!isObject(value)) return false
+  const { id, customData, claims } = value as Partial<Record<keyof AuthenticatedUser, unknown>>
+  return typeof id === 'string' && id !== '' && isObject(customData) && isObject(claims)
 }
 
-function revoked(): CustomUserDataError {
-  return new CustomUserDataError('invalid_token', 'The access token was revoked.')
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+/** Operations by a key, which requests that come meanwhile can share. Nothing is remembered when one has settled. */
+function createSharedRuns<T>() {
+  const running = new Map<string, Promise<T>>()
+  return {
+    running: (key: string): Promise<T> | undefined => running.get(key),
+    start(key: string, run: Promise<T>): Promise<T> {
+      running.set(key, run)
+      const end = (): void => void running.delete(key)
+      // Not finally(): its promise would reject too, and nobody would handle that.
+      run.then(end, end)
+      return run
+    },
+  }
+}
+
+function claimsOf({ claims }: BoundSnapshot): AccessTokenClaims {
+  return claims as AccessTokenClaims
 }
 
 /** Throws `custom_data_missing` where a user has no document. */
@@ -153,6 +221,14 @@ export function requireDocument(snapshot: Pick<Snapshot, 'exists'>): void {
 /** The digest of the whole token (never a part of it), so that no token is held in memory. */
 function toCacheKey(token: string): string {
   return hash('sha256', token, 'binary')
+}
+
+/** A snapshot without a user id would be served to nobody's token and kept as anybody's. */
+function requireUserId(userId: unknown): void {
+  if (typeof userId === 'string' && userId !== '') return
+  throw new TypeError(
+    'A verified access token has no user id. This is a fault of the package: please report it.',
+  )
 }
 
 /** What a socket's handshake holds can be anything. */

@@ -1,11 +1,11 @@
-import type { Request, RequestHandler } from 'express'
+import type { NextFunction, Request, RequestHandler } from 'express'
 import type { Snapshots } from '../custom-data/snapshots.js'
 import { asCustomUserDataError } from '../errors.js'
 import type { ErrorCode } from '../errors.js'
 import type { Observer } from '../observer.js'
-import type { AuthenticatedUser } from '../types.js'
+import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
-import { missingToken } from './bearer-token.js'
+import { missingToken, requireTokenForm } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
 import { parseMaxAge } from './max-age.js'
 import type { MaxAgeOption } from './max-age.js'
@@ -17,6 +17,9 @@ export interface AuthenticateOptions extends MaxAgeOption {
   /** Let requests through that present nothing, with `req.user` undefined. Anything else is checked as ever. */
   readonly optional?: boolean
 }
+
+const NO_USER =
+  'authenticate() has found a user without an id, custom data or claims, and let nobody through.'
 
 /**
  * Creates the guard: it sets `req.user`, whatever was there before, or hands an error to `next` that holds
@@ -36,43 +39,50 @@ function createAuthenticateMiddleware(
     return withChallenge(ours, realm)
   }
 
-  function requireToken(req: Request): string | undefined {
-    const token = tokens.read(req)
-    if (token === undefined && !optional) throw missingToken()
-    return token
-  }
-
-  return function authenticateRequest(req, _res, next) {
-    let token: string | undefined
-    let user: AuthenticatedUser<object> | undefined
+  async function loadAndPass(req: Request, token: string, next: NextFunction): Promise<void> {
     try {
-      const guess = tokens.guess(req)
-      user = guess === undefined ? undefined : authenticator.cached(guess)
-      if (user === undefined) token = requireToken(req)
+      setUser(req, await authenticator.loadUser(token))
     } catch (error) {
       next(toAnswer(error))
       return
     }
-    if (user !== undefined || token === undefined) {
-      setUser(req, user)
-      next()
+    next()
+  }
+
+  return function authenticateRequest(req, _res, next) {
+    try {
+      const token = tokens(req)
+      if (token === undefined) {
+        if (!optional) throw missingToken()
+        clearUser(req)
+      } else {
+        const user = authenticator.cachedUser(token)
+        if (user === undefined) {
+          requireTokenForm(token)
+          void loadAndPass(req, token, next)
+          return
+        }
+        setUser(req, user)
+      }
+    } catch (error) {
+      next(toAnswer(error))
       return
     }
-    authenticator.authenticate(token).then(
-      loaded => {
-        setUser(req, loaded)
-        next()
-      },
-      (error: unknown) => {
-        next(toAnswer(error))
-      },
-    )
+    next()
   }
 }
 
-function setUser(req: Request, user: AuthenticatedUser<object> | undefined): void {
+/** Lets nothing through but a complete user, whatever a mistake inside has made of one. */
+function setUser(req: Request, user: unknown): void {
+  if (!isCompleteUser(user)) throw new TypeError(NO_USER)
   prepareForProperties(req)
-  req.user = user as Express.User | undefined
+  req.user = user as Express.User
+}
+
+/** Nobody has signed in, whatever was there before. */
+function clearUser(req: Request): void {
+  prepareForProperties(req)
+  req.user = undefined
 }
 
 /** What a guard works with. */
@@ -98,8 +108,8 @@ export function createGuard(
   if (maxAgeMs === undefined) return create(authenticator)
   const aging: Authenticator = {
     ...authenticator,
-    cached: () => undefined,
-    authenticate: token => authenticator.authenticate(token, snapshots.freshness(maxAgeMs)),
+    cachedUser: () => undefined,
+    loadUser: token => authenticator.loadUser(token, snapshots.freshness(maxAgeMs)),
   }
   return create(aging)
 }

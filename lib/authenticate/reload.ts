@@ -2,7 +2,9 @@ import type { Request } from 'express'
 import type { Snapshots } from '../custom-data/snapshots.js'
 import { asCustomUserDataError } from '../errors.js'
 import type { Attachments } from './attachments.js'
+import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
+import { requireTokenForm } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
 import type { TokenReader } from './token-places.js'
 
@@ -34,10 +36,12 @@ export function createReload(parts: ReloadParts, realm: string): Reload {
     if (!user) throw new TypeError(NO_USER)
     const attachment = attachments.of(req)
     if (attachment) return attachments.attach(req, attachment, wanted)
-    const token = tokens.read(req)
+    const token = tokens(req)
     if (token === undefined || !hasClaims(user)) throw new TypeError(NOT_OURS)
-    const { id, customData, claims } = await authenticator.authenticate(token, wanted)
-    if (id !== user.id) throw new TypeError(NOT_OURS)
+    requireTokenForm(token)
+    const loaded = await authenticator.loadUser(token, wanted)
+    if (!isCompleteUser(loaded) || loaded.id !== user.id) throw new TypeError(NOT_OURS)
+    const { customData, claims } = loaded
     // What handlers added to this request's user stays.
     req.user = { ...user, customData, claims } as Express.User
     return customData

@@ -3,14 +3,16 @@ import type { AuthenticateOptions, Strategy } from 'passport'
 import { asCustomUserDataError } from '../errors.js'
 import type { ErrorCode } from '../errors.js'
 import type { AuthenticatedUser } from '../types.js'
+import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
-import { missingToken } from './bearer-token.js'
+import { missingToken, requireTokenForm } from './bearer-token.js'
 import { toChallenge, withChallenge } from './challenge.js'
 import { prepareForProperties } from './request-properties.js'
 import type { TokenReader } from './token-places.js'
 
 /** The name of the strategy in passport. */
 const STRATEGY_NAME = 'custom-user-data'
+const NO_USER = 'strategy() has found a user without an id, custom data or claims, and let nobody through.'
 
 /** The functions that passport sets on a strategy for each request; none of them needs its `this`. */
 interface PassportActions {
@@ -29,16 +31,6 @@ export function createStrategy(
   realm: string,
   onRefused: (code: ErrorCode) => void = () => undefined,
 ): Strategy {
-  /** A promise only where the token's copy is not cached. Throws what is wrong with the request. */
-  function toUser(req: Request): AuthenticatedUser<object> | Promise<AuthenticatedUser<object>> {
-    const guess = tokens.guess(req)
-    const user = guess === undefined ? undefined : authenticator.cached(guess)
-    if (user) return user
-    const token = tokens.read(req)
-    if (token === undefined) throw missingToken()
-    return authenticator.authenticate(token)
-  }
-
   function report(thrown: unknown, { fail, error }: Pick<PassportActions, 'fail' | 'error'>): void {
     const ours = asCustomUserDataError(thrown)
     if (ours) onRefused(ours.code)
@@ -47,30 +39,42 @@ export function createStrategy(
   }
 
   /** Passport may write the actions of another request onto the strategy meanwhile: these are taken before. */
-  function answerLater(
-    loading: Promise<AuthenticatedUser<object>>,
+  async function answerLater(
+    token: string,
     { success, fail, error }: PassportActions,
     options: AuthenticateOptions,
-  ): void {
-    const succeed = (user: AuthenticatedUser<object>): void => withoutSession(options, success, user)
-    const refuse = (thrown: unknown): void => report(thrown, { fail, error })
-    // A callback of the app's that throws is caught by Express where it is called at once; here by nobody but this.
-    loading.then(succeed, refuse).catch(error)
+  ): Promise<void> {
+    const answer = await authenticator.loadUser(token).then(
+      user => () => succeed(options, success, user),
+      (thrown: unknown) => () => report(thrown, { fail, error }),
+    )
+    try {
+      answer()
+    } catch (thrown) {
+      // A callback of the app that throws is caught by Express where it is called at once, and here by nobody else.
+      error(thrown)
+    }
   }
 
   return {
     name: STRATEGY_NAME,
     authenticate(this: PassportActions, req: Request, options: AuthenticateOptions = {}) {
       prepareForProperties(req)
-      let user: ReturnType<typeof toUser>
+      let user: AuthenticatedUser<object> | undefined
       try {
-        user = toUser(req)
+        const token = tokens(req)
+        if (token === undefined) throw missingToken()
+        user = authenticator.cachedUser(token)
+        if (user === undefined) {
+          requireTokenForm(token)
+          void answerLater(token, this, options)
+          return
+        }
       } catch (thrown) {
         report(thrown, this)
         return
       }
-      if (user instanceof Promise) answerLater(user, this, options)
-      else withoutSession(options, this.success, user)
+      succeed(options, this.success, user)
     },
   }
 }
@@ -79,11 +83,9 @@ export function createStrategy(
  * Passport logs a user into the session unless `session: false` is said. A token needs none, and a session would
  * outlive it. Passport reads the option while `success` runs; the object is the app's, so it is put back.
  */
-function withoutSession(
-  options: AuthenticateOptions,
-  success: PassportActions['success'],
-  user: AuthenticatedUser<object>,
-): void {
+function succeed(options: AuthenticateOptions, success: PassportActions['success'], user: unknown): void {
+  // Passport lets through whatever it is given here, a promise too.
+  if (!isCompleteUser(user)) throw new TypeError(NO_USER)
   if (options.session === false) {
     success(user as Express.User)
     return

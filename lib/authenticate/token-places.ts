@@ -1,6 +1,7 @@
 import type { Request } from 'express'
-import { CustomUserDataError } from '../errors.js'
-import { guessBearerToken, readBearerToken } from './bearer-token.js'
+import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import { readBearerToken } from './bearer-token.js'
+import { stripSpaceAndTab } from './request-headers.js'
 
 /** Where else than in the Authorization header a token may be, each by name. All are off unless asked for. */
 export interface TokenPlaces {
@@ -12,23 +13,23 @@ export interface TokenPlaces {
   readonly form?: string | undefined
 }
 
-/** Where an instance finds the token of a request. */
-export interface TokenReader {
-  /** The token, `undefined` where none was presented. Throws `invalid_request` or `missing_token`. */
-  readonly read: (req: Request) => string | undefined
-  /** What is the token if it is one, unchecked: to look up what was checked before. Throws `invalid_request`. */
-  readonly guess: (req: Request) => string | undefined
-}
+/**
+ * Reads the token of a request; `undefined` where none is presented. Its form may be unchecked: call `requireTokenForm`
+ * before it is verified.
+ *
+ * @throws `invalid_request` for two tokens or a malformed one, `missing_token` for an Authorization header of another scheme
+ */
+export type TokenReader = (req: Request) => string | undefined
 
 /** RFC 6750 section 2.1's b64token. */
 const TOKEN = /^[\w.~+/-]+=*$/
+const FORM = /^application\/x-www-form-urlencoded[ \t]*(?:;|$)/i
 
 /** Creates the reader: of the header alone, or of other places too, never of two at once (RFC 6750 section 2). */
 export function createTokenReader(places: TokenPlaces = {}): TokenReader {
   const { cookie, query, form } = places
-  if (cookie === undefined && query === undefined && form === undefined)
-    return { read: readBearerToken, guess: guessBearerToken }
-  const read = (req: Request): string | undefined => {
+  if (cookie === undefined && query === undefined && form === undefined) return readBearerToken
+  return req => {
     const elsewhere = [
       ...(cookie === undefined ? [] : readCookie(req, cookie)),
       ...(query === undefined ? [] : readQuery(req, query)),
@@ -41,7 +42,6 @@ export function createTokenReader(places: TokenPlaces = {}): TokenReader {
       throw invalid('The access token is malformed.')
     return token
   }
-  return { read, guess: read }
 }
 
 /** Credentials of another scheme are none of ours where a token is presented elsewhere. */
@@ -49,30 +49,37 @@ function readHeader(req: Request, hasToken: boolean): string | undefined {
   try {
     return readBearerToken(req)
   } catch (error) {
-    if (hasToken && error instanceof CustomUserDataError && error.code === 'missing_token') return undefined
+    if (hasToken && asCustomUserDataError(error)?.code === 'missing_token') return undefined
     throw error
   }
 }
 
-function readCookie(req: Request, name: string): string[] {
-  const pairs = (req.headers.cookie ?? '').split(';').map(pair => pair.trim())
+function readCookie(req: Partial<Request>, name: string): string[] {
+  const header: unknown = req.headers?.cookie
+  if (header === undefined) return []
+  if (typeof header !== 'string') throw invalid('There are two Cookie headers: send one.')
+  // Another name must not become this one: `trim()` would remove characters that are part of a name.
+  const pairs = header.split(';').map(stripSpaceAndTab)
   const values = pairs.filter(pair => pair.startsWith(`${name}=`)).map(pair => pair.slice(name.length + 1))
   // An empty cookie is one that was cleared badly.
   return values.filter(value => value !== '')
 }
 
 /** Of the address itself: what `req.query` holds depends on the app's query parser. */
-function readQuery(req: Request, name: string): string[] {
-  const start = req.url.indexOf('?')
-  const found = start < 0 ? [] : new URLSearchParams(req.url.slice(start + 1)).getAll(name)
+function readQuery({ url = '', res }: Partial<Request>, name: string): string[] {
+  const start = url.indexOf('?')
+  const found = start < 0 ? [] : new URLSearchParams(url.slice(start + 1)).getAll(name)
   // RFC 6750 section 5.3: the answer to such an address is for nobody's cache.
-  if (found.length > 0) req.res?.setHeader('Cache-Control', 'no-store')
+  if (found.length > 0) res?.setHeader('Cache-Control', 'no-store')
   return found
 }
 
-function readForm(req: Request, name: string): unknown[] {
+/** By the header itself: `req.is()` also asks for a length, which adapters and requests made by hand may lack. */
+function readForm(req: Partial<Request>, name: string): unknown[] {
+  const { method, headers } = req
   const body: unknown = req.body
-  const isForm = req.method === 'POST' && Boolean(req.is('application/x-www-form-urlencoded'))
+  const type: unknown = headers?.['content-type']
+  const isForm = method === 'POST' && typeof type === 'string' && FORM.test(type)
   if (!isForm || typeof body !== 'object' || body === null || !Object.hasOwn(body, name)) return []
   return [(body as Record<string, unknown>)[name]]
 }

@@ -30,8 +30,8 @@ export function createTokenVerifier(maxTokenLength: number, issuers: Issuers, cl
     const claimsSet = parseClaimsSet(payload)
     const issuer = issuers.of(claimsSet)
     verifyTyp(header.typ, issuer.expectations.profile)
-    const found = issuer.keys.find(header)
-    const key = await verifyWithOneOf(token, found instanceof Promise ? await found : found)
+    const candidates = issuer.keys.find(header) ?? (await issuer.keys.load(header))
+    const key = await verifyWithOneOf(token, candidates)
     const claims = verifyClaims(claimsSet, issuer.expectations, clock.now())
     return { userId: issuers.toUserId(issuer, claims), claims, key }
   }

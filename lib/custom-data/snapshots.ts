@@ -80,11 +80,8 @@ export function createSnapshots(
   let loadsBegun = 0
   let closed = false
 
-  /** One load, in one generation, which is held until `use` is done, and void where what was read has changed meanwhile. */
-  async function load<T>(
-    generation: UserGeneration,
-    use: (snapshot: Snapshot) => T | Promise<T>,
-  ): Promise<T> {
+  /** One load, in one generation, which is held until `use` has returned, and void where what was read has changed meanwhile. */
+  async function load<T>(generation: UserGeneration, use: (snapshot: Snapshot) => T): Promise<T> {
     const loadedAt = clock.monotonic()
     const loadNumber = ++loadsBegun
     const mark = dependents.begin()
@@ -96,8 +93,7 @@ export function createSnapshots(
       } finally {
         dependents.end()
       }
-      const used = use(toSnapshot(loaded, { generation, loadedAt, loadNumber }))
-      return used instanceof Promise ? await used : used
+      return use(toSnapshot(loaded, { generation, loadedAt, loadNumber }))
     } finally {
       generations.release(generation)
     }
@@ -140,6 +136,12 @@ export function createSnapshots(
 
   function keep(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot {
     return closed ? cache.bind(binding, snapshot) : cache.set(binding, snapshot)
+  }
+
+  /** Holds the generation of a snapshot beyond its load. */
+  function retain(snapshot: Snapshot): Snapshot {
+    generations.retain(snapshot.generation)
+    return snapshot
   }
 
   async function take(
@@ -200,10 +202,14 @@ export function createSnapshots(
     take,
     async loadAnew(userId, use) {
       const used = await untilCurrent(
-        () =>
-          load(generations.hold(userId), async snapshot =>
-            snapshot.generation.current ? { result: await use(snapshot) } : undefined,
-          ),
+        async () => {
+          const snapshot = await load(generations.hold(userId), retain)
+          try {
+            return snapshot.generation.current ? { result: await use(snapshot) } : undefined
+          } finally {
+            generations.release(snapshot.generation)
+          }
+        },
         outcome => outcome !== undefined,
       )
       return (used as { result: Awaited<ReturnType<typeof use>> }).result

@@ -85,7 +85,7 @@ describe('the user of a token', () => {
 function createIssuer(issuer: string, userIdPrefix: string, userIdClaim = 'sub'): Issuer {
   return {
     expectations: { issuer, audience: [], clockToleranceMs: 0, profile: 'rfc9068', requiredClaims: [] },
-    keys: { find: () => Promise.reject(new Error('Nobody asks for a key.')) },
+    keys: { find: () => undefined, load: () => Promise.reject(new Error('Nobody asks for a key.')) },
     userIdPrefix,
     userIdClaim,
   }

@@ -1,5 +1,7 @@
+import { createRequire } from 'node:module'
+import vm from 'node:vm'
 import express from 'express'
-import type { Request, RequestHandler } from 'express'
+import type { Request, RequestHandler, Response } from 'express'
 import type { AttachOptions } from 'express-custom-user-data'
 import session from 'express-session'
 import { Passport } from 'passport'
@@ -12,6 +14,11 @@ import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { createEchoApp, expectChallenge, onError, sendRaw } from '../support/http.js'
 import { createTestUserData, forgeToken, ISSUER, SECRET, validClaims } from '../support/user-data.js'
+
+/** Nothing is asked of it. */
+const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
+
+const Bluebird = createRequire(import.meta.url)('bluebird') as PromiseConstructor
 
 const THEIR_AUDIENCE = 'https://theirs.example'
 
@@ -182,6 +189,133 @@ describe('behind express-session', () => {
   })
 })
 
+describe('what the snapshot is bound to, behind express-session and passport', () => {
+  /** A session store in memory. A login by `POST /login`, or a bearer token that is taken at its word, says who it is. */
+  function sessionApp(options?: AttachOptions) {
+    const passport = new Passport()
+    passport.serializeUser((user, done) => done(null, (user as { id: string }).id))
+    passport.deserializeUser((id: string, done) => done(null, { id } as Express.User))
+    const app = express()
+    app.use(session({ secret: 'test', resave: false, saveUninitialized: false }))
+    app.use(passport.session() as RequestHandler)
+    app.post('/login', (req, res, next) =>
+      req.login({ id: 'alice' } as Express.User, error => (error ? next(error) : res.end())),
+    )
+    app.use((req, _res, next) => {
+      if (!req.user && req.headers.authorization !== undefined) req.user = { id: 'alice' } as Express.User
+      next()
+    })
+    app.get('/me', userData.attach(options), (req, res) => res.json(req.user?.customData))
+    app.use(userData.errorHandler())
+    return app
+  }
+
+  it('is the Authorization header of a client without cookies, which has a new session id with each request', async () => {
+    const app = sessionApp()
+    await request(app).get('/me').auth('one', { type: 'bearer' }).expect(200)
+    database.commands.clear()
+    for (let turn = 0; turn < 3; turn++)
+      await request(app).get('/me').auth('one', { type: 'bearer' }).expect(200)
+    expect(loads()).toBe(0)
+    await request(app).get('/me').auth('other', { type: 'bearer' }).expect(200)
+    expect(loads()).toBe(1)
+    expect(userData.stats()).toMatchObject({ hits: 3, misses: 2 })
+  })
+
+  it('is the session that signed the user in, whatever Authorization header comes along', async () => {
+    const agent = request.agent(sessionApp())
+    await agent.post('/login').expect(200)
+    await agent.get('/me').expect(200)
+    database.commands.clear()
+    for (const token of ['one', 'two', 'three'])
+      await agent.get('/me').auth(token, { type: 'bearer' }).expect(200)
+    expect(loads()).toBe(0)
+    expect(userData.stats()).toMatchObject({ hits: 3, misses: 1 })
+  })
+
+  it('is what boundTo says, whoever signed the user in', async () => {
+    const app = sessionApp({ boundTo: req => req.get('x-device') })
+    for (const token of ['one', 'two']) {
+      await request(app).get('/me').auth(token, { type: 'bearer' }).set('x-device', 'phone').expect(200)
+    }
+    expect(userData.stats()).toMatchObject({ hits: 1, misses: 1 })
+  })
+
+  it.each([
+    null,
+    undefined,
+    {},
+    { passport: null },
+    { passport: {} },
+    { passport: { user: '' } },
+    { passport: { user: false } },
+  ])('is the Authorization header where the session signed nobody in: %j', async signedIn => {
+    const guard = userData.attach()
+    for (const sessionID of ['one', 'two']) {
+      const req = {
+        user: { id: 'alice' },
+        headers: { authorization: 'Bearer a' },
+        sessionID,
+        session: signedIn,
+      }
+      expect(
+        await new Promise(resolve => void guard(req as unknown as Request, NO_RESPONSE, resolve)),
+      ).toBeUndefined()
+    }
+    expect(userData.stats()).toMatchObject({ hits: 1, misses: 1 })
+  })
+
+  it.each(['alice', 7, 0, { id: 'alice' }])('is the session where passport has kept %j in it', async user => {
+    const guard = userData.attach()
+    for (const authorization of ['Bearer a', 'Bearer b', undefined]) {
+      const signedIn = { passport: { user } }
+      const req = { user: { id: 'alice' }, headers: { authorization }, sessionID: 'one', session: signedIn }
+      expect(
+        await new Promise(resolve => void guard(req as unknown as Request, NO_RESPONSE, resolve)),
+      ).toBeUndefined()
+    }
+    expect(userData.stats()).toMatchObject({ hits: 2, misses: 1 })
+  })
+})
+
+describe('a callback of attach() that returns a promise', () => {
+  const failure = () => new Error('theirs')
+  const thenable = (then: unknown) => ({ then })
+  const promises: Record<string, () => unknown> = {
+    'a promise': () => Promise.resolve('alice'),
+    'a promise that rejects': () => Promise.reject(failure()),
+    'a promise of bluebird': () => Bluebird.resolve('alice'),
+    'a promise of bluebird that rejects': () => Bluebird.reject(failure()),
+    'a promise of another realm that rejects': () =>
+      vm.runInNewContext('Promise.reject(new Error("theirs"))') as unknown,
+    'a thenable that rejects': () =>
+      thenable((_resolve: unknown, reject: (error: Error) => void) => reject(failure())),
+    'a thenable that throws': () =>
+      thenable(() => {
+        throw failure()
+      }),
+    'a function that is a thenable': () =>
+      Object.assign(
+        () => 'alice',
+        thenable((resolve: (id: string) => void) => resolve('alice')),
+      ),
+  }
+
+  it.each(['userId', 'boundTo', 'expiresAt'] as const)('is refused: %s', async name => {
+    const unhandled: unknown[] = []
+    const note = (reason: unknown) => void unhandled.push(reason)
+    process.on('unhandledRejection', note)
+    for (const [kind, create] of Object.entries(promises)) {
+      const error = await attachError({ id: 'alice' }, { [name]: create })
+      expect(error, kind).toMatchObject(misconfigured)
+      expect(error.message, kind).toMatch(new RegExp(`^attach\\(\\): ${name} returned a promise`))
+    }
+    await new Promise(resolve => setImmediate(resolve))
+    process.off('unhandledRejection', note)
+    expect(unhandled).toEqual([])
+  })
+})
+
 describe('whom and what the data belongs to', () => {
   it('is never guessed: an id that is no text is an error', async () => {
     const ids = [undefined, null, '', 42, 1n, true, {}, ['alice'], new String('alice'), Symbol('alice')]
@@ -277,6 +411,7 @@ describe('a copy of attach()', () => {
 
   it.each([
     ['a Date', (at: number) => new Date(at)],
+    ['a Date of another realm', (at: number) => vm.runInNewContext(`new Date(${at})`) as Date],
     ['milliseconds', (at: number) => at],
   ])('ends at expiresAt, as %s', async (_name, toExpiry) => {
     const end = clock.now() + 60_000

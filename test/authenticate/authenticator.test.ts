@@ -1,14 +1,23 @@
+import type { Request, Response } from 'express'
 import { CustomUserDataError } from 'express-custom-user-data'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { prepareKey } from '../../lib/access-tokens/keys.js'
-import { createAuthenticator } from '../../lib/authenticate/authenticator.js'
+import { createAuthenticator, isCompleteUser } from '../../lib/authenticate/authenticator.js'
+import { createGuard } from '../../lib/authenticate/middleware.js'
+import { createTokenReader } from '../../lib/authenticate/token-places.js'
+import type { VerifiedToken } from '../../lib/authenticate/token-verifier.js'
 import { systemClock } from '../../lib/clock.js'
 import { createSnapshots } from '../../lib/custom-data/snapshots.js'
+import type { BroughtDocument } from '../../lib/custom-data/token-snapshots.js'
+import { createObserver } from '../../lib/observer.js'
 import { createRevocations } from '../../lib/sessions/revocations.js'
 import type { AccessTokenClaims } from '../../lib/types.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { createTestUserData, forgeToken, ISSUER, SECRET, validClaims } from '../support/user-data.js'
+
+/** Nothing is asked of it. */
+const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 
 let database: TestDatabase
 let userData: ReturnType<typeof createTestUserData>
@@ -36,30 +45,229 @@ describe('verifyToken()', () => {
 })
 
 describe('requests with a token that nobody has seen', () => {
-  const found = { data: {}, exists: true, documentId: 1, heapBytes: 0, userIdValues: ['bob'] }
+  const found = { data: { plan: 'free' }, exists: true, documentId: 1, heapBytes: 0, userIdValues: ['bob'] }
   const bounds = { snapshotTtlMs: 60_000, maxSnapshots: 10, maxSnapshotBytes: 100_000, loadTimeoutMs: 1_000 }
+  const claimsOfBob = () => validClaims('bob') as unknown as AccessTokenClaims
+  const key = prepareKey({ alg: 'HS256', key: SECRET }, 'secret')
+  let verified: VerifiedToken
+  beforeEach(() => {
+    // Its claims are frozen where they are.
+    verified = { userId: 'bob', claims: claimsOfBob(), key }
+  })
+  const HERD = 1_000
 
-  it('have it verified once, however many come while its document is loaded', async () => {
-    let verified = 0
-    let finish: (load: typeof found) => void = () => undefined
-    const load = new Promise<typeof found>(resolve => (finish = resolve))
-    const snapshots = createSnapshots({ ...bounds, followsChanges: false }, { load: () => load }, systemClock)
-    const claims = validClaims('bob') as unknown as AccessTokenClaims
-    const key = prepareKey({ alg: 'HS256', key: SECRET }, 'secret')
-    const { authenticate } = createAuthenticator(
+  /** An authenticator whose verifications, readings of tokens and loads wait until the test settles them. */
+  function createWaiting({ bringsData }: { bringsData: boolean }) {
+    const verifications = createWaitingCalls<VerifiedToken>()
+    const readings = createWaitingCalls<BroughtDocument | undefined>()
+    const loads = createWaitingCalls<typeof found>()
+    const observer = createObserver()
+    const snapshots = createSnapshots(
+      { ...bounds, followsChanges: false },
+      { load: loads.call },
+      systemClock,
+      observer,
+    )
+    const tokenSnapshots = { read: readings.call, withoutUserData: claimsOfBob } as never
+    const { loadUser } = createAuthenticator(
       { clockToleranceMs: 0, requireDocument: false, maxTokenLength: 1_000 },
       {
         snapshots,
         revocations: createRevocations({ sessionMs: 1, userMs: 1 }, ISSUER, systemClock),
         sessionChecks: { isDue: () => false, check: () => Promise.resolve() },
-        verifyToken: () => Promise.resolve({ userId: `user ${++verified}`, claims, key }),
+        verifyToken: verifications.call,
+        tokenSnapshots: bringsData ? tokenSnapshots : undefined,
+        observer,
       },
     )
-    const first = authenticate('a token')
-    await new Promise(setImmediate)
-    const others = Array.from({ length: 999 }, () => authenticate('a token'))
-    finish(found)
-    const users = await Promise.all([first, ...others])
-    expect(new Set(users.map(({ id }) => id))).toEqual(new Set(['user 1']))
+    const herd = () => Promise.allSettled(Array.from({ length: HERD }, () => loadUser('a token')))
+    return { herd, loadUser, verifications, readings, loads, snapshots, observer }
+  }
+
+  const nextTurn = () => new Promise(setImmediate)
+
+  it('have it verified once, however many come while it is verified and while its document is loaded', async () => {
+    const { herd, verifications, loads } = createWaiting({ bringsData: false })
+    const first = herd()
+    await nextTurn()
+    verifications.resolve(verified)
+    await nextTurn()
+    const second = herd()
+    await nextTurn()
+    loads.resolve(found)
+    const outcomes = [...(await first), ...(await second)]
+    expect([verifications.count(), loads.count()]).toEqual([1, 1])
+    for (const outcome of outcomes)
+      expect(outcome).toMatchObject({ value: { id: 'bob', customData: found.data } })
+  })
+
+  it('have it verified and read once where it brings its data along', async () => {
+    const { herd, verifications, readings, loads, observer } = createWaiting({ bringsData: true })
+    const running = herd()
+    await nextTurn()
+    verifications.resolve(verified)
+    await nextTurn()
+    readings.resolve({ document: found, userIdValues: ['bob'], loadedAt: systemClock.monotonic() })
+    for (const outcome of await running) expect(outcome).toMatchObject({ value: { id: 'bob' } })
+    expect([verifications.count(), readings.count(), loads.count()]).toEqual([1, 1, 0])
+    expect(observer.counted()).toMatchObject({ misses: HERD, tokenSnapshots: HERD, hits: 0, loads: 0 })
+  })
+
+  it('have it verified and read once where what it brings may not be served, also during the load', async () => {
+    const { herd, verifications, readings, loads } = createWaiting({ bringsData: true })
+    const first = herd()
+    await nextTurn()
+    verifications.resolve(verified)
+    await nextTurn()
+    readings.resolve(undefined)
+    await nextTurn()
+    const second = herd()
+    await nextTurn()
+    loads.resolve(found)
+    for (const outcome of [...(await first), ...(await second)]) {
+      expect(outcome).toMatchObject({ value: { id: 'bob' } })
+    }
+    expect([verifications.count(), readings.count(), loads.count()]).toEqual([1, 1, 1])
+  })
+
+  it('share a verification that fails, which nobody remembers', async () => {
+    const { herd, loadUser, verifications, loads } = createWaiting({ bringsData: false })
+    const refused = new CustomUserDataError('invalid_token', 'It is refused.')
+    const running = herd()
+    await nextTurn()
+    verifications.reject(refused)
+    for (const outcome of await running) expect(outcome).toMatchObject({ reason: refused })
+    expect([verifications.count(), loads.count()]).toEqual([1, 0])
+    const again = loadUser('a token')
+    verifications.resolve(verified)
+    await nextTurn()
+    loads.resolve(found)
+    expect(await again).toMatchObject({ id: 'bob' })
+    expect(verifications.count()).toBe(2)
+  })
+
+  it('do not share what a token brought with a request that came after an invalidation', async () => {
+    const { loadUser, verifications, readings, loads, snapshots } = createWaiting({ bringsData: true })
+    const before = loadUser('a token')
+    verifications.resolve(verified)
+    await nextTurn()
+    snapshots.invalidate('bob')
+    const after = loadUser('a token')
+    await nextTurn()
+    verifications.resolve({ ...verified, claims: claimsOfBob() })
+    readings.resolve({ document: found, userIdValues: ['bob'], loadedAt: systemClock.monotonic() })
+    await nextTurn()
+    loads.resolve({ ...found, data: { plan: 'gold' } })
+    for (const user of await Promise.all([before, after])) expect(user.customData).toEqual({ plan: 'gold' })
+  })
+
+  it('are refused where a verified token has no user id, and nothing is cached', async () => {
+    const { loadUser, verifications, snapshots } = createWaiting({ bringsData: false })
+    for (const userId of [undefined, '', 7]) {
+      const loading = loadUser('a token')
+      verifications.resolve({ ...verified, userId: userId as string })
+      await expect(loading).rejects.toThrow(TypeError)
+    }
+    expect(snapshots.size()).toMatchObject({ cached: 0 })
   })
 })
+
+describe('a token that was revoked', () => {
+  it('counts as refused only, whether it is cached or not, and is not loaded for', async () => {
+    const { access_token } = await userData.issueTokens('bob')
+    const { sid } = (await userData.verifyToken(access_token)).claims
+    const unseen = forgeToken({ claims: { ...validClaims('bob'), sid } })
+    const before = userData.stats()
+    await userData.revoke({ sid: sid! })
+    for (const token of [access_token, access_token, unseen]) {
+      await expect(userData.verifyToken(token)).rejects.toMatchObject({ code: 'invalid_token' })
+    }
+    const { hits, misses, loads, refused } = userData.stats()
+    expect([hits, misses, loads]).toEqual([before.hits, before.misses, before.loads])
+    expect(refused['invalid_token']).toBe((before.refused['invalid_token'] ?? 0) + 3)
+  })
+
+  it('is no hit either where its session is looked up, or a request without a document is refused', async () => {
+    const instance = createTestUserData(database, { sessionCheckIntervalMs: 0, requireDocument: true })
+    const { access_token } = await instance.issueTokens('bob')
+    const { sid } = (await instance.verifyToken(access_token)).claims
+    await userData.revoke({ sid: sid! })
+    await expect(instance.verifyToken(access_token)).rejects.toMatchObject({ code: 'invalid_token' })
+    const nobody = forgeToken({ claims: validClaims('nobody') })
+    for (let turn = 0; turn < 2; turn++) {
+      await expect(instance.verifyToken(nobody)).rejects.toMatchObject({ code: 'custom_data_missing' })
+    }
+    expect(instance.stats()).toMatchObject({
+      hits: 1,
+      misses: 1,
+      refused: { invalid_token: 1, custom_data_missing: 2 },
+    })
+  })
+})
+
+describe('a guard', () => {
+  const complete = { id: 'bob', customData: {}, claims: {} }
+  const incomplete: unknown[] = [
+    { ...complete, id: undefined },
+    { ...complete, id: '' },
+    { ...complete, id: 7 },
+    { ...complete, customData: undefined },
+    { ...complete, claims: undefined },
+    'bob',
+    null,
+    // What strategy() once took for a user.
+    { then: undefined, catch: () => complete },
+  ]
+
+  it.each(incomplete)('lets nothing through but a complete user: %j', async user => {
+    for (const how of ['cached', 'loaded']) {
+      const authenticator = {
+        cachedUser: () => (how === 'cached' ? user : undefined),
+        loadUser: async () => user,
+        keep: () => undefined,
+      } as never
+      expect(isCompleteUser(user)).toBe(false)
+      const req = { headers: { authorization: 'Bearer a' } } as unknown as Request
+      const guard = createGuard(
+        {
+          authenticator,
+          snapshots: { freshness: () => ({}) as never },
+          observer: { refused: () => undefined },
+        },
+        createTokenReader(),
+        'api',
+      )
+      const error = await new Promise<unknown>(resolve => void guard(req, NO_RESPONSE, resolve))
+      expect([error, req.user], how).toEqual([expect.any(TypeError), undefined])
+    }
+  })
+})
+
+/** Calls that wait until the test settles them; those that come after that are settled alike. */
+function createWaitingCalls<T>() {
+  let calls = 0
+  let waiting: PromiseWithResolvers<T>[] = []
+  const settle = (how: (call: PromiseWithResolvers<T>) => void): void => {
+    waiting.forEach(how)
+    waiting = []
+  }
+  return {
+    call: (): Promise<T> => {
+      calls++
+      let resolve!: (value: T | PromiseLike<T>) => void
+      let reject!: (reason?: unknown) => void
+      const promise = new Promise<T>((onResolve, onReject) => ((resolve = onResolve), (reject = onReject)))
+      waiting.push({ promise, resolve, reject })
+      return promise
+    },
+    count: () => calls,
+    resolve: (value: T) => settle(call => call.resolve(value)),
+    reject: (error: Error) => settle(call => call.reject(error)),
+  }
+}
+
+interface PromiseWithResolvers<T> {
+  promise: Promise<T>
+  resolve: (value: T | PromiseLike<T>) => void
+  reject: (reason?: unknown) => void
+}

@@ -1,13 +1,17 @@
 import express from 'express'
-import type { Express } from 'express'
+import type { Express, Request, Response } from 'express'
 import passport from 'passport'
 import request from 'supertest'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TokenPlaces } from 'express-custom-user-data'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
+import { sendRaw } from '../support/http.js'
 import { createGuardedApp } from '../support/http-server.js'
 import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
+
+/** Nothing is asked of it. */
+const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 
 const ALL: TokenPlaces = { cookie: 'session_token', query: 'access_token', form: 'access_token' }
 
@@ -178,6 +182,44 @@ describe('where a token may be', () => {
       .set('Cookie', `session_token2=${alice}; my_session_token=${alice}`)
       .expect(401)
     await request(app).get(`/me?access_token2=${alice}&my_access_token=${alice}`).expect(401)
+  })
+
+  it.each(['\u00a0', '\u0085'])('a cookie name with %j in front is another name', async character => {
+    const headers = ['Cookie', `a=b;${character}session_token=${alice}`]
+    expect((await sendRaw(createApp(ALL), { headers })).status).toBe(401)
+  })
+
+  it('a cookie may stand between spaces and tabs', async () => {
+    const headers = ['Cookie', `a=b;\t session_token=${alice}\t ; c=d`]
+    expect((await sendRaw(createApp(ALL), { headers })).status).toBe(200)
+  })
+
+  it('is found on a request that has nothing but headers, an address or a form', async () => {
+    const guard = createTestUserData(database, { tokenPlaces: ALL }).authenticate()
+    const form = { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' }
+    const requests: Record<string, unknown>[] = [
+      { headers: { authorization: `Bearer ${alice}` } },
+      { headers: { cookie: `session_token=${alice}` } },
+      { url: `/me?access_token=${alice}` },
+      { method: 'POST', headers: form, body: { access_token: alice } },
+    ]
+    for (const req of requests) {
+      const error = await new Promise<unknown>(resolve => {
+        void guard(req as unknown as Request, NO_RESPONSE, resolve)
+      })
+      expect([error, (req['user'] as { id?: string } | undefined)?.id]).toEqual([undefined, 'alice'])
+    }
+  })
+
+  it('is not found in a cookie or a form that middleware has deleted', async () => {
+    const userData = createTestUserData(database, { tokenPlaces: ALL })
+    const app = express()
+    app.use((req, _res, next) => {
+      delete req.headers.cookie
+      next()
+    })
+    app.use(userData.authenticate())
+    await places['cookie']!(app, alice).expect(401)
   })
 
   it('A7: an answer to an address with a token is for no cache, whatever it is', async () => {

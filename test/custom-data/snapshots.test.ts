@@ -88,7 +88,7 @@ function me(authorization: string): request.Test {
 
 /** What a guard makes of a request: its user. */
 function guard(options: { maxAgeMs?: number }, token: string): Promise<Express.User | undefined> {
-  const req = { rawHeaders: ['Authorization', `Bearer ${token}`] } as unknown as Request
+  const req = { headers: { authorization: `Bearer ${token}` } } as unknown as Request
   return new Promise((resolve, reject) => {
     const next = (error?: unknown) => (error instanceof Error ? reject(error) : resolve(req.user))
     void userData.authenticate(options)(req, NO_RESPONSE, next)

@@ -65,7 +65,7 @@ describe('the key of a cached copy', () => {
     })
     const generations = createUserGenerations()
     return {
-      cached: authenticator.cached,
+      cached: authenticator.cachedUser,
       keep: (token: string, userId: string): void => {
         const exp = Date.now() / 1000 + 60
         const claims = { iss: '', aud: '', sub: userId, exp }

@@ -56,6 +56,16 @@ export function runExample(
   return run([process.execPath, ...loader, `examples/${path}`], env, cleanUp)
 }
 
+/** Starts a TypeScript file of the package, with arguments, as an example is started. */
+export function runScript(
+  path: string,
+  args: readonly string[],
+  env: Environment,
+  cleanUp: CleanUp,
+): RunningExample {
+  return run([process.execPath, '--import', 'tsx', path, ...args], env, cleanUp)
+}
+
 /** Starts an example on a database of its own, unless the environment names one, and waits until it serves. */
 export async function startExample(
   path: string,

@@ -33,7 +33,7 @@ describeVectors('RFC 7520: the examples of JOSE', () => {
     const token = output.compact!
     const ring = createKeyRing({ keys: [{ kid: input.key.kid, alg: input.alg, key: input.key }] })
     const { header, payload } = parseCompactJws(token)
-    const [key] = await ring.find(header)
+    const [key] = await ring.load(header)
     expect(payload.toString('utf8')).toBe(input.payload)
     await verifySignature(token, key)
     const [head, , signature] = token.split('.')

@@ -197,7 +197,7 @@ async function openRemoteSet(jwks: readonly Jwk[]): Promise<OpenKeySource> {
     remote.close()
     await server.close()
   }
-  return { find: remote.find, close }
+  return { find: remote.find, load: remote.load, close }
 }
 
 function openKeyRing(jwks: readonly Jwk[]): OpenKeySource {
@@ -205,18 +205,21 @@ function openKeyRing(jwks: readonly Jwk[]): OpenKeySource {
   try {
     const ring = createKeyRing({ keys: [SIGNER, ...jwks.map(toKeyOptions)] })
     // The ring has the signer too, so a token that names no key means the group's.
-    return { find: header => ring.find({ ...header, kid: header.kid ?? jwks[0]?.kid ?? UNNAMED }), close }
+    const find: KeySource['find'] = header =>
+      ring.find({ ...header, kid: header.kid ?? jwks[0]?.kid ?? UNNAMED })
+    return { find, load: ring.load, close }
   } catch (error) {
     if (!(error instanceof OptionError)) throw error
     const noKey = new CustomUserDataError('invalid_token', 'None of its keys is taken.')
-    return { find: () => Promise.reject(noKey), close }
+    return { find: () => undefined, load: () => Promise.reject(noKey), close }
   }
 }
 
 /** Whether one of the keys found verifies the token. A refusal must be one of ours. */
 async function verify(source: KeySource, token: string): Promise<boolean> {
   try {
-    const [key, second] = await source.find(parseCompactJws(token).header)
+    const { header } = parseCompactJws(token)
+    const [key, second] = source.find(header) ?? (await source.load(header))
     expect(second).toBeUndefined()
     await verifySignature(token, key)
     return true

@@ -1,0 +1,65 @@
+/**
+ * The headers of a request. `headers` decides what a request presents, because middleware may have set or deleted a header
+ * there. `rawHeaders` only serves to find a header that a client sent twice. Adapters such as serverless-http leave it
+ * empty, and requests that a test makes by hand may lack it.
+ */
+export interface RequestHeaders {
+  readonly headers?: Readonly<Record<string, unknown>>
+  /** Names and values in turn. */
+  readonly rawHeaders?: readonly string[]
+}
+
+/**
+ * Whether the client sent a header twice, and `value` is what Node made of the two: Node keeps the first value of some
+ * headers, and joins those of others. A proxy in front of the app may have looked at the second value.
+ *
+ * A value that is neither one of the two nor both joined was set by middleware, and then the middleware has decided.
+ */
+export function isSentTwice(
+  { rawHeaders }: Pick<RequestHeaders, 'rawHeaders'>,
+  lowerCaseName: string,
+  value: string,
+): boolean {
+  if (rawHeaders === undefined) return false
+  let isSeen = false
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]
+    if (name?.length !== lowerCaseName.length || name.toLowerCase() !== lowerCaseName) continue
+    if (isSeen) return isMadeOf(valuesOf(rawHeaders, lowerCaseName), value)
+    isSeen = true
+  }
+  return false
+}
+
+/** A header as rules see it: `undefined` where it is missing, and where it was sent twice, since no value counts then. */
+export function readHeaderOnce(request: RequestHeaders, lowerCaseName: string): string | undefined {
+  const { headers } = request
+  const held = headers && Object.hasOwn(headers, lowerCaseName) ? headers[lowerCaseName] : undefined
+  // Node gives a list for `Set-Cookie`, and an adapter may give one for any header.
+  const value: unknown = Array.isArray(held) && held.length === 1 ? held[0] : held
+  return typeof value === 'string' && !isSentTwice(request, lowerCaseName, value) ? value : undefined
+}
+
+/** Removes space and tab at both ends, and nothing else (RFC 9110 section 5.6.3): `trim()` removes U+00A0 too. */
+export function stripSpaceAndTab(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isSpaceOrTab(text.charCodeAt(start))) start++
+  while (end > start && isSpaceOrTab(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+function isSpaceOrTab(code: number): boolean {
+  return code === 0x20 || code === 0x09
+}
+
+function valuesOf(rawHeaders: readonly string[], lowerCaseName: string): readonly string[] {
+  return rawHeaders.filter(
+    (_value, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === lowerCaseName,
+  )
+}
+
+/** Node joins by a comma, and cookies by a semicolon. Authorization is joined under `joinDuplicateHeaders`. */
+function isMadeOf(values: readonly string[], value: string): boolean {
+  return values.includes(value) || value === values.join(', ') || value === values.join('; ')
+}
