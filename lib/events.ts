@@ -12,6 +12,7 @@ export interface WarningEvent {
     | 'password_hash_unreadable'
     | 'password_hash_not_upgraded'
     | 'key_ignored'
+    | 'foreign_collection'
   readonly message: string
   /** The user concerned, where there is one. */
   readonly userId?: string

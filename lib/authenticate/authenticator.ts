@@ -11,6 +11,7 @@ import { createObserver } from '../observer.js'
 import type { Observer } from '../observer.js'
 import type { Revocations } from '../sessions/revocations.js'
 import type { SessionChecks } from '../sessions/session-checks.js'
+import type { LoadCheck } from '../sessions/token-status.js'
 import type { AccessTokenClaims, AuthenticatedUser } from '../types.js'
 import { createClaimsFreezer } from './frozen-claims.js'
 import type { TokenVerifier, VerifiedToken } from './token-verifier.js'
@@ -28,6 +29,8 @@ export interface AuthenticatorParts {
   readonly snapshots: Snapshots
   readonly revocations: Revocations
   readonly sessionChecks: SessionChecks
+  /** What must hold beside a load; nothing more unless it is given. */
+  readonly loadCheck?: LoadCheck
   /** Absent where tokens carry no custom data. */
   readonly tokenSnapshots?: TokenSnapshots | undefined
   readonly observer?: Observer
@@ -46,12 +49,12 @@ export interface Authenticator {
 /** Creates the authenticator over a verifier and the snapshots. */
 export function createAuthenticator(config: AuthenticatorConfig, parts: AuthenticatorParts): Authenticator {
   const { verifyToken, snapshots, revocations, sessionChecks, tokenSnapshots } = parts
-  const { observer = createObserver() } = parts
+  const { observer = createObserver(), loadCheck } = parts
   const freezeAndWeigh = createClaimsFreezer()
 
   /** The user of a cached copy, unless its session is to be looked at first. */
   function served(copy: BoundSnapshot | undefined): AuthenticatedUser<object> | undefined {
-    if (!copy || sessionChecks.isDue(claimsOf(copy))) return undefined
+    if (!copy || sessionChecks.isDue(copy.generation.userId, claimsOf(copy))) return undefined
     observer.hit(copy.generation.userId)
     return toUser(copy)
   }
@@ -59,7 +62,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   function toUser(entry: BoundSnapshot): AuthenticatedUser<object> {
     const { userId } = entry.generation
     const claims = claimsOf(entry)
-    if (revocations.isRevoked(userId, claims)) throw revoked()
+    revocations.requireNotRevoked(userId, claims)
     if (config.requireDocument) requireDocument(entry)
     return { id: userId, customData: entry.data, claims }
   }
@@ -91,7 +94,8 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   function toBinding(cacheKey: string, { userId, claims, key }: VerifiedToken): SnapshotBinding {
     const kept = tokenSnapshots?.withoutUserData(claims) ?? claims
     const claimsBytes = freezeAndWeigh(kept)
-    return { cacheKey, userId, claims: kept, claimsBytes, signedBy: key, expiresAt: endOf(claims) }
+    const alongside = loadCheck?.(userId, claims)
+    return { cacheKey, userId, claims: kept, claimsBytes, signedBy: key, expiresAt: endOf(claims), alongside }
   }
 
   /** What a cached copy was bound to. */
@@ -99,7 +103,9 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     const { generation, claims, signedBy } = copy
     const claimsBytes = estimateHeapBytes(claims)
     const expiresAt = endOf(claimsOf(copy))
-    return { cacheKey, userId: generation.userId, claims, claimsBytes, signedBy, expiresAt }
+    const { userId } = generation
+    const alongside = loadCheck?.(userId, claimsOf(copy))
+    return { cacheKey, userId, claims, claimsBytes, signedBy, expiresAt, alongside }
   }
 
   function endOf(claims: AccessTokenClaims): number {
@@ -128,7 +134,8 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
         requireInUse(entry)
       }
       const claims = claimsOf(entry)
-      if (sessionChecks.isDue(claims)) await sessionChecks.check(claims)
+      const { userId } = entry.generation
+      if (sessionChecks.isDue(userId, claims)) await sessionChecks.check(userId, claims)
       return toUser(entry)
     },
     keep(token, verified, snapshot) {
@@ -139,10 +146,6 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
 
 function claimsOf({ claims }: BoundSnapshot): AccessTokenClaims {
   return claims as AccessTokenClaims
-}
-
-function revoked(): CustomUserDataError {
-  return new CustomUserDataError('invalid_token', 'The access token was revoked.')
 }
 
 /** Throws `custom_data_missing` where a user has no document. */

@@ -127,7 +127,18 @@ export function createSnapshots(
 
   function share(binding: SnapshotBinding): SharedLoad {
     const generation = generations.hold(binding.userId)
-    const promise = load(generation, snapshot => keep(binding, snapshot))
+    const alongside = binding.alongside?.()
+    // If the load fails first, nobody waits for the other rejection.
+    alongside?.catch(() => undefined)
+    const promise = load(
+      generation,
+      alongside
+        ? async snapshot => {
+            await alongside
+            return keep(binding, snapshot)
+          }
+        : snapshot => keep(binding, snapshot),
+    )
     const shared: SharedLoad = { binding, generation, promise }
     loads.set(binding.cacheKey, shared)
     const end = (): void => {

@@ -1,7 +1,6 @@
 import type { Collection } from 'mongodb'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createEvents } from '../../lib/events.js'
 import { createSid, createRefreshToken, deriveSuccessor } from '../../lib/sessions/refresh-token.js'
 import type { RefreshToken } from '../../lib/sessions/refresh-token.js'
 import type { SessionDocument } from '../../lib/sessions/session-document.js'
@@ -39,8 +38,8 @@ describe('sessions while MongoDB is away', () => {
     const { host, port } = await primaryAddress(database.client)
     proxy = await startTcpProxy(host, port)
     proxied = await openDatabase({ proxyPort: proxy.port, heartbeatFrequencyMS: 500 })
-    sessions = database.client.db(proxied.db.databaseName).collection('sessions')
-    away = openStore(proxied.db.collection<SessionDocument>('sessions'), 300)
+    sessions = database.client.db(proxied.db.databaseName).collection('custom_user_data_sessions')
+    away = openStore(proxied.db.collection<SessionDocument>('custom_user_data_sessions'), 300)
     there = openStore(sessions, 20_000)
     // Connected, so that what follows meets a connection that is lost.
     await proxied.db.command({ ping: 1 })
@@ -55,7 +54,7 @@ describe('sessions while MongoDB is away', () => {
 
   function openStore(collection: Collection<SessionDocument>, sessionTimeoutMs: number): SessionStore {
     const config = { refreshTokenTtlSeconds: 3_600, refreshTokenIdleSeconds: 3_600, sessionTimeoutMs }
-    return createSessionStore(config, () => Promise.resolve(collection), createEvents(), createManualClock())
+    return createSessionStore(config, () => Promise.resolve(collection), createManualClock())
   }
 
   async function insert(store: SessionStore, userId = 'alice'): Promise<RefreshToken> {
