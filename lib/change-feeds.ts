@@ -8,6 +8,7 @@ import type { TeamDatabase } from './mongo/team-database.js'
 import type { Revocations } from './sessions/revocations.js'
 import { createSessionFeed } from './sessions/session-feed.js'
 import type { SessionStore } from './sessions/session-store.js'
+import type { UserRecords } from './sessions/user-records.js'
 
 /** Whether and how changes are followed. */
 export interface ChangeFeedsConfig {
@@ -23,6 +24,7 @@ export interface ChangeFeedsParts {
   readonly database: TeamDatabase
   readonly openSessions: () => Promise<Collection>
   readonly sessionStore: SessionStore
+  readonly userRecords: UserRecords
   readonly snapshots: Snapshots
   readonly revocations: Revocations
   readonly events: Events
@@ -34,13 +36,14 @@ const MIN_POOL_SIZE = 4
 const NO_FEEDS: ChangeFeed = {
   start: () => undefined,
   settled: () => Promise.resolve(),
+  isOpen: () => false,
   close: () => undefined,
 }
 
 /** Creates the two streams of an instance, on custom data and on sessions, as one. Of both together it warns once. */
 export function createChangeFeeds(config: ChangeFeedsConfig, parts: ChangeFeedsParts): ChangeFeed {
   if (config.changeStreams === 'off') return NO_FEEDS
-  const { database, openSessions, sessionStore, snapshots, revocations, events, clock } = parts
+  const { database, openSessions, sessionStore, userRecords, snapshots, revocations, events, clock } = parts
   const warn = createWarning(events)
   const poolSize = database.maxPoolSize()
   // The driver takes 0 for "no limit".
@@ -60,6 +63,7 @@ export function createChangeFeeds(config: ChangeFeedsConfig, parts: ChangeFeedsP
     createSessionFeed(config, {
       openCollection: openSessions,
       store: sessionStore,
+      userRecords,
       revocations,
       clock,
       report: reportFor('sessions'),
@@ -72,6 +76,7 @@ export function createChangeFeeds(config: ChangeFeedsConfig, parts: ChangeFeedsP
     async settled() {
       await Promise.all(feeds.map(feed => feed.settled()))
     },
+    isOpen: () => feeds.every(feed => feed.isOpen()),
     close() {
       for (const feed of feeds) feed.close()
     },

@@ -29,13 +29,14 @@ import { createWriter } from './custom-data/writer.js'
 import type { CustomUserData } from './custom-user-data.js'
 import { OptionError } from './errors.js'
 import { createEvents } from './events.js'
+import { createOwnCollection } from './mongo/own-collection.js'
 import { openTeamDatabase } from './mongo/team-database.js'
 import type { CustomUserDataOptions, TrustedIssuersOnlyOptions } from './options.js'
 import { parseNewKeys, parseOptions } from './parse-options.js'
 import {
   createTransport,
   toIssuer,
-  toRevocationTtls,
+  toRevocationsConfig,
   toSessionSecrets,
   toSnapshotsConfig,
   toTokenSnapshotsConfig,
@@ -49,11 +50,12 @@ import { createLoginRoute } from './routes/login.js'
 import { createOwnDataRouter } from './routes/own-data.js'
 import { createLogoutAllRoute, createOwnSessionsRouter } from './routes/own-sessions.js'
 import { createLogoutRoute, createRefreshRoute } from './routes/refresh-and-logout.js'
-import { createDisabledUsers } from './sessions/disabled-users.js'
 import { createRevocations } from './sessions/revocations.js'
 import { createSessionChecks } from './sessions/session-checks.js'
-import { createSessionStore } from './sessions/session-store.js'
+import { createSessionStore, SESSION_INDEXES } from './sessions/session-store.js'
 import { createSessions } from './sessions/sessions.js'
+import { createLoadCheck, createTokenStatus } from './sessions/token-status.js'
+import { createUserRecords } from './sessions/user-records.js'
 import { createLoginThrottle } from './throttle/login-throttle.js'
 import { createTokenIssuer } from './token-issuer.js'
 import type { AuthenticatedUser, CustomDataOf, DeepReadonly, DefaultDocument } from './types.js'
@@ -86,11 +88,27 @@ export function createCustomUserData(
   const events = createEvents()
   const observer = createObserver(config.collection.collectionName)
   const database = openTeamDatabase(config.collection, { bson: config.bson })
-  const { sessionCollection } = config
-  const sessionDatabase =
-    sessionCollection && openTeamDatabase(sessionCollection, { optionName: 'sessionCollection' })
   const index = createUserIdIndex(config, events)
+  const revocationsConfig = toRevocationsConfig(config)
+  const sessionsDatabase =
+    config.sessionCollection &&
+    openTeamDatabase(config.sessionCollection, { optionName: 'sessionCollection' })
+  const sessionCollection = createOwnCollection<Document>(
+    {
+      optionName: 'sessionCollection',
+      indexes: SESSION_INDEXES,
+      missingIndexCode: 'session_index_missing',
+      timeoutMs: config.sessionTimeoutMs,
+    },
+    () => sessionsDatabase?.collection() ?? database.sibling('custom_user_data_sessions'),
+    events,
+  )
   const sessionStore = createSessionStore(config, openSessions, events, clock)
+  const userRecords = createUserRecords(
+    { ...config, recordTtlMs: revocationsConfig.userMs },
+    openSessions,
+    events,
+  )
   const documents = createUserDocuments(config, database, index, events)
   const codec =
     config.userDataInToken && createDocumentCodec(config.userDataInToken, config.schema, database.bson)
@@ -113,25 +131,35 @@ export function createCustomUserData(
   const issuers = createIssuers([...ours, ...trusted])
   const tokens = createTokenReader(config.tokenPlaces)
   const verifyToken = createTokenVerifier(config.maxTokenLength, issuers, clock)
-  const revocationTtls = toRevocationTtls(config)
-  const revocations = createRevocations(revocationTtls, config.own?.issuer, clock)
+  const ownIssuer = config.own?.issuer
+  const revocations = createRevocations(revocationsConfig, ownIssuer, clock, snapshots.invalidate)
   const changeFeeds = createChangeFeeds(
-    { ...config, accessTokenMs: revocationTtls.sessionMs },
-    { database, openSessions, sessionStore, snapshots, revocations, events, clock },
+    { ...config, accessTokenMs: revocationsConfig.sessionMs },
+    { database, openSessions, sessionStore, userRecords, snapshots, revocations, events, clock },
   )
-  const readiness = createReadiness({ database, index, sessions: sessionStore, changeFeeds, events }, config)
-  const sessionChecks = createSessionChecks(
-    config.sessionCheckIntervalMs,
-    config.own?.issuer,
-    sessionStore,
+  const readiness = createReadiness(
+    { database, index, sessions: sessionCollection, changeFeeds, events },
+    config,
+  )
+  const requireActive = createTokenStatus({
+    store: sessionStore,
+    userRecords,
     revocations,
-    clock,
+    ownIssuer,
+    clockToleranceMs,
+  })
+  const sessionChecks = createSessionChecks(config.sessionCheckIntervalMs, ownIssuer, requireActive, clock)
+  const loadCheck = createLoadCheck(
+    requireActive,
+    ownIssuer,
+    () => config.changeStreams === 'auto' && !changeFeeds.isOpen(),
   )
   const authenticator = createAuthenticator(config, {
     verifyToken,
     snapshots,
     revocations,
     sessionChecks,
+    loadCheck,
     tokenSnapshots,
     observer,
   })
@@ -139,10 +167,9 @@ export function createCustomUserData(
   const attachments = createAttachments(config, snapshots, observer)
   const reload = createReload({ authenticator, attachments, snapshots, tokens }, realm)
 
-  const disabledUsers = createDisabledUsers(config.sessionTimeoutMs, openSessions, clock)
   const sessions = createSessions(config, {
     store: sessionStore,
-    disabledUsers,
+    userRecords,
     secrets: toSessionSecrets(config, ownKeys),
     revocations,
     events,
@@ -160,8 +187,8 @@ export function createCustomUserData(
     return (await database.open()).db
   }
 
-  function openSessions<T extends Document>(): Promise<Collection<T>> {
-    return sessionDatabase ? sessionDatabase.collection() : database.sibling('sessions')
+  async function openSessions<T extends Document>(): Promise<Collection<T>> {
+    return (await sessionCollection.open()) as unknown as Collection<T>
   }
 
   return {
@@ -174,7 +201,7 @@ export function createCustomUserData(
       const flow = createLoginFlow(config, {
         tokenIssuer: issuer,
         sessions,
-        disabledUsers,
+        userRecords,
         throttle,
         hooks,
         events,
@@ -196,10 +223,10 @@ export function createCustomUserData(
     errorHandler: createErrorHandler,
     passwordCredentials: options => createPasswordCredentials(options, config.loadTimeoutMs, events),
     user: requireUser,
-    issueTokens: (userId, origin) =>
+    issueTokens: (userId, options) =>
       needOwn(tokenIssuer, 'issueTokens()').issue(
         userId,
-        origin,
+        options,
         hooks.creationFor({ id: userId }, undefined),
       ),
     verifyToken: token => authenticator.loadUser(token).catch(observer.rethrow),
@@ -211,11 +238,8 @@ export function createCustomUserData(
       if (typeof target === 'string') await sessions.revokeUser(target)
       else await sessions.revokeSession(target.sid)
     },
-    async disable(userId) {
-      await disabledUsers.add(userId)
-      await sessions.revokeUser(userId)
-    },
-    enable: disabledUsers.remove,
+    disable: sessions.disableUser,
+    enable: sessions.enableUser,
     async deleteSessions(userId) {
       await sessions.deleteUser(userId)
       hooks.after('afterDelete', { id: userId }, 'sessions')

@@ -11,8 +11,8 @@ import type { CustomUserDataEvents } from './events.js'
 import type { Stats } from './observer.js'
 import type { LoginOptions, Scalar, VerifyCredentials } from './routes/login.js'
 import type { OwnDataOptions } from './routes/own-data-options.js'
-import type { SessionOrigin } from './sessions/session-store.js'
 import type { SessionInfo } from './sessions/sessions.js'
+import type { IssueTokensOptions } from './token-issuer.js'
 import type { AuthenticatedUser, TokenAnswer } from './types.js'
 
 /** One instance: middleware, route factories and functions over one collection of custom data. */
@@ -51,17 +51,37 @@ export interface CustomUserData<CustomData> {
   ownData(options: OwnDataOptions): Router
   /** One user's document, for code of the server's to read, update, replace and delete. */
   forUser(userId: string): UserDocument<CustomData>
-  /** Begins a session for a user whom the app has authenticated by itself; `origin` is what the user will know it by. */
-  issueTokens(userId: string, origin?: Partial<SessionOrigin>): Promise<TokenAnswer<CustomData>>
+  /**
+   * Begins a session for a user whom the app has authenticated by itself. By `device` and `address` the user will know
+   * the session. `startedAt` says when your check of the credentials began, so that a revocation since then ends the login.
+   *
+   * @throws `invalid_credentials` (401) if the user is disabled, or was revoked since the login began;
+   * `sessions_unavailable` (503) if MongoDB is away, or if nobody can tell whether the login began before a revocation.
+   * @example
+   * const startedAt = performance.now()
+   * const user = await checkOneTimeCode(req.body.code)
+   * res.json(await userData.issueTokens(user.id, { startedAt, address: req.ip }))
+   */
+  issueTokens(userId: string, options?: IssueTokensOptions): Promise<TokenAnswer<CustomData>>
   /** A user's sessions, newest first. */
   sessions(userId: string): Promise<SessionInfo[]>
-  /** Ends one session, or all of a user's. After it no refresh succeeds, and this process serves none of their tokens. */
+  /**
+   * Ends one session, or all of a user's. After it no refresh succeeds, and this process serves none of their tokens. For a
+   * user this includes the sessions of logins that are in progress; a login that begins after the answer works.
+   *
+   * @throws `sessions_unavailable` (503) if MongoDB is away, `foreign_collection` (500) if the collection of sessions is
+   * not ours. The call can be repeated.
+   * @example
+   * await changePassword(user.id, newPassword)
+   * await userData.revoke(user.id) // everybody who knew the old password is out
+   * res.json(await userData.issueTokens(user.id))
+   */
   revoke(target: string | { readonly sid: string }): Promise<void>
-  /** Revokes, and refuses new logins until `enable()`. */
+  /** Revokes, and refuses new logins, and all tokens of a trusted issuer's user, until `enable()`. Throws as `revoke()`. */
   disable(userId: string): Promise<void>
-  /** Lets a disabled user log in again. */
+  /** Lets a disabled user log in again, in every process. Tokens from before `disable()` stay refused. */
   enable(userId: string): Promise<void>
-  /** Revokes a user's sessions and removes what is stored of them. */
+  /** Revokes a user's sessions and removes them. The time of the revocation is kept with the user's id. Throws as `revoke()`. */
   deleteSessions(userId: string): Promise<void>
   /** The user of an access token, for sockets and jobs. Rejects with a `CustomUserDataError`. */
   verifyToken(token: string): Promise<AuthenticatedUser<CustomData>>

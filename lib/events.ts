@@ -13,6 +13,7 @@ export interface WarningEvent {
     | 'password_hash_not_upgraded'
     | 'key_ignored'
     | 'server_not_primary'
+    | 'foreign_collection'
   readonly message: string
   /** The user concerned, where there is one. */
   readonly userId?: string

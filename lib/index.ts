@@ -42,6 +42,7 @@ export type { RefreshCookieOptions } from './routes/refresh-transport.js'
 export type { SessionOrigin } from './sessions/session-store.js'
 export type { SessionInfo } from './sessions/sessions.js'
 export type { LoginThrottleOptions } from './throttle/login-throttle.js'
+export type { IssueTokensOptions } from './token-issuer.js'
 export type {
   AccessTokenClaims,
   AuthenticatedUser,

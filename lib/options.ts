@@ -96,7 +96,8 @@ interface CommonOptions<Document extends object> {
   /** Longest access token that is looked at, in characters. Default 8,192. */
   readonly maxTokenLength?: number | undefined
 
-  /** The collection of sessions. Default: `sessions`, in the database of `collection`. */
+  /** The collection of sessions. It must hold no documents of your app, which is checked before the first use.
+   *  Default: `custom_user_data_sessions`, in the database of `collection`. */
   readonly sessionCollection?: CollectionLike | undefined
   /** Lifetime of a session, from its login: 1,800 (30 minutes) to 157,680,000 (5 years). Default 60 days. */
   readonly refreshTokenTtlSeconds?: number | undefined
@@ -112,8 +113,9 @@ interface CommonOptions<Document extends object> {
   readonly sessionSecrets?: readonly (string | Uint8Array | KeyObject)[] | undefined
   /** How refresh tokens travel: in the JSON, or in an HttpOnly cookie. Default `body`. */
   readonly refreshTokenTransport?: 'body' | 'cookie' | { readonly cookie: RefreshCookieOptions } | undefined
-  /** How often the session of an access token is looked at, 0 for each request, so that a logout in another process is
-   *  seen. Default: never, so that it is seen when the access token expires. */
+  /** How often the session of an access token (of a trusted issuer's token: the record of its user) is read, in
+   *  milliseconds, 0 for each request, so that a logout or `disable()` in another process is seen. Default: never, so
+   *  that a logout is seen when the access token expires, and `disable()` of a trusted issuer's user at the next load. */
   readonly sessionCheckIntervalMs?: number | undefined
   /** How many failed logins are let through, or `false`. Defaults: see {@link LoginThrottleOptions}. */
   readonly loginThrottle?: LoginThrottleOptions | false | undefined

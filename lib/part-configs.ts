@@ -8,6 +8,7 @@ import type { OwnIssuer } from './options/issuers.js'
 import type { Config } from './parse-options.js'
 import { bodyTransport, createCookieTransport } from './routes/refresh-transport.js'
 import type { RefreshTransport } from './routes/refresh-transport.js'
+import type { RevocationsConfig } from './sessions/revocations.js'
 import { deriveSessionSecret, prepareSessionSecrets } from './sessions/session-secrets.js'
 import type { SessionSecret } from './sessions/session-secrets.js'
 
@@ -28,12 +29,14 @@ export function toTokenSnapshotsConfig(config: Config): TokenSnapshotsConfig {
   }
 }
 
-/** Of our tokens none lives longer than this; of others' a revocation is remembered as long as a session may live. */
-export function toRevocationTtls(config: Config): { readonly sessionMs: number; readonly userMs: number } {
-  return {
-    sessionMs: config.accessTokenTtlSeconds * 1000 + config.clockToleranceMs,
-    userMs: config.refreshTokenTtlSeconds * 1000,
-  }
+/** Trusted issuers decide how long their tokens live; no access token is known to live longer than this. */
+const FOREIGN_TOKEN_MS = 60 * 24 * 3_600_000
+
+/** How long revocations are remembered: as long as a token from before can be alive. */
+export function toRevocationsConfig(config: Config): RevocationsConfig {
+  const sessionMs = config.accessTokenTtlSeconds * 1000 + config.clockToleranceMs
+  const userMs = Math.max(config.refreshTokenTtlSeconds * 1000, FOREIGN_TOKEN_MS)
+  return { sessionMs, userMs, clockToleranceMs: config.clockToleranceMs }
 }
 
 /** Successors are derived with secrets of their own, so that a new signing key ends no session. */

@@ -1,4 +1,5 @@
 import { withDeadline } from './deadline.js'
+import { asCustomUserDataError } from './errors.js'
 import type { Events } from './events.js'
 import { warnOfDuplicates } from './custom-data/duplicate-warnings.js'
 import type { UserIdIndex } from './custom-data/user-id-index.js'
@@ -6,13 +7,12 @@ import type { TeamDatabase } from './mongo/team-database.js'
 import type { ChangeFeed } from './mongo/change-stream.js'
 import { readFromPrimary } from './mongo/primary-check.js'
 import { PLAIN_BSON } from './mongo/team-database.js'
-import type { SessionStore } from './sessions/session-store.js'
 
 /** What readiness is made of. */
 export interface ReadinessParts {
   readonly database: TeamDatabase
   readonly index: UserIdIndex
-  readonly sessions: SessionStore
+  readonly sessions: { readonly ensureIndexes: () => Promise<void> }
   readonly changeFeeds: ChangeFeed
   readonly events: Events
 }
@@ -91,6 +91,12 @@ export function createReadiness(
       started = true
       changeFeeds.start()
       ensureIndexes().catch((error: unknown) => {
+        const foreign = asCustomUserDataError(error)
+        if (foreign?.code === 'foreign_collection') {
+          // It does not pass by itself, so it is said once. Whatever needs the collection is refused with the same message.
+          events.warn({ code: 'foreign_collection', message: foreign.message })
+          return
+        }
         started = false
         if (isConflict(error)) events.warn({ code: 'user_id_index_conflict', message: error.message })
       })

@@ -6,11 +6,14 @@ import type { KeyRing } from './access-tokens/key-ring.js'
 import { requireDocument } from './authenticate/authenticator.js'
 import type { Authenticator } from './authenticate/authenticator.js'
 import type { Clock } from './clock.js'
+import type { CustomUserDataError } from './errors.js'
 import type { Snapshot } from './custom-data/snapshot-cache.js'
 import type { Snapshots } from './custom-data/snapshots.js'
 import type { TokenSnapshots } from './custom-data/token-snapshots.js'
 import type { Events } from './events.js'
-import { invalidGrant } from './sessions/sessions.js'
+import { toLoginStart } from './sessions/login-start.js'
+import type { LoginStart } from './sessions/login-start.js'
+import { endedMeanwhile, invalidGrant } from './sessions/sessions.js'
 import type { OpenSession, Sessions } from './sessions/sessions.js'
 import type { Revocations } from './sessions/revocations.js'
 import type { SessionOrigin } from './sessions/session-store.js'
@@ -37,18 +40,35 @@ export interface TokenIssuerConfig extends AccessTokenConfig {
   readonly userDataInToken: { readonly maxTokenBytes: number } | undefined
 }
 
+/** What `issueTokens()` can be told of a login. */
+export interface IssueTokensOptions extends Partial<SessionOrigin> {
+  /**
+   * `performance.now()` from before your own check of the credentials began. A revocation of the user's sessions since
+   * then ends this login. Default: the moment of the call.
+   */
+  readonly startedAt?: number | undefined
+}
+
 /** Makes token pairs, each with a new copy of the user's document bound to its access token. */
 export interface TokenIssuer {
-  /** Begins a session for a user. Rejects with `invalid_credentials` where the user is disabled, and with a `TypeError`
-   *  where the id is no text of 1 to 255 characters. `create` is called for a user who has no document: it may make one,
-   *  which is read then, or reject. */
+  /** Begins a session for a user. Rejects with `invalid_credentials` where the user is disabled, or revoked since the
+   *  login began, and with a `TypeError` where the id is no text of 1 to 255 characters or `startedAt` is no time of this
+   *  process. `create` is called for a user who has no document: it may make one, which is read then, or reject.
+   *  `start` is the start of the login; else `startedAt` tells it. */
   issue: (
     userId: string,
-    origin?: Partial<SessionOrigin>,
+    options?: IssueTokensOptions,
     create?: () => Promise<void>,
+    start?: LoginStart,
   ) => Promise<TokenAnswer<object>>
   /** Exchanges a refresh token. Rejects with `invalid_grant` where it is not good. */
   refresh: (refreshToken: string) => Promise<TokenAnswer<object>>
+}
+
+/** How a session is opened, and what is said where it was ended before it was answered. */
+interface Opening {
+  readonly open: () => Promise<OpenSession>
+  readonly ended: () => CustomUserDataError
 }
 
 /** Creates the issuer of one instance. */
@@ -60,49 +80,52 @@ export function createTokenIssuer(config: TokenIssuerConfig, parts: TokenIssuerP
   async function answerWith(
     snapshot: Snapshot,
     userId: string,
-    open: () => Promise<OpenSession>,
+    { open, ended }: Opening,
   ): Promise<TokenAnswer<object>> {
     if (config.requireDocument) requireDocument(snapshot)
     const { sid, refreshToken } = await open()
     const access = await sign({ userId, sid }, snapshot)
     // A logout may have been answered meanwhile: after it no refresh succeeds.
-    if (revocations.wasSessionEnded(sid)) throw invalidGrant()
+    if (revocations.wasSessionEnded(sid)) throw ended()
     authenticator.keep(access.token, { ...access, userId }, snapshot)
     return toAnswer(config, access.token, refreshToken, { userId, snapshot })
   }
 
-  function issueWith(userId: string, open: () => Promise<OpenSession>): Promise<TokenAnswer<object>> {
-    return snapshots.loadAnew(userId, snapshot => answerWith(snapshot, userId, open))
+  function issueWith(userId: string, opening: Opening): Promise<TokenAnswer<object>> {
+    return snapshots.loadAnew(userId, snapshot => answerWith(snapshot, userId, opening))
   }
 
   /** Lets a document be made before the first token, so that the token's copy has it. */
   async function issueFirst(
     userId: string,
-    open: () => Promise<OpenSession>,
+    opening: Opening,
     create: () => Promise<void>,
   ): Promise<TokenAnswer<object>> {
     const answer = await snapshots.loadAnew(userId, async snapshot =>
-      snapshot.exists ? answerWith(snapshot, userId, open) : undefined,
+      snapshot.exists ? answerWith(snapshot, userId, opening) : undefined,
     )
     if (answer) return answer
     await create()
-    return issueWith(userId, open)
+    return issueWith(userId, opening)
   }
 
   return {
-    async issue(userId, { device = null, address = null } = {}, create) {
+    async issue(userId, { device = null, address = null, startedAt } = {}, create, start) {
+      const begunAt = start ?? toLoginStart(startedAt)
       requireUserId(userId, issuers)
-      const open = () => sessions.begin(userId, { device, address })
-      return create ? issueFirst(userId, open, create) : issueWith(userId, open)
+      const open = () => sessions.begin(userId, { device, address }, begunAt)
+      const opening = { open, ended: endedMeanwhile }
+      return create ? issueFirst(userId, opening, create) : issueWith(userId, opening)
     },
     async refresh(refreshToken) {
       if (config.reuseWindowMs === undefined) {
         // If the load fails, the same refresh token gets the same successor the next time.
         const session = await sessions.exchange(refreshToken)
-        return issueWith(session.userId, () => Promise.resolve(session))
+        return issueWith(session.userId, { open: () => Promise.resolve(session), ended: invalidGrant })
       }
       // With a window it might not: so what can fail comes before the exchange.
-      return issueWith(await sessions.peek(refreshToken), () => sessions.exchange(refreshToken))
+      const open = () => sessions.exchange(refreshToken)
+      return issueWith(await sessions.peek(refreshToken), { open, ended: invalidGrant })
     },
   }
 }

@@ -19,6 +19,8 @@ export interface ClaimExpectations {
   readonly profile: TokenProfile
   /** Claims that must be there beside `iss`, `aud`, `sub` and `exp`. */
   readonly requiredClaims: readonly ('client_id' | 'iat' | 'jti')[]
+  /** Refuse an `iat` that is further ahead than the tolerance: such a token would outlive a revocation of its user. */
+  readonly refusesFutureIat?: boolean
 }
 
 /** The media type of access tokens, so that no other kind of JWT passes for one (RFC 9068 section 2.1). */
@@ -57,6 +59,10 @@ export function verifyClaims(
   // RFC 7800: bound to a key whose proof is not checked here, so it is not a bearer token.
   if (payload['cnf'] !== undefined) throw refused('is bound to a key that cannot be checked')
   verifyTimes(payload, expected.clockToleranceMs, now)
+  const { iat } = payload as AccessTokenClaims
+  if (expected.refusesFutureIat === true && (iat ?? 0) * 1000 > now + expected.clockToleranceMs) {
+    throw refused('was issued in the future; the clock of its issuer may be wrong')
+  }
   return payload as AccessTokenClaims
 }
 

@@ -45,7 +45,7 @@ export function createTrustedIssuer(
 ): Issuer & { readonly keys: RemoteKeySet } {
   const { issuer, audience, profile, userIdPrefix, userIdClaim } = config
   return {
-    expectations: { issuer, audience, clockToleranceMs, profile, requiredClaims: [] },
+    expectations: { issuer, audience, clockToleranceMs, profile, requiredClaims: [], refusesFutureIat: true },
     keys: createRemoteKeySet(config, events, clock),
     userIdPrefix,
     userIdClaim,

@@ -11,6 +11,7 @@ import { createObserver } from '../observer.js'
 import type { Observer } from '../observer.js'
 import type { Revocations } from '../sessions/revocations.js'
 import type { SessionChecks } from '../sessions/session-checks.js'
+import type { LoadCheck } from '../sessions/token-status.js'
 import type { AccessTokenClaims, AuthenticatedUser } from '../types.js'
 import { createClaimsFreezer } from './frozen-claims.js'
 import type { TokenVerifier, VerifiedToken } from './token-verifier.js'
@@ -28,6 +29,8 @@ export interface AuthenticatorParts {
   readonly snapshots: Snapshots
   readonly revocations: Revocations
   readonly sessionChecks: SessionChecks
+  /** What must hold beside a load; nothing more unless it is given. */
+  readonly loadCheck?: LoadCheck
   /** Absent where tokens carry no custom data. */
   readonly tokenSnapshots?: TokenSnapshots | undefined
   readonly observer?: Observer
@@ -62,7 +65,7 @@ interface Introduction {
 /** Creates the authenticator over a verifier and the snapshots. */
 export function createAuthenticator(config: AuthenticatorConfig, parts: AuthenticatorParts): Authenticator {
   const { verifyToken, snapshots, revocations, sessionChecks, tokenSnapshots } = parts
-  const { observer = createObserver() } = parts
+  const { observer = createObserver(), loadCheck } = parts
   const freezeAndWeigh = createClaimsFreezer()
   const introductions = createSharedRuns<Introduction>()
   const takes = createSharedRuns<BoundSnapshot | undefined>()
@@ -73,14 +76,9 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   function toUser(entry: BoundSnapshot): AuthenticatedUser<object> {
     const { userId } = entry.generation
     const claims = claimsOf(entry)
-    requireNotRevoked(userId, claims)
+    revocations.requireNotRevoked(userId, claims)
     if (config.requireDocument) requireDocument(entry)
     return { id: userId, customData: entry.data, claims }
-  }
-
-  function requireNotRevoked(userId: string, claims: AccessTokenClaims): void {
-    if (!revocations.isRevoked(userId, claims)) return
-    throw new CustomUserDataError('invalid_token', 'The access token was revoked.')
   }
 
   function introduce(token: string, cacheKey: string): Promise<Introduction> {
@@ -122,7 +120,8 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     requireUserId(userId)
     const kept = tokenSnapshots?.withoutUserData(claims) ?? claims
     const claimsBytes = freezeAndWeigh(kept)
-    return { cacheKey, userId, claims: kept, claimsBytes, signedBy: key, expiresAt: endOf(claims) }
+    const alongside = loadCheck?.(userId, claims)
+    return { cacheKey, userId, claims: kept, claimsBytes, signedBy: key, expiresAt: endOf(claims), alongside }
   }
 
   /** What a cached copy was bound to. */
@@ -130,7 +129,9 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     const { generation, claims, signedBy } = copy
     const claimsBytes = estimateHeapBytes(claims)
     const expiresAt = endOf(claimsOf(copy))
-    return { cacheKey, userId: generation.userId, claims, claimsBytes, signedBy, expiresAt }
+    const { userId } = generation
+    const alongside = loadCheck?.(userId, claimsOf(copy))
+    return { cacheKey, userId, claims, claimsBytes, signedBy, expiresAt, alongside }
   }
 
   function endOf(claims: AccessTokenClaims): number {
@@ -141,7 +142,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     cachedUser(token) {
       if (token.length > config.maxTokenLength) return undefined
       const copy = snapshots.find(toCacheKey(token))
-      if (!copy || sessionChecks.isDue(claimsOf(copy))) return undefined
+      if (!copy || sessionChecks.isDue(copy.generation.userId, claimsOf(copy))) return undefined
       const user = toUser(copy)
       // Not before: a request that is refused is no hit.
       observer.hit(user.id)
@@ -163,13 +164,14 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
           binding = introduction.binding
         }
         // Before the load, which a revoked token is not to cause. toUser() looks again, because loads take time.
-        requireNotRevoked(binding.userId, binding.claims as AccessTokenClaims)
+        revocations.requireNotRevoked(binding.userId, binding.claims as AccessTokenClaims)
         if (introduction && tokenSnapshots && !wanted) entry = await takeBrought(tokenSnapshots, introduction)
         entry ??= await snapshots.loadFor(binding, wanted)
         requireInUse(entry)
       }
       const claims = claimsOf(entry)
-      if (sessionChecks.isDue(claims)) await sessionChecks.check(claims)
+      const { userId } = entry.generation
+      if (sessionChecks.isDue(userId, claims)) await sessionChecks.check(userId, claims)
       const user = toUser(entry)
       if (isHit) observer.hit(user.id)
       return user

@@ -18,6 +18,8 @@ export interface SnapshotBinding {
   readonly signedBy: { readonly retired: boolean } | undefined
   /** When the token is no longer accepted, in wall-clock milliseconds; `undefined` where nobody knows. */
   readonly expiresAt: number | undefined
+  /** What must also hold for a load to be served. It runs beside the load, and rejects where the load is to be refused. */
+  readonly alongside?: (() => Promise<void>) | undefined
 }
 
 /** A user's document as loaded for one token. */

@@ -123,7 +123,10 @@ export function createSnapshots(
 
   function share(binding: SnapshotBinding): SharedLoad {
     const generation = generations.hold(binding.userId)
-    const promise = load(generation, snapshot => keep(binding, snapshot))
+    const alongside = binding.alongside?.()
+    const promise = alongside
+      ? loadAlongside(alongside, binding, generation)
+      : load(generation, snapshot => keep(binding, snapshot))
     const shared: SharedLoad = { binding, generation, promise }
     loads.set(binding.cacheKey, shared)
     const end = (): void => {
@@ -132,6 +135,23 @@ export function createSnapshots(
     // Not finally(): its promise would reject, too, and nobody would handle that.
     promise.then(end, end)
     return shared
+  }
+
+  /** Keeps nothing unless the other check, which has begun already, passes too. */
+  async function loadAlongside(
+    check: Promise<void>,
+    binding: SnapshotBinding,
+    generation: UserGeneration,
+  ): Promise<BoundSnapshot> {
+    // If the load fails first, nobody waits for the rejection of the check.
+    check.catch(() => undefined)
+    const snapshot = await load(generation, retain)
+    try {
+      await check
+      return keep(binding, snapshot)
+    } finally {
+      generations.release(generation)
+    }
   }
 
   function keep(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot {

@@ -31,6 +31,11 @@ export interface ChangeFeed {
   start: () => void
   /** Resolves when the first attempt to open it has succeeded or failed. Never rejects. */
   settled: () => Promise<void>
+  /**
+   * Whether changes are followed: from the first opening on, also while the stream is broken, because `resync` bounds what
+   * is missed then. `false` before, and where the server has no change streams.
+   */
+  isOpen: () => boolean
   close: () => void
 }
 
@@ -70,6 +75,7 @@ export function createChangeFeed<Change extends ChangeEvent>(
   let resumeToken: unknown
   let state: ChangeStreamState | undefined
   let failures = 0
+  let isFollowing = false
   let running: Promise<void> | undefined
   let settle: () => void
   const settled = new Promise<void>(resolve => (settle = resolve))
@@ -131,6 +137,7 @@ export function createChangeFeed<Change extends ChangeEvent>(
       await source.resync()
       tell('open')
     }
+    isFollowing = true
     settle()
   }
 
@@ -150,6 +157,7 @@ export function createChangeFeed<Change extends ChangeEvent>(
       await resyncQuietly()
     }
     if (isUnavailable) clearInterval(watchdog)
+    if (isUnavailable) isFollowing = false
     tell(isUnavailable ? 'unavailable' : 'broken', error)
     settle()
     if (!isUnavailable) await wait(retryMs(failures++), undefined, { ref: false, signal: closing.signal })
@@ -182,6 +190,7 @@ export function createChangeFeed<Change extends ChangeEvent>(
       running = run().catch(() => undefined)
     },
     settled: () => settled,
+    isOpen: () => isFollowing,
     close() {
       closing.abort()
       clearInterval(watchdog)

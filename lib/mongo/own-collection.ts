@@ -62,9 +62,8 @@ export function createOwnCollection<T extends Document>(
   return {
     open,
     /** Makes the indexes. Warns about each that cannot be made, with the command that makes it. */
-    async ensureIndexes(): Promise<void> {
-      await ensureIndexes((await open()) as unknown as Collection, config, events)
-    },
+    ensureIndexes: async (): Promise<void> =>
+      ensureIndexes((await open()) as unknown as Collection, config, events),
   }
 }
 

@@ -3,8 +3,9 @@ import { isSubject } from '../access-tokens/claims.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import { toDeviceLabel } from '../sessions/device.js'
-import type { DisabledUsers } from '../sessions/disabled-users.js'
+import { startLogin } from '../sessions/login-start.js'
 import type { Sessions } from '../sessions/sessions.js'
+import type { UserRecords } from '../sessions/user-records.js'
 import { toPlainAddress } from '../throttle/address.js'
 import type { LoginAttempt, LoginThrottle } from '../throttle/login-throttle.js'
 import type { TokenIssuer } from '../token-issuer.js'
@@ -19,7 +20,7 @@ export type VerifyOutcome = VerifiedUser | null | undefined
 export interface LoginParts {
   readonly tokenIssuer: TokenIssuer
   readonly sessions: Pick<Sessions, 'end'>
-  readonly disabledUsers: DisabledUsers
+  readonly userRecords: Pick<UserRecords, 'find'>
   /** Absent where the team throttles by other means. */
   readonly throttle: LoginThrottle | undefined
   readonly hooks: HookCalls
@@ -45,12 +46,12 @@ export type LoginFlow = (login: Login) => Promise<TokenAnswer<object>>
 
 /** Creates the flow: count, verify, refuse the disabled, ask the hook, issue, tell. */
 export function createLoginFlow(config: LoginConfig, parts: LoginParts): LoginFlow {
-  const { tokenIssuer, sessions, disabledUsers, throttle, hooks, events } = parts
+  const { tokenIssuer, sessions, userRecords, throttle, hooks, events } = parts
 
   async function authenticate({ req, verify }: Login, address: string | undefined): Promise<VerifiedUser> {
     const user = await callVerify(config, verify)
-    // Also for nobody, so that a disabled user's answer takes no longer than a wrong password's.
-    const isDisabled = await disabledUsers.has(user?.id ?? '')
+    // Read for unknown users too, so that a disabled user's answer takes no longer than a wrong password's.
+    const { isDisabled } = await userRecords.find(user?.id ?? '')
     if (user && !isDisabled && (await hooks.beforeLogin(user, req))) return user
     events.emit('login_refused', { address, ...(user && { userId: user.id }) })
     throw refused()
@@ -69,6 +70,8 @@ export function createLoginFlow(config: LoginConfig, parts: LoginParts): LoginFl
   }
 
   return async login => {
+    // Before anything is checked: a revocation from now on is one that this login must not survive.
+    const start = startLogin()
     const { req, account } = login
     const address = toPlainAddress(req.ip)
     const attempt = { account, address }
@@ -76,7 +79,7 @@ export function createLoginFlow(config: LoginConfig, parts: LoginParts): LoginFl
     try {
       const user = await authenticate(login, address)
       const origin = { device: toDeviceLabel(req.headers['user-agent']), address: address ?? null }
-      const answer = await tokenIssuer.issue(user.id, origin, hooks.creationFor(user, req))
+      const answer = await tokenIssuer.issue(user.id, origin, hooks.creationFor(user, req), start)
       await settle(attempt, login.replaced)
       hooks.after('afterLogin', user, req)
       return answer

@@ -1,46 +1,85 @@
 import type { Clock } from '../clock.js'
+import { CustomUserDataError } from '../errors.js'
 import type { AccessTokenClaims } from '../types.js'
 
-/** What access tokens this process no longer serves, although their times say otherwise. */
+/** The access tokens that this process no longer serves, although they have not expired. */
 export interface Revocations {
   /** Refuses the tokens of a session from now on. */
   revokeSession: (sid: string) => void
   /** The same for one whose refresh token came twice: an answer on its way still goes out, its tokens are refused. */
   revokeStolenSession: (sid: string) => void
-  /** Refuses what other issuers' tokens say of a user, if they were issued before; `at` is now unless it is given. */
-  revokeUser: (userId: string, at?: number) => void
-  /** Whether a verified token is refused. Cheap while nothing is revoked: each request asks. */
-  isRevoked: (userId: string, claims: AccessTokenClaims) => boolean
+  /**
+   * Refuses the tokens that trusted issuers issued to a user before `revokedAt`, the database server's time of the
+   * revocation. Drops the user's snapshots, so that each further token has the record of the user read.
+   */
+  revokeUser: (userId: string, revokedAt?: number) => void
+  /** Throws `invalid_token` where a verified token is revoked. Cheap while nothing is revoked: each request asks. */
+  requireNotRevoked: (userId: string, claims: AccessTokenClaims) => void
   /** Whether a session was ended by this process, on somebody's wish. */
   wasSessionEnded: (sid: string) => boolean
 }
 
-/**
- * Creates the book. An entry is kept for `ttlMs`, the life of the longest-lived access token of ours: after that no
- * token can need it. Others' tokens may live longer; a revoked user of theirs is kept as long as a session lives.
- */
+/** How long revocations are remembered, and how far clocks may differ. */
+export interface RevocationsConfig {
+  /** The life of the longest-lived access token of ours: after it no token of a revoked session is accepted. */
+  readonly sessionMs: number
+  /** The same for the tokens of trusted issuers, which may live longer than ours. */
+  readonly userMs: number
+  readonly clockToleranceMs: number
+}
+
+/** Creates the revocations of one process. `dropSnapshots` is called for each user who is revoked. */
 export function createRevocations(
-  ttls: { readonly sessionMs: number; readonly userMs: number },
+  config: RevocationsConfig,
   ownIssuer: string | undefined,
   clock: Clock,
+  dropSnapshots: (userId: string) => void = () => undefined,
 ): Revocations {
-  const sessions = createExpiringMap<'ended' | 'stolen'>(ttls.sessionMs, clock)
-  const users = createExpiringMap<number>(ttls.userMs, clock)
+  const sessions = createExpiringMap<'ended' | 'stolen'>(config.sessionMs, clock)
+  const users = createExpiringMap<number>(config.userMs, clock)
   return {
     revokeSession: sid => sessions.set(sid, 'ended'),
     revokeStolenSession(sid) {
       if (sessions.get(sid) === undefined) sessions.set(sid, 'stolen')
     },
-    revokeUser(userId, at = clock.now()) {
-      users.set(userId, Math.max(at, users.get(userId) ?? 0))
+    revokeUser(userId, revokedAt = 0) {
+      users.set(userId, Math.max(revokedAt, users.get(userId) ?? 0))
+      dropSnapshots(userId)
     },
-    isRevoked(userId, claims) {
-      if (claims.iss === ownIssuer) return claims.sid !== undefined && sessions.get(claims.sid) !== undefined
+    requireNotRevoked(userId, claims) {
+      // Our own tokens are judged by their session and never by time, so a login right after a revocation works.
+      if (claims.iss === ownIssuer) {
+        if (claims.sid !== undefined && sessions.get(claims.sid) !== undefined) throw revoked()
+        return
+      }
       const revokedAt = users.get(userId)
-      return revokedAt !== undefined && (claims.iat ?? 0) * 1000 < revokedAt
+      if (revokedAt !== undefined) requireIssuedAfter(claims, revokedAt, config.clockToleranceMs)
     },
     wasSessionEnded: sid => sessions.get(sid) === 'ended',
   }
+}
+
+/**
+ * Throws `invalid_token` unless a trusted issuer's token was issued after a revocation. `iat` is mostly in whole seconds,
+ * and the clocks of the issuer and of the database may differ by the tolerance: in doubt the token is refused.
+ */
+export function requireIssuedAfter(
+  { iat = 0 }: AccessTokenClaims,
+  revokedAt: number,
+  clockToleranceMs: number,
+): void {
+  const lastRefusedMs = Math.floor(revokedAt / 1000) * 1000 + clockToleranceMs
+  if (iat * 1000 > lastRefusedMs) return
+  if (iat * 1000 < revokedAt - clockToleranceMs) throw revoked()
+  const worksFrom = new Date((Math.floor(lastRefusedMs / 1000) + 1) * 1000).toISOString()
+  throw new CustomUserDataError(
+    'invalid_token',
+    `The sign-in was too close to a revocation of the user's tokens. A new sign-in works from ${worksFrom} on.`,
+  )
+}
+
+function revoked(): CustomUserDataError {
+  return new CustomUserDataError('invalid_token', 'The access token was revoked.')
 }
 
 interface ExpiringMap<Value> {

@@ -1,61 +1,61 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.js'
-import { CustomUserDataError } from '../errors.js'
 import type { AccessTokenClaims } from '../types.js'
-import type { Revocations } from './revocations.js'
-import type { SessionStore } from './session-store.js'
-
-/** Looks at the stored session of an access token now and then, where the team asks for it. */
-export interface SessionChecks {
-  /** Whether the session of a verified token is to be looked at before the token is served. */
-  isDue: (claims: AccessTokenClaims) => boolean
-  /** Looks at it. Rejects with `invalid_token` where it has ended, or with `sessions_unavailable`. */
-  check: (claims: AccessTokenClaims) => Promise<void>
-}
-
-/** Sessions whose last look is remembered; beyond it they are looked at more often. */
-const MAX_REMEMBERED = 100_000
-
-/** Where sessions are not looked at. */
-const NO_CHECKS: SessionChecks = { isDue: () => false, check: () => Promise.resolve() }
+import type { RequireActive } from './token-status.js'
 
 /**
- * Creates the checks: every `intervalMs` for each session, or never where it is `undefined`. Other issuers name sessions
- * of their own, of which nothing is known here.
+ * Reads now and then whether access tokens in use are revoked, where the team asks for it: the session of our own token,
+ * the record of a trusted issuer's user.
  */
+export interface SessionChecks {
+  /** Whether the token is to be checked before it is served. */
+  isDue: (userId: string, claims: AccessTokenClaims) => boolean
+  /** Checks a token. Rejects with `invalid_token` where it is revoked, or with `sessions_unavailable`. */
+  check: (userId: string, claims: AccessTokenClaims) => Promise<void>
+}
+
+/** Checks that are remembered; with more tokens in use than this they are checked more often. */
+const MAX_REMEMBERED = 100_000
+
+/** Where nothing is checked. */
+const NO_CHECKS: SessionChecks = { isDue: () => false, check: () => Promise.resolve() }
+
+/** Creates the checks: every `intervalMs`, or never where it is `undefined`. */
 export function createSessionChecks(
   intervalMs: number | undefined,
   ownIssuer: string | undefined,
-  store: SessionStore,
-  revocations: Revocations,
+  requireActive: RequireActive,
   clock: Clock,
 ): SessionChecks {
   if (intervalMs === undefined) return NO_CHECKS
-  const lookedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
+  const checkedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
   const running = new Map<string, Promise<void>>()
 
-  async function look(sid: string): Promise<void> {
+  /** What tokens share that are judged alike; `undefined` for our own token without a session. */
+  function keyOf(userId: string, { iss, sid, iat }: AccessTokenClaims): string | undefined {
+    return iss === ownIssuer ? sid : `${iat ?? 0} ${userId}`
+  }
+
+  async function check(key: string, userId: string, claims: AccessTokenClaims): Promise<void> {
     const startedAt = clock.monotonic()
-    if (await store.find(sid)) {
-      lookedAt.set(sid, startedAt)
-      return
-    }
-    revocations.revokeSession(sid)
-    throw new CustomUserDataError('invalid_token', 'The session of the access token has ended.')
+    await requireActive(userId, claims)
+    checkedAt.set(key, startedAt)
   }
 
   return {
-    isDue({ iss, sid }) {
-      if (sid === undefined || iss !== ownIssuer) return false
-      const last = lookedAt.get(sid)
+    isDue(userId, claims) {
+      const key = keyOf(userId, claims)
+      if (key === undefined) return false
+      const last = checkedAt.get(key)
       return last === undefined || clock.monotonic() - last >= intervalMs
     },
-    check({ sid = '' }) {
-      // With an interval of 0 a look that is under way may have begun before the revocation that counts.
-      const shared = intervalMs === 0 ? undefined : running.get(sid)
+    check(userId, claims) {
+      const key = keyOf(userId, claims) ?? ''
+      // With an interval of 0 a check that is under way may have begun before the revocation that counts.
+      const shared = intervalMs === 0 ? undefined : running.get(key)
       if (shared) return shared
-      const started = look(sid).finally(() => running.delete(sid))
-      running.set(sid, started)
+      const started = check(key, userId, claims).finally(() => running.delete(key))
+      running.set(key, started)
       return started
     },
   }

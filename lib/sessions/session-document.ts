@@ -1,9 +1,12 @@
 import type { Filter } from 'mongodb'
+import { MARK } from '../mongo/own-collection.js'
 
 /** A session as stored: one document for each login. No token can be made from it. */
 export interface SessionDocument {
   /** The session's id, `sid`. */
   readonly _id: string
+  /** Says that the document is ours, and that it is a session. */
+  readonly customUserData: 'session'
   readonly userId: string
   /** SHA-256 of the refresh token that is good now. */
   readonly current: string
@@ -26,17 +29,27 @@ export interface SessionDocument {
   readonly address: string | null
 }
 
-/** A user whose logins are refused, kept beside the sessions. */
-export interface DisabledUserDocument {
-  /** `disabled:` and the user's id. */
+/** What is held against a user, stored in the collection of the sessions. */
+export interface UserRecordDocument {
+  /** `user:` and the user's id. */
   readonly _id: string
-  readonly disabledAt: Date
+  /** Says that the document is ours, and that it is the record of a user. */
+  readonly customUserData: 'user'
+  /** The server's time of the last `revoke(userId)`, `logoutAll()`, `deleteSessions(userId)` or `disable(userId)`. */
+  readonly revokedAt: Date | null
+  /** The server's time of `disable(userId)`, until `enable(userId)`. */
+  readonly disabledAt: Date | null
+  /** When the server may remove the record; `null` while the user is disabled. */
+  readonly expiresAt: Date | null
 }
 
 /**
  * Sessions that are neither over nor revoked. Part of every query, so that expiry never depends on when the server
- * cleans up, and so that a document without the dates is no session.
+ * cleans up, and so that a document without the mark or the dates is no session.
  */
 export function aliveAt(now: Date): Filter<SessionDocument> {
-  return { revokedAt: null, expiresAt: { $gt: now }, idleExpiresAt: { $gt: now } }
+  return { ...SESSION, revokedAt: null, expiresAt: { $gt: now }, idleExpiresAt: { $gt: now } }
 }
+
+/** Part of every filter, so that no document but a session is found, changed or deleted. */
+export const SESSION = { [MARK]: 'session' } as const

@@ -1,15 +1,19 @@
+import { isDate } from 'node:util/types'
 import type { Collection, Document } from 'mongodb'
 import type { Clock } from '../clock.js'
 import { createChangeFeed } from '../mongo/change-stream.js'
 import type { ChangeEvent, ChangeFeed, ChangeSource } from '../mongo/change-stream.js'
-import { userIdOf } from './disabled-users.js'
+import { MARK } from '../mongo/own-collection.js'
 import type { Revocations } from './revocations.js'
 import type { SessionStore } from './session-store.js'
+import { userIdOf } from './user-records.js'
+import type { UserRecords } from './user-records.js'
 
 /** What the feed works with. */
 export interface SessionFeedParts {
   readonly openCollection: () => Promise<Collection>
-  readonly store: SessionStore
+  readonly store: Pick<SessionStore, 'listRevoked'>
+  readonly userRecords: Pick<UserRecords, 'listRevoked'>
   readonly revocations: Revocations
   readonly clock: Clock
   readonly report: ChangeSource<SessionChange>['report']
@@ -24,19 +28,27 @@ export interface SessionFeedConfig {
 
 interface SessionChange extends ChangeEvent {
   readonly documentKey?: { readonly _id: unknown }
+  readonly mark?: string
   readonly revokedAt?: Date | null
-  /** Of a user who was disabled. */
-  readonly disabledAt?: Date
 }
 
-/** Logins and refreshes stay on the server: what is sent is what ends something. */
+const CHANGED = 'updateDescription.updatedFields'
+
+/** Logins and refreshes stay on the server: the stream brings only what ends something. A deletion does not show the mark. */
 const PIPELINE: readonly Document[] = [
   {
     $match: {
       $or: [
         { operationType: { $in: ['delete', 'replace', 'invalidate'] } },
-        { operationType: 'update', 'updateDescription.updatedFields.revokedAt': { $type: 'date' } },
-        { operationType: 'insert', 'fullDocument.disabledAt': { $type: 'date' } },
+        {
+          operationType: 'update',
+          [`fullDocument.${MARK}`]: { $in: ['session', 'user'] },
+          $or: [
+            { [`${CHANGED}.revokedAt`]: { $type: 'date' } },
+            { [`${CHANGED}.disabledAt`]: { $type: 'date' } },
+          ],
+        },
+        { operationType: 'insert', [`fullDocument.${MARK}`]: 'user' },
       ],
     },
   },
@@ -44,32 +56,35 @@ const PIPELINE: readonly Document[] = [
     $project: {
       operationType: 1,
       documentKey: 1,
+      mark: `$fullDocument.${MARK}`,
       revokedAt: '$fullDocument.revokedAt',
-      disabledAt: '$fullDocument.disabledAt',
     },
   },
 ]
 
 /** Follows the sessions: what another process has ended is ended here, too. */
 export function createSessionFeed(config: SessionFeedConfig, parts: SessionFeedParts): ChangeFeed {
-  const { openCollection, store, revocations, clock, report } = parts
+  const { openCollection, store, userRecords, revocations, clock, report } = parts
 
-  function handle({ operationType, documentKey, revokedAt, disabledAt }: SessionChange): void {
+  function handle({ operationType, documentKey, mark, revokedAt }: SessionChange): void {
     const key = documentKey?._id
     if (typeof key !== 'string') return
-    const disabledUser = userIdOf(key)
-    if (disabledUser === undefined) {
-      // What was replaced by a session that is alive has not ended.
-      if (operationType !== 'replace' || revokedAt) revocations.revokeSession(key)
-    } else if (disabledAt instanceof Date) {
-      revocations.revokeUser(disabledUser, disabledAt.getTime())
+    const userId = userIdOf(key)
+    if (userId === undefined) {
+      const isAlive = operationType === 'replace' && mark === 'session' && revokedAt === null
+      if (!isAlive) revocations.revokeSession(key)
+    } else if (operationType !== 'delete') {
+      revocations.revokeUser(userId, isDate(revokedAt) ? revokedAt.getTime() : undefined)
     }
   }
 
-  /** Sessions that were deleted leave no trace; those that were revoked are still there. */
+  /** Sessions that were deleted leave no trace; those that were revoked are still there, as are the users' records. */
   async function resync(): Promise<void> {
     const since = new Date(clock.now() - config.accessTokenMs)
     for (const sid of await store.listRevoked(since)) revocations.revokeSession(sid)
+    for (const { userId, revokedAt } of await userRecords.listRevoked(since)) {
+      revocations.revokeUser(userId, revokedAt)
+    }
   }
 
   return createChangeFeed<SessionChange>(

@@ -3,13 +3,15 @@ import type { Clock } from '../clock.js'
 import { withDeadline } from '../deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
-import { createIndexCommand, ensureIndex } from '../mongo/indexes.js'
+import { findOneAndUpdate } from '../mongo/find-one-and-update.js'
+import { MARK, MARKED } from '../mongo/own-collection.js'
+import type { OwnIndex } from '../mongo/own-collection.js'
 import { toExactOperations } from '../mongo/exact-operations.js'
 import type { ExactOperations } from '../mongo/exact-operations.js'
 import { readFromPrimary } from '../mongo/primary-check.js'
 import { hashRefreshToken } from './refresh-token.js'
 import type { RefreshToken } from './refresh-token.js'
-import { aliveAt } from './session-document.js'
+import { aliveAt, SESSION } from './session-document.js'
 import type { SessionDocument } from './session-document.js'
 
 /** What a login came from. */
@@ -62,25 +64,27 @@ export interface SessionStore {
   revokeAll: (userId: string) => Promise<string[]>
   /** The ids of sessions that were revoked at that time or later. */
   listRevoked: (since: Date) => Promise<string[]>
+  /** Removes a session whose tokens were given to nobody. */
+  discard: (sid: string) => Promise<void>
   /** Ends and removes all sessions of a user; their ids. */
   deleteAll: (userId: string) => Promise<string[]>
-  ensureIndexes: () => Promise<void>
 }
 
-const INDEXES = [
+/** The indexes of the collection of sessions. Each covers only documents that have our mark. */
+export const SESSION_INDEXES: readonly OwnIndex[] = [
   // Only cleans up: whether a session is over is decided by each query.
   { field: 'expiresAt', options: { name: 'session_expiry', expireAfterSeconds: 0 } },
   { field: 'userId', options: { name: 'session_user', collation: { locale: 'simple' } } },
-  // Of revoked sessions alone: few, and only read when changes may have been missed.
+  // Of revoked sessions and users alone: few, and only read when changes may have been missed.
   {
     field: 'revokedAt',
     options: {
       name: 'session_revoked',
       collation: { locale: 'simple' },
-      partialFilterExpression: { revokedAt: { $type: 'date' } },
+      partialFilterExpression: { ...MARKED, revokedAt: { $type: 'date' } },
     },
   },
-] as const
+]
 
 /** Creates the store over a collection. */
 export function createSessionStore(
@@ -116,10 +120,7 @@ export function createSessionStore(
     const filter = { _id: token.sid, current: hashRefreshToken(token), ...aliveAt(at) }
     const update = { $set: { ...used, ...change } }
     return run(async (sessions, { write }) => {
-      const found = await sessions.findOneAndUpdate(filter, update, {
-        ...write,
-        includeResultMetadata: false,
-      })
+      const found = await findOneAndUpdate(sessions, filter, update, write)
       // Without the user's id it is no session: nothing may be issued for it.
       return typeof found?.userId === 'string' ? found : undefined
     })
@@ -129,8 +130,9 @@ export function createSessionStore(
   const revokeAll =
     (userId: string): SessionOperation<string[]> =>
     async (sessions, { read, write }) => {
-      await sessions.updateMany({ userId, revokedAt: null }, { $set: { revokedAt: now() } }, write)
-      const ended = { userId, revokedAt: { $ne: null } }
+      const ofUser = { ...SESSION, userId: { $eq: userId } }
+      await sessions.updateMany({ ...ofUser, revokedAt: null }, { $set: { revokedAt: now() } }, write)
+      const ended = { ...ofUser, revokedAt: { $ne: null } }
       const found = await sessions.find(ended, { ...read, projection: { _id: 1 } }).toArray()
       return found.map(({ _id }) => _id)
     }
@@ -151,38 +153,40 @@ export function createSessionStore(
     touch: token => use(token, {}),
     find: sid =>
       runRead(async (sessions, { read }) => {
-        const found = await sessions.findOne({ _id: sid, ...aliveAt(now()) }, read)
+        const found = await sessions.findOne({ _id: { $eq: sid }, ...aliveAt(now()) }, read)
         return found ?? undefined
       }),
     list: userId =>
       runRead((sessions, { read }) =>
-        sessions.find({ userId, ...aliveAt(now()) }, { ...read, sort: { createdAt: -1 } }).toArray(),
+        sessions
+          .find({ userId: { $eq: userId }, ...aliveAt(now()) }, { ...read, sort: { createdAt: -1 } })
+          .toArray(),
       ),
     revoke: (sid, userId) =>
       run(async (sessions, { write }) => {
-        const filter = { _id: sid, ...(userId !== undefined && { userId }), ...aliveAt(now()) }
-        const update = { $set: { revokedAt: now() } }
-        const found = await sessions.findOneAndUpdate(filter, update, {
-          ...write,
-          includeResultMetadata: false,
-        })
+        const ofUser = userId === undefined ? {} : { userId: { $eq: userId } }
+        const filter = { _id: { $eq: sid }, ...ofUser, ...aliveAt(now()) }
+        const found = await findOneAndUpdate(sessions, filter, { $set: { revokedAt: now() } }, write)
         return found?.userId
       }),
     revokeAll: userId => run(revokeAll(userId)),
     listRevoked: since =>
       runRead(async (sessions, { read }) => {
         // The type is named for the partial index's sake.
-        const revoked = { revokedAt: { $type: 'date', $gte: since } } as const
+        const revoked = { ...SESSION, revokedAt: { $type: 'date', $gte: since } } as const
         const found = await sessions.find(revoked, { ...read, projection: { _id: 1 } }).toArray()
         return found.map(({ _id }) => _id)
+      }),
+    discard: sid =>
+      run(async (sessions, { write }) => {
+        await sessions.deleteOne({ _id: { $eq: sid }, ...SESSION }, write)
       }),
     deleteAll: userId =>
       run(async (sessions, options) => {
         const ids = await revokeAll(userId)(sessions, options)
-        await sessions.deleteMany({ _id: { $in: ids } }, options.write)
+        await sessions.deleteMany({ _id: { $in: ids }, ...SESSION }, options.write)
         return ids
       }),
-    ensureIndexes: async () => ensureIndexes(await openCollection(), events),
   }
 }
 
@@ -190,6 +194,7 @@ function toDocument(session: NewSession, config: SessionConfig, now: Date): Sess
   const { token, userId, secretName, device, address } = session
   return {
     _id: token.sid,
+    [MARK]: 'session',
     userId,
     current: hashRefreshToken(token),
     previous: null,
@@ -208,18 +213,6 @@ function toDocument(session: NewSession, config: SessionConfig, now: Date): Sess
 
 function idleExpiry({ refreshTokenIdleSeconds }: SessionConfig, now: Date): Date {
   return new Date(now.getTime() + refreshTokenIdleSeconds * 1000)
-}
-
-async function ensureIndexes(sessions: Collection<SessionDocument>, events: Events): Promise<void> {
-  for (const { field, options } of INDEXES) {
-    const outcome = await ensureIndex(sessions, field, options)
-    if (outcome === 'there') continue
-    const command = createIndexCommand(sessions.collectionName, field, options)
-    events.warn({
-      code: 'session_index_missing',
-      message: `The index on "${field}" of ${sessions.namespace} could not be made (${outcome}). Please run: ${command}`,
-    })
-  }
 }
 
 function unavailable(cause: unknown): CustomUserDataError {

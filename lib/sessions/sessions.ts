@@ -1,7 +1,8 @@
 import type { Clock } from '../clock.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
-import type { DisabledUsers } from './disabled-users.js'
+import { compareWithRevocation, elapsedSince } from './login-start.js'
+import type { LoginStart } from './login-start.js'
 import {
   createRefreshToken,
   createSid,
@@ -15,6 +16,7 @@ import type { Revocations } from './revocations.js'
 import type { SessionDocument } from './session-document.js'
 import type { SessionSecret } from './session-secrets.js'
 import type { SessionOrigin, SessionStore } from './session-store.js'
+import type { UserRecords } from './user-records.js'
 
 /** How refresh tokens are exchanged. */
 export interface ExchangeConfig {
@@ -41,8 +43,11 @@ export interface SessionInfo extends SessionOrigin {
 
 /** Sessions from login to logout. Knows the rules; the store knows MongoDB. */
 export interface Sessions {
-  /** Begins a session. Rejects with `invalid_credentials` where the user is disabled. */
-  begin: (userId: string, origin: SessionOrigin) => Promise<OpenSession>
+  /**
+   * Begins a session for a login that began at `start`. Rejects with `invalid_credentials` where the user is disabled, or
+   * where the user's sessions were revoked since; and with `sessions_unavailable` where nobody can tell which was first.
+   */
+  begin: (userId: string, origin: SessionOrigin, start: LoginStart) => Promise<OpenSession>
   /** Whose session a refresh token names, good or not; nothing is changed. Rejects with `invalid_grant`. */
   peek: (refreshToken: string) => Promise<string>
   /** Exchanges a refresh token. Rejects with `invalid_grant`; a token that was stolen ends its session. */
@@ -52,14 +57,21 @@ export interface Sessions {
   list: (userId: string) => Promise<SessionInfo[]>
   /** Ends one session (of that user, where one is named), or all of a user's. */
   revokeSession: (sid: string, userId?: string) => Promise<boolean>
+  /**
+   * Ends all sessions of a user, those of logins in progress included. Resolves when a login that begins then works.
+   */
   revokeUser: (userId: string) => Promise<void>
+  /** The same, and refuses the user's logins until `enableUser()`. */
+  disableUser: (userId: string) => Promise<void>
+  enableUser: (userId: string) => Promise<void>
+  /** The same as `revokeUser()`, and removes the sessions. */
   deleteUser: (userId: string) => Promise<void>
 }
 
 /** What sessions are made of. */
 export interface SessionsParts {
   readonly store: SessionStore
-  readonly disabledUsers: DisabledUsers
+  readonly userRecords: UserRecords
   readonly secrets: readonly [SessionSecret, ...SessionSecret[]]
   readonly revocations: Revocations
   readonly events: Events
@@ -68,7 +80,7 @@ export interface SessionsParts {
 
 /** Creates the sessions of one instance. */
 export function createSessions(config: ExchangeConfig, parts: SessionsParts): Sessions {
-  const { store, disabledUsers, secrets, revocations, events, clock } = parts
+  const { store, userRecords, secrets, revocations, events, clock } = parts
   const [newest] = secrets
 
   async function exchange(token: RefreshToken): Promise<OpenSession> {
@@ -125,21 +137,50 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
     return owner
   }
 
-  function revoked(userId: string, sids: readonly string[]): void {
+  /**
+   * The record is written first: a login whose session is inserted too late to be ended here finds the record when it
+   * reads it. The answer waits for the server's clock, so that a login which begins after the answer is not refused.
+   */
+  async function endAll(
+    userId: string,
+    revocation: Promise<number>,
+    end: (userId: string) => Promise<string[]>,
+  ): Promise<void> {
+    const revokedAt = await revocation
+    revocations.revokeUser(userId, revokedAt)
+    const [sids] = await Promise.all([end(userId), userRecords.passed(userId, revokedAt)])
     for (const sid of sids) revocations.revokeSession(sid)
-    revocations.revokeUser(userId)
     events.emit('revoked', { userId })
   }
 
+  /** Whether a login began before its user's sessions were last revoked. Called when its session is stored. */
+  async function compare(
+    userId: string,
+    start: LoginStart,
+  ): Promise<ReturnType<typeof compareWithRevocation>> {
+    for (let reads = 1; ; reads++) {
+      const { atLeast: beforeMs } = elapsedSince(start)
+      const found = await userRecords.findWithTime(userId)
+      const { atMost: afterMs } = elapsedSince(start)
+      if (found?.isDisabled === true) return 'before'
+      if (found?.revokedAt === undefined) return 'after'
+      const { revokedAt, serverTime } = found
+      const outcome = compareWithRevocation({ revokedAt, serverTime, beforeMs, afterMs })
+      // An answer that was quicker may tell.
+      if (outcome !== 'unclear' || reads === MAX_READS) return outcome
+    }
+  }
+
   return {
-    async begin(userId, origin) {
+    async begin(userId, origin, start) {
       const sid = createSid()
       const token = createRefreshToken(sid, newest)
       await store.insert({ token, userId, secretName: newest.name, ...origin })
-      // After the insert: whoever disables the user first marks and then revokes, so one of the two sees the other.
-      if (await disabledUsers.has(userId)) {
-        await store.revoke(sid)
-        throw new CustomUserDataError('invalid_credentials', 'The credentials are wrong.')
+      // After the insert: a revocation first writes the record and then ends sessions, so one of the two sees the other.
+      const outcome = await compare(userId, start)
+      if (outcome !== 'after') {
+        await store.discard(sid)
+        throw outcome === 'before' ? endedMeanwhile() : unclear()
       }
       events.emit('login', { userId, sid })
       return { sid, userId, refreshToken: token.text }
@@ -159,14 +200,15 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
     },
     list: async userId => (await store.list(userId)).map(toInfo),
     revokeSession: async (sid, userId) => (await revoke(sid, userId)) !== undefined,
-    async revokeUser(userId) {
-      revoked(userId, await store.revokeAll(userId))
-    },
-    async deleteUser(userId) {
-      revoked(userId, await store.deleteAll(userId))
-    },
+    revokeUser: userId => endAll(userId, userRecords.revoke(userId), store.revokeAll),
+    disableUser: userId => endAll(userId, userRecords.disable(userId), store.revokeAll),
+    enableUser: userRecords.enable,
+    deleteUser: userId => endAll(userId, userRecords.revoke(userId), store.deleteAll),
   }
 }
+
+/** How often a login reads the record of its user before it gives up. */
+const MAX_READS = 3
 
 function parseOrRefuse(refreshToken: string): RefreshToken {
   const token = parseRefreshToken(refreshToken)
@@ -181,6 +223,18 @@ function toOpen({ _id: sid, userId }: SessionDocument, token: RefreshToken): Ope
 function toInfo(session: SessionDocument): SessionInfo {
   const { _id: sid, createdAt, lastUsedAt, expiresAt, device, address } = session
   return { sid, createdAt, lastUsedAt, expiresAt, device, address }
+}
+
+/** The answer to a login whose session was revoked, or whose user was disabled, before it was answered. */
+export function endedMeanwhile(): CustomUserDataError {
+  return new CustomUserDataError('invalid_credentials', 'The credentials are wrong.')
+}
+
+function unclear(): CustomUserDataError {
+  return new CustomUserDataError(
+    'sessions_unavailable',
+    "The user's sessions were revoked at about the time when this login began. Log in again.",
+  )
 }
 
 /** The one answer for every refresh token that is not good, whatever the reason. */

@@ -73,7 +73,7 @@ describe('requests with a token that nobody has seen', () => {
       { clockToleranceMs: 0, requireDocument: false, maxTokenLength: 1_000 },
       {
         snapshots,
-        revocations: createRevocations({ sessionMs: 1, userMs: 1 }, ISSUER, systemClock),
+        revocations: createRevocations({ sessionMs: 1, userMs: 1, clockToleranceMs: 0 }, ISSUER, systemClock),
         sessionChecks: { isDue: () => false, check: () => Promise.resolve() },
         verifyToken: verifications.call,
         tokenSnapshots: bringsData ? tokenSnapshots : undefined,

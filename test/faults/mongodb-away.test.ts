@@ -80,7 +80,7 @@ function expectNothingToldBy(response: request.Response): void {
 }
 
 function sessionCount(): Promise<number> {
-  return direct.client.db(database.db.databaseName).collection('sessions').countDocuments()
+  return direct.client.db(database.db.databaseName).collection('custom_user_data_sessions').countDocuments()
 }
 
 async function untilServed(token: string, at = server): Promise<void> {

@@ -39,8 +39,8 @@ describe('sessions while MongoDB is away', () => {
     const { host, port } = await primaryAddress(database.client)
     proxy = await startTcpProxy(host, port)
     proxied = await openDatabase({ proxyPort: proxy.port, heartbeatFrequencyMS: 500 })
-    sessions = database.client.db(proxied.db.databaseName).collection('sessions')
-    away = openStore(proxied.db.collection<SessionDocument>('sessions'), 300)
+    sessions = database.client.db(proxied.db.databaseName).collection('custom_user_data_sessions')
+    away = openStore(proxied.db.collection<SessionDocument>('custom_user_data_sessions'), 300)
     there = openStore(sessions, 20_000)
     // Connected, so that what follows meets a connection that is lost.
     await proxied.db.command({ ping: 1 })

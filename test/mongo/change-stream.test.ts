@@ -304,7 +304,7 @@ describe('the streams of an instance', () => {
 
   it('are gone from the server after close(), and are not opened again', async () => {
     const cursors = async () =>
-      [await cursorsOn('custom_user_data', ownName), await cursorsOn('sessions', ownName)].flat()
+      [await cursorsOn('custom_user_data', ownName), await cursorsOn('custom_user_data_sessions', ownName)].flat()
     const ownName = `${writing.db.databaseName}_closed`
     const there = await startFollower(reading.client.db(ownName))
     await expect.poll(cursors).toHaveLength(2)

@@ -37,7 +37,7 @@ function start(hooks: Hooks, options: Options = {}) {
 
 const tryLogIn = (app: Parameters<typeof request>[0]) => request(app).post('/login').send({ user })
 const documents = () => database.db.collection('custom_user_data').find({ userId: user }).toArray()
-const sessionsOf = () => database.db.collection('sessions').countDocuments({ userId: user })
+const sessionsOf = () => database.db.collection('custom_user_data_sessions').countDocuments({ userId: user })
 const afterAllHooks = () => new Promise(resolve => setImmediate(() => setImmediate(resolve)))
 
 describe('createCustomData', () => {

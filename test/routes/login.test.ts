@@ -53,7 +53,7 @@ async function logIn(verify: VerifyCredentials, given?: Given, body: object = { 
 
 /** Not all commands: indexes are made in the background. */
 const queries = () => [...database.commands.loads(), ...database.commands.named('insert')]
-const sessions = () => database.db.collection('sessions')
+const sessions = () => database.db.collection('custom_user_data_sessions')
 const alice = () => ({ id: 'alice' })
 
 describe('the answer of a login', () => {

@@ -162,7 +162,7 @@ describe('a refresh token', () => {
   })
 
   it('whose stored session says nothing of an end is refused', async () => {
-    const sessions = database.db.collection<{ _id: string }>('sessions')
+    const sessions = database.db.collection<{ _id: string }>('custom_user_data_sessions')
     const _id = refreshToken.split('.')[0]!
     for (const expiresAt of [null, '', 0, '9999-01-01', { $gt: 0 }]) {
       await sessions.updateOne({ _id }, { $set: { expiresAt } })

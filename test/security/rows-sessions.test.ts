@@ -50,7 +50,7 @@ function claimsOf({ access_token: token }: TokenAnswer<object>): Record<string, 
 }
 
 const stored = (token: string) =>
-  databases[0]!.db.collection<SessionDocument>('sessions').findOne({ _id: sidOf(token) })
+  databases[0]!.db.collection<SessionDocument>('custom_user_data_sessions').findOne({ _id: sidOf(token) })
 
 /** The same request from both sides at once, many times each. */
 function fromBoth(times: number, send: (app: Express) => PromiseLike<Response>): Promise<Response[]> {

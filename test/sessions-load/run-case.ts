@@ -24,7 +24,7 @@ export async function runCase({ run }: Case, uri: string, isQuick: boolean): Pro
     return fresh
   }
   try {
-    const world = { db, sessions: db.collection<SessionDocument>('sessions'), start }
+    const world = { db, sessions: db.collection<SessionDocument>('custom_user_data_sessions'), start }
     const { figures, expected } = await run(world, isQuick)
     return { figures, wrong: Object.keys(expected).filter(name => figures[name] !== expected[name]) }
   } finally {

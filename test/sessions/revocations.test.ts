@@ -3,6 +3,7 @@ import type { CustomUserData, TokenAnswer } from 'express-custom-user-data'
 import request from 'supertest'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createRevocations } from '../../lib/sessions/revocations.js'
+import type { UserRecordDocument } from '../../lib/sessions/session-document.js'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
 import { openDatabase } from '../support/database.js'
@@ -220,56 +221,177 @@ describe('revoke()', () => {
 })
 
 describe('a user of a trusted issuer', () => {
-  const secondsNow = () => Math.floor(clock.now() / 1000)
+  const TOLERANCE_SECONDS = 5
+  // The time of a revocation is the database server's, so these tests go by the machine's clock.
+  const secondsNow = () => Math.floor(Date.now() / 1000)
   const token = (claims: object = {}) =>
     issuer.token({ iat: secondsNow(), exp: secondsNow() + 600, ...claims })
-  const userId = () => `${issuer.server.origin}|alice`
+  const startNow = (options: object = {}) => start({ clock: undefined, ...options })
+  /** A user of its own for each test: the claim, and the id. */
+  function newForeignUser() {
+    const sub = newUser()
+    return { sub, userId: `${issuer.server.origin}|${sub}` }
+  }
 
   it('is refused with tokens that were issued before revoke(), and let in with later ones', async () => {
-    const { app, userData } = start()
-    const before = [token(), token({ iat: undefined }), token({ sid: 'theirs' })]
+    const { app, userData } = startNow()
+    const { sub, userId } = newForeignUser()
+    const before = [token({ sub }), token({ sub, iat: secondsNow() - 100 }), token({ sub, sid: 'theirs' })]
     for (const old of before) expect((await getMe(app, old)).status).toBe(200)
-    clock.advance(1_000)
-    await userData.revoke(userId())
+    await userData.revoke(userId)
     for (const old of before) expect((await getMe(app, old)).status).toBe(401)
-    clock.advance(1_000)
-    expect((await getMe(app, token())).status).toBe(200)
-    for (const old of before) expect((await getMe(app, old)).status).toBe(401)
+    const later = startNow({ clock: createManualClock(Date.now() + 60_000) })
+    const fresh = token({ sub, iat: secondsNow() + 60 })
+    expect((await getMe(later.app, fresh)).status).toBe(200)
+    for (const old of before) expect((await getMe(later.app, old)).status).toBe(401)
+  })
+
+  it('is refused in the second of the revocation and for the tolerance after it, and told when to sign in', async () => {
+    const { userData } = startNow()
+    const { sub, userId } = newForeignUser()
+    await userData.revoke(userId)
+    const { revokedAt } = (await database.db
+      .collection<UserRecordDocument>('custom_user_data_sessions')
+      .findOne({ _id: `user:${userId}` }))!
+    const last = Math.floor(revokedAt!.getTime() / 1000) + TOLERANCE_SECONDS
+    const later = startNow({ clock: createManualClock(Date.now() + 60_000) })
+    for (const { userData: at, iat } of [
+      { userData, iat: last - TOLERANCE_SECONDS },
+      { userData: later.userData, iat: last },
+    ]) {
+      await expect(at.verifyToken(token({ sub, iat }))).rejects.toMatchObject({
+        code: 'invalid_token',
+        message:
+          "The sign-in was too close to a revocation of the user's tokens. " +
+          `A new sign-in works from ${new Date((last + 1) * 1000).toISOString()} on.`,
+      })
+    }
+    expect((await later.userData.verifyToken(token({ sub, iat: last + 1 }))).id).toBe(userId)
+  })
+
+  it('is refused with a token whose iat is further ahead of our clock than the tolerance', async () => {
+    const { userData } = startNow()
+    const { sub, userId } = newForeignUser()
+    const ahead = token({ sub, iat: secondsNow() + 3600, exp: secondsNow() + 7200 })
+    await expect(userData.verifyToken(ahead)).rejects.toMatchObject({
+      code: 'invalid_token',
+      message: expect.stringContaining('was issued in the future'),
+    })
+    expect((await userData.verifyToken(token({ sub, iat: secondsNow() + 3 }))).id).toBe(userId)
+  })
+
+  it('who is disabled is refused with tokens from later, too, in this process and in one that starts later', async () => {
+    const { sub, userId } = newForeignUser()
+    const here = startNow()
+    expect((await getMe(here.app, token({ sub }))).status).toBe(200)
+    await here.userData.disable(userId)
+    const later = startNow({ clock: createManualClock(Date.now() + 60_000) })
+    const fresh = () => token({ sub, iat: secondsNow() + 60, exp: secondsNow() + 600 })
+    for (let i = 0; i < 2; i++) {
+      await expect(later.userData.verifyToken(fresh())).rejects.toMatchObject({
+        code: 'invalid_token',
+        message: 'The user of the access token is disabled.',
+      })
+    }
+    await here.userData.enable(userId)
+    expect((await later.userData.verifyToken(fresh())).id).toBe(userId)
+  })
+
+  it('who was served by another process is refused there at the next load, and let in again after enable()', async () => {
+    const { sub, userId } = newForeignUser()
+    const manual = createManualClock(Date.now())
+    const there = startNow({ clock: manual })
+    const iat = secondsNow()
+    const old = token({ sub, iat, exp: iat + 7200 })
+    expect((await there.userData.verifyToken(old)).id).toBe(userId)
+    await startNow().userData.disable(userId)
+    expect((await there.userData.verifyToken(old)).id).toBe(userId)
+    manual.advance(30 * 60_000)
+    for (const refused of [old, token({ sub, iat: iat + 1800, exp: iat + 7200 })]) {
+      await expect(there.userData.verifyToken(refused)).rejects.toMatchObject({ code: 'invalid_token' })
+    }
+    await startNow().userData.enable(userId)
+    expect((await there.userData.verifyToken(token({ sub, iat: iat + 1800, exp: iat + 7200 }))).id).toBe(
+      userId,
+    )
+    await expect(there.userData.verifyToken(old)).rejects.toMatchObject({ code: 'invalid_token' })
+  })
+
+  it.each([0, 10_000])(
+    'who is disabled or revoked elsewhere is refused within sessionCheckIntervalMs: %d',
+    async sessionCheckIntervalMs => {
+      for (const end of ['disable', 'revoke'] as const) {
+        const { sub, userId } = newForeignUser()
+        const manual = createManualClock(Date.now())
+        const there = startNow({ clock: manual, sessionCheckIntervalMs })
+        const used = token({ sub })
+        expect((await there.userData.verifyToken(used)).id).toBe(userId)
+        await startNow().userData[end](userId)
+        manual.advance(sessionCheckIntervalMs)
+        await expect(there.userData.verifyToken(used)).rejects.toMatchObject({ code: 'invalid_token' })
+        await startNow().userData.enable(userId)
+      }
+    },
+  )
+
+  it('costs one read of the record with each load, beside it, and none for a cached token', async () => {
+    const { sub } = newForeignUser()
+    const { userData } = startNow()
+    await userData.ready()
+    const used = token({ sub })
+    database.commands.clear()
+    for (let i = 0; i < 3; i++) await userData.verifyToken(used)
+    const records = database.commands
+      .named('find')
+      .filter(({ command }) => JSON.stringify(command).includes('user:'))
+    expect(records).toHaveLength(1)
+    expect(database.commands.loads()).toHaveLength(1)
   })
 
   it('is another one than our own of the same name', async () => {
-    const { app, userData } = start()
-    const [ours, theirs] = [(await logIn(app)).access_token, token()]
-    clock.advance(1_000)
-    await userData.revoke('alice')
+    const { app, userData } = startNow()
+    const { sub } = newForeignUser()
+    const [ours, theirs] = [(await logIn(app, sub)).access_token, token({ sub })]
+    await userData.revoke(sub)
     expect((await getMe(app, ours)).status).toBe(401)
     expect((await getMe(app, theirs)).status).toBe(200)
   })
 
   it('is not refused because a session of ours that bears the name of theirs was revoked', async () => {
-    const { app, userData } = start()
-    const { refresh_token: ours } = await logIn(app)
+    const { app, userData } = startNow()
+    const { sub } = newForeignUser()
+    const { refresh_token: ours } = await logIn(app, sub)
     await userData.revoke({ sid: sidOf(ours) })
-    expect((await getMe(app, token({ sid: sidOf(ours) }))).status).toBe(200)
+    expect((await getMe(app, token({ sub, sid: sidOf(ours) }))).status).toBe(200)
   })
 })
 
-describe('the book of revocations', () => {
+describe('the revocations of a process', () => {
   const claims = (changes: object = {}) => ({ iss: ISSUER, sub: 'alice', aud: 'a', exp: 0, ...changes })
+  type Book = ReturnType<typeof createRevocations>
+  function isRevoked(book: Book, userId: string, of: ReturnType<typeof claims>): boolean {
+    try {
+      book.requireNotRevoked(userId, of)
+      return false
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'invalid_token' })
+      return true
+    }
+  }
 
   it('keeps a session for as long as an access token of it may live, and not for ever', () => {
-    const book = createRevocations({ sessionMs: 1_000, userMs: 5_000 }, ISSUER, clock)
+    const book = createRevocations({ sessionMs: 1_000, userMs: 5_000, clockToleranceMs: 0 }, ISSUER, clock)
     book.revokeSession('one')
     clock.advance(999)
     book.revokeSession('two')
-    expect(book.isRevoked('alice', claims({ sid: 'one' }))).toBe(true)
+    expect(isRevoked(book, 'alice', claims({ sid: 'one' }))).toBe(true)
     clock.advance(1)
     book.revokeSession('three')
     expect(['one', 'two', 'three'].map(book.wasSessionEnded)).toEqual([false, true, true])
   })
 
   it('keeps what was revoked again for the whole time anew', () => {
-    const book = createRevocations({ sessionMs: 1_000, userMs: 1_000 }, ISSUER, clock)
+    const book = createRevocations({ sessionMs: 1_000, userMs: 1_000, clockToleranceMs: 0 }, ISSUER, clock)
     book.revokeSession('one')
     clock.advance(600)
     book.revokeSession('one')
@@ -279,7 +401,7 @@ describe('the book of revocations', () => {
   })
 
   it('keeps each for its time and no more, however they come and after whatever pause', () => {
-    const book = createRevocations({ sessionMs: 1_000, userMs: 1_000 }, ISSUER, clock)
+    const book = createRevocations({ sessionMs: 1_000, userMs: 1_000, clockToleranceMs: 0 }, ISSUER, clock)
     const revokedAt: number[] = []
     for (const pause of [0, 400, 599, 1, 300, 700, 1_000, 5_000, 999, 1_001]) {
       clock.advance(pause)
@@ -291,7 +413,7 @@ describe('the book of revocations', () => {
   })
 
   it('does not go by a wall clock that jumps', () => {
-    const book = createRevocations({ sessionMs: 1_000, userMs: 1_000 }, ISSUER, clock)
+    const book = createRevocations({ sessionMs: 1_000, userMs: 1_000, clockToleranceMs: 0 }, ISSUER, clock)
     book.revokeSession('one')
     clock.setWall(clock.now() + 3_600_000)
     book.revokeSession('two')
@@ -299,21 +421,21 @@ describe('the book of revocations', () => {
   })
 
   it('does not let an older revocation of a user take the place of a newer one', () => {
-    const book = createRevocations({ sessionMs: 1_000, userMs: 1_000 }, ISSUER, clock)
+    const book = createRevocations({ sessionMs: 1_000, userMs: 1_000, clockToleranceMs: 0 }, ISSUER, clock)
     const iat = Math.floor(clock.now() / 1000) - 10
-    book.revokeUser('alice')
+    book.revokeUser('alice', clock.now())
     book.revokeUser('alice', clock.now() - 60_000)
     book.revokeUser('bob', clock.now() - 60_000)
-    expect(book.isRevoked('alice', claims({ iss: 'another', iat }))).toBe(true)
-    expect(book.isRevoked('bob', claims({ iss: 'another', iat }))).toBe(false)
+    expect(isRevoked(book, 'alice', claims({ iss: 'another', iat }))).toBe(true)
+    expect(isRevoked(book, 'bob', claims({ iss: 'another', iat }))).toBe(false)
   })
 
   it('knows nothing of a token without a session, nor of other users', () => {
-    const book = createRevocations({ sessionMs: 1_000, userMs: 1_000 }, ISSUER, clock)
+    const book = createRevocations({ sessionMs: 1_000, userMs: 1_000, clockToleranceMs: 0 }, ISSUER, clock)
     book.revokeSession('one')
-    book.revokeUser('alice')
-    expect(book.isRevoked('alice', claims())).toBe(false)
-    expect(book.isRevoked('bob', claims({ iss: 'another', iat: 0 }))).toBe(false)
-    expect(book.isRevoked('alice', claims({ iss: 'another', iat: 0 }))).toBe(true)
+    book.revokeUser('alice', clock.now())
+    expect(isRevoked(book, 'alice', claims())).toBe(false)
+    expect(isRevoked(book, 'bob', claims({ iss: 'another', iat: 0 }))).toBe(false)
+    expect(isRevoked(book, 'alice', claims({ iss: 'another', iat: 0 }))).toBe(true)
   })
 })

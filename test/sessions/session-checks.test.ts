@@ -33,7 +33,8 @@ function startTwo(sessionCheckIntervalMs?: number) {
   }
 }
 
-const finds = () => database.commands.named('find').filter(({ command }) => command['find'] === 'sessions')
+const finds = () =>
+  database.commands.named('find').filter(({ command }) => command['find'] === 'custom_user_data_sessions')
 
 describe('a session that was ended in another process', () => {
   it('is seen by the next request where the interval is 0', async () => {

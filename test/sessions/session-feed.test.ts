@@ -1,5 +1,6 @@
 import type { Collection } from 'mongodb'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createManualClock } from '../support/clock.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { createFollower, startFollower } from '../support/following.js'
@@ -18,7 +19,7 @@ let there: Follower
 beforeAll(async () => {
   writing = await openDatabase()
   reading = await openDatabase()
-  sessions = writing.db.collection('sessions')
+  sessions = writing.db.collection('custom_user_data_sessions')
 })
 beforeEach(async () => {
   here = createTestUserData(writing)
@@ -106,6 +107,44 @@ describe('a session that lives on', () => {
   })
 })
 
+it('a trusted issuer’s user who is disabled is refused elsewhere at once, and let in again after enable()', async () => {
+  const issuer = await startIssuer()
+  there.userData.close()
+  const clock = createManualClock(Date.now())
+  there = await startFollower(otherDb(), { trustedIssuers: [issuer.option()], clock })
+  const now = Math.floor(Date.now() / 1000)
+  const [used, later] = [1, 60].map(seconds => issuer.token({ sub: 'eve', iat: now + seconds })) as [
+    string,
+    string,
+  ]
+  const userId = `${issuer.server.origin}|eve`
+  await there.userData.verifyToken(used)
+  clock.advance(60_000)
+  await there.userData.verifyToken(later)
+  await here.disable(userId)
+  await expectRefused(later)
+  await expectRefused(used)
+  await here.enable(userId)
+  expect((await there.userData.verifyToken(later)).id).toBe(userId)
+  await expectRefused(used)
+  await issuer.server.close()
+})
+
+it('a revocation that was missed while the stream was away is found when it opens', async () => {
+  const issuer = await startIssuer()
+  const userId = `${issuer.server.origin}|mallory`
+  const late = createFollower(otherDb(), { trustedIssuers: [issuer.option()] })
+  const used = issuer.token({ sub: 'mallory' })
+  // By a process that follows nothing yet: the load itself opens the streams.
+  const served = late.userData.verifyToken(used)
+  await here.revoke(userId)
+  await served.catch(() => undefined)
+  await late.until('sessions', 'open')
+  await expectRefused(used, late)
+  late.userData.close()
+  await issuer.server.close()
+})
+
 it('a disabled user of a trusted issuer is refused elsewhere, too, with the tokens from before', async () => {
   const issuer = await startIssuer()
   there.userData.close()
@@ -147,5 +186,54 @@ describe('a process that starts', () => {
         .map(({ _id }) => _id)
         .toArray(),
     ).not.toContain(sid)
+  })
+})
+
+describe('while the streams are not open, a load for our own token reads its session', () => {
+  const sessionReads = () =>
+    reading.commands
+      .named('find')
+      .filter(({ command }) => typeof (command['filter'] as { _id?: unknown })._id === 'object')
+      .filter(({ command }) => command['find'] === 'custom_user_data_sessions')
+
+  it.each<[string, (login: Awaited<ReturnType<typeof logInAndVisit>>) => Promise<unknown>]>([
+    ['revoke(userId)', () => here.revoke('alice')],
+    ['revoke({ sid })', ({ sid }) => here.revoke({ sid })],
+    ['deleteSessions(userId)', () => here.deleteSessions('alice')],
+  ])('so a process that was started without ready() refuses a token from before %s', async (_name, end) => {
+    const login = await logInAndVisit()
+    await end(login)
+    const late = createFollower(otherDb())
+    reading.commands.clear()
+    expect(await late.errorOf(login.token)).toMatchObject({ code: 'invalid_token', status: 401 })
+    expect(sessionReads()).toHaveLength(1)
+    late.userData.close()
+  })
+
+  it('and so does, for ever, a process that can have no stream', async () => {
+    // Two streams and the app's own commands need four connections.
+    const small = await openDatabase({ maxPoolSize: 3 })
+    const without = createFollower(small.client.db(writing.db.databaseName))
+    await without.userData.ready()
+    expect(without.warnings).toMatchObject([{ code: 'change_stream_unavailable' }])
+    const [alive, revoked] = [await logInAndVisit('bob'), await logInAndVisit()]
+    await here.revoke({ sid: revoked.sid })
+    expect(await without.errorOf(revoked.token)).toMatchObject({ code: 'invalid_token' })
+    expect(await without.errorOf(alive.token)).toBeUndefined()
+    without.userData.close()
+    await small.close()
+  })
+
+  it('and no load does while they are open, nor with changeStreams: off', async () => {
+    const { token } = await logInAndVisit()
+    reading.commands.clear()
+    there.userData.invalidate('alice')
+    await there.userData.verifyToken(token)
+    expect(sessionReads()).toHaveLength(0)
+    const patient = createTestUserData({ db: otherDb() })
+    const { sid } = await logInAndVisit()
+    await patient.verifyToken(token)
+    await here.revoke({ sid })
+    expect(sessionReads()).toHaveLength(0)
   })
 })

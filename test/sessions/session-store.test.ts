@@ -29,7 +29,7 @@ beforeEach(() => {
 })
 
 type StoredSession = Document & { _id: string }
-const sessions = () => database.db.collection<StoredSession>('sessions')
+const sessions = () => database.db.collection<StoredSession>('custom_user_data_sessions')
 const ofToken = (token: string): Filter<StoredSession> => ({ _id: sidOf(token) })
 
 /** Every text in a document, however deep. */
@@ -46,6 +46,7 @@ describe('what is stored of a session', () => {
     expect(stored).toEqual([
       {
         _id: sidOf(token),
+        customUserData: 'session',
         userId: 'one',
         current: expect.stringMatching(/^[\w-]{43}$/),
         previous: expect.stringMatching(/^[\w-]{43}$/),
@@ -143,7 +144,8 @@ describe('the commands for sessions', () => {
     return createSessionApp(createTestUserData({ db }, { sessionTimeoutMs: 12_345 }))
   }
 
-  const isOfSessions = ({ command }: { command: Document }) => Object.values(command).includes('sessions')
+  const isOfSessions = ({ command }: { command: Document }) =>
+    Object.values(command).includes('custom_user_data_sessions')
   const sent = (...names: string[]) => database.commands.named(...names).filter(isOfSessions)
 
   async function useAllRoutes(hasty: Express): Promise<void> {
@@ -185,6 +187,7 @@ describe('the commands for sessions', () => {
     await exchange(app, token)
     expect(sent('findAndModify')[0]!.command['query']).toEqual({
       _id: sidOf(token),
+      customUserData: 'session',
       current: expect.stringMatching(/^[\w-]{43}$/),
       revokedAt: null,
       expiresAt: { $gt: expect.any(Date) },
@@ -221,24 +224,34 @@ describe('the indexes of the sessions', () => {
   it('are made by ready(): one finds a user’s, one those that were revoked, one has the server clean up', async () => {
     const fresh = await openDatabase()
     await createTestUserData(fresh).ready()
-    const indexes = await fresh.db.collection('sessions').indexes()
+    const indexes = await fresh.db.collection('custom_user_data_sessions').indexes()
     expect(indexes).toMatchObject([
       { name: '_id_' },
-      { name: 'session_expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 },
-      { name: 'session_user', key: { userId: 1 } },
+      {
+        name: 'session_expiry',
+        key: { expiresAt: 1 },
+        expireAfterSeconds: 0,
+        partialFilterExpression: { customUserData: { $exists: true } },
+      },
+      {
+        name: 'session_user',
+        key: { userId: 1 },
+        partialFilterExpression: { customUserData: { $exists: true } },
+      },
       {
         name: 'session_revoked',
         key: { revokedAt: 1 },
-        partialFilterExpression: { revokedAt: { $type: 'date' } },
+        partialFilterExpression: { customUserData: { $exists: true }, revokedAt: { $type: 'date' } },
       },
     ])
     await fresh.close()
   })
 
-  it('are warned of where others are in their place, with the command to run', async () => {
+  it('are warned of where others have their names, with the command to run', async () => {
     const fresh = await openDatabase()
+    const own = fresh.db.collection('custom_user_data_sessions')
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
-    await fresh.db.collection('sessions').createIndex({ expiresAt: 1 }, { name: 'theirs' })
+    await own.createIndex({ other: 1 }, { name: 'session_expiry' })
     const userData = createTestUserData(fresh)
     const warnings: WarningEvent[] = []
     userData.events.on('warning', warning => warnings.push(warning))
@@ -246,7 +259,9 @@ describe('the indexes of the sessions', () => {
     expect(warnings.filter(({ code }) => code === 'session_index_missing')).toEqual([
       {
         code: 'session_index_missing',
-        message: expect.stringMatching(/"expiresAt".*db\.getCollection\("sessions"\)\.createIndex\(/),
+        message: expect.stringMatching(
+          /"expiresAt".*db\.getCollection\("custom_user_data_sessions"\)\.createIndex\(/,
+        ),
       },
     ])
     await fresh.close()

@@ -57,7 +57,7 @@ async function logInAt({ app }: Instance, user?: string): Promise<string> {
 }
 
 const stored = (token: string) =>
-  database.db.collection<SessionDocument>('sessions').findOne({ _id: sidOf(token) })
+  database.db.collection<SessionDocument>('custom_user_data_sessions').findOne({ _id: sidOf(token) })
 
 async function expectEnded({ app }: Instance, ...tokens: string[]): Promise<void> {
   for (const token of tokens) expectInvalidGrant(await refresh(app, token))

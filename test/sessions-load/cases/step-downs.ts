@@ -33,7 +33,7 @@ export const stepDowns: Case = {
       for (let n = 0; n < times; n++) await stepDown(client)
       run.goesOn = false
       await Promise.all(clients)
-      const sessions = client.db('step_downs').collection('sessions')
+      const sessions = client.db('step_downs').collection('custom_user_data_sessions')
       const falselyRevoked = await sessions.countDocuments({ revokedAt: { $ne: null } })
       const expected = { answeredElse: 0, lostFamilies: 0, doubleSuccessors: 0, falselyRevoked: 0 }
       return { figures: { stepDowns: times, ...tally, falselyRevoked }, expected }

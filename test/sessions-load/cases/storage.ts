@@ -49,7 +49,7 @@ export const storageFaults: Case = {
       for (const name of NETWORK) await refreshUnder(service, networkFault(proxy, name), tally)
       const revoked = await client
         .db('faults')
-        .collection('sessions')
+        .collection('custom_user_data_sessions')
         .countDocuments({ revokedAt: { $ne: null } })
       const expected = { answeredElse: 0, lostFamilies: 0, falselyRevoked: 0 }
       return { figures: { ...tally, falselyRevoked: revoked }, expected }

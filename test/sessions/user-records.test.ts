@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Express } from 'express'
 import type { CustomUserData } from 'express-custom-user-data'
 import request from 'supertest'
+import type { UserRecordDocument } from '../../lib/sessions/session-document.js'
 import { createManualClock } from '../support/clock.js'
 import { openDatabase } from '../support/database.js'
 import { primaryAddress } from '../support/primary-address.js'
@@ -38,11 +39,8 @@ beforeEach(() => {
 let users = 0
 const newUser = () => `user-${users++}`
 const tryLogIn = (user: string, at = app) => request(at).post('/login').send({ user })
-const entries = () =>
-  database.db
-    .collection<{ _id: string }>('sessions')
-    .find({ _id: /^disabled:/ })
-    .toArray()
+const records = () => database.db.collection<UserRecordDocument>('custom_user_data_sessions')
+const record = (user: string) => records().findOne({ _id: `user:${user}` })
 
 describe('a disabled user', () => {
   it('gets the answer of wrong credentials, in every process and after a restart', async () => {
@@ -83,7 +81,7 @@ describe('a disabled user', () => {
 
   it('is none other: not one whose id begins or ends alike, or differs in case', async () => {
     await userData.disable('carol')
-    for (const user of ['Carol', 'carol2', 'arol', 'disabled:carol', ':carol']) await logIn(app, user)
+    for (const user of ['Carol', 'carol2', 'arol', 'user:carol', ':carol']) await logIn(app, user)
     expect(await tryLogIn('carol')).toMatchObject(WRONG)
   })
 
@@ -103,23 +101,88 @@ describe('a disabled user', () => {
     const user = newUser()
     await userData.disable(user)
     const { access_token: access } = await logIn(app, newUser())
-    const answer = await request(app).delete(`/sessions/disabled:${user}`).auth(access, { type: 'bearer' })
+    const answer = await request(app).delete(`/sessions/user:${user}`).auth(access, { type: 'bearer' })
     expect(answer.status).toBe(404)
-    await userData.revoke({ sid: `disabled:${user}` })
-    expectInvalidGrant(await refresh(app, `disabled:${user}`))
+    await userData.revoke({ sid: `user:${user}` })
+    expectInvalidGrant(await refresh(app, `user:${user}`))
     expect(await tryLogIn(user)).toMatchObject(WRONG)
   })
 })
 
 it('disable() and enable() may come twice, and keep the first time', async () => {
   const user = newUser()
-  const disabledAt = new Date(clock.now())
   await userData.disable(user)
-  clock.advance(1_000)
+  const first = await record(user)
   await userData.disable(user)
-  expect(await entries()).toContainEqual({ _id: `disabled:${user}`, disabledAt })
+  const second = await record(user)
+  expect(second).toEqual({
+    _id: `user:${user}`,
+    customUserData: 'user',
+    disabledAt: first!.disabledAt,
+    revokedAt: expect.any(Date),
+    expiresAt: null,
+  })
+  expect(second!.revokedAt!.getTime()).toBeGreaterThan(first!.revokedAt!.getTime())
   for (let i = 0; i < 2; i++) await userData.enable(user)
+  const { revokedAt } = second!
+  const expiresAt = new Date(revokedAt!.getTime() + 60 * 24 * 3_600_000)
+  expect(await record(user)).toEqual({ ...second, disabledAt: null, expiresAt })
   await logIn(app, user)
+})
+
+it('enable() of somebody who was never disabled stores nothing', async () => {
+  const user = newUser()
+  await userData.enable(user)
+  expect(await record(user)).toBeNull()
+})
+
+it('the time of a revocation is the server’s, never goes back, and has passed when the call is answered', async () => {
+  const user = newUser()
+  // The clock of this process is months off.
+  await userData.revoke(user)
+  const { revokedAt, expiresAt } = (await record(user))!
+  const { localTime } = await database.db.command({ hello: 1 })
+  expect(Math.abs(revokedAt!.getTime() - (localTime as Date).getTime())).toBeLessThan(60_000)
+  expect((localTime as Date).getTime()).toBeGreaterThanOrEqual(revokedAt!.getTime() + 2)
+  expect(expiresAt!.getTime() - revokedAt!.getTime()).toBe(60 * 24 * 3_600_000)
+  const ahead = new Date(revokedAt!.getTime() + 300)
+  await records().updateOne({ _id: `user:${user}` }, { $set: { revokedAt: ahead } })
+  await userData.revoke(user)
+  expect((await record(user))!.revokedAt).toEqual(ahead)
+  const after = (await database.db.command({ hello: 1 })) as { localTime: Date }
+  expect(after.localTime.getTime()).toBeGreaterThanOrEqual(ahead.getTime() + 2)
+})
+
+it('a server whose clock never passes the revocation is a 503 in time, and the revocation holds', async () => {
+  const user = newUser()
+  const { refresh_token: token } = await logIn(app, user)
+  await userData.revoke(user)
+  const ahead = new Date(Date.now() + 3_600_000)
+  await records().updateOne({ _id: `user:${user}` }, { $set: { revokedAt: ahead } })
+  const impatient = createTestUserData(database, { clock, sessionTimeoutMs: 500 })
+  await expect(impatient.revoke(user)).rejects.toMatchObject({ code: 'sessions_unavailable', status: 503 })
+  expectInvalidGrant(await refresh(app, token))
+})
+
+it('revocations of one new user that come together make one record', async () => {
+  const user = newUser()
+  const instances = Array.from({ length: 8 }, () => createTestUserData(database, { clock }))
+  await Promise.all(instances.map(instance => instance.revoke(user)))
+  expect(await records().countDocuments({ _id: `user:${user}` })).toBe(1)
+})
+
+it('a record whose time is no date was written by hand: its user is refused', async () => {
+  for (const revokedAt of ['yesterday', 0, true, {}] as unknown[]) {
+    const user = newUser()
+    await records().insertOne({
+      _id: `user:${user}`,
+      customUserData: 'user',
+      revokedAt,
+      disabledAt: null,
+      expiresAt: null,
+    } as UserRecordDocument)
+    expect(await tryLogIn(user)).toMatchObject(WRONG)
+  }
 })
 
 it('disable() is told by the event `revoked`, and the login by `login_refused`', async () => {
@@ -133,7 +196,7 @@ it('disable() is told by the event `revoked`, and the login by `login_refused`',
   ])
 })
 
-it('the list is read from the primary and written with majority, whatever the database says', async () => {
+it('records of users are read from the primary and written with majority, whatever the database says', async () => {
   const user = newUser()
   const weak = database.client.db(database.db.databaseName, {
     readPreference: 'secondaryPreferred',
@@ -144,18 +207,18 @@ it('the list is read from the primary and written with majority, whatever the da
   await there.disable(user)
   await tryLogIn(user, createSessionApp(there))
   await there.enable(user)
-  const isList = ({ command }: { command: Record<string, unknown> }) =>
-    JSON.stringify(command).includes('disabled:')
-  const writes = database.commands.named('update', 'delete').filter(isList)
+  const isRecord = ({ command }: { command: Record<string, unknown> }) =>
+    JSON.stringify(command).includes('user:')
+  const writes = database.commands.named('update', 'findAndModify').filter(isRecord)
   expect(writes).toHaveLength(2)
   for (const { command } of writes) expect(command['writeConcern']).toMatchObject({ w: 'majority' })
-  const reads = database.commands.named('find').filter(isList)
-  expect(reads).toHaveLength(1)
+  const reads = database.commands.named('find', 'aggregate').filter(isRecord)
+  expect(reads.length).toBeGreaterThan(1)
   for (const { command } of reads)
     expect(command['$readPreference'] ?? { mode: 'primary' }).toEqual({ mode: 'primary' })
 })
 
-it('ASVS 16.5.3: a list that cannot be read is a 503, and lets nobody in', async () => {
+it('ASVS 16.5.3: a record that cannot be read is a 503, and lets nobody in', async () => {
   const { host, port } = await primaryAddress(database.client)
   const proxy = await startTcpProxy(host, port)
   const proxied = await openDatabase({ proxyPort: proxy.port })
