@@ -117,10 +117,10 @@ export function openTeamDatabase(
     const { promise } = opening
     try {
       const open = await promise
-      if (opening.promise === promise) opened = open
+      if (opening?.promise === promise) opened = open
       return open
     } catch (error) {
-      if (opening.promise === promise) opening = undefined
+      if (opening?.promise === promise) opening = undefined
       throw error
     }
   }
