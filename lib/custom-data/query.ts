@@ -67,7 +67,26 @@ export async function findDocument(
   const { bsonOptions } = collection as { readonly bsonOptions?: BSONSerializeOptions }
   const enableUtf8Validation = bsonOptions?.enableUtf8Validation ?? true
   const { plain, exact } = decodeExactly(row as Uint8Array, { enableUtf8Validation })
-  return toFound(plain as SizedRow, exact as SizedRow)
+  const plainRow = rowIn(plain)
+  return plainRow && toFound(plainRow, rowIn(exact))
+}
+
+/**
+ * The row of a raw answer. Driver 5 gives the whole reply of the server, an error too, as the one row of a raw aggregation; later
+ * drivers give the row.
+ */
+function rowIn(decoded: Document): SizedRow | undefined {
+  if ('doc' in decoded) return decoded as SizedRow
+  const { ok, errmsg, code, cursor } = decoded as RawReply
+  if (Number(ok) === 1 && cursor) return cursor.firstBatch[0]
+  throw Object.assign(new Error(errmsg ?? 'The server gave an answer without a cursor'), { code })
+}
+
+interface RawReply {
+  readonly ok?: unknown
+  readonly errmsg?: string
+  readonly code?: number
+  readonly cursor?: { readonly firstBatch: readonly SizedRow[] }
 }
 
 /** Ids are compared exactly, whatever the collection's own collation. */

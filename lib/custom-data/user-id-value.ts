@@ -38,7 +38,8 @@ function faultOfBsonValue(value: object): string | undefined {
   // A document with a field of that name is no value of the driver's.
   if (Object.hasOwn(value, '_bsontype')) return 'an object with a field "_bsontype"'
   if (NO_ID_TYPES.includes(type)) return `a ${type}`
-  return NUMBER_TYPES.includes(type) && String(value) === 'NaN' ? 'NaN' : undefined
+  const isNumber = NUMBER_TYPES.includes(type)
+  return isNumber && (value as { toString(): string }).toString() === 'NaN' ? 'NaN' : undefined
 }
 
 /** An id of several parts, as `{ tenant: 1, number: 2 }`. */

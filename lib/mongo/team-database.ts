@@ -110,6 +110,9 @@ export function openTeamDatabase(
     // Mongoose has another after it was closed and opened anew.
     return opened?.db === db ? opened : openIn(db)
   }
+  /** Another one that waited may have seen it fail, and have forgotten it. */
+  const isOpening = (promise: Promise<OpenCollection>): boolean => opening?.promise === promise
+
   /** Once for all that wait. */
   async function openIn(found: Db | Promise<Db>): Promise<OpenCollection> {
     const db = await found
@@ -117,10 +120,10 @@ export function openTeamDatabase(
     const { promise } = opening
     try {
       const open = await promise
-      if (opening.promise === promise) opened = open
+      if (isOpening(promise)) opened = open
       return open
     } catch (error) {
-      if (opening.promise === promise) opening = undefined
+      if (isOpening(promise)) opening = undefined
       throw error
     }
   }

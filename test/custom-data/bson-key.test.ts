@@ -1,6 +1,9 @@
-import { Binary, Decimal128, Double, Int32, Long, ObjectId, Timestamp, UUID } from 'mongodb'
+import { BSON, Binary, Decimal128, Double, Int32, Long, ObjectId, Timestamp } from 'mongodb'
 import { describe, expect, it } from 'vitest'
 import { toBsonKey } from '../../lib/custom-data/bson-key.js'
+
+// Driver 5 does not export it by itself.
+const { UUID } = BSON
 
 const HEX = '0123456789abcdef01234567'
 const UUID_TEXT = '123e4567-e89b-42d3-a456-426614174000'

@@ -13,7 +13,6 @@ import {
   MinKey,
   ObjectId,
   Timestamp,
-  UUID,
 } from 'mongodb'
 import type { Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -22,6 +21,9 @@ import type { ExtendedJsonFormat } from '../../lib/custom-data/document-codec.js
 import { PLAIN_BSON } from '../../lib/mongo/team-database.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
+
+// Driver 5 does not export it by itself.
+const { UUID } = BSON
 
 /** One value of each BSON type, and of each case within one. */
 const VALUES: Record<string, unknown> = {

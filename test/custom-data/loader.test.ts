@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import fc from 'fast-check'
 import type { Collection, CollectionOptions, Document } from 'mongodb'
-import { BSON, Long, ObjectId, UUID } from 'mongodb'
+import { BSON, Long, ObjectId } from 'mongodb'
 import { z } from 'zod'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import type { CustomUserDataOptions, LoadFailedEvent } from 'express-custom-user-data'
@@ -20,6 +20,9 @@ import type { TestDatabase } from '../support/database.js'
 import { loadCustomData } from '../support/guarded-app.js'
 import { insertInvalidText } from '../support/raw-insert.js'
 import { createTestUserData } from '../support/user-data.js'
+
+// Driver 5 does not export it by itself.
+const { UUID } = BSON
 
 const HEX = '64b7f3a1c2d4e5f601234567'
 const OTHER_HEX = '64b7f3a1c2d4e5f601234568'

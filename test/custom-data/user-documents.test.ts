@@ -1,10 +1,12 @@
-import { BSONRegExp, Decimal128, Double, MaxKey, ObjectId, UUID } from 'mongodb'
-import type { Document } from 'mongodb'
+import { BSON, BSONRegExp, Decimal128, Double, MaxKey, ObjectId } from 'mongodb'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { loadCustomData } from '../support/guarded-app.js'
 import { createTestUserData } from '../support/user-data.js'
+
+// Driver 5 does not export it by itself.
+const { UUID } = BSON
 
 let database: TestDatabase
 beforeAll(async () => {

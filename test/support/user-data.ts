@@ -1,8 +1,10 @@
 import { createHmac, createSecretKey, randomUUID } from 'node:crypto'
+import { BSON } from 'mongodb'
 import { createCustomUserData } from 'express-custom-user-data'
 import type { CustomUserData, CustomUserDataOptions } from 'express-custom-user-data'
 import { kidOfSecret } from '../../lib/access-tokens/keys.js'
 import type { TestDatabase } from './database.js'
+import { toTeamCollection } from './team-collection.js'
 
 /** What the tests' instances are created with, unless a test says otherwise. */
 export const SECRET = 'a secret of the tests, 32 bytes or more'
@@ -15,10 +17,12 @@ export function createTestUserData(
   { db }: Pick<TestDatabase, 'db'>,
   options: Partial<CustomUserDataOptions<Record<string, unknown>>> = {},
 ): CustomUserData<Readonly<Record<string, unknown>>> {
-  const collection = db.collection('custom_user_data')
+  const collection = toTeamCollection(db, 'custom_user_data')
   const keys = options.keys ? {} : { secret: SECRET }
   return createCustomUserData({
     collection,
+    // The runs for other drivers use a copy that this package does not resolve.
+    bson: BSON,
     issuer: ISSUER,
     audience: AUDIENCE,
     // A machine that is busy with other tests must not look like a MongoDB that is away.

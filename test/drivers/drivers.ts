@@ -1,0 +1,57 @@
+import { fileURLToPath } from 'node:url'
+
+/** The drivers that the whole suite can be run with, by the name of `TEST_DRIVER`. */
+export const DRIVERS = ['mongodb5', 'mongodb6', 'mongoose7', 'mongoose8', 'mongoose9'] as const
+
+/** One of them. */
+export type DriverName = (typeof DRIVERS)[number]
+
+/** Tests that a driver cannot pass, by a part of their name, and why. */
+export interface Exclusion {
+  readonly drivers: readonly DriverName[]
+  readonly tests: readonly string[]
+  readonly why: string
+}
+
+/** The drivers that take no `signal`: mongoose 7 brings 5.9, too. */
+const WITHOUT_SIGNAL = ['mongodb5', 'mongoose7'] as const
+
+/** What a driver cannot do. */
+export const EXCLUSIONS: readonly Exclusion[] = [
+  {
+    drivers: WITHOUT_SIGNAL,
+    tests: ['keeps no room from the next load where a'],
+    why: 'before 6.13 an operation that passed its deadline goes on, and keeps its place in the load limit until it settles',
+  },
+  {
+    drivers: WITHOUT_SIGNAL,
+    tests: [
+      'may have been written all the same',
+      'is not done after its deadline',
+      'nothing is written after',
+    ],
+    why: 'before 6.13 a write that passed its deadline cannot be stopped',
+  },
+]
+
+/** The driver that this run is for; `undefined` for the projects `newest` and `oldest`. */
+export function chosenDriver(): DriverName | undefined {
+  const chosen = process.env['TEST_DRIVER']
+  if (chosen === undefined || chosen === '') return undefined
+  const driver = DRIVERS.find(name => name === chosen)
+  if (driver) return driver
+  throw new Error(`TEST_DRIVER="${chosen}" is not known. Write one of: ${DRIVERS.join(', ')}.`)
+}
+
+/** What `import 'mongodb'` means under a driver: for mongoose, the driver inside it. */
+export function driverPackage(driver: DriverName): string {
+  if (!driver.startsWith('mongoose')) return driver
+  return fileURLToPath(
+    new URL(`../../node_modules/${driver}/node_modules/mongodb/lib/index.js`, import.meta.url),
+  )
+}
+
+/** What is left out under a driver. */
+export function exclusionsOf(driver: DriverName): Exclusion[] {
+  return EXCLUSIONS.filter(({ drivers }) => drivers.includes(driver))
+}

@@ -1,0 +1,115 @@
+import { createRequire } from 'node:module'
+import type { MongoClient } from 'mongodb'
+import { afterAll, afterEach, expect, inject, it } from 'vitest'
+import type { CollectionLike } from 'express-custom-user-data'
+import { openDatabase } from '../support/database.js'
+import { loadCustomData } from '../support/guarded-app.js'
+import { createTestUserData } from '../support/user-data.js'
+
+const require = createRequire(import.meta.url)
+const clients: MongoClient[] = []
+afterEach(() => Promise.all(clients.splice(0).map(client => client.close())))
+
+const database = await openDatabase()
+afterAll(() => database.close())
+
+/** A collection of a driver, by the name of its package. */
+function bareCollection(packageName: string): CollectionLike {
+  const driver = require(packageName) as { MongoClient: typeof MongoClient }
+  const client = new driver.MongoClient(inject('mongoUri'))
+  clients.push(client)
+  return client.db(database.db.databaseName).collection('custom_user_data')
+}
+
+/** A collection of a mongoose that nobody has connected yet. */
+function mongooseCollection(packageName: string): CollectionLike {
+  const mongoose = require(packageName) as {
+    createConnection(): { collection(name: string): CollectionLike }
+  }
+  return mongoose.createConnection().collection('custom_user_data')
+}
+
+/** The same collection, as of a driver that does not say which one it is. */
+function withoutVersion(collection: CollectionLike): CollectionLike {
+  const { client } = collection as unknown as { client: object }
+  const silentClient = hiding(client, ['options', 's'])
+  return new Proxy(collection, {
+    get: (target, key) => {
+      if (key === 'db' || key === 's') return undefined
+      return key === 'client' ? silentClient : memberOf(target, key)
+    },
+  })
+}
+
+function hiding(object: object, names: readonly PropertyKey[]): object {
+  return new Proxy(object, { get: (target, key) => (names.includes(key) ? {} : memberOf(target, key)) })
+}
+
+function memberOf(target: object, key: PropertyKey): unknown {
+  const member: unknown = Reflect.get(target, key)
+  return typeof member === 'function' ? (member.bind(target) as unknown) : member
+}
+
+function create(collection: CollectionLike, options: object = {}) {
+  return createTestUserData(database, { collection, ...options })
+}
+
+it.each(['mongodb5', 'mongodb6', 'mongodb'])('a collection of the driver %s is accepted', name => {
+  expect(() => create(bareCollection(name))).not.toThrow()
+})
+
+it.each(['mongoose7', 'mongoose8', 'mongoose9'])(
+  'a collection of %s is accepted before it is connected',
+  name => {
+    expect(() => create(mongooseCollection(name))).not.toThrow()
+  },
+)
+
+it.each([
+  ['mongodb56', bareCollection, 'it comes from mongodb 5.6.0'],
+  ['mongoose6', mongooseCollection, 'mongoose 6.13.8 brings mongodb 4.17.2'],
+])('a collection of %s is refused at creation, with its version and what to install', (name, open, why) => {
+  const collection = open(name)
+  const refused = expect(() => create(collection))
+  refused.toThrow(why)
+  expect(() => create(collection)).toThrow('Install mongodb 5.9 or later, or mongoose 7.8 or later.')
+  expect(() => create(collection)).toThrow(expect.objectContaining({ code: 'invalid_option' }))
+})
+
+it('a session collection of an old driver is refused at creation, by the name of its option', () => {
+  expect(() => createTestUserData(database, { sessionCollection: bareCollection('mongodb56') })).toThrow(
+    'Option "sessionCollection"',
+  )
+})
+
+it('a driver that answers { value } and does not say its version is refused by ready() and by each load', async () => {
+  const userData = create(withoutVersion(bareCollection('mongodb56')))
+  await expect(userData.ready()).rejects.toMatchObject({ code: 'driver_unsupported', status: 500 })
+  const refused = { code: 'driver_unsupported', status: 500 }
+  await expect(loadCustomData(userData, 'bob')).rejects.toMatchObject(refused)
+  await expect(userData.issueTokens('bob')).rejects.toMatchObject(refused)
+})
+
+it.each(['mongodb5', 'mongodb6', 'mongodb'])(
+  'the driver %s serves also where it does not say its version, and the question writes nothing',
+  async name => {
+    const userData = create(withoutVersion(bareCollection(name)))
+    userData.events.on('warning', () => undefined)
+    await userData.ready()
+    expect(await loadCustomData(userData, 'bob')).toEqual({})
+    expect(await database.db.collection('custom_user_data').countDocuments()).toBe(0)
+  },
+)
+
+it('a server that cannot be reached is no reason to refuse a driver that does not say its version', async () => {
+  const client = new (require('mongodb') as { MongoClient: typeof MongoClient }).MongoClient(
+    'mongodb://127.0.0.1:1',
+    { serverSelectionTimeoutMS: 100 },
+  )
+  clients.push(client)
+  const collection = withoutVersion(client.db('app').collection('custom_user_data'))
+  await expect(loadCustomData(create(collection), 'bob')).rejects.toMatchObject({
+    code: 'custom_data_unavailable',
+    status: 503,
+  })
+})

@@ -1,0 +1,30 @@
+import { createRequire } from 'node:module'
+import type { Db, MongoClient } from 'mongodb'
+import type { CollectionLike } from 'express-custom-user-data'
+import { chosenDriver } from '../drivers/drivers.js'
+
+interface Mongoose {
+  createConnection(): MongooseConnection
+}
+
+interface MongooseConnection {
+  setClient(client: MongoClient): MongooseConnection
+  useDb(name: string): { collection(name: string): CollectionLike }
+}
+
+const connections = new WeakMap<MongoClient, MongooseConnection>()
+
+/** A collection as a team has it: of mongoose where the run is for mongoose, else of the driver. */
+export function toTeamCollection(db: Db, name: string): CollectionLike {
+  const driver = chosenDriver()
+  if (driver?.startsWith('mongoose') !== true) return db.collection(name)
+  const { client } = db
+  const connection = connections.get(client) ?? connect(driver, client)
+  connections.set(client, connection)
+  return connection.useDb(db.databaseName).collection(name)
+}
+
+function connect(driver: string, client: MongoClient): MongooseConnection {
+  const mongoose = createRequire(import.meta.url)(driver) as Mongoose
+  return mongoose.createConnection().setClient(client)
+}
