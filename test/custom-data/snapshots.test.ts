@@ -389,7 +389,9 @@ describe('a load', () => {
     const { access, customData } = await waiting
     expect(customData).toMatchObject({ n: 2 })
     expect(await dataOf(access)).toMatchObject({ n: 2 })
-    expect(await database.db.collection('custom_user_data_sessions').countDocuments({ userId: 'alice' })).toBeGreaterThan(0)
+    expect(
+      await database.db.collection('custom_user_data_sessions').countDocuments({ userId: 'alice' }),
+    ).toBeGreaterThan(0)
   })
 
   it('is not repeated when another user is invalidated', async () => {

@@ -264,7 +264,7 @@ describe('the streams of an instance', () => {
   })
 
   it('drop what was loaded before they were open, and may have changed since', async () => {
-    await fail(['aggregate'], { errorCode: 11601, namespace: `${writing.db.databaseName}.sessions` })
+    await fail(['aggregate'], { errorCode: 11601, namespace: `${writing.db.databaseName}.custom_user_data_sessions` })
     const there = createFollower(otherDb())
     reading.commands.clear()
     await there.dataOf('alice')
@@ -304,7 +304,10 @@ describe('the streams of an instance', () => {
 
   it('are gone from the server after close(), and are not opened again', async () => {
     const cursors = async () =>
-      [await cursorsOn('custom_user_data', ownName), await cursorsOn('custom_user_data_sessions', ownName)].flat()
+      [
+        await cursorsOn('custom_user_data', ownName),
+        await cursorsOn('custom_user_data_sessions', ownName),
+      ].flat()
     const ownName = `${writing.db.databaseName}_closed`
     const there = await startFollower(reading.client.db(ownName))
     await expect.poll(cursors).toHaveLength(2)

@@ -155,9 +155,9 @@ describe('an app that has a collection `sessions` of connect-mongo', () => {
   let before: Document[]
   beforeEach(async () => {
     theirs = database.db.collection('sessions')
-    await theirs.drop()
+    await database.db.dropDatabase()
     const store = MongoStore.create({
-      client: database.client,
+      mongoUrl: server.uri,
       dbName: database.db.databaseName,
       autoRemove: 'disabled',
     })
@@ -170,6 +170,7 @@ describe('an app that has a collection `sessions` of connect-mongo', () => {
     )
     await request(app).get('/').expect(200)
     await expect.poll(() => theirs.countDocuments()).toBe(1)
+    await store.close()
     await theirs.insertMany([
       { course: 'maths', expiresAt: PAST },
       { user: 'alice', expire: PAST },

@@ -46,7 +46,8 @@ function start(hooks: Hooks = {}, options: Options = {}) {
 
 const tryLogIn = (app: Express, password = PASSWORD) =>
   request(app).post('/login').send({ email: user, password })
-const sessionsOf = (userId: string) => database.db.collection('custom_user_data_sessions').countDocuments({ userId })
+const sessionsOf = (userId: string) =>
+  database.db.collection('custom_user_data_sessions').countDocuments({ userId })
 
 function expectWrong({ status, body, headers }: Response): void {
   const error_description = 'The credentials are wrong.'

@@ -60,7 +60,11 @@ describe('the key of a cached copy', () => {
     const authenticator = createAuthenticator(config, {
       verifyToken: never,
       snapshots,
-      revocations: createRevocations({ sessionMs: 60_000, userMs: 60_000, clockToleranceMs: 0 }, undefined, systemClock),
+      revocations: createRevocations(
+        { sessionMs: 60_000, userMs: 60_000, clockToleranceMs: 0 },
+        undefined,
+        systemClock,
+      ),
       sessionChecks: { isDue: () => false, check: never },
     })
     const generations = createUserGenerations()
