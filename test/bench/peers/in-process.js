@@ -109,6 +109,8 @@ function onNewRequests(middleware, token) {
 
 function createRequest(app, token) {
   const req = Object.setPrototypeOf(new IncomingMessage(undefined), app.request)
-  req.rawHeaders = [...HEADERS, `Bearer ${token}`].map(text => Buffer.from(text, 'latin1').latin1Slice())
+  const texts = [...HEADERS, `Bearer ${token}`].map(text => Buffer.from(text, 'latin1').latin1Slice())
+  // As the parser does it; `headers` is made of them when it is read first.
+  req._addHeaderLines(texts, texts.length)
   return req
 }
