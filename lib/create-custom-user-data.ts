@@ -1,5 +1,5 @@
 import type { Request } from 'express'
-import type { Collection, Db, Document } from 'mongodb'
+import type { Collection, Document } from 'mongodb'
 import { createIssuers } from './access-tokens/issuers.js'
 import { createKeyRing } from './access-tokens/key-ring.js'
 import { createTrustedIssuer } from './access-tokens/trusted-issuers.js'
@@ -54,7 +54,9 @@ import { createRevocations } from './sessions/revocations.js'
 import { createSessionChecks } from './sessions/session-checks.js'
 import { createSessionStore } from './sessions/session-store.js'
 import { createSessions } from './sessions/sessions.js'
-import { createLoginThrottle } from './throttle/login-throttle.js'
+import { requireAccountName } from './throttle/account-name.js'
+import { createAttemptStore } from './throttle/attempt-store.js'
+import { createLoginThrottle, toAccountKey } from './throttle/login-throttle.js'
 import { createTokenIssuer } from './token-issuer.js'
 import type { AuthenticatedUser, CustomDataOf, DeepReadonly, DefaultDocument } from './types.js'
 
@@ -115,8 +117,18 @@ export function createCustomUserData(
     { ...config, accessTokenMs: revocationTtls.sessionMs },
     { database, openSessions, sessionStore, snapshots, revocations, events, clock },
   )
+  const attemptDatabase = config.loginAttemptCollection && openTeamDatabase(config.loginAttemptCollection)
+  const loginAttempts = createAttemptStore(config.sessionTimeoutMs, openLoginAttempts, events)
+  const countsLogins = config.own !== undefined && config.loginThrottle !== false
   const readiness = createReadiness(
-    { database, index, sessions: sessionStore, changeFeeds, events },
+    {
+      database,
+      index,
+      sessions: sessionStore,
+      loginAttempts: countsLogins ? loginAttempts : undefined,
+      changeFeeds,
+      events,
+    },
     config.loadTimeoutMs,
   )
   const sessionChecks = createSessionChecks(
@@ -152,11 +164,17 @@ export function createCustomUserData(
   const tokenIssuer =
     config.own && ownKeys && createTokenIssuer({ ...config, ...config.own }, { ...parts, keys: ownKeys })
   const throttle = config.loginThrottle
-    ? createLoginThrottle(config.loginThrottle, openDatabase, config.sessionTimeoutMs, events)
+    ? createLoginThrottle({
+        config: config.loginThrottle,
+        store: loginAttempts,
+        timeoutMs: config.sessionTimeoutMs,
+        events,
+        clock,
+      })
     : undefined
 
-  async function openDatabase(): Promise<Db> {
-    return (await database.open()).db
+  function openLoginAttempts(): Promise<Collection> {
+    return attemptDatabase?.collection() ?? database.sibling('custom_user_data_login_attempts')
   }
 
   function openSessions<T extends Document>(): Promise<Collection<T>> {
@@ -220,6 +238,8 @@ export function createCustomUserData(
       await sessions.deleteUser(userId)
       hooks.after('afterDelete', { id: userId }, 'sessions')
     },
+    forgetFailedLogins: async account =>
+      loginAttempts.forgetAccount(toAccountKey(requireAccountName(account))),
     replaceKeys: keys => {
       needOwn(ownKeys, 'replaceKeys()').replace(parseNewKeys(keys))
     },

@@ -5,12 +5,15 @@ import type { TeamDatabase } from './mongo/team-database.js'
 import type { ChangeFeed } from './mongo/change-stream.js'
 import { PLAIN_BSON } from './mongo/team-database.js'
 import type { SessionStore } from './sessions/session-store.js'
+import type { AttemptStore } from './throttle/attempt-store.js'
 
 /** What readiness is made of. */
 export interface ReadinessParts {
   readonly database: TeamDatabase
   readonly index: UserIdIndex
   readonly sessions: SessionStore
+  /** Absent where no logins are counted. */
+  readonly loginAttempts: Pick<AttemptStore, 'ensureIndexes'> | undefined
   readonly changeFeeds: ChangeFeed
   readonly events: Events
 }
@@ -25,7 +28,7 @@ export interface Readiness {
 
 /** Creates the readiness of one instance. `timeoutMs` bounds a ping; building an index takes what it takes. */
 export function createReadiness(
-  { database, index, sessions, changeFeeds, events }: ReadinessParts,
+  { database, index, sessions, loginAttempts, changeFeeds, events }: ReadinessParts,
   timeoutMs: number,
 ): Readiness {
   let indexes: Promise<void> | undefined
@@ -43,6 +46,7 @@ export function createReadiness(
     await ping()
     await index.ensure(await database.collection())
     await sessions.ensureIndexes()
+    await loginAttempts?.ensureIndexes()
   }
 
   async function ping(): Promise<void> {
