@@ -233,10 +233,13 @@ export class LoginAttempt {
     }
     this.#accounts.set(key, { attempt, spelling, source })
     this.#isAnonymous = false
-    return store.countForAccount(key, attempt, new Date(clock.now()), config)
+    const refusal = await store.countForAccount(key, attempt, new Date(clock.now()), config)
+    // A full count took nothing, so there is nothing to give back.
+    if (refusal) this.#accounts.delete(key)
+    return refusal
   }
 
-  /** Taking back an entry that was not made, because its count was full, changes nothing. */
+  /** Also what was sent without an answer: to take back an entry that was never made changes nothing. */
   async #giveBack(): Promise<void> {
     const { store } = this.#parts
     const { accounts, window } = this.#takeCounted()

@@ -3,7 +3,7 @@ import type { Express, RequestHandler } from 'express'
 import { CustomUserDataError, hashPassword } from 'express-custom-user-data'
 import type { CustomUserData } from 'express-custom-user-data'
 import request from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
 import { openDatabase } from '../support/database.js'
@@ -31,6 +31,9 @@ beforeEach(() => {
   name = `user${tests}@example.com`
 })
 
+// Hundreds of logins in a row, and MongoDB may be busy with other tests.
+vi.setConfig({ testTimeout: 120_000 })
+
 interface Instance {
   app: Express
   userData: TestUserData
@@ -45,7 +48,8 @@ function start(
   loginThrottle = {},
   toRoute?: (userData: TestUserData) => RequestHandler,
 ): Instance {
-  const userData = createTestUserData(database, { loginThrottle, clock })
+  const patience = { sessionTimeoutMs: 600_000, loadTimeoutMs: 600_000, verifyCredentialsTimeoutMs: 600_000 }
+  const userData = createTestUserData(database, { loginThrottle, clock, ...patience })
   let looked = 0
   const counting: Verify = body => {
     looked++
