@@ -1,5 +1,5 @@
 import type { Request } from 'express'
-import type { Collection, Db, Document } from 'mongodb'
+import type { Collection, Document } from 'mongodb'
 import { createIssuers } from './access-tokens/issuers.js'
 import { createKeyRing } from './access-tokens/key-ring.js'
 import { createTrustedIssuer } from './access-tokens/trusted-issuers.js'
@@ -56,7 +56,9 @@ import { createSessionStore, SESSION_INDEXES } from './sessions/session-store.js
 import { createSessions } from './sessions/sessions.js'
 import { createLoadCheck, createTokenStatus } from './sessions/token-status.js'
 import { createUserRecords } from './sessions/user-records.js'
-import { createLoginThrottle } from './throttle/login-throttle.js'
+import { requireAccountName } from './throttle/account-name.js'
+import { createAttemptStore } from './throttle/attempt-store.js'
+import { createLoginThrottle, toAccountKey } from './throttle/login-throttle.js'
 import { createTokenIssuer } from './token-issuer.js'
 import type { AuthenticatedUser, CustomDataOf, DeepReadonly, DefaultDocument } from './types.js'
 
@@ -137,8 +139,20 @@ export function createCustomUserData(
     { ...config, accessTokenMs: revocationsConfig.sessionMs },
     { database, openSessions, sessionStore, userRecords, snapshots, revocations, events, clock },
   )
+  const attemptDatabase =
+    config.loginAttemptCollection &&
+    openTeamDatabase(config.loginAttemptCollection, { optionName: 'loginAttemptCollection' })
+  const loginAttempts = createAttemptStore(config.sessionTimeoutMs, openLoginAttempts, events)
+  const countsLogins = config.own !== undefined && config.loginThrottle !== false
   const readiness = createReadiness(
-    { database, index, sessions: sessionCollection, changeFeeds, events },
+    {
+      database,
+      index,
+      sessions: sessionCollection,
+      loginAttempts: countsLogins ? loginAttempts : undefined,
+      changeFeeds,
+      events,
+    },
     config,
   )
   const requireActive = createTokenStatus({
@@ -180,11 +194,17 @@ export function createCustomUserData(
   const tokenIssuer =
     config.own && ownKeys && createTokenIssuer({ ...config, ...config.own }, { ...parts, keys: ownKeys })
   const throttle = config.loginThrottle
-    ? createLoginThrottle(config.loginThrottle, openDatabase, config.sessionTimeoutMs, events)
+    ? createLoginThrottle({
+        config: config.loginThrottle,
+        store: loginAttempts,
+        timeoutMs: config.sessionTimeoutMs,
+        events,
+        clock,
+      })
     : undefined
 
-  async function openDatabase(): Promise<Db> {
-    return (await database.open()).db
+  function openLoginAttempts(): Promise<Collection> {
+    return attemptDatabase?.collection() ?? database.sibling('custom_user_data_login_attempts')
   }
 
   async function openSessions<T extends Document>(): Promise<Collection<T>> {
@@ -244,6 +264,8 @@ export function createCustomUserData(
       await sessions.deleteUser(userId)
       hooks.after('afterDelete', { id: userId }, 'sessions')
     },
+    forgetFailedLogins: async account =>
+      loginAttempts.forgetAccount(toAccountKey(requireAccountName(account))),
     replaceKeys: keys => {
       needOwn(ownKeys, 'replaceKeys()').replace(parseNewKeys(keys))
     },

@@ -83,6 +83,14 @@ export interface CustomUserData<CustomData> {
   enable(userId: string): Promise<void>
   /** Revokes a user's sessions and removes them. The time of the revocation is kept with the user's id. Throws as `revoke()`. */
   deleteSessions(userId: string): Promise<void>
+  /**
+   * Forgets the failed logins of an account, from all addresses and in all spellings of its name, for a user who was locked
+   * out. Failures that are counted for an address stay.
+   * @param account the name as it is typed at a login: the e-mail, the username, or what the `account` option gives
+   * @throws a `TypeError` where `account` names no account; `credentials_unavailable` where MongoDB does not answer in time
+   * @example await userData.forgetFailedLogins('alice@example.com')
+   */
+  forgetFailedLogins(account: string): Promise<void>
   /** The user of an access token, for sockets and jobs. Rejects with a `CustomUserDataError`. */
   verifyToken(token: string): Promise<AuthenticatedUser<CustomData>>
   /**

@@ -7,6 +7,9 @@ export interface WarningEvent {
     | 'user_id_index_missing'
     | 'session_index_missing'
     | 'login_attempt_index_missing'
+    | 'login_attempts_not_corrected'
+    | 'login_account_unknown'
+    | 'proxy_header_unused'
     | 'change_stream_unavailable'
     | 'user_id_index_conflict'
     | 'password_hash_unreadable'
@@ -60,7 +63,7 @@ export interface ChangeStreamEvent {
   readonly error?: Error
 }
 
-/** A hook of the team's that failed after the answer. */
+/** A callback of the team that failed: a hook that runs after the answer, `verifyCredentials` or `beforeLogin`. */
 export interface HookFailedEvent {
   readonly hook: string
   readonly error: Error

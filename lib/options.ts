@@ -117,7 +117,15 @@ interface CommonOptions<Document extends object> {
    *  milliseconds, 0 for each request, so that a logout or `disable()` in another process is seen. Default: never, so
    *  that a logout is seen when the access token expires, and `disable()` of a trusted issuer's user at the next load. */
   readonly sessionCheckIntervalMs?: number | undefined
-  /** How many failed logins are let through, or `false`. Defaults: see {@link LoginThrottleOptions}. */
+  /**
+   * Where failed logins are counted. No document of your app may be in it.
+   * @default the collection `custom_user_data_login_attempts` in the database of `collection`
+   */
+  readonly loginAttemptCollection?: CollectionLike | undefined
+  /**
+   * How many failed logins are let through, see {@link LoginThrottleOptions}; `false` counts none.
+   * @default {}
+   */
   readonly loginThrottle?: LoginThrottleOptions | false | undefined
   /** What is to happen around logins, refreshes and what ends them. */
   readonly hooks?: Hooks | undefined

@@ -7,12 +7,15 @@ import type { TeamDatabase } from './mongo/team-database.js'
 import type { ChangeFeed } from './mongo/change-stream.js'
 import { readFromPrimary } from './mongo/primary-check.js'
 import { PLAIN_BSON } from './mongo/team-database.js'
+import type { AttemptStore } from './throttle/attempt-store.js'
 
 /** What readiness is made of. */
 export interface ReadinessParts {
   readonly database: TeamDatabase
   readonly index: UserIdIndex
   readonly sessions: { readonly ensureIndexes: () => Promise<void> }
+  /** Absent where no logins are counted. */
+  readonly loginAttempts: Pick<AttemptStore, 'ensureIndexes'> | undefined
   readonly changeFeeds: ChangeFeed
   readonly events: Events
 }
@@ -37,7 +40,7 @@ export interface ReadinessConfig {
 
 /** Creates the readiness of one instance. */
 export function createReadiness(
-  { database, index, sessions, changeFeeds, events }: ReadinessParts,
+  { database, index, sessions, loginAttempts, changeFeeds, events }: ReadinessParts,
   { userIdField, loadTimeoutMs }: ReadinessConfig,
 ): Readiness {
   let indexes: Promise<{ readonly isUnique: boolean }> | undefined
@@ -56,6 +59,7 @@ export function createReadiness(
     await ping()
     const { isUnique } = await index.ensure(await database.collection())
     await sessions.ensureIndexes()
+    await loginAttempts?.ensureIndexes()
     return { isUnique }
   }
 

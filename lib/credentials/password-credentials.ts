@@ -9,6 +9,7 @@ import type { CollectionLike } from '../mongo/team-database.js'
 import { requireText } from '../routes/token-endpoint.js'
 import type { Scalar, VerifyCredentials } from '../routes/login.js'
 import type { VerifiedUser } from '../routes/hooks.js'
+import { countAccount } from '../throttle/current-attempt.js'
 import { hashPassword, verifyPassword } from './argon2.js'
 import { createHashUpgrade } from './hash-upgrade.js'
 import { createPasswordText } from './password-text.js'
@@ -93,6 +94,8 @@ export function createPasswordCredentials(
   async function verify(body: Readonly<Record<string, Scalar>>): Promise<VerifiedUser | null> {
     const username = requireText(body, usernameField, MAX_USERNAME_LENGTH)
     const password = toText(requireText(body, 'password', MAX_PASSWORD_LENGTH))
+    // Also where the team calls this from a function of its own, which knows nothing of the account's name.
+    const reportRight = await countAccount(username)
     const user = await findUser(username)
     const isRight = await withDeadline(HASH_TIMEOUT_MS, signal => isPasswordOf(user, password, signal)).catch(
       (cause: unknown) => {
@@ -100,6 +103,7 @@ export function createPasswordCredentials(
       },
     )
     if (!isRight || !user || isRefused(user)) return null
+    reportRight()
     const id = toUserId(user)
     // Not awaited: it is nothing that a login should wait for or fail with.
     if (upgradeHashes) void upgradeHash({ id, document: user }, password)

@@ -65,6 +65,7 @@ export const sessionOptions = {
     'body',
   ),
   sessionCheckIntervalMs: v.optional(whole(0, DAY_SECONDS * 1000)),
+  loginAttemptCollection: v.optional(collection),
   loginThrottle: v.optional(objectOr(throttle, v.literal(false, THROTTLE)), {}),
   hooks: v.optional(hooks, {}),
   sessionTimeoutMs: v.optional(whole(1, MAX_TIMER_MS), 3_000),

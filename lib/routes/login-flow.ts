@@ -1,3 +1,4 @@
+import { isNativeError } from 'node:util/types'
 import type { Request } from 'express'
 import { isSubject } from '../access-tokens/claims.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
@@ -7,11 +8,14 @@ import { startLogin } from '../sessions/login-start.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { UserRecords } from '../sessions/user-records.js'
 import { toPlainAddress } from '../throttle/address.js'
-import type { LoginAttempt, LoginThrottle } from '../throttle/login-throttle.js'
+import type { AccountName } from '../throttle/account-name.js'
+import { whileVerifying } from '../throttle/current-attempt.js'
+import type { LoginAttempt, LoginThrottle, NameSource } from '../throttle/login-throttle.js'
 import type { TokenIssuer } from '../token-issuer.js'
 import type { TokenAnswer } from '../types.js'
 import { callInTime, refused } from './hooks.js'
 import type { HookCalls, VerifiedUser } from './hooks.js'
+import { createThrottleWarnings } from './throttle-warnings.js'
 
 /** What `verifyCredentials` answers with. */
 export type VerifyOutcome = VerifiedUser | null | undefined
@@ -32,10 +36,16 @@ export interface LoginConfig {
   readonly verifyCredentialsTimeoutMs: number
 }
 
+/** The accounts that a login names, and how that is known. */
+export interface NamedAccounts {
+  readonly names: readonly AccountName[]
+  readonly source: NameSource
+}
+
 /** One login: who tries, and how to find out whether it is they. */
 export interface Login {
   readonly req: Request
-  readonly account: string | undefined
+  readonly accounts: NamedAccounts
   readonly verify: () => Promise<VerifyOutcome>
   /** Refresh tokens that the client held so far: it lets go of them, so their sessions end (ASVS 7.2.4). */
   readonly replaced: readonly string[]
@@ -48,46 +58,76 @@ export type LoginFlow = (login: Login) => Promise<TokenAnswer<object>>
 export function createLoginFlow(config: LoginConfig, parts: LoginParts): LoginFlow {
   const { tokenIssuer, sessions, userRecords, throttle, hooks, events } = parts
 
+  /** An error with a status of 400 to 499 is how a callback says no; any other one is told. */
+  function toRefusal(hook: string, error: unknown): undefined {
+    const { code, cause } = asCustomUserDataError(error) ?? {}
+    if (code === 'callback_failed' && hasClientStatus(cause)) return undefined
+    if (code === 'callback_failed') {
+      events.emit('hook_failed', { hook, error: isNativeError(cause) ? cause : (error as Error) })
+    }
+    throw error
+  }
+
   async function authenticate({ req, verify }: Login, address: string | undefined): Promise<VerifiedUser> {
-    const user = await callVerify(config, verify)
+    const user = await callVerify(config, verify).catch((error: unknown) =>
+      toRefusal('verifyCredentials', error),
+    )
     // Read for unknown users too, so that a disabled user's answer takes no longer than a wrong password's.
     const { isDisabled } = await userRecords.find(user?.id ?? '')
-    if (user && !isDisabled && (await hooks.beforeLogin(user, req))) return user
+    if (user && !isDisabled && (await isLetIn(user, req))) return user
     events.emit('login_refused', { address, ...(user && { userId: user.id }) })
     throw refused()
   }
 
-  /** Our own trouble is nobody's failed attempt. */
-  async function release(attempt: LoginAttempt, error: unknown): Promise<void> {
-    const isRefusal = asCustomUserDataError(error)?.code === 'invalid_credentials'
-    if (!isRefusal) await throttle?.released(attempt).catch(() => undefined)
+  async function isLetIn(user: VerifiedUser, req: Request): Promise<boolean> {
+    const verdict = await hooks
+      .beforeLogin(user, req)
+      .catch((error: unknown) => toRefusal('beforeLogin', error))
+    return verdict === true
   }
 
   /** What cannot be put right any more is no reason to withhold what was issued. */
-  async function settle(attempt: LoginAttempt, replaced: readonly string[]): Promise<void> {
-    const ends = replaced.map(token => sessions.end(token))
-    await Promise.allSettled([throttle?.succeeded(attempt), ...ends])
+  async function settle(attempt: LoginAttempt | undefined, login: Login): Promise<void> {
+    const ends = login.replaced.map(token => sessions.end(token))
+    const [succeeded] = await Promise.allSettled([attempt?.succeeded(), ...ends])
+    if (succeeded.status === 'fulfilled' && succeeded.value === 'unsure') warnings.ofUnsureAccount()
   }
+
+  const warnings = createThrottleWarnings(events)
 
   return async login => {
     // Before anything is checked: a revocation from now on is one that this login must not survive.
     const start = startLogin()
-    const { req, account } = login
+    const { req, accounts } = login
     const address = toPlainAddress(req.ip)
-    const attempt = { account, address }
-    await throttle?.admit(attempt)
+    const attempt = throttle?.begin(address)
+    if (attempt) warnings.ofUnusedProxyHeader(req)
+    await attempt?.count(accounts.names, accounts.source)
+    const verify = async (): Promise<VerifyOutcome> => {
+      const outcome = await whileVerifying(attempt && (name => attempt.countTried(name)), login.verify)
+      if (attempt?.isAnonymous && accounts.source === 'guessed') warnings.ofUnknownAccount()
+      return outcome
+    }
     try {
-      const user = await authenticate(login, address)
+      const user = await authenticate({ ...login, verify }, address)
       const origin = { device: toDeviceLabel(req.headers['user-agent']), address: address ?? null }
       const answer = await tokenIssuer.issue(user.id, origin, hooks.creationFor(user, req), start)
-      await settle(attempt, login.replaced)
+      await settle(attempt, login)
       hooks.after('afterLogin', user, req)
       return answer
     } catch (error) {
-      await release(attempt, error)
+      await attempt?.failed(error)
       throw error
     }
   }
+}
+
+function hasClientStatus(thrown: unknown): boolean {
+  const { status, statusCode } = Object(thrown) as {
+    readonly status?: unknown
+    readonly statusCode?: unknown
+  }
+  return [status, statusCode].some(value => typeof value === 'number' && value >= 400 && value < 500)
 }
 
 async function callVerify(

@@ -1,7 +1,9 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Request, RequestHandler } from 'express'
 import { CustomUserDataError } from '../errors.js'
-import type { LoginFlow, VerifyOutcome } from './login-flow.js'
+import { isAccountName } from '../throttle/account-name.js'
+import type { AccountName } from '../throttle/account-name.js'
+import type { LoginFlow, NamedAccounts, VerifyOutcome } from './login-flow.js'
 import type { RefreshTransport } from './refresh-transport.js'
 import { createTokenEndpoint } from './token-endpoint.js'
 import type { RequestBody } from './request-body.js'
@@ -12,20 +14,30 @@ export type Scalar = string | number | boolean | null
 /**
  * Checks credentials: resolves to the user, or to `null` where they are wrong. What the fields are is its own
  * business, and so is how long it takes: what it answers for unknown users should take as long as for others.
- * It may throw a `CustomUserDataError` to answer with; anything else that it throws is a 500.
+ *
+ * An error with a `status` or `statusCode` from 400 to 499 refuses the login as `null` does, and the answer is 401. A
+ * `CustomUserDataError` is itself the answer. Any other error is answered with 500.
  */
 export interface VerifyCredentials<Credentials = Readonly<Record<string, Scalar>>> {
   (credentials: Credentials, req: Request): VerifyOutcome | Promise<VerifyOutcome>
-  /** The account that credentials name, for its failures to be counted. Default: `email`, else `username`. */
-  readonly account?: (credentials: Credentials) => string | undefined
+  /**
+   * The account that the credentials name, for its failed logins to be counted; `undefined` where they name none.
+   * @default each of `email` and `username` that is a text, a number or a boolean
+   * @example login(verifyCredentials, { account: ({ phone }) => phone })
+   */
+  readonly account?: (credentials: Credentials) => AccountName | null | undefined
 }
 
 /** Options of `login()`. */
 export interface LoginOptions<Credentials> {
   /** A Standard Schema of the body, for logins whose fields are more than scalars. */
   readonly body?: StandardSchemaV1<unknown, Credentials>
-  /** The account that credentials name, for its failures to be counted. Default: `email`, else `username`. */
-  readonly account?: (credentials: Credentials) => string | undefined
+  /**
+   * The account that the credentials name, for its failed logins to be counted; `undefined` where they name none.
+   * @default each of `email` and `username` that is a text, a number or a boolean
+   * @example login(verifyCredentials, { account: ({ phone }) => phone })
+   */
+  readonly account?: (credentials: Credentials) => AccountName | null | undefined
 }
 
 /** Creates the login route. */
@@ -35,22 +47,33 @@ export function createLoginRoute<Credentials>(
   verifyCredentials: VerifyCredentials<Credentials>,
   options: LoginOptions<Credentials> = {},
 ): RequestHandler {
-  const accountOf = options.account ?? verifyCredentials.account ?? guessAccount
+  const accountOf = options.account ?? verifyCredentials.account
   return createTokenEndpoint({ name: 'login', needsBody: true }, async (body, req, res) => {
     transport.requireSameSite(req)
     const credentials = options.body
       ? await parseBody(options.body, body)
       : (requireScalars(body) as Credentials)
+    const accounts = accountOf ? toGiven(accountOf(credentials)) : guessAccounts(credentials)
     const verify = async (): Promise<VerifyOutcome> => verifyCredentials(credentials, req)
     const replaced = transport.readAll(req, body)
-    return transport.hand(res, await flow({ req, account: accountOf(credentials), verify, replaced }))
+    return transport.hand(res, await flow({ req, accounts, verify, replaced }))
   })
 }
 
-function guessAccount(credentials: unknown): string | undefined {
-  const { email, username } = credentials as { readonly email?: unknown; readonly username?: unknown }
-  const account = email ?? username
-  return typeof account === 'string' ? account : undefined
+/** A promise or an object is refused, because it would make one account of all. */
+function toGiven(account: unknown): NamedAccounts {
+  if (isAccountName(account)) return { names: [account], source: 'given' }
+  if (account === undefined || account === null || typeof account === 'string') {
+    return { names: [], source: 'given' }
+  }
+  const message = `login(): "account" gave a value of the type ${typeof account}. Return a text, a number or undefined.`
+  throw new CustomUserDataError('callback_failed', message)
+}
+
+/** Both, because nobody knows which of them `verifyCredentials` reads. */
+function guessAccounts(credentials: unknown): NamedAccounts {
+  const { email, username } = Object(credentials) as { readonly email?: unknown; readonly username?: unknown }
+  return { names: [email, username].filter(isAccountName), source: 'guessed' }
 }
 
 /** Objects and arrays are refused: `{ "email": { "$gt": "" } }` must not reach anybody's query. */

@@ -1,218 +1,291 @@
-import { createHash } from 'node:crypto'
-import type { Collection, Db } from 'mongodb'
-import type { RateLimiterMongo, RateLimiterRes } from 'rate-limiter-flexible'
+import { createHash, randomBytes } from 'node:crypto'
+import type { Clock } from '../clock.js'
 import { withDeadline } from '../deadline.js'
-import { CustomUserDataError } from '../errors.js'
-import type { Events, ThrottledEvent } from '../events.js'
-import { createIndexCommand, ensureIndex } from '../mongo/indexes.js'
-import { PLAIN_BSON } from '../mongo/team-database.js'
+import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import type { Events } from '../events.js'
+import { foldAccountName } from './account-name.js'
+import type { AccountName } from './account-name.js'
 import { toClientNetwork } from './address.js'
+import type { AccountAttempt } from './attempt-documents.js'
+import { toUnavailable } from './attempt-store.js'
+import type { AttemptStore, Refusal } from './attempt-store.js'
 
 /** How many failed logins are let through before one is answered with 429. */
 export interface LoginThrottleOptions {
-  /** For one account from one address, in a window. Default 10. */
+  /**
+   * Failures of one account from one address in a window, 1 to 100.
+   * @default 10
+   */
   readonly accountAndAddressFailures?: number | undefined
-  /** From one address (an IPv6 /64), whatever the account, in a window. Default 100. */
+  /**
+   * Failures from one address (an IPv6 /64) in a window, whatever the account, 1 to 1,000,000.
+   * @default 100
+   */
   readonly addressFailures?: number | undefined
-  /** How long these failures count, from the first on. Default 900: 15 minutes. */
+  /**
+   * Seconds that these failures count, from the first one on, 1 to 86,400.
+   * @default 900
+   */
   readonly windowSeconds?: number | undefined
-  /** For one account in a day, from all addresses that it never logged in from. Default and most: 100
-   *  (NIST SP 800-63B 3.2.2). */
+  /**
+   * Failures of one account in a day, from all addresses that it never logged in from, 1 to 100 (NIST SP 800-63B 3.2.2).
+   * @default 100
+   */
   readonly accountFailures?: number | undefined
 }
 
 /** {@link LoginThrottleOptions}, complete. */
 export type LoginThrottleConfig = { readonly [Key in keyof LoginThrottleOptions]-?: number }
 
-/** Who tries to log in. */
-export interface LoginAttempt {
-  /** The account that the credentials name, if they name one. */
-  readonly account: string | undefined
-  readonly address: string | undefined
-}
+/**
+ * Where the name of an account comes from: `given` by the team's `account` option, or `guessed` from the fields of the body.
+ * A guessed name may be that of another account than the one whose credentials are checked.
+ */
+export type NameSource = 'given' | 'guessed'
 
 /** Counts failed logins, for all processes on one MongoDB. */
 export interface LoginThrottle {
-  /**
-   * Takes one attempt before the credentials are looked at, so that parallel guesses cannot pass together.
-   * Rejects with `too_many_attempts`, or with `credentials_unavailable` where nothing can be counted.
-   */
-  admit: (attempt: LoginAttempt) => Promise<void>
-  /** Forgets the account's failures, and knows the address from now on. */
-  succeeded: (attempt: LoginAttempt) => Promise<void>
-  /** Takes an attempt back that came to nothing by our own trouble. */
-  released: (attempt: LoginAttempt) => Promise<void>
+  /** An attempt from an address; nothing is counted yet. */
+  begin: (address: string | undefined) => LoginAttempt
 }
 
-type Limit = ThrottledEvent['limit']
+interface ThrottleParts {
+  readonly config: LoginThrottleConfig
+  readonly store: AttemptStore
+  readonly timeoutMs: number
+  readonly events: Events
+  readonly clock: Clock
+}
 
-const COLLECTION = 'login_attempts'
-const DAY_SECONDS = 24 * 60 * 60
-/** How long an address is known to be one of an account's, in seconds. */
-const KNOWN_SECONDS = 90 * DAY_SECONDS
+/** What the attempts of one instance share. */
+interface AttemptParts extends ThrottleParts {
+  /** Tells that counts stayed higher than they should be. */
+  readonly reportUncorrected: (error: unknown) => void
+}
 
-/** Creates the throttle. `openDatabase` is asked on the first login. */
-export function createLoginThrottle(
-  config: LoginThrottleConfig,
-  openDatabase: () => Promise<Db>,
-  timeoutMs: number,
-  events: Events,
-): LoginThrottle {
-  let limiters: Promise<Limiters> | undefined
+/** While MongoDB is away, each login would say so. */
+const REPORT_INTERVAL_MS = 60_000
 
-  function open(): Promise<Limiters> {
-    limiters ??= createLimiters(config, openDatabase, events).catch((error: unknown) => {
-      limiters = undefined
-      throw error
-    })
-    return limiters
+/** Creates the throttle. */
+export function createLoginThrottle(parts: ThrottleParts): LoginThrottle {
+  const { events, clock } = parts
+  let reportedAt = -Infinity
+  function reportUncorrected(error: unknown): void {
+    if (clock.monotonic() - reportedAt < REPORT_INTERVAL_MS) return
+    reportedAt = clock.monotonic()
+    const message =
+      'Counts of failed logins could not be lowered after a login, so they stay too high until their window ends: ' +
+      String(error)
+    events.warn({ code: 'login_attempts_not_corrected', message })
+  }
+  return { begin: address => new LoginAttempt({ ...parts, reportUncorrected }, address) }
+}
+
+/** What one attempt has added to the counts of an account. */
+interface CountedAccount {
+  readonly attempt: AccountAttempt
+  /** The spelling whose failures a success forgets. */
+  spelling: string
+  /** `tried`: its password is being checked. `proved`: it was right. `unsure`: one of several guesses. */
+  source: NameSource | 'unsure' | 'tried' | 'proved'
+}
+
+/** One attempt to log in: what it has added to the counts, and what becomes of that. */
+export class LoginAttempt {
+  readonly #parts: AttemptParts
+  readonly #address: string | undefined
+  /** Clients without an address share one, which has no limit of its own. */
+  readonly #addressKey: string
+  #accounts = new Map<string, CountedAccount>()
+  /** Counts that were asked for while the credentials are checked, by account. */
+  readonly #tries = new Map<string, Promise<void>>()
+  /** The end of the window in which the address was counted. */
+  #window: Date | undefined
+  #isOver = false
+  #isAnonymous = true
+
+  constructor(parts: AttemptParts, address: string | undefined) {
+    this.#parts = parts
+    this.#address = address
+    this.#addressKey = digest(toClientNetwork(address) ?? '')
   }
 
-  async function run<T>(operation: (limiters: Limiters, signal: AbortSignal) => Promise<T>): Promise<T> {
-    try {
-      return await withDeadline(timeoutMs, async signal => operation(await open(), signal))
-    } catch (cause) {
-      if (cause instanceof CustomUserDataError) throw cause
-      throw new CustomUserDataError('credentials_unavailable', 'Login attempts cannot be counted.', { cause })
+  /**
+   * Counts the attempt before its credentials are looked at, so that parallel guesses cannot pass together. An attempt
+   * that one count refuses is taken out of the others, because it told its sender nothing. Rejects with
+   * `too_many_attempts`, with `credentials_unavailable` where nothing can be counted, and with `foreign_collection`.
+   */
+  async count(names: readonly AccountName[], source: NameSource): Promise<void> {
+    // Two spellings of one name are two guesses: only one of them is the account that logs in.
+    const isUnsure = source === 'guessed' && new Set(names.map(toSpelling)).size > 1
+    await this.#count(names, isUnsure ? 'unsure' : source)
+  }
+
+  /**
+   * Counts an account whose password is about to be checked, unless it was counted already. The function that it resolves
+   * to reports that the password was right.
+   */
+  async countTried(name: AccountName): Promise<() => void> {
+    if (this.#isOver)
+      throw toUnavailable(new Error('The login was answered before its password was checked.'))
+    const key = toAccountKey(name)
+    const counting =
+      this.#tries.get(key) ?? (this.#accounts.has(key) ? undefined : this.#count([name], 'tried'))
+    if (counting) this.#tries.set(key, counting)
+    await counting
+    const account = this.#accounts.get(key)
+    if (account && account.source !== 'given') account.source = 'tried'
+    return () => {
+      if (!account) return
+      account.source = 'proved'
+      account.spelling = toSpelling(name)
     }
   }
 
-  function refuse(limit: Limit, full: RateLimiterRes, { address }: LoginAttempt): CustomUserDataError {
-    const retryAfterSeconds = Math.max(1, Math.ceil(full.msBeforeNext / 1000))
-    events.emit('throttled', { limit, address, retryAfterSeconds })
+  /** Whether no account was counted, so that guesses are limited by the address alone. */
+  get isAnonymous(): boolean {
+    return this.#isAnonymous
+  }
+
+  /**
+   * Takes the attempt out of all counts. Where it is certain which account has logged in, its failures in this spelling
+   * are forgotten, and the address is known from now on. Resolves to `unsure` where several accounts were named.
+   */
+  async succeeded(): Promise<'unsure' | undefined> {
+    const { store, clock } = this.#parts
+    const now = new Date(clock.now())
+    this.#isOver = true
+    const { accounts, window } = this.#takeCounted()
+    const isAlone = accounts.length === 1
+    const certain = accounts.filter(
+      ([, { source }]) => source === 'given' || source === 'proved' || (source === 'guessed' && isAlone),
+    )
+    const others = accounts.filter(account => !certain.includes(account))
+    await this.#correct(async () => {
+      await Promise.all([
+        window && store.giveBackAddress(this.#addressKey, window),
+        ...certain.map(([key, { attempt, spelling }]) =>
+          store.succeedForAccount(key, { ...attempt, spelling }, now),
+        ),
+        ...others.map(([key, { attempt }]) => store.giveBackAccount(key, attempt)),
+      ])
+    })
+    return accounts.length > 0 && certain.length === 0 ? 'unsure' : undefined
+  }
+
+  /**
+   * Settles an attempt that failed. A refusal stays counted. Our own trouble is nobody's failure and is given back. So is
+   * a callback of the team that failed, but only a few times: it may be how the callback says that a password is wrong.
+   */
+  async failed(error: unknown): Promise<void> {
+    const { store } = this.#parts
+    this.#isOver = true
+    const { accounts, window } = this.#takeCounted()
+    const answer = asCustomUserDataError(error)
+    if (answer && answer.status < 500) return
+    const isCallback = !answer || answer.code === 'callback_failed'
+    await this.#correct(async () => {
+      if (!window) return
+      if (!isCallback) await store.giveBackAddress(this.#addressKey, window)
+      else if (!(await store.giveBackAddressOfFailedCallback(this.#addressKey, window))) return
+      await Promise.all(accounts.map(([key, { attempt }]) => store.giveBackAccount(key, attempt)))
+    })
+  }
+
+  async #count(names: readonly AccountName[], source: CountedAccount['source']): Promise<void> {
+    const refusals = await withDeadline(this.#parts.timeoutMs, async signal => {
+      // Independent counts are sent together, so that a login waits for one round trip.
+      const counts = [this.#countAddress(), ...names.map(name => this.#countAccount(name, source))]
+      const outcomes = await Promise.allSettled(counts)
+      const found = outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? (outcome.value ?? []) : []))
+      const failed = outcomes.find(outcome => outcome.status === 'rejected')
+      // After the deadline the login was answered with 503, which is nobody's failure.
+      if (failed || found.length > 0 || signal.aborted) await this.#giveBack()
+      if (failed) throw failed.reason
+      return found
+    }).catch((cause: unknown) => {
+      throw toUnavailable(cause)
+    })
+    if (refusals.length > 0) throw this.#refuse(refusals)
+  }
+
+  async #countAddress(): Promise<Refusal | undefined> {
+    if (this.#window) return undefined
+    const { config, store, clock } = this.#parts
+    const limit = this.#address === undefined ? Infinity : config.addressFailures
+    const windowMs = config.windowSeconds * 1000
+    const counted = await store.countFromAddress(this.#addressKey, new Date(clock.now()), limit, windowMs)
+    if ('limit' in counted) return counted
+    this.#window = counted
+    return undefined
+  }
+
+  async #countAccount(name: AccountName, source: CountedAccount['source']): Promise<Refusal | undefined> {
+    const { config, store, clock } = this.#parts
+    const key = toAccountKey(name)
+    if (this.#accounts.has(key)) return undefined
+    const spelling = toSpelling(name)
+    const attempt = {
+      id: randomBytes(12).toString('base64url'),
+      address: digest(`${this.#addressKey} ${key}`),
+      canBeKnown: this.#address !== undefined,
+      spelling,
+    }
+    this.#accounts.set(key, { attempt, spelling, source })
+    this.#isAnonymous = false
+    const refusal = await store.countForAccount(key, attempt, new Date(clock.now()), config)
+    // A full count took nothing, so there is nothing to give back.
+    if (refusal) this.#accounts.delete(key)
+    return refusal
+  }
+
+  /** Also what was sent without an answer: to take back an entry that was never made changes nothing. */
+  async #giveBack(): Promise<void> {
+    const { store } = this.#parts
+    const { accounts, window } = this.#takeCounted()
+    await this.#correct(async () => {
+      await Promise.all([
+        window && store.giveBackAddress(this.#addressKey, window),
+        ...accounts.map(([key, { attempt }]) => store.giveBackAccount(key, attempt)),
+      ])
+    })
+  }
+
+  /** What was counted and is not settled yet; nobody else settles it. */
+  #takeCounted() {
+    const counted = { accounts: [...this.#accounts], window: this.#window }
+    this.#accounts = new Map()
+    this.#window = undefined
+    return counted
+  }
+
+  /** A count that stays too high is no reason to answer a login differently. */
+  async #correct(operation: () => Promise<void>): Promise<void> {
+    const { timeoutMs, reportUncorrected } = this.#parts
+    await withDeadline(timeoutMs, operation).catch(reportUncorrected)
+  }
+
+  #refuse(refusals: readonly Refusal[]): CustomUserDataError {
+    const { clock, events } = this.#parts
+    const [{ limit, until }] = refusals.toSorted((a, b) => b.until.getTime() - a.until.getTime()) as [Refusal]
+    const retryAfterSeconds = Math.max(1, Math.ceil((until.getTime() - clock.now()) / 1000))
+    events.emit('throttled', { limit, address: this.#address, retryAfterSeconds })
     const error = new CustomUserDataError('too_many_attempts', 'There were too many attempts to log in.')
     error.headers['Retry-After'] = String(retryAfterSeconds)
     return error
   }
-
-  return {
-    admit: attempt =>
-      run(async (limiters, signal) => {
-        const keys = toKeys(attempt)
-        const taken: Count[] = []
-        for (const [limit, key] of toCounts(keys, await isKnown(limiters, keys))) {
-          const full = await consume(limiters[limit], key)
-          taken.push([limit, key])
-          // Counted too late: the login was answered with 503, which is nobody's failure.
-          if (signal.aborted) return giveBack(limiters, taken)
-          if (full) throw refuse(limit, full, attempt)
-        }
-      }),
-    released: attempt =>
-      run(async limiters => {
-        const keys = toKeys(attempt)
-        // What was not taken is not given back: it would be somebody else's further guess.
-        await giveBack(limiters, [...toCounts(keys, await isKnown(limiters, keys))])
-      }),
-    succeeded: attempt =>
-      run(async limiters => {
-        const { account, pair, address } = toKeys(attempt)
-        if (address !== undefined) await limiters.address.reward(address, 1)
-        if (account === undefined || pair === undefined) return
-        await Promise.all([limiters.account_and_address.delete(pair), limiters.account.delete(account)])
-        await limiters.known.set(pair, 1, KNOWN_SECONDS)
-      }),
-  }
-}
-
-type Limiters = Readonly<Record<Limit | 'known', RateLimiterMongo>>
-
-/** A count that an attempt is part of, and its key there. */
-type Count = readonly [Limit, string]
-
-interface Keys {
-  readonly account: string | undefined
-  readonly address: string | undefined
-  readonly pair: string | undefined
-}
-
-async function createLimiters(
-  config: LoginThrottleConfig,
-  openDatabase: () => Promise<Db>,
-  events: Events,
-): Promise<Limiters> {
-  // On the first login: an app without ours does not pay for it when it starts.
-  const { RateLimiterMongo } = await import('rate-limiter-flexible')
-  const db = await openDatabase()
-  await ensureIndexes(db.collection(COLLECTION), events)
-  const storeOptions = { ...PLAIN_BSON, readPreference: 'primary' } as const
-  const storeClient = { collection: (name: string) => db.collection(name, storeOptions) }
-  const create = (keyPrefix: string, points: number, duration: number): RateLimiterMongo =>
-    new RateLimiterMongo({
-      storeClient,
-      tableName: COLLECTION,
-      keyPrefix,
-      points,
-      duration,
-      disableIndexesCreation: true,
-    })
-  return {
-    account_and_address: create('pair', config.accountAndAddressFailures, config.windowSeconds),
-    account: create('account', config.accountFailures, DAY_SECONDS),
-    address: create('address', config.addressFailures, config.windowSeconds),
-    known: create('known', 1, KNOWN_SECONDS),
-  }
-}
-
-const INDEXES = [
-  { field: 'key', options: { name: 'login_attempt_key', unique: true } },
-  { field: 'expire', options: { name: 'login_attempt_expiry', expireAfterSeconds: 0 } },
-] as const
-
-/** Counting is atomic only under the unique index, so it is waited for. Without it guesses are still counted, so that a
- *  team that may not make indexes can log in; the first of many parallel ones may pass together. */
-async function ensureIndexes(attempts: Collection, events: Events): Promise<void> {
-  for (const { field, options } of INDEXES) {
-    const outcome = await ensureIndex(attempts, field, options)
-    if (outcome === 'there') continue
-    const command = createIndexCommand(COLLECTION, field, options)
-    const message = `The index on "${field}" of ${attempts.namespace} could not be made (${outcome}). Please run: ${command}`
-    events.warn({ code: 'login_attempt_index_missing', message })
-  }
-}
-
-/** Whether an account logged in from an address before. */
-async function isKnown({ known }: Limiters, { pair }: Keys): Promise<boolean> {
-  return pair !== undefined && (await known.get(pair)) !== null
-}
-
-/** An account's owner is not locked out by others: the account's own count spares addresses that it logged in from. */
-function* toCounts({ account, address, pair }: Keys, isOwn: boolean): Generator<Count> {
-  if (address !== undefined) yield ['address', address]
-  if (pair !== undefined) yield ['account_and_address', pair]
-  if (account !== undefined && !isOwn) yield ['account', account]
-}
-
-async function giveBack(limiters: Limiters, counts: readonly Count[]): Promise<void> {
-  await Promise.all(counts.map(([limit, key]) => limiters[limit].reward(key, 1)))
 }
 
 /** Digests: who tried to log in is nobody's business. */
-function toKeys(attempt: LoginAttempt): Keys {
-  const account = attempt.account?.toLowerCase().normalize('NFKC')
-  const address = toClientNetwork(attempt.address)
-  return {
-    account: account === undefined ? undefined : digest(account),
-    address: address === undefined ? undefined : digest(address),
-    pair: account === undefined ? undefined : digest(`${address ?? ''} ${account}`),
-  }
+export function toAccountKey(name: AccountName): string {
+  return digest(foldAccountName(name))
+}
+
+/** As JSON, because a callback may tell the number 5 from the text "5". */
+function toSpelling(name: AccountName): string {
+  return digest(typeof name === 'bigint' ? `${name}n` : JSON.stringify(name))
 }
 
 function digest(text: string): string {
   return createHash('sha256').update(text).digest('base64url')
-}
-
-function isResult(thrown: unknown): thrown is RateLimiterRes {
-  return typeof thrown === 'object' && thrown !== null && 'msBeforeNext' in thrown
-}
-
-/** The full count, or `undefined` where the attempt is let through. */
-async function consume(limiter: RateLimiterMongo, key: string): Promise<RateLimiterRes | undefined> {
-  try {
-    await limiter.consume(key)
-    return undefined
-  } catch (full) {
-    if (isResult(full)) return full
-    throw full
-  }
 }

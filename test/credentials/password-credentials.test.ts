@@ -258,7 +258,7 @@ describe('the login throttle', () => {
     expect((await logIn({ name: 'Bob', password: 'wrong', email: 'Alice' }, named)).status).toBe(401)
   })
 
-  it('does not count a body without a name or a password', async () => {
+  it('does not count a body without a name, and counts one without a password as a failure', async () => {
     const userData = createTestUserData(database, {
       loginThrottle: { accountAndAddressFailures: 2, addressFailures: 2 },
       sessionTimeoutMs: 10_000,
@@ -266,10 +266,12 @@ describe('the login throttle', () => {
     const verify = userData.passwordCredentials({ collection: database.db.collection('users') })
     const strict = express().set('trust proxy', true).post('/login', userData.login(verify))
     const from = (body: object) => logIn(body, strict).set('X-Forwarded-For', '203.0.113.1')
-    for (const body of [{}, { email: 'a@example.com' }, { password: 'a' }, { email: 42, password: 'a' }]) {
+    for (const body of [{}, { password: 'a' }, { email: 42, password: 'a' }]) {
       for (let i = 0; i < 3; i++) expect((await from(body)).status).toBe(400)
     }
     expect((await from({ email: 'a@example.com', password: 'wrong' })).status).toBe(401)
+    expect((await from({ email: 'a@example.com' })).status).toBe(400)
+    expect((await from({ email: 'a@example.com' })).status).toBe(429)
   })
 })
 

@@ -94,7 +94,8 @@ function expectThrottled(answer: Response, retryAfter: string | RegExp = /^\d+$/
   expect(answer.headers).not.toHaveProperty('www-authenticate')
 }
 
-const attempts = () => database.db.collection('login_attempts')
+const COLLECTION = 'custom_user_data_login_attempts'
+const attempts = () => database.db.collection(COLLECTION)
 
 describe('failed logins', () => {
   it('N1, ASVS 6.3.1: are let through ten times for an account from an address; then even the right password waits', async () => {
@@ -186,7 +187,8 @@ describe('failed logins', () => {
 
 describe('N1: two hundred guesses at once', () => {
   it('are looked at ten times at most, by one instance and by two', async () => {
-    for (const instances of [[start()], [start(), start()]]) {
+    const limits = { addressFailures: 1_000 }
+    for (const instances of [[start(limits)], [start(limits), start(limits)]]) {
       account = `parallel${instances.length}@example.com`
       address = `203.0.113.${200 + instances.length}`
       const urls = await Promise.all(instances.map(async ({ app }) => serve(app)))
@@ -197,7 +199,7 @@ describe('N1: two hundred guesses at once', () => {
       expect(statuses.filter(status => status === 401)).toHaveLength(10)
       expect(statuses.filter(status => status === 429)).toHaveLength(190)
     }
-  })
+  }, 120_000)
 
   async function serve(app: Express): Promise<string> {
     const server = await listen(app)
@@ -313,10 +315,8 @@ describe('O9: an address', () => {
 
 describe('our own trouble is nobody’s failure:', () => {
   it.each<[string, number, () => unknown]>([
-    ['a verifyCredentials that throws', 500, () => Promise.reject(new Error('away'))],
-    ['one that never settles', 503, () => new Promise(() => undefined)],
-    ['one that says so itself', 503, () => unavailable('credentials_unavailable')],
-    ['one that finds the request malformed', 400, () => unavailable('invalid_request')],
+    ['a verifyCredentials that never settles', 503, () => new Promise(() => undefined)],
+    ['one that says so itself', 503, () => unavailable()],
   ])('%s counts nothing', async (_name, status, trouble) => {
     const instance = start(
       { accountAndAddressFailures: 2, addressFailures: 2, accountFailures: 2 },
@@ -343,7 +343,7 @@ describe('our own trouble is nobody’s failure:', () => {
   })
 
   it('it gives strangers no further guesses either, where it comes from a known address', async () => {
-    const trouble = () => unavailable('credentials_unavailable')
+    const trouble = () => unavailable()
     const instance = start({ accountFailures: 2 }, { trouble })
     expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
     for (let i = 0; i < 5; i++) expect((await logIn(instance, { password: 'trouble' })).status).toBe(503)
@@ -376,8 +376,8 @@ describe('our own trouble is nobody’s failure:', () => {
     const proxied = await openDatabase({ proxyPort: proxy.port })
     const db = proxied.client.db(fresh.db.databaseName)
     const points = async () => {
-      const stored = await fresh.db.collection('login_attempts').find().toArray()
-      return stored.map(({ points: count }) => count as number)
+      const stored = await fresh.db.collection(COLLECTION).find().toArray()
+      return stored.map(({ failures }) => (Array.isArray(failures) ? failures.length : (failures as number)))
     }
     await fail(start({}, { db: fresh.db }), 1)
     const instance = start({ accountAndAddressFailures: 3 }, { db, options: { sessionTimeoutMs: 400 } })
@@ -388,66 +388,127 @@ describe('our own trouble is nobody’s failure:', () => {
     proxy.resume()
     const counted = () => proxied.commands.named('findAndModify').length
     await expect.poll(counted, { timeout: 10_000 }).toBeGreaterThanOrEqual(8)
-    await expect.poll(points, { timeout: 10_000 }).toEqual([2, 2, 2])
+    await expect.poll(points, { timeout: 10_000 }).toEqual([2, 2])
     await fail(instance, 1)
     await proxied.client.close()
     await proxy.close()
     await fresh.close()
   })
 
-  function unavailable(code: 'credentials_unavailable' | 'invalid_request'): never {
-    throw new CustomUserDataError(code, 'Not now.')
+  function unavailable(): never {
+    throw new CustomUserDataError('credentials_unavailable', 'Not now.')
   }
 })
 
 describe('what is stored of attempts', () => {
-  it('names nobody: accounts and addresses are digests', async () => {
+  it('names nobody: accounts, spellings and addresses are digests', async () => {
     const instance = start({ accountAndAddressFailures: 2 })
     await fail(instance, 1)
     expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
     await fail(instance, 2)
     const stored = await attempts().find().toArray()
-    for (const { key, ...rest } of stored) {
-      expect(key).toMatch(/^(pair|account|address|known):[\w-]{43}$/)
-      expect(Object.keys(rest).sort()).toEqual(['_id', 'expire', 'points'])
+    for (const { _id, customUserData, expiresAt } of stored) {
+      expect(_id).toMatch(/^(account|address):[\w-]{43}$/)
+      expect(customUserData).toBe('login_attempt')
+      expect(expiresAt).toBeInstanceOf(Date)
     }
     const text = JSON.stringify(stored)
-    for (const part of ['example.com', 'user', address, '127.0.0.1', RIGHT]) expect(text).not.toContain(part)
+    for (const part of ['example.com', 'user', address, '127.0.0.1', RIGHT]) {
+      expect(text.replaceAll('customUserData', '')).not.toContain(part)
+    }
   })
 
-  it('has a unique index, without which counting would not be atomic, and one to clean up', async () => {
+  it('expires by an index that covers only what has the mark of this package', async () => {
     await fail(start(), 1)
     expect(await attempts().indexes()).toMatchObject([
       { name: '_id_' },
-      { key: { key: 1 }, unique: true },
-      { key: { expire: 1 }, expireAfterSeconds: 0 },
+      {
+        name: 'custom_user_data_login_attempt_expiry',
+        key: { expiresAt: 1 },
+        expireAfterSeconds: 0,
+        partialFilterExpression: { customUserData: 'login_attempt' },
+      },
     ])
   })
 
-  it('is counted without them too where they cannot be made, with a warning that says what to run', async () => {
+  it('is counted without the index too where it cannot be made, with a warning that says what to run', async () => {
     const fresh = await openDatabase()
+    const name = 'custom_user_data_login_attempt_expiry'
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
-    await fresh.db.collection('login_attempts').createIndex({ theirs: 1 }, { name: 'login_attempt_key' })
+    await fresh.db.collection(COLLECTION).createIndex({ theirs: 1 }, { name })
     const instance = start({ accountAndAddressFailures: 2 }, { db: fresh.db })
     await fail(instance, 2)
     expectThrottled(await logIn(instance))
-    const message = expect.stringMatching(/"key".*createIndex\(.*"unique":true/) as string
+    const message = expect.stringMatching(/"expiresAt".*createIndex\(.*"expireAfterSeconds":0/) as string
     expect(instance.events).toContainEqual(
       expect.objectContaining({ code: 'login_attempt_index_missing', message }),
     )
     await fresh.close()
   })
 
-  it('is read from the primary, whatever the database says', async () => {
-    const db = database.client.db(database.db.databaseName, { readPreference: 'secondaryPreferred' })
-    const instance = start({}, { db })
+  it('is written and read by commands that name the mark, and waited for by one round trip', async () => {
+    const instance = start()
+    await fail(instance, 1)
     database.commands.clear()
     await fail(instance, 1)
-    const reads = database.commands
-      .named('find')
-      .filter(({ command }) => command['find'] === 'login_attempts')
-    expect(reads).toHaveLength(1)
-    expect(reads[0]!.command['$readPreference'] ?? { mode: 'primary' }).toEqual({ mode: 'primary' })
+    const sent = database.commands.filter(({ command }) => JSON.stringify(command).includes(COLLECTION))
+    expect(sent.map(({ name }) => name)).toEqual(['findAndModify', 'findAndModify'])
+    for (const { command } of sent)
+      expect(command['query']).toMatchObject({ customUserData: 'login_attempt' })
+  })
+
+  it('is in the collection that the option loginAttemptCollection names', async () => {
+    const fresh = await openDatabase()
+    const loginAttemptCollection = fresh.db.collection('guesses')
+    await fail(start({}, { options: { loginAttemptCollection } }), 1)
+    expect(await loginAttemptCollection.countDocuments()).toBe(2)
+    await fresh.close()
+  })
+})
+
+describe('a collection of the app', () => {
+  const PAST = new Date('2020-01-01')
+
+  it('that is named login_attempts loses nothing to ready() and logins', async () => {
+    const fresh = await openDatabase()
+    const theirs = fresh.db.collection('login_attempts')
+    await theirs.insertMany(Array.from({ length: 300 }, (_item, user) => ({ user, expire: PAST })))
+    const userData = createTestUserData(fresh, { loginThrottle: {} })
+    await userData.ready()
+    await fail(start({}, { db: fresh.db }), 1)
+    expect(await theirs.indexes()).toHaveLength(1)
+    expect(await theirs.countDocuments()).toBe(300)
+    await fresh.close()
+  })
+
+  it('in the place of ours is refused by ready() and by the first login, which name the option', async () => {
+    const fresh = await openDatabase()
+    const theirs = fresh.db.collection(COLLECTION)
+    await theirs.insertOne({ user: 'alice', expiresAt: PAST })
+    const userData = createTestUserData(fresh, { loginThrottle: {} })
+    const refusal = {
+      code: 'foreign_collection',
+      message: expect.stringContaining('"loginAttemptCollection"') as string,
+    }
+    await expect(userData.ready()).rejects.toMatchObject(refusal)
+    await expect(userData.forgetFailedLogins('alice')).rejects.toMatchObject(refusal)
+    const instance = start({}, { db: fresh.db })
+    const answer = await logIn(instance, { password: RIGHT })
+    expect(answer).toMatchObject({ status: 500, body: { error: 'server_error' } })
+    expect(instance.verified).toEqual([])
+    expect(await theirs.find().toArray()).toMatchObject([{ user: 'alice', expiresAt: PAST }])
+    expect(await theirs.indexes()).toHaveLength(1)
+    await theirs.deleteMany({})
+    await fail(instance, 1)
+    await fresh.close()
+  })
+
+  it('is nobody’s business where logins are not counted', async () => {
+    const fresh = await openDatabase()
+    await fresh.db.collection(COLLECTION).insertOne({ user: 'alice' })
+    await createTestUserData(fresh, { loginThrottle: false }).ready()
+    await fail(start(false, { db: fresh.db }), 1)
+    await fresh.close()
   })
 })
 
@@ -455,7 +516,7 @@ it('loginThrottle: false counts nothing and stores nothing', async () => {
   const fresh = await openDatabase()
   const instance = start(false, { db: fresh.db })
   await fail(instance, 30)
-  expect(await fresh.db.collection('login_attempts').countDocuments()).toBe(0)
+  expect(await fresh.db.collection(COLLECTION).countDocuments()).toBe(0)
   await fresh.close()
 })
 

@@ -1,0 +1,189 @@
+import type { Document } from 'mongodb'
+import type { MARK } from '../mongo/own-collection.js'
+
+/** The value of the mark in the documents of this room. */
+export const LOGIN_ATTEMPT = 'login_attempt'
+
+/** Why an attempt is not let through. */
+export type FullCount = 'account' | 'address' | 'account_and_address'
+
+/** What all documents of this room have. */
+interface Marked {
+  /** `account:` or `address:` and a digest, so that the unique index on `_id` makes counting atomic. */
+  readonly _id: string
+  readonly [MARK]: typeof LOGIN_ATTEMPT
+  /** When nothing in the document counts any more. */
+  readonly expiresAt: Date
+}
+
+/** The failures from one address. */
+export interface AddressDocument extends Marked {
+  readonly failures: number
+  /** How many attempts were given back in this window although a callback of the team failed. */
+  readonly givenBack: number
+  /** Whether the last attempt was counted; it was refused otherwise. */
+  readonly wasCounted: boolean
+}
+
+/**
+ * The failures of one account. Each is an entry of its own, and both limits of the account are lengths of lists: what is
+ * taken back is one certain entry, so no count can go below zero or lose something of another window.
+ */
+export interface AccountDocument extends Marked {
+  readonly failures: readonly AccountFailure[]
+  /** The addresses from which the account logged in, the latest at the end. */
+  readonly known: readonly { readonly address: string; readonly until: Date }[]
+  /** What became of the last attempt: `full` is null where it was counted. */
+  readonly last: { readonly full: 'account' | 'account_and_address' | null; readonly until: Date | null }
+}
+
+/** One failure of an account. */
+interface AccountFailure {
+  readonly id: string
+  /** Digest of the address together with the account. */
+  readonly address: string
+  /** Digest of the account's name exactly as it was written. */
+  readonly spelling: string
+  /** The end of the window for this account and address. */
+  readonly windowEndsAt: Date
+  /** The end of the day for strangers; null where the address is known. */
+  readonly dayEndsAt: Date | null
+}
+
+/** An account document of one attempt, without the attempt's outcome. */
+export interface AccountAttempt {
+  readonly id: string
+  readonly address: string
+  /** Whether failures from this address may be spared the account's daily count, once it is known. */
+  readonly canBeKnown: boolean
+  readonly spelling: string
+}
+
+/** How much is let through. */
+export interface AttemptLimits {
+  readonly accountAndAddressFailures: number
+  readonly addressFailures: number
+  readonly accountFailures: number
+  readonly windowSeconds: number
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000
+/** How long an address is known to be one of an account's. */
+const KNOWN_MS = 90 * DAY_MS
+/** Addresses that are known of one account: who has a new one each day keeps the last 90. */
+const MOST_KNOWN = 100
+
+const after = (now: Date, ms: number): Date => new Date(now.getTime() + ms)
+
+/** Counts an attempt from an address. A window that is over begins again; a full one is left as it is. */
+export function countFromAddress(now: Date, limit: number, windowMs: number): Document[] {
+  const isOver = { $lte: [{ $ifNull: ['$expiresAt', now] }, now] }
+  return [
+    {
+      $set: {
+        failures: { $cond: [isOver, 0, '$failures'] },
+        givenBack: { $cond: [isOver, 0, '$givenBack'] },
+        expiresAt: { $cond: [isOver, after(now, windowMs), '$expiresAt'] },
+      },
+    },
+    { $set: { wasCounted: { $lt: ['$failures', limit] } } },
+    { $set: { failures: { $add: ['$failures', { $cond: ['$wasCounted', 1, 0] }] } } },
+  ]
+}
+
+/** Counts an attempt for an account in both of its counts, or in none where one of them is full. */
+export function countForAccount(now: Date, attempt: AccountAttempt, limits: AttemptLimits): Document[] {
+  const { id, address, spelling, canBeKnown } = attempt
+  const fromHere = { $and: [{ $eq: ['$$one.address', address] }, { $gt: ['$$one.windowEndsAt', now] }] }
+  const pairIsFull = { $gte: [{ $size: '$pair' }, limits.accountAndAddressFailures] }
+  const dayIsFull = { $gte: [{ $size: '$day' }, limits.accountFailures] }
+  const windowEndsAt = { $ifNull: [first('$pair.windowEndsAt'), after(now, limits.windowSeconds * 1000)] }
+  const dayEndsAt = { $ifNull: [first('$day.dayEndsAt'), after(now, DAY_MS)] }
+  const failure = { id, address, spelling, windowEndsAt, dayEndsAt: { $cond: ['$isKnown', null, dayEndsAt] } }
+  return [
+    withoutTheExpired(now),
+    {
+      $set: {
+        pair: filter('$failures', fromHere),
+        day: filter('$failures', { $gt: ['$$one.dayEndsAt', now] }),
+        isKnown: { $and: [canBeKnown, { $in: [address, '$known.address'] }] },
+      },
+    },
+    {
+      $set: {
+        last: {
+          $switch: {
+            branches: [
+              { case: pairIsFull, then: { full: 'account_and_address', until: windowEndsAt } },
+              {
+                case: { $and: [{ $not: ['$isKnown'] }, dayIsFull] },
+                then: { full: 'account', until: dayEndsAt },
+              },
+            ],
+            default: { full: null, until: null },
+          },
+        },
+      },
+    },
+    {
+      $set: {
+        failures: {
+          $concatArrays: ['$failures', { $cond: [{ $eq: ['$last.full', null] }, [failure], []] }],
+        },
+      },
+    },
+    { $unset: ['pair', 'day', 'isKnown'] },
+    expiringWithItsContent(now),
+  ]
+}
+
+/**
+ * Forgets the failures of this account in this spelling: those from this address wholly, those from elsewhere for the
+ * daily count. The window of another address goes on, because it is not this address that has logged in from there.
+ */
+export function succeedForAccount(now: Date, { address, spelling, canBeKnown }: AccountAttempt): Document[] {
+  const isOfSpelling = { $eq: ['$$one.spelling', spelling] }
+  const isFromHere = { $eq: ['$$one.address', address] }
+  const forgotten = { $mergeObjects: ['$$one', { dayEndsAt: null }] }
+  const others = filter('$known', { $ne: ['$$one.address', address] })
+  const known = { $concatArrays: [others, [{ address, until: after(now, KNOWN_MS) }]] }
+  return [
+    withoutTheExpired(now),
+    {
+      $set: {
+        failures: {
+          $map: {
+            input: filter('$failures', { $not: [{ $and: [isOfSpelling, isFromHere] }] }),
+            as: 'one',
+            in: { $cond: [isOfSpelling, forgotten, '$$one'] },
+          },
+        },
+        ...(canBeKnown && { known: { $slice: [known, -MOST_KNOWN] } }),
+      },
+    },
+    expiringWithItsContent(now),
+  ]
+}
+
+function withoutTheExpired(now: Date): Document {
+  const counts = { $or: [{ $gt: ['$$one.windowEndsAt', now] }, { $gt: ['$$one.dayEndsAt', now] }] }
+  return {
+    $set: {
+      failures: filter({ $ifNull: ['$failures', []] }, counts),
+      known: filter({ $ifNull: ['$known', []] }, { $gt: ['$$one.until', now] }),
+    },
+  }
+}
+
+function expiringWithItsContent(now: Date): Document {
+  const ends = { $concatArrays: ['$failures.windowEndsAt', '$failures.dayEndsAt', '$known.until', [now]] }
+  return { $set: { expiresAt: { $max: ends } } }
+}
+
+function filter(input: unknown, cond: Document): Document {
+  return { $filter: { input, as: 'one', cond } }
+}
+
+function first(list: string): Document {
+  return { $arrayElemAt: [list, 0] }
+}
