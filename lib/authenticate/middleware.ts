@@ -7,7 +7,7 @@ import type { AuthenticatedUser } from '../types.js'
 import type { Authenticator } from './authenticator.js'
 import { missingToken } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
-import { parseMaxAge } from './max-age.js'
+import { parseAuthenticateOptions } from '../options/guards.js'
 import type { MaxAgeOption } from './max-age.js'
 import { prepareForProperties } from './request-properties.js'
 import type { TokenReader } from './token-places.js'
@@ -26,7 +26,7 @@ function createAuthenticateMiddleware(
   authenticator: Authenticator,
   tokens: TokenReader,
   realm: string,
-  { optional = false }: Pick<AuthenticateOptions, 'optional'>,
+  optional: boolean,
   onRefused: (code: ErrorCode) => void,
 ): RequestHandler {
   function toAnswer(error: unknown): unknown {
@@ -90,11 +90,11 @@ export function createGuard(
   { authenticator, snapshots, observer }: GuardParts,
   tokens: TokenReader,
   realm: string,
-  options: AuthenticateOptions = {},
+  options?: AuthenticateOptions,
 ): RequestHandler {
-  const maxAgeMs = parseMaxAge('authenticate()', options)
+  const { maxAgeMs, optional } = parseAuthenticateOptions(options)
   const create = (from: Authenticator): RequestHandler =>
-    createAuthenticateMiddleware(from, tokens, realm, options, observer.refused)
+    createAuthenticateMiddleware(from, tokens, realm, optional, observer.refused)
   if (maxAgeMs === undefined) return create(authenticator)
   const aging: Authenticator = {
     ...authenticator,

@@ -4,12 +4,14 @@ import { asCustomUserDataError } from '../errors.js'
 import type { Attachments } from './attachments.js'
 import type { Authenticator } from './authenticator.js'
 import { withChallenge } from './challenge.js'
+import type { RequestUsers } from './request-users.js'
 import type { TokenReader } from './token-places.js'
 
 /** What data of a request is loaded anew with. */
 export interface ReloadParts {
   readonly authenticator: Authenticator
   readonly attachments: Attachments
+  readonly requestUsers: Pick<RequestUsers, 'find'>
   readonly snapshots: Pick<Snapshots, 'freshness'>
   readonly tokens: TokenReader
 }
@@ -26,7 +28,7 @@ const NOT_OURS =
 
 /** Creates the reloading of requests that `authenticate()`, `strategy()` or `attach()` have passed. */
 export function createReload(parts: ReloadParts, realm: string): Reload {
-  const { authenticator, attachments, snapshots, tokens } = parts
+  const { authenticator, attachments, requestUsers, snapshots, tokens } = parts
 
   async function reload(req: Request, maxAgeMs: number): Promise<object> {
     const wanted = snapshots.freshness(maxAgeMs)
@@ -35,9 +37,10 @@ export function createReload(parts: ReloadParts, realm: string): Reload {
     const attachment = attachments.of(req)
     if (attachment) return attachments.attach(req, attachment, wanted)
     const token = tokens.read(req)
-    if (token === undefined || !hasClaims(user)) throw new TypeError(NOT_OURS)
+    const known = requestUsers.find(req)
+    if (token === undefined || !known) throw new TypeError(NOT_OURS)
     const { id, customData, claims } = await authenticator.authenticate(token, wanted)
-    if (id !== user.id) throw new TypeError(NOT_OURS)
+    if (id !== known.id) throw new TypeError(NOT_OURS)
     // What handlers added to this request's user stays.
     req.user = { ...user, customData, claims } as Express.User
     return customData
@@ -51,9 +54,4 @@ export function createReload(parts: ReloadParts, realm: string): Reload {
       throw ours ? withChallenge(ours, realm) : error
     }
   }
-}
-
-/** Of another strategy's user the request's token may be no business of ours. */
-function hasClaims(user: object): boolean {
-  return 'claims' in user && 'customData' in user
 }

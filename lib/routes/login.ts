@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Request, RequestHandler } from 'express'
 import { CustomUserDataError } from '../errors.js'
+import { parseLoginArguments } from '../options/logins.js'
 import type { LoginFlow, VerifyOutcome } from './login-flow.js'
 import type { RefreshTransport } from './refresh-transport.js'
 import { createTokenEndpoint } from './token-endpoint.js'
@@ -33,8 +34,9 @@ export function createLoginRoute<Credentials>(
   flow: LoginFlow,
   transport: RefreshTransport,
   verifyCredentials: VerifyCredentials<Credentials>,
-  options: LoginOptions<Credentials> = {},
+  given?: LoginOptions<Credentials>,
 ): RequestHandler {
+  const options = parseLoginArguments<Credentials>(verifyCredentials, given)
   const accountOf = options.account ?? verifyCredentials.account ?? guessAccount
   return createTokenEndpoint({ name: 'login', needsBody: true }, async (body, req, res) => {
     transport.requireSameSite(req)
