@@ -14,7 +14,10 @@ import type { TokenReader } from './token-places.js'
 
 /** Options of `authenticate()`. */
 export interface AuthenticateOptions extends MaxAgeOption {
-  /** Let requests through that present nothing, with `req.user` undefined. Anything else is checked as ever. */
+  /**
+   * Let requests through that present no token, with `req.user` undefined. A token that is presented is checked.
+   * @default false
+   */
   readonly optional?: boolean
 }
 

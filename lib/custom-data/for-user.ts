@@ -10,10 +10,15 @@ export type UpdateOperators = Readonly<Record<`$${string}`, Readonly<Record<stri
 
 /** Options of a write by the server. */
 export interface WriteOptions {
-  /** Make a document for a user who has none. Default false. */
+  /**
+   * Make a document for a user who has none.
+   * @default false
+   */
   readonly upsert?: boolean
-  /** Whether the user's copies in this process are dropped. `false` for fields that nobody needs fresh, as the time of
-   *  the last login. Default true. */
+  /**
+   * Drop the user's snapshots in this process. Write `false` for fields that nobody needs fresh, as the time of the last login.
+   * @default true
+   */
   readonly invalidate?: boolean
 }
 

@@ -29,7 +29,7 @@ export interface LoginOptions<Credentials> {
   readonly account?: (credentials: Credentials) => string | undefined
 }
 
-/** Creates the login route. */
+/** Creates the login route. Throws an `OptionError` for wrong arguments. */
 export function createLoginRoute<Credentials>(
   flow: LoginFlow,
   transport: RefreshTransport,
