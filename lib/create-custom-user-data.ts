@@ -3,6 +3,7 @@ import type { Collection, Document } from 'mongodb'
 import { createIssuers } from './access-tokens/issuers.js'
 import { createKeyRing } from './access-tokens/key-ring.js'
 import { createTrustedIssuer } from './access-tokens/trusted-issuers.js'
+import { requireUserId, toRevokedSid } from './access-tokens/user-id.js'
 import { createAllow } from './authenticate/allow.js'
 import { createAttachMiddleware } from './authenticate/attach.js'
 import { createAttachments } from './authenticate/attachments.js'
@@ -10,6 +11,7 @@ import { createAuthenticator } from './authenticate/authenticator.js'
 import { createErrorHandler } from './authenticate/error-handler.js'
 import { createGuard } from './authenticate/middleware.js'
 import { createReload } from './authenticate/reload.js'
+import { createRequestUsers } from './authenticate/request-users.js'
 import { createStrategy } from './authenticate/strategy.js'
 import { createTokenReader } from './authenticate/token-places.js'
 import { createTokenVerifier } from './authenticate/token-verifier.js'
@@ -32,6 +34,8 @@ import { createEvents } from './events.js'
 import { createOwnCollection } from './mongo/own-collection.js'
 import { openTeamDatabase } from './mongo/team-database.js'
 import type { CustomUserDataOptions, TrustedIssuersOnlyOptions } from './options.js'
+import { refuseArguments, refuseOptions } from './options/arguments.js'
+import { parseIssueTokensOptions } from './options/logins.js'
 import { parseNewKeys, parseOptions } from './parse-options.js'
 import {
   createTransport,
@@ -179,7 +183,8 @@ export function createCustomUserData(
   })
 
   const attachments = createAttachments(config, snapshots, observer)
-  const reload = createReload({ authenticator, attachments, snapshots, tokens }, realm)
+  const requestUsers = createRequestUsers({ authenticator, attachments, ownIssuer, realm })
+  const reload = createReload({ authenticator, attachments, requestUsers, snapshots, tokens }, realm)
 
   const sessions = createSessions(config, {
     store: sessionStore,
@@ -213,9 +218,12 @@ export function createCustomUserData(
 
   return {
     authenticate: options => createGuard({ authenticator, snapshots, observer }, tokens, realm, options),
-    attach: options => createAttachMiddleware(config, { attachments, snapshots, observer }, options),
-    allow: (rule, options) => createAllow({ attachments, reload, realm, observer }, rule, options),
-    strategy: () => createStrategy(authenticator, tokens, realm, observer.refused),
+    attach: options => createAttachMiddleware({ issuers, attachments, snapshots, observer, realm }, options),
+    allow: (rule, options) => createAllow({ requestUsers, reload, realm, observer }, rule, options),
+    strategy(...given) {
+      refuseArguments('strategy()', given)
+      return createStrategy(authenticator, tokens, realm, observer.refused)
+    },
     login(verifyCredentials, options) {
       const issuer = needOwn(tokenIssuer, 'login()')
       const flow = createLoginFlow(config, {
@@ -228,39 +236,76 @@ export function createCustomUserData(
       })
       return createLoginRoute(flow, transport, verifyCredentials, options)
     },
-    refresh: () => createRefreshRoute(needOwn(tokenIssuer, 'refresh()'), transport, hooks),
-    logout: () => createLogoutRoute(sessions, transport, hooks),
-    logoutAll: () => createLogoutAllRoute({ sessions, transport, hooks }, realm),
-    ownSessions: () => createOwnSessionsRouter({ sessions, transport, hooks }, realm),
-    ownData: options => createOwnDataRouter(config, { documents, writer }, options),
-    forUser: userId =>
-      createUserDocument(userId, {
+    refresh(...given) {
+      refuseArguments('refresh()', given)
+      return createRefreshRoute(needOwn(tokenIssuer, 'refresh()'), transport, hooks)
+    },
+    logout(...given) {
+      refuseArguments('logout()', given)
+      return createLogoutRoute(sessions, transport, hooks)
+    },
+    logoutAll(...given) {
+      refuseArguments('logoutAll()', given)
+      return createLogoutAllRoute({ sessions, requestUsers, transport, hooks })
+    },
+    ownSessions(...given) {
+      refuseArguments('ownSessions()', given)
+      return createOwnSessionsRouter({ sessions, requestUsers, transport, hooks })
+    },
+    ownData: options => createOwnDataRouter(config, { documents, writer, requestUsers }, options),
+    forUser(userId) {
+      requireUserId('forUser()', userId, issuers)
+      return createUserDocument(userId, {
         ...config,
         writer,
         loader,
         onDeleted: id => hooks.after('afterDelete', { id }, 'customData'),
-      }),
-    errorHandler: createErrorHandler,
+      })
+    },
+    errorHandler(...given) {
+      refuseArguments('errorHandler()', given)
+      return createErrorHandler()
+    },
     passwordCredentials: options => createPasswordCredentials(options, config.loadTimeoutMs, events),
     user: requireUser,
-    issueTokens: (userId, options) =>
-      needOwn(tokenIssuer, 'issueTokens()').issue(
-        userId,
-        options,
-        hooks.creationFor({ id: userId }, undefined),
-      ),
-    verifyToken: token => authenticator.loadUser(token).catch(observer.rethrow),
+    async issueTokens(userId, options) {
+      const issuer = needOwn(tokenIssuer, 'issueTokens()')
+      const create = hooks.creationFor({ id: userId }, undefined)
+      return issuer.issue(userId, parseIssueTokensOptions(options), create)
+    },
+    async verifyToken(token, ...given) {
+      refuseOptions('verifyToken()', given, 'verifyToken(token)')
+      return authenticator.loadUser(token).catch(observer.rethrow)
+    },
     refreshCustomData: req => reload(req, 0),
     stats: () => ({ ...observer.counted(), ...snapshots.size() }),
-    invalidate: snapshots.invalidate,
-    sessions: sessions.list,
-    async revoke(target) {
-      if (typeof target === 'string') await sessions.revokeUser(target)
-      else await sessions.revokeSession(target.sid)
+    invalidate(userId) {
+      requireUserId('invalidate()', userId, issuers)
+      snapshots.invalidate(userId)
     },
-    disable: sessions.disableUser,
-    enable: sessions.enableUser,
+    async sessions(userId) {
+      requireUserId('sessions()', userId, issuers)
+      return sessions.list(userId)
+    },
+    async revoke(target) {
+      const sid = toRevokedSid(target)
+      if (sid !== undefined) {
+        await sessions.revokeSession(sid)
+        return
+      }
+      requireUserId('revoke()', target, issuers)
+      await sessions.revokeUser(target)
+    },
+    async disable(userId) {
+      requireUserId('disable()', userId, issuers)
+      await sessions.disableUser(userId)
+    },
+    async enable(userId) {
+      requireUserId('enable()', userId, issuers)
+      await sessions.enableUser(userId)
+    },
     async deleteSessions(userId) {
+      requireUserId('deleteSessions()', userId, issuers)
       await sessions.deleteUser(userId)
       hooks.after('afterDelete', { id: userId }, 'sessions')
     },
@@ -269,9 +314,16 @@ export function createCustomUserData(
     replaceKeys: keys => {
       needOwn(ownKeys, 'replaceKeys()').replace(parseNewKeys(keys))
     },
-    jwks: () => createJwksRoute(needOwn(ownKeys, 'jwks()').toJwkSet),
-    ready: readiness.ready,
-    close() {
+    jwks(...given) {
+      refuseArguments('jwks()', given)
+      return createJwksRoute(needOwn(ownKeys, 'jwks()').toJwkSet)
+    },
+    async ready(...given) {
+      refuseOptions('ready()', given)
+      return readiness.ready()
+    },
+    close(...given) {
+      refuseOptions('close()', given)
       changeFeeds.close()
       snapshots.close()
       for (const { keys } of trusted) keys.close()

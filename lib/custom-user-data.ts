@@ -17,18 +17,33 @@ import type { AuthenticatedUser, TokenAnswer } from './types.js'
 
 /** One instance: middleware, route factories and functions over one collection of custom data. */
 export interface CustomUserData<CustomData> {
-  /** The guard of what follows it: sets `req.user`, or hands an error to `next`. */
+  /**
+   * The guard of what follows it: sets `req.user`, or hands an error to `next`.
+   * @throws OptionError for a wrong or unknown option
+   * @example app.use(userData.authenticate())
+   */
   authenticate(options?: AuthenticateOptions): RequestHandler
-  /** For apps that authenticate already: adds `customData` to the `req.user` that is there. */
+  /**
+   * For apps that authenticate already: adds `customData` to the `req.user` that is there.
+   * @throws OptionError for a wrong or unknown option
+   * @example app.use(theirGuard, userData.attach({ userId: req => req.user.accountId }))
+   */
   attach(options?: AttachOptions): RequestHandler
   /**
    * A guard by a rule, behind one of the above: a function over the user, or an expression as App Services had it. Where it
-   * does not hold the answer is 403 `forbidden`. Throws an `OptionError` where an expression makes no sense.
+   * does not hold the answer is 403 `forbidden`. A `req.user` that no guard of this instance made is 500 `attach_misconfigured`.
+   * @throws OptionError for a wrong or unknown option, or an expression that makes no sense
    */
   allow(rule: GuardRule<CustomData>, options?: AllowOptions): RequestHandler
-  /** For apps that use passport: `passport.use(userData.strategy())`, named `custom-user-data`. */
+  /**
+   * For apps that use passport: `passport.use(userData.strategy())`, named `custom-user-data`.
+   * @throws OptionError if it is given anything
+   */
   strategy(): Strategy
-  /** `POST`: credentials for a token pair. */
+  /**
+   * `POST`: credentials for a token pair.
+   * @throws OptionError if `verifyCredentials` is not a function, or for a wrong or unknown option
+   */
   login<Credentials = Readonly<Record<string, Scalar>>>(
     verifyCredentials: VerifyCredentials<Credentials>,
     options?: LoginOptions<Credentials>,
@@ -39,23 +54,39 @@ export interface CustomUserData<CustomData> {
   logout(): RequestHandler
   /** Renders this package's errors as `application/problem+json` (RFC 9457). Mount it last. */
   errorHandler(): ErrorRequestHandler
-  /** A ready `verifyCredentials` over a users collection with argon2id hashes; see `hashPassword`. */
+  /**
+   * A ready `verifyCredentials` over a users collection with argon2id hashes; see `hashPassword`.
+   * @throws OptionError for a wrong or unknown option
+   */
   passwordCredentials(options: PasswordCredentialsOptions): VerifyCredentials
   /** The `req.user` of a guarded request, with this instance's type. Throws a `TypeError` where no guard ran. */
   user(req: Request): AuthenticatedUser<CustomData>
-  /** `POST`, behind the guard: ends all sessions of the user. */
+  /** `POST`, behind a guard of this instance: ends all sessions of the user whom the guard let in. */
   logoutAll(): RequestHandler
-  /** "My devices", behind the guard: `GET /` lists the user's sessions, `DELETE /:sid` ends one. */
+  /**
+   * "My devices", behind a guard of this instance: `GET /` lists the sessions of the user whom the guard let in,
+   * `DELETE /:sid` ends one. Behind `attach()` no session is `current`.
+   */
   ownSessions(): Router
-  /** A user's own data, behind the guard: `GET`, `PATCH` and `PUT` of the fields that the user may change. */
+  /**
+   * A user's own data, behind a guard of this instance: `GET`, `PATCH` and `PUT` of the fields that the user may change. It
+   * acts on the user whom the guard let in: the token's user, or the one that `attach({ userId })` read.
+   * @throws OptionError for a wrong or unknown option
+   * @example app.use('/me/settings', userData.ownData({ fields: ['language'] }))
+   */
   ownData(options: OwnDataOptions): Router
-  /** One user's document, for code of the server's to read, update, replace and delete. */
+  /**
+   * One user's document, for code of the server's to read, update, replace and delete.
+   * @throws TypeError if `userId` is not a text of 1 to 255 characters after its issuer's prefix
+   */
   forUser(userId: string): UserDocument<CustomData>
+  /**
   /**
    * Begins a session for a user whom the app has authenticated by itself. By `device` and `address` the user will know
    * the session. `startedAt` says when your check of the credentials began, so that a revocation since then ends the login.
    *
-   * @throws `invalid_credentials` (401) if the user is disabled, or was revoked since the login began;
+   * @throws TypeError if `userId` is not a text of 1 to 255 characters, or has the prefix of a trusted issuer;
+   * `invalid_credentials` (401) if the user is disabled, or was revoked since the login began;
    * `sessions_unavailable` (503) if MongoDB is away, or if nobody can tell whether the login began before a revocation.
    * @example
    * const startedAt = performance.now()
@@ -63,14 +94,17 @@ export interface CustomUserData<CustomData> {
    * res.json(await userData.issueTokens(user.id, { startedAt, address: req.ip }))
    */
   issueTokens(userId: string, options?: IssueTokensOptions): Promise<TokenAnswer<CustomData>>
-  /** A user's sessions, newest first. */
+  /**
+   * A user's sessions, newest first.
+   * @throws TypeError if `userId` cannot be a user id, see {@link forUser}
+   */
   sessions(userId: string): Promise<SessionInfo[]>
   /**
    * Ends one session, or all of a user's. After it no refresh succeeds, and this process serves none of their tokens. For a
    * user this includes the sessions of logins that are in progress; a login that begins after the answer works.
    *
-   * @throws `sessions_unavailable` (503) if MongoDB is away, `foreign_collection` (500) if the collection of sessions is
-   * not ours. The call can be repeated.
+   * @throws TypeError if `target` is neither a user id nor `{ sid }`; `sessions_unavailable` (503) if MongoDB is away,
+   * `foreign_collection` (500) if the collection of sessions is not ours. The call can be repeated.
    * @example
    * await changePassword(user.id, newPassword)
    * await userData.revoke(user.id) // everybody who knew the old password is out
@@ -79,7 +113,10 @@ export interface CustomUserData<CustomData> {
   revoke(target: string | { readonly sid: string }): Promise<void>
   /** Revokes, and refuses new logins, and all tokens of a trusted issuer's user, until `enable()`. Throws as `revoke()`. */
   disable(userId: string): Promise<void>
-  /** Lets a disabled user log in again, in every process. Tokens from before `disable()` stay refused. */
+  /**
+   * Lets a disabled user log in again, in every process. Tokens from before `disable()` stay refused.
+   * @throws TypeError if `userId` cannot be a user id, see {@link forUser}
+   */
   enable(userId: string): Promise<void>
   /** Revokes a user's sessions and removes them. The time of the revocation is kept with the user's id. Throws as `revoke()`. */
   deleteSessions(userId: string): Promise<void>
@@ -99,9 +136,15 @@ export interface CustomUserData<CustomData> {
    * `TypeError` where no guard of this instance made `req.user`.
    */
   refreshCustomData(req: Request): Promise<CustomData>
-  /** Drops the copies of a user in this process, and has loads that are under way repeated. */
+  /**
+   * Drops the snapshots of a user in this process, and repeats loads that are under way.
+   * @throws TypeError if `userId` cannot be a user id, see {@link forUser}
+   */
   invalidate(userId: string): void
-  /** Takes new keys; what a removed key signed is refused at once, cached or not. */
+  /**
+   * Takes new keys; what a removed key signed is refused at once, cached or not.
+   * @throws OptionError if `keys` is not a list of keys
+   */
   replaceKeys(keys: readonly KeyOptions[]): void
   /** Route: the public keys as a JWK Set, for others to verify our tokens with. */
   jwks(): RequestHandler

@@ -12,13 +12,11 @@ import { members } from './options/members.js'
 import { sessionOptions } from './options/sessions.js'
 import { completeUserDataInToken } from './options/user-data-in-token.js'
 import type { UserDataInToken } from './options/user-data-in-token.js'
-import { bson, collection, isObject, printable } from './options/values.js'
+import { AN_OBJECT, bson, collectionNamed, isObject, printable } from './options/values.js'
 import type { Hooks } from './routes/hooks.js'
 
-const AN_OBJECT = 'give an object of options'
-
 const schema = members(AN_OBJECT, {
-  collection,
+  collection: collectionNamed('custom_user_data'),
   bson: v.optional(bson),
   ...ownIssuerOptions,
   ...customDataOptions,
@@ -87,6 +85,6 @@ export function parseOptions(options: unknown): Config {
 /** Checks what `replaceKeys()` is given, as the option `keys` is checked. */
 export function parseNewKeys(given: unknown): OwnKeys {
   const result = v.safeParse(newKeys, { keys: given })
-  if (!result.success) throw explain('replaceKeys', result.issues)
+  if (!result.success) throw explain('replaceKeys()', result.issues)
   return result.output as OwnKeys
 }

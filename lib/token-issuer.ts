@@ -1,11 +1,12 @@
-import { isSubject } from './access-tokens/claims.js'
 import { issueAccessToken } from './access-tokens/issue-access-token.js'
 import type { AccessTokenConfig, IssuedAccessToken } from './access-tokens/issue-access-token.js'
 import type { Issuers } from './access-tokens/issuers.js'
+import { requireUserId } from './access-tokens/user-id.js'
 import type { KeyRing } from './access-tokens/key-ring.js'
 import { requireDocument } from './authenticate/authenticator.js'
 import type { Authenticator } from './authenticate/authenticator.js'
 import type { Clock } from './clock.js'
+import { describeValue } from './describe-value.js'
 import type { CustomUserDataError } from './errors.js'
 import type { Snapshot } from './custom-data/snapshot-cache.js'
 import type { Snapshots } from './custom-data/snapshots.js'
@@ -111,8 +112,8 @@ export function createTokenIssuer(config: TokenIssuerConfig, parts: TokenIssuerP
 
   return {
     async issue(userId, { device = null, address = null, startedAt } = {}, create, start) {
+      requireOwnUserId(userId, issuers)
       const begunAt = start ?? toLoginStart(startedAt)
-      requireUserId(userId, issuers)
       const open = () => sessions.begin(userId, { device, address }, begunAt)
       const opening = { open, ended: endedMeanwhile }
       return create ? issueFirst(userId, opening, create) : issueWith(userId, opening)
@@ -153,11 +154,12 @@ function createSigner(config: TokenIssuerConfig, parts: TokenIssuerParts) {
   }
 }
 
-/** A token for such an id would not be accepted; and `undefined` in a query would find somebody's document. */
-function requireUserId(userId: unknown, issuers: Issuers): void {
-  if (isSubject(userId) && !issuers.isForeign(userId)) return
+/** An access token of ours for a user of another issuer would not be accepted. */
+function requireOwnUserId(userId: unknown, issuers: Issuers): void {
+  requireUserId('issueTokens()', userId, issuers)
+  if (!issuers.isForeign(userId)) return
   throw new TypeError(
-    "issueTokens(userId): the id must be a text of 1 to 255 characters that begins with no trusted issuer's prefix.",
+    `issueTokens(): the user id must not begin with a trusted issuer's prefix (given: ${describeValue(userId)}).`,
   )
 }
 

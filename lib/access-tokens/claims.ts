@@ -66,9 +66,12 @@ export function verifyClaims(
   return payload as AccessTokenClaims
 }
 
-/** Whether a user's id can be the subject of a token: a text of 1 to 255 characters (RFC 7519 4.1.2). */
+/**
+ * Whether a value can name a user: a text of 1 to 255 characters, as the subject of a token (RFC 7519 4.1.2). Half of a
+ * surrogate pair is refused: BSON holds UTF-8, where the driver writes U+FFFD for it, which is another user's id.
+ */
 export function isSubject(userId: unknown): userId is string {
-  return isText(userId, MAX_SUBJECT_LENGTH)
+  return isText(userId, MAX_SUBJECT_LENGTH) && userId.isWellFormed()
 }
 
 /** The instant (milliseconds since the epoch) from which the token is no longer accepted. */

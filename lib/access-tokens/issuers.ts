@@ -1,5 +1,6 @@
 import { CustomUserDataError } from '../errors.js'
 import type { AccessTokenClaims } from '../types.js'
+import { isSubject } from './claims.js'
 import type { ClaimExpectations } from './claims.js'
 import type { ClaimsSet } from './compact-jws.js'
 import type { KeySource } from './key-ring.js'
@@ -22,9 +23,9 @@ export interface Issuers {
   toUserId: (issuer: Issuer, claims: AccessTokenClaims) => string
   /** Whether an id would pass for another issuer's user. */
   isForeign: (userId: string) => boolean
+  /** Whether a value can be a user's id here: a prefix of one of the issuers, if any, and a text as in {@link isSubject}. */
+  isUserId: (value: unknown) => value is string
 }
-
-const MAX_USER_ID_LENGTH = 255
 
 /** Creates the book of issuers; that they do not overlap was checked with the options. */
 export function createIssuers(list: readonly Issuer[]): Issuers {
@@ -43,9 +44,7 @@ export function createIssuers(list: readonly Issuer[]): Issuers {
     },
     toUserId({ userIdPrefix, userIdClaim }, claims) {
       const id = claims[userIdClaim]
-      if (typeof id !== 'string' || id === '' || id.length > MAX_USER_ID_LENGTH) {
-        throw refused('The access token names no user.')
-      }
+      if (!isSubject(id)) throw refused('The access token names no user.')
       // RFC 9068 section 5: a client's own token must not pass for a user's.
       if (claims.client_id !== undefined && claims.client_id === claims.sub) {
         throw refused("The access token is a client's own, not a user's.")
@@ -55,6 +54,11 @@ export function createIssuers(list: readonly Issuer[]): Issuers {
       return userIdPrefix + id
     },
     isForeign,
+    isUserId(value): value is string {
+      if (typeof value !== 'string') return false
+      const prefix = prefixes.find(candidate => value.startsWith(candidate)) ?? ''
+      return isSubject(value.slice(prefix.length))
+    },
   }
 }
 

@@ -1,19 +1,18 @@
 import type { Request, RequestHandler } from 'express'
-import { DeadlineError, MAX_TIMER_MS, withDeadline } from '../deadline.js'
-import { asCustomUserDataError, CustomUserDataError, OptionError } from '../errors.js'
+import { DeadlineError, withDeadline } from '../deadline.js'
+import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import { parseAllowOptions } from '../options/guards.js'
 import { compileRule } from '../rules/compile.js'
 import type { RuleExpression } from '../rules/compile.js'
 import type { Observer } from '../observer.js'
 import type { RuleFacts } from '../rules/facts.js'
 import { toPlainAddress } from '../throttle/address.js'
 import type { AuthenticatedUser } from '../types.js'
-import type { Attachments } from './attachments.js'
-import { missingToken } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
-import { parseMaxAge } from './max-age.js'
 import type { MaxAgeOption } from './max-age.js'
 import type { Reload } from './reload.js'
 import { readHeaderOnce } from './request-headers.js'
+import type { RequestUser, RequestUsers } from './request-users.js'
 
 /** A function that decides: `true` lets the request through, anything else does not. */
 export type GuardPredicate<CustomData> = (
@@ -32,15 +31,14 @@ export interface AllowOptions extends MaxAgeOption {
 
 /** What a guard works with. */
 export interface AllowParts {
-  readonly attachments: Pick<Attachments, 'of'>
+  readonly requestUsers: Pick<RequestUsers, 'require'>
   readonly reload: Reload
   readonly observer: Pick<Observer, 'refused'>
   readonly realm: string
 }
 
-const DEFAULT_TIMEOUT_MS = 10_000
 const NO_DATA =
-  'allow() found a req.user without customData: mount authenticate() or attach() of this instance before it.'
+  'allow() found a req.user without customData. A handler before it has replaced req.user: keep customData.'
 
 /**
  * Creates a guard that is mounted behind `authenticate()`, `strategy()` or `attach()`. What the rule says is in no
@@ -49,16 +47,15 @@ const NO_DATA =
 export function createAllow(
   parts: AllowParts,
   rule: GuardRule<object>,
-  options: AllowOptions = {},
+  options?: AllowOptions,
 ): RequestHandler {
-  const maxAgeMs = parseMaxAge('allow()', options)
-  const timeoutMs = parseTimeout(options)
-  const decide = typeof rule === 'function' ? rule : toPredicate(rule, parts.attachments)
+  const decide = typeof rule === 'function' ? rule : toPredicate(rule, parts.requestUsers)
+  const { maxAgeMs, timeoutMs } = parseAllowOptions(options)
 
   async function judge(req: Request): Promise<void> {
-    requireUser(req)
+    requireUser(req, parts.requestUsers)
     if (maxAgeMs !== undefined) await parts.reload(req, maxAgeMs)
-    const user = requireUser(req)
+    const user = requireUser(req, parts.requestUsers)
     if ((await callInTime(timeoutMs, () => decide(user, req))) === true) return
     throw new CustomUserDataError('forbidden', 'The user is not allowed to do this.')
   }
@@ -77,16 +74,11 @@ export function createAllow(
   }
 }
 
-function parseTimeout({ timeoutMs = DEFAULT_TIMEOUT_MS }: AllowOptions): number {
-  if (Number.isInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= MAX_TIMER_MS) return timeoutMs
-  throw new OptionError(`allow(): option "timeoutMs": write a whole number from 1 to ${MAX_TIMER_MS}.`)
-}
-
-function requireUser(req: Request): AuthenticatedUser<object> {
-  if (!req.user) throw missingToken()
+function requireUser(req: Request, requestUsers: AllowParts['requestUsers']): AuthenticatedUser<object> {
+  requestUsers.require('allow()', req)
   // A rule over data that was never loaded would decide by its absence.
   if (!('customData' in Object(req.user))) throw new CustomUserDataError('attach_misconfigured', NO_DATA)
-  return req.user
+  return req.user as AuthenticatedUser<object>
 }
 
 async function callInTime(timeoutMs: number, decide: () => unknown): Promise<unknown> {
@@ -107,22 +99,17 @@ async function callInTime(timeoutMs: number, decide: () => unknown): Promise<unk
 
 function toPredicate(
   expression: RuleExpression,
-  attachments: AllowParts['attachments'],
+  requestUsers: AllowParts['requestUsers'],
 ): GuardPredicate<object> {
   const rule = compileRule(expression)
-  return (user, req) => rule(toFacts(user, req, attachments))
+  return (user, req) => rule(toFacts(user, req, requestUsers.require('allow()', req)))
 }
 
-function toFacts(
-  user: AuthenticatedUser<object>,
-  req: Request,
-  attachments: AllowParts['attachments'],
-): RuleFacts {
+function toFacts({ customData }: AuthenticatedUser<object>, req: Request, user: RequestUser): RuleFacts {
   return {
-    // Behind attach() the id may stand elsewhere than in req.user.id.
-    userId: attachments.of(req)?.binding.userId ?? user.id,
-    customData: user.customData,
-    claims: attachments.of(req) ? undefined : user.claims,
+    userId: user.id,
+    customData,
+    claims: user.claims,
     request: {
       method: req.method,
       ip: toPlainAddress(req.ip),

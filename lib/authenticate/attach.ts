@@ -1,10 +1,13 @@
 import { hash } from 'node:crypto'
 import { isDate } from 'node:util/types'
 import type { NextFunction, Request, RequestHandler } from 'express'
+import type { Issuers } from '../access-tokens/issuers.js'
 import type { Attachment, Attachments } from './attachments.js'
 import { readAuthorization } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
-import { parseMaxAge } from './max-age.js'
+import { describeType } from '../describe-value.js'
+import { parseAttachOptions } from '../options/guards.js'
+import type { AttachConfig } from '../options/guards.js'
 import type { MaxAgeOption } from './max-age.js'
 import type { SnapshotBinding } from '../custom-data/snapshot-cache.js'
 import type { Snapshots } from '../custom-data/snapshots.js'
@@ -40,13 +43,10 @@ export interface AttachOptions extends MaxAgeOption {
   readonly optional?: boolean
 }
 
-/** What `attach()` needs to know. */
-export interface AttachConfig {
-  readonly realm: string
-}
-
 /** What `attach()` works with. */
 export interface AttachParts {
+  readonly issuers: Pick<Issuers, 'isUserId'>
+  readonly realm: string
   readonly attachments: Attachments
   readonly snapshots: Pick<Snapshots, 'freshness'>
   readonly observer: Pick<Observer, 'refused'>
@@ -54,7 +54,8 @@ export interface AttachParts {
 
 const MISSING_USER =
   'attach() found no req.user: mount it behind what authenticates, or allow it with optional: true.'
-const MISSING_ID = "attach() cannot tell the user's id: give it { userId: req => … } that returns a text."
+const MISSING_ID =
+  "attach() cannot tell the user's id: give it { userId: req => … } that returns a text of 1 to 255 characters"
 const MISSING_BINDING =
   'attach() cannot tell what the data is bound to: give it { boundTo: req => … }, a token or session id.'
 const BAD_EXPIRY = 'attach(): expiresAt must return a Date or milliseconds since the epoch.'
@@ -67,16 +68,16 @@ const NOT_AT_ONCE =
  * mounted behind it and told the same of the request, as one with `maxAgeMs` on a route is.
  */
 export function createAttachMiddleware(
-  config: AttachConfig,
-  { attachments, snapshots, observer }: AttachParts,
-  options: AttachOptions = {},
+  { issuers, realm, attachments, snapshots, observer }: AttachParts,
+  given?: AttachOptions,
 ): RequestHandler {
-  const maxAgeMs = parseMaxAge('attach()', options)
+  const options = parseAttachOptions(given)
+  const { maxAgeMs, optional } = options
   const voucher = nextVoucher()
 
   async function attach(req: Request, user: object): Promise<void> {
     const wanted = maxAgeMs === undefined ? undefined : snapshots.freshness(maxAgeMs)
-    const binding = toBinding(req, user, options)
+    const binding = toBinding(req, user, options, issuers)
     await attachments.attach(req, { user, binding: vouchFor(binding, attachments.of(req)) }, wanted)
   }
 
@@ -92,7 +93,7 @@ export function createAttachMiddleware(
     } catch (error) {
       const ours = asCustomUserDataError(error)
       if (ours) observer.refused(ours.code)
-      next(ours ? withChallenge(ours, config.realm) : error)
+      next(ours ? withChallenge(ours, realm) : error)
       return
     }
     next()
@@ -100,7 +101,7 @@ export function createAttachMiddleware(
 
   return function attachCustomData(req, _res, next) {
     const user: unknown = req.user
-    if ((user === undefined || user === null) && options.optional === true) {
+    if ((user === undefined || user === null) && optional) {
       next()
       return
     }
@@ -114,9 +115,14 @@ function nextVoucher(): string {
   return `attach:${++vouchers}`
 }
 
-function toBinding(req: Request, user: object, options: AttachOptions): SnapshotBinding {
+function toBinding(
+  req: Request,
+  user: object,
+  options: AttachConfig,
+  issuers: AttachParts['issuers'],
+): SnapshotBinding {
   const userId = call('userId', () => (options.userId ? options.userId(req) : defaultUserId(user)))
-  if (!isText(userId)) throw misconfigured(MISSING_ID)
+  if (!issuers.isUserId(userId)) throw misconfigured(`${MISSING_ID} (given: ${describeType(userId)}).`)
   const boundTo = call('boundTo', () => (options.boundTo ? options.boundTo(req) : defaultBinding(req)))
   if (!isText(boundTo)) throw misconfigured(MISSING_BINDING)
   return {

@@ -15,10 +15,12 @@ export interface Attachment {
 
 /** The users of requests to whom `attach()` added their data. */
 export interface Attachments {
-  /** What was attached to this request, unless `req.user` is another by now. */
+  /** What was attached to this request. `undefined` where `req.user` is neither that user nor a copy with the same data. */
   of: (req: Request) => Attachment | undefined
   /** Adds the data of a binding to a user, loaded where it is not cached or older than wanted. Resolves to it. */
   attach: (req: Request, attachment: Attachment, wanted?: Freshness) => Promise<object>
+  /** Notes that `req.user` of this request now holds other data, which a route wrote for the user. */
+  replaceData: (req: Request, data: object) => void
 }
 
 const NOT_EXTENSIBLE =
@@ -31,11 +33,21 @@ export function createAttachments(
   observer: Pick<Observer, 'hit'>,
 ): Attachments {
   const attached = new WeakSet<object>()
-  const byRequest = new WeakMap<Request, Attachment>()
+  const byRequest = new WeakMap<Request, Attachment & { readonly data: object }>()
+
+  function of(req: Request): Attachment | undefined {
+    const attachment = byRequest.get(req)
+    const user: unknown = req.user
+    if (attachment === undefined || attachment.user === user) return attachment
+    // A spread copy: nobody else hands out this object for this request.
+    return hasData(user, attachment.data) ? { user, binding: attachment.binding } : undefined
+  }
+
   return {
-    of(req) {
-      const attachment = byRequest.get(req)
-      return attachment?.user === req.user ? attachment : undefined
+    of,
+    replaceData(req, data) {
+      const attachment = of(req)
+      if (attachment) byRequest.set(req, { ...attachment, data })
     },
     async attach(req, attachment, wanted) {
       const { user, binding } = attachment
@@ -45,11 +57,18 @@ export function createAttachments(
       if (config.requireDocument) requireDocument(snapshot)
       // Not before: a request that is refused is no hit.
       if (isUsable) observer.hit(binding.userId)
-      addCustomData(user, snapshot.data, attached)
-      byRequest.set(req, attachment)
-      return snapshot.data
+      // Users without a document share one empty object, by which a copy of another user would be taken for this one.
+      const data = snapshot.exists ? snapshot.data : Object.freeze({})
+      if (of(req)?.user === user) attached.add(user)
+      addCustomData(user, data, attached)
+      byRequest.set(req, { user, binding, data })
+      return data
     },
   }
+}
+
+function hasData(user: unknown, data: object): user is object {
+  return typeof user === 'object' && user !== null && Reflect.get(user, 'customData') === data
 }
 
 /** An own property, so that class instances and mongoose documents keep their prototype and their schema. */

@@ -1,17 +1,9 @@
-import { OptionError } from '../errors.js'
-
 /** What a route can ask of the data that it is given. */
 export interface MaxAgeOption {
   /**
-   * Oldest data that this route takes, in milliseconds since its load began: a copy that is older is read anew, for this
-   * request and those that follow with its token. 0 reads now. Default: the copy serves, whatever its age.
+   * The greatest age of custom data that this route accepts, in milliseconds since the load began; 0 or more. An older
+   * snapshot is loaded again, for this request and for later requests with the same token. 0 loads now.
+   * @default undefined: a snapshot serves until it is stale
    */
   readonly maxAgeMs?: number
-}
-
-/** Checks `maxAgeMs` when a middleware is created. */
-export function parseMaxAge(callee: string, { maxAgeMs }: MaxAgeOption): number | undefined {
-  const isAge = typeof maxAgeMs === 'number' && Number.isFinite(maxAgeMs) && maxAgeMs >= 0
-  if (maxAgeMs === undefined || isAge) return maxAgeMs
-  throw new OptionError(`${callee}: option "maxAgeMs": write milliseconds, 0 or more; 0 reads now.`)
 }

@@ -7,14 +7,17 @@ import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
 import { missingToken, requireTokenForm } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
-import { parseMaxAge } from './max-age.js'
+import { parseAuthenticateOptions } from '../options/guards.js'
 import type { MaxAgeOption } from './max-age.js'
 import { prepareForProperties } from './request-properties.js'
 import type { TokenReader } from './token-places.js'
 
 /** Options of `authenticate()`. */
 export interface AuthenticateOptions extends MaxAgeOption {
-  /** Let requests through that present nothing, with `req.user` undefined. Anything else is checked as ever. */
+  /**
+   * Let requests through that present no token, with `req.user` undefined. A token that is presented is checked.
+   * @default false
+   */
   readonly optional?: boolean
 }
 
@@ -29,7 +32,7 @@ function createAuthenticateMiddleware(
   authenticator: Authenticator,
   tokens: TokenReader,
   realm: string,
-  { optional = false }: Pick<AuthenticateOptions, 'optional'>,
+  optional: boolean,
   onRefused: (code: ErrorCode) => void,
 ): RequestHandler {
   function toAnswer(error: unknown): unknown {
@@ -100,11 +103,11 @@ export function createGuard(
   { authenticator, snapshots, observer }: GuardParts,
   tokens: TokenReader,
   realm: string,
-  options: AuthenticateOptions = {},
+  options?: AuthenticateOptions,
 ): RequestHandler {
-  const maxAgeMs = parseMaxAge('authenticate()', options)
+  const { maxAgeMs, optional } = parseAuthenticateOptions(options)
   const create = (from: Authenticator): RequestHandler =>
-    createAuthenticateMiddleware(from, tokens, realm, options, observer.refused)
+    createAuthenticateMiddleware(from, tokens, realm, optional, observer.refused)
   if (maxAgeMs === undefined) return create(authenticator)
   const aging: Authenticator = {
     ...authenticator,

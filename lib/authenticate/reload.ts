@@ -6,12 +6,14 @@ import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
 import { requireTokenForm } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
+import type { RequestUsers } from './request-users.js'
 import type { TokenReader } from './token-places.js'
 
 /** What data of a request is loaded anew with. */
 export interface ReloadParts {
   readonly authenticator: Authenticator
   readonly attachments: Attachments
+  readonly requestUsers: Pick<RequestUsers, 'find'>
   readonly snapshots: Pick<Snapshots, 'freshness'>
   readonly tokens: TokenReader
 }
@@ -28,7 +30,7 @@ const NOT_OURS =
 
 /** Creates the reloading of requests that `authenticate()`, `strategy()` or `attach()` have passed. */
 export function createReload(parts: ReloadParts, realm: string): Reload {
-  const { authenticator, attachments, snapshots, tokens } = parts
+  const { authenticator, attachments, requestUsers, snapshots, tokens } = parts
 
   async function reload(req: Request, maxAgeMs: number): Promise<object> {
     const wanted = snapshots.freshness(maxAgeMs)
@@ -37,10 +39,11 @@ export function createReload(parts: ReloadParts, realm: string): Reload {
     const attachment = attachments.of(req)
     if (attachment) return attachments.attach(req, attachment, wanted)
     const token = tokens(req)
-    if (token === undefined || !hasClaims(user)) throw new TypeError(NOT_OURS)
+    const known = requestUsers.find(req)
+    if (token === undefined || !known) throw new TypeError(NOT_OURS)
     requireTokenForm(token)
     const loaded = await authenticator.loadUser(token, wanted)
-    if (!isCompleteUser(loaded) || loaded.id !== user.id) throw new TypeError(NOT_OURS)
+    if (!isCompleteUser(loaded) || loaded.id !== known.id) throw new TypeError(NOT_OURS)
     const { customData, claims } = loaded
     // What handlers added to this request's user stays.
     req.user = { ...user, customData, claims } as Express.User
@@ -55,9 +58,4 @@ export function createReload(parts: ReloadParts, realm: string): Reload {
       throw ours ? withChallenge(ours, realm) : error
     }
   }
-}
-
-/** Of another strategy's user the request's token may be no business of ours. */
-function hasClaims(user: object): boolean {
-  return 'claims' in user && 'customData' in user
 }

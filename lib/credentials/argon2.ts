@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import type { Options } from '@node-rs/argon2'
 import { createConcurrencyLimit } from '../concurrency-limit.js'
+import { parseHashPasswordArguments } from '../options/logins.js'
 import { createPasswordText } from './password-text.js'
 import type { PasswordTextOptions } from './password-text.js'
 
@@ -23,9 +24,10 @@ const queue = createConcurrencyLimit(MAX_HASHING, MAX_WAITING)
 /**
  * Hashes a password with argon2id, off the event loop: a PHC string to be stored where `passwordCredentials()`
  * looks for it. The password is taken exactly as it is, unless the options name a form of Unicode.
+ * @throws OptionError if the password is not a text, or for a wrong or unknown option
  */
-export async function hashPassword(password: string, options: PasswordTextOptions = {}): Promise<string> {
-  const toText = createPasswordText('hashPassword', options)
+export async function hashPassword(password: string, options?: PasswordTextOptions): Promise<string> {
+  const toText = createPasswordText(parseHashPasswordArguments(password, options))
   return (await argon2()).hash(toText(password), PARAMETERS)
 }
 

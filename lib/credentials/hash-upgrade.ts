@@ -38,7 +38,7 @@ export function createHashUpgrade(
   async function replace({ _id }: Document, old: string, hash: string): Promise<void> {
     await withDeadline(timeoutMs, async signal =>
       (await database.collection()).updateOne(
-        { _id: _id as never, [hashField]: old },
+        { _id: { $eq: _id as never }, [hashField]: { $eq: old } },
         { $set: { [hashField]: hash } },
         toExactOperations(timeoutMs, signal).write,
       ),

@@ -6,6 +6,7 @@ import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import { openTeamDatabase, PLAIN_BSON } from '../mongo/team-database.js'
 import type { CollectionLike } from '../mongo/team-database.js'
+import { parsePasswordCredentialsOptions } from '../options/logins.js'
 import { requireText } from '../routes/token-endpoint.js'
 import type { Scalar, VerifyCredentials } from '../routes/login.js'
 import type { VerifiedUser } from '../routes/hooks.js'
@@ -45,13 +46,19 @@ const HASH_TIMEOUT_MS = 5_000
  * wrong password and a user without a hash get the same answer after the same work.
  */
 export function createPasswordCredentials(
-  options: PasswordCredentialsOptions,
+  given: PasswordCredentialsOptions,
   timeoutMs: number,
   events: Events,
 ): VerifyCredentials {
-  const { usernameField = 'email', hashField = 'passwordHash', toUserId = primaryKeyOf } = options
-  const { isRefused = () => false, upgradeHashes = false } = options
-  const toText = createPasswordText('passwordCredentials', options)
+  const options = parsePasswordCredentialsOptions(given)
+  const {
+    usernameField,
+    hashField,
+    upgradeHashes,
+    toUserId = primaryKeyOf,
+    isRefused = () => false,
+  } = options
+  const toText = createPasswordText(options)
   const database = openTeamDatabase(options.collection)
   // A real hash with the same parameters: verifying against anything else would answer sooner.
   const decoy = hashPassword(randomBytes(32).toString('base64url'))
@@ -61,7 +68,7 @@ export function createPasswordCredentials(
   async function findUser(username: string): Promise<Document | undefined> {
     const found = await withDeadline(timeoutMs, async signal =>
       (await database.collection()).findOne(
-        { [usernameField]: username },
+        { [usernameField]: { $eq: username } },
         { ...PLAIN_BSON, ...EXACT, signal, maxTimeMS: timeoutMs },
       ),
     ).catch((cause: unknown) => {

@@ -1,5 +1,3 @@
-import { OptionError } from '../errors.js'
-
 /** The forms of Unicode that NIST SP 800-63B 3.1.1.2 names for passwords. */
 export type UnicodeNormalization = 'NFKC' | 'NFKD'
 
@@ -10,12 +8,9 @@ export interface PasswordTextOptions {
   readonly unicodeNormalization?: UnicodeNormalization | undefined
 }
 
-/** What is hashed of a password, as the options of `caller` say. Throws an `OptionError` where they say nonsense. */
-export function createPasswordText(
-  caller: string,
-  { unicodeNormalization: form }: PasswordTextOptions,
-): (password: string) => string {
-  if (form === undefined) return password => password
-  if (['NFKC', 'NFKD'].includes(form)) return password => password.normalize(form)
-  throw new OptionError(`${caller}: "unicodeNormalization" must be 'NFKC' or 'NFKD', or be left out.`)
+/** Creates the conversion of a password to the text that is hashed. */
+export function createPasswordText({
+  unicodeNormalization: form,
+}: PasswordTextOptions): (password: string) => string {
+  return form === undefined ? password => password : password => password.normalize(form)
 }

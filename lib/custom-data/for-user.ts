@@ -2,17 +2,23 @@ import type { Document } from 'mongodb'
 import { isPlainFieldName, overlaps } from './field-names.js'
 import { isPlainObject } from './plain-object.js'
 import type { Loader } from './loader.js'
-import type { WriteMode, Writer } from './writer.js'
+import { parseWriteOptions } from '../options/writes.js'
+import type { Writer } from './writer.js'
 
 /** Update operators of MongoDB, as `{ $set: { language: 'en' }, $inc: { logins: 1 } }`. */
 export type UpdateOperators = Readonly<Record<`$${string}`, Readonly<Record<string, unknown>>>>
 
 /** Options of a write by the server. */
 export interface WriteOptions {
-  /** Make a document for a user who has none. Default false. */
+  /**
+   * Make a document for a user who has none.
+   * @default false
+   */
   readonly upsert?: boolean
-  /** Whether the user's copies in this process are dropped. `false` for fields that nobody needs fresh, as the time of
-   *  the last login. Default true. */
+  /**
+   * Drop the user's snapshots in this process. Write `false` for fields that nobody needs fresh, as the time of the last login.
+   * @default true
+   */
   readonly invalidate?: boolean
 }
 
@@ -56,11 +62,13 @@ export function createUserDocument(userId: string, parts: ForUserParts): UserDoc
     read,
     async update(change, options) {
       const operators = toOperators(change, userIdField)
-      return (await writer.update(userId, operators, toMode(options))) ? read() : undefined
+      const mode = parseWriteOptions('forUser().update()', options)
+      return (await writer.update(userId, operators, mode)) ? read() : undefined
     },
     async replace(document, options) {
       const replacement = toReplacement(document)
-      return (await writer.replace(userId, replacement, toMode(options))) ? read() : undefined
+      const mode = parseWriteOptions('forUser().replace()', options)
+      return (await writer.replace(userId, replacement, mode)) ? read() : undefined
     },
     async delete() {
       const isDeleted = await writer.delete(userId)
@@ -68,10 +76,6 @@ export function createUserDocument(userId: string, parts: ForUserParts): UserDoc
       return isDeleted
     },
   }
-}
-
-function toMode({ upsert = false, invalidate = true }: WriteOptions = {}): WriteMode {
-  return { upsert, invalidate }
 }
 
 /** Fields to set, or operators; never both, and neither touches what the document is found by. */

@@ -7,6 +7,7 @@ import { DAY_SECONDS, name, secret, whole } from './values.js'
 
 /** What to write as an audience. */
 export const NAME_YOUR_API = 'name your API, e.g. "https://api.example.com"'
+const PREFIX = 'write a text, as "idp|"'
 const FETCHABLE = 'write an https address (http only on loopback)'
 
 const audience = v.pipe(
@@ -41,7 +42,12 @@ const trustedIssuer = v.pipe(
       v.minLength(1, 'write one algorithm or more'),
     ),
     jwksUri: v.optional(v.pipe(v.string(FETCHABLE), v.check(isFetchable, FETCHABLE))),
-    userIdPrefix: v.optional(v.string('write a text, as "idp|"')),
+    userIdPrefix: v.optional(
+      v.pipe(
+        v.string(PREFIX),
+        v.check(text => text.isWellFormed(), PREFIX),
+      ),
+    ),
     userIdClaim: v.optional(name, 'sub'),
     profile: v.optional(v.picklist(['rfc9068', 'jwt'], 'write "rfc9068" or "jwt"'), 'rfc9068'),
   }),

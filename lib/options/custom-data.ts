@@ -1,7 +1,7 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec'
 import * as v from 'valibot'
 import { MAX_TIMER_MS } from '../deadline.js'
-import { callback, DAY_SECONDS, isObject, name, trueOrFalse, whole } from './values.js'
+import { isPlainObject } from '../custom-data/plain-object.js'
+import { callback, DAY_SECONDS, isObject, name, standardSchema, trueOrFalse, whole } from './values.js'
 
 /** How documents are found and loaded, and how long copies serve. */
 export const customDataOptions = {
@@ -11,17 +11,15 @@ export const customDataOptions = {
   ),
   toFieldValues: v.optional(callback),
   projection: v.optional(
-    v.custom<Record<string, unknown>>(
-      value => isObject(value) && !Array.isArray(value),
-      'write a $project stage, e.g. { secret: 0 }',
+    v.pipe(
+      v.custom<Record<string, unknown>>(
+        value => isObject(value) && !Array.isArray(value),
+        'write a $project stage, e.g. { secret: 0 }',
+      ),
+      v.transform(copyPlain),
     ),
   ),
-  schema: v.optional(
-    v.custom<StandardSchemaV1>(
-      value => (isObject(value) || typeof value === 'function') && '~standard' in value,
-      'write a Standard Schema: zod, valibot, arktype…',
-    ),
-  ),
+  schema: v.optional(standardSchema),
   requireDocument: v.optional(trueOrFalse, false),
   uniqueUserId: v.optional(trueOrFalse, false),
   maxDocumentBytes: v.optional(whole(1, 16 * 1024 * 1024), 256 * 1024),
@@ -34,4 +32,11 @@ export const customDataOptions = {
 
   changeStreams: v.optional(v.picklist(['auto', 'off'], 'write "auto" or "off"'), 'off'),
   changeStreamTimeoutMs: v.optional(whole(1_000, DAY_SECONDS * 1000), 60_000),
+}
+
+/** A copy that later changes of the original do not reach. Values with a class, as ObjectIds, stay as they are. */
+function copyPlain<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(copyPlain) as T
+  if (!isPlainObject(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, copyPlain(member)])) as T
 }

@@ -1,10 +1,14 @@
 import type { BaseIssue } from 'valibot'
+import { describeType, describeValue } from '../describe-value.js'
 import { OptionError } from '../errors.js'
 import { isOfUnknownMembers } from './members.js'
 
-/** An error that names each wrong option and what to write instead. */
+/** Options that hold secrets or keys. Messages name the type of such a value and never show it. */
+const SECRET_OPTIONS = ['secret', 'keys', 'sessionSecrets']
+
+/** An error that names each wrong option, shows what was given and says what to write instead. */
 export function explain(callee: string, issues: readonly BaseIssue<unknown>[]): OptionError {
-  return new OptionError(`${callee}: ${issues.map(toLine).join('; ')}. The README lists all options.`)
+  return new OptionError(`${callee}: ${joinLines(issues.map(toLine))} The README lists all options.`)
 }
 
 /** An error about options that do not go together. */
@@ -12,9 +16,22 @@ export function wrong(message: string): OptionError {
   return new OptionError(`createCustomUserData: ${message}`)
 }
 
+/** A question ends with its own mark. */
+function joinLines(lines: readonly string[]): string {
+  return `${lines.join('; ')}.`.replaceAll(/\?[;.]/g, '?')
+}
+
 function toLine(issue: BaseIssue<unknown>): string {
-  const path = issue.path?.map(({ key }) => String(key)).join('.')
-  return path === undefined || isOfUnknownMembers(issue)
-    ? issue.message
-    : `option "${path}": ${issue.message}`
+  const steps = issue.path?.map(({ key }) => String(key)) ?? []
+  const place = isOfUnknownMembers(issue) ? steps.slice(0, -1) : steps
+  const message = isOfUnknownMembers(issue) ? issue.message : issue.message + given(issue, steps)
+  return place.length === 0 ? message : `option "${place.join('.')}": ${message}`
+}
+
+/** What was given. A missing option needs no words, and whatever stands in place of all options may be a secret. */
+function given(issue: BaseIssue<unknown>, [option]: readonly string[]): string {
+  const value: unknown = issue.path ? issue.path.at(-1)?.value : issue.input
+  if (option !== undefined && value === undefined) return ''
+  const isSecret = option === undefined || SECRET_OPTIONS.includes(option)
+  return ` (given: ${isSecret ? describeType(value) : describeValue(value)})`
 }

@@ -1,5 +1,10 @@
 import * as v from 'valibot'
+import { show } from '../custom-data/field-names.js'
+import { nearestName } from './nearest-name.js'
 import { isObject } from './values.js'
+
+/** Unknown names that a message lists: of an object that is no options object there may be hundreds. */
+const MAX_NAMED = 5
 
 /** What an object has that was parsed. */
 export type MembersOf<Entries extends v.ObjectEntries> = v.InferOutput<
@@ -36,14 +41,20 @@ export function isOfUnknownMembers(issue: v.BaseIssue<unknown>): boolean {
 function sayOfMember(entries: v.ObjectEntries, issue: v.StrictObjectIssue): string {
   const [member] = issue.path ?? []
   if (member?.type !== 'object') return issue.message
-  if (isOfUnknownMembers(issue)) return `there is no option ${unknownOf(entries, member.input)}`
+  if (isOfUnknownMembers(issue)) return sayOfUnknown(entries, member.input)
   const missing = entries[member.key]
   return (missing && v.safeParse(missing, undefined).issues?.[0].message) ?? issue.message
 }
 
 /** Inherited members are read, too, so they are looked at. */
-function unknownOf(entries: v.ObjectEntries, input: object): string {
-  const names: string[] = []
-  for (const name in input) if (!Object.hasOwn(entries, name)) names.push(`"${name}"`)
-  return names.join(', ')
+function sayOfUnknown(entries: v.ObjectEntries, input: object): string {
+  const unknown: string[] = []
+  for (const name in input) if (!Object.hasOwn(entries, name)) unknown.push(name)
+  const lines = unknown.slice(0, MAX_NAMED).map(name => {
+    const nearest = nearestName(name, Object.keys(entries))
+    const advice = nearest === undefined ? '' : `; did you mean "${nearest}"?`
+    return `there is no option ${show([name])}${advice}`
+  })
+  const left = unknown.length - lines.length
+  return [...lines, ...(left > 0 ? [`there are ${left} more unknown options`] : [])].join('; ')
 }

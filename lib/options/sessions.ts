@@ -3,7 +3,7 @@ import { MAX_TIMER_MS } from '../deadline.js'
 import { members, objectOr } from './members.js'
 import {
   callback,
-  collection,
+  collectionNamed,
   DAY_SECONDS,
   name,
   secret,
@@ -52,7 +52,7 @@ const hooks = members('write { beforeLogin, createCustomData, afterLogin, … }'
 
 /** What sessions and logins are like, and how long all that users wait for may take. */
 export const sessionOptions = {
-  sessionCollection: v.optional(collection),
+  sessionCollection: v.optional(collectionNamed('custom_user_data_sessions')),
   refreshTokenTtlSeconds: v.optional(whole(30 * 60, 5 * YEAR_SECONDS), 60 * DAY_SECONDS),
   refreshTokenIdleSeconds: v.optional(whole(60, 5 * YEAR_SECONDS)),
   rotateRefreshTokens: v.optional(trueOrFalse, true),
@@ -65,7 +65,7 @@ export const sessionOptions = {
     'body',
   ),
   sessionCheckIntervalMs: v.optional(whole(0, DAY_SECONDS * 1000)),
-  loginAttemptCollection: v.optional(collection),
+  loginAttemptCollection: v.optional(collectionNamed('custom_user_data_login_attempts')),
   loginThrottle: v.optional(objectOr(throttle, v.literal(false, THROTTLE)), {}),
   hooks: v.optional(hooks, {}),
   sessionTimeoutMs: v.optional(whole(1, MAX_TIMER_MS), 3_000),

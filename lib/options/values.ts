@@ -1,7 +1,12 @@
 import type { KeyObject } from 'node:crypto'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import * as v from 'valibot'
 import type { BsonLibrary } from '../mongo/team-bson.js'
+import { isPlainFieldName } from '../custom-data/field-names.js'
 import type { CollectionLike } from '../mongo/team-database.js'
+
+/** What to write in place of what is no options object. */
+export const AN_OBJECT = 'give an object of options'
 
 /** A day, in seconds. */
 export const DAY_SECONDS = 86_400
@@ -35,9 +40,17 @@ export const secret = v.custom<string | Uint8Array | KeyObject>(
 )
 
 /** A collection of the team's driver, whatever its version or mongoose's: it is known by what it can do. */
-export const collection = v.custom<CollectionLike>(
-  value => isObject(value) && 'collectionName' in value && 'aggregate' in value,
-  'hand over a Collection, e.g. client.db().collection("custom_user_data")',
+export function collectionNamed(example: string): v.GenericSchema<CollectionLike> {
+  return v.custom<CollectionLike>(
+    value => isObject(value) && 'collectionName' in value && 'aggregate' in value,
+    `hand over a Collection, e.g. client.db().collection("${example}")`,
+  )
+}
+
+/** A Standard Schema. In some libraries a schema is a function. */
+export const standardSchema = v.custom<StandardSchemaV1>(
+  value => (isObject(value) || typeof value === 'function') && '~standard' in value,
+  'write a Standard Schema: zod, valibot, arktype…',
 )
 
 /** The BSON library of a driver. */
@@ -45,6 +58,10 @@ export const bson = v.custom<BsonLibrary>(
   value => isObject(value) && ['serialize', 'deserialize', 'EJSON', 'ObjectId'].every(name => name in value),
   "write the BSON that your driver exports, e.g. import { BSON } from 'mongodb', or mongoose.mongo.BSON",
 )
+const TOP_LEVEL_FIELD = 'write the name of a top-level field'
+
+/** The name of a field of a document, without a path or an operator. */
+export const topLevelField = v.pipe(v.string(TOP_LEVEL_FIELD), v.check(isPlainFieldName, TOP_LEVEL_FIELD))
 
 /** A whole number within bounds. `says` is what to write instead. */
 export function whole(

@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Request, RequestHandler } from 'express'
 import { CustomUserDataError } from '../errors.js'
+import { parseLoginArguments } from '../options/logins.js'
 import { isAccountName } from '../throttle/account-name.js'
 import type { AccountName } from '../throttle/account-name.js'
 import type { LoginFlow, NamedAccounts, VerifyOutcome } from './login-flow.js'
@@ -40,13 +41,14 @@ export interface LoginOptions<Credentials> {
   readonly account?: (credentials: Credentials) => AccountName | null | undefined
 }
 
-/** Creates the login route. */
+/** Creates the login route. Throws an `OptionError` for wrong arguments. */
 export function createLoginRoute<Credentials>(
   flow: LoginFlow,
   transport: RefreshTransport,
   verifyCredentials: VerifyCredentials<Credentials>,
-  options: LoginOptions<Credentials> = {},
+  given?: LoginOptions<Credentials>,
 ): RequestHandler {
+  const options = parseLoginArguments<Credentials>(verifyCredentials, given)
   const accountOf = options.account ?? verifyCredentials.account
   return createTokenEndpoint({ name: 'login', needsBody: true }, async (body, req, res) => {
     transport.requireSameSite(req)

@@ -1,6 +1,9 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { isPlainFieldName, overlaps } from '../custom-data/field-names.js'
-import { OptionError } from '../errors.js'
+import * as v from 'valibot'
+import { overlaps } from '../custom-data/field-names.js'
+import { parseArgument } from '../options/arguments.js'
+import { members } from '../options/members.js'
+import { AN_OBJECT, standardSchema, topLevelField, trueOrFalse } from '../options/values.js'
 
 /** Options of `ownData()`. */
 export interface OwnDataOptions {
@@ -21,31 +24,34 @@ export interface OwnDataConfig {
   readonly upsert: boolean
 }
 
-const KNOWN = ['fields', 'schema', 'upsert']
+const NAME_FIELDS = 'name the fields that users may write, as ["language", "timezone"]'
 
-/** Completes the options, or throws an {@link OptionError} that says what to write instead. */
+/** Completes the options, or throws an `OptionError`. */
 export function parseOwnDataOptions(given: unknown, userIdField: string): OwnDataConfig {
-  const options = (given ?? {}) as OwnDataOptions
-  for (const name of Object.keys(options)) {
-    if (!KNOWN.includes(name)) throw wrong(`there is no option "${name}"`)
-  }
-  const { schema, upsert = false } = options
-  if (schema !== undefined && !isStandardSchema(schema))
-    throw wrong('option "schema": give a Standard Schema')
-  if (typeof upsert !== 'boolean') throw wrong('option "upsert": write true or false')
-  const fields: unknown = options.fields ?? fieldsOf(schema)
-  if (!Array.isArray(fields) || fields.length === 0) {
-    throw wrong('option "fields": name the fields that users may write, as ["language", "timezone"]')
-  }
-  for (const field of fields as unknown[]) requireWritable(field, userIdField)
-  return { fields: [...new Set(fields as string[])], schema, upsert }
+  const fields = fieldList(userIdField)
+  const options = parseArgument(
+    'ownData()',
+    members(AN_OBJECT, {
+      fields: v.optional(fields),
+      schema: v.optional(standardSchema),
+      upsert: v.optional(trueOrFalse, false),
+    }),
+    given,
+  )
+  const named =
+    options.fields ??
+    parseArgument('ownData()', members(AN_OBJECT, { fields }), { fields: fieldsOf(options.schema) }).fields
+  return { fields: [...new Set(named)], schema: options.schema, upsert: options.upsert }
 }
 
-/** Of some libraries a schema is a function. */
-function isStandardSchema(value: unknown): boolean {
-  return (
-    ((typeof value === 'object' && value !== null) || typeof value === 'function') && '~standard' in value
+/** Users must write neither `_id` nor their user id: another id would make the document another user's. */
+function fieldList(userIdField: string): v.GenericSchema<string[]> {
+  const isWritable = (name: string): boolean => name !== '_id' && !overlaps(name, userIdField)
+  const field = v.pipe(
+    topLevelField,
+    v.check(isWritable, 'the user is known by this field, so users must not write it'),
   )
+  return v.pipe(v.array(field, NAME_FIELDS), v.minLength(1, NAME_FIELDS))
 }
 
 /** No standard names a schema's fields; zod has them in `shape`, valibot in `entries`. */
@@ -53,17 +59,4 @@ function fieldsOf(schema: StandardSchemaV1 | undefined): string[] | undefined {
   const { shape, entries } = (schema ?? {}) as { readonly shape?: unknown; readonly entries?: unknown }
   const members = [shape, entries].find(value => typeof value === 'object' && value !== null)
   return members && Object.keys(members)
-}
-
-function requireWritable(field: unknown, userIdField: string): void {
-  if (typeof field !== 'string' || !isPlainFieldName(field)) {
-    throw wrong(`option "fields": ${JSON.stringify(field)} is no name of a top-level field`)
-  }
-  if (field === '_id' || overlaps(field, userIdField)) {
-    throw wrong(`option "fields": "${field}" is what the user is known by, and not for the user to write`)
-  }
-}
-
-function wrong(message: string): OptionError {
-  return new OptionError(`ownData: ${message}.`)
 }

@@ -1,10 +1,8 @@
 import express, { Router } from 'express'
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
-import { isSubject } from '../access-tokens/claims.js'
-import { missingToken } from '../authenticate/bearer-token.js'
-import { withChallenge } from '../authenticate/challenge.js'
+import type { RequestUsers } from '../authenticate/request-users.js'
 import { createOwnFields } from '../custom-data/own-fields.js'
-import type { OwnChange, OwnFieldsConfig, OwnView, OwnWrite } from '../custom-data/own-fields.js'
+import type { OwnChange, OwnFieldsConfig, OwnView } from '../custom-data/own-fields.js'
 import type { UserDocuments } from '../custom-data/user-documents.js'
 import type { Writer } from '../custom-data/writer.js'
 import { CustomUserDataError, toCallbackError } from '../errors.js'
@@ -16,34 +14,31 @@ import type { OwnDataConfig, OwnDataOptions } from './own-data-options.js'
 import { createBodyReader, MAX_BODY_BYTES } from './request-body.js'
 import type { RequestBody } from './request-body.js'
 
-/** What the routes need to know. */
-export interface OwnDataRouterConfig extends OwnFieldsConfig {
-  readonly realm: string
-}
-
 /** What the routes work with. */
 export interface OwnDataParts {
   readonly documents: UserDocuments
   readonly writer: Writer
+  readonly requestUsers: Pick<RequestUsers, 'require' | 'replaceData'>
 }
 
 /**
- * Creates a user's access to their own data, to be mounted behind `authenticate()`: `GET /` answers with the fields that
- * are allowed, read anew; `PATCH /` sets those in the body (`null` is a value as any other); `PUT /` replaces all that
+ * Creates a user's access to their own data, to be mounted behind a guard of this instance. It acts on the user whom the
+ * guard let in. `GET /` answers with the fields that are allowed, read from MongoDB; `PATCH /` sets those in the body (`null` is a value as any other); `PUT /` replaces all that
  * are allowed, and no others. Each answer has an `ETag`, for `If-Match` to keep one device from undoing another's change.
  */
 export function createOwnDataRouter(
-  config: OwnDataRouterConfig,
+  config: OwnFieldsConfig,
   parts: OwnDataParts,
   options: OwnDataOptions,
 ): Router {
+  const userIdOf = (req: Request): string => parts.requestUsers.require('ownData()', req).id
   const allowed = parseOwnDataOptions(options, config.userIdField)
   const own = createOwnFields(config, allowed.fields, parts)
   const readBody = createBodyReader('JSON', [express.json({ limit: MAX_BODY_BYTES, verify: requireContent })])
 
   const read: RequestHandler = (req, res, next) => {
     answer(next, async () => {
-      const view = await own.read(requireUserId(req, config.realm))
+      const view = await own.read(userIdOf(req))
       if (!view) throw notFound()
       send(res, view)
     })
@@ -53,12 +48,13 @@ export function createOwnDataRouter(
     (method: OwnDataMethod): RequestHandler =>
     (req, res, next) => {
       answer(next, async () => {
-        const userId = requireUserId(req, config.realm)
+        const userId = userIdOf(req)
         requireJson(req)
         const body = await readBody(req, res)
         requireAllowed(body, allowed)
         const done = await own.write(userId, view => decide(method, { req, body, view }, allowed))
-        showToHandlers(req, done)
+        // What runs after this in the same request sees what was written.
+        if (done.loaded) parts.requestUsers.replaceData(req, done.loaded.data)
         send(res.status(done.created ? 201 : 200), done.view)
       })
     }
@@ -94,16 +90,6 @@ function answer(next: NextFunction, run: () => Promise<void>): void {
   })
 }
 
-function requireUserId(req: Request, realm: string): string {
-  const user = req.user as { readonly id?: unknown } | undefined
-  if (!user) throw withChallenge(missingToken(), realm)
-  if (isSubject(user.id)) return user.id
-  throw new CustomUserDataError(
-    'callback_failed',
-    'ownData() needs a req.user.id: a text of 1 to 255 characters.',
-  )
-}
-
 /** The parser takes nothing for `{}`, which a `PUT` would take for a wish to remove everything. */
 function requireContent(_req: unknown, _res: unknown, content: Buffer): void {
   if (content.length === 0) throw noContent()
@@ -116,13 +102,6 @@ function requireJson(req: Request): void {
   const error = new CustomUserDataError('unsupported_media_type', 'Send application/json.')
   error.headers['Accept'] = 'application/json'
   throw error
-}
-
-/** What runs after this in the same request sees what was written. */
-function showToHandlers(req: Request, { loaded }: OwnWrite): void {
-  if (!loaded || !req.user) return
-  const isWritable = { enumerable: true, configurable: true, writable: true }
-  Reflect.defineProperty(req.user, 'customData', { ...isWritable, value: loaded.data })
 }
 
 /** Express answers a `GET` whose `If-None-Match` has the tag with 304. */

@@ -1,7 +1,6 @@
 import { Router } from 'express'
-import type { NextFunction, Request, RequestHandler, Response } from 'express'
-import { missingToken } from '../authenticate/bearer-token.js'
-import { withChallenge } from '../authenticate/challenge.js'
+import type { NextFunction, RequestHandler, Response } from 'express'
+import type { RequestUsers } from '../authenticate/request-users.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { HookCalls } from './hooks.js'
@@ -10,29 +9,32 @@ import type { RefreshTransport } from './refresh-transport.js'
 /** What the routes work with. */
 export interface OwnSessionsParts {
   readonly sessions: Pick<Sessions, 'list' | 'revokeSession' | 'revokeUser'>
+  readonly requestUsers: Pick<RequestUsers, 'require'>
   readonly transport: RefreshTransport
   readonly hooks: HookCalls
 }
 
 /**
- * Creates "my devices", to be mounted behind `authenticate()`: `GET /` lists the user's sessions, `DELETE /:sid` ends one.
- * Nobody sees or ends another's: a session of somebody else is as unknown as none.
+ * Creates "my devices", to be mounted behind a guard of this instance: `GET /` lists the user's sessions, `DELETE /:sid`
+ * ends one. It acts on the user whom the guard let in. Another user's session is answered like a session that is unknown.
  */
-export function createOwnSessionsRouter(
-  { sessions, transport, hooks }: OwnSessionsParts,
-  realm: string,
-): Router {
+export function createOwnSessionsRouter({
+  sessions,
+  requestUsers,
+  transport,
+  hooks,
+}: OwnSessionsParts): Router {
   const router = Router()
   router.get('/', (req, res, next) => {
     answer(next, async () => {
-      const { id, sid } = requireUser(req, realm)
+      const { id, sid } = requestUsers.require('ownSessions()', req)
       const list = await sessions.list(id)
       noStore(res).json(list.map(session => ({ ...session, current: session.sid === sid })))
     })
   })
   router.delete('/:sid', (req, res, next) => {
     answer(next, async () => {
-      const { id, sid } = requireUser(req, realm)
+      const { id, sid } = requestUsers.require('ownSessions()', req)
       if (!(await sessions.revokeSession(req.params.sid, id))) throw unknownSession()
       if (req.params.sid === sid) transport.clear(res)
       hooks.after('afterLogout', { id }, req)
@@ -42,14 +44,16 @@ export function createOwnSessionsRouter(
   return router
 }
 
-/** Creates the route that ends all sessions of the user, to be mounted behind `authenticate()`. */
-export function createLogoutAllRoute(
-  { sessions, transport, hooks }: OwnSessionsParts,
-  realm: string,
-): RequestHandler {
+/** Creates the route that ends all sessions of the user whom a guard of this instance let in. */
+export function createLogoutAllRoute({
+  sessions,
+  requestUsers,
+  transport,
+  hooks,
+}: OwnSessionsParts): RequestHandler {
   return function logoutAll(req, res, next) {
     answer(next, async () => {
-      const { id } = requireUser(req, realm)
+      const { id } = requestUsers.require('logoutAll()', req)
       await sessions.revokeUser(id)
       transport.clear(res)
       hooks.after('afterLogout', { id }, req)
@@ -60,11 +64,6 @@ export function createLogoutAllRoute(
 
 function answer(next: NextFunction, run: () => Promise<void>): void {
   run().catch(next)
-}
-
-function requireUser(req: Request, realm: string): { readonly id: string; readonly sid: string | undefined } {
-  if (!req.user) throw withChallenge(missingToken(), realm)
-  return { id: req.user.id, sid: req.user.claims.sid }
 }
 
 function noStore(res: Response): Response {

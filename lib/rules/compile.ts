@@ -1,3 +1,4 @@
+import { describeValue } from '../describe-value.js'
 import { COMBINATIONS, compileCondition, compileEach, not } from './conditions.js'
 import { compileExpansion, isExpansion } from './expansions.js'
 import type { RuleFacts } from './facts.js'
@@ -27,7 +28,7 @@ function compileExpression(expression: unknown, place: Place): Rule {
   if (!members)
     throw mistake(
       place,
-      'write true, false, an object such as { "%%user.custom_data.role": "admin" }, or a function',
+      `write true, false, an object such as { "%%user.custom_data.role": "admin" }, or a function (given: ${describeValue(expression)})`,
     )
   const rules = members.map(([key, value]) => compileMember(key, value, within(place, key)))
   return facts => rules.every(holds => holds(facts))

@@ -472,7 +472,7 @@ describe('hostile input', () => {
     [1],
     undefined,
   ])('fields that users must not write are refused at creation: %j', fields => {
-    expect(() => start({ own: { fields: fields as never } })).toThrow(/^ownData: /)
+    expect(() => start({ own: { fields: fields as never } })).toThrow(/^ownData\(\): /)
   })
 
   it.each([
@@ -481,7 +481,7 @@ describe('hostile input', () => {
     { schema: {} },
     { fields: FIELDS, schema: 1 },
   ])('options that are none are refused at creation: %j', own => {
-    expect(() => start({ own: own as never })).toThrow(/^ownData: /)
+    expect(() => start({ own: own as never })).toThrow(/^ownData\(\): /)
   })
 
   it('the parent of a dotted user id field is no field to write', () => {

@@ -74,8 +74,8 @@ describe('N3 a password with characters that have several spellings', () => {
   it('has no other form: one that is misspelt is refused at creation', async () => {
     const options = { unicodeNormalization: 'nfkc' } as never
     expect(() => start(options)).toThrow(OptionError)
-    expect(() => start(options)).toThrow(/^passwordCredentials: .*'NFKC' or 'NFKD'/)
-    await expect(hashPassword('a', options)).rejects.toThrow(/^hashPassword: .*'NFKC' or 'NFKD'/)
+    expect(() => start(options)).toThrow(/^passwordCredentials\(\): .*"NFKC" or "NFKD"/)
+    await expect(hashPassword('a', options)).rejects.toThrow(/^hashPassword\(\): .*"NFKC" or "NFKD"/)
   })
 })
 

@@ -1,0 +1,54 @@
+import * as v from 'valibot'
+import { isPlainObject } from '../custom-data/plain-object.js'
+import { describeType } from '../describe-value.js'
+import { OptionError } from '../errors.js'
+import { explain } from './explain.js'
+import { isObject } from './values.js'
+
+/**
+ * Parses the options of a function, once, into a complete object that later changes of `given` do not reach. Throws an
+ * `OptionError` that names `callee`.
+ */
+export function parseArgument<Parsed>(
+  callee: string,
+  schema: v.GenericSchema<object, Parsed>,
+  given: unknown = {},
+): Parsed {
+  refuseRequest(callee, given)
+  const result = v.safeParse(schema, given)
+  if (!result.success) throw explain(callee, result.issues)
+  return result.output
+}
+
+/** Checks the first argument of a function. `says` is what to write instead. */
+export function requireArgument(callee: string, isRight: boolean, given: unknown, says: string): void {
+  refuseRequest(callee, given)
+  if (!isRight)
+    throw new OptionError(`${callee}: the first argument: ${says} (given: ${describeType(given)}).`)
+}
+
+/** Throws where a function that takes nothing was given something: it would have no effect. */
+export function refuseArguments(callee: string, given: readonly unknown[]): void {
+  const first = given.find(value => value !== undefined)
+  refuseRequest(callee, first)
+  if (first !== undefined) throw takesNoOptions(callee, first, callee)
+}
+
+/**
+ * Throws where options were given to a function that takes none. Other arguments are ignored, because such a function may
+ * be handed to what calls it with arguments of its own, as in `process.once('SIGTERM', userData.close)`.
+ */
+export function refuseOptions(callee: string, given: readonly unknown[], write: string = callee): void {
+  const options = given.find(isPlainObject)
+  if (options) throw takesNoOptions(callee, options, write)
+}
+
+function takesNoOptions(callee: string, given: unknown, write: string): OptionError {
+  return new OptionError(`${callee}: takes no options (given: ${describeType(given)}). Write ${write}.`)
+}
+
+/** Where a function is mounted instead of what it returns, Express calls it with a request. */
+function refuseRequest(callee: string, given: unknown): void {
+  if (!isObject(given) || !('headers' in given && 'method' in given && 'url' in given)) return
+  throw new OptionError(`${callee}: got a request instead of options. Write ${callee} with parentheses.`)
+}

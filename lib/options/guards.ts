@@ -1,0 +1,59 @@
+import type { Request } from 'express'
+import * as v from 'valibot'
+import { MAX_TIMER_MS } from '../deadline.js'
+import { parseArgument } from './arguments.js'
+import { members } from './members.js'
+import { AN_OBJECT, callback, trueOrFalse, whole } from './values.js'
+
+const AGE = 'write milliseconds, 0 or more; 0 reads now'
+const maxAgeMs = v.optional(v.pipe(v.number(AGE), v.finite(AGE), v.minValue(0, AGE)))
+const optional = v.optional(trueOrFalse, false)
+const DEFAULT_RULE_TIMEOUT_MS = 10_000
+
+const authenticateOptions = members(AN_OBJECT, { maxAgeMs, optional })
+
+const attachOptions = members(AN_OBJECT, {
+  maxAgeMs,
+  optional,
+  userId: v.optional(callback),
+  boundTo: v.optional(callback),
+  expiresAt: v.optional(callback),
+})
+
+const allowOptions = members(AN_OBJECT, {
+  maxAgeMs,
+  timeoutMs: v.optional(whole(1, MAX_TIMER_MS), DEFAULT_RULE_TIMEOUT_MS),
+})
+
+/** Complete options of `authenticate()`. */
+export type AuthenticateConfig = v.InferOutput<typeof authenticateOptions>
+
+/** Complete options of `allow()`. */
+export type AllowConfig = v.InferOutput<typeof allowOptions>
+
+/** A callback of `attach()`: what it returns is checked for each request. */
+type OfRequest = (req: Request) => unknown
+
+/** Complete options of `attach()`. */
+export interface AttachConfig {
+  readonly maxAgeMs: number | undefined
+  readonly optional: boolean
+  readonly userId: OfRequest | undefined
+  readonly boundTo: OfRequest | undefined
+  readonly expiresAt: OfRequest | undefined
+}
+
+/** Completes the options of `authenticate()`, or throws an `OptionError`. */
+export function parseAuthenticateOptions(given: unknown): AuthenticateConfig {
+  return parseArgument('authenticate()', authenticateOptions, given)
+}
+
+/** Completes the options of `attach()`, or throws an `OptionError`. */
+export function parseAttachOptions(given: unknown): AttachConfig {
+  return parseArgument('attach()', attachOptions, given) as AttachConfig
+}
+
+/** Completes the options of `allow()`, or throws an `OptionError`. */
+export function parseAllowOptions(given: unknown): AllowConfig {
+  return parseArgument('allow()', allowOptions, given)
+}

@@ -1,0 +1,89 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Document } from 'mongodb'
+import * as v from 'valibot'
+import type { CollectionLike } from '../mongo/team-database.js'
+import type { AccountName } from '../throttle/account-name.js'
+import type { IssueTokensOptions } from '../token-issuer.js'
+import { parseArgument, requireArgument } from './arguments.js'
+import { members } from './members.js'
+import { AN_OBJECT, callback, collectionNamed, standardSchema, topLevelField, trueOrFalse } from './values.js'
+
+const CREDENTIALS_CALLBACK = 'write a function that takes the credentials and returns { id } or null'
+const TEXT_OR_NULL = 'write a text or null'
+
+const loginOptions = members(AN_OBJECT, {
+  body: v.optional(standardSchema),
+  account: v.optional(callback),
+})
+
+const unicodeNormalization = v.optional(v.picklist(['NFKC', 'NFKD'], 'write "NFKC" or "NFKD"'))
+
+const passwordCredentialsOptions = members(AN_OBJECT, {
+  collection: collectionNamed('users'),
+  usernameField: v.optional(topLevelField, 'email'),
+  hashField: v.optional(topLevelField, 'passwordHash'),
+  isRefused: v.optional(callback),
+  upgradeHashes: v.optional(trueOrFalse, false),
+  toUserId: v.optional(callback),
+  unicodeNormalization,
+})
+
+const passwordTextOptions = members(AN_OBJECT, { unicodeNormalization })
+
+const textOrNull = v.optional(v.nullable(v.string(TEXT_OR_NULL)), null)
+
+const issueTokensOptions = members(AN_OBJECT, {
+  device: textOrNull,
+  address: textOrNull,
+  startedAt: v.optional(v.number('write the value that performance.now() had when your own check began')),
+})
+
+/** Complete options of `login()`. */
+export interface LoginConfig<Credentials> {
+  readonly body: StandardSchemaV1<unknown, Credentials> | undefined
+  readonly account: ((credentials: Credentials) => AccountName | null | undefined) | undefined
+}
+
+/** Complete options of `passwordCredentials()`. */
+export interface PasswordCredentialsConfig {
+  readonly collection: CollectionLike
+  readonly usernameField: string
+  readonly hashField: string
+  readonly isRefused: ((user: Document) => unknown) | undefined
+  readonly upgradeHashes: boolean
+  readonly toUserId: ((user: Document) => string) | undefined
+  readonly unicodeNormalization: 'NFKC' | 'NFKD' | undefined
+}
+
+/** Checks the arguments of `login()` and completes its options, or throws an `OptionError`. */
+export function parseLoginArguments<Credentials>(
+  verifyCredentials: unknown,
+  given: unknown,
+): LoginConfig<Credentials> {
+  requireArgument('login()', typeof verifyCredentials === 'function', verifyCredentials, CREDENTIALS_CALLBACK)
+  return parseArgument('login()', loginOptions, given) as LoginConfig<Credentials>
+}
+
+/** Completes the options of `passwordCredentials()`, or throws an `OptionError`. */
+export function parsePasswordCredentialsOptions(given: unknown): PasswordCredentialsConfig {
+  return parseArgument(
+    'passwordCredentials()',
+    passwordCredentialsOptions,
+    given,
+  ) as PasswordCredentialsConfig
+}
+
+/** Checks the arguments of `hashPassword()`, or throws an `OptionError` that does not show the password. */
+export function parseHashPasswordArguments(
+  password: unknown,
+  given: unknown,
+): v.InferOutput<typeof passwordTextOptions> {
+  const isText = typeof password === 'string'
+  requireArgument('hashPassword()', isText, password, 'write the password as a text')
+  return parseArgument('hashPassword()', passwordTextOptions, given)
+}
+
+/** Completes the options of `issueTokens()`, or throws an `OptionError`. */
+export function parseIssueTokensOptions(given: unknown): IssueTokensOptions {
+  return parseArgument('issueTokens()', issueTokensOptions, given)
+}

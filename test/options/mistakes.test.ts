@@ -1,0 +1,430 @@
+import express from 'express'
+import type { RequestHandler } from 'express'
+import { createCustomUserData, hashPassword, OptionError } from 'express-custom-user-data'
+import { ObjectId } from 'mongodb'
+import request from 'supertest'
+import { z } from 'zod'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { onError } from '../support/http.js'
+import { AUDIENCE, createTestUserData, ISSUER, SECRET } from '../support/user-data.js'
+
+type UserData = ReturnType<typeof createTestUserData>
+type Call = (...given: unknown[]) => unknown
+
+/** An instance as plain JavaScript calls it, with any arguments. */
+type Untyped = Record<Exclude<keyof UserData, 'events' | 'forUser'>, Call> & {
+  readonly forUser: (userId: string) => Record<'update' | 'replace', Call>
+}
+
+const untyped = (instance: UserData) => instance as unknown as Untyped
+
+let database: TestDatabase
+let userData: Untyped
+beforeAll(async () => {
+  database = await openDatabase()
+  userData = untyped(createTestUserData(database))
+})
+afterAll(async () => {
+  userData.close()
+  await database.close()
+})
+
+const README = ' The README lists all options.'
+const verify = () => null
+const IDP = { issuer: 'https://idp.example.com', audience: AUDIENCE, algorithms: ['RS256'] }
+
+function create(options: object): unknown {
+  const collection = database.db.collection('custom_user_data')
+  return createCustomUserData({
+    collection,
+    issuer: ISSUER,
+    audience: AUDIENCE,
+    secret: SECRET,
+    ...options,
+  } as never)
+}
+
+/** What a mistake is answered with: at once, or by a promise that rejects. */
+type Mistake = [input: string, call: () => unknown, message: string]
+
+describe('a mistake in the options of a function is refused when the function is called, and the message', () => {
+  it.each<Mistake>([
+    [
+      "authenticate({ optional: 'no' })",
+      () => userData.authenticate({ optional: 'no' }),
+      'authenticate(): option "optional": write true or false (given: "no").' + README,
+    ],
+    [
+      'authenticate({ optional: 1 })',
+      () => userData.authenticate({ optional: 1 }),
+      'authenticate(): option "optional": write true or false (given: 1).' + README,
+    ],
+    [
+      "authenticate({ maxAgeMs: '0' })",
+      () => userData.authenticate({ maxAgeMs: '0' }),
+      'authenticate(): option "maxAgeMs": write milliseconds, 0 or more; 0 reads now (given: "0").' + README,
+    ],
+    [
+      'authenticate({ maxAgeMs: NaN })',
+      () => userData.authenticate({ maxAgeMs: NaN }),
+      'authenticate(): option "maxAgeMs": write milliseconds, 0 or more; 0 reads now (given: NaN).' + README,
+    ],
+    [
+      'authenticate({ maxAge: 0 })',
+      () => userData.authenticate({ maxAge: 0 }),
+      'authenticate(): there is no option "maxAge"; did you mean "maxAgeMs"?' + README,
+    ],
+    [
+      'authenticate(null)',
+      () => userData.authenticate(null),
+      'authenticate(): give an object of options (given: null).' + README,
+    ],
+    [
+      "authenticate(['optional'])",
+      () => userData.authenticate(['optional']),
+      'authenticate(): give an object of options (given: a list).' + README,
+    ],
+    [
+      'attach({ userid })',
+      () => userData.attach({ userid: () => 'alice' }),
+      'attach(): there is no option "userid"; did you mean "userId"?' + README,
+    ],
+    [
+      "attach({ userId: 'accountId' })",
+      () => userData.attach({ userId: 'accountId' }),
+      'attach(): option "userId": write a function (given: "accountId").' + README,
+    ],
+    [
+      'attach(null)',
+      () => userData.attach(null),
+      'attach(): give an object of options (given: null).' + README,
+    ],
+    [
+      'attach({ optional: null })',
+      () => userData.attach({ optional: null }),
+      'attach(): option "optional": write true or false (given: null).' + README,
+    ],
+    [
+      'allow(undefined)',
+      () => userData.allow(undefined),
+      'allow(): the rule: write true, false, an object such as { "%%user.custom_data.role": "admin" }, or a function (given: undefined)',
+    ],
+    [
+      "allow('admin')",
+      () => userData.allow('admin'),
+      'allow(): the rule: write true, false, an object such as { "%%user.custom_data.role": "admin" }, or a function (given: "admin")',
+    ],
+    [
+      'allow(true, { timeout: 5 })',
+      () => userData.allow(true, { timeout: 5 }),
+      'allow(): there is no option "timeout"; did you mean "timeoutMs"?' + README,
+    ],
+    [
+      'allow(true, { timeoutMs: 0 })',
+      () => userData.allow(true, { timeoutMs: 0 }),
+      'allow(): option "timeoutMs": write a whole number from 1 to 2147483647 (given: 0).' + README,
+    ],
+    [
+      "strategy({ name: 'jwt' })",
+      () => userData.strategy({ name: 'jwt' }),
+      'strategy(): takes no options (given: an object). Write strategy().',
+    ],
+    [
+      'refresh({ rotate: true })',
+      () => userData.refresh({ rotate: true }),
+      'refresh(): takes no options (given: an object). Write refresh().',
+    ],
+    [
+      "logout('cookie')",
+      () => userData.logout('cookie'),
+      'logout(): takes no options (given: a text). Write logout().',
+    ],
+    [
+      'logoutAll({})',
+      () => userData.logoutAll({}),
+      'logoutAll(): takes no options (given: an object). Write logoutAll().',
+    ],
+    [
+      'ownSessions([])',
+      () => userData.ownSessions([]),
+      'ownSessions(): takes no options (given: a list). Write ownSessions().',
+    ],
+    [
+      'errorHandler(console.error)',
+      () => userData.errorHandler(console.error),
+      'errorHandler(): takes no options (given: a function). Write errorHandler().',
+    ],
+    ['jwks({})', () => userData.jwks({}), 'jwks(): takes no options (given: an object). Write jwks().'],
+    [
+      'close({ force: true })',
+      () => userData.close({ force: true }),
+      'close(): takes no options (given: an object). Write close().',
+    ],
+    [
+      'login()',
+      () => userData.login(),
+      'login(): the first argument: write a function that takes the credentials and returns { id } or null (given: undefined).',
+    ],
+    [
+      'login({ account })',
+      () => userData.login({ account: verify }),
+      'login(): the first argument: write a function that takes the credentials and returns { id } or null (given: an object).',
+    ],
+    [
+      'login(a promise)',
+      () => userData.login(Promise.resolve(verify)),
+      'login(): the first argument: write a function that takes the credentials and returns { id } or null (given: a promise).',
+    ],
+    [
+      "login(verify, { account: 'email' })",
+      () => userData.login(verify, { account: 'email' }),
+      'login(): option "account": write a function (given: "email").' + README,
+    ],
+    [
+      'login(verify, { Body: schema })',
+      () => userData.login(verify, { Body: z.object({}) }),
+      'login(): there is no option "Body"; did you mean "body"?' + README,
+    ],
+    [
+      'login(verify, { body: {} })',
+      () => userData.login(verify, { body: {} }),
+      'login(): option "body": write a Standard Schema: zod, valibot, arktype… (given: an object).' + README,
+    ],
+    [
+      'passwordCredentials()',
+      () => userData.passwordCredentials(),
+      'passwordCredentials(): option "collection": hand over a Collection, e.g. client.db().collection("users").' +
+        README,
+    ],
+    [
+      'passwordCredentials({ collection: a connection string })',
+      () => userData.passwordCredentials({ collection: 'mongodb://app:hunter2@db.example.com/app' }),
+      'passwordCredentials(): option "collection": hand over a Collection, e.g. client.db().collection("users") (given: "mongodb://[removed]@db.example.com/app").' +
+        README,
+    ],
+    [
+      'passwordCredentials({ usernamefield })',
+      () =>
+        userData.passwordCredentials({ collection: database.db.collection('users'), usernamefield: 'login' }),
+      'passwordCredentials(): there is no option "usernamefield"; did you mean "usernameField"?' + README,
+    ],
+    [
+      "passwordCredentials({ usernameField: 'profile.email' })",
+      () =>
+        userData.passwordCredentials({
+          collection: database.db.collection('users'),
+          usernameField: 'profile.email',
+        }),
+      'passwordCredentials(): option "usernameField": write the name of a top-level field (given: "profile.email").' +
+        README,
+    ],
+    [
+      'passwordCredentials({ upgradeHashes: 1 })',
+      () => userData.passwordCredentials({ collection: database.db.collection('users'), upgradeHashes: 1 }),
+      'passwordCredentials(): option "upgradeHashes": write true or false (given: 1).' + README,
+    ],
+    [
+      'ownData()',
+      () => userData.ownData(),
+      'ownData(): option "fields": name the fields that users may write, as ["language", "timezone"].' +
+        README,
+    ],
+    [
+      "ownData({ field: ['language'] })",
+      () => userData.ownData({ field: ['language'] }),
+      'ownData(): there is no option "field"; did you mean "fields"?' + README,
+    ],
+    [
+      "ownData({ fields: 'language' })",
+      () => userData.ownData({ fields: 'language' }),
+      'ownData(): option "fields": name the fields that users may write, as ["language", "timezone"] (given: "language").' +
+        README,
+    ],
+    [
+      "ownData({ fields: ['userId'] })",
+      () => userData.ownData({ fields: ['userId'] }),
+      'ownData(): option "fields.0": the user is known by this field, so users must not write it (given: "userId").' +
+        README,
+    ],
+    [
+      "ownData({ fields: ['$set'] })",
+      () => userData.ownData({ fields: ['$set'] }),
+      'ownData(): option "fields.0": write the name of a top-level field (given: "$set").' + README,
+    ],
+    [
+      "replaceKeys('a key')",
+      () => userData.replaceKeys('a key'),
+      'replaceKeys(): option "keys": write a list of { kid, alg, key } (given: a text).' + README,
+    ],
+    [
+      'createCustomUserData({ snapshotTTL })',
+      () => create({ snapshotTTL: 5 }),
+      'createCustomUserData: there is no option "snapshotTTL"; did you mean "snapshotTtlMs"?' + README,
+    ],
+    [
+      'createCustomUserData({ loginThrottle: { windowSecs } })',
+      () => create({ loginThrottle: { windowSecs: 5 } }),
+      'createCustomUserData: option "loginThrottle": there is no option "windowSecs"; did you mean "windowSeconds"?' +
+        README,
+    ],
+    [
+      'createCustomUserData({ trustedIssuers: [{ jwksUrl }] })',
+      () => create({ trustedIssuers: [{ ...IDP, jwksUrl: 'https://idp.example.com/keys' }] }),
+      'createCustomUserData: option "trustedIssuers.0": there is no option "jwksUrl"; did you mean "jwksUri"?' +
+        README,
+    ],
+    [
+      'createCustomUserData({ hooks: { beforelogin } })',
+      () => create({ hooks: { beforelogin: verify } }),
+      'createCustomUserData: option "hooks": there is no option "beforelogin"; did you mean "beforeLogin"?' +
+        README,
+    ],
+    [
+      'createCustomUserData({ nonsense, realm })',
+      () => create({ nonsense: 1, realm: 'a"b' }),
+      'createCustomUserData: option "realm": write printable ASCII without quotes or backslashes (given: "a\\"b"); there is no option "nonsense".' +
+        README,
+    ],
+    [
+      "createCustomUserData('a secret')",
+      () => createCustomUserData('a secret' as never),
+      'createCustomUserData: give an object of options (given: a text).' + README,
+    ],
+    [
+      'createCustomUserData({ sessionSecrets: a text })',
+      () => create({ sessionSecrets: 'a secret' }),
+      'createCustomUserData: option "sessionSecrets": write a list of secrets (given: a text).' + README,
+    ],
+    [
+      'createCustomUserData({ secret: a number })',
+      () => create({ secret: 12_345_678 }),
+      'createCustomUserData: option "secret": write text, bytes or a KeyObject (given: a number).' + README,
+    ],
+  ])('of %s says what to write instead', (_input, call, message) => {
+    expect(call).toThrow(OptionError)
+    expect(call).toThrow(expect.objectContaining({ message, code: 'invalid_option' }))
+  })
+
+  it.each<Mistake>([
+    [
+      "issueTokens('alice', { devise })",
+      () => userData.issueTokens('alice', { devise: 'a phone' }),
+      'issueTokens(): there is no option "devise"; did you mean "device"?' + README,
+    ],
+    [
+      "issueTokens('alice', { device: 7 })",
+      () => userData.issueTokens('alice', { device: 7 }),
+      'issueTokens(): option "device": write a text or null (given: 7).' + README,
+    ],
+    [
+      "hashPassword('…', { normalization })",
+      () => hashPassword('hunter2', { normalization: 'NFKC' } as never),
+      'hashPassword(): there is no option "normalization"; did you mean "unicodeNormalization"?' + README,
+    ],
+    [
+      "hashPassword('…', { unicodeNormalization: 'NFC' })",
+      () => hashPassword('hunter2', { unicodeNormalization: 'NFC' as never }),
+      'hashPassword(): option "unicodeNormalization": write "NFKC" or "NFKD" (given: "NFC").' + README,
+    ],
+    [
+      'hashPassword(undefined)',
+      () => hashPassword(undefined as never),
+      'hashPassword(): the first argument: write the password as a text (given: undefined).',
+    ],
+    [
+      "update(…, { upsert: 'yes' })",
+      () => userData.forUser('alice').update({ a: 1 }, { upsert: 'yes' }),
+      'forUser().update(): option "upsert": write true or false (given: "yes").' + README,
+    ],
+    [
+      'update(…, { upsrt: true })',
+      () => userData.forUser('alice').update({ a: 1 }, { upsrt: true }),
+      'forUser().update(): there is no option "upsrt"; did you mean "upsert"?' + README,
+    ],
+    [
+      'replace(…, { invalidates: false })',
+      () => userData.forUser('alice').replace({ a: 1 }, { invalidates: false }),
+      'forUser().replace(): there is no option "invalidates"; did you mean "invalidate"?' + README,
+    ],
+    [
+      'verifyToken(token, { maxAgeMs: 0 })',
+      () => userData.verifyToken('a.b.c', { maxAgeMs: 0 }),
+      'verifyToken(): takes no options (given: an object). Write verifyToken(token).',
+    ],
+    [
+      'ready({ timeoutMs: 5 })',
+      () => userData.ready({ timeoutMs: 5 }),
+      'ready(): takes no options (given: an object). Write ready().',
+    ],
+    [
+      'revoke({})',
+      () => userData.revoke({}),
+      'revoke(): write revoke(userId) to end all sessions of a user, or revoke({ sid }) to end one (given: an object).',
+    ],
+    [
+      'revoke({ userId })',
+      () => userData.revoke({ userId: 'alice' }),
+      'revoke(): write revoke(userId) to end all sessions of a user, or revoke({ sid }) to end one (given: an object).',
+    ],
+    [
+      'revoke({ sid: 7 })',
+      () => userData.revoke({ sid: 7 }),
+      'revoke(): the sid must be a text, as sessions() lists it (given: 7).',
+    ],
+    [
+      'revoke({ sid, userId })',
+      () => userData.revoke({ sid: 'a', userId: 'alice' }),
+      'revoke(): write revoke(userId) to end all sessions of a user, or revoke({ sid }) to end one (given: an object).',
+    ],
+    [
+      'disable(an ObjectId)',
+      () => userData.disable(new ObjectId()),
+      'disable(): the user id must be a text of 1 to 255 characters (given: an ObjectId). Write String(id).',
+    ],
+  ])('of %s rejects with what to write instead', async (_input, call, message) => {
+    const failure = Promise.resolve(call())
+    await expect(failure).rejects.toThrow(TypeError)
+    await expect(failure).rejects.toMatchObject({ message })
+  })
+})
+
+describe('a function that is mounted without its parentheses', () => {
+  it.each([
+    'authenticate',
+    'attach',
+    'refresh',
+    'logout',
+    'errorHandler',
+    'jwks',
+    'strategy',
+    'ownSessions',
+  ] as const)('says so: %s', async name => {
+    const messages: string[] = []
+    const app = express()
+      .use(userData[name] as RequestHandler)
+      .use(
+        onError((error, res) => {
+          messages.push(error.message)
+          res.status(500).end()
+        }),
+      )
+    await request(app).get('/').expect(500)
+    expect(messages).toEqual([
+      `${name}(): got a request instead of options. Write ${name}() with parentheses.`,
+    ])
+  })
+})
+
+describe('ready(), close() and verifyToken()', () => {
+  it('may be handed to what calls them with arguments of its own', async () => {
+    const instance = createTestUserData(database)
+    const { access_token: token } = await instance.issueTokens('alice')
+    const { ready, verifyToken, close } = untyped(instance)
+    await database.client.connect().then(ready)
+    const [user] = await Promise.all([token].map(verifyToken))
+    expect(user).toMatchObject({ id: 'alice' })
+    expect(() => close('SIGTERM', 15)).not.toThrow()
+  })
+})
