@@ -181,7 +181,7 @@ export function createCustomUserData(
       })
       return createLoginRoute(flow, transport, verifyCredentials, options)
     },
-    refresh: () => createRefreshRoute(needOwn(tokenIssuer, 'refresh()'), transport, hooks),
+    refresh: () => createRefreshRoute(needOwn(tokenIssuer, 'refresh()'), sessions, transport, hooks),
     logout: () => createLogoutRoute(sessions, transport, hooks),
     logoutAll: () => createLogoutAllRoute({ sessions, transport, hooks }, realm),
     ownSessions: () => createOwnSessionsRouter({ sessions, transport, hooks }, realm),

@@ -1,4 +1,5 @@
 import type { Request } from 'express'
+import { readCookies } from '../cookies.js'
 import { CustomUserDataError } from '../errors.js'
 import { guessBearerToken, readBearerToken } from './bearer-token.js'
 
@@ -55,10 +56,8 @@ function readHeader(req: Request, hasToken: boolean): string | undefined {
 }
 
 function readCookie(req: Request, name: string): string[] {
-  const pairs = (req.headers.cookie ?? '').split(';').map(pair => pair.trim())
-  const values = pairs.filter(pair => pair.startsWith(`${name}=`)).map(pair => pair.slice(name.length + 1))
   // An empty cookie is one that was cleared badly.
-  return values.filter(value => value !== '')
+  return readCookies(req.headers.cookie, name).filter(value => value !== '')
 }
 
 /** Of the address itself: what `req.query` holds depends on the app's query parser. */

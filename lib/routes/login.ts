@@ -42,8 +42,10 @@ export function createLoginRoute<Credentials>(
       ? await parseBody(options.body, body)
       : (requireScalars(body) as Credentials)
     const verify = async (): Promise<VerifyOutcome> => verifyCredentials(credentials, req)
-    const replaced = transport.readAll(req, body)
-    return transport.hand(res, await flow({ req, account: accountOf(credentials), verify, replaced }))
+    const replaced = transport.readToEnd(req, body)
+    const answer = await flow({ req, account: accountOf(credentials), verify, replaced })
+    transport.clearPrevious(res)
+    return transport.hand(res, answer)
   })
 }
 
