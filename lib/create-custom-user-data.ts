@@ -238,7 +238,7 @@ export function createCustomUserData(
     },
     refresh(...given) {
       refuseArguments('refresh()', given)
-      return createRefreshRoute(needOwn(tokenIssuer, 'refresh()'), transport, hooks)
+      return createRefreshRoute(needOwn(tokenIssuer, 'refresh()'), sessions, transport, hooks)
     },
     logout(...given) {
       refuseArguments('logout()', given)

@@ -109,7 +109,8 @@ interface CommonOptions<Document extends object> {
    *  that a lost answer or a second tab logs nobody out. */
   readonly reuseWindowSeconds?: number | undefined
   /** Secrets of 32 bytes or more that successors are derived with: the first derives, all are tried. Default: derived
-   *  from the HS secret; needed where the first of `keys` is a key pair. Keep an old one for as long as sessions live. */
+   *  from the HS secret; needed where the first of `keys` is a key pair. Keep an old one for as long as sessions live.
+   *  They pass the same check as `secret`. */
   readonly sessionSecrets?: readonly (string | Uint8Array | KeyObject)[] | undefined
   /** How refresh tokens travel: in the JSON, or in an HttpOnly cookie. Default `body`. */
   readonly refreshTokenTransport?: 'body' | 'cookie' | { readonly cookie: RefreshCookieOptions } | undefined
@@ -153,7 +154,10 @@ interface OwnIdentity {
 }
 
 interface OwnSecret extends OwnIdentity {
-  /** HS256 secret of 32 bytes or more. */
+  /**
+   * HS256 secret of 32 bytes or more. A secret that is known from public code or easy to guess is refused at creation.
+   * @example node -p "crypto.randomBytes(32).toString('base64url')"
+   */
   readonly secret: string | Uint8Array | KeyObject
   readonly keys?: undefined
 }

@@ -70,7 +70,6 @@ export function toIssuer({ issuer, audience }: OwnIssuer, keys: KeyRing, clockTo
       audience,
       clockToleranceMs,
       profile: 'rfc9068',
-      requiredClaims: ['client_id', 'iat', 'jti'],
     },
     keys,
     userIdPrefix: '',

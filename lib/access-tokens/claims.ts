@@ -3,8 +3,9 @@ import type { AccessTokenClaims } from '../types.js'
 import type { ClaimsSet } from './compact-jws.js'
 
 /**
- * Which JWTs of an issuer are access tokens: `rfc9068` only those that say so (`typ: at+jwt`), `jwt` also those of
- * `typ: JWT` or none, for issuers that know no better. An ID token of such an issuer differs by its audience alone.
+ * Which JWTs of an issuer are access tokens. `rfc9068`: only JWTs of `typ: at+jwt` with all claims of RFC 9068 2.2.
+ * `jwt`: also JWTs of `typ: JWT` or none, for issuers that do not follow RFC 9068. Only the audience tells an ID token of
+ * such an issuer from an access token.
  */
 export type TokenProfile = 'rfc9068' | 'jwt'
 
@@ -17,10 +18,14 @@ export interface ClaimExpectations {
   /** Leeway for clocks that differ, in milliseconds (RFC 7519 4.1.4: no more than a few minutes). */
   readonly clockToleranceMs: number
   readonly profile: TokenProfile
-  /** Claims that must be there beside `iss`, `aud`, `sub` and `exp`. */
-  readonly requiredClaims: readonly ('client_id' | 'iat' | 'jti')[]
   /** Refuse an `iat` that is further ahead than the tolerance: such a token would outlive a revocation of its user. */
   readonly refusesFutureIat?: boolean
+}
+
+/** The claims that a token must have. All seven: RFC 9068 2.2. */
+const REQUIRED_CLAIMS: Readonly<Record<TokenProfile, readonly string[]>> = {
+  rfc9068: ['iss', 'exp', 'aud', 'sub', 'client_id', 'iat', 'jti'],
+  jwt: ['iss', 'exp', 'aud', 'sub', 'iat'],
 }
 
 /** The media type of access tokens, so that no other kind of JWT passes for one (RFC 9068 section 2.1). */
@@ -46,12 +51,12 @@ export function verifyClaims(
   expected: ClaimExpectations,
   now: number,
 ): AccessTokenClaims {
-  if (payload['iss'] !== expected.issuer) throw refused('is from another issuer')
-  if (!hasAudience(payload['aud'], expected.audience)) throw refused('is meant for another audience')
-  if (!isSubject(payload['sub'])) throw refused('names no subject')
-  for (const claim of expected.requiredClaims) {
+  for (const claim of REQUIRED_CLAIMS[expected.profile]) {
     if (payload[claim] === undefined || payload[claim] === null) throw refused(`has no ${claim}`)
   }
+  if (payload['iss'] !== expected.issuer) throw refused('is from another issuer')
+  if (!hasAudience(payload['aud'], expected.audience)) throw refused('is meant for another audience')
+  if (!isSubject(payload['sub'])) throw refused('has a malformed sub')
   for (const claim of ['client_id', 'jti', 'sid']) {
     const value = payload[claim]
     if (value !== undefined && !isText(value, MAX_CLAIM_LENGTH)) throw refused(`has a malformed ${claim}`)
@@ -81,7 +86,7 @@ export function expiresAtMs(claims: AccessTokenClaims, clockToleranceMs: number)
 
 function verifyTimes(payload: ClaimsSet, toleranceMs: number, now: number): void {
   const { exp, nbf, iat } = payload
-  if (!isNumericDate(exp)) throw refused('has no expiry')
+  if (!isNumericDate(exp)) throw refused('has a malformed exp')
   if (now >= exp * 1000 + toleranceMs) throw refused('has expired')
   if (iat !== undefined && !isNumericDate(iat)) throw refused('has a malformed iat')
   if (nbf === undefined) return

@@ -2,22 +2,42 @@
 export interface FetchLimits {
   readonly timeoutMs: number
   readonly maxBytes: number
+  /** Whether http on this machine may be fetched. Only where the team itself named such an address as the issuer. */
+  readonly allowsLoopbackHttp: boolean
 }
 
-/** Whether an address may be fetched: https, or http on this machine. */
-export function isFetchable(address: string): boolean {
-  if (!URL.canParse(address)) return false
-  const { protocol, hostname, username, password } = new URL(address)
-  const isLoopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname)
-  return username + password === '' && (protocol === 'https:' || (protocol === 'http:' && isLoopback))
+/** Whether an address may be fetched: https without credentials or, where that is allowed, http on this machine. */
+export function isFetchable(address: string, allowsLoopbackHttp: boolean): boolean {
+  return protocolOf(address) === 'https:' || (allowsLoopbackHttp && isLoopbackHttp(address))
+}
+
+/** Whether an address is http on this machine, as in development and in tests. */
+export function isLoopbackHttp(address: string): boolean {
+  return (
+    protocolOf(address) === 'http:' &&
+    /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(new URL(address).hostname)
+  )
+}
+
+/** The protocol of an address; `undefined` for what is no address, and for an address with credentials in it. */
+function protocolOf(address: string): string | undefined {
+  if (!URL.canParse(address)) return undefined
+  const { protocol, username, password } = new URL(address)
+  return username + password === '' ? protocol : undefined
 }
 
 /**
  * Fetches JSON with a bound on time and on bytes, which are counted as they arrive. Redirects are refused: they would
  * let whoever answers choose another host (ASVS 15.3.2).
  */
-export async function fetchJson(address: string, { timeoutMs, maxBytes }: FetchLimits): Promise<unknown> {
-  if (!isFetchable(address)) throw new Error('The address must be https, or http on loopback.')
+export async function fetchJson(address: string, limits: FetchLimits): Promise<unknown> {
+  const { timeoutMs, maxBytes, allowsLoopbackHttp } = limits
+  if (!isFetchable(address, allowsLoopbackHttp)) {
+    throw new Error(
+      'The address of the keys must be https. Http is fetched only on loopback, and only for an issuer that is an http ' +
+        'address on loopback itself.',
+    )
+  }
   const response = await fetch(address, {
     redirect: 'error',
     headers: { accept: 'application/json' },

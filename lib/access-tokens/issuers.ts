@@ -38,6 +38,7 @@ export function createIssuers(list: readonly Issuer[]): Issuers {
 
   return {
     of({ iss }) {
+      if (iss === undefined || iss === null) throw refused('The access token has no iss.')
       const issuer = typeof iss === 'string' ? byName.get(iss) : undefined
       if (!issuer) throw refused('The access token is from another issuer.')
       return issuer

@@ -1,10 +1,11 @@
-import { createPrivateKey, createPublicKey, createSecretKey, hkdfSync, KeyObject } from 'node:crypto'
-import type { JsonWebKey } from 'node:crypto'
+import { createPrivateKey, createPublicKey, createSecretKey, hkdfSync } from 'node:crypto'
+import type { JsonWebKey, KeyObject } from 'node:crypto'
+import { isKeyObject, isUint8Array } from 'node:util/types'
 import { OptionError } from '../errors.js'
 import { ALGORITHM_NAMES, needsOf } from './algorithms.js'
 import type { Algorithm } from './algorithms.js'
-import { isKnownSecret } from './known-secrets.js'
 import { isRocaKey } from './roca.js'
+import { requireStrongSecret } from './secret-strength.js'
 
 /** A larger RSA key would take each verification tens of milliseconds. */
 const MAX_RSA_BITS = 8_192
@@ -64,13 +65,15 @@ export function kidOfSecret(secret: KeyObject): string {
 
 /** A `KeyObject` of text, bytes or a `KeyObject`. jsonwebtoken verifies 40 times slower with plain text. */
 export function toSecretKey(secret: string | Uint8Array | KeyObject, optionName: string): KeyObject {
-  if (secret instanceof KeyObject) {
+  if (isKeyObject(secret)) {
     if (secret.type === 'secret') return secret
     throw new OptionError(
       `${optionName} is a ${secret.type} key: HS… needs a secret; use "keys" for key pairs.`,
     )
   }
-  return createSecretKey(typeof secret === 'string' ? Buffer.from(secret, 'utf8') : secret)
+  if (typeof secret === 'string') return createSecretKey(Buffer.from(secret, 'utf8'))
+  if (isUint8Array(secret)) return createSecretKey(secret)
+  throw new OptionError(`${optionName} is neither text, bytes nor a KeyObject: write one of the three.`)
 }
 
 /** Whether two keys are one and the same, by name, algorithm and material. */
@@ -79,7 +82,7 @@ export function isSameKey(a: AccessTokenKey, b: AccessTokenKey): boolean {
 }
 
 function secretOf({ key, alg }: KeyOptions, optionName: string): KeyObject {
-  if (typeof key === 'string' || key instanceof Uint8Array || key instanceof KeyObject) {
+  if (typeof key === 'string' || isUint8Array(key) || isKeyObject(key)) {
     return toSecretKey(key, `${optionName}.key`)
   }
   if (key.kty === 'oct' && typeof key.k === 'string') return createSecretKey(Buffer.from(key.k, 'base64url'))
@@ -87,7 +90,7 @@ function secretOf({ key, alg }: KeyOptions, optionName: string): KeyObject {
 }
 
 function pairOf({ key, alg }: KeyOptions, optionName: string): KeyObject {
-  if (key instanceof KeyObject) return key
+  if (isKeyObject(key)) return key
   try {
     return importPair(key)
   } catch (cause) {
@@ -98,7 +101,7 @@ function pairOf({ key, alg }: KeyOptions, optionName: string): KeyObject {
 }
 
 function importPair(key: string | Uint8Array | JsonWebKey): KeyObject {
-  if (typeof key === 'string' || key instanceof Uint8Array) {
+  if (typeof key === 'string' || isUint8Array(key)) {
     const pem = Buffer.from(key)
     return pem.includes('PRIVATE KEY') ? createPrivateKey(pem) : createPublicKey(pem)
   }
@@ -120,22 +123,15 @@ function checkJwk({ key, alg }: KeyOptions, optionName: string): void {
 }
 
 function isJwk(key: KeyOptions['key']): key is JsonWebKey {
-  return typeof key === 'object' && !(key instanceof Uint8Array) && !(key instanceof KeyObject)
+  return typeof key === 'object' && !isUint8Array(key) && !isKeyObject(key)
 }
 
 /** RFC 8725 3.5, RFC 7518 3.2 to 3.5: a key too weak for its algorithm never gets to verify a token. */
 function checkStrength(key: KeyObject, alg: Algorithm, optionName: string): void {
   const { keyType, minSize = 0, curve } = needsOf(alg)
   if (keyType === 'secret') {
-    const bytes = key.symmetricKeySize ?? 0
-    if (bytes < minSize) {
-      throw new OptionError(
-        `${optionName} has ${bytes} bytes: ${alg} needs ${minSize} or more (RFC 7518 3.2). ` +
-          `Make one with: node -p "crypto.randomBytes(${minSize}).toString('base64url')"`,
-      )
-    }
-    if (isKnownSecret(key))
-      throw new OptionError(`${optionName} is known from public code: make a random one.`)
+    const reason = `${alg} needs ${minSize} or more (RFC 7518 3.2).`
+    requireStrongSecret(key, { minBytes: minSize, reason }, optionName)
     return
   }
   const { asymmetricKeyType: givenType = 'secret' } = key

@@ -1,147 +1,41 @@
 import { createHash } from 'node:crypto'
-import type { KeyObject } from 'node:crypto'
+import { KNOWN_SECRET_FINGERPRINTS } from './known-secret-fingerprints.js'
 
 const FINGERPRINT_BYTES = 5
+const FINGERPRINTS = Buffer.from(KNOWN_SECRET_FINGERPRINTS, 'base64')
+
+/** How many secrets from public code and documentation are known. */
+export const KNOWN_SECRET_COUNT = FINGERPRINTS.length / FINGERPRINT_BYTES
 
 /**
- * The first five bytes of the SHA-256 of each signing secret of 32 bytes or more that is known from public code and
- * documentation (1833 of them: a public list, MIT, (c) 2020 Wallarm, and the samples of jwt.io), sorted. One-way: no dictionary.
+ * Whether a secret stands in public code or documentation, where attackers find it too. The same secret in another
+ * spelling counts: its hex or base64 text, or the bytes that such a text stands for.
  */
-// prettier-ignore
-const FINGERPRINTS = Buffer.from(
-  [
-    'ABQei3AALNpYRQA+qPHyAEptyBsAT8dxqwB9sISXAMiIwLcAyn9LcQDg+2HtAOMsmQABMrI9SAFwfk9dAYy8kaUBuT6t4gG9QpB6',
-    'AchyNXsCZ15fmQJp0p0NAoYjNP4Cnaqi9QNN58+hA242GsIDnbCkGgPnxEaEBGvJwasEd54egQTU7nsZBOAbbIoE5Ua8GQU76ZTB',
-    'BVuojQ8FZ785SAWRV29eBbYmyIUF18e6cwY4n5lnBk9NZZ8GVWrjZAZwEZEkBnDqg7QGc4/a8wZ9MQaFBqNX2hAGrWSJZAciRCo6',
-    'ByWfOqUHgVT5NQeVjxPDB5u0SCsHqSvdtQf6ZE37B//dUCMIrkDd5wixxlQ4CMG84AEIy6z9yQjW0vEHCPGOIRUJKyF7NQkycoVz',
-    'CTyXpdcJfv9+FQmdpHWlCbrkY54JypblVQnlz3NJCgpu1XAKOurxvQpiqlXoCoJBhgEKqzYVfwrP4RgAC0oSYj0LdgnAnQuiB6Db',
-    'C9vTevEMMG0AdQw9wKkYDESmxoQMaPTKzwyOp4G/DKAEQMUM4vztkgz/vC8nDQfcSoINH/GhUQ1VuMulDX5Y5NsNhiTiQA2d9GlJ',
-    'DfpjwnwN+1NV4Q9PSLa4D2jfxjQPlwRjcg+ihX6BD8cWIUcPx/7Rnw/JXSs0EAJ2Kv8QC+oOjhA0hMHHEDgp9eQQfrj1CxDafAyS',
-    'EN1nP2YQ4kJ0MREQIPN1EXnVui0RlVgOThGwRg7rEbSToZIR0RGAQBII+RaxEhmda4wSTqF8sBJbdm9sEoQoxVESjiYjHRKVIXoV',
-    'EtELlg4S0/up8BNGWH7XE2qBjNoTiWh5GBPMlilLE9MelhoT7Lx3TxQH4GNfFEaep34UVyHcWxS3KZpIFLngnzAU2ZaESxTnZKZW',
-    'FX7DdTYVkDkGsRWpHP9oFbT3+VsVvAEwGBXNkUC2Fh1kPywWOpNUwRZ0gKwbFnlfT2IWfdmrOBaKBmUlFvwlqXcW/gzc5Rccwb3k',
-    'Fx0x+5EXKyM8oBdJ+MhlF04cNZ8X57TbDBgKZ1cFGDnPcecYbYxKphiH6yeTGIlHEOgYkS4d7RiqDHudGSCJXAIZMRWlThmWc4j4',
-    'GaMiCV0Ztc+ffhnE+qBIGfItx0MaPfKP4BqA1vIsGrozEgsa5J23+BsHvgMUG2/8IzkblZ9YKRuwI8OvG7VKKi8bvc5GSRvPWVTv',
-    'G9iw5WUb32xfzhvjJsx6G+xiN+ocFoN1YxwwAhDWHDl/rqkcaS+vehysEdVaHLfwkrAcw4l15B0LxOJUHRfVR6wdK2WM3h1qJl7x',
-    'HWu5NW0dbPHcFB1xd4gQHXsput0d0cKuwB4GOgALHh4A8PYeTbJ+WB5eiINlHqYE9koerRl7VR62CTdGHr4BtdIfAeicJB8Hy0Oi',
-    'Hy8KWFMfi/3Q2R+nA+69H6kZi+cfrWGrjB/RUPYpH+y/7m8f72Jp6h/9/nLNIGrlptMgbHvDxiDR+b/OIOxvM3YhA2GcyyEb7EV8',
-    'IWVs+CUhpCcl1SGxB3kUIbEzCNchugFTGSIVdNSNImTi8iwih/9OgyKPnC6EIruZxlAizb4zGSMTOSS1IxkyOAojI2QKNyNk2rbq',
-    'I2d+dGojbm6zdiN40xSpI4eb3pIjnwdpLyOm4b1qI707jvkj+Z02oiROvWS5JHI1VPckkiEqkiSWP4GzJLU6EYwk1DToOSUS48w5',
-    'JSSZFs8lKhP4mCVntmiNJejB1zgmAs2KOiYUUvRpJhWgW/ImHMPjmiZTrPtdJlTCN2kme+LfICafFSf9JruusvUm5apsuCcJE7Aw',
-    'J0n8SlYnbRJnzSdycDD2J4O4PtMnxa5goSgyBuJwKDOhBJIoYvn96ihuE0ELKIZJSE4oomglbCi4HS8uKObUpOUo89/Hnyk7k5np',
-    'KT6irEIpX009ACnrW7JXKiOpzeMqOo0GqipuLRubKn7+yTUqvvRdPyrJul5cKwtwfwIrVNhnCiuRCB8rK5OF0iErwe8pUyxAKCvZ',
-    'LI8NLJwsj87lQyzO35P9LPAX+wotCPjL8i1HepZhLVu6r2Mtc6cbBy2RPhcfLaVNP8wuAO+7oy4XNVYoLh/fgp8uQJC24y72BzLB',
-    'LxhrcZMva+0BCy+SfbGeMBr7cncwlKr9ujCWHi1lMMTW6ZMw2WLauDE0DnQAMTVwtsgxSWKhezFl7YZYMZ0IQ9kxroHIazIe2uAr',
-    'MixMWgEyP446njJENyC1MmY/vhMykKqWwjKTqM65MsbfjOYy2mz/SzLh9gMOMuzr4QQy9XlExzL1/k6bMvhCgswy/RsEBTMJ1FaT',
-    'MzoU7IgzSUUUSjNUz89lM1vaKlwzbL6UWjPURHOcM9ktGs4z4mrCZjP5yozXNE+JDYI0Y0mTTDRt9eK6NK9s+ac09GAb7jU5R3cL',
-    'NTmIoOA1QfaqCTVf9fiyNWuDydc1bwlkIDW/Mu3uNcl4XGY159dIBTYGqJWDNhFgdQE2czTVizaSkWgENqknZA424B8G4jcD6wDj',
-    'NyBZnHA3f5espjfp1GE3N/b8EqU4QtIv9zhK+ehFOGNDNNY4krK5rTisc4vGOLtrx+w4wBfluTjR0IpgOVs+cP05sm54Lzm/jMk/',
-    'OcMqAVs596KEsToBqzMvOh8iLhc6PfdEcTpVJLfSOl/cfyk6ZGHpFDpt17t1OnQ3BnQ6elYGzTq9C9n0OsGs3RQ60v0UhzrrThe4',
-    'Ov0JCz47BKs9RzsFG8xaOwwPY5Q7PFrSTjtM4vqxO1GBOpE7jGQbcTuj9fQ7O6h3q/I7x8FpYzwakuNsPC5J3Q08M6wg2jypYyZG',
-    'PN/+4zk84qd2ezzuiMLUPQFBKZc9KQW4kz083/UNPWNTJ509gj9Wwj2KjwhtPZHXOfw9lcenFD3bCasrPeBRV9Q+EQgRGj5ghPte',
-    'PnMoab8+mAl7QD6axFP9PtE1ckg+2wUq4j7pOSaoPurhOns/HTSthT8daRnLPyf0Vzc/bgvzsT+ubQuAP8KYMBZAOEcyGEA4dzx2',
-    'QEIhCXVAVZydPEC6Y9hsQOqe8tdA+Xub+kD9TVhKQRcUbwRBHDZK6kEedvSwQSUSVzpBSZ2T00F8MzkfQYrJYEVBosPbQkHthrJx',
-    'Qg1ExNdCDdMUBUIdd9KkQjzKct9CkhApGULRTeANQtc5qytDAb11r0MoCJolQyq67WxDO7bkS0M9l9hKQ0jeONlDkxyMVEPXFbAr',
-    'RA7j0l1EUtMeykRiBOctRH8d0XBEoW236kSyd+6PRLPV2v1EzLQjMkTMwH1sRO9QLYZE9DorvUXdmMRbRe+hWeZF/lShM0YYxDZj',
-    'Rlj4PnlGXZrV1UZubihFRrKRDudG2PJ04kcEE+RuRyKuealHWhXXiEd7JM2MR4tcjk5HlnCD+keyxny2R7UuyHZH8NOkfkgZIvT6',
-    'SD7YUqJIQM0AzEhBCbF5SLclM1hIzsV1EEkcR2ReSSS8x6pJSOi2oElWOEgaSboQKYlKB8exzEoJmWh6ShffDrNKJfltp0pCJDbk',
-    'Smgbm/JK9CsY7UsCOR7ZSxP9dz1LFX/A3EtejaWkS2hx2kpLlNigG0uZfhoCS/EfTOtMFXtUqkxHm0c/TICTgrxMsfh8skzpWZqh',
-    'TWfXRLxNpbg/Xk2nT10CTcI5RNdN/Zb9u04LVPgPTiE6xWhPCGZB6U9U5TwpT2JmQQZPmLi2l0+b0V8OT67Xf71QItP7nlAx6c4L',
-    'UFk4aiVQafm6FFBu1u4YUIgiEHhQlyXp6lC3zLy3UNbUyjpQ/01ZQ1ERmCOeURglnzBRveuKsFHEAUEiUdtMuEFSH8ap2FIth1Ij',
-    'UjD5kzpScQN2+VJ76xpwUrgITI9S0c5m3VL62OuhUvsMAlFTCZyFHFMx0ADyU2FoaGRTfjOrWFOpr2rWU6q1JnlTr7h3cFOwtWsV',
-    'U7uDof5TxRv8D1P/3NJgVCYjZX9UVG5me1Rhtm9kVHnfEHdUpclQI1SsHcvhVMFFTZBU6OkmDVUyTXSvVUH2CF5VRgE5I1Wka3Jw',
-    'VbRtICdVtPTJmVXAiV6dVf38vgdWJNGBqlYmtOBJVif8QRRWOZZJZVZBEjdmVmv5lwZWb7XYa1aFO9jRVoy0PYBWk5zQYlatSz8H',
-    'VrRodaVWtHUk7VbnSpCjVw2tQ95XNGt0/VdBsiI0V/JcRDJYLMec1Vg+abbSWGWdBOBYcGLmQlh3TUMjWHwxR2xYqdL6eljFpLCo',
-    'WQmV8JhZSyoGxll+Mxi1WZnO7EVZyd3Cf1nXihm3WhSoOhtaK05zsFormTAUWnHQ+1Fagdo/4FqE7On/WpRb4RRayoVaKFrakcE/',
-    'WxQNfIdbPz/W+ltc7hW3W2htte5bhCksiluQaPy8W7MatWFb1jyMKFvlzGj2W/zT/ytcU3lTmlzYWSEYXcpwFO9d/wrqpF4lIAS0',
-    'XlXz1uFeoGu2iF66XovZXsg1sute5RObdV8HygVeXxLkaq5fKtT/qV8q9sm9Xz0Kv/RfY0HZrV95+VfJX4LmZZJfjxJ4jF/E/ecs',
-    'X98pjppgDLoCiGBoHFUoYPeYemNg/7JRamEdSemIYW36/CJhcShWJmGzCn3MYb8sz5tiVUV9SWJh9OfQYnq8muxijSB6ZGLmj/Qo',
-    'Y2KfsC5jrATDHWPBeYDCZABmrCZkMigNLmRubFgaZH2a0qtks+7DOGTIYD/HZNLc5VZk18ego2TfskdrZPa9Q1plBc7rUWUq0Cxh',
-    'ZXdRB2JllVZpn2YHJvLRZgzNldRmmYY0bWbTT7pxZt9zw2xnHX6FNmcproQrZ10UQ95nkIcE5GeWn1DkZ7imcCtnuuDDaGfd4EEu',
-    'Z/qqX1RoWe4JcmhrkHNSaH+XQ/loiPT16Gjl1Gy2aQJPIelpCLBCwGkhioLEaTlTkUppaSOA0mmNBmYPaZaLPJVp23zmVWo7/Evv',
-    'aliZq2hqXz1YuGqBegtHaoeqPWdqk7SYAmqu22dRawO+XgFrGrtbP2tmBBZja4q9hrlrmoMe9muj8Mgna8F8isFry8izJmveT1gD',
-    'a+Iw/G9sFeVb8WxHPPYpbEye9V5sZ7hF5WxrIvlhbJi/ojZsq8hcRGyw9Nd6bLum8Cds8CkhJW07fpecbVM8IThtmU2d0m2jPhC9',
-    'bdauBmVt3sGh8250/JIIbof2cPlui44wyW6uhNxbbsanv05uzp0F727+nF9RbxMeeuFvGuQFcG8riMSFb289QjZvju7j4W/rhx6Q',
-    'cDgJIydwPzUQWnBxR12McH43Xh5wihrgb3CT3yOUcJVCmlZwynnZx3DWWLfGcOtsj/BxG82HIHE8APKPcUewGjlxVN6Do3GhXOiD',
-    'caOEjJZxrKkBlHHCfbJMcemOgkJx6xCXAXIYfRTGcj8VfMxyemgXe3Ke334IcrTC7BByuRoNCHLf9CvscuA8ulBy7NKY03L2umbr',
-    'cw0hqA5zPY14unNrKpaSc4eIcVl0CeBG63QescF1dE+EI690iTzMdHSbzeaZdLD4YJx0t0uADnUwS2SXdTEH+FB1PXNxdHVsEifd',
-    'dW5pfYx1d7aSS3WIHz91dYo8lRh1xdIGGXYQMKyBdl5Sb/F2g4mMiXbXrjnTduKxLAl270VAZnb6zARMdyzNyvZ3YomloHds9wlo',
-    'd4paJ3l31yHIF3g6fESweI8CxRl4l2ftKHjxvWuOeQ1FXUR5W5JbunmNq/ASebncXMd54gEz+Hnrmdx0ejfoD596adOwc3p33Y9v',
-    'er9dGnt61HcXQnrxmEHzev8pqmx7EpZH7nsVi9gjex9YkwV7JPOVl3tBvbwBe43O0RR7qv7jQ3wppqUQfGDBWId8YcnU1nyZoVJZ',
-    'fK6JJs986D48Vn0TwEztfRojPIZ9oRMpqn24XLmTfd5G5c99/upg2H48nhuGfnjlBjl+kU4emH6324m/fwFgV7h/O86COH9UerKV',
-    'f3ELjrp/eu8Lzn/GZ3uNf9PStxGAEwFoB4AfFvlBgEqxki2ATF0TEYBPoBiCgFKem3eAradC24DNBAangOnusumA9cD0IIFIVIjZ',
-    'gVLp61yBZDC1AYGvYvusgkxo86KCZAhx2IKTFg6MgrDdwKaC0eutvoLSAdzvgtrnXsCDEOeSaoMg3LKxgznQ4muDP3zS+INOIlsJ',
-    'g1kZbUiDXL+bJYOLf4SNg7PxTWSDvst3n4PO5rRThA8mBUOEF0rES4RQ0UbahFiLj6uEZ39dbIR0YhbVhIfIDKeEjM3usYSqQI5o',
-    'hSBnUriFLnYxu4VBT1qmhZHp81SF1O+6mYYUSRi+hhnqacmGNlEOLYapHzjghryXosOHBptlvocsPVd+hz+wiUWHUTRYKIdrjA1j',
-    'h4Ym3r2HjjuQeYfA68pth8pIPRyH6bGpDogpby6diDis6IWISs/d/Ih4ueaZiId41EeIkEHoNoji6FZliOSwKguI68MaOoko9rPL',
-    'iXANUNmJc0mvuon+WPQEijCT7ouKW1DBgopdjsUpinwMgbyKgNO4foqm/4IpirKxC3yKteeTRIrIHA++islzWeCK8lH5NIsaUQI/',
-    'ixsXqXSLMXifZIs3K8Hci3q/OfiLsP7T2ou4+x9Bi7qpJNOMAwwGzYwXTM+xjLpXYEKMwyjy9YzRk/EsjQgnGzWNFtLBNI0i/Aui',
-    'jX+ZtMmN2bKLsI3cRgzCjeAXyN+N/ta8H44BFun9jjQH8BSOehmDJY5/VcNWjpPBhtGOoqwOPI8FA+GGjwa1HFOPaLghqo+MYLnk',
-    'j669/HGPuQfkMI/noGHPkA9dvl+QJtPRc5Ay19DTkDsm3Q6QWfeOipCdDGIvkKLgHzuQtUEoXJEMgsbFkQyvmfqRNvqDLJFbgJES',
-    'kWMXNqCRcUMJuZGRYlJ0kg/jAIaSJ04985KmsRzgktC1j3OTBhtX0pMItsXMkxWejP6TGqVyz5Mqsjp4ky/W3RyTbrjoBZNvNF5W',
-    'lCklgveUa2K+3ZSWkICVlJcjRTSUvOCn6JTf1TsFlRW52VqVJHeOyZXVsjzsldt1oUqWpgylg5bupIsmlxzttlmXkgIEFJfQhwG4',
-    'mAYBasGYF5/mFZhHo/d4mElN5BuYSkxg8JhVVFUUmFlJxV+YW/Eq1ZhcIKkbmM50ZG+Y7WqjF5lbzcOtmY627QmZ1+PjFJnb1TdA',
-    'mdw0pxyZ4/j/o5nl8ogymhSpe4iaWLUvuZqGU0FvmpmGpM+apQBuFprcFWlGmuCwU+6a8lfVQZr3Ueq5mzQ0SS+bSbZSpZtOWCkS',
-    'm2QeGqibyFzpWpvRQ1sZnCXZulqcLtJsvZxQjoKenJe2XDmcx9BfNpzu76Y6nQLOdaudT8Mvf51Vq9ednaSLnyOdxpzT/p3NS4Qe',
-    'ndFtKX6d492kD53oYp2wngnlqTyeD3uf1J4Z9SSvnk0lgYyeWdVHbZ5dIIUGnnX9Mp2elSwSzJ6hSKWNnrv0BE2eyAXgcp7dSf6X',
-    'nvgih4GfAwr64p8KVYhenxkmwR+fQjy9Y5+wBgVsn7JzL6mf0UVfaJ/T3vSooBitf6CgLlza8KAwDx9moGS1AuagdzkP9qC1KCmM',
-    'oNZUsn+hMa8g+6EymPqzoT5Q+AShUSCBDKGGaQ56oZInGYGhozBqiqHQAM9EodWeqn2h8wtRdqH4uuAvofvc6wmiM6SgX6JBGQk4',
-    'olyIPdmiZbYQVqJ9ZrorooLei2qivCWyHKMi3JA8oyXXaBOjY2TLM6OPSMgqo5pbWICjq2NHoqPJDIZVo+pp3NGj9owCQ6P5MYMh',
-    'o/m4wPOkAbbJFaQn1nlSpEXyBcakYQslv6RnxTEdpJcU4Xikm7l37KSjG4LGpKn8XeakvFtnj6TI+MKQpMt3sKOk9BxMv6UX79y/',
-    'pWurZEallQmz1qWWs0mnpaKqH5WluzkAOKXBfFhHpdzIYPCl3ueWWqXqZ3lIpf81rx6mGeOnC6YaQ77Lpiz1tQumXig4E6ZfvEPo',
-    'powsi8Wmnmhy5aaueBFqpstfjdum4N9vsacZZ3Uzp7BzirunxiIiLKgNAC8ZqBAG+EGoPJCo5qhSk71vqIPZmdWohEWao6iL79IO',
-    'qKzfMDeoysiqQKkLHhapqSQnkFOpKi3qyakwbM9wqXT3s+eqCl0PXapsHEgNqqF2xiiq49qwW6sjdfOjqzj2LwmrQUB5Nav+CB2Z',
-    'rAuF95+sPietsqz86BB6rTeQSaCtUdqdoa13TnhsrYUfbJCtm/T7hq2pIaL7rb8JdTStwgX+ka3b7llnreLXRnyt5tpd1K3uQ8aS',
-    'rfJ9idyuAPlcV65Vk0SsrmARjrmuY5eEY66HwVSIrq8oJXOvBsSbsq9DF/Z2r1RQ1z2vZMORla95d9Qnr55PK1avxuir2q/VMUcj',
-    'r+xXRu+v7GcQB6/wC3nhsC5frmiwRoNrkLBH3iaSsF6xktewaGkzXrBy/VjesLg4tr2wuTwlIrDOu8kisQh46amxSNBp1LFyk/CP',
-    'sZbGwe2xl5i47bGxCSl6sbEkVjOxwBr+ubIT9d40skO+w6uymsC2KrKoGwYFsq9qKh6ysTI+brLbwfqtsvEzFYOzEKj4i7MZ7wHR',
-    's1n0MZqza/WerbOT/P68s6HAjEm0P7Yj4rRRGfbNtHDbite02zNWC7T44EeftSDmdz61M/IzQrU05ymFtZJRT5i1sE1msbXRLviK',
-    'tdwskBO13730ArY8NqLftmDTFkS2pWKYebbGuClptvpVHci2+wJMHbb8kPeitw7J3n63NHcJAbf3nX0EuB4slEu4J6Cdnrg/mcUC',
-    'uEu+rfC4jslPwbioCXdAuKu0Fei4szrrS7jNwR09uNkgrNm47N85ork0S+2OuUkRXtm5XU/247lfOx1KueLCVBy6AnNqVbohX+aU',
-    'uk0godS6WWYLfbp4v7auuoVx+KO6uE9BmrrUWa7suvYXKQ27B6zUdrskqgy+uyzO4ly7Wukc2Lwmc5xRvIJCK1e89O3OkLz4MmUW',
-    'vTGgw/O9SNGlcr1VM3rhvV0bi3G9ikHRRb2Lnl4KvcSGH869zCtx3b3Wb2vAvdcacFO9/6yN7b5TXc6Pvm4Ghp++jejX976vyRks',
-    'vs1ZFYC+23yfUr8bdEq9v1AsH/+/en6oYb9/5clnv65PLz+/y/iLZL/tNR5jwAOV01/AJZMyS8BKMr0hwFgx5t7Ad5nBjcB8IP6z',
-    'wLYwS9bAwrlH+sENLs3lwYx/L/PBoWwwpsGoE0CuwjxoGy3CSWslFcJOkOUkwlD498jCkUijWMND12dpw5LMPxrDqSwQucPOqHd8',
-    'xCfU0kXET77w5sSCAzEFxItwt73EtDla48TUGoL7xNm5vJ7FGCr+VMU+TVy2xVHyaFfFUyD/CcWlvrKOxalDN4XF2Jo7CcYTCvre',
-    'xkeJFzrGVz1UY8azxaalx04qh5HHmCg+ecesONH/x72OJ57HzRB/48fpd38syBAw6ObIHhgOJsgj9sDwyDPhl4zIOvTqv8hIKcbg',
-    'yGTjgTPIpc5kFMi0p6txyN6221HI4i00NMkWznIoyRsvOgHJQbGkWslVNumcyWp+6VrJbMkeq8n/Q02jyh0lL5LKH9sansomZjt6',
-    'ykkrS9bKUks9CMpc7ZDMyprLukjKvCSrP8rsmeIuyyeE3IzLTVCn/8t8q54my5v59LvLpoipdcuxgm5Zy8IzWjDL3Zc87sw5NUjx',
-    'zFOTCp7MY0mta8x364FmzKQuzoDM0wwXT80W9C+6zSAtDOPNbB99Hc13KnMczbLIRW/N5Gnnw83vIYLrzgZkVDPODyZgmc4kUj2Z',
-    'znMwdvHOjIct286askHazrFgdt7OtESCLM7KUxydztxpj2rPDEmCic8TzhfczzDzGovPQTdBEs9Gk2oBz8aPNJzP3NXXJ9Ah42Zr',
-    '0DLBR9LQXfFSBdCBGkHu0NqXldvQ4C5TkdDkc05X0RMuvLrReRKNLdGtB+H60dB6uUHR+7Rrx9J/TMRb0qnDu3LTGnS8xtMeYi2Y',
-    '0yCJS8TTOXrFJdM+NY2001M7KUzTdktl3dPqbuSf1DHuY9PUPNUhktSFRuM11K6EA83UuR4LB9S8cA4i1OWPb87U/Kbil9UIAYh1',
-    '1Sy5FIfVQY2e6tVEu0bn1WVmb2HVemPqLtWQJOO81ZCaotHVn7+vJ9Wpdd/g1dldvUDWNSEJzNZa+7hV1mKwglTWquD2W9ax+36h',
-    '1rsc+i/W6iQOCtcBcD9Q1xdtAePXIWvaxtc6j5Oo10kpGvrXTvcFf9drfiCO14G6dC/XjQb6udfPUiv9197xRyPX/aCNatgR7tq3',
-    '2CvgJP/YK/AmcNhBFCcj2E4EYeHYZ7txD9h3Ffjp2Kmzl/7YtcCBSNjDhJJL2NTZ7xnY3fkZtdkKfKEY2UAaBQHZRnT9F9lJR5jd',
-    '2bn74F3ZvOTpq9nKP1vN2f1qJAHZ/zIVSdo0ew2w2orIVTTajBQBmNqhQooo2rt43I7a2q0zLNrsmSoT2wSFLfzbHAXu89tWzbT0',
-    '22gzWTLbiWuUZtuN/Rkr2+jxScnb79wKc9wPbeFM3CZQEprcQtQn5NxyeF8x3LTxlu/c2FgEXNzaQnT03OYaT6/dIgIni90spt2y',
-    '3XqCjCzdmT9rGN3GNawe3cl1RuLd1kj0v93mTQYS3hBMdVHeIk0x9d4s/VrM3jhGlU7eTz60Wt56TDzC3uZI2tLe5m4s798RKCBs',
-    '3z3kgmHfQzZAjN9cY+h933dZH8rfg7PBCt+HjOxn35+jPwrfxkIVdd/Pt9Hi4DXTJHfgc8bqbuDHw4eT4R6cfpDhOodgROF1Bfv/',
-    '4XjAEu7hgtZUvOGzBevM4bhbJ9bh0htM4+IHJ4ET4iyLjC7iNfHQ9OK3sMKE4s7bOVbi6yUDOOL6QvaH4v+YqzDjUqHfxONuwjaN',
-    '48EsnNvjy5QTcOPxn8W25BeW0qjkSC13PuSY1mFr5RtUje/lJ45vxeUzN2Ul5VZEywjlXrOj4+VmJ4R05X+dTLDlmDz0ReWmXtqP',
-    '5cYyakDlyvGo1+X5qVgE5gU0mD/mHMgPBeYl9Rb75ivbtb7mzdy58ubUN2+M5tZc4sznG3jpa+cvJHgg5zI64sjnfI/wZueJ1dpD',
-    '55vNP1Pnq6AeL+fIKNS859RLKa3oRdU/9ehMhmmP6E9SUJjoeRxsyuikhs0n6MtMDefo2fKqH+jfGpc16N9hlSvo9Qqwd+kHOIK5',
-    '6UfryanpTun68OlcM6a56W/un37pfAyUMemuCyCf6biCyGLp61l0aOnt276j6fgqzcTqcPljPOqNvWBz6qniTpPrYZuxYOuiqO7p',
-    '666e5L3rv38t6+xVNFBZ7JLpRoLsov+AsuzX2u347N8I3p7s7WHjD+0ZJ7Yz7Sox1/btPGbl++3ge6cr7fQPPUHuORKl0O5ppJ+G',
-    '7moDjbbu0/CsXu7jGV8n70RRAtPvRzUEqe9UxrC571w+8a/vl5jP1++tVCJP78u/m8zv42JK4+/j8OEG8BL9Bg7wIbq6y/AmvxwC',
-    '8D2y5gHwTULT8/BcrKZp8JwcgPbwzlLDqfDbFPjq8OCxqQrw5UCN/vD1NEdS8SclH1LxLhiAF/FAyZwH8Us4u33x1PkrY/Hl2ph8',
-    '8hX6+djyQYFbRvJewqJ98m74fHrympyxwfLndgs/8wUvZXHzNKWMJvOLmezf87U4OBbzu0bhs/PQuG4a8+P9jYf0Byl4wvQKdgow',
-    '9BmMbNn0HAiP0fReQfYn9G3knwH0fJ/1A/R+LUtc9KIGisn05yOGUfUk49Oa9Sn+ZBn1WL69G/V15V/W9ZNHtHn12bACqPXpD+EO',
-    '9gzhj7f2JwU+lPZOVr0B9mPUch32xcaLTPbb14Fr9vjpPHv3G/JLdPckHp1r90+mHPD3czStPfd5EMpg95Bo2Tv3pPnKlvevV0no',
-    '98DYsvH33YfL6ffxGhlQ9/icaRv3+3qdx/f9salp9/6a9pz4At8R1/gEzNRe+BD0+wX4XB7Vp/iWkOT++McIJNT419c5ffjg1onQ',
-    '+QX4s9f5CtXJg/koMLmQ+VsTuHP5b6e1xvlzwDK0+YD5tcz5rQ8m0/ocVy68+sxf8Fb69K32KPsNBH0e+w3kot77QcJuzPtGslnR',
-    '+0hjvwP7TlU7lPtem85b+2oFN9n7dr+uzvuBvHkE+9QvfX/79mk93fv5Z1Ri/B/b43P8SKrG/fz67tZP/QwZZH79Tex1q/2t4ihs',
-    '/gVlldz+GL1At/5HQBiC/mCh4tf+cKGjff6Wb7hu/qkvimP+yBdlqf7KlpOi/x0IanT/QZVAKP9lYRaV/2XthkX/aAVpXv97zf1S',
-    '/4G6F3X/4FT+ev/2elqP',
-  ].join(''),
-  'base64',
-)
+export function isKnownSecret(secret: Buffer): boolean {
+  return readingsOf(secret).some(bytes => spellingsOf(bytes).some(isListed))
+}
 
-/** Whether a secret stands in public code or documentation, where attackers have it from. */
-export function isKnownSecret(secret: KeyObject): boolean {
-  const fingerprint = createHash('sha256').update(secret.export()).digest().subarray(0, FINGERPRINT_BYTES)
-  for (let at = 0; at < FINGERPRINTS.length; at += FINGERPRINT_BYTES) {
-    if (FINGERPRINTS.compare(fingerprint, 0, FINGERPRINT_BYTES, at, at + FINGERPRINT_BYTES) === 0) return true
-  }
-  return false
+/** What the bytes of a secret may stand for: themselves, and, where they are hex or base64 text, what that decodes to. */
+export function readingsOf(secret: Buffer): readonly Buffer[] {
+  // A secret that is read from a file often ends in a line break.
+  const text = secret.toString('latin1').replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, '')
+  const readings = [secret]
+  if (text.length < secret.length) readings.push(Buffer.from(text, 'latin1'))
+  if (/^(?:[\da-f]{2})+$/i.test(text)) readings.push(Buffer.from(text, 'hex'))
+  if (/^[\w+/-]+={0,2}$/.test(text)) readings.push(Buffer.from(text, 'base64'))
+  return readings
+}
+
+function spellingsOf(bytes: Buffer): readonly (string | Buffer)[] {
+  const hex = bytes.toString('hex')
+  const base64 = bytes.toString('base64')
+  return [bytes, hex, hex.toUpperCase(), base64, base64.replace(/=+$/, ''), bytes.toString('base64url')]
+}
+
+function isListed(secret: string | Buffer): boolean {
+  const fingerprint = createHash('sha256').update(secret).digest().subarray(0, FINGERPRINT_BYTES)
+  let at = FINGERPRINTS.indexOf(fingerprint)
+  // The five bytes can also be found across two neighbours.
+  while (at > 0 && at % FINGERPRINT_BYTES !== 0) at = FINGERPRINTS.indexOf(fingerprint, at + 1)
+  return at >= 0
 }

@@ -3,7 +3,7 @@ import { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import type { Algorithm } from './algorithms.js'
 import type { ProtectedHeader } from './compact-jws.js'
-import { fetchJson } from './fetch-json.js'
+import { fetchJson, isLoopbackHttp } from './fetch-json.js'
 import type { FetchLimits } from './fetch-json.js'
 import { parseJwkSet } from './jwk-set.js'
 import type { CandidateKeys, KeySource } from './key-ring.js'
@@ -13,7 +13,7 @@ import type { AccessTokenKey } from './keys.js'
 /** Where an issuer publishes its keys. */
 export interface RemoteKeySetConfig {
   readonly issuer: string
-  /** The address of its JWK Set; found by OpenID discovery where it is not given. */
+  /** The address of its JWK Set; found by OpenID discovery where it is not given. Http only for an http issuer. */
   readonly jwksUri?: string | undefined
   readonly algorithms: readonly Algorithm[]
 }
@@ -24,7 +24,7 @@ export interface RemoteKeySet extends KeySource {
   close: () => void
 }
 
-const LIMITS: FetchLimits = { timeoutMs: 5_000, maxBytes: 512 * 1024 }
+const LIMITS = { timeoutMs: 5_000, maxBytes: 512 * 1024 }
 /** Age at which the set is read again, in the background. */
 const REFRESH_MS = 10 * 60 * 1000
 /** Least time between two attempts, whatever came of the first. */
@@ -117,12 +117,14 @@ export function createRemoteKeySet(config: RemoteKeySetConfig, events: Events, c
 }
 
 async function fetchSet({ issuer, jwksUri }: RemoteKeySetConfig): Promise<unknown> {
-  return fetchJson(jwksUri ?? (await discover(issuer)), LIMITS)
+  // An issuer on another machine must not make this process ask servers that only this machine can reach.
+  const limits = { ...LIMITS, allowsLoopbackHttp: isLoopbackHttp(issuer) }
+  return fetchJson(jwksUri ?? (await discover(issuer, limits)), limits)
 }
 
 /** OpenID Connect Discovery 1.0, sections 4.1 and 4.3. */
-async function discover(issuer: string): Promise<string> {
-  const document = await fetchJson(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, LIMITS)
+async function discover(issuer: string, limits: FetchLimits): Promise<string> {
+  const document = await fetchJson(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, limits)
   const { issuer: stated, jwks_uri: jwksUri } = (document ?? {}) as Record<string, unknown>
   if (stated !== issuer) throw new Error('The discovered configuration is of another issuer.')
   if (typeof jwksUri !== 'string') throw new Error('The discovered configuration has no jwks_uri.')

@@ -14,14 +14,20 @@ export interface TrustedIssuer {
   readonly audience: string | readonly string[]
   /** The algorithms that its keys may serve: asymmetric ones only (RFC 8725 3.1). */
   readonly algorithms: readonly Algorithm[]
-  /** The address of its JWK Set: https, or http on loopback. Default: found by OpenID discovery at `issuer`. */
+  /** The address of its JWK Set: https, or http on loopback where `issuer` is an http address on loopback too. It may be
+   *  of another host than `issuer`. Default: found by OpenID discovery at `issuer`. */
   readonly jwksUri?: string | undefined
   /** Put before the user's id, so that no two issuers' users are one: in `req.user.id`, in `invalidate`, and in the
    *  user id field of your collection. `''` for one at most. Default: the issuer and a bar, `https://…|`. */
   readonly userIdPrefix?: string | undefined
   /** The claim that names the user. Default `sub`. */
   readonly userIdClaim?: string | undefined
-  /** Which of its JWTs are access tokens. Default `rfc9068`: those of `typ: at+jwt`. */
+  /**
+   * Which of its JWTs are access tokens. `rfc9068`: JWTs of `typ: at+jwt` that have `iss`, `exp`, `aud`, `sub`,
+   * `client_id`, `iat` and `jti` (RFC 9068 2.2). `jwt`: also those of `typ: JWT` or without one; `client_id` and `jti`
+   * may be missing. A token that lacks a claim is refused with 401 `invalid_token`, which names the claim.
+   * @default 'rfc9068'
+   */
   readonly profile?: TokenProfile | undefined
 }
 
@@ -45,7 +51,7 @@ export function createTrustedIssuer(
 ): Issuer & { readonly keys: RemoteKeySet } {
   const { issuer, audience, profile, userIdPrefix, userIdClaim } = config
   return {
-    expectations: { issuer, audience, clockToleranceMs, profile, requiredClaims: [], refusesFutureIat: true },
+    expectations: { issuer, audience, clockToleranceMs, profile, refusesFutureIat: true },
     keys: createRemoteKeySet(config, events, clock),
     userIdPrefix,
     userIdClaim,

@@ -40,19 +40,6 @@ export function readHeaderOnce(request: RequestHeaders, lowerCaseName: string): 
   return typeof value === 'string' && !isSentTwice(request, lowerCaseName, value) ? value : undefined
 }
 
-/** Removes space and tab at both ends, and nothing else (RFC 9110 section 5.6.3): `trim()` removes U+00A0 too. */
-export function stripSpaceAndTab(text: string): string {
-  let start = 0
-  let end = text.length
-  while (start < end && isSpaceOrTab(text.charCodeAt(start))) start++
-  while (end > start && isSpaceOrTab(text.charCodeAt(end - 1))) end--
-  return text.slice(start, end)
-}
-
-function isSpaceOrTab(code: number): boolean {
-  return code === 0x20 || code === 0x09
-}
-
 function valuesOf(rawHeaders: readonly string[], lowerCaseName: string): readonly string[] {
   return rawHeaders.filter(
     (_value, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === lowerCaseName,

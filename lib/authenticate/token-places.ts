@@ -1,7 +1,7 @@
 import type { Request } from 'express'
+import { readCookies } from '../cookies.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { readBearerToken } from './bearer-token.js'
-import { stripSpaceAndTab } from './request-headers.js'
 
 /** Where else than in the Authorization header a token may be, each by name. All are off unless asked for. */
 export interface TokenPlaces {
@@ -56,13 +56,10 @@ function readHeader(req: Request, hasToken: boolean): string | undefined {
 
 function readCookie(req: Partial<Request>, name: string): string[] {
   const header: unknown = req.headers?.cookie
-  if (header === undefined) return []
-  if (typeof header !== 'string') throw invalid('There are two Cookie headers: send one.')
-  // Another name must not become this one: `trim()` would remove characters that are part of a name.
-  const pairs = header.split(';').map(stripSpaceAndTab)
-  const values = pairs.filter(pair => pair.startsWith(`${name}=`)).map(pair => pair.slice(name.length + 1))
+  if (header !== undefined && typeof header !== 'string')
+    throw invalid('There are two Cookie headers: send one.')
   // An empty cookie is one that was cleared badly.
-  return values.filter(value => value !== '')
+  return readCookies(header, name).filter(value => value !== '')
 }
 
 /** Of the address itself: what `req.query` holds depends on the app's query parser. */

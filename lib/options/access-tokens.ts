@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { ASYMMETRIC_ALGORITHM_NAMES } from '../access-tokens/algorithms.js'
-import { isFetchable } from '../access-tokens/fetch-json.js'
+import { isFetchable, isLoopbackHttp } from '../access-tokens/fetch-json.js'
 import { members } from './members.js'
 import { MAX_TOKEN_LENGTH, userDataInToken } from './user-data-in-token.js'
 import { DAY_SECONDS, name, secret, whole } from './values.js'
@@ -8,7 +8,9 @@ import { DAY_SECONDS, name, secret, whole } from './values.js'
 /** What to write as an audience. */
 export const NAME_YOUR_API = 'name your API, e.g. "https://api.example.com"'
 const PREFIX = 'write a text, as "idp|"'
-const FETCHABLE = 'write an https address (http only on loopback)'
+const FETCHABLE = 'write an https address'
+const NOT_LOOPBACK =
+  'this address is http, and the issuer is not an http address on loopback: write an https address'
 
 const audience = v.pipe(
   v.union([name, v.pipe(v.array(name), v.minLength(1, NAME_YOUR_API))], NAME_YOUR_API),
@@ -41,7 +43,12 @@ const trustedIssuer = v.pipe(
       ),
       v.minLength(1, 'write one algorithm or more'),
     ),
-    jwksUri: v.optional(v.pipe(v.string(FETCHABLE), v.check(isFetchable, FETCHABLE))),
+    jwksUri: v.optional(
+      v.pipe(
+        v.string(FETCHABLE),
+        v.check(address => isFetchable(address, true), FETCHABLE),
+      ),
+    ),
     userIdPrefix: v.optional(
       v.pipe(
         v.string(PREFIX),
@@ -54,8 +61,17 @@ const trustedIssuer = v.pipe(
   v.forward(
     v.partialCheck(
       [['issuer'], ['jwksUri']],
-      ({ issuer, jwksUri }) => jwksUri !== undefined || isFetchable(issuer),
+      ({ issuer, jwksUri }) => jwksUri !== undefined || isFetchable(issuer, true),
       'write the address of the key set, or an issuer that is an https address',
+    ),
+    ['jwksUri'],
+  ),
+  v.forward(
+    v.partialCheck(
+      [['issuer'], ['jwksUri']],
+      // A jwksUri that is no address at all has been named already.
+      ({ issuer, jwksUri = '' }) => !isLoopbackHttp(jwksUri) || isLoopbackHttp(issuer),
+      NOT_LOOPBACK,
     ),
     ['jwksUri'],
   ),

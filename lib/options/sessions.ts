@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { MAX_TIMER_MS } from '../deadline.js'
+import { toRefreshCookieName } from '../routes/refresh-transport.js'
 import { members, objectOr } from './members.js'
 import {
   callback,
@@ -12,27 +13,71 @@ import {
   YEAR_SECONDS,
 } from './values.js'
 
-const TRANSPORT = 'write "body", "cookie" or { cookie: { name, sameSite, path, domain } }'
+const TRANSPORT = 'write "body", "cookie" or { cookie: { name, sameSite, path, domain, previousCookies } }'
 const THROTTLE =
   'write false or { accountAndAddressFailures, addressFailures, windowSeconds, accountFailures }'
 
-/** What a browser would refuse is found here, and not when the first user cannot refresh (RFC 6265 4.1.1). */
-const refreshCookie = members('write { name, sameSite, path, domain }', {
-  name: v.optional(
-    v.pipe(
+const cookiePath = v.pipe(
+  name,
+  v.regex(/^\/[\x20-\x3a\x3c-\x7e]*$/, 'write a path that begins with a slash, as "/auth"'),
+)
+const cookieDomain = v.pipe(name, v.regex(/^[a-z\d.-]+$/i, 'write a domain, as "example.com"'))
+
+const previousCookie = v.pipe(
+  members('write { name, path, domain }', {
+    name: v.pipe(
       name,
-      v.regex(
-        /^(?!__host-)[\w!#$%&'*+.^`|~-]+$/i,
-        'write a cookie name, as "refresh_token", without the prefix __Host-',
+      v.regex(/^[\w!#$%&'*+.^`|~-]+$/, 'write the whole name of a cookie, as "refresh_token"'),
+    ),
+    path: v.optional(cookiePath, '/'),
+    domain: v.optional(cookieDomain),
+  }),
+  v.check(
+    cookie => !/^__host-/i.test(cookie.name) || (cookie.path === '/' && cookie.domain === undefined),
+    'a cookie whose name begins with __Host- has the path "/" and no domain: leave both out',
+  ),
+)
+
+/** What a browser would refuse is found here, and not when the first user cannot refresh (RFC 6265 4.1.1). */
+const refreshCookie = v.pipe(
+  members('write { name, sameSite, path, domain, previousCookies }', {
+    name: v.optional(
+      v.pipe(
+        name,
+        v.regex(
+          /^(?!__host-)[\w!#$%&'*+.^`|~-]+$/i,
+          'write a cookie name, as "refresh_token", without the prefix __Host-',
+        ),
       ),
     ),
+    sameSite: v.optional(v.picklist(['strict', 'lax', 'none'], 'write "strict", "lax" or "none"')),
+    path: v.optional(cookiePath),
+    domain: v.optional(cookieDomain),
+    previousCookies: v.optional(v.array(previousCookie, 'write a list of { name, path, domain }')),
+  }),
+  v.check(
+    ({ previousCookies = [], ...cookie }) =>
+      previousCookies.every(previous => !isSameCookie(previous, cookie)),
+    'previousCookies has the cookie that is in use: a login would clear what it has just set. Remove it from the list',
   ),
-  sameSite: v.optional(v.picklist(['strict', 'lax', 'none'], 'write "strict", "lax" or "none"')),
-  path: v.optional(
-    v.pipe(name, v.regex(/^\/[\x20-\x3a\x3c-\x7e]*$/, 'write a path that begins with a slash, as "/auth"')),
-  ),
-  domain: v.optional(v.pipe(name, v.regex(/^[a-z\d.-]+$/i, 'write a domain, as "example.com"'))),
-})
+)
+
+interface CookieIdentity {
+  readonly name?: string | undefined
+  readonly path?: string | undefined
+  readonly domain?: string | undefined
+}
+
+/** Whether a cookie is the one in use: of the same name, path and domain (RFC 6265 5.3). */
+function isSameCookie(previous: CookieIdentity, inUse: CookieIdentity): boolean {
+  const toDomain = ({ domain }: CookieIdentity): string | undefined =>
+    domain?.toLowerCase().replace(/^\./, '')
+  return (
+    previous.name === toRefreshCookieName(inUse) &&
+    (previous.path ?? '/') === (inUse.path ?? '/') &&
+    toDomain(previous) === toDomain(inUse)
+  )
+}
 
 const throttle = members(THROTTLE, {
   accountAndAddressFailures: v.optional(whole(1, 100), 10),

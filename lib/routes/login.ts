@@ -57,8 +57,10 @@ export function createLoginRoute<Credentials>(
       : (requireScalars(body) as Credentials)
     const accounts = accountOf ? toGiven(accountOf(credentials)) : guessAccounts(credentials)
     const verify = async (): Promise<VerifyOutcome> => verifyCredentials(credentials, req)
-    const replaced = transport.readAll(req, body)
-    return transport.hand(res, await flow({ req, accounts, verify, replaced }))
+    const replaced = transport.readToEnd(req, body)
+    const answer = await flow({ req, accounts, verify, replaced })
+    transport.clearPrevious(res)
+    return transport.hand(res, answer)
   })
 }
 

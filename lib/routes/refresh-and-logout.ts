@@ -1,19 +1,29 @@
 import type { RequestHandler } from 'express'
+import { CustomUserDataError } from '../errors.js'
+import { invalidGrant } from '../sessions/sessions.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { TokenIssuer } from '../token-issuer.js'
 import type { HookCalls } from './hooks.js'
+import { MAX_CANDIDATES } from './refresh-transport.js'
 import type { RefreshTransport } from './refresh-transport.js'
 import { createTokenEndpoint } from './token-endpoint.js'
 
 /** Creates the refresh route: a refresh token for a new pair of tokens. */
 export function createRefreshRoute(
   tokenIssuer: TokenIssuer,
+  sessions: Pick<Sessions, 'recognise'>,
   transport: RefreshTransport,
   hooks: HookCalls,
 ): RequestHandler {
   return createTokenEndpoint({ name: 'refresh', needsBody: transport.needsBody }, async (body, req, res) => {
     transport.requireSameSite(req)
-    const answer = await tokenIssuer.refresh(transport.read(req, body))
+    const choice = await chooseToken(transport.read(req, body), sessions)
+    if (choice instanceof AmbiguousTokens) {
+      // The client could never refresh again, and nobody could say which of the sessions is the user's.
+      transport.clear(res)
+      throw choice.refusal
+    }
+    const answer = await tokenIssuer.refresh(choice)
     hooks.after('afterRefresh', { id: answer.user.id }, req)
     return transport.hand(res, answer)
   })
@@ -28,12 +38,45 @@ export function createLogoutRoute(
   return createTokenEndpoint({ name: 'logout', needsBody: transport.needsBody }, async (body, req, res) => {
     transport.requireSameSite(req)
     // A client that holds its token in the body must send it; a browser whose cookie is gone is logged out already.
-    const tokens = transport.needsBody ? [transport.read(req, body)] : transport.readAll(req, body)
-    for (const token of tokens) {
-      const userId = await sessions.end(token)
-      if (userId !== undefined) hooks.after('afterLogout', { id: userId }, req)
-    }
+    const tokens = transport.needsBody ? transport.read(req, body) : transport.readToEnd(req, body)
+    const userIds = await Promise.all(tokens.map(token => sessions.end(token)))
+    for (const id of userIds) if (id !== undefined) hooks.after('afterLogout', { id }, req)
     transport.clear(res)
     return undefined
   })
+}
+
+/** Several refresh tokens of which none may be used, and what to answer. */
+class AmbiguousTokens {
+  constructor(readonly refusal: CustomUserDataError) {}
+}
+
+/**
+ * The refresh token to exchange. A browser that holds several cookies of one name sends all of them. They are looked up
+ * without an exchange, so that an old one among them does not end a session as a stolen token would.
+ */
+async function chooseToken(
+  presented: readonly string[],
+  sessions: Pick<Sessions, 'recognise'>,
+): Promise<string | AmbiguousTokens> {
+  const [first = '', ...others] = new Set(presented)
+  if (presented.length > MAX_CANDIDATES) return ambiguous(`more than ${MAX_CANDIDATES} refresh cookies`)
+  if (others.length === 0) return first
+  const recognised = await Promise.all(
+    [first, ...others].map(async token => ({ token, session: await sessions.recognise(token) })),
+  )
+  const alive = recognised.filter(({ session }) => session !== undefined)
+  if (new Set(alive.map(({ session }) => session?.sid)).size > 1)
+    return ambiguous('refresh cookies of several sessions')
+  const usable =
+    alive.find(({ session }) => session?.state === 'current') ??
+    alive.find(({ session }) => session?.state === 'previous')
+  // The cookies stay, as after any refresh that fails: a login or refresh at the same time may just have set a new one.
+  if (!usable) throw invalidGrant()
+  return usable.token
+}
+
+function ambiguous(found: string): AmbiguousTokens {
+  const message = `The request has ${found}. They are cleared: log in again.`
+  return new AmbiguousTokens(new CustomUserDataError('invalid_request', message))
 }

@@ -1,5 +1,7 @@
 import type { CookieOptions, Request, Response } from 'express'
+import { readCookies } from '../cookies.js'
 import { CustomUserDataError } from '../errors.js'
+import { parseRefreshToken } from '../sessions/refresh-token.js'
 import type { TokenAnswer } from '../types.js'
 import { requireText } from './token-endpoint.js'
 import type { RequestBody } from './request-body.js'
@@ -14,6 +16,23 @@ export interface RefreshCookieOptions {
   readonly path?: string | undefined
   /** Default: the host alone. */
   readonly domain?: string | undefined
+  /**
+   * Cookies that earlier versions of your app set for refresh tokens. A login and a logout clear them, so that they do
+   * not meet the new cookie: browsers send cookies of one name and different paths or domains together.
+   * @default []
+   * @example { path: '/auth', previousCookies: [{ name: '__Host-refresh_token' }] }
+   */
+  readonly previousCookies?: readonly PreviousCookie[] | undefined
+}
+
+/** A cookie that is not set any more. Browsers delete it only by the same name, path and domain. */
+export interface PreviousCookie {
+  /** The whole name, with `__Host-` or `__Secure-` where it has such a prefix. */
+  readonly name: string
+  /** @default '/' */
+  readonly path?: string | undefined
+  /** Default: the host alone. */
+  readonly domain?: string | undefined
 }
 
 /** How refresh tokens travel between a client and the routes. */
@@ -22,15 +41,20 @@ export interface RefreshTransport {
   readonly needsBody: boolean
   /** Throws `invalid_request` where another site's page sent the request, and that could do harm. */
   requireSameSite: (req: Request) => void
-  /** The refresh token of a request. Throws `invalid_request`. */
-  read: (req: Request, body: RequestBody) => string
-  /** All that a request holds, good or not: what is to end when a client logs out or logs in anew. */
-  readAll: (req: Request, body: RequestBody) => readonly string[]
-  /** Gives the refresh token of an answer to the client; what is left is the body. */
+  /** All refresh tokens that a request presents for a refresh, one or more. Throws `invalid_request` where there is none. */
+  read: (req: Request, body: RequestBody) => readonly string[]
+  /** The refresh tokens whose sessions a login or a logout ends: 4 at most, each only once, good or not. */
+  readToEnd: (req: Request, body: RequestBody) => readonly string[]
+  /** Gives the refresh token of an answer to the client, and returns the body. */
   hand: (res: Response, answer: TokenAnswer<object>) => object
-  /** Takes it away from the client, at logout. */
+  /** Takes earlier cookies of the app away from the client. Call it before `hand`: of two cookies the last one stays. */
+  clearPrevious: (res: Response) => void
+  /** Takes the refresh token away from the client. */
   clear: (res: Response) => void
 }
+
+/** More refresh tokens of one request are not looked up: each costs a query. */
+export const MAX_CANDIDATES = 4
 
 const MAX_REFRESH_TOKEN_LENGTH = 1_024
 
@@ -38,13 +62,23 @@ const MAX_REFRESH_TOKEN_LENGTH = 1_024
 export const bodyTransport: RefreshTransport = {
   needsBody: true,
   requireSameSite: () => undefined,
-  read: (_req, body) => requireText(body, 'refresh_token', MAX_REFRESH_TOKEN_LENGTH),
-  readAll: (_req, body) =>
+  read: (_req, body) => [requireText(body, 'refresh_token', MAX_REFRESH_TOKEN_LENGTH)],
+  readToEnd: (_req, body) =>
     Object.hasOwn(body, 'refresh_token')
       ? [requireText(body, 'refresh_token', MAX_REFRESH_TOKEN_LENGTH)]
       : [],
   hand: (_res, answer) => answer,
+  clearPrevious: () => undefined,
   clear: () => undefined,
+}
+
+/** The name under which the cookie is set: with the prefix `__Host-` wherever a browser takes it. */
+export function toRefreshCookieName({
+  name = 'refresh_token',
+  path = '/',
+  domain,
+}: RefreshCookieOptions): string {
+  return path === '/' && domain === undefined ? `__Host-${name}` : name
 }
 
 /**
@@ -52,33 +86,44 @@ export const bodyTransport: RefreshTransport = {
  * cookie alone: of two parallel ones the loser would take away what the winner was given.
  */
 export function createCookieTransport(options: RefreshCookieOptions, ttlSeconds: number): RefreshTransport {
-  const { sameSite = 'strict', path = '/', domain } = options
-  const isHostOnly = path === '/' && domain === undefined
-  const name = `${isHostOnly ? '__Host-' : ''}${options.name ?? 'refresh_token'}`
+  const { sameSite = 'strict', path = '/', domain, previousCookies = [] } = options
+  const name = toRefreshCookieName(options)
   const attributes: CookieOptions = {
     httpOnly: true,
     secure: true,
     sameSite,
-    path,
-    ...(domain !== undefined && { domain }),
+    ...placeOf({ name, path, domain }),
   }
+
+  function clearPrevious(res: Response): void {
+    for (const previous of previousCookies) {
+      res.clearCookie(previous.name, { httpOnly: true, secure: true, sameSite, ...placeOf(previous) })
+    }
+  }
+
   return {
     needsBody: false,
     requireSameSite(req) {
       if (sameSite !== 'none') requireSameSite(req)
     },
     read(req) {
-      const [token, second] = readCookies(req, name)
-      if (second !== undefined) throw invalid('There are two refresh tokens.')
-      if (token === undefined) throw invalid('There is no refresh token in the cookie.')
-      return token
+      const tokens = readCookies(req.headers.cookie, name)
+      const isPossible = ({ length }: string): boolean => length > 0 && length <= MAX_REFRESH_TOKEN_LENGTH
+      if (!tokens.some(isPossible)) throw invalid(`There is no refresh token in the cookie "${name}".`)
+      return tokens
     },
-    readAll: req => readCookies(req, name),
+    readToEnd(req) {
+      const tokens = new Set(readCookies(req.headers.cookie, name))
+      // What cannot be a token must not take the place of one that is.
+      return [...tokens].filter(token => parseRefreshToken(token) !== undefined).slice(0, MAX_CANDIDATES)
+    },
     hand(res, { refresh_token: refreshToken, ...answer }) {
       res.cookie(name, refreshToken, { ...attributes, maxAge: ttlSeconds * 1000 })
       return answer
     },
+    clearPrevious,
     clear(res) {
+      clearPrevious(res)
       res.clearCookie(name, attributes)
     },
   }
@@ -89,13 +134,9 @@ function requireSameSite(req: Request): void {
   if (req.headers['sec-fetch-site'] === 'cross-site') throw invalid('Requests from other sites are refused.')
 }
 
-/** Two of one name are possible: of other paths or domains. */
-function readCookies(req: Request, name: string): string[] {
-  const pairs = (req.headers.cookie ?? '').split(';').map(pair => pair.trim())
-  return pairs
-    .filter(pair => pair.startsWith(`${name}=`))
-    .map(pair => pair.slice(name.length + 1))
-    .filter(value => value !== '' && value.length <= MAX_REFRESH_TOKEN_LENGTH)
+/** Where a cookie lives. Express sets no `Domain` only where the member is missing. */
+function placeOf({ path = '/', domain }: PreviousCookie): Pick<CookieOptions, 'path' | 'domain'> {
+  return { path, ...(domain !== undefined && { domain }) }
 }
 
 function invalid(message: string): CustomUserDataError {

@@ -1,13 +1,18 @@
 import { describeValue } from '../describe-value.js'
-import { COMBINATIONS, compileCondition, compileEach, not } from './conditions.js'
+import { COMBINATIONS, compileCondition, compileEach, every, not } from './conditions.js'
 import { compileExpansion, isExpansion } from './expansions.js'
 import type { RuleFacts } from './facts.js'
+import type { Verdict } from './operators.js'
 import { membersOf, mistake, operatorName, within } from './place.js'
 import type { Place } from './place.js'
 
 /**
  * A rule as App Services had it: `true`, `false`, or an object whose members must all hold, as
  * `{ '%%user.custom_data.role': 'admin' }`. The README lists expansions and operators.
+ *
+ * What cannot be decided does not hold, and neither does its opposite under `%not`: `$in` and `$nin` over a value that is
+ * not a list, and `$gt`, `$gte`, `$lt` and `$lte` between values without an order.
+ * @example { '%or': [{ '%%user.custom_data.banned': { $exists: false } }, { '%%user.id': { $nin: '%%user.custom_data.banned' } }] }
  */
 export type RuleExpression =
   | boolean
@@ -19,10 +24,14 @@ export type Rule = (facts: RuleFacts) => boolean
 
 /** Compiles a rule, once; throws an `OptionError` that says where the mistake is and what to write instead. */
 export function compileRule(expression: RuleExpression): Rule {
-  return compileExpression(expression, [])
+  const verdict = compileExpression(expression, [])
+  return facts => verdict(facts) === true
 }
 
-function compileExpression(expression: unknown, place: Place): Rule {
+/** A part of a rule. What it cannot decide is decided by the parts around it, or the whole rule does not hold. */
+type Part = (facts: RuleFacts) => Verdict
+
+function compileExpression(expression: unknown, place: Place): Part {
   if (typeof expression === 'boolean') return () => expression
   const members = membersOf(expression)
   if (!members)
@@ -31,10 +40,10 @@ function compileExpression(expression: unknown, place: Place): Rule {
       `write true, false, an object such as { "%%user.custom_data.role": "admin" }, or a function (given: ${describeValue(expression)})`,
     )
   const rules = members.map(([key, value]) => compileMember(key, value, within(place, key)))
-  return facts => rules.every(holds => holds(facts))
+  return every(rules)
 }
 
-function compileMember(key: string, value: unknown, place: Place): Rule {
+function compileMember(key: string, value: unknown, place: Place): Part {
   if (isExpansion(key)) return compileField(key, value, place)
   const name = operatorName(key)
   if (name === 'not') return not(compileExpression(value, place))
@@ -52,11 +61,11 @@ function compileMember(key: string, value: unknown, place: Place): Rule {
   )
 }
 
-function compileField(key: string, value: unknown, place: Place): Rule {
+function compileField(key: string, value: unknown, place: Place): Part {
   const left = compileExpansion(key, place)
   if ((key === '%%true' || key === '%%false') && isExpressionObject(value)) {
     const holds = compileExpression(value, place)
-    return facts => holds(facts) === left(facts)
+    return key === '%%true' ? holds : not(holds)
   }
   const condition = compileCondition(value, place)
   return facts => condition(left(facts), facts)

@@ -1,12 +1,13 @@
 import { CONVERSIONS, EXTENDED_JSON } from './conversions.js'
 import type { RuleFacts } from './facts.js'
 import { compileOperand } from './operands.js'
-import { COMPARISONS, matches } from './operators.js'
+import { COMPARISONS, everyOf, matches, opposite, someOf } from './operators.js'
+import type { Comparison, Verdict } from './operators.js'
 import { membersOf, mistake, operatorName, within } from './place.js'
 import type { Place } from './place.js'
 
 /** Whether what a field names is as its condition says. */
-export type Condition = (left: unknown, facts: RuleFacts) => boolean
+export type Condition = (left: unknown, facts: RuleFacts) => Verdict
 
 const OPERATORS =
   'write one of $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists, %and, %or, %nor, %not, %stringToOid, ' +
@@ -18,7 +19,7 @@ export function compileCondition(value: unknown, place: Place): Condition {
   if (members?.length === 0) throw mistake(place, '{} says nothing; write a value, or { "$exists": true }')
   if (!members?.some(([key]) => isOperator(key))) return compileComparison(matches, value, place)
   const conditions = members.map(([key, operand]) => compileOperator(key, operand, within(place, key)))
-  return (left, facts) => conditions.every(holds => holds(left, facts))
+  return every(conditions)
 }
 
 function isOperator(key: string): boolean {
@@ -37,11 +38,7 @@ function compileOperator(key: string, operand: unknown, place: Place): Condition
   throw mistake(place, `there is no operator "${key}": ${OPERATORS}`)
 }
 
-function compileComparison(
-  comparison: (left: unknown, right: unknown) => boolean,
-  value: unknown,
-  place: Place,
-): Condition {
+function compileComparison(comparison: Comparison, value: unknown, place: Place): Condition {
   const operand = compileOperand(value, place)
   return (left, facts) => comparison(left, operand(facts))
 }
@@ -63,20 +60,21 @@ function compileExists(operand: unknown, place: Place): Condition {
   return left => (left !== undefined) === isWanted
 }
 
-/** Something that holds or does not, of whatever arguments. */
-type Holds<Args extends unknown[]> = (...args: Args) => boolean
+/** A condition or a rule. */
+type Holds<Args extends unknown[]> = (...args: Args) => Verdict
 
-/** Turns a condition or a rule round. */
+/** The opposite of a condition or a rule. What cannot be decided stays so, so that `%not` opens no door. */
 export function not<Args extends unknown[]>(holds: Holds<Args>): Holds<Args> {
-  return (...args) => !holds(...args)
+  return (...args) => opposite(holds(...args))
 }
 
-function every<Args extends unknown[]>(all: readonly Holds<Args>[]): Holds<Args> {
-  return (...args) => all.every(holds => holds(...args))
+/** Holds where all conditions or rules do. */
+export function every<Args extends unknown[]>(all: readonly Holds<Args>[]): Holds<Args> {
+  return (...args) => everyOf(all.map(holds => holds(...args)))
 }
 
 function some<Args extends unknown[]>(all: readonly Holds<Args>[]): Holds<Args> {
-  return (...args) => all.some(holds => holds(...args))
+  return (...args) => someOf(all.map(holds => holds(...args)))
 }
 
 /** The operators over lists of conditions or rules, by their name without the sign in front. */

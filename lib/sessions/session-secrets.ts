@@ -1,7 +1,7 @@
 import { createSecretKey, hkdfSync } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { kidOfSecret, toSecretKey } from '../access-tokens/keys.js'
-import { OptionError } from '../errors.js'
+import { requireStrongSecret } from '../access-tokens/secret-strength.js'
 
 /** A secret that successors are derived with. */
 export interface SessionSecret {
@@ -10,15 +10,14 @@ export interface SessionSecret {
   readonly key: KeyObject
 }
 
-const MIN_BYTES = 32
+/** 256 bits, as many as a refresh token has. */
+const LENGTH = { minBytes: 32, reason: 'a session secret needs 32 or more.' }
 
-/** Prepares the team's secrets: the first derives, all are tried. */
+/** Prepares the team's secrets: the first derives successors, and all of them are tried. Throws an `OptionError`. */
 export function prepareSessionSecrets(given: readonly (string | Uint8Array | KeyObject)[]): SessionSecret[] {
   return given.map((secret, index) => {
     const key = toSecretKey(secret, `sessionSecrets[${index}]`)
-    if ((key.symmetricKeySize ?? 0) < MIN_BYTES) {
-      throw new OptionError(`sessionSecrets[${index}] is too short: write ${MIN_BYTES} random bytes or more.`)
-    }
+    requireStrongSecret(key, LENGTH, `sessionSecrets[${index}]`)
     return toSessionSecret(key)
   })
 }

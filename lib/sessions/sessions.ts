@@ -41,6 +41,13 @@ export interface SessionInfo extends SessionOrigin {
   readonly expiresAt: Date
 }
 
+/** What a refresh token is to a session that is alive: its current token, the one before, or an older one. */
+export interface RecognisedToken {
+  readonly sid: string
+  readonly userId: string
+  readonly state: 'current' | 'previous' | 'old'
+}
+
 /** Sessions from login to logout. Knows the rules; the store knows MongoDB. */
 export interface Sessions {
   /**
@@ -50,6 +57,8 @@ export interface Sessions {
   begin: (userId: string, origin: SessionOrigin, start: LoginStart) => Promise<OpenSession>
   /** Whose session a refresh token names, good or not; nothing is changed. Rejects with `invalid_grant`. */
   peek: (refreshToken: string) => Promise<string>
+  /** The session that is alive and that a refresh token of ours belongs to. Nothing is changed, and no event is told. */
+  recognise: (refreshToken: string) => Promise<RecognisedToken | undefined>
   /** Exchanges a refresh token. Rejects with `invalid_grant`; a token that was stolen ends its session. */
   exchange: (refreshToken: string) => Promise<OpenSession>
   /** Ends the session of a refresh token, however old, if it is one of ours; whose it was, if this ended it. */
@@ -122,6 +131,17 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
     return session !== undefined && [session.current, session.previous].includes(hashRefreshToken(token))
   }
 
+  async function recognise(token: RefreshToken): Promise<RecognisedToken | undefined> {
+    const session = await store.find(token.sid)
+    if (!session) return undefined
+    const { _id: sid, userId, current, previous } = session
+    const hash = hashRefreshToken(token)
+    if (hash === current) return { sid, userId, state: 'current' }
+    if (hash === previous) return { sid, userId, state: 'previous' }
+    // A session's id is no secret: a token of somebody's own making must not count as one of the session.
+    return isSealed(token, secrets) ? { sid, userId, state: 'old' } : undefined
+  }
+
   async function endStolen({ _id: sid, userId }: SessionDocument): Promise<void> {
     await store.revoke(sid)
     revocations.revokeStolenSession(sid)
@@ -189,6 +209,10 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
       const session = await store.find(parseOrRefuse(refreshToken).sid)
       if (!session) throw invalidGrant()
       return session.userId
+    },
+    async recognise(refreshToken) {
+      const token = parseRefreshToken(refreshToken)
+      return token && recognise(token)
     },
     exchange: async refreshToken => exchange(parseOrRefuse(refreshToken)),
     async end(refreshToken) {

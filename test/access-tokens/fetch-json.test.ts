@@ -1,22 +1,32 @@
 import { gzipSync } from 'node:zlib'
 import type { RequestListener } from 'node:http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { fetchJson, isFetchable } from '../../lib/access-tokens/fetch-json.js'
+import { fetchJson, isFetchable, isLoopbackHttp } from '../../lib/access-tokens/fetch-json.js'
 import { answerJson, startKeyServer } from '../support/key-server.js'
 import type { KeyServer } from '../support/key-server.js'
 
-const LIMITS = { timeoutMs: 5_000, maxBytes: 1_000 }
+const LIMITS = { timeoutMs: 5_000, maxBytes: 1_000, allowsLoopbackHttp: true }
 
 describe('an address that may be fetched', () => {
+  it.each(['https://issuer.example.com/keys', 'https://issuer.example.com:8443/keys?of=us'])(
+    'is %s',
+    address => {
+      expect(isFetchable(address, false)).toBe(true)
+      expect(isLoopbackHttp(address)).toBe(false)
+    },
+  )
+
   it.each([
-    'https://issuer.example.com/keys',
-    'https://issuer.example.com:8443/keys?of=us',
     'http://localhost:3000/keys',
     'http://127.0.0.1/keys',
     'http://127.8.9.10/keys',
+    'http://127.1/keys',
+    'http://2130706433/keys',
     'http://[::1]:3000/keys',
-  ])('is %s', address => {
-    expect(isFetchable(address)).toBe(true)
+  ])('is %s, but only where http on loopback is allowed', address => {
+    expect(isLoopbackHttp(address)).toBe(true)
+    expect(isFetchable(address, true)).toBe(true)
+    expect(isFetchable(address, false)).toBe(false)
   })
 
   it.each([
@@ -36,7 +46,7 @@ describe('an address that may be fetched', () => {
     '/keys.json',
     '',
   ])('is not "%s"', address => {
-    expect(isFetchable(address)).toBe(false)
+    expect(isFetchable(address, true)).toBe(false)
   })
 })
 
@@ -126,5 +136,8 @@ describe('fetching JSON', () => {
 
   it('asks no server that it may not ask', async () => {
     await expect(fetchJson('http://issuer.example.com', LIMITS)).rejects.toThrow('must be https')
+    const strict = { ...LIMITS, allowsLoopbackHttp: false }
+    await expect(fetchJson(server.jwksUri, strict)).rejects.toThrow('must be https')
+    expect(server.hits).toEqual([])
   })
 })

@@ -14,8 +14,6 @@ describe('the issuer of a token', () => {
   })
 
   it.each([
-    [undefined],
-    [null],
     [''],
     [1],
     [['https://idp.example.com']],
@@ -29,6 +27,13 @@ describe('the issuer of a token', () => {
     expect(() => issuers.of({ iss })).toThrow('The access token is from another issuer.')
   })
 })
+
+it.each([undefined, null])(
+  'a payload whose iss is %j is refused, and the refusal says that it is missing',
+  iss => {
+    expect(() => issuers.of({ iss })).toThrow('The access token has no iss.')
+  },
+)
 
 describe('the user of a token', () => {
   it('has the prefix of the issuer', () => {
@@ -84,7 +89,7 @@ describe('the user of a token', () => {
 
 function createIssuer(issuer: string, userIdPrefix: string, userIdClaim = 'sub'): Issuer {
   return {
-    expectations: { issuer, audience: [], clockToleranceMs: 0, profile: 'rfc9068', requiredClaims: [] },
+    expectations: { issuer, audience: [], clockToleranceMs: 0, profile: 'rfc9068' },
     keys: { find: () => undefined, load: () => Promise.reject(new Error('Nobody asks for a key.')) },
     userIdPrefix,
     userIdClaim,

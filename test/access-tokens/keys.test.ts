@@ -1,5 +1,6 @@
 import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import type { JsonWebKey, KeyObject } from 'node:crypto'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { ALGORITHM_NAMES } from '../../lib/access-tokens/algorithms.js'
 import type { Algorithm } from '../../lib/access-tokens/algorithms.js'
@@ -33,11 +34,11 @@ describe('a secret', () => {
   })
 
   it('is measured in bytes, not in characters', () => {
-    expect(prepare('HS256', 'ü'.repeat(16)).verificationKey.symmetricKeySize).toBe(32)
+    expect(prepare('HS256', 'äöüßéèêçñøåœæþðł').verificationKey.symmetricKeySize).toBe(32)
   })
 
   it('can be text, bytes, a KeyObject or a JWK, all of them the same key', () => {
-    const bytes = Buffer.from('0123456789abcdef0123456789abcdef')
+    const bytes = Buffer.from('a text of 32 bytes and no more :)')
     const forms = [
       bytes.toString(),
       new Uint8Array(bytes),
@@ -53,6 +54,21 @@ describe('a secret', () => {
     expect(() => prepare('HS256', rsa.publicKey)).toThrow(/is a public key: HS… needs a secret/)
     expect(() => prepare('HS256', p256.publicKey.export({ format: 'jwk' }))).toThrow(/kty "oct"/)
     expect(() => toSecretKey(rsa.privateKey, 'secret')).toThrow(/secret is a private key.*use "keys"/)
+  })
+
+  it('is text, bytes or a KeyObject: other values are refused with what to write', () => {
+    for (const value of [{}, [], 42, { kty: 'oct', k: 'AAAA' }, new Uint16Array(32)]) {
+      expect(() => toSecretKey(value as never, 'secret')).toThrow(OptionError)
+      expect(() => toSecretKey(value as never, 'secret')).toThrow(
+        'secret is neither text, bytes nor a KeyObject',
+      )
+    }
+  })
+
+  it('may be bytes of another realm', () => {
+    const bytes = runInNewContext('new Uint8Array(32).map((_byte, index) => index * index)') as Uint8Array
+    expect(bytes).not.toBeInstanceOf(Uint8Array)
+    expect(prepare('HS256', bytes).verificationKey.symmetricKeySize).toBe(32)
   })
 
   it('is never quoted in a message', () => {

@@ -1,5 +1,8 @@
 import { once } from 'node:events'
 import type { RequestListener } from 'node:http'
+import { createServer } from 'node:https'
+import type { Server } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { ProtectedHeader } from '../../lib/access-tokens/compact-jws.js'
 import type { CandidateKeys } from '../../lib/access-tokens/key-ring.js'
@@ -11,6 +14,7 @@ import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
 import { answerJson, createTestKey, startKeyServer } from '../support/key-server.js'
 import type { KeyServer, TestKey } from '../support/key-server.js'
+import { TEST_CERTIFICATE } from '../support/test-certificate.js'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
@@ -313,6 +317,56 @@ describe('the keys that an issuer publishes', () => {
       server.answerBy((_req, res) => res.end(text))
       expect(await find('first')).toBe('keys_unavailable')
     })
+  })
+
+  describe('found by OpenID discovery at an issuer over https', () => {
+    let https: Server
+    let issuer: string
+    beforeEach(async () => {
+      vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
+      https = createServer(TEST_CERTIFICATE)
+      await once(https.listen(0, '127.0.0.1'), 'listening')
+      issuer = `https://127.0.0.1:${(https.address() as AddressInfo).port}`
+      keySet = create({ issuer, jwksUri: undefined })
+    })
+    afterEach(async () => {
+      vi.unstubAllEnvs()
+      https.closeAllConnections()
+      await once(https.close(), 'close')
+    })
+
+    it('are not asked for where the issuer names an http address on loopback', async () => {
+      https.on('request', answerJson({ issuer, jwks_uri: server.jwksUri }))
+      expect(await find('first')).toBe('keys_unavailable')
+      expect(failures).toEqual([expect.stringMatching(/must be https/)])
+      expect(server.hits).toEqual([])
+    })
+
+    it('are not asked for where the issuer redirects to an http address on loopback', async () => {
+      https.on('request', (req, res) => {
+        if (req.url === '/jwks') res.writeHead(307, { location: server.jwksUri }).end()
+        else answerJson({ issuer, jwks_uri: `${issuer}/jwks` })(req, res)
+      })
+      expect(await find('first')).toBe('keys_unavailable')
+      expect(failures).toEqual([expect.stringMatching(/fetch failed/)])
+      expect(server.hits).toEqual([])
+    })
+
+    it('are read from another https address that the issuer names', async () => {
+      const host = issuer.replace('127.0.0.1', 'localhost')
+      https.on('request', (req, res) => {
+        const isSet = req.headers.host === new URL(host).host
+        answerJson(isSet ? { keys: [first.jwk] } : { issuer, jwks_uri: `${host}/keys` })(req, res)
+      })
+      expect(await find('first')).toEqual(['first'])
+    })
+  })
+
+  it('of an issuer over https are not asked for on loopback, also where the option says so', async () => {
+    keySet = create({ issuer: 'https://issuer.example.com' })
+    expect(await find('first')).toBe('keys_unavailable')
+    expect(failures).toEqual([expect.stringMatching(/must be https/)])
+    expect(server.hits).toEqual([])
   })
 
   it('close() stops the timer', async () => {

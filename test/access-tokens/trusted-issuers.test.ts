@@ -179,6 +179,30 @@ describe('trusted issuers', () => {
     expect(laxly).toEqual([200, 200, 200, 200, 200, 401, 401, 401])
   })
 
+  it.each(['iss', 'exp', 'aud', 'sub', 'client_id', 'iat', 'jti'])(
+    'P2: profile rfc9068 requires %s, and the 401 says that it is missing',
+    async claim => {
+      const { status, headers } = await me(idp.token({ [claim]: undefined }))
+      expect(status).toBe(401)
+      expect(headers['www-authenticate']).toContain(`error_description="The access token has no ${claim}."`)
+    },
+  )
+
+  it.each([
+    ['iss', 401],
+    ['exp', 401],
+    ['aud', 401],
+    ['sub', 401],
+    ['iat', 401],
+    ['client_id', 200],
+    ['jti', 200],
+  ])('profile jwt: a token without %s is answered with %i', async (claim, status) => {
+    const lax = create({ trustedIssuers: [idp.option({ profile: 'jwt' })] })
+    const answer = await me(idp.token({ [claim]: undefined }), lax)
+    expect(answer.status).toBe(status)
+    if (status === 401) expect(answer.headers['www-authenticate']).toContain(`has no ${claim}.`)
+  })
+
   it('B11: a token meant for another audience is refused', async () => {
     expect(await statusOf(idp.token({ aud: 'https://other.example.com' }))).toBe(401)
     expect(await statusOf(idp.token({ aud: undefined }))).toBe(401)
@@ -337,6 +361,21 @@ describe('trusted issuers', () => {
         'a jwksUri over plain http',
         [{ ...trusted, jwksUri: 'http://idp.example.com/keys' }],
         /write an https/,
+      ],
+      [
+        'a jwksUri on loopback of an issuer over https',
+        [{ ...trusted, jwksUri: 'http://127.0.0.1:9/keys' }],
+        /trustedIssuers.0.jwksUri": this address is http, and the issuer is not an http address on loopback/,
+      ],
+      [
+        'a jwksUri on loopback of an issuer that is no address',
+        [{ ...trusted, issuer: 'idp', jwksUri: 'http://localhost/keys' }],
+        /write an https address/,
+      ],
+      [
+        'an issuer to discover over plain http',
+        [{ ...trusted, issuer: 'http://idp.example.com' }],
+        /or an issuer that is an https/,
       ],
       [
         'a jwksUri with a password',

@@ -12,18 +12,28 @@ export interface RawAnswer {
 
 const TIMEOUT_MS = 10_000
 
-/** Sends a request byte for byte to a port of this machine, and reads until the server closes. */
-export async function sendRaw(port: number, request: AttackRequest): Promise<RawAnswer> {
-  const text = await exchange(port, toBytes(request))
+/**
+ * Sends a request byte for byte to a port of this machine, and reads until the server closes. With `latin1` each character
+ * below 256 is the byte of its number.
+ */
+export async function sendRaw(
+  port: number,
+  request: AttackRequest,
+  encoding: 'utf8' | 'latin1' = 'utf8',
+): Promise<RawAnswer> {
+  const text = await exchange(port, toBytes(request, encoding))
   const [head = ''] = text.split('\r\n\r\n', 1)
   const [statusLine = '', ...lines] = head.split('\r\n')
   return { status: Number(statusLine.split(' ')[1]), headers: toHeaders(lines), text }
 }
 
-function toBytes({ method = 'GET', path = '/', headers, body = '' }: AttackRequest): Buffer {
+function toBytes(
+  { method = 'GET', path = '/', headers, body = '' }: AttackRequest,
+  encoding: 'utf8' | 'latin1',
+): Buffer {
   const length = `Content-Length: ${Buffer.byteLength(body)}`
   const lines = [`${method} ${path} HTTP/1.1`, 'Host: localhost', 'Connection: close', length, ...headers]
-  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body}`)
+  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body}`, encoding)
 }
 
 function toHeaders(lines: readonly string[]): Record<string, string> {

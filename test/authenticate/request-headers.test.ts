@@ -3,7 +3,7 @@ import type { Express, Request, RequestHandler, Response } from 'express'
 import { Passport } from 'passport'
 import serverless from 'serverless-http'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { isSentTwice, readHeaderOnce, stripSpaceAndTab } from '../../lib/authenticate/request-headers.js'
+import { isSentTwice, readHeaderOnce } from '../../lib/authenticate/request-headers.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { sendRaw } from '../support/http.js'
@@ -221,25 +221,5 @@ describe('a header that was sent twice', () => {
     expect(isSentTwice({ rawHeaders: ['X-Team', 'red', 'X-Teams', 'red'] }, 'x-team', 'red')).toBe(false)
     expect(isSentTwice({ rawHeaders: ['A', 'x-team', 'B', 'x-team'] }, 'x-team', 'x-team')).toBe(false)
     expect(isSentTwice({}, 'x-team', 'red')).toBe(false)
-  })
-})
-
-describe('space and tab around a text', () => {
-  it.each([
-    [' \t a b\t ', 'a b'],
-    ['\u00a0a\u00a0', '\u00a0a\u00a0'],
-    ['\u000ba\u000c', '\u000ba\u000c'],
-    ['\ufeffa', '\ufeffa'],
-    [' \t', ''],
-    ['', ''],
-  ])('are all that is stripped of %j', (text, stripped) => {
-    expect(stripSpaceAndTab(text)).toBe(stripped)
-  })
-
-  it('is stripped in a time that grows with the length', () => {
-    const text = `${' '.repeat(100_000)}a${' '.repeat(100_000)}b`
-    const began = performance.now()
-    expect(stripSpaceAndTab(text)).toHaveLength(100_002)
-    expect(performance.now() - began).toBeLessThan(50)
   })
 })

@@ -95,7 +95,7 @@ async function startIssuer(alg: string) {
   onTestFinished(() => void server.close())
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const sign = (claims: Record<string, unknown> = {}): Promise<string> =>
-    new SignJWT({ iss: issuer, aud: API, sub: 'alice', ...claims })
+    new SignJWT({ iss: issuer, aud: API, sub: 'alice', client_id: 'app', jti: 'one', ...claims })
       .setProtectedHeader({ alg, kid: 'theirs', typ: 'at+jwt' })
       .setIssuedAt()
       .setExpirationTime('5m')

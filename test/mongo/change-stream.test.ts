@@ -264,7 +264,10 @@ describe('the streams of an instance', () => {
   })
 
   it('drop what was loaded before they were open, and may have changed since', async () => {
-    await fail(['aggregate'], { errorCode: 11601, namespace: `${writing.db.databaseName}.custom_user_data_sessions` })
+    await fail(['aggregate'], {
+      errorCode: 11601,
+      namespace: `${writing.db.databaseName}.custom_user_data_sessions`,
+    })
     const there = createFollower(otherDb())
     reading.commands.clear()
     await there.dataOf('alice')

@@ -6,7 +6,7 @@ import type { CustomUserData, KeyOptions } from 'express-custom-user-data'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { createGuardedApp, serve } from '../support/http-server.js'
-import { AUDIENCE, createTestUserData, ISSUER } from '../support/user-data.js'
+import { AUDIENCE, createTestUserData } from '../support/user-data.js'
 
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 
@@ -95,14 +95,16 @@ describe('the published key set', () => {
   })
 
   it('is all that another instance needs to accept our tokens', async () => {
-    const ours = createTestUserData(database, { keys })
+    // Only an issuer on loopback may have its keys on loopback by http.
+    const issuer = 'http://localhost/ours'
+    const ours = createTestUserData(database, { keys, issuer })
     const server = await serve(createApp(ours))
     const jwksUri = `${server.origin}/.well-known/jwks.json`
     const theirs = createTestUserData(database, {
       issuer: 'https://theirs.example.com',
       trustedIssuers: [
         {
-          issuer: ISSUER,
+          issuer,
           audience: AUDIENCE,
           algorithms: ['PS256', 'ES256'],
           jwksUri,

@@ -243,14 +243,22 @@ describe('whatever the rule, the user and the data', () => {
       const [first, second] = [holds(one, facts), holds(other, facts)]
       expect(holds({ '%and': [one, other] }, facts)).toBe(first && second)
       expect(holds({ '%or': [other, one] }, facts)).toBe(first || second)
-      expect(holds({ '%nor': [one, other] }, facts)).toBe(!first && !second)
+      const isNeither = holds({ '%not': one }, facts) && holds({ '%not': other }, facts)
+      expect(holds({ '%nor': [one, other] }, facts)).toBe(isNeither)
     })
   })
 
   it('%false before a rule is its opposite, and %true the rule', () => {
     check((rule, _other, facts) => {
       expect(holds({ '%%true': { '%and': [rule] } }, facts)).toBe(holds(rule, facts))
-      expect(holds({ '%%false': { '%and': [rule] } }, facts)).toBe(!holds(rule, facts))
+      expect(holds({ '%%false': { '%and': [rule] } }, facts)).toBe(holds({ '%not': rule }, facts))
+    })
+  })
+
+  it('a rule and its opposite never hold both, and %not twice is the rule', () => {
+    check((rule, _other, facts) => {
+      expect(holds(rule, facts) && holds({ '%not': rule }, facts)).toBe(false)
+      expect(holds({ '%not': { '%not': rule } }, facts)).toBe(holds(rule, facts))
     })
   })
 })

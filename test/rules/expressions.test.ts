@@ -3,7 +3,7 @@ import { toFrozenCopy } from '../../lib/custom-data/frozen-copy.js'
 import { compileRule } from '../../lib/rules/compile.js'
 import type { RuleExpression } from '../../lib/rules/compile.js'
 import type { RuleFacts } from '../../lib/rules/facts.js'
-import { CUSTOM_DATA, EXPRESSIONS } from './expression-table.js'
+import { CUSTOM_DATA, EXPRESSIONS, UNDECIDED } from './expression-table.js'
 
 const HEADERS: Partial<Record<string, string>> = { 'x-team': 'red', 'user-agent': 'curl/8' }
 const PARAMS: Partial<Record<string, string>> = {
@@ -37,5 +37,20 @@ describe('the table of rule expressions', () => {
   it.each(EXPRESSIONS)('%s', (_shows, rule, holds) => {
     expect(compileRule(rule as RuleExpression)(FACTS)).toBe(holds)
     expect(compileRule({ '%not': rule })(FACTS)).toBe(!holds)
+  })
+
+  it.each(UNDECIDED)('holds neither way round: %s', (_shows, rule) => {
+    for (const around of [rule, { '%not': rule }, { '%nor': [rule] }, { '%not': { '%not': rule } }]) {
+      expect(compileRule(around as RuleExpression)(FACTS)).toBe(false)
+    }
+    for (const around of [{ '%%true': { '%and': [rule] } }, { '%%false': { '%and': [rule] } }]) {
+      expect(compileRule(around as RuleExpression)(FACTS)).toBe(false)
+      expect(compileRule({ '%not': around })(FACTS)).toBe(false)
+    }
+    // Beside it, what can be decided decides.
+    expect(compileRule({ '%or': [rule, true] })(FACTS)).toBe(true)
+    expect(compileRule({ '%not': { '%and': [rule, false] } })(FACTS)).toBe(true)
+    expect(compileRule({ '%or': [rule, false] })(FACTS)).toBe(false)
+    expect(compileRule({ '%and': [rule, true] })(FACTS)).toBe(false)
   })
 })

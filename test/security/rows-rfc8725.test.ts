@@ -97,8 +97,9 @@ describe('a key at creation', () => {
 })
 
 describe('two issuers', () => {
-  const A = { issuer: 'https://a.example.com', key: ecKey('prime256v1') }
-  const B = { issuer: 'https://b.example.com', key: ecKey('prime256v1') }
+  // Only an issuer on loopback may have its keys on loopback by http.
+  const A = { issuer: 'http://localhost/a', key: ecKey('prime256v1') }
+  const B = { issuer: 'http://localhost/b', key: ecKey('prime256v1') }
   const servers: LoopbackServer[] = []
   let service: Service
   beforeAll(async () => {

@@ -149,8 +149,11 @@ describe('the options of sessions', () => {
     [{ sessionSecrets: [] }, 'option "sessionSecrets": write one secret or more'],
     [{ sessionSecrets: SECRET }, 'option "sessionSecrets": write a list of secrets'],
     [{ sessionSecrets: [SECRET, 42] }, 'option "sessionSecrets.1": write text, bytes or a KeyObject'],
-    [{ sessionSecrets: [randomBytes(31)] }, 'sessionSecrets[0] is too short: write 32 random bytes or more'],
-    [{ sessionSecrets: [SECRET, ''] }, 'sessionSecrets[1] is too short'],
+    [
+      { sessionSecrets: [randomBytes(31)] },
+      'sessionSecrets[0] has 31 bytes: a session secret needs 32 or more. Write a random',
+    ],
+    [{ sessionSecrets: [SECRET, ''] }, 'sessionSecrets[1] has 0 bytes'],
     [{ refreshTokenTtlSeconds: 1_799 }, 'option "refreshTokenTtlSeconds": write a whole number from 1800 to'],
     [{ refreshTokenTtlSeconds: 157_680_001 }, 'write a whole number from 1800 to 157680000'],
     [{ refreshTokenIdleSeconds: 59 }, 'option "refreshTokenIdleSeconds": write a whole number from 60 to'],

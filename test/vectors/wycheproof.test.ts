@@ -7,6 +7,7 @@ import { ASYMMETRIC_ALGORITHM_NAMES } from '../../lib/access-tokens/algorithms.j
 import { parseCompactJws } from '../../lib/access-tokens/compact-jws.js'
 import { createKeyRing } from '../../lib/access-tokens/key-ring.js'
 import type { KeySource } from '../../lib/access-tokens/key-ring.js'
+import type { AccessTokenKey } from '../../lib/access-tokens/keys.js'
 import { createRemoteKeySet } from '../../lib/access-tokens/remote-key-set.js'
 import { verifySignature } from '../../lib/authenticate/verify-signature.js'
 import { systemClock } from '../../lib/clock.js'
@@ -55,6 +56,9 @@ const LEFT_OUT = [346, 347, 350, 351, 367, 370, 372, 373]
 /** Valid JWS of no payload at all. They are no JWTs (RFC 7519 7.2 step 10), and jsonwebtoken does not read them. */
 const EMPTY = [259, 264, 268, 272, 320, 325]
 
+/** The secret of the vectors on base64: 32 zero bytes. */
+const ZEROS = Buffer.alloc(32).toString('base64url')
+
 /** The first key of a ring signs; the vectors' public keys cannot. It serves none of them. */
 const SIGNER = { kid: 'signer of the tests', alg: 'HS256', key: SECRET } as const
 
@@ -86,11 +90,12 @@ describeVectors('Wycheproof: JSON web signatures, keys and encryption', () => {
     expect(valid).toEqual({ accepted: [], refused: [346, 347, 350, 351, 372, 373] })
   })
 
-  it('B7, V3, 15e: refuses 21 of 21 unfit keys or their tokens and accepts 5 of 5 fit ones', async () => {
+  it('B7, V3, 15e: refuses 21 of 21 unfit keys or their tokens, and accepts 2 of 2 keys that are not easy to guess', async () => {
     const { valid, invalid } = await verifyAll(key)
     expect(invalid.accepted).toEqual([])
     expect(invalid.refused).toHaveLength(21)
-    expect(valid).toEqual({ accepted: [2, 5, 13, 14, 15], refused: [] })
+    // 13 to 15 have the secret 0, 1, 2…, which the vectors take for valid.
+    expect(valid).toEqual({ accepted: [2, 5], refused: [13, 14, 15] })
   })
 
   it('B5: rejects 45 of 45 invalid JWS of the crypto file and accepts 4 of 4 valid ones', async () => {
@@ -127,7 +132,7 @@ describeVectors('Wycheproof: JSON web signatures, keys and encryption', () => {
       expect(statuses).toEqual(tokens.map(() => 200))
       accepted += statuses.length
     }
-    expect(accepted).toBe(30)
+    expect(accepted).toBe(26)
   })
 
   async function statusesOf(
@@ -202,6 +207,9 @@ async function openRemoteSet(jwks: readonly Jwk[]): Promise<OpenKeySource> {
 
 function openKeyRing(jwks: readonly Jwk[]): OpenKeySource {
   const close = () => Promise.resolve()
+  const [jwk] = jwks
+  if (jwk?.k === ZEROS)
+    return { find: () => [toZeroKey(jwk)], load: () => Promise.resolve([toZeroKey(jwk)]), close }
   try {
     const ring = createKeyRing({ keys: [SIGNER, ...jwks.map(toKeyOptions)] })
     // The ring has the signer too, so a token that names no key means the group's.
@@ -213,6 +221,12 @@ function openKeyRing(jwks: readonly Jwk[]): OpenKeySource {
     const noKey = new CustomUserDataError('invalid_token', 'None of its keys is taken.')
     return { find: () => undefined, load: () => Promise.reject(noKey), close }
   }
+}
+
+/** The key as it would be if it were not refused: otherwise the group's vectors, on base64, would show nothing. */
+function toZeroKey({ kid = UNNAMED, k = '' }: Jwk): AccessTokenKey {
+  const verificationKey = createSecretKey(Buffer.from(k, 'base64url'))
+  return { kid, alg: 'HS256', verificationKey, signingKey: undefined, retired: false }
 }
 
 /** Whether one of the keys found verifies the token. A refusal must be one of ours. */

@@ -1,0 +1,64 @@
+import type { KeyObject } from 'node:crypto'
+import { OptionError } from '../errors.js'
+import { isKnownSecret, readingsOf } from './known-secrets.js'
+
+const MAX_PERIOD = 16
+const MIN_DIFFERENT_BYTES = 8
+
+/**
+ * Checks a secret for signatures or for refresh tokens, and throws an {@link OptionError} that says what to write
+ * instead. `minBytes` is the least length, and `reason` says why it is that.
+ */
+export function requireStrongSecret(
+  key: KeyObject,
+  { minBytes, reason }: { readonly minBytes: number; readonly reason: string },
+  optionName: string,
+): void {
+  const secret = key.export()
+  const fault = findFault(secret, minBytes, reason)
+  if (fault === undefined) return
+  throw new OptionError(
+    `${optionName} ${fault} Write a random secret, made with: ` +
+      `node -p "crypto.randomBytes(${minBytes}).toString('base64url')"`,
+  )
+}
+
+/** What is wrong with a secret, if anything. The sentence never repeats a part of the secret. */
+function findFault(secret: Buffer, minBytes: number, reason: string): string | undefined {
+  if (secret.length < minBytes) return `has ${secret.length} bytes: ${reason}`
+  if (isKnownSecret(secret)) return 'is known from public code or documentation, so attackers know it too.'
+  if (isPem(secret)) return 'is a key in PEM format, of which at least the public part is no secret.'
+  const readings = readingsOf(secret)
+  if (readings.some(hasShortPeriod)) {
+    return `repeats the same ${MAX_PERIOD} bytes or fewer again and again, so it is easy to guess.`
+  }
+  if (readings.some(isSequence)) return 'counts up or down from byte to byte, so it is easy to guess.'
+  // Of 32 random hex digits 8 or more differ, but for once in 10 million.
+  const differentBytes = new Set(secret).size
+  if (differentBytes < MIN_DIFFERENT_BYTES) {
+    return `has only ${differentBytes} different bytes, so it is easy to guess.`
+  }
+  return undefined
+}
+
+/** A public key as the secret of HS256 would let everybody sign (RFC 8725 section 2.1). */
+function isPem(secret: Buffer): boolean {
+  return secret.includes('-----BEGIN ')
+}
+
+/** Whether the bytes repeat themselves after 16 bytes or fewer, at least once: zeros, spaces, one word again and again. */
+function hasShortPeriod(bytes: Buffer): boolean {
+  const longest = Math.min(MAX_PERIOD, Math.floor(bytes.length / 2))
+  for (let period = 1; period <= longest; period++) {
+    if (bytes.subarray(period).equals(bytes.subarray(0, bytes.length - period))) return true
+  }
+  return false
+}
+
+/** Whether each byte is the one before plus the same step, as in 0, 1, 2… */
+function isSequence(bytes: Buffer): boolean {
+  const [first = 0, second = 0] = bytes
+  return (
+    bytes.length > 2 && bytes.every((byte, index) => byte === ((first + index * (second - first)) & 0xff))
+  )
+}

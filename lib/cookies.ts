@@ -1,0 +1,24 @@
+/**
+ * The values of all cookies of a name, as a `Cookie` header gives them. Only spaces and tabs are stripped around names and
+ * values (RFC 6265 5.2): `String.trim` would also strip a no-break space, and take another cookie's name for this one.
+ */
+export function readCookies(header: string | undefined, name: string): string[] {
+  const pairs = (header ?? '').split(';').map(pair => {
+    const end = pair.indexOf('=')
+    return end < 0 ? ['', ''] : [stripSpaceAndTab(pair.slice(0, end)), stripSpaceAndTab(pair.slice(end + 1))]
+  })
+  return pairs.filter(([found]) => found === name).map(([, value = '']) => value)
+}
+
+/** Takes linear time: a regular expression for the end of a text tries each run of spaces anew. */
+function stripSpaceAndTab(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isSpaceOrTab(text.charCodeAt(start))) start++
+  while (end > start && isSpaceOrTab(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+function isSpaceOrTab(code: number): boolean {
+  return code === 0x20 || code === 0x09
+}
