@@ -34,6 +34,7 @@ const MIN_POOL_SIZE = 4
 const NO_FEEDS: ChangeFeed = {
   start: () => undefined,
   settled: () => Promise.resolve(),
+  isOpen: () => false,
   close: () => undefined,
 }
 
@@ -72,6 +73,7 @@ export function createChangeFeeds(config: ChangeFeedsConfig, parts: ChangeFeedsP
     async settled() {
       await Promise.all(feeds.map(feed => feed.settled()))
     },
+    isOpen: () => feeds.every(feed => feed.isOpen()),
     close() {
       for (const feed of feeds) feed.close()
     },

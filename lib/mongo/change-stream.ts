@@ -31,6 +31,11 @@ export interface ChangeFeed {
   start: () => void
   /** Resolves when the first attempt to open it has succeeded or failed. Never rejects. */
   settled: () => Promise<void>
+  /**
+   * Whether this instance knows what others have changed. False before the stream has opened, while it is broken for longer
+   * than `changeStreamTimeoutMs`, where no stream is possible, and after `close()`.
+   */
+  isOpen: () => boolean
   close: () => void
 }
 
@@ -182,6 +187,7 @@ export function createChangeFeed<Change extends ChangeEvent>(
       running = run().catch(() => undefined)
     },
     settled: () => settled,
+    isOpen: () => state === 'open' || state === 'resumed',
     close() {
       closing.abort()
       clearInterval(watchdog)
