@@ -2,8 +2,8 @@ import type { Collection } from 'mongodb'
 import type { Clock } from './clock.js'
 import { createCustomDataFeed } from './custom-data/change-feed.js'
 import type { Snapshots } from './custom-data/snapshots.js'
-import type { Events } from './events.js'
-import type { ChangeFeed, ChangeStreamState } from './mongo/change-stream.js'
+import type { ChangeStreamEvent, Events } from './events.js'
+import type { ChangeFeed } from './mongo/change-stream.js'
 import type { TeamDatabase } from './mongo/team-database.js'
 import type { Revocations } from './sessions/revocations.js'
 import { createSessionFeed } from './sessions/session-feed.js'
@@ -50,14 +50,14 @@ export function createChangeFeeds(config: ChangeFeedsConfig, parts: ChangeFeedsP
   }
 
   function reportFor(of: 'custom_data' | 'sessions') {
-    return (state: ChangeStreamState, error?: Error): void => {
+    return (state: ChangeStreamEvent['state'], error?: Error): void => {
       events.emit('change_stream', { of, state, ...(error && { error }) })
       if (state === 'unavailable') warn(error?.message ?? state)
     }
   }
 
   const feeds = [
-    createCustomDataFeed(config, database, snapshots, reportFor('custom_data')),
+    createCustomDataFeed(config, { database, snapshots, clock, report: reportFor('custom_data') }),
     createSessionFeed(config, {
       openCollection: openSessions,
       store: sessionStore,

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js'
 import { CustomUserDataError } from '../errors.js'
 import { createObserver } from '../observer.js'
 import type { Observer } from '../observer.js'
-import { toDocumentKey, toUserKey } from './bson-key.js'
+import { toChangeKeys, toDocumentKey, toUserKey } from './bson-key.js'
 import { createDependents, NO_DEPENDENTS } from './dependents.js'
 import type { LoadMark } from './dependents.js'
 import { isFresh } from './freshness.js'
@@ -177,6 +177,11 @@ export function createSnapshots(
     }
   }
 
+  function invalidateAll(): void {
+    generations.invalidateAll()
+    cache.clear()
+  }
+
   return {
     find: cacheKey => cache.get(cacheKey),
     freshness: maxAgeMs => ({ loadsBegun, laterThan: clock.monotonic() - maxAgeMs }),
@@ -215,13 +220,11 @@ export function createSnapshots(
       generations.invalidate(userId)
     },
     changed(documentId, userIdValue) {
-      const userIds = dependents.changed([toDocumentKey(documentId), toUserKey(userIdValue)])
-      for (const userId of userIds) generations.invalidate(userId)
+      const keys = toChangeKeys(documentId, userIdValue)
+      if (keys) for (const userId of dependents.changed(keys)) generations.invalidate(userId)
+      else invalidateAll()
     },
-    invalidateAll() {
-      generations.invalidateAll()
-      cache.clear()
-    },
+    invalidateAll,
     close() {
       closed = true
       cache.clear()

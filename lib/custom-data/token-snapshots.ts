@@ -3,7 +3,7 @@ import type { Clock } from '../clock.js'
 import { withDeadline } from '../deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { AccessTokenClaims } from '../types.js'
-import { toDocumentKey, toUserKey } from './bson-key.js'
+import { toChangeKeys, toDocumentKey, toUserKey } from './bson-key.js'
 import type { DocumentCodec } from './document-codec.js'
 import { toFrozenCopy } from './frozen-copy.js'
 import { estimateHeapBytes } from './heap-size.js'
@@ -143,8 +143,9 @@ export function createTokenSnapshots(
       invalidations.add(toInvalidationKey(userId))
     },
     changed(documentId, userIdValue) {
-      invalidations.add(toDocumentKey(documentId))
-      invalidations.add(toUserKey(userIdValue))
+      const keys = toChangeKeys(documentId, userIdValue)
+      if (keys) keys.forEach(invalidations.add)
+      else invalidations.addAll()
     },
     invalidateAll: invalidations.addAll,
   }
