@@ -14,6 +14,7 @@ export interface ChangeFeedsConfig {
   readonly changeStreams: 'auto' | 'off'
   readonly changeStreamTimeoutMs: number
   readonly userIdField: string
+  readonly userDataInToken: unknown
   /** Milliseconds that an access token of a revoked session may live on. */
   readonly accessTokenMs: number
 }
@@ -42,7 +43,7 @@ const NO_FEEDS: ChangeFeed = {
 export function createChangeFeeds(config: ChangeFeedsConfig, parts: ChangeFeedsParts): ChangeFeed {
   if (config.changeStreams === 'off') return NO_FEEDS
   const { database, openSessions, sessionStore, snapshots, revocations, events, clock } = parts
-  const warn = createWarning(events)
+  const warn = createWarning(events, config.userDataInToken !== undefined)
   const poolSize = database.maxPoolSize()
   // The driver takes 0 for "no limit".
   if (poolSize > 0 && poolSize < MIN_POOL_SIZE) {
@@ -80,16 +81,18 @@ export function createChangeFeeds(config: ChangeFeedsConfig, parts: ChangeFeedsP
   }
 }
 
-function createWarning(events: Events): (reason: string) => void {
+function createWarning(events: Events, isDataInToken: boolean): (reason: string) => void {
   let hasWarned = false
   return reason => {
     if (hasWarned) return
     hasWarned = true
-    events.warn({
-      code: 'change_stream_unavailable',
-      message:
-        `Changes that other processes make cannot be followed (${reason}): data is as old as snapshotTtlMs allows, and ` +
-        'revoked access tokens live until they expire. Run a replica set, or leave changeStreams out.',
-    })
+    const messages = [
+      `Changes that other processes make cannot be followed (${reason}).`,
+      'Data is as old as snapshotTtlMs allows, and revoked access tokens live until they expire.',
+      isDataInToken ? 'Custom data inside access tokens is not used: each new token causes a load.' : '',
+      'Run a replica set, or write changeStreams: "off".',
+    ]
+    const message = messages.filter(Boolean).join(' ')
+    events.warn({ code: 'change_stream_unavailable', message })
   }
 }

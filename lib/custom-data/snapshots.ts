@@ -96,7 +96,9 @@ export function createSnapshots(
       } finally {
         dependents.end()
       }
-      const used = use(toSnapshot(loaded, { generation, loadedAt, loadNumber }))
+      const used = use(
+        toSnapshot(loaded, { generation, loadedAt, loadNumber, userIdValues: loaded.userIdValues }),
+      )
       return used instanceof Promise ? await used : used
     } finally {
       generations.release(generation)
@@ -158,8 +160,8 @@ export function createSnapshots(
       observer.miss(binding.userId)
       observer.tokenSnapshot(binding.userId)
       // Older than whatever a request may ask for.
-      const { document, loadedAt } = brought
-      return keep(binding, toSnapshot(document, { generation, loadedAt, loadNumber: 0 }))
+      const { document, loadedAt, userIdValues } = brought
+      return keep(binding, toSnapshot(document, { generation, loadedAt, loadNumber: 0, userIdValues }))
     } finally {
       dependents.end()
       generations.release(generation)
@@ -235,8 +237,8 @@ export function createSnapshots(
 /** Named one by one: V8 takes 2 us for a spread to which members are added. */
 function toSnapshot(document: LoadedDocument, load: Omit<Snapshot, keyof LoadedDocument>): Snapshot {
   const { data, heapBytes, exists, documentId, encoded } = document
-  const { generation, loadedAt, loadNumber } = load
-  return { data, heapBytes, exists, documentId, encoded, generation, loadedAt, loadNumber }
+  const { generation, loadedAt, loadNumber, userIdValues } = load
+  return { data, heapBytes, exists, documentId, encoded, generation, loadedAt, loadNumber, userIdValues }
 }
 
 function assertOpen(closed: boolean): void {

@@ -17,6 +17,7 @@ import { holdDeadlines } from '../support/deadlines.js'
 import { createFollower, startFollower } from '../support/following.js'
 import type { Follower } from '../support/following.js'
 import { startTcpProxy } from '../support/tcp-proxy.js'
+import { createTestUserData } from '../support/user-data.js'
 
 interface Profile {
   _id: number
@@ -330,6 +331,54 @@ describe('an event that cannot be decoded', () => {
   })
 })
 
+describe('data inside a token', () => {
+  afterEach(heal)
+  const userDataInToken = 'relaxed'
+
+  async function issue(): Promise<string> {
+    return (await createTestUserData(writing, { userDataInToken }).issueTokens('alice')).access_token
+  }
+
+  it('is used only while the streams of custom data and of sessions are open', async () => {
+    await fail(['aggregate'], { errorCode: 11601, namespace: `${writing.db.databaseName}.sessions` })
+    const there = createFollower(otherDb(), { userDataInToken, clockToleranceSeconds: 0 })
+    onTestFinished(() => there.userData.close())
+    const { userData } = there
+    const early = [await issue(), await issue()]
+    await userData.verifyToken(early[0]!)
+    await there.until('custom_data', 'open')
+    await there.until('sessions', 'broken')
+    await userData.verifyToken(early[1]!)
+    expect(userData.stats().tokenSnapshots).toBe(0)
+    await heal()
+    await there.until('sessions', 'open')
+    await userData.verifyToken(await issue())
+    expect(userData.stats().tokenSnapshots).toBe(1)
+  })
+
+  it('is not used any more when a stream is broken for longer than its time-out', async () => {
+    const clock = createManualClock()
+    const { userData, until } = await startFollower(otherDb(), {
+      clock,
+      userDataInToken,
+      clockToleranceSeconds: 0,
+    })
+    onTestFinished(() => userData.close())
+    const issueNow = async () => {
+      const issuing = createTestUserData(writing, { clock, userDataInToken })
+      return (await issuing.issueTokens('alice')).access_token
+    }
+    await fail(['getMore', 'aggregate'], { errorCode: 11601, namespace: documents.namespace })
+    await until('custom_data', 'broken')
+    clock.advance(30_000)
+    await userData.verifyToken(await issueNow())
+    expect(userData.stats().tokenSnapshots).toBe(1)
+    clock.advance(30_000)
+    await userData.verifyToken(await issueNow())
+    expect(userData.stats()).toMatchObject({ tokenSnapshots: 1, loads: 1 })
+  })
+})
+
 describe('a server without change streams', () => {
   let standalone: MongoMemoryServer
   let client: MongoClient
@@ -365,6 +414,23 @@ describe('a server without change streams', () => {
     expect(await alone.dataOf('alice')).toEqual(ALICE)
     expect(database.commands).toHaveLength(0)
     alone.userData.close()
+  })
+
+  it('has data inside tokens read anew, and the one warning says so', async () => {
+    const database = await openDatabase({ uri: standalone.getUri() })
+    await database.db.collection<Profile>('custom_user_data').insertOne(ALICE)
+    const options = { userDataInToken: 'relaxed' } as const
+    const alone = createFollower(database.db, options)
+    const { access_token } = await createTestUserData(database, options).issueTokens('alice')
+    await alone.userData.ready()
+    database.commands.clear()
+    expect((await alone.userData.verifyToken(access_token)).customData).toEqual(ALICE)
+    expect(database.commands.loads()).toHaveLength(1)
+    expect(alone.warnings.map(({ message }) => message)).toEqual([
+      expect.stringContaining('Custom data inside access tokens is not used'),
+    ])
+    alone.userData.close()
+    await database.close()
   })
 })
 
