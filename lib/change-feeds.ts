@@ -2,8 +2,8 @@ import type { Collection } from 'mongodb'
 import type { Clock } from './clock.js'
 import { createCustomDataFeed } from './custom-data/change-feed.js'
 import type { Snapshots } from './custom-data/snapshots.js'
-import type { Events } from './events.js'
-import type { ChangeFeed, ChangeStreamState } from './mongo/change-stream.js'
+import type { ChangeStreamEvent, Events } from './events.js'
+import type { ChangeFeed } from './mongo/change-stream.js'
 import type { TeamDatabase } from './mongo/team-database.js'
 import type { Revocations } from './sessions/revocations.js'
 import { createSessionFeed } from './sessions/session-feed.js'
@@ -15,6 +15,7 @@ export interface ChangeFeedsConfig {
   readonly changeStreams: 'auto' | 'off'
   readonly changeStreamTimeoutMs: number
   readonly userIdField: string
+  readonly userDataInToken: unknown
   /** Milliseconds that an access token of a revoked session may live on. */
   readonly accessTokenMs: number
 }
@@ -44,7 +45,7 @@ const NO_FEEDS: ChangeFeed = {
 export function createChangeFeeds(config: ChangeFeedsConfig, parts: ChangeFeedsParts): ChangeFeed {
   if (config.changeStreams === 'off') return NO_FEEDS
   const { database, openSessions, sessionStore, userRecords, snapshots, revocations, events, clock } = parts
-  const warn = createWarning(events)
+  const warn = createWarning(events, config.userDataInToken !== undefined)
   const poolSize = database.maxPoolSize()
   // The driver takes 0 for "no limit".
   if (poolSize > 0 && poolSize < MIN_POOL_SIZE) {
@@ -52,14 +53,14 @@ export function createChangeFeeds(config: ChangeFeedsConfig, parts: ChangeFeedsP
   }
 
   function reportFor(of: 'custom_data' | 'sessions') {
-    return (state: ChangeStreamState, error?: Error): void => {
+    return (state: ChangeStreamEvent['state'], error?: Error): void => {
       events.emit('change_stream', { of, state, ...(error && { error }) })
       if (state === 'unavailable') warn(error?.message ?? state)
     }
   }
 
   const feeds = [
-    createCustomDataFeed(config, database, snapshots, reportFor('custom_data')),
+    createCustomDataFeed(config, { database, snapshots, clock, report: reportFor('custom_data') }),
     createSessionFeed(config, {
       openCollection: openSessions,
       store: sessionStore,
@@ -83,16 +84,18 @@ export function createChangeFeeds(config: ChangeFeedsConfig, parts: ChangeFeedsP
   }
 }
 
-function createWarning(events: Events): (reason: string) => void {
+function createWarning(events: Events, isDataInToken: boolean): (reason: string) => void {
   let hasWarned = false
   return reason => {
     if (hasWarned) return
     hasWarned = true
-    events.warn({
-      code: 'change_stream_unavailable',
-      message:
-        `Changes that other processes make cannot be followed (${reason}): data is as old as snapshotTtlMs allows, and ` +
-        'revoked access tokens live until they expire. Run a replica set, or leave changeStreams out.',
-    })
+    const messages = [
+      `Changes that other processes make cannot be followed (${reason}).`,
+      'Data is as old as snapshotTtlMs allows, and revoked access tokens live until they expire.',
+      isDataInToken ? 'Custom data inside access tokens is not used: each new token causes a load.' : '',
+      'Run a replica set, or write changeStreams: "off".',
+    ]
+    const message = messages.filter(Boolean).join(' ')
+    events.warn({ code: 'change_stream_unavailable', message })
   }
 }

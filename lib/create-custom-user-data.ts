@@ -121,7 +121,14 @@ export function createCustomUserData(
   const loaderParts = { documents, events, clock, observer, encoder: codec?.encoder }
   const loader = startedBy(createLoader(config, loaderParts), () => readiness.start())
   const tokenSnapshots =
-    codec && createTokenSnapshots(toTokenSnapshotsConfig(config), { codec, documents, clock })
+    codec &&
+    createTokenSnapshots(toTokenSnapshotsConfig(config), {
+      codec,
+      documents,
+      namespace: database.namespace,
+      isUpToDate: () => config.changeStreams === 'off' || changeFeeds.isOpen(),
+      clock,
+    })
   const snapshots = voidingBoth(
     createSnapshots(toSnapshotsConfig(config), loader, clock, observer),
     tokenSnapshots,

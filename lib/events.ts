@@ -57,9 +57,10 @@ export interface ChangeStreamEvent {
   readonly of: 'custom_data' | 'sessions'
   /**
    * `open`: from now on, and everything cached before was dropped. `broken`: it is being opened again. `resumed`: it was,
-   * and nothing was missed. `unavailable`: the server or the database user has no change streams.
+   * and nothing was missed. `unavailable`: the server or the database user has no change streams. `skipped`: an event could
+   * not be understood; everything cached was dropped, and the stream goes on after it.
    */
-  readonly state: 'open' | 'broken' | 'resumed' | 'unavailable'
+  readonly state: 'open' | 'broken' | 'resumed' | 'unavailable' | 'skipped'
   readonly error?: Error
 }
 

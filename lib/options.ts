@@ -71,7 +71,12 @@ interface CommonOptions<Document extends object> {
 
   /** Age at which a token's copy is read anew, by the next request. Default 1,800,000: 30 minutes. */
   readonly snapshotTtlMs?: number | undefined
-  /** Most copies kept. Default 10,000. */
+  /**
+   * The most snapshots in the cache. One user has a tenth of them at most, but 16 at least, and a tenth of
+   * `maxSnapshotBytes`; beyond it the user's own oldest snapshot goes.
+   *
+   * @default 10_000
+   */
   readonly maxSnapshots?: number | undefined
   /** Most memory for copies, estimated. Default 67,108,864: 64 MiB. */
   readonly maxSnapshotBytes?: number | undefined
@@ -79,7 +84,11 @@ interface CommonOptions<Document extends object> {
   /** Whether changes that other processes make are followed, by change streams on custom data and sessions: `auto` where
    *  the server can, or `off`. Takes two connections. Default `off`: a copy serves for as long as its token's data may. */
   readonly changeStreams?: 'auto' | 'off' | undefined
-  /** How long copies from before go on to serve while a change stream is broken. Default 60,000. */
+  /**
+   * How many milliseconds cached snapshots are served after a change stream was last known to be current.
+   *
+   * @default 60_000
+   */
   readonly changeStreamTimeoutMs?: number | undefined
 
   /** External issuers whose tokens are accepted too, each with its keys, its audience and its users apart. */
@@ -89,7 +98,8 @@ interface CommonOptions<Document extends object> {
   /** Lifetime of an access token. Default 1,800: 30 minutes. */
   readonly accessTokenTtlSeconds?: number | undefined
   /** Put the user's document into our access tokens as `user_data`, in Extended JSON, from which any instance serves
-   *  without a read. Whoever holds the token can read it. Default false. */
+   *  without a read; with `changeStreams: 'auto'` only while both streams are open. Whoever holds the token can read it.
+   *  Default false. */
   readonly userDataInToken?: false | ExtendedJsonFormat | UserDataInTokenOptions | undefined
   /** Leeway for clocks that differ, 0 to 300. Default 5. */
   readonly clockToleranceSeconds?: number | undefined

@@ -17,15 +17,13 @@ export function toSnapshotsConfig(config: Config): SnapshotsConfig {
   return { ...config, followsChanges: config.changeStreams !== 'off' }
 }
 
-/** Of another collection, or in another shape, what a token of ours brings along is not this instance's to serve. */
+/** Only our own tokens carry custom data, and only without a projection for clients it is what handlers get. */
 export function toTokenSnapshotsConfig(config: Config): TokenSnapshotsConfig {
-  const { collection, userIdField, projection, own, userDataInToken } = config
-  const { namespace = collection.collectionName } = collection as { namespace?: string }
+  const { own, userDataInToken } = config
   return {
     ...config,
     issuer: own?.issuer ?? '',
     forClientsOnly: userDataInToken?.projection !== undefined,
-    source: [namespace, userIdField, projection],
   }
 }
 

@@ -292,6 +292,56 @@ describe('an instance that gets a token with custom data', () => {
   })
 })
 
+describe('a token from before', () => {
+  const toNumber = (id: string) => [Number(id)]
+  const toText = (id: string) => [id]
+  beforeEach(() =>
+    documents.insertMany([
+      { userId: 10, of: 'the number' },
+      { userId: '10', of: 'the text' },
+    ] as object[]),
+  )
+
+  it.each([
+    ['a number', toNumber, toText, 'the text'],
+    ['a text', toText, toNumber, 'the number'],
+    ['another number', () => [10], toText, 'the text'],
+    ['a list of both', (id: string) => [id, Number(id)], toNumber, 'the number'],
+  ])('toFieldValues was corrected is read past: from %s', async (_from, before, toFieldValues, of) => {
+    const token = await issue(await start({ toFieldValues: before }))
+    const ten = await issue(await start({ toFieldValues: before }), '10')
+    const other = await start({ toFieldValues })
+    expect((await other.verifyToken(ten)).customData).toMatchObject({ of })
+    expect(reads()).toBe(1)
+    await other.verifyToken(token).catch(() => undefined)
+    expect(reads()).toBe(2)
+  })
+
+  it('is served where toFieldValues looks up the same', async () => {
+    const token = await issue(await start({ toFieldValues: toNumber }), '10')
+    const other = await start({ toFieldValues: id => [parseInt(id, 10)] })
+    expect((await other.verifyToken(token)).customData).toMatchObject({ of: 'the number' })
+    expect(reads()).toBe(0)
+  })
+
+  it('is read past where the projection has another regular expression in it', async () => {
+    const projectionOf = (regex: RegExp) => ({ matches: { $regexMatch: { input: '$language', regex } } })
+    const token = await issue(await start({ projection: projectionOf(/en/) }))
+    const other = await start({ projection: projectionOf(/fr/) })
+    expect((await other.verifyToken(token)).customData).toMatchObject({ matches: false })
+  })
+
+  it('is read past where its document is larger than maxDocumentBytes is now, and that is said', async () => {
+    await documents.updateOne({ userId: 'alice' }, { $set: { bio: 'x'.repeat(2_000) } })
+    const token = await issue(await start())
+    const other = await start({ maxDocumentBytes: 1_000 })
+    await expect(other.verifyToken(token)).rejects.toMatchObject({ code: 'custom_data_too_large' })
+    expect((await (await start({ maxDocumentBytes: 3_000 })).verifyToken(token)).customData).toMatchObject({
+      language: 'en',
+    })
+  })
+})
+
 describe('user_data that is not ours', () => {
   const forged = { user_data: { userId: 'alice', role: 'admin' } }
 

@@ -1,27 +1,86 @@
+import { hash } from 'node:crypto'
+import { isDate, isMap, isRegExp, isUint8Array } from 'node:util/types'
 import { isPlainObject } from './plain-object.js'
 
+/** Lists and documents nested deeper than this are not looked into. */
+const MAX_DEPTH = 4
+/** Of a longer text, or of a longer list of members, only the beginning is looked at. */
+const MAX_TEXT = 1_000
+/** A longer key is replaced by its digest. */
+const MAX_KEY_LENGTH = 256
+
+/** The key of every value that is not understood. It may be equal to any value that is not a simple one. */
+const OTHER = 'other'
+
 /**
- * A text for a BSON value: values that MongoDB compares as equal have the same one. Not the other way round: a few that
- * differ share one, so it serves to find what may be concerned, never to find whose something is.
+ * A short text for a BSON value. Values that MongoDB compares as equal have the same text, except those whose text is
+ * `other`. A few values that differ share a text, so it serves to find which snapshots a change may concern, and never to
+ * find whose document something is. Both time and length are bounded: anybody's value may be in a stored document.
  */
 export function toBsonKey(value: unknown): string {
-  if (value === undefined || value === null) return 'null'
-  if (typeof value === 'object') return toObjectKey(value)
-  // 1, 1n, 1.0 and a Decimal128 of 1.00 are equal.
-  if (typeof value === 'number' || typeof value === 'bigint') return toNumberKey(value)
-  if (typeof value === 'string') return `string:${value}`
-  return typeof value === 'boolean' ? String(value) : typeof value
+  const key = toKey(value, 0) ?? OTHER
+  return key.length > MAX_KEY_LENGTH ? `hash:${hash('sha256', key, 'base64url')}` : key
 }
 
-function toObjectKey(value: object): string {
-  if (value instanceof Date) return `date:${value.getTime()}`
-  if (value instanceof Uint8Array) return `binary:${Buffer.from(value).toString('base64')}`
-  if (Array.isArray(value)) return `array:${JSON.stringify(value.map(toBsonKey))}`
-  if ('_bsontype' in value) return toBsonTypeKey(value as BsonValue)
-  if (isPlainObject(value)) {
-    return `object:${JSON.stringify(Object.entries(value).map(([name, member]) => [name, toBsonKey(member)]))}`
+/** The key before it is shortened; `undefined` for what is not understood, or holds something that is not. */
+function toKey(value: unknown, depth: number): string | undefined {
+  if (value === null || (value === undefined && depth === 0)) return 'null'
+  switch (typeof value) {
+    case 'string':
+      return `string:${toBounded(value)}`
+    case 'number':
+    case 'bigint':
+      // 1, 1n, 1.0 and a Decimal128 of 1.00 are equal.
+      return toNumberKey(value)
+    case 'boolean':
+      return String(value)
+    case 'object':
+      return toObjectKey(value, depth)
+    default:
+      return undefined
   }
-  return 'other'
+}
+
+function toObjectKey(value: object, depth: number): string | undefined {
+  if (isDate(value)) return `date:${value.getTime()}`
+  if (isUint8Array(value)) return toBinaryKey(value)
+  if (isRegExp(value)) return `regexp:${toBounded(value.source)}`
+  // A field of a stored document can have this name. The classes of the driver have it in their prototypes.
+  if ('_bsontype' in value && !Object.hasOwn(value, '_bsontype')) return toBsonTypeKey(value as BsonValue)
+  if (depth === MAX_DEPTH) return 'deep'
+  if (Array.isArray(value)) return toListKey('array', value.length, value, depth)
+  if (isMap(value)) return toListKey('object', value.size, flattened(value), depth)
+  if (!isPlainObject(value) || typeof (value as { readonly toBSON?: unknown }).toBSON === 'function')
+    return undefined
+  const names = Object.keys(value)
+  // The driver decodes such a document as a DBRef.
+  if (names.includes('$ref') && names.includes('$id')) return 'DBRef'
+  return toListKey('object', names.length, flattened(entriesOf(value, names)), depth)
+}
+
+/** Each member's key stands behind its own length, so that nothing is escaped: escapes would double with each level. */
+function toListKey(
+  kind: string,
+  size: number,
+  members: Iterable<unknown>,
+  depth: number,
+): string | undefined {
+  let key = `${kind}:${size}`
+  for (const member of members) {
+    const memberKey = toKey(member, depth + 1)
+    if (memberKey === undefined) return undefined
+    key += `,${memberKey.length}:${memberKey}`
+    if (key.length > MAX_TEXT) break
+  }
+  return key
+}
+
+function* entriesOf(value: object, names: readonly string[]): Iterable<readonly [string, unknown]> {
+  for (const name of names) yield [name, (value as Readonly<Record<string, unknown>>)[name]]
+}
+
+function* flattened(entries: Iterable<readonly [unknown, unknown]>): Iterable<unknown> {
+  for (const entry of entries) yield* entry
 }
 
 /** A value of any major of the driver's classes. */
@@ -32,20 +91,36 @@ interface BsonValue {
   toString(): string
 }
 
-const NUMBERS = ['Double', 'Int32', 'Long', 'Decimal128']
-
 function toBsonTypeKey(value: BsonValue): string {
-  const type = value._bsontype
-  if (NUMBERS.includes(type)) return toNumberKey(value.toString())
-  if (type === 'ObjectId') return `ObjectId:${value.toString()}`
-  // A UUID is one, too. Of the subtypes none is distinguished.
-  if (value.buffer) return toObjectKey(value.buffer.subarray(0, value.position))
-  if (type === 'BSONSymbol') return toBsonKey(value.toString())
-  return type
+  switch (value._bsontype) {
+    case 'Double':
+    case 'Int32':
+    case 'Long':
+    case 'Decimal128':
+      return toNumberKey(value.toString())
+    case 'ObjectId':
+      return `ObjectId:${value.toString()}`
+    case 'Binary':
+    case 'UUID':
+      // Subtypes are not distinguished: a UUID is also a binary.
+      return toBinaryKey((value.buffer ?? new Uint8Array()).subarray(0, value.position))
+    case 'BSONSymbol':
+      return `string:${toBounded(value.toString())}`
+    default:
+      return toBounded(value._bsontype)
+  }
+}
+
+function toBinaryKey(bytes: Uint8Array): string {
+  return `binary:${bytes.length}:${Buffer.from(bytes.subarray(0, MAX_TEXT)).toString('base64')}`
 }
 
 function toNumberKey(value: number | bigint | string): string {
   return `number:${Number(value) + 0}`
+}
+
+function toBounded(text: string): string {
+  return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)} of ${text.length}`
 }
 
 /** Names a document, as change events do. */
@@ -57,3 +132,14 @@ export function toDocumentKey(documentId: unknown): string {
 export function toUserKey(userIdValue: unknown): string {
   return `user ${toBsonKey(userIdValue)}`
 }
+
+/**
+ * The keys of all that a changed document may concern: the document, the user whose id it holds now, and whatever has a key
+ * that may stand for either. `undefined` where the event is not understood, so that it may concern anybody.
+ */
+export function toChangeKeys(documentId: unknown, userIdValue: unknown): readonly string[] | undefined {
+  const keys = [toDocumentKey(documentId), toUserKey(userIdValue)]
+  return keys.some(key => IN_DOUBT.includes(key)) ? undefined : [...keys, ...IN_DOUBT]
+}
+
+const IN_DOUBT = [`document ${OTHER}`, `user ${OTHER}`]

@@ -1,14 +1,23 @@
 import type { Document } from 'mongodb'
+import type { Clock } from '../clock.js'
 import { createChangeFeed } from '../mongo/change-stream.js'
 import type { ChangeEvent, ChangeFeed, ChangeSource } from '../mongo/change-stream.js'
 import type { TeamDatabase } from '../mongo/team-database.js'
 import type { Snapshots } from './snapshots.js'
 
-/** What the feed needs to know. */
+/** Where the user's id is, and how long the stream may be silent. */
 export interface CustomDataFeedConfig {
   readonly userIdField: string
-  /** How long copies may be served while the stream is broken. */
+  /** How many milliseconds snapshots may be served while the stream is broken. */
   readonly changeStreamTimeoutMs: number
+}
+
+/** What the feed reads, and what its events act on. */
+export interface CustomDataFeedParts {
+  readonly database: Pick<TeamDatabase, 'collection'>
+  readonly snapshots: Pick<Snapshots, 'changed' | 'invalidateAll'>
+  readonly clock: Clock
+  readonly report: ChangeSource<DocumentChange>['report']
 }
 
 /** A change of a document: all that is sent of it. */
@@ -25,9 +34,7 @@ interface DocumentChange extends ChangeEvent {
  */
 export function createCustomDataFeed(
   { userIdField, changeStreamTimeoutMs }: CustomDataFeedConfig,
-  database: TeamDatabase,
-  snapshots: Snapshots,
-  report: ChangeSource<DocumentChange>['report'],
+  { database, snapshots, clock, report }: CustomDataFeedParts,
 ): ChangeFeed {
   return createChangeFeed<DocumentChange>(
     {
@@ -39,7 +46,7 @@ export function createCustomDataFeed(
       resync: snapshots.invalidateAll,
       report,
     },
-    changeStreamTimeoutMs,
+    { timeoutMs: changeStreamTimeoutMs, clock },
   )
 }
 

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.js'
 import { createObserver } from '../observer.js'
 import type { Observer } from '../observer.js'
 import type { LoadedDocument } from './loader.js'
-import type { UserGeneration, UserGenerations } from './user-generations.js'
+import type { CacheShare, UserGeneration, UserGenerations } from './user-generations.js'
 
 /** What a cached copy is bound to. */
 export interface SnapshotBinding {
@@ -29,6 +29,8 @@ export interface Snapshot extends LoadedDocument {
   readonly loadedAt: number
   /** Which load of the instance it was, counted from 1. */
   readonly loadNumber: number
+  /** The values of the user id field that were looked for. */
+  readonly userIdValues: readonly unknown[]
 }
 
 /**
@@ -52,6 +54,8 @@ export interface BoundSnapshot {
   readonly endsAt: number
   /** When its token ends, in wall-clock milliseconds since the cache was made; `undefined` where nobody knows. */
   readonly tokenEndsAfter: number | undefined
+  /** What it is estimated to weigh in the cache. */
+  readonly bytes: number
 }
 
 /** Bounds of the cache. */
@@ -86,6 +90,9 @@ const ENTRY_BYTES = 300
 /** What is noted of a user where changes are followed. */
 const DEPENDENCY_BYTES = 500
 
+/** One user may have a tenth of the cache, so that the tokens of one do not crowd out those of all others; but so many. */
+const MIN_USER_SNAPSHOTS = 16
+
 /** Creates an empty cache. */
 export function createSnapshotCache(
   config: SnapshotCacheConfig,
@@ -95,14 +102,28 @@ export function createSnapshotCache(
 ): SnapshotCache {
   const entryBytes = ENTRY_BYTES + (config.followsChanges ? DEPENDENCY_BYTES : 0)
   const createdAt = Math.floor(clock.now())
+  const userShare: CacheShare = {
+    snapshots: Math.max(MIN_USER_SNAPSHOTS, Math.floor(config.maxSnapshots / 10)),
+    bytes: Math.floor(config.maxSnapshotBytes / 10),
+  }
   const entries = new LRUCache<string, BoundSnapshot>({
     max: config.maxSnapshots,
     maxSize: config.maxSnapshotBytes,
-    dispose: ({ generation }, _cacheKey, reason) => {
+    dispose: ({ generation, bytes }, cacheKey, reason) => {
       if (reason === 'evict') observer.evicted(generation.userId)
+      generations.removeCached(generation.userId, cacheKey, bytes)
       generations.release(generation)
     },
   })
+
+  /** Before the new one is kept: otherwise a full cache would drop somebody else's for it. */
+  function makeRoomFor(userId: string, bytes: number): void {
+    for (;;) {
+      const oldest = generations.oldestBeyond(userId, userShare, bytes)
+      if (oldest === undefined || !entries.delete(oldest)) return
+      observer.evicted(userId)
+    }
+  }
 
   /** Looked at on every hit: the end of a token is the wall clock's to say, and that may be put right at any time. */
   function isServable({ generation, signedBy, endsAt, tokenEndsAfter }: BoundSnapshot): boolean {
@@ -134,6 +155,7 @@ export function createSnapshotCache(
       loadedAt: Math.floor(snapshot.loadedAt),
       endsAt: endOf(binding, snapshot.loadedAt),
       tokenEndsAfter: expiresAt === undefined ? undefined : expiresAt - createdAt,
+      bytes: entryBytes + binding.claimsBytes + snapshot.heapBytes,
     }
   }
 
@@ -149,10 +171,16 @@ export function createSnapshotCache(
     set(binding, snapshot) {
       const entry = bind(binding, snapshot)
       if (!Number.isFinite(entry.endsAt) || !isServable(entry)) return entry
-      const size = entryBytes + binding.claimsBytes + snapshot.heapBytes
-      entries.set(binding.cacheKey, entry, { size })
+      const { cacheKey } = binding
+      const { bytes, generation } = entry
+      const { userId } = generation
+      entries.delete(cacheKey)
+      makeRoomFor(userId, bytes)
+      entries.set(cacheKey, entry, { size: bytes })
       // An entry larger than the whole cache is not taken, and not disposed of either.
-      if (entries.peek(binding.cacheKey) === entry) generations.retain(entry.generation)
+      if (entries.peek(cacheKey) !== entry) return entry
+      generations.retain(generation)
+      generations.addCached(userId, cacheKey, bytes)
       return entry
     },
     clear() {

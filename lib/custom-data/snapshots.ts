@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js'
 import { CustomUserDataError } from '../errors.js'
 import { createObserver } from '../observer.js'
 import type { Observer } from '../observer.js'
-import { toDocumentKey, toUserKey } from './bson-key.js'
+import { toChangeKeys, toDocumentKey, toUserKey } from './bson-key.js'
 import { createDependents, NO_DEPENDENTS } from './dependents.js'
 import type { LoadMark } from './dependents.js'
 import { isFresh } from './freshness.js'
@@ -93,7 +93,8 @@ export function createSnapshots(
       } finally {
         dependents.end()
       }
-      return use(toSnapshot(loaded, { generation, loadedAt, loadNumber }))
+      const { userIdValues } = loaded
+      return use(toSnapshot(loaded, { generation, loadedAt, loadNumber, userIdValues }))
     } finally {
       generations.release(generation)
     }
@@ -180,8 +181,8 @@ export function createSnapshots(
       observer.miss(binding.userId)
       observer.tokenSnapshot(binding.userId)
       // Older than whatever a request may ask for.
-      const { document, loadedAt } = brought
-      return keep(binding, toSnapshot(document, { generation, loadedAt, loadNumber: 0 }))
+      const { document, loadedAt, userIdValues } = brought
+      return keep(binding, toSnapshot(document, { generation, loadedAt, loadNumber: 0, userIdValues }))
     } finally {
       dependents.end()
       generations.release(generation)
@@ -197,6 +198,11 @@ export function createSnapshots(
       if (isCurrent(result)) return result
       if (isRepeated && clock.monotonic() >= giveUpAt) throw overtaken()
     }
+  }
+
+  function invalidateAll(): void {
+    generations.invalidateAll()
+    cache.clear()
   }
 
   return {
@@ -241,13 +247,11 @@ export function createSnapshots(
       generations.invalidate(userId)
     },
     changed(documentId, userIdValue) {
-      const userIds = dependents.changed([toDocumentKey(documentId), toUserKey(userIdValue)])
-      for (const userId of userIds) generations.invalidate(userId)
+      const keys = toChangeKeys(documentId, userIdValue)
+      if (keys) for (const userId of dependents.changed(keys)) generations.invalidate(userId)
+      else invalidateAll()
     },
-    invalidateAll() {
-      generations.invalidateAll()
-      cache.clear()
-    },
+    invalidateAll,
     close() {
       closed = true
       cache.clear()
@@ -258,8 +262,8 @@ export function createSnapshots(
 /** Named one by one: V8 takes 2 us for a spread to which members are added. */
 function toSnapshot(document: LoadedDocument, load: Omit<Snapshot, keyof LoadedDocument>): Snapshot {
   const { data, heapBytes, exists, documentId, encoded } = document
-  const { generation, loadedAt, loadNumber } = load
-  return { data, heapBytes, exists, documentId, encoded, generation, loadedAt, loadNumber }
+  const { generation, loadedAt, loadNumber, userIdValues } = load
+  return { data, heapBytes, exists, documentId, encoded, generation, loadedAt, loadNumber, userIdValues }
 }
 
 function assertOpen(closed: boolean): void {

@@ -3,8 +3,10 @@ import type { Clock } from '../clock.js'
 import { withDeadline } from '../deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { AccessTokenClaims } from '../types.js'
-import { toDocumentKey, toUserKey } from './bson-key.js'
+import { toChangeKeys, toDocumentKey, toUserKey } from './bson-key.js'
+import { maxBsonBytes } from './bson-size.js'
 import type { DocumentCodec } from './document-codec.js'
+import { toExactText } from './exact-text.js'
 import { toFrozenCopy } from './frozen-copy.js'
 import { estimateHeapBytes } from './heap-size.js'
 import { createInvalidationTimes } from './invalidation-times.js'
@@ -22,8 +24,10 @@ export interface TokenSnapshotsConfig {
   readonly loadTimeoutMs: number
   /** Whether tokens hold what clients may see, which is not what handlers are to get. */
   readonly forClientsOnly: boolean
-  /** What the document depends on: of another collection, or under another projection, it is another. */
-  readonly source: unknown
+  /** BSON bytes. */
+  readonly maxDocumentBytes: number
+  readonly userIdField: string
+  readonly projection?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** A document that a token brought along. */
@@ -37,7 +41,7 @@ export interface BroughtDocument {
 
 /** Custom data on its way into our access tokens, and back out of them. */
 export interface TokenSnapshots {
-  /** The claims that carry a snapshot; `undefined` where no Extended JSON says it. */
+  /** The claims that carry a snapshot; `undefined` where it cannot be said in Extended JSON, or not whose it is. */
   toClaims: (snapshot: Snapshot) => Readonly<Record<string, unknown>> | undefined
   /** The document in a verified token, where it may be served; else the database is to be read. */
   read: (userId: string, claims: AccessTokenClaims) => Promise<BroughtDocument | undefined>
@@ -55,27 +59,42 @@ export interface TokenSnapshots {
 interface ReadClaim {
   /** Wall-clock milliseconds. `iat` is later, by the time that a login takes. */
   readonly at: number
+  /** A digest of all that decides which document is the user's, and which part of it handlers get. */
   readonly from: string
 }
 
 const DATA = 'user_data'
 const READ = 'user_data_read'
+/** Characters of base64url: 96 bits, so that no two sources share a digest by chance. */
+const SOURCE_LENGTH = 16
 
-/** What the way in and out of tokens works with. */
+/** Where documents come from, and whether data inside a token may be trusted to be current. */
 export interface TokenSnapshotsParts {
-  readonly codec: DocumentCodec
+  readonly codec: Pick<DocumentCodec, 'decode'>
   readonly documents: Pick<UserDocuments, 'values'>
+  /** The database and the collection; `undefined` while the team's connection does not know its database. */
+  readonly namespace: () => string | undefined
+  /** Whether this instance knows of changes and revocations, or the team has chosen not to follow them. */
+  readonly isUpToDate: () => boolean
   readonly clock: Clock
 }
 
 /** Creates the way in and out of tokens for one instance. */
 export function createTokenSnapshots(
   config: TokenSnapshotsConfig,
-  { codec, documents, clock }: TokenSnapshotsParts,
+  { codec, documents, namespace, isUpToDate, clock }: TokenSnapshotsParts,
 ): TokenSnapshots {
-  const { snapshotTtlMs, clockToleranceMs } = config
+  const { snapshotTtlMs, clockToleranceMs, userIdField, projection = null } = config
   const invalidations = createInvalidationTimes(clock)
-  const from = hash('sha256', JSON.stringify(config.source), 'base64url').slice(0, 8)
+
+  /**
+   * The digest of where a user's document is read from; `undefined` where it cannot be said exactly. It names the values that
+   * are looked up: after `toFieldValues` was corrected, a token from before has another user's document.
+   */
+  function sourceOf(userIdValues: readonly unknown[]): string | undefined {
+    const text = toExactText([namespace(), userIdField, projection, userIdValues])
+    return text === undefined ? undefined : hash('sha256', text, 'base64url').slice(0, SOURCE_LENGTH)
+  }
 
   function isYoung(claims: AccessTokenClaims, readAt: number): boolean {
     const ageMs = clock.now() - Math.min(readAt, (claims.iat ?? 0) * 1000)
@@ -103,6 +122,8 @@ export function createTokenSnapshots(
   async function decode(claims: AccessTokenClaims): Promise<LoadedDocument | undefined> {
     const json = claims[DATA]
     if (json === undefined && config.requireDocument) return undefined
+    // The load that follows says that the document is too large.
+    if (json !== undefined && maxBsonBytes(json) > config.maxDocumentBytes) return undefined
     const data = json === undefined ? {} : await codec.decode(json)
     if (!data) return undefined
     const documentId = (data as { _id?: unknown })._id
@@ -111,9 +132,11 @@ export function createTokenSnapshots(
   }
 
   return {
-    toClaims({ exists, encoded, loadedAt }) {
+    toClaims({ exists, encoded, loadedAt, userIdValues }) {
       // Without the other claim no instance takes a part for the whole, whatever its own options say.
       if (config.forClientsOnly) return exists ? encoded && { [DATA]: encoded.json } : {}
+      const from = sourceOf(userIdValues)
+      if (from === undefined) return undefined
       const read: ReadClaim = { at: Math.floor(clock.now() - (clock.monotonic() - loadedAt)), from }
       if (!exists) return { [READ]: read }
       return encoded && { [DATA]: encoded.json, [READ]: read }
@@ -121,10 +144,12 @@ export function createTokenSnapshots(
     async read(userId, claims) {
       const read = claims[READ]
       if (claims.iss !== config.issuer || !isReadClaim(read)) return undefined
-      if (read.from !== from || !isYoung(claims, read.at)) return undefined
-      const document = await decode(claims)
-      if (!document) return undefined
+      if (!isUpToDate() || !isYoung(claims, read.at)) return undefined
       const userIdValues = await valuesOf(userId)
+      if (read.from !== sourceOf(userIdValues)) return undefined
+      const document = await decode(claims)
+      // The stream may have broken meanwhile.
+      if (!document || !isUpToDate()) return undefined
       const keys = [
         toInvalidationKey(userId),
         ...userIdValues.map(toUserKey),
@@ -143,8 +168,9 @@ export function createTokenSnapshots(
       invalidations.add(toInvalidationKey(userId))
     },
     changed(documentId, userIdValue) {
-      invalidations.add(toDocumentKey(documentId))
-      invalidations.add(toUserKey(userIdValue))
+      const keys = toChangeKeys(documentId, userIdValue)
+      if (keys) keys.forEach(invalidations.add)
+      else invalidations.addAll()
     },
     invalidateAll: invalidations.addAll,
   }

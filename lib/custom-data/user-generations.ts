@@ -12,8 +12,15 @@ export interface UserGeneration extends LatestDocument {
   readonly userId: string
   /** False once the user was invalidated: nothing that began before may be served any more. */
   current: boolean
-  /** Loads and copies that hold it. */
+  /** Loads and snapshots that hold it. */
   holders: number
+  /**
+   * The keys of the user's cached snapshots, oldest first, those of earlier generations included: an invalidated snapshot
+   * takes room until it is looked for. One key stands alone, since most users have one.
+   */
+  cacheKeys: string | Set<string> | undefined
+  /** What these snapshots are estimated to weigh together. */
+  cachedBytes: number
 }
 
 /** The users of whom anything is loaded or loading. */
@@ -23,34 +30,68 @@ export interface UserGenerations {
   /** One more holder of a generation that somebody holds already. */
   retain(generation: UserGeneration): void
   release(generation: UserGeneration): void
+  /** Notes a cached snapshot of a user of whom something is held. */
+  addCached(userId: string, cacheKey: string, bytes: number): void
+  /** Forgets a snapshot that has left the cache. */
+  removeCached(userId: string, cacheKey: string, bytes: number): void
+  /** The key of the user's oldest cached snapshot, if there would be too many, or too many bytes, with one more of this size. */
+  oldestBeyond(userId: string, share: CacheShare, bytes: number): string | undefined
   /** Ends the user's generation. A user of whom nothing is held costs nothing. */
   invalidate(userId: string): void
   /** Ends all generations. */
   invalidateAll(): void
 }
 
-function createGeneration(userId: string): UserGeneration {
-  return { userId, current: true, holders: 0, data: undefined, heapBytes: 0 }
+/** The most that one user may have in the cache. */
+export interface CacheShare {
+  readonly snapshots: number
+  readonly bytes: number
 }
 
-/** Creates an empty book of generations. `onEnd` is told of each that ends, or that nobody holds any more. */
+function createGeneration(userId: string): UserGeneration {
+  return {
+    userId,
+    current: true,
+    holders: 0,
+    data: undefined,
+    heapBytes: 0,
+    cacheKeys: undefined,
+    cachedBytes: 0,
+  }
+}
+
+/** Creates the registry. `onEnd` is told of each generation that ends, or that nobody holds any more. */
 export function createUserGenerations(onEnd?: (generation: UserGeneration) => void): UserGenerations {
+  /** One for each user: the current one, or one that has ended while some of its snapshots are still cached. */
   const generations = new Map<string, UserGeneration>()
 
-  function forget(generation: UserGeneration): void {
-    generations.delete(generation.userId)
+  function end(generation: UserGeneration): void {
+    if (!generation.current) return
+    generation.current = false
     onEnd?.(generation)
+    forgetUnused(generation)
   }
 
-  function end(generation: UserGeneration): void {
-    generation.current = false
-    forget(generation)
+  function forgetUnused(generation: UserGeneration): void {
+    if (generation.cacheKeys !== undefined || (generation.current && generation.holders > 0)) return
+    if (generations.get(generation.userId) === generation) generations.delete(generation.userId)
+  }
+
+  /** Begins where the one before has ended: its snapshots still count. */
+  function begin(userId: string, before: UserGeneration | undefined): UserGeneration {
+    const generation = createGeneration(userId)
+    if (before) {
+      generation.cacheKeys = before.cacheKeys
+      generation.cachedBytes = before.cachedBytes
+    }
+    generations.set(userId, generation)
+    return generation
   }
 
   return {
     hold(userId) {
       let generation = generations.get(userId)
-      if (!generation) generations.set(userId, (generation = createGeneration(userId)))
+      if (!generation?.current) generation = begin(userId, generation)
       generation.holders++
       return generation
     },
@@ -59,7 +100,36 @@ export function createUserGenerations(onEnd?: (generation: UserGeneration) => vo
     },
     release(generation) {
       generation.holders--
-      if (generation.holders === 0 && generation.current) forget(generation)
+      if (generation.holders > 0 || !generation.current) return
+      onEnd?.(generation)
+      forgetUnused(generation)
+    },
+    addCached(userId, cacheKey, bytes) {
+      const generation = generations.get(userId)
+      if (!generation) return
+      generation.cachedBytes += bytes
+      const { cacheKeys } = generation
+      if (cacheKeys === undefined) generation.cacheKeys = cacheKey
+      else if (typeof cacheKeys === 'string') generation.cacheKeys = new Set([cacheKeys, cacheKey])
+      else cacheKeys.add(cacheKey)
+    },
+    removeCached(userId, cacheKey, bytes) {
+      const generation = generations.get(userId)
+      if (!generation) return
+      generation.cachedBytes -= bytes
+      const { cacheKeys } = generation
+      if (typeof cacheKeys !== 'string') cacheKeys?.delete(cacheKey)
+      if (cacheKeys === cacheKey || (typeof cacheKeys === 'object' && cacheKeys.size === 0)) {
+        generation.cacheKeys = undefined
+        forgetUnused(generation)
+      }
+    },
+    oldestBeyond(userId, share, bytes) {
+      const { cacheKeys, cachedBytes } = generations.get(userId) ?? {}
+      if (cacheKeys === undefined || cachedBytes === undefined) return undefined
+      const count = typeof cacheKeys === 'string' ? 1 : cacheKeys.size
+      if (count < share.snapshots && cachedBytes + bytes <= share.bytes) return undefined
+      return typeof cacheKeys === 'string' ? cacheKeys : cacheKeys.values().next().value
     },
     invalidate(userId) {
       const generation = generations.get(userId)

@@ -1,7 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { isNativeError } from 'node:util/types'
 import type { ChangeStream, ChangeStreamOptions, Collection, Document } from 'mongodb'
+import type { Clock } from '../clock.js'
 import { withDeadline } from '../deadline.js'
 import { codeOf, hasCode, hasLabel } from './server-errors.js'
+import { createStaleLimit } from './stale-limit.js'
+import type { Moment, StaleLimit } from './stale-limit.js'
 import { PLAIN_BSON } from './team-database.js'
 
 /** What every change event has. `invalidate` is the last one of a stream: its collection was dropped or renamed. */
@@ -9,14 +13,24 @@ export interface ChangeEvent {
   readonly operationType: string
 }
 
-/** What a stream is about, and what is to be done with it. */
+/** Which collection is followed, and what happens with its changes. */
 export interface ChangeSource<Change extends ChangeEvent> {
   readonly collection: () => Promise<Collection>
   readonly pipeline: readonly Document[]
+  /** Where it throws, the event counts as not understood: `resync` is called, and the stream goes on with the next event. */
   readonly handle: (change: Change) => void
-  /** Called where changes may have been missed, once the stream is open; and while it is broken, now and then. */
+  /** Called where changes may have been missed. It has to put right, or drop, everything that they may concern. */
   readonly resync: () => void | Promise<void>
-  readonly report: (state: ChangeStreamState, error?: Error) => void
+  readonly report: (state: ChangeStreamState | 'skipped', error?: Error) => void
+}
+
+/** How long a stream may be silent, and how time is measured. */
+export interface ChangeFeedTiming {
+  /** While the stream is not current, `resync` is called at least so often, in milliseconds. */
+  readonly timeoutMs: number
+  readonly clock: Clock
+  /** Waits before the stream is opened again. Rejects when the signal aborts. */
+  readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>
 }
 
 /**
@@ -32,8 +46,8 @@ export interface ChangeFeed {
   /** Resolves when the first attempt to open it has succeeded or failed. Never rejects. */
   settled: () => Promise<void>
   /**
-   * Whether changes are followed: from the first opening on, also while the stream is broken, because `resync` bounds what
-   * is missed then. `false` before, and where the server has no change streams.
+   * Whether this instance knows what others have changed. False before the stream has opened, while it is broken for longer
+   * than `changeStreamTimeoutMs`, where no stream is possible, and after `close()`.
    */
   isOpen: () => boolean
   close: () => void
@@ -43,8 +57,14 @@ export interface ChangeFeed {
 const ANSWER_LIMIT_MS = 15_000
 /** How long the server waits for a change before it answers that there is none: the stream's heartbeat. */
 const MAX_AWAIT_MS = 1_000
+/** Most events in one answer. An answer with fewer events has reached the end of what the server knows. */
+const BATCH_SIZE = 1_000
 const FIRST_RETRY_MS = 100
 const MAX_RETRY_MS = 5_000
+/** A stream that was open for so long is opened again at once when it breaks. */
+const STABLE_AFTER_MS = 10_000
+/** A stream that is opened so often from one position, and fails each time without an answer, is stuck at an event. */
+const MAX_FRUITLESS = 3
 
 /**
  * After these a resume token is still good, and a stream can be opened: the change stream specification's list, what ends
@@ -60,156 +80,246 @@ class StreamEndedError extends Error {
   override readonly name = 'StreamEndedError'
 }
 
+/** One answer of a stream: an event, or `null` where there is none. */
+interface StreamAnswer<Change> {
+  readonly change: Change | null
+  readonly askedAt: Moment
+  /** Whether the server was asked. Otherwise the event had come with the one before it. */
+  readonly isNewBatch: boolean
+}
+
 /**
- * Keeps one stream open. The driver resumes by itself after most errors; after all others the stream is opened again with
- * the last resume token, or, where the server refuses that, from now on and with a `resync`.
- *
- * @param timeoutMs while the stream gives no answer, a `resync` is called at least so often
+ * Keeps one stream open. The driver resumes by itself after most errors. After all others the stream is opened again with
+ * the last resume token; or from now on and with a `resync`, where the server refuses that token or where the stream
+ * cannot get past an event.
  */
 export function createChangeFeed<Change extends ChangeEvent>(
   source: ChangeSource<Change>,
-  timeoutMs: number,
+  timing: ChangeFeedTiming,
 ): ChangeFeed {
-  const closing = new AbortController()
-  let watchdog: NodeJS.Timeout | undefined
-  let resumeToken: unknown
-  let state: ChangeStreamState | undefined
-  let failures = 0
-  let isFollowing = false
-  let running: Promise<void> | undefined
-  let settle: () => void
-  const settled = new Promise<void>(resolve => (settle = resolve))
+  return new FollowedCollection(source, timing)
+}
 
-  async function run(): Promise<void> {
+class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
+  readonly #source: ChangeSource<Change>
+  readonly #timeoutMs: number
+  readonly #wait: NonNullable<ChangeFeedTiming['wait']>
+  readonly #limit: StaleLimit
+  readonly #closing = new AbortController()
+  readonly #settled: Promise<void>
+  #settle!: () => void
+  #running: Promise<void> | undefined
+  #resumeToken: unknown
+  #state: ChangeStreamState | undefined
+  /** When the stream was opened; `undefined` while it is not. */
+  #openedAt: Moment | undefined
+  #failures = 0
+  /** Failures of streams that had opened, since the last answer. */
+  #fruitless = 0
+
+  constructor(
+    source: ChangeSource<Change>,
+    { timeoutMs, clock, wait: waitFor = waitUnreferenced }: ChangeFeedTiming,
+  ) {
+    this.#source = source
+    this.#timeoutMs = timeoutMs
+    this.#wait = waitFor
+    this.#limit = createStaleLimit(timeoutMs, clock, () => void this.#resyncQuietly())
+    this.#settled = new Promise<void>(resolve => (this.#settle = resolve))
+  }
+
+  start(): void {
+    if (this.#running || this.#closing.signal.aborted) return
+    this.#limit.start()
+    // It rejects when it is ended by close().
+    this.#running = this.#run().catch(() => undefined)
+  }
+
+  settled(): Promise<void> {
+    return this.#settled
+  }
+
+  isOpen(): boolean {
+    return !this.#closing.signal.aborted && this.#state !== 'unavailable' && this.#limit.isWithin()
+  }
+
+  close(): void {
+    this.#closing.abort()
+    this.#limit.stop()
+    this.#settle()
+  }
+
+  async #run(): Promise<void> {
     for (;;) {
       try {
-        await follow()
+        await this.#follow()
       } catch (error) {
         // A stream that was closed fails, too.
-        closing.signal.throwIfAborted()
-        if (await isOver(toError(error))) return
+        this.#closing.signal.throwIfAborted()
+        if (await this.#isOver(toError(error))) return
       }
     }
   }
 
-  async function follow(): Promise<never> {
-    const collection = await source.collection()
-    closing.signal.throwIfAborted()
-    const stream = collection.watch<Document, Change & Document>([...source.pipeline], toOptions())
+  async #follow(): Promise<never> {
+    const { signal } = this.#closing
+    const collection = await this.#source.collection()
+    signal.throwIfAborted()
+    const stream = collection.watch<Document, Change & Document>(
+      [...this.#source.pipeline],
+      this.#toOptions(),
+    )
     const close = (): void => {
       stream.close().catch(() => undefined)
     }
-    closing.signal.addEventListener('abort', close)
+    signal.addEventListener('abort', close)
     try {
-      const first = next(stream)
+      const first = this.#next(stream)
       // An empty first batch brings a token, and has the driver wait for the next batch at once.
       await Promise.race([first, new Promise(resolve => stream.once('resumeTokenChanged', resolve))])
-      await opened()
-      resumeToken ??= stream.resumeToken
-      for (let change = await first; ; change = await next(stream)) {
-        failures = 0
-        if (resumeToken !== undefined) tell('resumed')
-        if (change) take(change)
-        resumeToken = stream.resumeToken
-      }
+      await this.#opened()
+      this.#resumeToken ??= stream.resumeToken
+      await this.#handleAll(stream, first)
+      // Not reached: what follows a stream only ends by an error.
+      throw new StreamEndedError('The change stream has ended.')
     } finally {
-      closing.signal.removeEventListener('abort', close)
+      signal.removeEventListener('abort', close)
       close()
     }
   }
 
-  async function next(stream: ChangeStream<Document, Change & Document>): Promise<Change | null> {
-    // A dead connection would else be waited for as long as the operating system does.
-    const change = await withDeadline(ANSWER_LIMIT_MS, () => stream.tryNext())
-    watchdog?.refresh()
-    if (stream.closed) throw new StreamEndedError('The change stream was closed.')
-    return change
+  async #handleAll(
+    stream: ChangeStream<Document, Change & Document>,
+    first: Promise<StreamAnswer<Change>>,
+  ): Promise<void> {
+    let batch: { readonly askedAt: Moment; events: number } | undefined
+    for (let answer = await first; ; answer = await this.#next(stream)) {
+      this.#fruitless = 0
+      if (this.#resumeToken !== undefined) this.#tell('resumed')
+      if (batch && answer.isNewBatch && batch.events < BATCH_SIZE) this.#limit.currentAsOf(batch.askedAt)
+      if (!batch || answer.isNewBatch) batch = { askedAt: answer.askedAt, events: 0 }
+      if (answer.change) {
+        batch.events++
+        await this.#take(answer.change)
+      } else {
+        this.#limit.currentAsOf(answer.askedAt)
+      }
+      this.#resumeToken = stream.resumeToken
+    }
   }
 
-  function take(change: Change): void {
+  async #next(stream: ChangeStream<Document, Change & Document>): Promise<StreamAnswer<Change>> {
+    const askedAt = this.#limit.now()
+    let isNewBatch = false
+    // An event that the driver holds already comes before this is called; an answer of the server comes after it.
+    const asking = setImmediate(() => (isNewBatch = true))
+    try {
+      // Without a limit a dead connection would be waited for as long as the operating system does.
+      const change = await withDeadline(ANSWER_LIMIT_MS, () => stream.tryNext())
+      if (stream.closed) throw new StreamEndedError('The change stream was closed.')
+      return { change, askedAt, isNewBatch }
+    } finally {
+      clearImmediate(asking)
+    }
+  }
+
+  async #take(change: Change): Promise<void> {
     if (change.operationType === 'invalidate')
       throw new StreamEndedError('The collection was dropped or renamed.')
-    source.handle(change)
-  }
-
-  async function opened(): Promise<void> {
-    if (resumeToken === undefined) {
-      await source.resync()
-      tell('open')
+    try {
+      this.#source.handle(change)
+    } catch (error) {
+      this.#source.report('skipped', toError(error))
+      // The event may concern anything. Where this fails, the stream breaks and the event comes again.
+      await this.#resync()
     }
-    isFollowing = true
-    settle()
   }
 
-  function tell(next: ChangeStreamState, error?: Error): void {
-    if (next === state || (next === 'resumed' && state === 'open')) return
-    state = next
-    source.report(next, error)
+  async #opened(): Promise<void> {
+    this.#openedAt = this.#limit.now()
+    if (this.#resumeToken === undefined) {
+      await this.#resync()
+      this.#limit.currentAsOf(this.#openedAt)
+      this.#tell('open')
+    }
+    this.#settle()
+  }
+
+  #tell(next: ChangeStreamState, error?: Error): void {
+    if (next === this.#state || (next === 'resumed' && this.#state === 'open')) return
+    this.#state = next
+    this.#source.report(next, error)
   }
 
   /** Whether there is nothing to be tried any more; otherwise returns when it is time to try again. */
-  async function isOver(error: Error): Promise<boolean> {
-    const isRefused = !isResumable(error)
-    // Refused without a token: a standalone server, one that only speaks the protocol, or a user who may not.
-    const isUnavailable = isRefused && resumeToken === undefined && !(error instanceof StreamEndedError)
-    if (isRefused) {
-      resumeToken = undefined
-      await resyncQuietly()
+  async #isOver(error: Error): Promise<boolean> {
+    this.#limit.check()
+    const isFinal = !isResumable(error)
+    // Refused by the server without a token: a standalone server, one that only speaks the protocol, or a user who may not.
+    const isUnavailable = isFinal && this.#resumeToken === undefined && codeOf(error) !== undefined
+    if (isFinal || this.#isStuck()) {
+      this.#resumeToken = undefined
+      await this.#resyncQuietly()
     }
-    if (isUnavailable) clearInterval(watchdog)
-    if (isUnavailable) isFollowing = false
-    tell(isUnavailable ? 'unavailable' : 'broken', error)
-    settle()
-    if (!isUnavailable) await wait(retryMs(failures++), undefined, { ref: false, signal: closing.signal })
+    if (isUnavailable) this.#limit.stop()
+    this.#tell(isUnavailable ? 'unavailable' : 'broken', error)
+    this.#settle()
+    if (!isUnavailable) await this.#wait(this.#nextRetryMs(), this.#closing.signal)
     return isUnavailable
   }
 
-  async function resyncQuietly(): Promise<void> {
+  /** Counts a failure. Whether the stream fails at the same position again and again, although it can be opened. */
+  #isStuck(): boolean {
+    if (this.#openedAt) this.#fruitless++
+    if (this.#fruitless < MAX_FRUITLESS) return false
+    this.#fruitless = 0
+    return true
+  }
+
+  /** A stream that opens and fails at once is opened less and less often, like one that does not open. */
+  #nextRetryMs(): number {
+    if (this.#openedAt && this.#limit.elapsedMs(this.#openedAt) >= STABLE_AFTER_MS) this.#failures = 0
+    this.#openedAt = undefined
+    return Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#failures++)
+  }
+
+  async #resync(): Promise<void> {
+    await this.#source.resync()
+    this.#limit.dropped()
+  }
+
+  async #resyncQuietly(): Promise<void> {
     try {
-      await source.resync()
+      await this.#resync()
     } catch {
       // It is called again, once the stream is open and while it is not.
     }
   }
 
-  function toOptions(): ChangeStreamOptions {
+  #toOptions(): ChangeStreamOptions {
     return {
       ...PLAIN_BSON,
+      // Only ids are looked at. A text that is not UTF-8 must not keep the events after it from being read.
+      enableUtf8Validation: false,
       readPreference: 'primary',
       fullDocument: 'updateLookup',
-      maxAwaitTimeMS: Math.min(MAX_AWAIT_MS, Math.ceil(timeoutMs / 4)),
-      ...(resumeToken !== undefined && { resumeAfter: resumeToken }),
+      batchSize: BATCH_SIZE,
+      maxAwaitTimeMS: Math.min(MAX_AWAIT_MS, Math.ceil(this.#timeoutMs / 4)),
+      ...(this.#resumeToken !== undefined && { resumeAfter: this.#resumeToken }),
     }
   }
-
-  return {
-    start() {
-      if (running || closing.signal.aborted) return
-      watchdog = setInterval(() => void resyncQuietly(), timeoutMs).unref()
-      // It rejects when it is ended by close().
-      running = run().catch(() => undefined)
-    },
-    settled: () => settled,
-    isOpen: () => isFollowing,
-    close() {
-      closing.abort()
-      clearInterval(watchdog)
-      settle()
-    },
-  }
 }
 
-/** Errors of the network have no code of the server's. */
+async function waitUnreferenced(ms: number, signal: AbortSignal): Promise<void> {
+  await wait(ms, undefined, { ref: false, signal })
+}
+
+/** Errors of the network have no code of the server's. What else has none, as an event that cannot be decoded, comes again. */
 function isResumable(error: Error): boolean {
-  if (error instanceof StreamEndedError) return false
-  if (codeOf(error) === undefined || hasCode(error, ...RESUMABLE)) return true
-  return hasLabel(error, 'ResumableChangeStreamError')
-}
-
-function retryMs(failures: number): number {
-  return Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** failures)
+  if (hasCode(error, ...RESUMABLE) || hasLabel(error, 'ResumableChangeStreamError')) return true
+  return codeOf(error) === undefined && (error.name === 'DeadlineError' || error.name.startsWith('Mongo'))
 }
 
 function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
+  return isNativeError(error) ? error : new Error(String(error))
 }

@@ -62,6 +62,8 @@ export interface TeamDatabase {
   objectIdClass: (signal: AbortSignal) => ObjectIdClass | Promise<ObjectIdClass>
   /** The size of the connection pool. */
   maxPoolSize(): number
+  /** As `database.collection`; `undefined` while a connection of mongoose has not been open. */
+  namespace: () => string | undefined
 }
 
 /** What is asked of a client's options. */
@@ -145,6 +147,7 @@ export function openTeamDatabase(
     // Not shared while it is asked for: one load's deadline would be another's.
     objectIdClass: signal => objectId ?? askForObjectIdClass(signal),
     maxPoolSize: () => poolSizeOf(given),
+    namespace: () => namespaceOf(given),
   }
 }
 
@@ -200,6 +203,13 @@ function poolSizeOf(given: CollectionLike): number {
 function clientOptionsOf({ db, client, conn }: Origins): ClientOptions {
   const owner = (db ?? conn?.db)?.client ?? client
   return (owner as { readonly options?: ClientOptions } | undefined)?.options ?? {}
+}
+
+/** Read each time: a connection of mongoose may be opened anew, with another database. */
+function namespaceOf(given: CollectionLike): string | undefined {
+  const { db, dbName, conn } = given as Origins
+  const name = conn ? conn.db?.databaseName : (dbName ?? db?.databaseName)
+  return name === undefined ? undefined : `${name}.${given.collectionName}`
 }
 
 /** Whether a collection is mongoose's own, which has the way to the mongoose that it belongs to. */

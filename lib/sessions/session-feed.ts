@@ -89,6 +89,6 @@ export function createSessionFeed(config: SessionFeedConfig, parts: SessionFeedP
 
   return createChangeFeed<SessionChange>(
     { collection: openCollection, pipeline: PIPELINE, handle, resync, report },
-    config.changeStreamTimeoutMs,
+    { timeoutMs: config.changeStreamTimeoutMs, clock },
   )
 }

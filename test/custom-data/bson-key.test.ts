@@ -1,6 +1,6 @@
-import { BSON, Binary, Decimal128, Double, Int32, Long, ObjectId, Timestamp } from 'mongodb'
+import { BSON, Binary, DBRef, Decimal128, Double, Int32, Long, ObjectId, Timestamp } from 'mongodb'
 import { describe, expect, it } from 'vitest'
-import { toBsonKey } from '../../lib/custom-data/bson-key.js'
+import { toBsonKey, toChangeKeys } from '../../lib/custom-data/bson-key.js'
 
 // Driver 5 does not export it by itself.
 const { UUID } = BSON
@@ -27,8 +27,15 @@ describe('the key of a BSON value', () => {
       [
         { a: 1, b: { c: 'd' } },
         { a: new Int32(1), b: { c: 'd' } },
+        new Map<string, unknown>([
+          ['a', 1n],
+          ['b', new Map([['c', 'd']])],
+        ]),
       ],
     ],
+    ['references', [new DBRef('users', new ObjectId(HEX)), { $ref: 'users', $id: new ObjectId(HEX) }]],
+    ['regular expressions', [/a/, new RegExp('a')]],
+    ['long texts', ['x'.repeat(5_000), 'x'.repeat(5_000)]],
   ])('is one for %s that are equal', (_name, values) => {
     expect(new Set(values.map(toBsonKey)).size).toBe(1)
   })
@@ -59,5 +66,88 @@ describe('the key of a BSON value', () => {
     const roomy = new Binary()
     roomy.put(7)
     expect(toBsonKey(roomy)).toBe(toBsonKey(Buffer.from([7])))
+  })
+})
+
+/** A value inside so many lists and documents in turn. */
+function nest(value: unknown, depth: number): unknown {
+  let nested = value
+  for (let level = 0; level < depth; level++) nested = level % 2 ? [nested] : { '\\"': nested }
+  return nested
+}
+
+describe('the key of a value that anybody may have stored', () => {
+  it.each<[string, () => unknown]>([
+    ['nested 90 deep', () => nest('x', 90)],
+    ['nested 4,000 deep', () => nest('x', 4_000)],
+    ['a wide tree', () => Array.from({ length: 1_000 }, () => Array.from({ length: 100 }, () => [[1]]))],
+    ['a text of a megabyte', () => '\\"'.repeat(500_000)],
+    ['a document with a long name', () => ({ ['n'.repeat(1_000_000)]: 1 })],
+    ['many names', () => Object.fromEntries(Array.from({ length: 1_000 }, (_, n) => [`name ${n}`, n]))],
+    ['a large binary', () => Buffer.alloc(1_000_000)],
+  ])('has a bounded length, and equal values have equal keys: %s', (_name, make) => {
+    const key = toBsonKey(make())
+    expect(key.length).toBeLessThanOrEqual(256)
+    expect(toBsonKey(make())).toBe(key)
+  })
+
+  it('is made of few members, however many there are', () => {
+    let looks = 0
+    const member = {
+      get value() {
+        return looks++
+      },
+    }
+    const wide = Array.from({ length: 300 }, () => Array.from({ length: 300 }, () => member))
+    toBsonKey(Array.from({ length: 300 }, () => wide))
+    expect(looks).toBeLessThan(1_000)
+  })
+
+  it('takes a field named _bsontype for data and not for a type', () => {
+    const stored: unknown[] = [
+      { _bsontype: 'zzz', buffer: 'abc' },
+      { _bsontype: 'ObjectId', buffer: 'abc' },
+      { _bsontype: 'Long', toString: 'x' },
+      { _bsontype: 'Binary', buffer: { subarray: 1 } },
+      { _bsontype: 1 },
+    ]
+    const keys = stored.map(toBsonKey)
+    expect(new Set(keys).size).toBe(stored.length)
+    expect(keys.every(key => key.startsWith('object:'))).toBe(true)
+  })
+
+  it('takes a name from Object.prototype for data', () => {
+    const stored = JSON.parse('{"__proto__":{"toBSON":1},"constructor":1,"hasOwnProperty":1}') as unknown
+    expect(toBsonKey(stored)).toMatch(/^object:3/)
+  })
+})
+
+class Custom {
+  readonly id = 'alice'
+}
+
+describe('a value that is not understood', () => {
+  it.each<[string, unknown]>([
+    ['an instance of a class', new Custom()],
+    ['a value that says how it is stored', { toBSON: () => 'alice' }],
+    ['a member that may or may not be stored', { a: undefined }],
+    ['an instance within a list', [new Custom()]],
+    ['a function', () => 1],
+  ])('has the key "other": %s', (_name, value) => {
+    expect(toBsonKey(value)).toBe('other')
+  })
+
+  it('in an event concerns everybody', () => {
+    expect(toChangeKeys(1, { a: undefined })).toBeUndefined()
+    expect(toChangeKeys({ a: undefined }, 'alice')).toBeUndefined()
+  })
+
+  it('in a lookup is concerned by every event', () => {
+    expect(toChangeKeys(1, 'alice')).toEqual([
+      'document number:1',
+      'user string:alice',
+      'document other',
+      'user other',
+    ])
   })
 })

@@ -1,9 +1,10 @@
-import { ObjectId } from 'mongodb'
+import { Code, DBRef, ObjectId } from 'mongodb'
 import type { Collection } from 'mongodb'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { startFollower } from '../support/following.js'
+import { insertInvalidText } from '../support/raw-insert.js'
 import type { Follower } from '../support/following.js'
 
 interface Profile {
@@ -165,6 +166,49 @@ describe('a change', () => {
     await there.seesOf('alice', { ...ALICE, secret: 'of alice, too' })
     expect(sent.length).toBeGreaterThan(0)
     expect(JSON.stringify(sent)).not.toContain('of alice')
+  })
+})
+
+describe('an odd document', () => {
+  const nested = (depth: number): unknown => (depth === 0 ? 'x' : { a: nested(depth - 1) })
+  const insertText = () =>
+    insertInvalidText(
+      inject('mongoUri'),
+      { database: writing.db.databaseName, collection: 'custom_user_data' },
+      { _id: 9, userId: '?' },
+    )
+
+  /** No driver sends such a field: the server has to make it. */
+  const insertBsonType = async () => {
+    await documents.insertOne({ _id: 9 })
+    const members = [
+      { k: '_bsontype', v: 'zzz' },
+      { k: 'buffer', v: 'abc' },
+    ]
+    await documents.updateOne({ _id: 9 }, [{ $set: { userId: { $arrayToObject: [members] } } }])
+  }
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['a user id nested 30 deep', () => documents.insertOne({ _id: 9, userId: nested(30) })],
+    ['a user id nested 90 deep', () => documents.insertOne({ _id: 9, userId: nested(90) })],
+    ['a user id that names itself a BSON type', insertBsonType],
+    ['a text that is not UTF-8', insertText],
+    ['a regular expression', () => documents.insertOne({ _id: 9, userId: /a/ })],
+    ['a reference', () => documents.insertOne({ _id: 9, userId: new DBRef('users', new ObjectId()) })],
+    ['code', () => documents.insertOne({ _id: 9, userId: new Code('1', { a: 1 }) })],
+    ['a text of a megabyte', () => documents.insertOne({ _id: 9, userId: 'x'.repeat(1_000_000) })],
+    ['an id nested 30 deep', () => documents.insertOne({ _id: nested(30) as string, userId: 'odd' })],
+  ])('does not stop the stream, nor have everything read again: %s', async (_name, insert) => {
+    await documents.insertMany([ALICE, { _id: 2, userId: 'bob' }])
+    await there.seesOf('alice', ALICE)
+    await there.dataOf('bob')
+    await insert()
+    await documents.updateOne({ _id: 1 }, { $set: { n: 2 } })
+    reading.commands.clear()
+    await there.seesOf('alice', { ...ALICE, n: 2 })
+    await there.dataOf('bob')
+    expect(loads()).toBe(1)
+    expect(there.states.map(({ state }) => state)).toEqual(['open', 'open'])
   })
 })
 

@@ -10,6 +10,7 @@ import type {
 import { createUserGenerations } from '../../lib/custom-data/user-generations.js'
 import type { UserGeneration, UserGenerations } from '../../lib/custom-data/user-generations.js'
 import { createClaimsFreezer } from '../../lib/authenticate/frozen-claims.js'
+import { createObserver } from '../../lib/observer.js'
 import type { AccessTokenClaims } from '../../lib/types.js'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
@@ -31,9 +32,9 @@ beforeEach(() => {
   useBounds({})
 })
 
-function useBounds(bounds: Partial<typeof BOUNDS>): void {
+function useBounds(bounds: Partial<typeof BOUNDS>, observer = createObserver()): void {
   generations = createUserGenerations()
-  cache = createSnapshotCache({ ...BOUNDS, ...bounds }, generations, clock)
+  cache = createSnapshotCache({ ...BOUNDS, ...bounds }, generations, clock, observer)
 }
 
 /** Keeps a copy as a load does: the generation is held until it is kept. */
@@ -54,7 +55,16 @@ function toBinding(cacheKey: string, userId = 'alice'): SnapshotBinding {
 
 function toSnapshot(generation: UserGeneration, heapBytes = 100): Snapshot {
   const loadedAt = clock.monotonic()
-  return { data: {}, exists: true, documentId: 1, heapBytes, generation, loadedAt, loadNumber: 1 }
+  return {
+    data: {},
+    exists: true,
+    documentId: 1,
+    heapBytes,
+    generation,
+    loadedAt,
+    loadNumber: 1,
+    userIdValues: [],
+  }
 }
 
 function holdersOf(entry: BoundSnapshot): number {
@@ -238,6 +248,67 @@ describe('the cache', () => {
     cache.clear()
     expect(cache.get('a')).toBeUndefined()
     expect(entries.map(holdersOf)).toEqual([0, 0, 0])
+  })
+})
+
+describe('the share of one user', () => {
+  const OTHERS = Array.from({ length: 50 }, (_, n) => `token of user ${n}`)
+  const refresh = (times: number, change?: () => void) => {
+    for (let n = 0; n < times; n++) {
+      keep(`refresh ${n}`, { userId: 'eve' })
+      change?.()
+    }
+  }
+  const hitsOf = (keys: readonly string[]) => keys.filter(key => cache.get(key)).length
+  const refreshes = Array.from({ length: 220 }, (_, n) => `refresh ${n}`)
+
+  it('leaves the others theirs: 50 users still hit after one has refreshed 220 times', () => {
+    const observer = createObserver()
+    useBounds({ maxSnapshots: 100 }, observer)
+    for (const key of OTHERS) keep(key)
+    refresh(220)
+    expect(hitsOf(OTHERS)).toBe(50)
+    expect(hitsOf(refreshes)).toBe(16)
+    expect(hitsOf(refreshes.slice(-16))).toBe(16)
+    expect(observer.counted().evicted).toBe(204)
+  })
+
+  it('leaves the others theirs also in a cache that is full', () => {
+    useBounds({ maxSnapshots: 66 })
+    for (const key of OTHERS) keep(key)
+    refresh(220)
+    expect(hitsOf(OTHERS)).toBe(50)
+  })
+
+  it('is not forgotten when the user is invalidated after each refresh', () => {
+    useBounds({ maxSnapshots: 100 })
+    for (const key of OTHERS) keep(key)
+    refresh(220, () => generations.invalidate('eve'))
+    expect(hitsOf(OTHERS)).toBe(50)
+    expect(cache.size().cached).toBe(66)
+  })
+
+  it('is a tenth of the bytes, too', () => {
+    useBounds({ maxSnapshots: 1_000, maxSnapshotBytes: 100_000 })
+    for (const key of OTHERS) keep(key)
+    for (let n = 0; n < 220; n++) keep(`refresh ${n}`, { userId: 'eve', heapBytes: 2_000 })
+    expect(hitsOf(OTHERS)).toBe(50)
+    expect(hitsOf(refreshes)).toBe(4)
+  })
+
+  it('is one snapshot at least, however large', () => {
+    useBounds({ maxSnapshots: 1_000, maxSnapshotBytes: 100_000 })
+    for (const key of ['a', 'b']) keep(key, { userId: 'eve', heapBytes: 50_000 })
+    expect(hitsOf(['a', 'b'])).toBe(1)
+    expect(cache.get('b')).toBeDefined()
+  })
+
+  it('is free again when snapshots have left the cache', () => {
+    useBounds({ maxSnapshots: 100 })
+    refresh(16)
+    clock.advance(TTL_MS)
+    expect(hitsOf(refreshes)).toBe(0)
+    expect(generations.hold('eve')).toMatchObject({ cacheKeys: undefined, cachedBytes: 0, holders: 1 })
   })
 })
 

@@ -1,11 +1,13 @@
 import type { Collection } from 'mongodb'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
-import { startFollower } from '../support/following.js'
+import { createFollower, startFollower } from '../support/following.js'
 import type { Follower } from '../support/following.js'
+import { primaryAddress } from '../support/primary-address.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
 
 interface Profile {
@@ -15,7 +17,7 @@ interface Profile {
 }
 
 /** More than clocks may differ: within that an instance reads to be sure. */
-const LATER_MS = 60_000
+const LATER_MS = 10_000
 
 let issuing: TestDatabase
 let serving: TestDatabase
@@ -90,5 +92,44 @@ describe('a token with custom data that another process issued', () => {
     serving.commands.clear()
     expect(await dataOf(token)).toMatchObject({ n: 1 })
     expect(loads()).toBe(0)
+  })
+})
+
+describe('a process whose streams cannot open yet', () => {
+  it('uses no data inside tokens: it loads, and serves from tokens once the streams are open', async () => {
+    const { host, port } = await primaryAddress(issuing.client)
+    const proxy = await startTcpProxy(host, port)
+    const proxied = await openDatabase({ proxyPort: proxy.port })
+    const options = { clock, userDataInToken: 'relaxed' } as const
+    const late = createFollower(proxied.client.db(issuing.db.databaseName), options)
+    onTestFinished(async () => {
+      late.userData.close()
+      await proxied.client.close()
+      await proxy.close()
+    })
+    const [old, changed] = [await issue('alice'), await issue('bob')]
+    await documents.updateOne({ _id: 1 }, { $set: { n: 2 } })
+    await documents.updateOne({ _id: 2 }, { $set: { userId: 'carol' } })
+    proxy.holdAnswers()
+    const answers = Promise.all([old, changed].map(token => late.userData.verifyToken(token)))
+    let isServed = false
+    answers.then(
+      () => (isServed = true),
+      () => undefined,
+    )
+    await expect.poll(() => proxy.holdsAnswer('ok')).toBe(true)
+    expect(isServed).toBe(false)
+    proxy.resume()
+    expect((await answers).map(({ customData }) => customData)).toEqual([
+      { _id: 1, userId: 'alice', n: 2 },
+      {},
+    ])
+    await late.until('custom_data', 'open')
+    await late.until('sessions', 'open')
+    clock.advance(LATER_MS)
+    const fresh = await issue('alice')
+    proxied.commands.clear()
+    expect((await late.userData.verifyToken(fresh)).customData).toMatchObject({ n: 2 })
+    expect(proxied.commands.loads()).toHaveLength(0)
   })
 })

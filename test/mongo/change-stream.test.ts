@@ -3,9 +3,13 @@ import { Long, MongoClient } from 'mongodb'
 import type { Collection, Document } from 'mongodb'
 import { MongoMemoryServer } from 'mongodb-memory-server-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { createChangeFeed } from '../../lib/mongo/change-stream.js'
+import type { ChangeEvent, ChangeFeed } from '../../lib/mongo/change-stream.js'
 import { findMongod } from '../../examples/support/find-mongod.js'
 import { startMongod } from '../../examples/support/start-mongod.js'
 import type { StartedMongod } from '../../examples/support/start-mongod.js'
+import { createManualClock } from '../support/clock.js'
+import type { ManualClock } from '../support/clock.js'
 import { openDatabase } from '../support/database.js'
 import { primaryAddress } from '../support/primary-address.js'
 import type { TestDatabase } from '../support/database.js'
@@ -13,6 +17,7 @@ import { holdDeadlines } from '../support/deadlines.js'
 import { createFollower, startFollower } from '../support/following.js'
 import type { Follower } from '../support/following.js'
 import { startTcpProxy } from '../support/tcp-proxy.js'
+import { createTestUserData } from '../support/user-data.js'
 
 interface Profile {
   _id: number
@@ -183,7 +188,8 @@ describe('while a stream is broken', () => {
       await there.userData.ready()
       await there.seesOf('alice', ALICE)
       proxy[fault]()
-      vi.advanceTimersByTime(59_999)
+      // Less by the time that the last answers have taken: what they say was true when they were asked for.
+      vi.advanceTimersByTime(55_000)
       expect(await there.dataOf('alice')).toEqual(ALICE)
       // Twice its time: an answer may have been on its way.
       vi.advanceTimersByTime(60_000)
@@ -211,6 +217,165 @@ describe('while a stream is broken', () => {
     await there.userData.verifyToken(token)
     await writer.userData.revoke('alice')
     await expect.poll(() => there.errorOf(token)).toMatchObject({ code: 'invalid_token' })
+  })
+})
+
+describe('an event', () => {
+  let clock: ManualClock
+  let feed: ChangeFeed
+  const handled: unknown[] = []
+  const reports: [string, Error | undefined][] = []
+  let resyncs: number
+  beforeEach(() => {
+    clock = createManualClock()
+    handled.length = 0
+    reports.length = 0
+    resyncs = 0
+    reading.commands.clear()
+  })
+  afterEach(async () => {
+    feed.close()
+    await heal()
+  })
+
+  function follow(handle: (change: { documentKey: { _id: unknown } }) => void): void {
+    feed = createChangeFeed<ChangeEvent & { documentKey: { _id: unknown } }>(
+      {
+        collection: () => Promise.resolve(otherDb().collection('custom_user_data')),
+        pipeline: [],
+        handle,
+        resync: () => {
+          resyncs++
+        },
+        report: (state, error) => reports.push([state, error]),
+      },
+      { timeoutMs: 60_000, clock, wait: passAtOnce },
+    )
+    feed.start()
+  }
+
+  /** Lets the clock go on instead of waiting. */
+  async function passAtOnce(ms: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    clock.advance(ms)
+    await wait(1)
+  }
+
+  it('whose handling throws drops everything, and the stream goes on after it', async () => {
+    follow(({ documentKey }) => {
+      if (documentKey._id === 1) throw new RangeError('an odd document')
+      handled.push(documentKey._id)
+    })
+    await feed.settled()
+    expect(resyncs).toBe(1)
+    await change(2)
+    await documents.updateOne({ _id: 2 }, { $set: { n: 2 } })
+    await expect.poll(() => handled).toEqual([2])
+    expect([resyncs, streamsOpened(reading).length]).toEqual([2, 1])
+    expect(reports.map(([state, error]) => [state, error?.message])).toEqual([
+      ['open', undefined],
+      ['skipped', 'an odd document'],
+    ])
+  })
+
+  it('comes again where what may be concerned could not be dropped', async () => {
+    let isAway = false
+    follow(({ documentKey }) => {
+      if (documentKey._id === 1 && isAway) isAway = false
+      else if (documentKey._id === 1) throw new RangeError('an odd document')
+      handled.push(documentKey._id)
+    })
+    await feed.settled()
+    await change(2)
+    await expect.poll(() => resyncs).toBe(2)
+    isAway = true
+    await change(3)
+    await expect.poll(() => handled).toEqual([1])
+  })
+
+  it('that makes each stream fail at once has it opened less and less often', async () => {
+    follow(() => undefined)
+    await feed.settled()
+    const beganAt = clock.now()
+    await fail(['getMore'], { errorCode: 11601 })
+    await expect.poll(() => clock.now() - beganAt, { timeout: 15_000 }).toBeGreaterThan(60_000)
+    feed.close()
+    expect(streamsOpened(reading).length).toBeGreaterThan(5)
+    // At 100 ms, 300 ms, 700 ms and so on, and every 5 seconds from then on; the driver repeats each once by itself.
+    expect(streamsOpened(reading).length).toBeLessThan(50)
+  })
+})
+
+describe('an event that cannot be decoded', () => {
+  it('has everything dropped, and is not asked for again', async () => {
+    const { host, port } = await primaryAddress(writing.client)
+    const proxy = await startTcpProxy(host, port)
+    const proxied = await openDatabase({ uri: mongod.uri, proxyPort: proxy.port })
+    const there = await startFollower(proxied.client.db(writing.db.databaseName))
+    onTestFinished(async () => {
+      there.userData.close()
+      await proxied.client.close()
+      await proxy.close()
+    })
+    await there.seesOf('alice', ALICE)
+    // BSON has no type 0x20.
+    const odd = 'userId\0\x04\0\0\0odd\0'
+    proxy.rewrite(`\x02${odd}`, `\x20${odd}`)
+    await documents.insertOne({ _id: 3, userId: 'odd' })
+    await there.until('custom_data', 'broken')
+    await there.until('custom_data', 'open', 2)
+    await change(2)
+    await there.seesOf('alice', { ...ALICE, n: 2 })
+    expect(there.states.filter(({ of, state }) => of === 'custom_data' && state === 'broken')).toHaveLength(1)
+    expect(streamsOpened(proxied).length).toBeLessThanOrEqual(3)
+  })
+})
+
+describe('data inside a token', () => {
+  afterEach(heal)
+  const userDataInToken = 'relaxed'
+
+  async function issue(): Promise<string> {
+    return (await createTestUserData(writing, { userDataInToken }).issueTokens('alice')).access_token
+  }
+
+  it('is used only while the streams of custom data and of sessions are open', async () => {
+    await fail(['aggregate'], { errorCode: 11601, namespace: `${writing.db.databaseName}.sessions` })
+    const there = createFollower(otherDb(), { userDataInToken, clockToleranceSeconds: 0 })
+    onTestFinished(() => there.userData.close())
+    const { userData } = there
+    const early = [await issue(), await issue()]
+    await userData.verifyToken(early[0]!)
+    await there.until('custom_data', 'open')
+    await there.until('sessions', 'broken')
+    await userData.verifyToken(early[1]!)
+    expect(userData.stats().tokenSnapshots).toBe(0)
+    await heal()
+    await there.until('sessions', 'open')
+    await userData.verifyToken(await issue())
+    expect(userData.stats().tokenSnapshots).toBe(1)
+  })
+
+  it('is not used any more when a stream is broken for longer than its time-out', async () => {
+    const clock = createManualClock()
+    const { userData, until } = await startFollower(otherDb(), {
+      clock,
+      userDataInToken,
+      clockToleranceSeconds: 0,
+    })
+    onTestFinished(() => userData.close())
+    const issueNow = async () => {
+      const issuing = createTestUserData(writing, { clock, userDataInToken })
+      return (await issuing.issueTokens('alice')).access_token
+    }
+    await fail(['getMore', 'aggregate'], { errorCode: 11601, namespace: documents.namespace })
+    await until('custom_data', 'broken')
+    clock.advance(30_000)
+    await userData.verifyToken(await issueNow())
+    expect(userData.stats().tokenSnapshots).toBe(1)
+    clock.advance(30_000)
+    await userData.verifyToken(await issueNow())
+    expect(userData.stats()).toMatchObject({ tokenSnapshots: 1, loads: 1 })
   })
 })
 
@@ -249,6 +414,23 @@ describe('a server without change streams', () => {
     expect(await alone.dataOf('alice')).toEqual(ALICE)
     expect(database.commands).toHaveLength(0)
     alone.userData.close()
+  })
+
+  it('has data inside tokens read anew, and the one warning says so', async () => {
+    const database = await openDatabase({ uri: standalone.getUri() })
+    await database.db.collection<Profile>('custom_user_data').insertOne(ALICE)
+    const options = { userDataInToken: 'relaxed' } as const
+    const alone = createFollower(database.db, options)
+    const { access_token } = await createTestUserData(database, options).issueTokens('alice')
+    await alone.userData.ready()
+    database.commands.clear()
+    expect((await alone.userData.verifyToken(access_token)).customData).toEqual(ALICE)
+    expect(database.commands.loads()).toHaveLength(1)
+    expect(alone.warnings.map(({ message }) => message)).toEqual([
+      expect.stringContaining('Custom data inside access tokens is not used'),
+    ])
+    alone.userData.close()
+    await database.close()
   })
 })
 

@@ -88,6 +88,7 @@ describe('the key of a cached copy', () => {
           generation: generations.hold(userId),
           loadedAt: systemClock.monotonic(),
           loadNumber: 1,
+          userIdValues: [],
         }
         authenticator.keep(token, { userId, claims, key }, snapshot)
       },

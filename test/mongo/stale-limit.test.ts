@@ -1,0 +1,108 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createStaleLimit } from '../../lib/mongo/stale-limit.js'
+import type { StaleLimit } from '../../lib/mongo/stale-limit.js'
+import { createManualClock } from '../support/clock.js'
+import type { ManualClock } from '../support/clock.js'
+
+const TIMEOUT_MS = 60_000
+
+let clock: ManualClock
+let limit: StaleLimit
+let drops: number
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  clock = createManualClock()
+  drops = 0
+  limit = createStaleLimit(TIMEOUT_MS, clock, () => drops++)
+  limit.start()
+})
+afterEach(() => {
+  limit.stop()
+  vi.useRealTimers()
+})
+
+function pass(ms: number): void {
+  clock.advance(ms)
+  vi.advanceTimersByTime(ms)
+}
+
+describe('data behind a change stream', () => {
+  it('is dropped when the stream was not current for the time-out, and every time-out from then on', () => {
+    limit.currentAsOf(limit.now())
+    pass(TIMEOUT_MS - 1)
+    expect(drops).toBe(0)
+    pass(1)
+    expect(drops).toBe(1)
+    pass(2 * TIMEOUT_MS)
+    expect(drops).toBe(3)
+  })
+
+  it('is dropped as well where the stream was never current', () => {
+    pass(TIMEOUT_MS)
+    expect(drops).toBe(1)
+  })
+
+  it('is served on while the stream is current', () => {
+    for (let n = 0; n < 10; n++) {
+      pass(TIMEOUT_MS - 1)
+      limit.currentAsOf(limit.now())
+    }
+    expect(drops).toBe(0)
+  })
+
+  it('is as old as the question to which an answer came, however late', () => {
+    const askedAt = limit.now()
+    pass(20_000)
+    limit.currentAsOf(askedAt)
+    pass(TIMEOUT_MS - 20_000)
+    expect(drops).toBe(1)
+  })
+
+  it('is dropped no sooner for an answer from before it was dropped', () => {
+    const askedAt = limit.now()
+    pass(TIMEOUT_MS)
+    limit.currentAsOf(askedAt)
+    expect(drops).toBe(1)
+    pass(TIMEOUT_MS - 1)
+    expect(drops).toBe(1)
+    pass(1)
+    expect(drops).toBe(2)
+  })
+
+  it('is dropped at the next look where the machine has slept, since timers do not notice', () => {
+    limit.currentAsOf(limit.now())
+    clock.setWall(clock.now() + TIMEOUT_MS)
+    limit.check()
+    expect(drops).toBe(1)
+    limit.check()
+    expect(drops).toBe(1)
+  })
+
+  it('is not looked after any more when it is stopped', () => {
+    limit.stop()
+    limit.dropped()
+    pass(10 * TIMEOUT_MS)
+    expect(drops).toBe(0)
+  })
+})
+
+describe('whether changes are known', () => {
+  it('is so only once the stream was current, and for the time-out', () => {
+    expect(limit.isWithin()).toBe(false)
+    limit.dropped()
+    expect(limit.isWithin()).toBe(false)
+    limit.currentAsOf(limit.now())
+    pass(TIMEOUT_MS - 1)
+    expect(limit.isWithin()).toBe(true)
+    pass(1)
+    expect(limit.isWithin()).toBe(false)
+    limit.currentAsOf(limit.now())
+    expect(limit.isWithin()).toBe(true)
+  })
+
+  it('is no longer so after the machine has slept', () => {
+    limit.currentAsOf(limit.now())
+    clock.setWall(clock.now() + TIMEOUT_MS)
+    expect(limit.isWithin()).toBe(false)
+  })
+})
