@@ -293,7 +293,7 @@ describe('an instance that gets a token with custom data', () => {
 })
 
 describe('a token from before', () => {
-  const toNumber = (id: string) => [Number(id)]
+  const toNumber = (id: string) => (/^\d+$/.test(id) ? [Number(id)] : [])
   const toText = (id: string) => [id]
   beforeEach(() =>
     documents.insertMany([
@@ -308,12 +308,12 @@ describe('a token from before', () => {
     ['another number', () => [10], toText, 'the text'],
     ['a list of both', (id: string) => [id, Number(id)], toNumber, 'the number'],
   ])('toFieldValues was corrected is read past: from %s', async (_from, before, toFieldValues, of) => {
-    const token = await issue(await start({ toFieldValues: before }))
+    const token = await issue(await start({ toFieldValues: before }), '11')
     const ten = await issue(await start({ toFieldValues: before }), '10')
     const other = await start({ toFieldValues })
     expect((await other.verifyToken(ten)).customData).toMatchObject({ of })
     expect(reads()).toBe(1)
-    await other.verifyToken(token).catch(() => undefined)
+    await other.verifyToken(token)
     expect(reads()).toBe(2)
   })
 

@@ -26,7 +26,7 @@ async function readMe(origin: string, id: string): Promise<unknown> {
   const answer = await fetchJson(`${origin}/login`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ id }),
+    body: JSON.stringify({ username: id }),
   })
   const { access_token } = answer as { access_token: string }
   return fetchJson(`${origin}/me`, { headers: { Authorization: `Bearer ${access_token}` } })

@@ -24,7 +24,7 @@ const userData = createCustomUserData({
 const app = express()
 app.post(
   '/login',
-  userData.login(({ id }) => (typeof id === 'string' ? { id } : null)),
+  userData.login(({ username }) => (typeof username === 'string' ? { id: username } : null)),
 )
 app.use(userData.authenticate())
 app.get('/me', (req, res) => {

@@ -52,7 +52,7 @@ function createApp(collection: CollectionLike) {
   const app = express()
   app.post(
     '/login',
-    userData.login(({ id }) => (typeof id === 'string' ? { id } : null)),
+    userData.login(({ username }) => (typeof username === 'string' ? { id: username } : null)),
   )
   app.use(userData.authenticate())
   app.get('/me', (req, res) => {

@@ -26,7 +26,7 @@ const userData = createCustomUserData({ ...options, requireDocument: true })
 const app = express()
 app.post(
   '/login',
-  userData.login(({ id }) => (typeof id === 'string' ? { id } : null)),
+  userData.login(({ username }) => (typeof username === 'string' ? { id: username } : null)),
 )
 app.use(userData.authenticate())
 app.get('/me', (req, res) => {
