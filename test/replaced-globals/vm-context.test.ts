@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import vm from 'node:vm'
 import express from 'express'
 import { Passport } from 'passport'
@@ -41,8 +41,10 @@ function loadInside(context: vm.Context): Pick<Libraries, 'createCustomUserData'
     modules.set(path, module.exports)
     const options = { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022, esModuleInterop: true }
     const { outputText } = ts.transpileModule(readFileSync(path, 'utf8'), { compilerOptions: options })
+    // CommonJS has no `import.meta`.
+    const source = outputText.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href))
     const names = ['exports', 'require', 'module']
-    const run = vm.compileFunction(outputText, names, { parsingContext: context, filename: path }) as (
+    const run = vm.compileFunction(source, names, { parsingContext: context, filename: path }) as (
       exports: object,
       require: (name: string) => unknown,
       module: object,
