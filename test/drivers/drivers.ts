@@ -1,9 +1,9 @@
-import { fileURLToPath } from 'node:url'
+import { createRequire } from 'node:module'
 
 /** The drivers that the whole suite can be run with, by the name of `TEST_DRIVER`. */
 export const DRIVERS = ['mongodb5', 'mongodb6', 'mongoose7', 'mongoose8', 'mongoose9'] as const
 
-/** One of them. */
+/** The name of one of these drivers. */
 export type DriverName = (typeof DRIVERS)[number]
 
 /** Tests that a driver cannot pass, by a part of their name, and why. */
@@ -13,7 +13,7 @@ export interface Exclusion {
   readonly why: string
 }
 
-/** The drivers that take no `signal`: mongoose 7 brings 5.9, too. */
+/** The drivers that take no `signal`: mongoose 7 brings mongodb 5.9. */
 const WITHOUT_SIGNAL = ['mongodb5', 'mongoose7'] as const
 
 /** What a driver cannot do. */
@@ -46,9 +46,8 @@ export function chosenDriver(): DriverName | undefined {
 /** What `import 'mongodb'` means under a driver: for mongoose, the driver inside it. */
 export function driverPackage(driver: DriverName): string {
   if (!driver.startsWith('mongoose')) return driver
-  return fileURLToPath(
-    new URL(`../../node_modules/${driver}/node_modules/mongodb/lib/index.js`, import.meta.url),
-  )
+  const mongoose = createRequire(import.meta.url).resolve(driver)
+  return createRequire(mongoose).resolve('mongodb')
 }
 
 /** What is left out under a driver. */

@@ -14,11 +14,14 @@ interface MongooseConnection {
 
 const connections = new WeakMap<MongoClient, MongooseConnection>()
 
-/** A collection as a team has it: of mongoose where the run is for mongoose, else of the driver. */
+/**
+ * A collection as a team has it: of mongoose where the run is for mongoose, else of the driver. Mongoose takes over a client
+ * only once it is connected; before that the collection is one of the driver inside mongoose.
+ */
 export function toTeamCollection(db: Db, name: string): CollectionLike {
   const driver = chosenDriver()
-  if (driver?.startsWith('mongoose') !== true) return db.collection(name)
   const { client } = db
+  if (driver?.startsWith('mongoose') !== true || !isConnected(client)) return db.collection(name)
   const connection = connections.get(client) ?? connect(driver, client)
   connections.set(client, connection)
   return connection.useDb(db.databaseName).collection(name)
@@ -27,4 +30,9 @@ export function toTeamCollection(db: Db, name: string): CollectionLike {
 function connect(driver: string, client: MongoClient): MongooseConnection {
   const mongoose = createRequire(import.meta.url)(driver) as Mongoose
   return mongoose.createConnection().setClient(client)
+}
+
+function isConnected(client: MongoClient): boolean {
+  const { topology } = client as { readonly topology?: { isConnected(): boolean } }
+  return topology?.isConnected() === true
 }
