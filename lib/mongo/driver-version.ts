@@ -1,5 +1,5 @@
 import { OptionError } from '../errors.js'
-import type { CollectionLike } from './team-database.js'
+import type { CollectionLike } from './collection-like.js'
 
 /** What is known of a driver at creation: `unknown` means that only a call can tell. */
 export type DriverSupport = 'supported' | 'unknown'

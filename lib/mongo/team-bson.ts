@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import type { BSON, Document } from 'mongodb'
-import { isMongoose } from './team-database.js'
-import type { CollectionLike, ObjectIdClass } from './team-database.js'
+import { isMongoose } from './collection-like.js'
+import type { CollectionLike, ObjectIdClass } from './collection-like.js'
 
 /**
  * The BSON library of a driver: the `BSON` that `mongodb` exports, or `mongoose.mongo.BSON`. Its type is structural because the

@@ -1,18 +1,10 @@
 import type { Collection, Db, Document, ObjectId } from 'mongodb'
+import { isMongoose } from './collection-like.js'
+import type { CollectionLike, ObjectIdClass } from './collection-like.js'
 import { refuseOldDriver } from './driver-version.js'
 import { probeFindOneAndUpdate } from './find-one-and-update.js'
 import { findTeamBson } from './team-bson.js'
 import type { BsonLibrary, TeamBson } from './team-bson.js'
-
-/**
- * What is asked of the team's collection: the `Collection` of mongodb 5.9 to 7, or mongoose's.
- * Structural, because a mongoose app's driver may be another major than the one beside this package.
- */
-export interface CollectionLike {
-  readonly collectionName: string
-  find(filter: never, options?: never): unknown
-  aggregate(pipeline: never, options?: never): unknown
-}
 
 /** The driver's collection class before and after it made `db` public, and mongoose's with its connection. */
 interface Origins {
@@ -28,9 +20,6 @@ interface MongooseConnection {
   asPromise(): Promise<unknown>
   once(event: 'open', listener: () => void): unknown
 }
-
-/** The class of the team's own driver: a value of another BSON major would be refused. */
-export type ObjectIdClass = typeof ObjectId
 
 /** The custom data collection and its database, as the driver has them. */
 export interface OpenCollection {
@@ -210,9 +199,4 @@ function namespaceOf(given: CollectionLike): string | undefined {
   const { db, dbName, conn } = given as Origins
   const name = conn ? conn.db?.databaseName : (dbName ?? db?.databaseName)
   return name === undefined ? undefined : `${name}.${given.collectionName}`
-}
-
-/** Whether a collection is mongoose's own, which has the way to the mongoose that it belongs to. */
-export function isMongoose(given: CollectionLike): boolean {
-  return 'conn' in given
 }

@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Document } from 'mongodb'
 import * as v from 'valibot'
-import type { CollectionLike } from '../mongo/team-database.js'
+import type { CollectionLike } from '../mongo/collection-like.js'
 import type { AccountName } from '../throttle/account-name.js'
 import type { IssueTokensOptions } from '../token-issuer.js'
 import { parseArgument, requireArgument } from './arguments.js'

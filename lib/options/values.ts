@@ -3,7 +3,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import * as v from 'valibot'
 import type { BsonLibrary } from '../mongo/team-bson.js'
 import { isPlainFieldName } from '../custom-data/field-names.js'
-import type { CollectionLike } from '../mongo/team-database.js'
+import type { CollectionLike } from '../mongo/collection-like.js'
 
 /** What to write in place of what is no options object. */
 export const AN_OBJECT = 'give an object of options'
