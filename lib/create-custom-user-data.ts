@@ -41,6 +41,7 @@ import {
   createTransport,
   toIssuer,
   toRevocationsConfig,
+  toSessionScope,
   toSessionSecrets,
   toSnapshotsConfig,
   toTokenSnapshotsConfig,
@@ -109,9 +110,10 @@ export function createCustomUserData(
     () => sessionsDatabase?.collection() ?? database.sibling('custom_user_data_sessions'),
     events,
   )
-  const sessionStore = createSessionStore(config, openSessions, events, clock)
+  const scope = toSessionScope(config)
+  const sessionStore = createSessionStore({ ...config, ...scope }, openSessions, events, clock)
   const userRecords = createUserRecords(
-    { ...config, recordTtlMs: revocationsConfig.userMs },
+    { ...config, ...scope, recordTtlMs: revocationsConfig.userMs },
     openSessions,
     events,
   )
@@ -153,7 +155,11 @@ export function createCustomUserData(
   const attemptDatabase =
     config.loginAttemptCollection &&
     openTeamDatabase(config.loginAttemptCollection, { optionName: 'loginAttemptCollection' })
-  const loginAttempts = createAttemptStore(config.sessionTimeoutMs, openLoginAttempts, events)
+  const loginAttempts = createAttemptStore(
+    { ...scope, timeoutMs: config.sessionTimeoutMs },
+    openLoginAttempts,
+    events,
+  )
   const countsLogins = config.own !== undefined && config.loginThrottle !== false
   const readiness = createReadiness(
     {
@@ -193,14 +199,17 @@ export function createCustomUserData(
   const requestUsers = createRequestUsers({ authenticator, attachments, ownIssuer, realm })
   const reload = createReload({ authenticator, attachments, requestUsers, snapshots, tokens }, realm)
 
-  const sessions = createSessions(config, {
-    store: sessionStore,
-    userRecords,
-    secrets: toSessionSecrets(config, ownKeys),
-    revocations,
-    events,
-    clock,
-  })
+  const sessions = createSessions(
+    { ...config, ...scope },
+    {
+      store: sessionStore,
+      userRecords,
+      secrets: toSessionSecrets(config, ownKeys),
+      revocations,
+      events,
+      clock,
+    },
+  )
   const transport = createTransport(config)
   const parts = { issuers, authenticator, snapshots, sessions, revocations, clock, events, tokenSnapshots }
   const tokenIssuer =

@@ -9,6 +9,7 @@ import type { Config } from './parse-options.js'
 import { bodyTransport, createCookieTransport } from './routes/refresh-transport.js'
 import type { RefreshTransport } from './routes/refresh-transport.js'
 import type { RevocationsConfig } from './sessions/revocations.js'
+import type { SessionScope } from './sessions/session-scope.js'
 import { deriveSessionSecret, prepareSessionSecrets } from './sessions/session-secrets.js'
 import type { SessionSecret } from './sessions/session-secrets.js'
 
@@ -35,6 +36,11 @@ export function toRevocationsConfig(config: Config): RevocationsConfig {
   const sessionMs = config.accessTokenTtlSeconds * 1000 + config.clockToleranceMs
   const userMs = Math.max(config.refreshTokenTtlSeconds * 1000, FOREIGN_TOKEN_MS)
   return { sessionMs, userMs, clockToleranceMs: config.clockToleranceMs }
+}
+
+/** Instances without keys of their own issue no tokens, but they read and write the records of trusted issuers' users. */
+export function toSessionScope({ own }: Config): SessionScope {
+  return { issuer: own?.issuer ?? '', clientId: own?.clientId ?? '' }
 }
 
 /** Successors are derived with secrets of their own, so that a new signing key ends no session. */

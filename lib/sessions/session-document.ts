@@ -7,6 +7,9 @@ export interface SessionDocument {
   readonly _id: string
   /** Says that the document is ours, and that it is a session. */
   readonly customUserData: 'session'
+  /** The issuer and the client whose tokens belong to the session: no other instance takes them. */
+  readonly issuer: string
+  readonly clientId: string
   readonly userId: string
   /** SHA-256 of the refresh token that is good now. */
   readonly current: string
@@ -31,7 +34,7 @@ export interface SessionDocument {
 
 /** What is held against a user, stored in the collection of the sessions. */
 export interface UserRecordDocument {
-  /** `user:` and the user's id. */
+  /** `user:`, a short digest of the issuer, and the user's id. */
   readonly _id: string
   /** Says that the document is ours, and that it is the record of a user. */
   readonly customUserData: 'user'
@@ -44,12 +47,14 @@ export interface UserRecordDocument {
 }
 
 /**
- * Sessions that are neither over nor revoked. Part of every query, so that expiry never depends on when the server
- * cleans up, and so that a document without the mark or the dates is no session.
+ * Matches sessions that are neither over nor revoked. Queries name the dates, so that expiry never depends on when the
+ * server cleans up, and so that a document without the dates is no session.
  */
 export function aliveAt(now: Date): Filter<SessionDocument> {
-  return { ...SESSION, revokedAt: null, expiresAt: { $gt: now }, idleExpiresAt: { $gt: now } }
+  return { revokedAt: null, expiresAt: { $gt: now }, idleExpiresAt: { $gt: now } }
 }
 
-/** Part of every filter, so that no document but a session is found, changed or deleted. */
-export const SESSION = { [MARK]: 'session' } as const
+/** Part of every filter, so that only a session of this issuer is found, changed or deleted. */
+export function sessionsOf(issuer: string) {
+  return { [MARK]: 'session', issuer: { $eq: issuer } } as const
+}

@@ -6,14 +6,14 @@ import type { ChangeEvent, ChangeFeed, ChangeSource } from '../mongo/change-stre
 import { MARK } from '../mongo/own-collection.js'
 import type { Revocations } from './revocations.js'
 import type { SessionStore } from './session-store.js'
-import { userIdOf } from './user-records.js'
+import { isRecordKey } from './user-records.js'
 import type { UserRecords } from './user-records.js'
 
 /** What the feed works with. */
 export interface SessionFeedParts {
   readonly openCollection: () => Promise<Collection>
   readonly store: Pick<SessionStore, 'listRevoked'>
-  readonly userRecords: Pick<UserRecords, 'listRevoked'>
+  readonly userRecords: Pick<UserRecords, 'listRevoked' | 'userIdOf'>
   readonly revocations: Revocations
   readonly clock: Clock
   readonly report: ChangeSource<SessionChange>['report']
@@ -69,11 +69,13 @@ export function createSessionFeed(config: SessionFeedConfig, parts: SessionFeedP
   function handle({ operationType, documentKey, mark, revokedAt }: SessionChange): void {
     const key = documentKey?._id
     if (typeof key !== 'string') return
-    const userId = userIdOf(key)
-    if (userId === undefined) {
+    if (!isRecordKey(key)) {
       const isAlive = operationType === 'replace' && mark === 'session' && revokedAt === null
       if (!isAlive) revocations.revokeSession(key)
-    } else if (operationType !== 'delete') {
+      return
+    }
+    const userId = userRecords.userIdOf(key)
+    if (userId !== undefined && operationType !== 'delete') {
       revocations.revokeUser(userId, isDate(revokedAt) ? revokedAt.getTime() : undefined)
     }
   }

@@ -11,8 +11,9 @@ import type { ExactOperations } from '../mongo/exact-operations.js'
 import { readFromPrimary } from '../mongo/primary-check.js'
 import { hashRefreshToken } from './refresh-token.js'
 import type { RefreshToken } from './refresh-token.js'
-import { aliveAt, SESSION } from './session-document.js'
+import { aliveAt, sessionsOf } from './session-document.js'
 import type { SessionDocument } from './session-document.js'
+import type { SessionScope } from './session-scope.js'
 
 /** What a login came from. */
 export interface SessionOrigin {
@@ -35,7 +36,7 @@ export interface Exchange {
 }
 
 /** How sessions live. */
-export interface SessionConfig {
+export interface SessionConfig extends SessionScope {
   /** From the login on, whatever happens. */
   readonly refreshTokenTtlSeconds: number
   /** Without use; no more than the former. */
@@ -93,7 +94,8 @@ export function createSessionStore(
   events: Events,
   clock: Clock,
 ): SessionStore {
-  const { sessionTimeoutMs } = config
+  const { sessionTimeoutMs, issuer, clientId } = config
+  const ours = sessionsOf(issuer)
   const now = (): Date => new Date(clock.now())
 
   async function run<T>(operation: SessionOperation<T>): Promise<T> {
@@ -117,7 +119,7 @@ export function createSessionStore(
   function use(token: RefreshToken, change: Partial<SessionDocument>): Promise<SessionDocument | undefined> {
     const at = now()
     const used = { lastUsedAt: at, idleExpiresAt: idleExpiry(config, at) }
-    const filter = { _id: token.sid, current: hashRefreshToken(token), ...aliveAt(at) }
+    const filter = { _id: token.sid, ...ours, clientId, current: hashRefreshToken(token), ...aliveAt(at) }
     const update = { $set: { ...used, ...change } }
     return run(async (sessions, { write }) => {
       const found = await findOneAndUpdate(sessions, filter, update, write)
@@ -130,7 +132,7 @@ export function createSessionStore(
   const revokeAll =
     (userId: string): SessionOperation<string[]> =>
     async (sessions, { read, write }) => {
-      const ofUser = { ...SESSION, userId: { $eq: userId } }
+      const ofUser = { ...ours, userId: { $eq: userId } }
       await sessions.updateMany({ ...ofUser, revokedAt: null }, { $set: { revokedAt: now() } }, write)
       const ended = { ...ofUser, revokedAt: { $ne: null } }
       const found = await sessions.find(ended, { ...read, projection: { _id: 1 } }).toArray()
@@ -153,19 +155,19 @@ export function createSessionStore(
     touch: token => use(token, {}),
     find: sid =>
       runRead(async (sessions, { read }) => {
-        const found = await sessions.findOne({ _id: { $eq: sid }, ...aliveAt(now()) }, read)
+        const found = await sessions.findOne({ _id: { $eq: sid }, ...ours, ...aliveAt(now()) }, read)
         return found ?? undefined
       }),
     list: userId =>
       runRead((sessions, { read }) =>
         sessions
-          .find({ userId: { $eq: userId }, ...aliveAt(now()) }, { ...read, sort: { createdAt: -1 } })
+          .find({ ...ours, userId: { $eq: userId }, ...aliveAt(now()) }, { ...read, sort: { createdAt: -1 } })
           .toArray(),
       ),
     revoke: (sid, userId) =>
       run(async (sessions, { write }) => {
         const ofUser = userId === undefined ? {} : { userId: { $eq: userId } }
-        const filter = { _id: { $eq: sid }, ...ofUser, ...aliveAt(now()) }
+        const filter = { _id: { $eq: sid }, ...ours, ...ofUser, ...aliveAt(now()) }
         const found = await findOneAndUpdate(sessions, filter, { $set: { revokedAt: now() } }, write)
         return found?.userId
       }),
@@ -173,18 +175,18 @@ export function createSessionStore(
     listRevoked: since =>
       runRead(async (sessions, { read }) => {
         // The type is named for the partial index's sake.
-        const revoked = { ...SESSION, revokedAt: { $type: 'date', $gte: since } } as const
+        const revoked = { ...ours, revokedAt: { $type: 'date', $gte: since } } as const
         const found = await sessions.find(revoked, { ...read, projection: { _id: 1 } }).toArray()
         return found.map(({ _id }) => _id)
       }),
     discard: sid =>
       run(async (sessions, { write }) => {
-        await sessions.deleteOne({ _id: { $eq: sid }, ...SESSION }, write)
+        await sessions.deleteOne({ _id: { $eq: sid }, ...ours }, write)
       }),
     deleteAll: userId =>
       run(async (sessions, options) => {
         const ids = await revokeAll(userId)(sessions, options)
-        await sessions.deleteMany({ _id: { $in: ids }, ...SESSION }, options.write)
+        await sessions.deleteMany({ _id: { $in: ids }, ...ours }, options.write)
         return ids
       }),
   }
@@ -195,6 +197,8 @@ function toDocument(session: NewSession, config: SessionConfig, now: Date): Sess
   return {
     _id: token.sid,
     [MARK]: 'session',
+    issuer: config.issuer,
+    clientId: config.clientId,
     userId,
     current: hashRefreshToken(token),
     previous: null,

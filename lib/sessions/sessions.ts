@@ -14,12 +14,13 @@ import {
 import type { RefreshToken } from './refresh-token.js'
 import type { Revocations } from './revocations.js'
 import type { SessionDocument } from './session-document.js'
+import type { SessionScope } from './session-scope.js'
 import type { SessionSecret } from './session-secrets.js'
 import type { SessionOrigin, SessionStore } from './session-store.js'
 import type { UserRecords } from './user-records.js'
 
 /** How refresh tokens are exchanged. */
-export interface ExchangeConfig {
+export interface ExchangeConfig extends Pick<SessionScope, 'clientId'> {
   /** `false`: a refresh token stays the same, for clients that cannot follow. */
   readonly rotateRefreshTokens: boolean
   /** How long a token that was exchanged still gets its successor, in ms; `undefined`: until that one is used. */
@@ -92,6 +93,12 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
   const { store, userRecords, secrets, revocations, events, clock } = parts
   const [newest] = secrets
 
+  /** The session that a refresh token names, if it is alive and the token was issued to this client. */
+  async function findOf(token: RefreshToken): Promise<SessionDocument | undefined> {
+    const session = await store.find(token.sid)
+    return session?.clientId === config.clientId ? session : undefined
+  }
+
   async function exchange(token: RefreshToken): Promise<OpenSession> {
     const successor = deriveSuccessor(token, newest)
     const session = config.rotateRefreshTokens
@@ -104,7 +111,7 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
 
   /** The token is not the current one: the last but one is answered again, an older one is a sign of theft. */
   async function answerReplay(token: RefreshToken): Promise<OpenSession> {
-    const session = await store.find(token.sid)
+    const session = await findOf(token)
     if (!session) throw invalidGrant()
     const { userId, current, previous, secretName } = session
     const isLast = previous === hashRefreshToken(token)
@@ -127,12 +134,12 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
 
   /** One that was sealed with a secret that is no longer given may be good all the same. */
   async function isKnown(token: RefreshToken): Promise<boolean> {
-    const session = await store.find(token.sid)
+    const session = await findOf(token)
     return session !== undefined && [session.current, session.previous].includes(hashRefreshToken(token))
   }
 
   async function recognise(token: RefreshToken): Promise<RecognisedToken | undefined> {
-    const session = await store.find(token.sid)
+    const session = await findOf(token)
     if (!session) return undefined
     const { _id: sid, userId, current, previous } = session
     const hash = hashRefreshToken(token)
@@ -206,7 +213,7 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
       return { sid, userId, refreshToken: token.text }
     },
     async peek(refreshToken) {
-      const session = await store.find(parseOrRefuse(refreshToken).sid)
+      const session = await findOf(parseOrRefuse(refreshToken))
       if (!session) throw invalidGrant()
       return session.userId
     },

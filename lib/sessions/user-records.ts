@@ -11,6 +11,7 @@ import { MARK } from '../mongo/own-collection.js'
 import { readFromPrimary } from '../mongo/primary-check.js'
 import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
 import type { UserRecordDocument } from './session-document.js'
+import { toIssuerKey } from './session-scope.js'
 
 /** What MongoDB holds against a user. Times are the server's, in milliseconds. */
 export interface UserStanding {
@@ -21,6 +22,7 @@ export interface UserStanding {
 
 /** How records are kept. */
 export interface UserRecordsConfig {
+  readonly issuer: string
   /** Milliseconds that an operation may take. */
   readonly sessionTimeoutMs: number
   /** Milliseconds after which no token from before a revocation can be alive: the record is removed then. */
@@ -36,6 +38,7 @@ const PASSED_BY_MS = 2
 /** After a failover the clock of the new primary may be behind. */
 const LONGEST_WAIT_MS = 100
 
+/** No session's id has a colon. */
 const KEY_PREFIX = 'user:'
 const NOTHING: UserStanding = { isDisabled: false, revokedAt: undefined }
 
@@ -47,10 +50,21 @@ export type UserRecords = ReturnType<typeof createUserRecords>
  * Revocations bear the time of the database's server, because the processes of an app have clocks that differ.
  */
 export function createUserRecords(
-  { sessionTimeoutMs, recordTtlMs }: UserRecordsConfig,
+  { issuer, sessionTimeoutMs, recordTtlMs }: UserRecordsConfig,
   openCollection: () => Promise<Collection<UserRecordDocument>>,
   events: Events,
 ) {
+  const keyPrefix = `${KEY_PREFIX}${toIssuerKey(issuer)}:`
+
+  function ofUser(userId: string) {
+    return { _id: { $eq: keyPrefix + userId }, [MARK]: 'user' } as const
+  }
+
+  /** The user of this issuer whom the `_id` of a record names; `undefined` for another issuer's record. */
+  function userIdOf(key: string): string | undefined {
+    return key.startsWith(keyPrefix) ? key.slice(keyPrefix.length) : undefined
+  }
+
   async function run<T>(
     operation: (
       records: Collection<UserRecordDocument>,
@@ -132,6 +146,7 @@ export function createUserRecords(
   }
 
   return {
+    userIdOf,
     /** Notes that all sessions of a user end now; the server's time of that. */
     revoke: (userId: string) => revoke(userId, { $ifNull: ['$disabledAt', null] }),
     /** The same, and notes that the user is disabled, since the first time. */
@@ -165,28 +180,23 @@ export function createUserRecords(
           signal.throwIfAborted()
         }
       }),
-    /** Users whose sessions were revoked at that time or later, and when. */
+    /** Users of this issuer whose sessions were revoked at that time or later, and when. */
     listRevoked: (since: Date): Promise<{ readonly userId: string; readonly revokedAt: number }[]> =>
       runRead(async (records, read) => {
         // The type is named for the partial index's sake.
         const revoked = { [MARK]: 'user', revokedAt: { $type: 'date', $gte: since } } as const
         const found = await records.find(revoked, { ...read, projection: { revokedAt: 1 } }).toArray()
-        return found.map(record => ({
-          userId: record._id.slice(KEY_PREFIX.length),
-          revokedAt: record.revokedAt?.getTime() ?? 0,
-        }))
+        return found.flatMap(({ _id, revokedAt }) => {
+          const userId = userIdOf(_id)
+          return userId === undefined ? [] : [{ userId, revokedAt: revokedAt?.getTime() ?? 0 }]
+        })
       }),
   }
 }
 
-/** No session's id has a colon. */
-function ofUser(userId: string) {
-  return { _id: { $eq: KEY_PREFIX + userId }, [MARK]: 'user' } as const
-}
-
-/** The user of a record, by its `_id`; `undefined` where that is a session's. */
-export function userIdOf(key: string): string | undefined {
-  return key.startsWith(KEY_PREFIX) ? key.slice(KEY_PREFIX.length) : undefined
+/** Whether the `_id` of a document names the record of a user, and not a session. */
+export function isRecordKey(key: string): boolean {
+  return key.startsWith(KEY_PREFIX)
 }
 
 /** A value that is no date was written by hand: in doubt the user is refused. */

@@ -6,6 +6,7 @@ import { toExactOperations } from '../mongo/exact-operations.js'
 import { findOneAndUpdate } from '../mongo/find-one-and-update.js'
 import { createOwnCollection, MARK } from '../mongo/own-collection.js'
 import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
+import { toIssuerKey } from '../sessions/session-scope.js'
 import { countForAccount, countFromAddress, LOGIN_ATTEMPT, succeedForAccount } from './attempt-documents.js'
 import type {
   AccountAttempt,
@@ -43,7 +44,7 @@ const MOST_GIVEN_BACK = 3
 
 /** Creates the store. `find` gives the collection; nothing is asked of MongoDB before the first login or `ready()`. */
 export function createAttemptStore<T extends Document>(
-  timeoutMs: number,
+  { issuer, timeoutMs }: { readonly issuer: string; readonly timeoutMs: number },
   find: () => Promise<Collection<T>>,
   events: Events,
 ) {
@@ -57,6 +58,10 @@ export function createAttemptStore<T extends Document>(
     find as unknown as () => Promise<Collection>,
     events,
   )
+  // Accounts of another issuer are other people's, even if they have the same names.
+  const issuerKey = toIssuerKey(issuer)
+  const addressId = (address: string): string => `address:${issuerKey}:${address}`
+  const accountId = (account: string): string => `account:${issuerKey}:${account}`
   let indexes: Promise<void> | undefined
 
   function ensureIndexes(): Promise<void> {
@@ -116,7 +121,7 @@ export function createAttemptStore<T extends Document>(
       windowMs: number,
     ): Promise<Date | Refusal> {
       const change = countFromAddress(now, limit, windowMs)
-      const { wasCounted, expiresAt } = await count<AddressDocument>(`address:${address}`, change)
+      const { wasCounted, expiresAt } = await count<AddressDocument>(addressId(address), change)
       return wasCounted ? expiresAt : { limit: 'address', until: expiresAt }
     },
 
@@ -128,37 +133,37 @@ export function createAttemptStore<T extends Document>(
       limits: AttemptLimits,
     ): Promise<Refusal | undefined> {
       const change = countForAccount(now, attempt, limits)
-      const { last } = await count<AccountDocument>(`account:${account}`, change)
+      const { last } = await count<AccountDocument>(accountId(account), change)
       return last.full === null || last.until === null ? undefined : { limit: last.full, until: last.until }
     },
 
     /** Takes one failure of an address back, unless its window is over. */
     async giveBackAddress(address: string, window: Date): Promise<void> {
       const isCounted = { expiresAt: window, failures: { $gt: 0 } }
-      await update<AddressDocument>(`address:${address}`, { $inc: { failures: -1 } }, isCounted)
+      await update<AddressDocument>(addressId(address), { $inc: { failures: -1 } }, isCounted)
     },
 
     /** The same a few times in a window; resolves to whether it was done. */
     async giveBackAddressOfFailedCallback(address: string, window: Date): Promise<boolean> {
       const isLeft = { expiresAt: window, failures: { $gt: 0 }, givenBack: { $lt: MOST_GIVEN_BACK } }
       const change = { $inc: { failures: -1, givenBack: 1 } }
-      return update<AddressDocument>(`address:${address}`, change, isLeft)
+      return update<AddressDocument>(addressId(address), change, isLeft)
     },
 
     /** Takes one failure of an account back. */
     async giveBackAccount(account: string, { id }: Pick<AccountAttempt, 'id'>): Promise<void> {
-      await update<AccountDocument>(`account:${account}`, { $pull: { failures: { id } } })
+      await update<AccountDocument>(accountId(account), { $pull: { failures: { id } } })
     },
 
     /** Forgets the failures of an account in one spelling, and knows the address from now on. */
     async succeedForAccount(account: string, attempt: AccountAttempt, now: Date): Promise<void> {
-      await update<AccountDocument>(`account:${account}`, succeedForAccount(now, attempt))
+      await update<AccountDocument>(accountId(account), succeedForAccount(now, attempt))
     },
 
     /** Forgets all failures of an account. The addresses that are known stay so. */
     async forgetAccount(account: string): Promise<void> {
       await withDeadline(timeoutMs, () =>
-        update<AccountDocument>(`account:${account}`, { $set: { failures: [] } }),
+        update<AccountDocument>(accountId(account), { $set: { failures: [] } }),
       ).catch((cause: unknown) => {
         throw toUnavailable(cause)
       })

@@ -54,7 +54,13 @@ describe('sessions while MongoDB is away', () => {
   })
 
   function openStore(collection: Collection<SessionDocument>, sessionTimeoutMs: number): SessionStore {
-    const config = { refreshTokenTtlSeconds: 3_600, refreshTokenIdleSeconds: 3_600, sessionTimeoutMs }
+    const scope = { issuer: 'https://issuer.example.com', clientId: 'our app' }
+    const config = {
+      ...scope,
+      refreshTokenTtlSeconds: 3_600,
+      refreshTokenIdleSeconds: 3_600,
+      sessionTimeoutMs,
+    }
     return createSessionStore(config, () => Promise.resolve(collection), createEvents(), createManualClock())
   }
 

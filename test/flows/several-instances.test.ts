@@ -1,0 +1,95 @@
+import request from 'supertest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import {
+  createSessionApp,
+  expectInvalidGrant,
+  getMe,
+  logIn,
+  logOut,
+  refresh,
+  sidOf,
+} from '../support/session-app.js'
+import { createTestUserData } from '../support/user-data.js'
+
+const ISSUER = 'https://issuer.example.com'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await openDatabase()
+  await database.db.collection('customers').insertOne({ userId: '1', role: 'customer' })
+  await database.db.collection('staff').insertOne({ userId: '1', role: 'admin' })
+})
+afterAll(() => database.close())
+
+/** One instance among several on one database, which share the collections of this package. */
+function start(collection: string, options: object) {
+  const shared = { collection: database.db.collection(collection), loginThrottle: { windowSeconds: 60 } }
+  const userData = createTestUserData(database, { ...shared, ...options })
+  return { userData, app: createSessionApp(userData) }
+}
+
+const customers = () => start('customers', { issuer: 'https://customers.example.com', audience: 'customers' })
+const staff = () => start('staff', { issuer: 'https://staff.example.com', audience: 'staff' })
+
+describe('two issuers on one database', () => {
+  it('do not take the refresh tokens of each other', async () => {
+    const [here, there] = [customers(), staff()]
+    const { refresh_token } = await logIn(here.app, '1')
+    expectInvalidGrant(await refresh(there.app, refresh_token))
+    expect((await logOut(there.app, refresh_token)).status).toBe(204)
+    expect((await refresh(here.app, refresh_token)).status).toBe(200)
+  })
+
+  it('neither list nor end the sessions of users of the same id', async () => {
+    const [here, there] = [customers(), staff()]
+    const { access_token, refresh_token } = await logIn(here.app, '1')
+    expect(await there.userData.sessions('1')).toEqual([])
+    await there.userData.revoke('1')
+    await there.userData.disable('1')
+    await there.userData.revoke({ sid: sidOf(refresh_token) })
+    await there.userData.deleteSessions('1')
+    expect((await getMe(here.app, access_token)).status).toBe(200)
+    expect((await refresh(here.app, refresh_token)).status).toBe(200)
+    expect((await logIn(here.app, '1')).user.id).toBe('1')
+  })
+
+  it('count failed logins apart', async () => {
+    const [here, there] = [customers(), staff()]
+    const failing = await Promise.all(Array.from({ length: 12 }, () => failLogin(there.app)))
+    expect(failing).toContain(429)
+    expect(await failLogin(here.app)).toBe(401)
+  })
+})
+
+describe('two clients of one issuer', () => {
+  const api = () => start('customers', { issuer: ISSUER, audience: 'https://api.example.com' })
+  const admin = () => start('customers', { issuer: ISSUER, audience: 'https://admin.example.com' })
+
+  it('do not exchange the refresh tokens of each other: the new access token would be for another audience', async () => {
+    const [here, there] = [api(), admin()]
+    const { refresh_token } = await logIn(here.app, '1')
+    expectInvalidGrant(await refresh(there.app, refresh_token))
+    expect((await refresh(here.app, refresh_token)).status).toBe(200)
+  })
+
+  it('share the users: to revoke one ends the sessions at both', async () => {
+    const [here, there] = [api(), admin()]
+    const { refresh_token } = await logIn(here.app, '1')
+    expect(await there.userData.sessions('1')).not.toEqual([])
+    await there.userData.revoke('1')
+    expectInvalidGrant(await refresh(here.app, refresh_token))
+  })
+
+  it('keep their sessions when an audience is added', async () => {
+    const { refresh_token } = await logIn(api().app, '1')
+    const audience = ['https://api.example.com', 'https://files.example.com']
+    const { app } = start('customers', { issuer: ISSUER, audience })
+    expect((await refresh(app, refresh_token)).status).toBe(200)
+  })
+})
+
+async function failLogin(app: ReturnType<typeof createSessionApp>): Promise<number> {
+  return (await request(app).post('/login').send({ email: 'alice@example.com' })).status
+}
