@@ -27,8 +27,10 @@ export function requireAccountName(account: unknown): string {
 const MOST_CODE_UNITS = 1_500
 
 /**
- * The name under which the failures of an account are counted. An app may look names up without regard to case, to
- * compatibility forms or to white space around them, so all such spellings of a name are counted as one.
+ * The name under which the failures of an account are counted. An app may look names up without regard to case, accents,
+ * compatibility forms, characters that are not displayed, or white space around the name, as a database does under many
+ * collations. So all such spellings of a name are counted as one. Names of different people that differ in nothing else
+ * share their count.
  */
 export function foldAccountName(name: AccountName): string {
   let folded = trimInvisible(String(name)).slice(0, MOST_CODE_UNITS)
@@ -45,9 +47,15 @@ export function foldAccountName(name: AccountName): string {
  * By way of upper case, because `ß` and `SS`, or the two forms of the small sigma, have only that in common.
  */
 function foldOnce(text: string): string {
-  const upper = trimInvisible(text.normalize('NFKD')).toUpperCase()
+  const upper = trimInvisible(text.normalize('NFKD').replace(IGNORED, '')).toUpperCase()
   return upper.toLowerCase().replaceAll('ς', 'σ').normalize('NFKD')
 }
+
+/**
+ * Accents and other marks, control characters, and characters that are not displayed: many collations ignore them. The iota
+ * subscript is not among them, because it becomes a letter in upper case.
+ */
+const IGNORED = /(?!\u0345)[\p{M}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]/gu
 
 /** White space, control characters and characters that are not displayed. */
 const INVISIBLE = /[\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]/u

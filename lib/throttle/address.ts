@@ -1,12 +1,14 @@
 import { isIPv6 } from 'node:net'
 
 /**
- * The part of an address that counts as one client: an IPv4 address, also where it is written as IPv6, and the /64 of an
- * IPv6 address, of which one client has 2^64 (RFC 6177). `undefined` where there is none.
+ * The part of an address that counts as one client: an IPv4 address, also where it is written as IPv6 or translated into it,
+ * and the /64 of an IPv6 address, of which one client has 2^64 (RFC 6177). `undefined` where there is none.
  */
 export function toClientNetwork(address: string | undefined): string | undefined {
   const plain = toPlainAddress(address)?.replace(/%.*$/, '')
-  return plain !== undefined && isIPv6(plain) ? `${firstGroups(plain, 4)}::/64` : plain
+  if (plain === undefined || !isIPv6(plain)) return plain
+  const groups = toGroups(plain)
+  return embeddedIPv4(groups) ?? `${groups.slice(0, 4).map(toHex).join(':')}::/64`
 }
 
 /**
@@ -20,15 +22,25 @@ export function toPlainAddress(address: string | undefined): string | undefined 
     .replace(/^::ffff:(?=\d{1,3}(?:\.\d{1,3}){3}$)/i, '')
 }
 
-/** The first groups of an IPv6 address, written out: an abbreviated one has its zeros put back. */
-function firstGroups(address: string, count: number): string {
-  const [head = '', tail] = address.split('::')
+/** The eight groups of an IPv6 address. `URL` writes its last 32 bits as groups too, where they were written as IPv4. */
+function toGroups(address: string): number[] {
+  const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::')
   const left = head === '' ? [] : head.split(':')
   const right = tail === undefined || tail === '' ? [] : tail.split(':')
-  const zeros = Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0')
-  const groups = tail === undefined ? left : [...left, ...zeros, ...right]
+  const zeros = Array<string>(8 - left.length - right.length).fill('0')
+  return [...left, ...zeros, ...right].map(group => Number.parseInt(group, 16))
+}
+
+/** ::ffff:0:0/96 is IPv4 (RFC 4291 2.5.5.2), and 64:ff9b::/96 is IPv4 behind a translator (RFC 6052 2.1). */
+function embeddedIPv4(groups: readonly number[]): string | undefined {
+  const prefix = groups.slice(0, 6).map(toHex).join(':')
+  if (prefix !== '0:0:0:0:0:ffff' && prefix !== '64:ff9b:0:0:0:0') return undefined
   return groups
-    .slice(0, count)
-    .map(group => Number.parseInt(group, 16).toString(16))
-    .join(':')
+    .slice(6)
+    .flatMap(group => [group >> 8, group & 0xff])
+    .join('.')
+}
+
+function toHex(group: number): string {
+  return group.toString(16)
 }

@@ -73,6 +73,12 @@ const KNOWN_MS = 90 * DAY_MS
 /** Addresses that are known of one account: who has a new one each day keeps the last 90. */
 const MOST_KNOWN = 100
 
+/**
+ * Failures kept of one account. More come together only where the owner logs in between those of many strangers. Then the
+ * oldest are dropped, so that the document stays small.
+ */
+const MOST_FAILURES = 1_000
+
 const after = (now: Date, ms: number): Date => new Date(now.getTime() + ms)
 
 /** Counts an attempt from an address. A window that is over begins again; a full one is left as it is. */
@@ -128,7 +134,10 @@ export function countForAccount(now: Date, attempt: AccountAttempt, limits: Atte
     {
       $set: {
         failures: {
-          $concatArrays: ['$failures', { $cond: [{ $eq: ['$last.full', null] }, [failure], []] }],
+          $slice: [
+            { $concatArrays: ['$failures', { $cond: [{ $eq: ['$last.full', null] }, [failure], []] }] },
+            -MOST_FAILURES,
+          ],
         },
       },
     },

@@ -15,6 +15,8 @@ describe('the name that counts', () => {
     ['jos\u00e9', 'JOSE\u0301', 'Jos\uff25\u0301'],
     ['\ufb01n', 'FIN', '\ufb01N'],
     ['\u1fb3', '\u03b1\u0345', '\u0391\u0399'],
+    ['alice', 'ali\u200bce', 'al\u00adice', '\u2060alice', 'a\u0001lice', 'ali\u034fce', 'al\u0000ice'],
+    ['alice', 'alic\u00e9', 'a\u0300lice'],
   ])('is the same for all spellings of %j', (name, ...spellings) => {
     for (const spelling of spellings) expect(foldAccountName(spelling)).toBe(foldAccountName(name))
   })

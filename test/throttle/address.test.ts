@@ -6,12 +6,16 @@ describe('the network that counts as one client', () => {
     expect(toClientNetwork(address)).toBe(address)
   })
 
-  it.each(['::ffff:1.2.3.4', '::FFFF:1.2.3.4'])(
-    'V26: is the IPv4 address where that is written as IPv6: %s',
-    address => {
-      expect(toClientNetwork(address)).toBe('1.2.3.4')
-    },
-  )
+  it.each([
+    '::ffff:1.2.3.4',
+    '::FFFF:1.2.3.4',
+    '::ffff:102:304',
+    '0:0:0:0:0:ffff:1.2.3.4',
+    '64:ff9b::1.2.3.4',
+    '64:ff9b::102:304',
+  ])('V26: is the IPv4 address where that is written as IPv6: %s', address => {
+    expect(toClientNetwork(address)).toBe('1.2.3.4')
+  })
 
   it.each([
     ['203.0.113.7:50123', '203.0.113.7'],
@@ -25,6 +29,10 @@ describe('the network that counts as one client', () => {
   it('V26: is the /64 of an IPv6 address: a thousand addresses of one count as one', () => {
     const addresses = Array.from({ length: 1000 }, (_item, i) => `2001:db8:1:2::${i.toString(16)}`)
     expect(new Set(addresses.map(toClientNetwork))).toEqual(new Set(['2001:db8:1:2::/64']))
+  })
+
+  it('is the /64 where the last 32 bits of an IPv6 address are written as IPv4', () => {
+    expect(toClientNetwork('1::2:3:4:5:1.2.3.4')).toBe('1:0:2:3::/64')
   })
 
   it('is the same however an IPv6 address is written', () => {
@@ -43,7 +51,6 @@ describe('the network that counts as one client', () => {
     ['::', '0:0:0:0::/64'],
     ['fe80::1%lo', 'fe80:0:0:0::/64'],
     ['2001:db8::', '2001:db8:0:0::/64'],
-    ['64:ff9b::192.0.2.33', '64:ff9b:0:0::/64'],
     ['1:2:3:4:5:6:7::', '1:2:3:4::/64'],
   ])('of %s is %s', (address, network) => {
     expect(toClientNetwork(address)).toBe(network)

@@ -407,14 +407,14 @@ describe('what is stored of attempts', () => {
     expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
     await fail(instance, 2)
     const stored = await attempts().find().toArray()
-    for (const { _id, customUserData, expiresAt } of stored) {
-      expect(_id).toMatch(/^(account|address):[\w-]{43}$/)
-      expect(customUserData).toBe('login_attempt')
+    for (const { _id, expressCustomUserData, expiresAt } of stored) {
+      expect(_id).toMatch(/^(account|address):[\w-]{16}:[\w-]{43}$/)
+      expect(expressCustomUserData).toBe('login_attempt')
       expect(expiresAt).toBeInstanceOf(Date)
     }
     const text = JSON.stringify(stored)
     for (const part of ['example.com', 'user', address, '127.0.0.1', RIGHT]) {
-      expect(text.replaceAll('customUserData', '')).not.toContain(part)
+      expect(text.replaceAll('expressCustomUserData', '')).not.toContain(part)
     }
   })
 
@@ -426,7 +426,7 @@ describe('what is stored of attempts', () => {
         name: 'custom_user_data_login_attempt_expiry',
         key: { expiresAt: 1 },
         expireAfterSeconds: 0,
-        partialFilterExpression: { customUserData: 'login_attempt' },
+        partialFilterExpression: { expressCustomUserData: 'login_attempt' },
       },
     ])
   })
@@ -454,7 +454,7 @@ describe('what is stored of attempts', () => {
     const sent = database.commands.filter(({ command }) => JSON.stringify(command).includes(COLLECTION))
     expect(sent.map(({ name }) => name)).toEqual(['findAndModify', 'findAndModify'])
     for (const { command } of sent)
-      expect(command['query']).toMatchObject({ customUserData: 'login_attempt' })
+      expect(command['query']).toMatchObject({ expressCustomUserData: 'login_attempt' })
   })
 
   it('is in the collection that the option loginAttemptCollection names', async () => {
