@@ -129,6 +129,7 @@ export function createCustomUserData(
       documents,
       namespace: database.namespace,
       isUpToDate: () => config.changeStreams === 'off' || changeFeeds.isOpen(),
+      mayBeRevoked: (userId, claims) => revocations.mayBeRevoked(userId, claims),
       clock,
     })
   const snapshots = voidingBoth(
@@ -183,7 +184,8 @@ export function createCustomUserData(
   const loadCheck = createLoadCheck(
     requireActive,
     ownIssuer,
-    () => config.changeStreams === 'auto' && !changeFeeds.isOpen(),
+    (userId, claims) =>
+      (config.changeStreams === 'auto' && !changeFeeds.isOpen()) || revocations.mayBeRevoked(userId, claims),
   )
   const authenticator = createAuthenticator(config, {
     verifyToken,

@@ -25,6 +25,7 @@ export function toTokenSnapshotsConfig(config: Config): TokenSnapshotsConfig {
     ...config,
     issuer: own?.issuer ?? '',
     forClientsOnly: userDataInToken?.projection !== undefined,
+    followsChanges: config.changeStreams !== 'off',
   }
 }
 

@@ -27,6 +27,8 @@ export interface TokenSnapshotsConfig {
   /** BSON bytes. */
   readonly maxDocumentBytes: number
   readonly userIdField: string
+  /** Whether change events tell which documents have changed. */
+  readonly followsChanges: boolean
   readonly projection?: Readonly<Record<string, unknown>> | undefined
 }
 
@@ -76,13 +78,15 @@ export interface TokenSnapshotsParts {
   readonly namespace: () => string | undefined
   /** Whether this instance knows of changes and revocations, or the team has chosen not to follow them. */
   readonly isUpToDate: () => boolean
+  /** Whether the session of a verified token must be read before the token is served. */
+  readonly mayBeRevoked: (userId: string, claims: AccessTokenClaims) => boolean
   readonly clock: Clock
 }
 
 /** Creates the way in and out of tokens for one instance. */
 export function createTokenSnapshots(
   config: TokenSnapshotsConfig,
-  { codec, documents, namespace, isUpToDate, clock }: TokenSnapshotsParts,
+  { codec, documents, namespace, isUpToDate, mayBeRevoked, clock }: TokenSnapshotsParts,
 ): TokenSnapshots {
   const { snapshotTtlMs, clockToleranceMs, userIdField, projection = null } = config
   const invalidations = createInvalidationTimes(clock)
@@ -144,12 +148,14 @@ export function createTokenSnapshots(
     async read(userId, claims) {
       const read = claims[READ]
       if (claims.iss !== config.issuer || !isReadClaim(read)) return undefined
-      if (!isUpToDate() || !isYoung(claims, read.at)) return undefined
+      if (!isUpToDate() || !isYoung(claims, read.at) || mayBeRevoked(userId, claims)) return undefined
       const userIdValues = await valuesOf(userId)
       if (read.from !== sourceOf(userIdValues)) return undefined
       const document = await decode(claims)
       // The stream may have broken meanwhile.
       if (!document || !isUpToDate()) return undefined
+      // An event names the document by its `_id`. Data without it could not be dropped when the document changes.
+      if (config.followsChanges && document.exists && document.documentId === undefined) return undefined
       const keys = [
         toInvalidationKey(userId),
         ...userIdValues.map(toUserKey),

@@ -15,6 +15,11 @@ export interface Revocations {
   revokeUser: (userId: string, revokedAt?: number) => void
   /** Throws `invalid_token` where a verified token is revoked. Cheap while nothing is revoked: each request asks. */
   requireNotRevoked: (userId: string, claims: AccessTokenClaims) => void
+  /**
+   * Whether one of our own tokens was issued to its user before a revocation, as far as clocks can tell. Its session may be
+   * alive, so it is not refused, but it is served only after its session was read.
+   */
+  mayBeRevoked: (userId: string, claims: AccessTokenClaims) => boolean
   /** Whether a session was ended by this process, on somebody's wish. */
   wasSessionEnded: (sid: string) => boolean
 }
@@ -55,6 +60,10 @@ export function createRevocations(
       const revokedAt = users.get(userId)
       if (revokedAt !== undefined) requireIssuedAfter(claims, revokedAt, config.clockToleranceMs)
     },
+    mayBeRevoked(userId, { iss, iat = 0 }) {
+      const revokedAt = iss === ownIssuer ? users.get(userId) : undefined
+      return revokedAt !== undefined && Math.floor(iat) * 1000 <= revokedAt + config.clockToleranceMs
+    },
     wasSessionEnded: sid => sessions.get(sid) === 'ended',
   }
 }
@@ -69,7 +78,8 @@ export function requireIssuedAfter(
   clockToleranceMs: number,
 ): void {
   const lastRefusedMs = Math.floor(revokedAt / 1000) * 1000 + clockToleranceMs
-  if (iat * 1000 > lastRefusedMs) return
+  // A fraction of a second is no proof of the order: the revocation is known to the second.
+  if (Math.floor(iat) * 1000 > lastRefusedMs) return
   if (iat * 1000 < revokedAt - clockToleranceMs) throw revoked()
   const worksFrom = new Date((Math.floor(lastRefusedMs / 1000) + 1) * 1000).toISOString()
   throw new CustomUserDataError(

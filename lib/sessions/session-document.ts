@@ -6,7 +6,7 @@ export interface SessionDocument {
   /** The session's id, `sid`. */
   readonly _id: string
   /** Says that the document is ours, and that it is a session. */
-  readonly customUserData: 'session'
+  readonly expressCustomUserData: 'session'
   /** The issuer and the client whose tokens belong to the session: no other instance takes them. */
   readonly issuer: string
   readonly clientId: string
@@ -37,7 +37,7 @@ export interface UserRecordDocument {
   /** `user:`, a short digest of the issuer, and the user's id. */
   readonly _id: string
   /** Says that the document is ours, and that it is the record of a user. */
-  readonly customUserData: 'user'
+  readonly expressCustomUserData: 'user'
   /** The server's time of the last `revoke(userId)`, `logoutAll()`, `deleteSessions(userId)` or `disable(userId)`. */
   readonly revokedAt: Date | null
   /** The server's time of `disable(userId)`, until `enable(userId)`. */

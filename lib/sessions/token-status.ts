@@ -47,15 +47,17 @@ export type LoadCheck = (userId: string, claims: AccessTokenClaims) => (() => Pr
  * Creates the check of loads. The record of a trusted issuer's user is read with each load, because it alone tells another
  * process that the user was disabled. The session of our own token is read as long as no stream tells of its end.
  *
- * @param readsSessions whether loads for our own tokens read the session, asked at each load
+ * @param readsSession whether a load for this token of ours reads the session
  */
 export function createLoadCheck(
   requireActive: RequireActive,
   ownIssuer: string | undefined,
-  readsSessions: () => boolean,
+  readsSession: (userId: string, claims: AccessTokenClaims) => boolean,
 ): LoadCheck {
   return (userId, claims) =>
-    claims.iss === ownIssuer && !readsSessions() ? undefined : () => requireActive(userId, claims)
+    claims.iss === ownIssuer && !readsSession(userId, claims)
+      ? undefined
+      : () => requireActive(userId, claims)
 }
 
 function refused(message: string): CustomUserDataError {

@@ -95,6 +95,43 @@ describe('a token with custom data that another process issued', () => {
   })
 })
 
+describe('a token whose custom data has no `_id`', () => {
+  const options = { userDataInToken: 'relaxed', projection: { _id: 0, n: 1 } } as const
+
+  it.each([
+    ['was deleted', () => documents.deleteOne({ userId: 'alice' })],
+    [
+      'was given to another user',
+      () => documents.updateOne({ userId: 'alice' }, { $set: { userId: 'carol' } }),
+    ],
+  ])(
+    'is read again by an instance that follows changes: the document that %s is not served',
+    async (_what, change) => {
+      const { userData } = await startFollower(serving.client.db(issuing.db.databaseName), {
+        clock,
+        ...options,
+      })
+      onTestFinished(() => userData.close())
+      clock.advance(LATER_MS)
+      const here = createTestUserData(issuing, { clock, ...options })
+      const { access_token: token } = await here.issueTokens('alice')
+      expect((await userData.verifyToken(token)).customData).toEqual({ n: 1 })
+      await change()
+      await expect.poll(async () => (await userData.verifyToken(token)).customData).toEqual({})
+      expect(userData.stats().tokenSnapshots).toBe(0)
+    },
+  )
+
+  it('serves an instance that follows no changes', async () => {
+    const userData = createTestUserData(issuing, { clock, ...options })
+    const { access_token: token } = await createTestUserData(issuing, { clock, ...options }).issueTokens(
+      'alice',
+    )
+    expect((await userData.verifyToken(token)).customData).toEqual({ n: 1 })
+    expect(userData.stats().tokenSnapshots).toBe(1)
+  })
+})
+
 describe('a process whose streams cannot open yet', () => {
   it('uses no data inside tokens: it loads, and serves from tokens once the streams are open', async () => {
     const { host, port } = await primaryAddress(issuing.client)

@@ -3,6 +3,7 @@ import type { CustomUserData, TokenAnswer } from 'express-custom-user-data'
 import request from 'supertest'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createRevocations } from '../../lib/sessions/revocations.js'
+import { toIssuerKey } from '../../lib/sessions/session-scope.js'
 import type { UserRecordDocument } from '../../lib/sessions/session-document.js'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
@@ -251,7 +252,7 @@ describe('a user of a trusted issuer', () => {
     await userData.revoke(userId)
     const { revokedAt } = (await database.db
       .collection<UserRecordDocument>('custom_user_data_sessions')
-      .findOne({ _id: `user:${userId}` }))!
+      .findOne({ _id: `user:${toIssuerKey(ISSUER)}:${userId}` }))!
     const last = Math.floor(revokedAt!.getTime() / 1000) + TOLERANCE_SECONDS
     const later = startNow({ clock: createManualClock(Date.now() + 60_000) })
     for (const { userData: at, iat } of [

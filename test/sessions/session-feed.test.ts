@@ -169,7 +169,7 @@ describe('a process that starts', () => {
   })
 
   it('reads only those, by their index', async () => {
-    const { sid } = await logInAndVisit()
+    const { sid } = await logInAndVisit('reader')
     await sessions.updateOne({ _id: sid }, { $set: { revokedAt: new Date(Date.now() - 3_600_000) } })
     await there.until('sessions', 'open')
     const [sent] = reading.commands
@@ -225,13 +225,13 @@ describe('while the streams are not open, a load for our own token reads its ses
   })
 
   it('and no load does while they are open, nor with changeStreams: off', async () => {
-    const { token } = await logInAndVisit()
+    const { token } = await logInAndVisit('visitor')
     reading.commands.clear()
-    there.userData.invalidate('alice')
+    there.userData.invalidate('visitor')
     await there.userData.verifyToken(token)
     expect(sessionReads()).toHaveLength(0)
     const patient = createTestUserData({ db: otherDb() })
-    const { sid } = await logInAndVisit()
+    const { sid } = await logInAndVisit('visitor')
     await patient.verifyToken(token)
     await here.revoke({ sid })
     expect(sessionReads()).toHaveLength(0)

@@ -16,7 +16,7 @@ import {
   refresh,
   sidOf,
 } from '../support/session-app.js'
-import { createTestUserData } from '../support/user-data.js'
+import { AUDIENCE, createTestUserData, ISSUER } from '../support/user-data.js'
 
 let database: TestDatabase
 let app: Express
@@ -46,7 +46,9 @@ describe('what is stored of a session', () => {
     expect(stored).toEqual([
       {
         _id: sidOf(token),
-        customUserData: 'session',
+        expressCustomUserData: 'session',
+        issuer: ISSUER,
+        clientId: AUDIENCE,
         userId: 'one',
         current: expect.stringMatching(/^[\w-]{43}$/),
         previous: expect.stringMatching(/^[\w-]{43}$/),
@@ -187,7 +189,9 @@ describe('the commands for sessions', () => {
     await exchange(app, token)
     expect(sent('findAndModify')[0]!.command['query']).toEqual({
       _id: sidOf(token),
-      customUserData: 'session',
+      expressCustomUserData: 'session',
+      issuer: { $eq: ISSUER },
+      clientId: AUDIENCE,
       current: expect.stringMatching(/^[\w-]{43}$/),
       revokedAt: null,
       expiresAt: { $gt: expect.any(Date) },
@@ -231,17 +235,17 @@ describe('the indexes of the sessions', () => {
         name: 'session_expiry',
         key: { expiresAt: 1 },
         expireAfterSeconds: 0,
-        partialFilterExpression: { customUserData: { $exists: true } },
+        partialFilterExpression: { expressCustomUserData: { $exists: true } },
       },
       {
         name: 'session_user',
         key: { userId: 1 },
-        partialFilterExpression: { customUserData: { $exists: true } },
+        partialFilterExpression: { expressCustomUserData: { $exists: true } },
       },
       {
         name: 'session_revoked',
         key: { revokedAt: 1 },
-        partialFilterExpression: { customUserData: { $exists: true }, revokedAt: { $type: 'date' } },
+        partialFilterExpression: { expressCustomUserData: { $exists: true }, revokedAt: { $type: 'date' } },
       },
     ])
     await fresh.close()

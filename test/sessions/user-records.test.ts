@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Express } from 'express'
 import type { CustomUserData } from 'express-custom-user-data'
 import request from 'supertest'
+import { toIssuerKey } from '../../lib/sessions/session-scope.js'
 import type { UserRecordDocument } from '../../lib/sessions/session-document.js'
 import { createManualClock } from '../support/clock.js'
 import { openDatabase } from '../support/database.js'
@@ -16,7 +17,7 @@ import {
   refresh,
 } from '../support/session-app.js'
 import { startTcpProxy } from '../support/tcp-proxy.js'
-import { createTestUserData } from '../support/user-data.js'
+import { createTestUserData, ISSUER } from '../support/user-data.js'
 
 const clock = createManualClock()
 const WRONG = {
@@ -40,7 +41,8 @@ let users = 0
 const newUser = () => `user-${users++}`
 const tryLogIn = (user: string, at = app) => request(at).post('/login').send({ user })
 const records = () => database.db.collection<UserRecordDocument>('custom_user_data_sessions')
-const record = (user: string) => records().findOne({ _id: `user:${user}` })
+const keyOf = (user: string) => `user:${toIssuerKey(ISSUER)}:${user}`
+const record = (user: string) => records().findOne({ _id: keyOf(user) })
 
 describe('a disabled user', () => {
   it('gets the answer of wrong credentials, in every process and after a restart', async () => {
@@ -101,10 +103,12 @@ describe('a disabled user', () => {
     const user = newUser()
     await userData.disable(user)
     const { access_token: access } = await logIn(app, newUser())
-    const answer = await request(app).delete(`/sessions/user:${user}`).auth(access, { type: 'bearer' })
+    const answer = await request(app)
+      .delete(`/sessions/${keyOf(user)}`)
+      .auth(access, { type: 'bearer' })
     expect(answer.status).toBe(404)
-    await userData.revoke({ sid: `user:${user}` })
-    expectInvalidGrant(await refresh(app, `user:${user}`))
+    await userData.revoke({ sid: keyOf(user) })
+    expectInvalidGrant(await refresh(app, keyOf(user)))
     expect(await tryLogIn(user)).toMatchObject(WRONG)
   })
 })
@@ -116,8 +120,8 @@ it('disable() and enable() may come twice, and keep the first time', async () =>
   await userData.disable(user)
   const second = await record(user)
   expect(second).toEqual({
-    _id: `user:${user}`,
-    customUserData: 'user',
+    _id: keyOf(user),
+    expressCustomUserData: 'user',
     disabledAt: first!.disabledAt,
     revokedAt: expect.any(Date),
     expiresAt: null,
@@ -146,7 +150,7 @@ it('the time of a revocation is the server’s, never goes back, and has passed 
   expect((localTime as Date).getTime()).toBeGreaterThanOrEqual(revokedAt!.getTime() + 2)
   expect(expiresAt!.getTime() - revokedAt!.getTime()).toBe(60 * 24 * 3_600_000)
   const ahead = new Date(revokedAt!.getTime() + 300)
-  await records().updateOne({ _id: `user:${user}` }, { $set: { revokedAt: ahead } })
+  await records().updateOne({ _id: keyOf(user) }, { $set: { revokedAt: ahead } })
   await userData.revoke(user)
   expect((await record(user))!.revokedAt).toEqual(ahead)
   const after = (await database.db.command({ hello: 1 })) as { localTime: Date }
@@ -158,7 +162,7 @@ it('a server whose clock never passes the revocation is a 503 in time, and the r
   const { refresh_token: token } = await logIn(app, user)
   await userData.revoke(user)
   const ahead = new Date(Date.now() + 3_600_000)
-  await records().updateOne({ _id: `user:${user}` }, { $set: { revokedAt: ahead } })
+  await records().updateOne({ _id: keyOf(user) }, { $set: { revokedAt: ahead } })
   const impatient = createTestUserData(database, { clock, sessionTimeoutMs: 500 })
   await expect(impatient.revoke(user)).rejects.toMatchObject({ code: 'sessions_unavailable', status: 503 })
   expectInvalidGrant(await refresh(app, token))
@@ -168,15 +172,15 @@ it('revocations of one new user that come together make one record', async () =>
   const user = newUser()
   const instances = Array.from({ length: 8 }, () => createTestUserData(database, { clock }))
   await Promise.all(instances.map(instance => instance.revoke(user)))
-  expect(await records().countDocuments({ _id: `user:${user}` })).toBe(1)
+  expect(await records().countDocuments({ _id: keyOf(user) })).toBe(1)
 })
 
 it('a record whose time is no date was written by hand: its user is refused', async () => {
   for (const revokedAt of ['yesterday', 0, true, {}] as unknown[]) {
     const user = newUser()
     await records().insertOne({
-      _id: `user:${user}`,
-      customUserData: 'user',
+      _id: keyOf(user),
+      expressCustomUserData: 'user',
       revokedAt,
       disabledAt: null,
       expiresAt: null,
