@@ -8,6 +8,7 @@ import { customDataOptions } from './options/custom-data.js'
 import { explain, wrong } from './options/explain.js'
 import { requireDistinct, toOwnIssuer } from './options/issuers.js'
 import type { OwnIssuer } from './options/issuers.js'
+import { isSameCollection } from './mongo/collection-like.js'
 import { members } from './options/members.js'
 import { sessionOptions } from './options/sessions.js'
 import { completeUserDataInToken } from './options/user-data-in-token.js'
@@ -66,6 +67,7 @@ export function parseOptions(options: unknown): Config {
     result.output
   const own = toOwnIssuer({ issuer, audience, clientId, secret, keys }, config.trustedIssuers.length > 0)
   requireDistinct(own, config.trustedIssuers)
+  requireOwnCollections(config)
   const { refreshTokenTtlSeconds, refreshTokenIdleSeconds = refreshTokenTtlSeconds } = config
   if (refreshTokenIdleSeconds > refreshTokenTtlSeconds) {
     throw wrong('option "refreshTokenIdleSeconds": write no more than "refreshTokenTtlSeconds".')
@@ -79,6 +81,28 @@ export function parseOptions(options: unknown): Config {
     userDataInToken: own && completeUserDataInToken(config.userDataInToken, config.maxTokenLength),
     hooks: config.hooks as Hooks,
     toFieldValues: config.toFieldValues as ToFieldValues | undefined,
+  }
+}
+
+const OWN_COLLECTIONS = {
+  sessionCollection: 'custom_user_data_sessions',
+  loginAttemptCollection: 'custom_user_data_login_attempts',
+} as const
+
+/** Documents of ours in the collection of custom data would be loaded as the custom data of their users. */
+function requireOwnCollections(config: Pick<Parsed, 'collection' | keyof typeof OWN_COLLECTIONS>): void {
+  const { collection } = config
+  for (const name of ['sessionCollection', 'loginAttemptCollection'] as const) {
+    const given = config[name]
+    const isShared = given
+      ? isSameCollection(given, collection)
+      : collection.collectionName === OWN_COLLECTIONS[name]
+    if (isShared) {
+      throw wrong(
+        `option "${name}": it is the collection of custom data, "${collection.collectionName}". ` +
+          'Hand over another collection, without documents of your own.',
+      )
+    }
   }
 }
 

@@ -17,3 +17,25 @@ export type ObjectIdClass = typeof ObjectId
 export function isMongoose(given: CollectionLike): boolean {
   return 'conn' in given
 }
+
+/** What leads from a collection of the driver or of mongoose to the name of its database. */
+interface NamedOrigins {
+  readonly db?: { readonly databaseName: string }
+  readonly dbName?: string
+  readonly conn?: { readonly db?: { readonly databaseName: string } }
+}
+
+/**
+ * A collection as `database.collection`; `undefined` while a connection of mongoose has not been open. To be asked each time:
+ * a connection may be opened again with another database.
+ */
+export function namespaceOf(given: CollectionLike): string | undefined {
+  const { db, dbName, conn } = given as NamedOrigins
+  const name = conn ? conn.db?.databaseName : (dbName ?? db?.databaseName)
+  return name === undefined ? undefined : `${name}.${given.collectionName}`
+}
+
+/** Whether two collections are one, as far as their names tell. */
+export function isSameCollection(one: CollectionLike, other: CollectionLike): boolean {
+  return one === other || (namespaceOf(one) !== undefined && namespaceOf(one) === namespaceOf(other))
+}

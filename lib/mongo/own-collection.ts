@@ -10,7 +10,10 @@ import { PLAIN_BSON } from './team-database.js'
  * The field that marks every document that this package stores in a collection of its own. Filters name it and our indexes
  * cover only documents that have it, so nothing of ours can read, change or expire a document of the app.
  */
-export const MARK = 'customUserData'
+export const MARK = 'expressCustomUserData'
+
+/** What the mark says of a document. */
+const MARKS = ['session', 'user', 'login_attempt']
 
 /** Matches documents that have the mark: the partial filter of every index of ours. */
 export const MARKED = { [MARK]: { $exists: true } } as const
@@ -73,7 +76,7 @@ async function refuseForeignDocuments(collection: Collection, config: OwnCollect
   if (await hasOwnIndex(collection, config)) return
   const foreign = await withDeadline(timeoutMs, signal =>
     collection.findOne(
-      { [MARK]: { $exists: false } },
+      { [MARK]: { $nin: MARKS } },
       {
         ...PLAIN_BSON,
         readPreference: 'primary',

@@ -1,5 +1,5 @@
 import type { Collection, Db, Document, ObjectId } from 'mongodb'
-import { isMongoose } from './collection-like.js'
+import { isMongoose, namespaceOf } from './collection-like.js'
 import type { CollectionLike, ObjectIdClass } from './collection-like.js'
 import { refuseOldDriver } from './driver-version.js'
 import { probeFindOneAndUpdate } from './find-one-and-update.js'
@@ -192,11 +192,4 @@ function poolSizeOf(given: CollectionLike): number {
 function clientOptionsOf({ db, client, conn }: Origins): ClientOptions {
   const owner = (db ?? conn?.db)?.client ?? client
   return (owner as { readonly options?: ClientOptions } | undefined)?.options ?? {}
-}
-
-/** Read each time: a connection of mongoose may be opened anew, with another database. */
-function namespaceOf(given: CollectionLike): string | undefined {
-  const { db, dbName, conn } = given as Origins
-  const name = conn ? conn.db?.databaseName : (dbName ?? db?.databaseName)
-  return name === undefined ? undefined : `${name}.${given.collectionName}`
 }

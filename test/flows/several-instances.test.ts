@@ -93,3 +93,35 @@ describe('two clients of one issuer', () => {
 async function failLogin(app: ReturnType<typeof createSessionApp>): Promise<number> {
   return (await request(app).post('/login').send({ email: 'alice@example.com' })).status
 }
+
+describe('the collection of custom data', () => {
+  it.each(['sessionCollection', 'loginAttemptCollection'])('is refused as %s', option => {
+    const collection = database.db.collection('one_for_all')
+    const same = database.client.db(database.db.databaseName).collection('one_for_all')
+    for (const given of [collection, same]) {
+      expect(() => createTestUserData(database, { collection, [option]: given })).toThrow(
+        `option "${option}": it is the collection of custom data, "one_for_all".`,
+      )
+    }
+  })
+
+  it('is refused under the name of a collection of ours', () => {
+    const collection = database.db.collection('custom_user_data_sessions')
+    expect(() => createTestUserData(database, { collection })).toThrow('option "sessionCollection"')
+  })
+})
+
+describe('a process that starts after deleteSessions()', () => {
+  it('refuses the access tokens of the deleted sessions once its streams are open', async () => {
+    const here = start('customers', { changeStreams: 'auto' })
+    const { access_token } = await logIn(here.app, 'leaver')
+    await here.userData.deleteSessions('leaver')
+    const { access_token: later } = await logIn(here.app, 'leaver')
+    const there = start('customers', { changeStreams: 'auto' })
+    await there.userData.ready()
+    expect((await getMe(there.app, access_token)).status).toBe(401)
+    expect((await getMe(there.app, later)).status).toBe(200)
+    here.userData.close()
+    there.userData.close()
+  })
+})

@@ -14,11 +14,11 @@ const database = await openDatabase()
 afterAll(() => database.close())
 
 /** A collection of a driver, by the name of its package. */
-function bareCollection(packageName: string): CollectionLike {
+function bareCollection(packageName: string, name = 'custom_user_data'): CollectionLike {
   const driver = require(packageName) as { MongoClient: typeof MongoClient }
   const client = new driver.MongoClient(inject('mongoUri'))
   clients.push(client)
-  return client.db(database.db.databaseName).collection('custom_user_data')
+  return client.db(database.db.databaseName).collection(name)
 }
 
 /** A collection of a mongoose that nobody has connected yet. */
@@ -77,9 +77,9 @@ it.each([
 })
 
 it('a session collection of an old driver is refused at creation, by the name of its option', () => {
-  expect(() => createTestUserData(database, { sessionCollection: bareCollection('mongodb56') })).toThrow(
-    'Option "sessionCollection"',
-  )
+  expect(() =>
+    createTestUserData(database, { sessionCollection: bareCollection('mongodb56', 'sessions') }),
+  ).toThrow('Option "sessionCollection"')
 })
 
 it('a driver that answers { value } and does not say its version is refused by ready() and by each load', async () => {
