@@ -1,6 +1,9 @@
-import { Binary, DBRef, Decimal128, Double, Int32, Long, ObjectId, UUID } from 'mongodb'
+import { Binary, BSON, DBRef, Decimal128, Double, Int32, Long, ObjectId } from 'mongodb'
 import { describe, expect, it } from 'vitest'
 import { toExactText } from '../../lib/custom-data/exact-text.js'
+
+// Driver 5 does not export it by itself.
+const { UUID } = BSON
 
 const HEX = '0123456789abcdef01234567'
 const VALUES = [

@@ -1,4 +1,7 @@
-import { Binary, Decimal128, Double, Int32, Long, MaxKey, ObjectId, Timestamp, UUID } from 'mongodb'
+import { Binary, BSON, Decimal128, Double, Int32, Long, MaxKey, ObjectId, Timestamp } from 'mongodb'
+
+// Driver 5 does not export it by itself.
+const { UUID } = BSON
 
 /** The document of the user whom the table's rules are asked about; what is made here is of the driver's classes. */
 export const CUSTOM_DATA = {
