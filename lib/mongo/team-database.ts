@@ -5,8 +5,8 @@ import { findTeamBson } from './team-bson.js'
 import type { BsonLibrary, TeamBson } from './team-bson.js'
 
 /**
- * What is asked of the team's collection: the `Collection` of mongodb 5.9 to 7, or mongoose's.
- * Structural, because a mongoose app's driver may be another major than the one beside this package.
+ * A collection of the team: the `Collection` of mongodb 5.9 to 7, or mongoose's. The type is structural because the driver
+ * of a mongoose app may be another major than the driver that this package was compiled with.
  */
 export interface CollectionLike {
   readonly collectionName: string
@@ -38,9 +38,9 @@ export interface OpenCollection {
   readonly collection: Collection
 }
 
-/** How a collection that the team handed over is opened. */
+/** Settings for opening a collection that the team gave. */
 export interface TeamDatabaseConfig {
-  /** The option that named the collection. Default `collection`. */
+  /** The option by which the team gave the collection. Default `collection`. */
   readonly optionName?: string
   /** Milliseconds that the server may take to answer whether the driver can be used. Default 5,000. */
   readonly timeoutMs?: number
@@ -56,13 +56,13 @@ export interface TeamDatabase {
   collection<T extends Document = Document>(): Promise<Collection<T>>
   /** Another collection of the same database. */
   sibling<T extends Document = Document>(name: string): Promise<Collection<T>>
-  /** The BSON library of the driver; `undefined` where the collection does not lead to it. */
+  /** The BSON library of the driver; `undefined` if the collection does not lead to it. */
   readonly bson: TeamBson | undefined
-  /** The driver's ObjectId class: at once where the BSON library is known, or from the second time on. */
+  /** The driver's ObjectId class: at once if the BSON library is known, otherwise at once from the second call on. */
   objectIdClass: (signal: AbortSignal) => ObjectIdClass | Promise<ObjectIdClass>
   /** The size of the connection pool. */
   maxPoolSize(): number
-  /** As `database.collection`; `undefined` while a connection of mongoose has not been open. */
+  /** The name `database.collection`; `undefined` until a connection of mongoose has been open. */
   namespace: () => string | undefined
 }
 
@@ -75,8 +75,8 @@ interface ClientOptions {
 const DEFAULT_POOL_SIZE = 100
 
 /**
- * No list is left undecoded. The object has no prototype because the driver looks up names of fields in it, and would leave a
- * list named `toString` as bytes.
+ * Lets the driver decode every list. The driver looks up names of fields in this object. It has no prototype, because with
+ * one a list named `toString` would stay bytes.
  */
 const ALL_DECODED = Object.freeze(Object.create(null) as Record<string, never>)
 
@@ -94,7 +94,7 @@ export const PLAIN_BSON = {
 /**
  * Wraps the team's collection. Nothing is asked of the server before it is needed.
  *
- * @throws {OptionError} where the driver is too old
+ * @throws {OptionError} if the driver is too old
  */
 export function openTeamDatabase(
   given: CollectionLike,
@@ -112,7 +112,7 @@ export function openTeamDatabase(
     // Mongoose has another after it was closed and opened anew.
     return opened?.db === db ? opened : openIn(db)
   }
-  /** Another one that waited may have seen it fail, and have forgotten it. */
+  /** Another caller that waits for the same promise may have seen it fail, and may have started again. */
   const isOpening = (promise: Promise<OpenCollection>): boolean => opening?.promise === promise
 
   /** Once for all that wait. */
@@ -205,14 +205,14 @@ function clientOptionsOf({ db, client, conn }: Origins): ClientOptions {
   return (owner as { readonly options?: ClientOptions } | undefined)?.options ?? {}
 }
 
-/** Read each time: a connection of mongoose may be opened anew, with another database. */
+/** The name is read each time, because a connection of mongoose can be opened again with another database. */
 function namespaceOf(given: CollectionLike): string | undefined {
   const { db, dbName, conn } = given as Origins
   const name = conn ? conn.db?.databaseName : (dbName ?? db?.databaseName)
   return name === undefined ? undefined : `${name}.${given.collectionName}`
 }
 
-/** Whether a collection is mongoose's own, which has the way to the mongoose that it belongs to. */
+/** Whether a collection is of mongoose, so that it leads to its mongoose. */
 export function isMongoose(given: CollectionLike): boolean {
   return 'conn' in given
 }

@@ -5,7 +5,7 @@ import { MARK } from '../mongo/own-collection.js'
 export interface SessionDocument {
   /** The session's id, `sid`. */
   readonly _id: string
-  /** Says that the document is ours, and that it is a session. */
+  /** Marks the document as ours, and as a session. */
   readonly customUserData: 'session'
   readonly userId: string
   /** SHA-256 of the refresh token that is good now. */
@@ -29,11 +29,11 @@ export interface SessionDocument {
   readonly address: string | null
 }
 
-/** What is held against a user, stored in the collection of the sessions. */
+/** The record of a user who was revoked or disabled, stored in the collection of the sessions. */
 export interface UserRecordDocument {
   /** `user:` and the user's id. */
   readonly _id: string
-  /** Says that the document is ours, and that it is the record of a user. */
+  /** Marks the document as ours, and as the record of a user. */
   readonly customUserData: 'user'
   /** The server's time of the last `revoke(userId)`, `logoutAll()`, `deleteSessions(userId)` or `disable(userId)`. */
   readonly revokedAt: Date | null
@@ -44,12 +44,12 @@ export interface UserRecordDocument {
 }
 
 /**
- * Sessions that are neither over nor revoked. Part of every query, so that expiry never depends on when the server
- * cleans up, and so that a document without the mark or the dates is no session.
+ * Sessions that are neither over nor revoked. Every query contains this filter, so expiry does not depend on when the
+ * server removes documents, and a document without the mark or the dates is no session.
  */
 export function aliveAt(now: Date): Filter<SessionDocument> {
   return { ...SESSION, revokedAt: null, expiresAt: { $gt: now }, idleExpiresAt: { $gt: now } }
 }
 
-/** Part of every filter, so that no document but a session is found, changed or deleted. */
+/** Every filter contains it, so that only sessions are found, changed or deleted. */
 export const SESSION = { [MARK]: 'session' } as const

@@ -60,7 +60,7 @@ describe('a secret', () => {
     for (const value of [{}, [], 42, { kty: 'oct', k: 'AAAA' }, new Uint16Array(32)]) {
       expect(() => toSecretKey(value as never, 'secret')).toThrow(OptionError)
       expect(() => toSecretKey(value as never, 'secret')).toThrow(
-        'secret is neither text, bytes nor a KeyObject',
+        'secret is neither a text, bytes nor a KeyObject',
       )
     }
   })

@@ -245,7 +245,7 @@ describe('a mistake in the options of a function is refused when the function is
     [
       "ownData({ fields: ['userId'] })",
       () => userData.ownData({ fields: ['userId'] }),
-      'ownData(): option "fields.0": the user is known by this field, so users must not write it (given: "userId").' +
+      'ownData(): option "fields.0": this field identifies the user, so users must not write it (given: "userId").' +
         README,
     ],
     [

@@ -485,12 +485,12 @@ describe('previousCookies', () => {
     [[{ name: 'a', sameSite: 'lax' }], {}, 'there is no option "sameSite"'],
     [[{ name: '__Host-a', path: '/auth' }], {}, 'has the path "/" and no domain'],
     [[{ name: '__host-a', domain: 'example.com' }], {}, 'has the path "/" and no domain'],
-    [[{ name: NAME }], {}, 'previousCookies has the cookie that is in use'],
-    [[{ name: 'rt', path: '/a' }], { name: 'rt', path: '/a' }, 'has the cookie that is in use'],
+    [[{ name: NAME }], {}, 'previousCookies names the cookie that is in use'],
+    [[{ name: 'rt', path: '/a' }], { name: 'rt', path: '/a' }, 'names the cookie that is in use'],
     [
       [{ name: 'rt', domain: '.Example.com' }],
       { name: 'rt', domain: 'example.com' },
-      'has the cookie that is in use',
+      'names the cookie that is in use',
     ],
   ])('are checked at creation: %j beside %j', (given, cookie, message) => {
     const create = () => start({ ...cookie, previousCookies: given as never })
