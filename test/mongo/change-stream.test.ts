@@ -340,7 +340,7 @@ describe('data inside a token', () => {
   }
 
   it('is used only while the streams of custom data and of sessions are open', async () => {
-    await fail(['aggregate'], { errorCode: 11601, namespace: `${writing.db.databaseName}.sessions` })
+    await fail(['aggregate'], { errorCode: 11601, namespace: `${writing.db.databaseName}.custom_user_data_sessions` })
     const there = createFollower(otherDb(), { userDataInToken, clockToleranceSeconds: 0 })
     onTestFinished(() => there.userData.close())
     const { userData } = there
