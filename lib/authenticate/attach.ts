@@ -16,7 +16,7 @@ import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 
 /**
  * How `attach()` reads what another middleware left on the request. Each function must return its value at once: a promise
- * is refused with a 500 `attach_misconfigured`, whatever it resolves to.
+ * is refused with a 500 `attach_misconfigured`, even if it resolves to a valid value.
  */
 export interface AttachOptions extends MaxAgeOption {
   /**

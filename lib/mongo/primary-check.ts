@@ -7,7 +7,7 @@ export class NotPrimaryError extends Error {
   override readonly name = 'NotPrimaryError'
 }
 
-/** A collection of the driver, of whatever documents. */
+/** A collection of the driver, with any documents. */
 interface DirectCollection {
   readonly dbName: string
 }

@@ -18,7 +18,7 @@ export interface LoginThrottleOptions {
    */
   readonly accountAndAddressFailures?: number | undefined
   /**
-   * Failures from one address (an IPv6 /64) in a window, whatever the account, 1 to 1,000,000.
+   * Failures from one address (an IPv6 /64) in a window, for all accounts together, 1 to 1,000,000.
    * @default 100
    */
   readonly addressFailures?: number | undefined

@@ -65,7 +65,7 @@ describe('a secret', () => {
     }
   })
 
-  it('may be bytes of another realm', () => {
+  it('can be bytes of another realm', () => {
     const bytes = runInNewContext('new Uint8Array(32).map((_byte, index) => index * index)') as Uint8Array
     expect(bytes).not.toBeInstanceOf(Uint8Array)
     expect(prepare('HS256', bytes).verificationKey.symmetricKeySize).toBe(32)

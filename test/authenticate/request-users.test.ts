@@ -207,7 +207,7 @@ describe('a request without a user', () => {
 })
 
 describe('ownSessions() behind attach()', () => {
-  it('calls no session the current one, for the app has authenticated the user by other means', async () => {
+  it('marks no session as current, because the app has authenticated the user', async () => {
     await createSession()
     const { body } = await request(createApp(...attaching())).get('/sessions')
     expect(body).toMatchObject([{ current: false }])
@@ -215,7 +215,7 @@ describe('ownSessions() behind attach()', () => {
 })
 
 describe('ownData() behind attach()', () => {
-  it('shows what was written to the handlers that follow, and knows a spread of that user', async () => {
+  it('shows the written data to the handlers that follow, and accepts a spread copy of the user', async () => {
     const seen: unknown[] = []
     const own = userData.ownData({ fields: ['language'], upsert: true })
     const look: RequestHandler = (req, _res, next) => {

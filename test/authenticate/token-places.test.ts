@@ -194,7 +194,7 @@ describe('where a token may be', () => {
     expect((await sendRaw(createApp(ALL), { headers })).status).toBe(200)
   })
 
-  it('is found on a request that has nothing but headers, an address or a form', async () => {
+  it('is found on a request with only headers, an address or a form', async () => {
     const guard = createTestUserData(database, { tokenPlaces: ALL }).authenticate()
     const form = { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' }
     const requests: Record<string, unknown>[] = [

@@ -68,7 +68,7 @@ function countAsync(run: () => void): number {
 }
 
 describe('a request with a cached token', () => {
-  it('has its headers read once, parsed and as they came, and gets one property: user, added where that is cheap', () => {
+  it('reads its headers and raw headers once, and adds only the property user, where that is cheap', () => {
     const { req, touched } = createRequest()
     let passed = 0
     userData.authenticate()(req, NO_RESPONSE, () => passed++)

@@ -76,13 +76,13 @@ it.each([
   expect(() => create(collection)).toThrow(expect.objectContaining({ code: 'invalid_option' }))
 })
 
-it('a session collection of an old driver is refused at creation, by the name of its option', () => {
+it('a session collection of an old driver is refused at creation, and the message names its option', () => {
   expect(() => createTestUserData(database, { sessionCollection: bareCollection('mongodb56') })).toThrow(
     'Option "sessionCollection"',
   )
 })
 
-it('a driver that answers { value } and does not say its version is refused by ready() and by each load', async () => {
+it('a driver without a version that answers { value } is refused by ready() and by each load', async () => {
   const userData = create(withoutVersion(bareCollection('mongodb56')))
   await expect(userData.ready()).rejects.toMatchObject({ code: 'driver_unsupported', status: 500 })
   const refused = { code: 'driver_unsupported', status: 500 }
@@ -91,7 +91,7 @@ it('a driver that answers { value } and does not say its version is refused by r
 })
 
 it.each(['mongodb5', 'mongodb6', 'mongodb'])(
-  'the driver %s serves also where it does not say its version, and the question writes nothing',
+  'the driver %s works even if it does not tell its version, and the test of it writes nothing',
   async name => {
     const userData = create(withoutVersion(bareCollection(name)))
     userData.events.on('warning', () => undefined)
@@ -101,7 +101,7 @@ it.each(['mongodb5', 'mongodb6', 'mongodb'])(
   },
 )
 
-it('a server that cannot be reached is no reason to refuse a driver that does not say its version', async () => {
+it('a driver without a version is not refused because the server cannot be reached', async () => {
   const client = new (require('mongodb') as { MongoClient: typeof MongoClient }).MongoClient(
     'mongodb://127.0.0.1:1',
     { serverSelectionTimeoutMS: 100 },

@@ -418,7 +418,7 @@ describe('a function that is mounted without its parentheses', () => {
 })
 
 describe('ready(), close() and verifyToken()', () => {
-  it('may be handed to what calls them with arguments of its own', async () => {
+  it('ignore the arguments that come with a callback', async () => {
     const instance = createTestUserData(database)
     const { access_token: token } = await instance.issueTokens('alice')
     const { ready, verifyToken, close } = untyped(instance)
