@@ -51,7 +51,7 @@ describe('the keys that an issuer publishes', () => {
     return createRemoteKeySet({ issuer, jwksUri, algorithms: ['ES256'], ...changes }, events, clock)
   }
 
-  /** As a token that waits: the known keys, else those of a read. */
+  /** Finds the known keys, or reads the keys again, as a token does that waits for its keys. */
   async function findOrLoad(header: ProtectedHeader): Promise<CandidateKeys> {
     return keySet.find(header) ?? keySet.load(header)
   }

@@ -19,7 +19,7 @@ const PREFIX = 'idp|'
 let database: TestDatabase
 let userData: ReturnType<typeof createTestUserData>
 beforeAll(async () => {
-  // Such a client turns { userId: undefined } into a filter that matches everybody.
+  // Such a client turns { userId: undefined } into a filter that matches all documents.
   database = await openDatabase({ ignoreUndefined: true })
   userData = createTestUserData(database, { trustedIssuers: [{ ...IDP, userIdPrefix: PREFIX }] })
 })

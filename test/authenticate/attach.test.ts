@@ -15,7 +15,7 @@ import type { TestDatabase } from '../support/database.js'
 import { createEchoApp, expectChallenge, onError, sendRaw } from '../support/http.js'
 import { createTestUserData, forgeToken, ISSUER, SECRET, validClaims } from '../support/user-data.js'
 
-/** Nothing is asked of it. */
+/** A response that no test uses. */
 const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 
 const Bluebird = createRequire(import.meta.url)('bluebird') as PromiseConstructor

@@ -16,7 +16,7 @@ import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { createTestUserData, forgeToken, ISSUER, SECRET, validClaims } from '../support/user-data.js'
 
-/** Nothing is asked of it. */
+/** A response that no test uses. */
 const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 
 let database: TestDatabase
@@ -215,7 +215,7 @@ describe('a guard', () => {
     { ...complete, claims: undefined },
     'bob',
     null,
-    // What strategy() once took for a user.
+    // An object that resembles a promise: strategy() must not accept it as a user.
     { then: undefined, catch: () => complete },
   ]
 

@@ -9,7 +9,7 @@ import type { TestDatabase } from '../support/database.js'
 import { sendRaw } from '../support/http.js'
 import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
 
-/** Nothing is asked of it. */
+/** A response that no test uses. */
 const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 
 let database: TestDatabase

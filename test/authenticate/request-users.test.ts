@@ -122,7 +122,7 @@ describe.each(OURS)('behind $guards', ({ create }) => {
   })
 })
 
-/** A user who looks like one of this instance, and is none. */
+/** A user who looks like a user of this instance but is not. */
 const NOT_OURS: { guards: string; create: () => RequestHandler[] }[] = [
   { guards: "another instance's authenticate()", create: () => [other.authenticate()] },
   { guards: "another instance's attach()", create: () => attaching(other) },

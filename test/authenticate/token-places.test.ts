@@ -10,7 +10,7 @@ import { sendRaw } from '../support/http.js'
 import { createGuardedApp } from '../support/http-server.js'
 import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
 
-/** Nothing is asked of it. */
+/** A response that no test uses. */
 const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 
 const ALL: TokenPlaces = { cookie: 'session_token', query: 'access_token', form: 'access_token' }

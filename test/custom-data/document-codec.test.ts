@@ -88,7 +88,7 @@ function codecOf(format: ExtendedJsonFormat) {
   return createDocumentCodec({ format, projection: undefined }, undefined, BSON)
 }
 
-/** What a document becomes in a token, and what is read back from there. */
+/** A document as it is in a token, and the document that is read from the token. */
 async function roundTrip(
   { exact, plain }: { exact: Document; plain: Document },
   format: ExtendedJsonFormat,
@@ -108,7 +108,7 @@ function classesOf(value: unknown): unknown {
   return [value.constructor, members]
 }
 
-/** What relaxed JSON has no form for. */
+/** Values that relaxed JSON cannot express. */
 const NOT_RELAXED = ['negativeZero', 'unsafeWholeDouble', 'unsafeLong', 'regExp']
 
 describe.each(Object.keys(VALUES))('a value of BSON: %s', name => {

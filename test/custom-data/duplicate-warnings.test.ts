@@ -19,7 +19,7 @@ beforeEach(() => {
 })
 afterAll(() => database.close())
 
-/** What an instance warns of when it becomes ready. */
+/** The warnings of an instance when it becomes ready. */
 async function warningsOf(
   documents: Document[],
   options: Partial<CustomUserDataOptions<Document>> = {},

@@ -88,7 +88,7 @@ describe('ids that are numbers', () => {
       const userData = withFieldValues(toNumber)
       database.commands.clear()
       expect(await loadCustomData(userData, userId)).toEqual({})
-      // There is nothing to look for.
+      // The list of values is empty, so no document can be found.
       expect(database.commands.loads()).toEqual([])
       expect(await loadCustomData(userData, '10')).toMatchObject({ is: 'user 10' })
     },

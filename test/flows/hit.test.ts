@@ -11,7 +11,7 @@ import { createTestUserData } from '../support/user-data.js'
 /** Until then each request has a hidden class of its own: see request-properties.ts. */
 const V8_MAJOR = Number.parseInt(process.versions.v8, 10)
 
-/** Nothing is asked of it. */
+/** A response that no test uses. */
 const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 
 let database: TestDatabase

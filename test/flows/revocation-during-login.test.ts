@@ -69,7 +69,7 @@ const WAYS: [string, (at: UserData, accessToken: string) => Promise<unknown>][] 
   ],
 ]
 
-/** Begins a login whose credentials are found right, and which goes on when it is released. */
+/** Begins a login with the right credentials. It goes on when the test releases it. */
 async function beginLogin(at: UserData) {
   let release = (): void => undefined
   const released = new Promise<void>(resolve => (release = resolve))
@@ -88,7 +88,7 @@ async function beginLogin(at: UserData) {
   return { answer: answer!, release }
 }
 
-/** Holds the answers of the server from when the process there sends such a command; resolves when that is done. */
+/** Holds the server's answers from the moment when the other process sends such a command; resolves at that moment. */
 async function holdAnswerTo(commandName: string): Promise<void> {
   await new Promise<void>(resolve => {
     proxied.client.on('commandStarted', event => {

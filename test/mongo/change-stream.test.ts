@@ -188,7 +188,7 @@ describe('while a stream is broken', () => {
       await there.userData.ready()
       await there.seesOf('alice', ALICE)
       proxy[fault]()
-      // Less by the time that the last answers have taken: what they say was true when they were asked for.
+      // Subtract the duration of the last commands, because their answers were true when the commands were sent.
       vi.advanceTimersByTime(55_000)
       expect(await there.dataOf('alice')).toEqual(ALICE)
       // Twice its time: an answer may have been on its way.

@@ -21,7 +21,7 @@ function bareCollection(packageName: string): CollectionLike {
   return client.db(database.db.databaseName).collection('custom_user_data')
 }
 
-/** A collection of a mongoose that nobody has connected yet. */
+/** A collection of a mongoose that is not connected yet. */
 function mongooseCollection(packageName: string): CollectionLike {
   const mongoose = require(packageName) as {
     createConnection(): { collection(name: string): CollectionLike }
@@ -29,7 +29,7 @@ function mongooseCollection(packageName: string): CollectionLike {
   return mongoose.createConnection().collection('custom_user_data')
 }
 
-/** The same collection, as of a driver that does not say which one it is. */
+/** The same collection, as if its driver did not tell its version. */
 function withoutVersion(collection: CollectionLike): CollectionLike {
   const { client } = collection as unknown as { client: object }
   const silentClient = hiding(client, ['options', 's'])

@@ -46,7 +46,7 @@ function create(options: object): unknown {
   } as never)
 }
 
-/** What a mistake is answered with: at once, or by a promise that rejects. */
+/** The error of a mistake, thrown at once or by a promise that rejects. */
 type Mistake = [input: string, call: () => unknown, message: string]
 
 describe('a mistake in the options of a function is refused when the function is called, and the message', () => {

@@ -47,7 +47,7 @@ describe('the table of rule expressions', () => {
       expect(compileRule(around as RuleExpression)(FACTS)).toBe(false)
       expect(compileRule({ '%not': around })(FACTS)).toBe(false)
     }
-    // Beside it, what can be decided decides.
+    // Another condition of the rule can still decide it.
     expect(compileRule({ '%or': [rule, true] })(FACTS)).toBe(true)
     expect(compileRule({ '%not': { '%and': [rule, false] } })(FACTS)).toBe(true)
     expect(compileRule({ '%or': [rule, false] })(FACTS)).toBe(false)

@@ -90,7 +90,7 @@ describe('a login and a revocation', () => {
           })
           outcomes.add(outcome)
           if (began <= revoked) expect(outcome).not.toBe('after')
-          // What begins after an answer begins when the server's clock has shown two milliseconds more.
+          // A login after the answer begins when the server's clock has shown two more milliseconds.
           if (began >= Math.floor(revoked) + 2) expect(outcome).not.toBe('before')
         }
       }

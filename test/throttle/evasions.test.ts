@@ -38,7 +38,7 @@ interface Instance {
   app: Express
   userData: TestUserData
   events: Record<string, unknown>[]
-  /** How often the credentials were looked at. */
+  /** How often the credentials were checked. */
   looked: () => number
 }
 
