@@ -91,7 +91,7 @@ function createWarning(events: Events, isDataInToken: boolean): (reason: string)
     hasWarned = true
     const messages = [
       `Changes that other processes make cannot be followed (${reason}).`,
-      'Data is as old as snapshotTtlMs allows, and revoked access tokens live until they expire.',
+      'Data is as old as snapshotTtlMs allows, and a revoked access token is refused at its next load.',
       isDataInToken ? 'Custom data inside access tokens is not used: each new token causes a load.' : '',
       'Run a replica set, or write changeStreams: "off".',
     ]

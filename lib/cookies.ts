@@ -1,6 +1,6 @@
 /**
- * The values of all cookies of a name, as a `Cookie` header gives them. Only spaces and tabs are stripped around names and
- * values (RFC 6265 5.2): `String.trim` would also strip a no-break space, and take another cookie's name for this one.
+ * The values of all cookies with one name in a `Cookie` header. Only spaces and tabs are stripped around names and values
+ * (RFC 6265 5.2). `String.trim` would also strip a no-break space, so that another cookie could pass for this one.
  */
 export function readCookies(header: string | undefined, name: string): string[] {
   const pairs = (header ?? '').split(';').map(pair => {
@@ -10,7 +10,7 @@ export function readCookies(header: string | undefined, name: string): string[] 
   return pairs.filter(([found]) => found === name).map(([, value = '']) => value)
 }
 
-/** Takes linear time: a regular expression for the end of a text tries each run of spaces anew. */
+/** Takes linear time. A regular expression for the end of a text would try each run of spaces again. */
 function stripSpaceAndTab(text: string): string {
   let start = 0
   let end = text.length

@@ -30,14 +30,16 @@ export interface CustomUserData<CustomData> {
    */
   attach(options?: AttachOptions): RequestHandler
   /**
-   * A guard by a rule, behind one of the above: a function over the user, or an expression as App Services had it. Where it
-   * does not hold the answer is 403 `forbidden`. A `req.user` that no guard of this instance made is 500 `attach_misconfigured`.
-   * @throws OptionError for a wrong or unknown option, or an expression that makes no sense
+   * A guard by a rule, mounted after `authenticate()`, `strategy()` or `attach()`. The rule is a function of the user, or an
+   * expression as App Services had it. If the rule does not hold, the answer is 403 `forbidden`. For a `req.user` that no
+   * guard of this instance made, the answer is 500 `attach_misconfigured`.
+   * @throws OptionError for a wrong or unknown option, or an invalid expression
+   * @example app.use('/admin', userData.allow(user => user.customData.role === 'admin'))
    */
   allow(rule: GuardRule<CustomData>, options?: AllowOptions): RequestHandler
   /**
    * For apps that use passport: `passport.use(userData.strategy())`, named `custom-user-data`.
-   * @throws OptionError if it is given anything
+   * @throws OptionError for any argument
    */
   strategy(): Strategy
   /**
@@ -64,26 +66,26 @@ export interface CustomUserData<CustomData> {
   /** `POST`, behind a guard of this instance: ends all sessions of the user whom the guard let in. */
   logoutAll(): RequestHandler
   /**
-   * "My devices", behind a guard of this instance: `GET /` lists the sessions of the user whom the guard let in,
-   * `DELETE /:sid` ends one. Behind `attach()` no session is `current`.
+   * "My devices", behind a guard of this instance: `GET /` lists the sessions of the user whom the guard let in, and
+   * `DELETE /:sid` ends one of them. Behind `attach()` no session is marked as `current`.
    */
   ownSessions(): Router
   /**
    * A user's own data, behind a guard of this instance: `GET`, `PATCH` and `PUT` of the fields that the user may change. It
-   * acts on the user whom the guard let in: the token's user, or the one that `attach({ userId })` read.
+   * acts on the user whom the guard let in: the token's user, or the user id that `attach({ userId })` returned.
    * @throws OptionError for a wrong or unknown option
    * @example app.use('/me/settings', userData.ownData({ fields: ['language'] }))
    */
   ownData(options: OwnDataOptions): Router
   /**
-   * One user's document, for code of the server's to read, update, replace and delete.
+   * One user's document, for server code to read, update, replace and delete.
    * @throws TypeError if `userId` is not a text of 1 to 255 characters after its issuer's prefix
    */
   forUser(userId: string): UserDocument<CustomData>
   /**
-  /**
-   * Begins a session for a user whom the app has authenticated by itself. By `device` and `address` the user will know
-   * the session. `startedAt` says when your check of the credentials began, so that a revocation since then ends the login.
+   * Begins a session for a user whom the app has authenticated by itself. `device` and `address` describe the session in
+   * the user's list of sessions. `startedAt` tells when your check of the credentials began, so that a revocation since
+   * then ends the login.
    *
    * @throws TypeError if `userId` is not a text of 1 to 255 characters, or has the prefix of a trusted issuer;
    * `invalid_credentials` (401) if the user is disabled, or was revoked since the login began;
@@ -100,31 +102,35 @@ export interface CustomUserData<CustomData> {
    */
   sessions(userId: string): Promise<SessionInfo[]>
   /**
-   * Ends one session, or all of a user's. After it no refresh succeeds, and this process serves none of their tokens. For a
-   * user this includes the sessions of logins that are in progress; a login that begins after the answer works.
+   * Ends one session, or all sessions of a user. Afterwards no refresh of these sessions succeeds, and this process refuses
+   * their access tokens. `revoke(userId)` also ends logins in progress. A login that begins after it has resolved works.
    *
    * @throws TypeError if `target` is neither a user id nor `{ sid }`; `sessions_unavailable` (503) if MongoDB is away,
    * `foreign_collection` (500) if the collection of sessions is not ours. The call can be repeated.
    * @example
    * await changePassword(user.id, newPassword)
-   * await userData.revoke(user.id) // everybody who knew the old password is out
+   * await userData.revoke(user.id) // ends every session that began with the old password
    * res.json(await userData.issueTokens(user.id))
    */
   revoke(target: string | { readonly sid: string }): Promise<void>
-  /** Revokes, and refuses new logins, and all tokens of a trusted issuer's user, until `enable()`. Throws as `revoke()`. */
+  /**
+   * Revokes a user's sessions, and refuses new logins until `enable()`. If a trusted issuer signs the user in, all tokens of
+   * the user are refused until then. Throws like `revoke()`.
+   */
   disable(userId: string): Promise<void>
   /**
    * Lets a disabled user log in again, in every process. Tokens from before `disable()` stay refused.
-   * @throws TypeError if `userId` cannot be a user id, see {@link forUser}
+   * @throws TypeError if `userId` cannot be a user id, see {@link forUser}; `sessions_unavailable` (503) if MongoDB is away
    */
   enable(userId: string): Promise<void>
-  /** Revokes a user's sessions and removes them. The time of the revocation is kept with the user's id. Throws as `revoke()`. */
+  /** Revokes a user's sessions and removes them. The user's id and the time of the revocation stay. Throws like `revoke()`. */
   deleteSessions(userId: string): Promise<void>
   /**
-   * Forgets the failed logins of an account, from all addresses and in all spellings of its name, for a user who was locked
-   * out. Failures that are counted for an address stay.
-   * @param account the name as it is typed at a login: the e-mail, the username, or what the `account` option gives
-   * @throws a `TypeError` where `account` names no account; `credentials_unavailable` where MongoDB does not answer in time
+   * Forgets the failed logins of an account, so that a user who was locked out can try again. This covers all addresses and
+   * all spellings of the name. Failures that are counted for an address stay.
+   * @param account the name as it is typed at a login: the e-mail, the username, or the result of the option `account`
+   * @throws TypeError if `account` cannot name an account; `credentials_unavailable` (503) if MongoDB does not answer in
+   * time, `foreign_collection` (500) if the collection of login attempts is not ours
    * @example await userData.forgetFailedLogins('alice@example.com')
    */
   forgetFailedLogins(account: string): Promise<void>
@@ -137,12 +143,12 @@ export interface CustomUserData<CustomData> {
    */
   refreshCustomData(req: Request): Promise<CustomData>
   /**
-   * Drops the snapshots of a user in this process, and repeats loads that are under way.
+   * Drops the snapshots of a user in this process, and repeats loads that are running.
    * @throws TypeError if `userId` cannot be a user id, see {@link forUser}
    */
   invalidate(userId: string): void
   /**
-   * Takes new keys; what a removed key signed is refused at once, cached or not.
+   * Takes new keys. Tokens that a removed key signed are refused at once, cached or not.
    * @throws OptionError if `keys` is not a list of keys
    */
   replaceKeys(keys: readonly KeyOptions[]): void

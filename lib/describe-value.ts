@@ -1,8 +1,8 @@
 import { types } from 'node:util'
 
-/** Long texts are cut, so that a message stays readable. */
+/** Longer texts are cut, so that a message stays readable. */
 const MAX_SHOWN = 60
-/** A connection string or an address may carry a password before the host. */
+/** User name and password in a connection string or another URL. */
 const USER_INFO = /\/\/[^/\s]*@/g
 
 /** A value as an error message may show it. Never call it for a secret, a token or a password: see {@link describeType}. */
@@ -14,7 +14,7 @@ export function describeValue(value: unknown): string {
   return describeType(value)
 }
 
-/** The kind of a value, for messages about values that nobody may see. */
+/** The type of a value, for messages about values that must stay secret. */
 export function describeType(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (typeof value === 'string') return 'a text'

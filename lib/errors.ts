@@ -34,13 +34,13 @@ const ERRORS = {
   payload_too_large: { status: 413, title: 'The request body is too large' },
   /** A callback of the team's threw, or answered with something that is not in its contract. */
   callback_failed: { status: 500, title: 'The server is misconfigured' },
-  /** The driver's `findOneAndUpdate()` answers in a form that cannot be trusted: it is older than 5.7. */
+  /** The driver is older than 5.7: its `findOneAndUpdate()` answers with an object even if no document matches. */
   driver_unsupported: { status: 500, title: 'The server is misconfigured' },
-  /** A document was to be loaded, or a token to be issued, for something that is no user id. */
+  /** A load or a token was asked for with a value that is no user id. This is a fault of the package. */
   user_id_invalid: { status: 500, title: 'The server is misconfigured' },
   /** `attach()` could not tell whom or what the data belongs to. */
   attach_misconfigured: { status: 500, title: 'The server is misconfigured' },
-  /** A collection that was meant for this package's own documents holds documents of the app. Nothing was written. */
+  /** The collection of sessions or of login attempts holds documents of the app. Nothing was written. */
   foreign_collection: { status: 500, title: 'The server is misconfigured' },
   /** The user's document exceeds `maxDocumentBytes`. It was never sent by MongoDB. */
   custom_data_too_large: { status: 500, title: 'The custom data is too large' },

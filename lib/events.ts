@@ -56,9 +56,10 @@ export interface ThrottledEvent {
 export interface ChangeStreamEvent {
   readonly of: 'custom_data' | 'sessions'
   /**
-   * `open`: from now on, and everything cached before was dropped. `broken`: it is being opened again. `resumed`: it was,
-   * and nothing was missed. `unavailable`: the server or the database user has no change streams. `skipped`: an event could
-   * not be understood; everything cached was dropped, and the stream goes on after it.
+   * `open`: the stream brings changes from now on, and everything cached before was dropped. `broken`: the stream has failed
+   * and is being opened again. `resumed`: it was opened again, and nothing was missed. `unavailable`: the server has no
+   * change streams, or the database user has no right to them. `skipped`: an event could not be understood; everything that
+   * it may concern was dropped, and the stream goes on.
    */
   readonly state: 'open' | 'broken' | 'resumed' | 'unavailable' | 'skipped'
   readonly error?: Error
@@ -73,7 +74,7 @@ export interface HookFailedEvent {
 /** An access token that went without its user's data, so that the server reads them as usual. */
 export type SnapshotLeftOutEvent = { readonly userId: string } & (
   | { readonly reason: 'too_large'; readonly tokenBytes: number; readonly maxTokenBytes: number }
-  /** Extended JSON would read back as something else: names of fields that begin with `$`, what a schema made that is not BSON,
+  /** Extended JSON cannot express the document: names of fields that begin with `$`, values of a schema that are not BSON,
    *  and with `relaxed` also -0 and integers beyond 2^53. */
   | { readonly reason: 'no_extended_json' }
 )

@@ -28,11 +28,11 @@ interface CommonOptions<Document extends object> {
   /** The collection that holds the documents: of mongodb (5.9 to 7) or of mongoose (7.8, 8 or 9). */
   readonly collection: CollectionLike
   /**
-   * The BSON library of the driver that `collection` belongs to. Only `userDataInToken` needs it, and only where your app has
-   * another copy of mongodb than the one that Node resolves for this package. A collection of mongoose brings it.
+   * The BSON library of the driver that `collection` belongs to. Only `userDataInToken` needs it, and only if your app has
+   * another copy of mongodb than the copy that Node resolves for this package. A collection of mongoose brings it.
    *
    * @default the library of mongoose, or of the `mongodb` that the collection belongs to
-   * @throws {OptionError} `invalid_option` at creation, where `userDataInToken` is on and no library is found
+   * @throws {OptionError} `invalid_option` at creation, if `userDataInToken` is on and no library is found
    * @example
    * import { BSON } from 'mongodb'
    * createCustomUserData({ collection, bson: BSON, userDataInToken: 'relaxed', ...others })
@@ -41,12 +41,12 @@ interface CommonOptions<Document extends object> {
   /** The field that holds the user's id; `_id` and dotted paths are fine. Default `userId`. */
   readonly userIdField?: string | undefined
   /**
-   * The forms that an id may have in that field, for ids that are numbers or UUIDs. Of several matches the lowest in BSON order
-   * wins. Return an empty list for an id that cannot be converted: that user has no document. `null`, `undefined` and `NaN`
-   * would be the same value for many users, so they are refused.
+   * The values that an id may have in that field, for ids that are numbers or UUIDs. If several match, the lowest in BSON
+   * order wins. Return an empty list for an id that cannot be converted: that user has no document. `null`, `undefined` and
+   * `NaN` are refused, because they would be the same value for many users.
    *
-   * @default the id as a string, and as an ObjectId where it is 24 lower-case hex digits
-   * @throws `callback_failed` (500) where it throws or returns a value that cannot be an id
+   * @default the id as a string, and as an ObjectId if it is 24 lower-case hex digits
+   * @throws `callback_failed` (500) if it throws or returns a value that cannot be an id
    * @example
    * id => (/^(0|[1-9]\d{0,14})$/.test(id) ? [Number(id)] : [])
    */
@@ -72,8 +72,8 @@ interface CommonOptions<Document extends object> {
   /** Age at which a token's copy is read anew, by the next request. Default 1,800,000: 30 minutes. */
   readonly snapshotTtlMs?: number | undefined
   /**
-   * The most snapshots in the cache. One user has a tenth of them at most, but 16 at least, and a tenth of
-   * `maxSnapshotBytes`; beyond it the user's own oldest snapshot goes.
+   * The most snapshots in the cache. One user may have a tenth of them, or 16 if that is more, and a tenth of
+   * `maxSnapshotBytes`. Beyond that the user's own oldest snapshot is dropped.
    *
    * @default 10_000
    */
@@ -97,17 +97,24 @@ interface CommonOptions<Document extends object> {
   readonly tokenPlaces?: TokenPlaces | undefined
   /** Lifetime of an access token. Default 1,800: 30 minutes. */
   readonly accessTokenTtlSeconds?: number | undefined
-  /** Put the user's document into our access tokens as `user_data`, in Extended JSON, from which any instance serves
-   *  without a read; with `changeStreams: 'auto'` only while both streams are open. Whoever holds the token can read it.
-   *  Default false. */
+  /**
+   * Whether our access tokens carry the user's document as `user_data`, in Extended JSON. Any instance then serves custom
+   * data from the token without a read; with `changeStreams: 'auto'` only while both streams are open. Anybody who holds
+   * the token can read the document.
+   *
+   * @default false
+   */
   readonly userDataInToken?: false | ExtendedJsonFormat | UserDataInTokenOptions | undefined
   /** Leeway for clocks that differ, 0 to 300. Default 5. */
   readonly clockToleranceSeconds?: number | undefined
   /** Longest access token that is looked at, in characters. Default 8,192. */
   readonly maxTokenLength?: number | undefined
 
-  /** The collection of sessions. It must hold no documents of your app, which is checked before the first use.
-   *  Default: `custom_user_data_sessions`, in the database of `collection`. */
+  /**
+   * The collection of sessions. It must hold no documents of your app, which is checked before the first use.
+   *
+   * @default the collection `custom_user_data_sessions` in the database of `collection`
+   */
   readonly sessionCollection?: CollectionLike | undefined
   /** Lifetime of a session, from its login: 1,800 (30 minutes) to 157,680,000 (5 years). Default 60 days. */
   readonly refreshTokenTtlSeconds?: number | undefined
@@ -118,23 +125,31 @@ interface CommonOptions<Document extends object> {
   /** How long an exchanged refresh token still gets its successor again, 0 to 60. Default: until that one is used, so
    *  that a lost answer or a second tab logs nobody out. */
   readonly reuseWindowSeconds?: number | undefined
-  /** Secrets of 32 bytes or more that successors are derived with: the first derives, all are tried. Default: derived
-   *  from the HS secret; needed where the first of `keys` is a key pair. Keep an old one for as long as sessions live.
-   *  They pass the same check as `secret`. */
+  /**
+   * Secrets of 32 bytes or more from which successors of refresh tokens are derived. The first secret derives new ones, and
+   * all are tried for old ones. Needed if the first of `keys` is a key pair. Keep an old secret for as long as sessions
+   * live. Each secret must pass the same check as `secret`.
+   *
+   * @default one secret, derived from the HS secret
+   */
   readonly sessionSecrets?: readonly (string | Uint8Array | KeyObject)[] | undefined
   /** How refresh tokens travel: in the JSON, or in an HttpOnly cookie. Default `body`. */
   readonly refreshTokenTransport?: 'body' | 'cookie' | { readonly cookie: RefreshCookieOptions } | undefined
-  /** How often the session of an access token (of a trusted issuer's token: the record of its user) is read, in
-   *  milliseconds, 0 for each request, so that a logout or `disable()` in another process is seen. Default: never, so
-   *  that a logout is seen when the access token expires, and `disable()` of a trusted issuer's user at the next load. */
+  /**
+   * How often, in milliseconds, the session of an access token in use is read, so that this process notices a logout in
+   * another one. For a trusted issuer's token the record of its user is read. 0 reads at each request.
+   *
+   * @default never: a logout is noticed when the access token expires, `disable()` of a trusted issuer's user at the next
+   * load, and both at once with change streams
+   */
   readonly sessionCheckIntervalMs?: number | undefined
   /**
-   * Where failed logins are counted. No document of your app may be in it.
+   * The collection in which failed logins are counted. It must hold no documents of your app.
    * @default the collection `custom_user_data_login_attempts` in the database of `collection`
    */
   readonly loginAttemptCollection?: CollectionLike | undefined
   /**
-   * How many failed logins are let through, see {@link LoginThrottleOptions}; `false` counts none.
+   * How many failed logins are allowed, see {@link LoginThrottleOptions}. `false` counts no logins.
    * @default {}
    */
   readonly loginThrottle?: LoginThrottleOptions | false | undefined

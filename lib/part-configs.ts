@@ -18,7 +18,7 @@ export function toSnapshotsConfig(config: Config): SnapshotsConfig {
   return { ...config, followsChanges: config.changeStreams !== 'off' }
 }
 
-/** Only our own tokens carry custom data, and only without a projection for clients it is what handlers get. */
+/** Only our own tokens carry custom data. With a projection for clients, handlers do not get the data in the token. */
 export function toTokenSnapshotsConfig(config: Config): TokenSnapshotsConfig {
   const { own, userDataInToken } = config
   return {
@@ -29,10 +29,10 @@ export function toTokenSnapshotsConfig(config: Config): TokenSnapshotsConfig {
   }
 }
 
-/** Trusted issuers decide how long their tokens live; no access token is known to live longer than this. */
+/** Trusted issuers decide how long their access tokens live. A longer life than this is not expected. */
 const FOREIGN_TOKEN_MS = 60 * 24 * 3_600_000
 
-/** How long revocations are remembered: as long as a token from before can be alive. */
+/** How long revocations are remembered: until every token from before a revocation has expired. */
 export function toRevocationsConfig(config: Config): RevocationsConfig {
   const sessionMs = config.accessTokenTtlSeconds * 1000 + config.clockToleranceMs
   const userMs = Math.max(config.refreshTokenTtlSeconds * 1000, FOREIGN_TOKEN_MS)

@@ -14,7 +14,7 @@ export interface ReadinessParts {
   readonly database: TeamDatabase
   readonly index: UserIdIndex
   readonly sessions: { readonly ensureIndexes: () => Promise<void> }
-  /** Absent where no logins are counted. */
+  /** Absent if no logins are counted. */
   readonly loginAttempts: Pick<AttemptStore, 'ensureIndexes'> | undefined
   readonly changeFeeds: ChangeFeed
   readonly events: Events
@@ -23,18 +23,18 @@ export interface ReadinessParts {
 /** Whether an instance can serve. */
 export interface Readiness {
   /**
-   * Makes the indexes, looks for users with several documents and opens the change streams once, then only pings. Rejects where
-   * MongoDB is away or an index cannot be made.
+   * The first call makes the indexes, searches for users with several documents and opens the change streams. Later calls
+   * only ping. Rejects if MongoDB is away or an index cannot be made.
    */
   ready: () => Promise<void>
   /** The same in the background, once, for apps that never ask. */
   start: () => void
 }
 
-/** What readiness depends on. */
+/** Settings of the checks. */
 export interface ReadinessConfig {
   readonly userIdField: string
-  /** Bounds a ping, and the search for duplicates; building an index takes as long as it takes. */
+  /** Limits a ping and the search for duplicates. Building an index has no limit. */
   readonly loadTimeoutMs: number
 }
 
@@ -63,7 +63,7 @@ export function createReadiness(
     return { isUnique }
   }
 
-  /** Once, and only by `ready()`: it looks at each user id, which no request should cause. */
+  /** Runs once, and only by `ready()`: it reads every user id, which no request should cause. */
   async function searchDuplicates(): Promise<void> {
     if (hasSearched) return
     hasSearched = true
@@ -97,7 +97,7 @@ export function createReadiness(
       ensureIndexes().catch((error: unknown) => {
         const foreign = asCustomUserDataError(error)
         if (foreign?.code === 'foreign_collection') {
-          // It does not pass by itself, so it is said once. Whatever needs the collection is refused with the same message.
+          // This lasts until the team acts, so one warning is enough. Operations on the collection reject with this message.
           events.warn({ code: 'foreign_collection', message: foreign.message })
           return
         }

@@ -41,21 +41,25 @@ export interface TokenIssuerConfig extends AccessTokenConfig {
   readonly userDataInToken: { readonly maxTokenBytes: number } | undefined
 }
 
-/** What `issueTokens()` can be told of a login. */
+/** Options of `issueTokens()`: details of the login for the user's list of sessions, and its start. */
 export interface IssueTokensOptions extends Partial<SessionOrigin> {
   /**
-   * `performance.now()` from before your own check of the credentials began. A revocation of the user's sessions since
-   * then ends this login. Default: the moment of the call.
+   * The value of `performance.now()`, in milliseconds, when your own check of the credentials began. A revocation of the
+   * user's sessions since then ends this login.
+   * @default the moment of the call
    */
   readonly startedAt?: number | undefined
 }
 
 /** Makes token pairs, each with a new copy of the user's document bound to its access token. */
 export interface TokenIssuer {
-  /** Begins a session for a user. Rejects with `invalid_credentials` where the user is disabled, or revoked since the
-   *  login began, and with a `TypeError` where the id is no text of 1 to 255 characters or `startedAt` is no time of this
-   *  process. `create` is called for a user who has no document: it may make one, which is read then, or reject.
-   *  `start` is the start of the login; else `startedAt` tells it. */
+  /**
+   * Begins a session for a user. `create` is called for a user without a document. It may create one, which is then read,
+   * or reject. `start` is the start of the login; without it `startedAt` is used.
+   *
+   * @throws `invalid_credentials` if the user is disabled, or was revoked since the login began; a `TypeError` if the id is
+   * no text of 1 to 255 characters, or `startedAt` is no time of this process
+   */
   issue: (
     userId: string,
     options?: IssueTokensOptions,
@@ -66,7 +70,7 @@ export interface TokenIssuer {
   refresh: (refreshToken: string) => Promise<TokenAnswer<object>>
 }
 
-/** How a session is opened, and what is said where it was ended before it was answered. */
+/** How a session is opened, and the error if it ends before the answer. */
 interface Opening {
   readonly open: () => Promise<OpenSession>
   readonly ended: () => CustomUserDataError
@@ -154,7 +158,7 @@ function createSigner(config: TokenIssuerConfig, parts: TokenIssuerParts) {
   }
 }
 
-/** An access token of ours for a user of another issuer would not be accepted. */
+/** Refuses the id of a trusted issuer's user: our own access token for that user would not be accepted. */
 function requireOwnUserId(userId: unknown, issuers: Issuers): void {
   requireUserId('issueTokens()', userId, issuers)
   if (!issuers.isForeign(userId)) return

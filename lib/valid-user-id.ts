@@ -1,11 +1,11 @@
 import { CustomUserDataError } from './errors.js'
 
-/** A lone surrogate: MongoDB would store U+FFFD in its place, so that two ids were one. */
+/** A lone surrogate. The driver would store U+FFFD in its place, so two ids would become one. */
 const LONE_SURROGATE = /\p{Surrogate}/u
 
 /**
- * Refuses to go on with something that is no user id. Ids are checked where they come in; this is the last line before a
- * document is loaded or a token is issued, because a fault that lost the id would find somebody else's document.
+ * Throws unless a value is a user id. Public functions have checked the id before. This is the last check before a load or
+ * a new token, because after a fault that lost the id a load could find another user's document.
  *
  * @throws {CustomUserDataError} `user_id_invalid` (500)
  */

@@ -17,11 +17,11 @@ describe('the cookies of a name', () => {
     expect(readCookies(header, 'token')).toEqual(values)
   })
 
-  it('are none where no header came', () => {
+  it('are none if there is no header', () => {
     expect(readCookies(undefined, 'token')).toEqual([])
   })
 
-  it('are read of runs of spaces without looking at each space more than twice', () => {
+  it('are read in linear time from runs of spaces', () => {
     // 40,000 spaces would take a regular expression for their end 800 million steps, and this test its time limit.
     const spaces = ' '.repeat(40_000)
     const header = `token=a${spaces}b${spaces}c;`.repeat(8)

@@ -138,7 +138,7 @@ describe('wrong options', () => {
     expect(message).toMatch(/"loadTimeoutMs": .*"snapshotTtlMs": .*"realm": .*there is no option "unknown"/)
   })
 
-  it('are shown, unless they may be secrets', () => {
+  it('are shown, unless they can be secrets', () => {
     const message = messageOf({
       secret: 12_345_678,
       keys: [{ alg: 'HS256', kid: 7, key: null }, 'hunter2'],

@@ -17,7 +17,8 @@ async function createApp(db: Db): Promise<express.Express> {
   })
   await userData.ready()
 
-  // Without passport attach() cannot know that the session signed the user in: a client could send an Authorization header too.
+  // Without passport attach() cannot know that the session signed the user in, so boundTo names the session. Otherwise an
+  // Authorization header of the client would count.
   const attachCustomData = userData.attach({ boundTo: req => req.sessionID })
 
   const app = express()

@@ -4,7 +4,7 @@ import type { Db } from 'mongodb'
 import type { Config } from './config.js'
 import type { Profile } from './profile.js'
 
-/** The one instance of the example. Documents in `custom_user_data`, sessions in `sessions` of the same database. */
+/** The one instance of the example. Documents are in `custom_user_data`, sessions in `custom_user_data_sessions`. */
 export function createUserData(db: Db, config: Config): UserData {
   const userData: UserData = createCustomUserData<Profile>({
     collection: db.collection('custom_user_data'),

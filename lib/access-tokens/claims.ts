@@ -4,8 +4,8 @@ import type { ClaimsSet } from './compact-jws.js'
 
 /**
  * Which JWTs of an issuer are access tokens. `rfc9068`: only JWTs of `typ: at+jwt` with all claims of RFC 9068 2.2.
- * `jwt`: also JWTs of `typ: JWT` or none, for issuers that do not follow RFC 9068. Only the audience tells an ID token of
- * such an issuer from an access token.
+ * `jwt`: also JWTs of `typ: JWT` or without a `typ`, for issuers that do not follow RFC 9068. With `jwt` only the
+ * audience distinguishes the issuer's ID tokens from its access tokens.
  */
 export type TokenProfile = 'rfc9068' | 'jwt'
 
@@ -18,11 +18,14 @@ export interface ClaimExpectations {
   /** Leeway for clocks that differ, in milliseconds (RFC 7519 4.1.4: no more than a few minutes). */
   readonly clockToleranceMs: number
   readonly profile: TokenProfile
-  /** Refuse an `iat` that is further ahead than the tolerance: such a token would outlive a revocation of its user. */
+  /**
+   * Whether a token is refused when its `iat` is further in the future than the tolerance. A revocation compares `iat`
+   * with its own time, so it would not stop that token.
+   */
   readonly refusesFutureIat?: boolean
 }
 
-/** The claims that a token must have. All seven: RFC 9068 2.2. */
+/** The claims that a token must have, by profile. RFC 9068 2.2 requires all seven. */
 const REQUIRED_CLAIMS: Readonly<Record<TokenProfile, readonly string[]>> = {
   rfc9068: ['iss', 'exp', 'aud', 'sub', 'client_id', 'iat', 'jti'],
   jwt: ['iss', 'exp', 'aud', 'sub', 'iat'],
@@ -72,8 +75,8 @@ export function verifyClaims(
 }
 
 /**
- * Whether a value can name a user: a text of 1 to 255 characters, as the subject of a token (RFC 7519 4.1.2). Half of a
- * surrogate pair is refused: BSON holds UTF-8, where the driver writes U+FFFD for it, which is another user's id.
+ * Whether a value can name a user: a text of 1 to 255 characters, as the subject of a token (RFC 7519 4.1.2). A lone
+ * surrogate is refused. The driver would store U+FFFD in its place, so two ids would become one.
  */
 export function isSubject(userId: unknown): userId is string {
   return isText(userId, MAX_SUBJECT_LENGTH) && userId.isWellFormed()

@@ -2,11 +2,11 @@
 export interface FetchLimits {
   readonly timeoutMs: number
   readonly maxBytes: number
-  /** Whether http on this machine may be fetched. Only where the team itself named such an address as the issuer. */
+  /** Whether http on this machine may be fetched: only if the issuer itself is an http address on this machine. */
   readonly allowsLoopbackHttp: boolean
 }
 
-/** Whether an address may be fetched: https without credentials or, where that is allowed, http on this machine. */
+/** Whether an address may be fetched: https without credentials or, if allowed, http on this machine. */
 export function isFetchable(address: string, allowsLoopbackHttp: boolean): boolean {
   return protocolOf(address) === 'https:' || (allowsLoopbackHttp && isLoopbackHttp(address))
 }
@@ -19,7 +19,7 @@ export function isLoopbackHttp(address: string): boolean {
   )
 }
 
-/** The protocol of an address; `undefined` for what is no address, and for an address with credentials in it. */
+/** The protocol of an address; `undefined` for a text that is no URL, and for a URL with credentials in it. */
 function protocolOf(address: string): string | undefined {
   if (!URL.canParse(address)) return undefined
   const { protocol, username, password } = new URL(address)
@@ -34,8 +34,8 @@ export async function fetchJson(address: string, limits: FetchLimits): Promise<u
   const { timeoutMs, maxBytes, allowsLoopbackHttp } = limits
   if (!isFetchable(address, allowsLoopbackHttp)) {
     throw new Error(
-      'The address of the keys must be https. Http is fetched only on loopback, and only for an issuer that is an http ' +
-        'address on loopback itself.',
+      'The address of the keys must be https. An http address is fetched only on loopback, and only if the issuer is an ' +
+        'http address on loopback too.',
     )
   }
   const response = await fetch(address, {

@@ -23,11 +23,11 @@ export interface Issuers {
   toUserId: (issuer: Issuer, claims: AccessTokenClaims) => string
   /** Whether an id would pass for another issuer's user. */
   isForeign: (userId: string) => boolean
-  /** Whether a value can be a user's id here: a prefix of one of the issuers, if any, and a text as in {@link isSubject}. */
+  /** Whether a value can be a user's id: an issuer's prefix, which may be empty, and a text as in {@link isSubject}. */
   isUserId: (value: unknown) => value is string
 }
 
-/** Creates the book of issuers; that they do not overlap was checked with the options. */
+/** Creates the registry of issuers. The options have been checked, so no two issuers overlap. */
 export function createIssuers(list: readonly Issuer[]): Issuers {
   const byName = new Map(list.map(issuer => [issuer.expectations.issuer, issuer]))
   const prefixes = list.map(({ userIdPrefix }) => userIdPrefix).filter(prefix => prefix !== '')

@@ -18,14 +18,14 @@ export type CandidateKeys = readonly [AccessTokenKey, ...AccessTokenKey[]]
 /** Where the keys of an issuer are found. */
 export interface KeySource {
   /**
-   * The known keys that may have signed a token with this header: of its name, and each for its algorithm. `undefined`
-   * where none fits and others may be published meanwhile: call `load()`.
+   * The known keys that may have signed a token with this header: keys with its `kid`, each for its own algorithm.
+   * `undefined` when no known key fits but the issuer may have published new ones: call `load()`.
    *
    * @throws `invalid_token`
    */
   find: (header: ProtectedHeader) => CandidateKeys | undefined
   /**
-   * The same after the keys were read again.
+   * Reads the keys again, and then finds as `find()` does.
    *
    * @throws `invalid_token`, `keys_unavailable`
    */
@@ -61,7 +61,7 @@ export function createKeyRing(given: OwnKeys): KeyRing {
   return {
     signer: () => signerOf(keys),
     find,
-    // All keys of our own are known.
+    // Our own keys are never published elsewhere, so there is nothing to read again.
     load: header => Promise.resolve(header).then(find),
     replace(next) {
       const before = keys

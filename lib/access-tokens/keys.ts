@@ -73,7 +73,7 @@ export function toSecretKey(secret: string | Uint8Array | KeyObject, optionName:
   }
   if (typeof secret === 'string') return createSecretKey(Buffer.from(secret, 'utf8'))
   if (isUint8Array(secret)) return createSecretKey(secret)
-  throw new OptionError(`${optionName} is neither text, bytes nor a KeyObject: write one of the three.`)
+  throw new OptionError(`${optionName} is neither a text, bytes nor a KeyObject. Write one of the three.`)
 }
 
 /** Whether two keys are one and the same, by name, algorithm and material. */

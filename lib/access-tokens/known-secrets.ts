@@ -8,14 +8,14 @@ const FINGERPRINTS = Buffer.from(KNOWN_SECRET_FINGERPRINTS, 'base64')
 export const KNOWN_SECRET_COUNT = FINGERPRINTS.length / FINGERPRINT_BYTES
 
 /**
- * Whether a secret stands in public code or documentation, where attackers find it too. The same secret in another
- * spelling counts: its hex or base64 text, or the bytes that such a text stands for.
+ * Whether a secret stands in public code or documentation, where attackers find it too. Its hex or base64 text counts as
+ * the same secret, and so do the bytes that a hex or base64 text encodes.
  */
 export function isKnownSecret(secret: Buffer): boolean {
   return readingsOf(secret).some(bytes => spellingsOf(bytes).some(isListed))
 }
 
-/** What the bytes of a secret may stand for: themselves, and, where they are hex or base64 text, what that decodes to. */
+/** The bytes of a secret, and the bytes that they decode to if they are hex or base64 text. */
 export function readingsOf(secret: Buffer): readonly Buffer[] {
   // A secret that is read from a file often ends in a line break.
   const text = secret.toString('latin1').replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, '')
@@ -35,7 +35,7 @@ function spellingsOf(bytes: Buffer): readonly (string | Buffer)[] {
 function isListed(secret: string | Buffer): boolean {
   const fingerprint = createHash('sha256').update(secret).digest().subarray(0, FINGERPRINT_BYTES)
   let at = FINGERPRINTS.indexOf(fingerprint)
-  // The five bytes can also be found across two neighbours.
+  // A match can also begin inside one fingerprint and end inside the next: such a match does not count.
   while (at > 0 && at % FINGERPRINT_BYTES !== 0) at = FINGERPRINTS.indexOf(fingerprint, at + 1)
   return at >= 0
 }

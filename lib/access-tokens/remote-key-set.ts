@@ -13,7 +13,7 @@ import type { AccessTokenKey } from './keys.js'
 /** Where an issuer publishes its keys. */
 export interface RemoteKeySetConfig {
   readonly issuer: string
-  /** The address of its JWK Set; found by OpenID discovery where it is not given. Http only for an http issuer. */
+  /** The address of its JWK Set; found by OpenID discovery if it is not given. Http only for an issuer on http. */
   readonly jwksUri?: string | undefined
   readonly algorithms: readonly Algorithm[]
 }

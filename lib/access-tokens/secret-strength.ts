@@ -7,7 +7,7 @@ const MIN_DIFFERENT_BYTES = 8
 
 /**
  * Checks a secret for signatures or for refresh tokens, and throws an {@link OptionError} that says what to write
- * instead. `minBytes` is the least length, and `reason` says why it is that.
+ * instead. `minBytes` is the least length, and `reason` is the sentence that explains this length.
  */
 export function requireStrongSecret(
   key: KeyObject,
@@ -23,17 +23,17 @@ export function requireStrongSecret(
   )
 }
 
-/** What is wrong with a secret, if anything. The sentence never repeats a part of the secret. */
+/** Says why a secret is weak; `undefined` for a strong one. The sentence never repeats a part of the secret. */
 function findFault(secret: Buffer, minBytes: number, reason: string): string | undefined {
   if (secret.length < minBytes) return `has ${secret.length} bytes: ${reason}`
   if (isKnownSecret(secret)) return 'is known from public code or documentation, so attackers know it too.'
-  if (isPem(secret)) return 'is a key in PEM format, of which at least the public part is no secret.'
+  if (isPem(secret)) return 'is a key in PEM format, and its public part is not secret.'
   const readings = readingsOf(secret)
   if (readings.some(hasShortPeriod)) {
     return `repeats the same ${MAX_PERIOD} bytes or fewer again and again, so it is easy to guess.`
   }
   if (readings.some(isSequence)) return 'counts up or down from byte to byte, so it is easy to guess.'
-  // Of 32 random hex digits 8 or more differ, but for once in 10 million.
+  // 32 random hex digits have 8 or more different digits, except once in 10 million.
   const differentBytes = new Set(secret).size
   if (differentBytes < MIN_DIFFERENT_BYTES) {
     return `has only ${differentBytes} different bytes, so it is easy to guess.`
@@ -46,7 +46,7 @@ function isPem(secret: Buffer): boolean {
   return secret.includes('-----BEGIN ')
 }
 
-/** Whether the bytes repeat themselves after 16 bytes or fewer, at least once: zeros, spaces, one word again and again. */
+/** Whether the bytes repeat after 16 bytes or fewer, as zeros, spaces or one word written again and again do. */
 function hasShortPeriod(bytes: Buffer): boolean {
   const longest = Math.min(MAX_PERIOD, Math.floor(bytes.length / 2))
   for (let period = 1; period <= longest; period++) {
@@ -55,7 +55,7 @@ function hasShortPeriod(bytes: Buffer): boolean {
   return false
 }
 
-/** Whether each byte is the one before plus the same step, as in 0, 1, 2… */
+/** Whether the difference between neighbouring bytes is always the same, as in 0, 1, 2… */
 function isSequence(bytes: Buffer): boolean {
   const [first = 0, second = 0] = bytes
   return (

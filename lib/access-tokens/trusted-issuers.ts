@@ -14,8 +14,11 @@ export interface TrustedIssuer {
   readonly audience: string | readonly string[]
   /** The algorithms that its keys may serve: asymmetric ones only (RFC 8725 3.1). */
   readonly algorithms: readonly Algorithm[]
-  /** The address of its JWK Set: https, or http on loopback where `issuer` is an http address on loopback too. It may be
-   *  of another host than `issuer`. Default: found by OpenID discovery at `issuer`. */
+  /**
+   * The address of its JWK Set: https, or http on loopback if `issuer` is an http address on loopback too. Its host may
+   * differ from the host of `issuer`.
+   * @default found by OpenID discovery at `issuer`
+   */
   readonly jwksUri?: string | undefined
   /** Put before the user's id, so that no two issuers' users are one: in `req.user.id`, in `invalidate`, and in the
    *  user id field of your collection. `''` for one at most. Default: the issuer and a bar, `https://…|`. */
@@ -24,8 +27,8 @@ export interface TrustedIssuer {
   readonly userIdClaim?: string | undefined
   /**
    * Which of its JWTs are access tokens. `rfc9068`: JWTs of `typ: at+jwt` that have `iss`, `exp`, `aud`, `sub`,
-   * `client_id`, `iat` and `jti` (RFC 9068 2.2). `jwt`: also those of `typ: JWT` or without one; `client_id` and `jti`
-   * may be missing. A token that lacks a claim is refused with 401 `invalid_token`, which names the claim.
+   * `client_id`, `iat` and `jti` (RFC 9068 2.2). `jwt`: also JWTs of `typ: JWT` or without a `typ`, and JWTs without
+   * `client_id` or `jti`. A token that lacks a required claim is refused with 401 `invalid_token`, which names the claim.
    * @default 'rfc9068'
    */
   readonly profile?: TokenProfile | undefined

@@ -2,8 +2,8 @@ import { describeValue, isObjectId } from '../describe-value.js'
 import type { Issuers } from './issuers.js'
 
 /**
- * Throws a `TypeError` unless `value` can be a user's id. In a query `undefined`, an object or half of a character would
- * match other users' documents.
+ * Throws a `TypeError` unless `value` can be a user's id. In a query `undefined`, an object or a lone surrogate would match
+ * other users' documents.
  */
 export function requireUserId(
   callee: string,
@@ -17,7 +17,7 @@ export function requireUserId(
   )
 }
 
-/** The sid that `revoke()` was given, or `undefined` where it was given a text. Throws a `TypeError` for anything else. */
+/** The sid of `revoke({ sid })`; `undefined` for `revoke(userId)`. Throws a `TypeError` for any other argument. */
 export function toRevokedSid(target: unknown): string | undefined {
   if (typeof target === 'string') return undefined
   const isSidOnly =

@@ -84,7 +84,7 @@ function requireUser(req: Request, requestUsers: AllowParts['requestUsers']): Au
 async function callInTime(timeoutMs: number, decide: () => unknown): Promise<unknown> {
   try {
     const verdict = decide()
-    // Anything else is awaited, whoever's promise it is; what is none resolves to itself, and is no `true`.
+    // Any other value is awaited, because a promise can be of another library. A value that is no promise is no `true`.
     return typeof verdict === 'boolean' ? verdict : await withDeadline(timeoutMs, () => verdict)
   } catch (cause) {
     if (cause instanceof DeadlineError) {

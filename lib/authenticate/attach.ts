@@ -16,7 +16,7 @@ import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 
 /**
  * How `attach()` reads what another middleware left on the request. Each function must return its value at once: a promise
- * is refused with a 500 `attach_misconfigured`, whatever it resolves to.
+ * is refused with a 500 `attach_misconfigured`, even if it resolves to a valid value.
  */
 export interface AttachOptions extends MaxAgeOption {
   /**
@@ -28,7 +28,7 @@ export interface AttachOptions extends MaxAgeOption {
   /**
    * The token or the session that authenticated the request: the snapshot is bound to it. Only its digest is kept.
    *
-   * @default express-session's `req.sessionID` where passport has signed the user in by the session, which is where
+   * @default `req.sessionID` of express-session if passport has signed the user in by the session, that is, if
    * `req.session.passport.user` is set; else the Authorization header; else `req.sessionID`
    * @example boundTo: req => req.sessionID // where your own code keeps the user in the session
    */
@@ -36,7 +36,7 @@ export interface AttachOptions extends MaxAgeOption {
   /**
    * When that token or session ends: a `Date`, or milliseconds since the epoch.
    *
-   * @default unknown, so that the snapshot lives for `snapshotTtlMs`
+   * @default unknown: the snapshot lives for `snapshotTtlMs`
    */
   readonly expiresAt?: (req: Request) => Date | number | undefined
   /** Let requests through that have no `req.user`. Default false. */
@@ -142,8 +142,8 @@ function defaultUserId(user: object): unknown {
 }
 
 /**
- * Where the session signed the user in, other headers do not change who the user is. Where it did not, express-session may
- * make a new `sessionID` for each request of a client without cookies.
+ * If the session signed the user in, other headers do not change who the user is. If it did not, express-session may make
+ * a new `sessionID` for each request of a client without cookies, so the Authorization header comes first.
  */
 function defaultBinding(req: Request): unknown {
   const { sessionID, session } = req as { sessionID?: unknown; session?: unknown }
@@ -151,7 +151,7 @@ function defaultBinding(req: Request): unknown {
   return readAuthorization(req) ?? sessionID
 }
 
-/** As passport's session strategy decides it: it takes any user but an empty one, and 0. */
+/** Decides as passport's session strategy does: any user except an empty one, and also 0. */
 function hasSignedIn(session: unknown): boolean {
   const { passport } = (session ?? {}) as { passport?: { user?: unknown } | null }
   const user = passport?.user
@@ -165,7 +165,7 @@ function toMilliseconds(expiresAt: unknown): number | undefined {
   throw misconfigured(BAD_EXPIRY)
 }
 
-/** A callback of the team's that throws, or returns a promise, is a 500 that names the callback. */
+/** Calls a callback of the team. If it throws or returns a promise, the answer is a 500 that names the callback. */
 function call(name: string, callback: () => unknown): unknown {
   try {
     const value = callback()
@@ -180,13 +180,13 @@ function call(name: string, callback: () => unknown): unknown {
   }
 }
 
-/** Decides between two refusals only: a promise of any kind is no text and no date. */
+/** Only chooses the message of a refusal: a promise of any kind is no text and no date, so it is refused either way. */
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   const isHolder = isObject(value) || typeof value === 'function'
   return isHolder && 'then' in value && typeof value.then === 'function'
 }
 
-/** What a refused promise rejects with must not end the process. */
+/** Without this a refused promise that rejects would end the process. */
 async function ignoreOutcome(refused: PromiseLike<unknown>): Promise<void> {
   try {
     await refused

@@ -15,11 +15,11 @@ export interface Attachment {
 
 /** The users of requests to whom `attach()` added their data. */
 export interface Attachments {
-  /** What was attached to this request. `undefined` where `req.user` is neither that user nor a copy with the same data. */
+  /** The attachment of this request; `undefined` if `req.user` is neither the attached user nor a copy with its data. */
   of: (req: Request) => Attachment | undefined
   /** Adds the data of a binding to a user, loaded where it is not cached or older than wanted. Resolves to it. */
   attach: (req: Request, attachment: Attachment, wanted?: Freshness) => Promise<object>
-  /** Notes that `req.user` of this request now holds other data, which a route wrote for the user. */
+  /** Notes that `req.user` of this request now holds other data, because a route wrote the user's document. */
   replaceData: (req: Request, data: object) => void
 }
 
@@ -39,7 +39,7 @@ export function createAttachments(
     const attachment = byRequest.get(req)
     const user: unknown = req.user
     if (attachment === undefined || attachment.user === user) return attachment
-    // A spread copy: nobody else hands out this object for this request.
+    // A spread copy of the user: only this attachment has handed out this data object for this request.
     return hasData(user, attachment.data) ? { user, binding: attachment.binding } : undefined
   }
 
@@ -55,9 +55,9 @@ export function createAttachments(
       const isUsable = cached !== undefined && isFresh(cached, wanted)
       const snapshot = isUsable ? cached : await snapshots.loadFor(binding, wanted)
       if (config.requireDocument) requireDocument(snapshot)
-      // Not before: a request that is refused is no hit.
+      // Counted only here, because a request that is refused is no hit.
       if (isUsable) observer.hit(binding.userId)
-      // Users without a document share one empty object, by which a copy of another user would be taken for this one.
+      // Users without a document share one empty object. Data tells users apart here, so each request gets its own object.
       const data = snapshot.exists ? snapshot.data : Object.freeze({})
       if (of(req)?.user === user) attached.add(user)
       addCustomData(user, data, attached)

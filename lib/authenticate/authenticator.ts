@@ -29,7 +29,7 @@ export interface AuthenticatorParts {
   readonly snapshots: Snapshots
   readonly revocations: Revocations
   readonly sessionChecks: SessionChecks
-  /** What must hold beside a load; nothing more unless it is given. */
+  /** The check that runs at the same time as each load. Without it nothing else is checked. */
   readonly loadCheck?: LoadCheck
   /** Absent where tokens carry no custom data. */
   readonly tokenSnapshots?: TokenSnapshots | undefined
@@ -39,26 +39,26 @@ export interface AuthenticatorParts {
 /** Turns an access token into `req.user`. Knows nothing of requests. */
 export interface Authenticator {
   /**
-   * The user of a token whose snapshot is cached and may be served at once; `undefined` means: call `loadUser()`. This is
-   * the path of nearly all requests, so it makes no promise.
+   * The user of a token whose snapshot is cached and may be served at once; `undefined` means: call `loadUser()`. Nearly
+   * all requests take this path, so it is synchronous.
    *
-   * @throws `invalid_token` where the token was revoked, `custom_data_missing`
+   * @throws `invalid_token` if the token was revoked, `custom_data_missing`
    */
   cachedUser: (token: string) => AuthenticatedUser<object> | undefined
   /**
-   * The user of any token. Verifies the token and loads the snapshot, unless one is cached that is as fresh as `wanted`.
-   * Requests that come with one token at the same time share its verification and its load.
+   * The user of any token. Verifies the token and loads the snapshot, unless a cached snapshot is as fresh as `wanted`.
+   * Requests with the same token share its verification and its load.
    *
    * @throws `invalid_token`, `keys_unavailable`, and the codes of a load that failed
    */
   loadUser: (token: string, wanted?: Freshness) => Promise<AuthenticatedUser<object>>
-  /** The id of the user whose token had these claims, if this authenticator verified or kept that token. */
+  /** The id of the user of a claims object, if this authenticator made that object; otherwise `undefined`. */
   userIdOf: (claims: unknown) => string | undefined
   /** Keeps a snapshot for a token that was just issued. */
   keep: (token: string, verified: VerifiedToken, snapshot: Snapshot) => void
 }
 
-/** A token that passed every check, and what its snapshot is to be bound to. */
+/** A token that passed every check, and the binding of its snapshot. */
 interface Introduction {
   readonly verified: VerifiedToken
   readonly binding: SnapshotBinding
@@ -71,12 +71,12 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   const freezeAndWeigh = createClaimsFreezer()
   const introductions = createSharedRuns<Introduction>()
   const takes = createSharedRuns<BoundSnapshot | undefined>()
-  /** Bindings of tokens that brought no custom data which may be served: their requests wait for the load. */
+  /** Bindings of tokens without custom data that may be served: requests with these tokens wait for the load. */
   const broughtNothing = new WeakSet<SnapshotBinding>()
-  /** Written once for each token, so that a hit has nothing to remember: some 0.2 us and 26 bytes of a miss. */
+  /** Written once for each token, so that a hit writes nothing. This costs a miss about 0.2 µs and 26 bytes. */
   const userIds = new WeakMap<object, string>()
 
-  /** The user of a snapshot. Refuses where the token is not to be served, whatever the snapshot says. */
+  /** The user of a snapshot. Throws if the token was revoked, or if the user has no document and must have one. */
   function toUser(entry: BoundSnapshot): AuthenticatedUser<object> {
     const { userId } = entry.generation
     const claims = claimsOf(entry)
@@ -89,10 +89,10 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     return verifyToken(token).then(verified => ({ verified, binding: toBinding(cacheKey, verified) }))
   }
 
-  /** The load of this token that is under way, where a request may wait for it without a verification of its own. */
+  /** The running load of this token, if a request may wait for it without verifying the token again. */
   function loading(cacheKey: string, wanted: Freshness | undefined): SnapshotBinding | undefined {
     const binding = snapshots.loading(cacheKey)
-    // A token that brings its custom data is good while MongoDB is away, so it does not wait for a load.
+    // A token with its custom data inside also works while MongoDB is away, so it does not wait for a load.
     return binding && tokenSnapshots && !wanted && !broughtNothing.has(binding) ? undefined : binding
   }
 
@@ -108,7 +108,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
         cacheKey,
         snapshots.take(binding, () => from.read(userId, claims)),
       ))
-    // A request that shares it may have come after an invalidation.
+    // A request that shares this result may have come after an invalidation.
     if (taken?.generation.current === true) {
       if (shared) observer.miss(userId)
       if (shared) observer.tokenSnapshot(userId)
@@ -149,7 +149,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
       const copy = snapshots.find(toCacheKey(token))
       if (!copy || sessionChecks.isDue(copy.generation.userId, claimsOf(copy))) return undefined
       const user = toUser(copy)
-      // Not before: a request that is refused is no hit.
+      // Counted only here, because a request that is refused is no hit.
       observer.hit(user.id)
       return user
     },
@@ -160,7 +160,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
       const isHit = copy !== undefined && isFresh(copy, wanted)
       let entry = isHit ? copy : undefined
       if (!entry) {
-        // What is cached was verified, and is found only while its token is good. The same holds for what is being loaded.
+        // Only a verified token has a cached snapshot or a running load, and both are found only while the token is valid.
         let binding = copy ? rebind(cacheKey, copy) : loading(cacheKey, wanted)
         let introduction: Introduction | undefined
         if (!binding) {
@@ -168,7 +168,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
           introduction = await (running ?? introductions.start(cacheKey, introduce(token, cacheKey)))
           binding = introduction.binding
         }
-        // Before the load, which a revoked token is not to cause. toUser() looks again, because loads take time.
+        // A revoked token must not cause a load. toUser() checks again, because the token may be revoked during the load.
         revocations.requireNotRevoked(binding.userId, binding.claims as AccessTokenClaims)
         if (introduction && tokenSnapshots && !wanted) entry = await takeBrought(tokenSnapshots, introduction)
         entry ??= await snapshots.loadFor(binding, wanted)
@@ -189,8 +189,8 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
 }
 
 /**
- * Whether a value is a user that a guard may let through: with an id, custom data and claims. A guard checks this last,
- * so that no mistake inside, such as a promise that was taken for a user, lets a request through.
+ * Whether a value is a user with an id, custom data and claims. Each guard checks this last, so that a mistake in this
+ * package lets no request through, for example a promise that was taken for a user.
  */
 export function isCompleteUser(value: unknown): value is AuthenticatedUser<object> {
   if (!isObject(value)) return false
@@ -202,7 +202,7 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
-/** Operations by a key, which requests that come meanwhile can share. Nothing is remembered when one has settled. */
+/** Running operations by key. Requests with the same key share one operation; it is forgotten when it has settled. */
 function createSharedRuns<T>() {
   const running = new Map<string, Promise<T>>()
   return {
@@ -210,7 +210,7 @@ function createSharedRuns<T>() {
     start(key: string, run: Promise<T>): Promise<T> {
       running.set(key, run)
       const end = (): void => void running.delete(key)
-      // Not finally(): its promise would reject too, and nobody would handle that.
+      // finally() would make another promise that rejects, and nobody would handle the rejection.
       run.then(end, end)
       return run
     },
@@ -231,7 +231,7 @@ function toCacheKey(token: string): string {
   return hash('sha256', token, 'binary')
 }
 
-/** A snapshot without a user id would be served to nobody's token and kept as anybody's. */
+/** A snapshot without a user id could be served to another user. */
 function requireUserId(userId: unknown): void {
   if (typeof userId === 'string' && userId !== '') return
   throw new TypeError(

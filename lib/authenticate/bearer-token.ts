@@ -12,10 +12,10 @@ const USUAL_START = 'Bearer '
 const SPACE = 0x20
 
 /**
- * Reads the token of `Authorization: Bearer …`; `undefined` where a request has no Authorization header.
+ * Reads the token of `Authorization: Bearer …`; `undefined` if a request has no Authorization header.
  *
- * The form of the token is not checked: that takes 0.6 µs of a request, and a token that is in the cache has passed the
- * check before. Call {@link requireTokenForm} before a token that is not in the cache is verified.
+ * The form of the token is not checked here. The check takes 0.6 µs, and a cached token has passed it before. Call
+ * {@link requireTokenForm} before you verify a token that is not in the cache.
  *
  * @throws `invalid_request` for two headers or a malformed one, `missing_token` for another scheme
  */
@@ -30,15 +30,15 @@ export function readBearerToken(request: RequestHeaders): string | undefined {
   throw missingToken()
 }
 
-/** Refuses a text that has not the form of an access token, so that it is a bad request and not a bad token. */
+/** Refuses a text that does not have the form of an access token. Throws `invalid_request`, not `invalid_token`. */
 export function requireTokenForm(token: string): void {
   if (!TOKEN.test(token)) throw malformed()
 }
 
 /**
- * Reads the Authorization header of a request; `undefined` where there is none, or where middleware has deleted it.
+ * Reads the Authorization header of a request; `undefined` if the client sent none, or if middleware has deleted it.
  *
- * @throws `invalid_request` where the client sent two, unless middleware has set another value since
+ * @throws `invalid_request` if the client sent two, unless middleware has set another value since
  */
 export function readAuthorization(request: RequestHeaders): string | undefined {
   const header = request.headers?.['authorization']

@@ -75,14 +75,14 @@ function createAuthenticateMiddleware(
   }
 }
 
-/** Lets nothing through but a complete user, whatever a mistake inside has made of one. */
+/** Sets `req.user`. Throws for an incomplete user, so that a mistake in this package lets nobody through. */
 function setUser(req: Request, user: unknown): void {
   if (!isCompleteUser(user)) throw new TypeError(NO_USER)
   prepareForProperties(req)
   req.user = user as Express.User
 }
 
-/** Nobody has signed in, whatever was there before. */
+/** Removes a `req.user` that an earlier middleware set, because the request presents no token. */
 function clearUser(req: Request): void {
   prepareForProperties(req)
   req.user = undefined

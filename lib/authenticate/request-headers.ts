@@ -1,19 +1,19 @@
 /**
- * The headers of a request. `headers` decides what a request presents, because middleware may have set or deleted a header
+ * The headers of a request. `headers` decides which values count, because middleware may have set or deleted a header
  * there. `rawHeaders` only serves to find a header that a client sent twice. Adapters such as serverless-http leave it
  * empty, and requests that a test makes by hand may lack it.
  */
 export interface RequestHeaders {
   readonly headers?: Readonly<Record<string, unknown>>
-  /** Names and values in turn. */
+  /** Names and values alternate, as in Node. */
   readonly rawHeaders?: readonly string[]
 }
 
 /**
- * Whether the client sent a header twice, and `value` is what Node made of the two: Node keeps the first value of some
- * headers, and joins those of others. A proxy in front of the app may have looked at the second value.
+ * Whether the client sent a header twice and Node made `value` from both. Node keeps the first value of some headers, and
+ * joins the values of others. A proxy in front of the app may have looked at the second value.
  *
- * A value that is neither one of the two nor both joined was set by middleware, and then the middleware has decided.
+ * If `value` is neither one of the sent values nor all of them joined, middleware has set it, and it counts.
  */
 export function isSentTwice(
   { rawHeaders }: Pick<RequestHeaders, 'rawHeaders'>,
@@ -31,7 +31,7 @@ export function isSentTwice(
   return false
 }
 
-/** A header as rules see it: `undefined` where it is missing, and where it was sent twice, since no value counts then. */
+/** A header as rules see it: `undefined` if it is missing, or if it was sent twice, because then no value counts. */
 export function readHeaderOnce(request: RequestHeaders, lowerCaseName: string): string | undefined {
   const { headers } = request
   const held = headers && Object.hasOwn(headers, lowerCaseName) ? headers[lowerCaseName] : undefined
@@ -46,7 +46,7 @@ function valuesOf(rawHeaders: readonly string[], lowerCaseName: string): readonl
   )
 }
 
-/** Node joins by a comma, and cookies by a semicolon. Authorization is joined under `joinDuplicateHeaders`. */
+/** Node joins values by a comma, but cookies by a semicolon. It joins Authorization only with `joinDuplicateHeaders`. */
 function isMadeOf(values: readonly string[], value: string): boolean {
   return values.includes(value) || value === values.join(', ') || value === values.join('; ')
 }

@@ -8,7 +8,7 @@ import { withChallenge } from './challenge.js'
 
 /** The user whom a guard of this instance let in on a request. */
 export interface RequestUser {
-  /** The user's id, as the token or `attach({ userId })` gave it. `req.user.id` may be another: handlers can replace it. */
+  /** The user's id from the token or from `attach({ userId })`. A handler may have replaced `req.user.id` since. */
   readonly id: string
   /** The verified claims; `undefined` behind `attach()`. */
   readonly claims: AccessTokenClaims | undefined
@@ -16,28 +16,32 @@ export interface RequestUser {
   readonly sid: string | undefined
 }
 
-/** Knows of each request which user this instance authenticated or attached. */
+/** Finds the user whom this instance authenticated or attached on a request. */
 export interface RequestUsers {
-  /** The user, or `undefined` where there is none or where somebody else made `req.user`. */
+  /** The user; `undefined` if there is no `req.user`, or if this instance did not make it. */
   find: (req: Request) => RequestUser | undefined
-  /** The user. Throws `missing_token` where there is none, and `attach_misconfigured` where somebody else made `req.user`. */
+  /**
+   * The user.
+   *
+   * @throws `missing_token` if there is no `req.user`, `attach_misconfigured` if this instance did not make it
+   */
   require: (callee: string, req: Request) => RequestUser
-  /** Gives the handlers that follow the data that was written for the user. */
+  /** Puts newly written data into `req.user`, for the handlers that follow. */
   replaceData: (req: Request, data: object) => void
 }
 
-/** What the users are found by. */
+/** The parts that make and recognise users, and the settings of their sessions and challenges. */
 export interface RequestUsersParts {
   readonly authenticator: Pick<Authenticator, 'userIdOf'>
   readonly attachments: Pick<Attachments, 'of' | 'replaceData'>
-  /** Other issuers' sessions are unknown here. */
+  /** Only tokens of this issuer have a session here: the `sid` of another issuer's token is unknown. */
   readonly ownIssuer: string | undefined
   readonly realm: string
 }
 
 /**
- * Creates the lookup. A user of `authenticate()` or `strategy()` is known by the claims object, which only this instance can
- * have made; so a spread copy of `req.user` is known too, and a hit has nothing to remember.
+ * Creates the lookup. It recognises a user of `authenticate()` or `strategy()` by the claims object, which only this
+ * instance can have made. So it also recognises a spread copy of `req.user`, and a hit writes nothing.
  */
 export function createRequestUsers(parts: RequestUsersParts): RequestUsers {
   const { authenticator, attachments, ownIssuer, realm } = parts

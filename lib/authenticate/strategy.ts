@@ -51,7 +51,7 @@ export function createStrategy(
     try {
       answer()
     } catch (thrown) {
-      // A callback of the app that throws is caught by Express where it is called at once, and here by nobody else.
+      // Express catches a callback of the app that throws synchronously. Here nobody else would catch it.
       error(thrown)
     }
   }
@@ -84,7 +84,7 @@ export function createStrategy(
  * outlive it. Passport reads the option while `success` runs; the object is the app's, so it is put back.
  */
 function succeed(options: AuthenticateOptions, success: PassportActions['success'], user: unknown): void {
-  // Passport lets through whatever it is given here, a promise too.
+  // Passport lets any value through that it is given here, even a promise.
   if (!isCompleteUser(user)) throw new TypeError(NO_USER)
   if (options.session === false) {
     success(user as Express.User)

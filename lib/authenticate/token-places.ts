@@ -14,10 +14,11 @@ export interface TokenPlaces {
 }
 
 /**
- * Reads the token of a request; `undefined` where none is presented. Its form may be unchecked: call `requireTokenForm`
- * before it is verified.
+ * Reads the token of a request; `undefined` if the request presents none. Its form may be unchecked: call
+ * `requireTokenForm` before you verify it.
  *
- * @throws `invalid_request` for two tokens or a malformed one, `missing_token` for an Authorization header of another scheme
+ * @throws `invalid_request` for two tokens or a malformed one, `missing_token` for an Authorization header of another
+ * scheme
  */
 export type TokenReader = (req: Request) => string | undefined
 
@@ -71,7 +72,7 @@ function readQuery({ url = '', res }: Partial<Request>, name: string): string[] 
   return found
 }
 
-/** By the header itself: `req.is()` also asks for a length, which adapters and requests made by hand may lack. */
+/** Looks at the header itself. `req.is()` also needs a length, which adapters and requests made by hand may lack. */
 function readForm(req: Partial<Request>, name: string): unknown[] {
   const { method, headers } = req
   const body: unknown = req.body

@@ -24,7 +24,8 @@ const queue = createConcurrencyLimit(MAX_HASHING, MAX_WAITING)
 /**
  * Hashes a password with argon2id, off the event loop: a PHC string to be stored where `passwordCredentials()`
  * looks for it. The password is taken exactly as it is, unless the options name a form of Unicode.
- * @throws OptionError if the password is not a text, or for a wrong or unknown option
+ *
+ * @throws {OptionError} if the password is not a text, or for a wrong or unknown option
  */
 export async function hashPassword(password: string, options?: PasswordTextOptions): Promise<string> {
   const toText = createPasswordText(parseHashPasswordArguments(password, options))

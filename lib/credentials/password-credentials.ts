@@ -101,7 +101,7 @@ export function createPasswordCredentials(
   async function verify(body: Readonly<Record<string, Scalar>>): Promise<VerifiedUser | null> {
     const username = requireText(body, usernameField, MAX_USERNAME_LENGTH)
     const password = toText(requireText(body, 'password', MAX_PASSWORD_LENGTH))
-    // Also where the team calls this from a function of its own, which knows nothing of the account's name.
+    // Counts the account here, because a function of the team that calls this may not tell login() the account's name.
     const reportRight = await countAccount(username)
     const user = await findUser(username)
     const isRight = await withDeadline(HASH_TIMEOUT_MS, signal => isPasswordOf(user, password, signal)).catch(

@@ -2,9 +2,9 @@ import { hash } from 'node:crypto'
 import { isDate, isMap, isRegExp, isUint8Array } from 'node:util/types'
 import { isPlainObject } from './plain-object.js'
 
-/** Lists and documents nested deeper than this are not looked into. */
+/** Lists and documents nested deeper than this are not examined. */
 const MAX_DEPTH = 4
-/** Of a longer text, or of a longer list of members, only the beginning is looked at. */
+/** Only the beginning of a longer text, or of a longer list of members, goes into the key. */
 const MAX_TEXT = 1_000
 /** A longer key is replaced by its digest. */
 const MAX_KEY_LENGTH = 256
@@ -13,16 +13,16 @@ const MAX_KEY_LENGTH = 256
 const OTHER = 'other'
 
 /**
- * A short text for a BSON value. Values that MongoDB compares as equal have the same text, except those whose text is
- * `other`. A few values that differ share a text, so it serves to find which snapshots a change may concern, and never to
- * find whose document something is. Both time and length are bounded: anybody's value may be in a stored document.
+ * A short text for a BSON value. Values that MongoDB compares as equal have the same text, or one of them has the text
+ * `other`. Some different values share a text. So use it to find the snapshots that a change may concern, and never to
+ * decide who owns a document. Both time and length are bounded, because a stored document can hold any value.
  */
 export function toBsonKey(value: unknown): string {
   const key = toKey(value, 0) ?? OTHER
   return key.length > MAX_KEY_LENGTH ? `hash:${hash('sha256', key, 'base64url')}` : key
 }
 
-/** The key before it is shortened; `undefined` for what is not understood, or holds something that is not. */
+/** The key before it is shortened; `undefined` for a value that is not understood or contains such a value. */
 function toKey(value: unknown, depth: number): string | undefined {
   if (value === null || (value === undefined && depth === 0)) return 'null'
   switch (typeof value) {
@@ -45,7 +45,7 @@ function toObjectKey(value: object, depth: number): string | undefined {
   if (isDate(value)) return `date:${value.getTime()}`
   if (isUint8Array(value)) return toBinaryKey(value)
   if (isRegExp(value)) return `regexp:${toBounded(value.source)}`
-  // A field of a stored document can have this name. The classes of the driver have it in their prototypes.
+  // Classes of the driver have this name in their prototypes. A stored document can have it as a field of its own.
   if ('_bsontype' in value && !Object.hasOwn(value, '_bsontype')) return toBsonTypeKey(value as BsonValue)
   if (depth === MAX_DEPTH) return 'deep'
   if (Array.isArray(value)) return toListKey('array', value.length, value, depth)
@@ -58,7 +58,7 @@ function toObjectKey(value: object, depth: number): string | undefined {
   return toListKey('object', names.length, flattened(entriesOf(value, names)), depth)
 }
 
-/** Each member's key stands behind its own length, so that nothing is escaped: escapes would double with each level. */
+/** Each member's key follows its length, so nothing needs to be escaped. Escapes would double with each level. */
 function toListKey(
   kind: string,
   size: number,
@@ -134,8 +134,8 @@ export function toUserKey(userIdValue: unknown): string {
 }
 
 /**
- * The keys of all that a changed document may concern: the document, the user whose id it holds now, and whatever has a key
- * that may stand for either. `undefined` where the event is not understood, so that it may concern anybody.
+ * The keys of everything that a changed document may concern: the document, the user whose id it holds now, and every
+ * value whose key could mean one of them. `undefined` if the event is not understood, because it may concern any user.
  */
 export function toChangeKeys(documentId: unknown, userIdValue: unknown): readonly string[] | undefined {
   const keys = [toDocumentKey(documentId), toUserKey(userIdValue)]

@@ -1,15 +1,15 @@
-/** What a document takes in BSON before its fields: its length and its end. */
+/** Bytes of a document without its fields: its length and its end. */
 const DOCUMENT_BYTES = 5
-/** A type, and the end of the name. */
+/** Bytes of a field without its name and value: its type and the end of the name. */
 const FIELD_BYTES = 2
-/** A length and an end. */
+/** Bytes of a text without its characters: its length and its end. */
 const TEXT_BYTES = 5
-/** The longest number that JSON knows. */
+/** Bytes of the longest number that JSON can write. */
 const NUMBER_BYTES = 8
 
 /**
- * The most bytes that a value in Extended JSON takes in BSON, without decoding it. For plain fields it is nearly the exact
- * size; for values like `{ $oid }` it is more, since they are counted as documents.
+ * The most bytes that a value in Extended JSON can take in BSON, computed without decoding it. For plain fields this is
+ * nearly the exact size. For values like `{ $oid }` it is more, because they are counted as documents.
  */
 export function maxBsonBytes(json: unknown): number {
   switch (typeof json) {

@@ -5,14 +5,14 @@ import type { ChangeEvent, ChangeFeed, ChangeSource } from '../mongo/change-stre
 import type { TeamDatabase } from '../mongo/team-database.js'
 import type { Snapshots } from './snapshots.js'
 
-/** Where the user's id is, and how long the stream may be silent. */
+/** The field of the user's id, and how long snapshots are served while the stream is broken. */
 export interface CustomDataFeedConfig {
   readonly userIdField: string
   /** How many milliseconds snapshots may be served while the stream is broken. */
   readonly changeStreamTimeoutMs: number
 }
 
-/** What the feed reads, and what its events act on. */
+/** The collection that the feed follows, and the snapshots that its events invalidate. */
 export interface CustomDataFeedParts {
   readonly database: Pick<TeamDatabase, 'collection'>
   readonly snapshots: Pick<Snapshots, 'changed' | 'invalidateAll'>

@@ -9,7 +9,7 @@ import type { ClientProjection } from './client-projection.js'
 import { isPlainObject } from './plain-object.js'
 import type { ExactDecoder } from './query.js'
 
-/** MongoDB Extended JSON v2: `canonical` says each number's type, `relaxed` writes numbers as JSON has them. */
+/** MongoDB Extended JSON v2: `canonical` states the type of each number, `relaxed` writes plain JSON numbers. */
 export type ExtendedJsonFormat = 'relaxed' | 'canonical'
 
 /** What is said of documents in tokens. */
@@ -21,11 +21,11 @@ export interface TokenContent {
 
 /** Encodes each document that is loaded, for the token that may be issued with it. */
 export interface DocumentEncoder {
-  /** Given where the document must be read with the BSON types of its numbers. */
+  /** Decodes a document with the BSON types of its numbers; `undefined` if these types are not needed. */
   readonly decodeExactly: ExactDecoder | undefined
   /**
-   * Extended JSON of a document; `undefined` where reading it back would give something else. `exact` is the same document
-   * with the BSON types of its numbers.
+   * Extended JSON of a document; `undefined` if reading it back would give a different document. `exact` is the same
+   * document with the BSON types of its numbers.
    */
   readonly encode: (document: object, exact?: object) => EncodedDocument | undefined
 }
@@ -42,13 +42,13 @@ export interface DocumentCodec {
   readonly decode: (json: unknown) => Promise<object | undefined>
 }
 
-/** The same as {@link PLAIN_BSON}, with the types of numbers, and of whatever else JavaScript has only one of. */
+/** Like {@link PLAIN_BSON}, but keeps the BSON types that JavaScript does not distinguish, such as those of numbers. */
 const EXACT_BSON = { ...PLAIN_BSON, promoteLongs: false, promoteValues: false, bsonRegExp: true } as const
 
 /**
  * Creates the codec over the BSON library of the team's driver.
  *
- * @throws {OptionError} where that library is not known
+ * @throws {OptionError} if that library is not known
  */
 export function createDocumentCodec(
   { format, projection }: TokenContent,
@@ -58,10 +58,10 @@ export function createDocumentCodec(
   if (!bson) throw unknownBson()
   const { EJSON, serialize, deserialize } = bson
   const show = projection ? createClientProjection(projection) : (document: object) => document
-  // What a schema gives is what handlers get, with JavaScript's numbers.
+  // Handlers get the result of the schema, which has JavaScript's numbers.
   const needsExactTypes = format === 'canonical' && schema === undefined
 
-  /** What a load would give of a document that is stored as this JSON says. */
+  /** The document that a load would give if this JSON were stored. */
   function parse(json: object): Document {
     return deserialize(serialize(EJSON.deserialize(json, { relaxed: false })), PLAIN_BSON)
   }
@@ -79,7 +79,7 @@ export function createDocumentCodec(
         : undefined,
       encode(document, exact = document) {
         const shown = show(document)
-        // `relaxed` loses some values without a word: -0, and integers beyond 2^53. Neither format has names that begin with $.
+        // `relaxed` silently changes -0 and integers beyond 2^53. Neither format can express names that begin with $.
         return valueOrUndefined(() => {
           const json = EJSON.serialize(show(exact), { relaxed: format === 'relaxed' })
           return isDeepStrictEqual(parse(json as object), shown) ? { json } : undefined
@@ -95,7 +95,7 @@ export function createDocumentCodec(
   }
 }
 
-/** The library throws for what is not BSON, with errors of several classes. All of them mean that the document is left out. */
+/** The library throws errors of several classes for a value that is not BSON. All mean: leave the document out. */
 function valueOrUndefined<T>(convert: () => T | undefined): T | undefined {
   try {
     return convert()
@@ -107,8 +107,8 @@ function valueOrUndefined<T>(convert: () => T | undefined): T | undefined {
 function unknownBson(): OptionError {
   return new OptionError(
     'createCustomUserData: option "userDataInToken" needs the BSON library of the driver that "collection" belongs to, and ' +
-      'it could not be found. Give it by the option "bson": import { BSON } from \'mongodb\' and write bson: BSON, or write ' +
-      'bson: mongoose.mongo.BSON where the collection comes from mongoose.',
+      'it could not be found. Give it by the option "bson": import { BSON } from \'mongodb\' and write bson: BSON. For a ' +
+      'collection of mongoose write bson: mongoose.mongo.BSON.',
   )
 }
 

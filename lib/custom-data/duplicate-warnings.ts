@@ -4,12 +4,12 @@ import type { Events } from '../events.js'
 import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
 
-/** Users that a warning names. */
+/** The most user ids that a warning names. */
 const MAX_NAMED = 5
-/** The server gives up: the collection is too large to be searched in this time, or in its memory. */
+/** Codes of a server that gives up, because the collection is too large for the time or for its memory. */
 const GAVE_UP = [SERVER_ERRORS.maxTimeMSExpired, SERVER_ERRORS.memoryLimitExceeded]
 
-/** Where duplicates are looked for. */
+/** Which field is searched for duplicates, and for how long. */
 export interface DuplicateSearch {
   readonly userIdField: string
   /** Milliseconds that the search may take. */
@@ -17,8 +17,8 @@ export interface DuplicateSearch {
 }
 
 /**
- * Warns where several documents hold one user id, as a text or as an ObjectId. It is no failure that a large collection cannot
- * be searched in time: the warning only helps to tidy up.
+ * Warns if several documents hold one user id, as a text or as an ObjectId. If a large collection cannot be searched in
+ * time, nothing fails, because the warning only helps to tidy up.
  */
 export async function warnOfDuplicates(
   collection: Collection,
@@ -50,12 +50,12 @@ export async function warnOfDuplicates(
     code: 'duplicate_documents',
     message:
       `Several documents of ${collection.namespace} hold the same user id in "${userIdField}": ${ids.join(', ')}${others}. ` +
-      'The one that was inserted first is used, and texts go before ObjectIds. Remove the other documents. The option ' +
-      'uniqueUserId: true keeps new ones out.',
+      'The document that was inserted first is used, and a text goes before an ObjectId. Remove the other documents. The ' +
+      'option uniqueUserId: true prevents new duplicates.',
   })
 }
 
-/** An array of ids belongs to nobody, and a missing id to nobody either. */
+/** Documents without an id, or with an array of ids, belong to no user, so they are no duplicates. */
 function toPipeline(userIdField: string): Document[] {
   const value = `$${userIdField}`
   const isObjectId = { $eq: [{ $type: value }, 'objectId'] }
@@ -68,7 +68,7 @@ function toPipeline(userIdField: string): Document[] {
   ]
 }
 
-/** By its name: a class may be another copy's. */
+/** Recognised by its name, because the class may come from another copy of this package. */
 function isTimeout(error: unknown): boolean {
   return (error as { readonly name?: unknown } | undefined)?.name === 'DeadlineError'
 }

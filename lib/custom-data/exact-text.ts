@@ -5,8 +5,8 @@ import { isPlainObject } from './plain-object.js'
 const MAX_DEPTH = 8
 
 /**
- * A text that two values share only if they are the same, types included: `'10'` and `10` differ, and so do ObjectIds and
- * their digits. `undefined` where a value has parts that are not known here; then nothing may be decided by it.
+ * A text that two values share only if they are the same, types included. For example `'10'` and `10` have different
+ * texts. `undefined` for a value with parts of an unknown type: never treat two such values as the same.
  */
 export function toExactText(value: unknown): string | undefined {
   const parts = toParts(value, 0)
@@ -50,7 +50,7 @@ function all(parts: (string | Parts)[], members: readonly unknown[], depth: numb
   return parts
 }
 
-/** A value of any major of the driver's classes. */
+/** A BSON value of the driver, in any major version. */
 interface BsonValue {
   readonly _bsontype: string
   readonly sub_type?: number
@@ -59,7 +59,7 @@ interface BsonValue {
   toString(): string
 }
 
-/** What these types hold is all in their texts. */
+/** BSON types whose text contains the whole value. */
 const WHOLE_IN_TEXT = ['ObjectId', 'Int32', 'Double', 'Long', 'Decimal128']
 
 function partsOfBson(value: BsonValue): Parts | undefined {

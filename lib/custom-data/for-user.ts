@@ -11,12 +11,13 @@ export type UpdateOperators = Readonly<Record<`$${string}`, Readonly<Record<stri
 /** Options of a write by the server. */
 export interface WriteOptions {
   /**
-   * Make a document for a user who has none.
+   * Whether to create a document for a user who has none.
    * @default false
    */
   readonly upsert?: boolean
   /**
-   * Drop the user's snapshots in this process. Write `false` for fields that nobody needs fresh, as the time of the last login.
+   * Whether to drop the user's snapshots in this process. Write `false` for fields that no handler needs fresh, such as the
+   * time of the last login.
    * @default true
    */
   readonly invalidate?: boolean

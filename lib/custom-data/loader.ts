@@ -56,8 +56,8 @@ export interface Load extends LoadedDocument {
 /** Reads users' documents. */
 export interface Loader {
   /**
-   * Gives the `latest` again, where the document is still equal to it when it has come: the user's tokens then share its
-   * memory. Counted and timed. Rejects with a `CustomUserDataError`; emits `load_failed` then.
+   * Loads a user's document, and counts and times the load. If the document equals `latest`, the result is `latest` itself,
+   * so that the user's tokens share its memory. Rejects with a `CustomUserDataError`, and then emits `load_failed`.
    */
   load(userId: string, latest?: LatestDocument): Promise<Load>
 }
@@ -149,7 +149,10 @@ export function toLoaded(
   return config.schema ? validate(config.schema, document).then(finish) : finish(document)
 }
 
-/** The latest copy where it is equal; else a new one, which is the latest then. In one step without a wait: loads overlap. */
+/**
+ * The latest frozen document if it equals `data`; otherwise a new one, which becomes the latest. Synchronous, because loads
+ * of one user overlap.
+ */
 function keepLatest(data: object, latest: LatestDocument): FrozenDocument {
   if (!latest.data || !isFrozenCopyOf(latest.data, data)) return Object.assign(latest, freeze(data))
   return { data: latest.data, heapBytes: latest.heapBytes }

@@ -1,6 +1,6 @@
 /**
- * Whether a value is an object without a class. It may come from another realm, as values do under Jest, whose `Object.prototype`
- * is another: so the prototype is known by having none itself.
+ * Whether a value is an object without a class. Under Jest a value can come from another realm with its own
+ * `Object.prototype`. So any prototype that has no prototype itself counts as `Object.prototype`.
  */
 export function isPlainObject(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false

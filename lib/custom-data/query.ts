@@ -5,7 +5,7 @@ import { toFound, toSizedRow, toTeamsProjection } from './sized-row.js'
 import type { FoundDocument, SizedRow } from './sized-row.js'
 import type { UserIdIndexName } from './user-id-index.js'
 
-/** Decodes a document both with and without the BSON types of its numbers. */
+/** Decodes a document twice: once with the BSON types of its numbers, and once without. */
 export type ExactDecoder = (
   bytes: Uint8Array,
   options: { readonly enableUtf8Validation: boolean },
@@ -17,7 +17,7 @@ export interface DocumentRead {
   readonly projection: Document | undefined
   /** A document that is larger after the projection is measured, but never sent. */
   readonly maxDocumentBytes: number
-  /** Given where the BSON types of numbers are needed: the driver then gives the bytes, and this decodes them. */
+  /** Decodes the bytes of the driver if the BSON types of numbers are needed; otherwise the driver decodes. */
   readonly decodeExactly?: ExactDecoder | undefined
 }
 
@@ -38,7 +38,7 @@ export interface DocumentQuery {
   readonly index: UserIdIndexName
 }
 
-/** Within which time a query must be done. */
+/** The time limit of a query, for the server and for this process. */
 export interface QueryLimits {
   readonly timeoutMs: number
   readonly signal: AbortSignal
@@ -63,7 +63,7 @@ export async function findDocument(
   if (!row) return undefined
   const { decodeExactly } = query.read
   if (!decodeExactly) return toFound(row as SizedRow)
-  // The driver would go by the options that the collection was opened with.
+  // If the driver decoded the document, it would obey this option of the collection too.
   const { bsonOptions } = collection as { readonly bsonOptions?: BSONSerializeOptions }
   const enableUtf8Validation = bsonOptions?.enableUtf8Validation ?? true
   const { plain, exact } = decodeExactly(row as Uint8Array, { enableUtf8Validation })
@@ -72,8 +72,8 @@ export async function findDocument(
 }
 
 /**
- * The row of a raw answer. Driver 5 gives the whole reply of the server, an error too, as the one row of a raw aggregation; later
- * drivers give the row.
+ * The row of a raw answer. With `raw`, driver 5 gives the whole reply of the server as the only row of an aggregation, even
+ * if the reply is an error. Later drivers give the row.
  */
 function rowIn(decoded: Document): SizedRow | undefined {
   if ('doc' in decoded) return decoded as SizedRow
@@ -118,8 +118,9 @@ async function findRow(
 }
 
 /**
- * With the index: the first row in its order. No `$sort`: one array in the collection would turn it into a sort in memory,
- * which is not stable. Without it: the first of each value in natural order, which has to look at every document.
+ * With the index, the first row in its order is the user's. A `$sort` is not used: one array in the collection would make
+ * MongoDB sort in memory, which is not stable. Without the index MongoDB reads every document in natural order, and takes
+ * the first document of each value.
  */
 function toPipeline(query: DocumentQuery): Document[] {
   const { teamsProjection, row } = query.read

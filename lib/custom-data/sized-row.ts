@@ -4,7 +4,7 @@ import type { Document } from 'mongodb'
 export interface FoundDocument {
   /** `undefined` where it is over the limit. */
   readonly document: Document | undefined
-  /** The same with the BSON types of its numbers, where the read asked for them. */
+  /** The same document with the BSON types of its numbers, if the read asked for them. */
   readonly exact?: Document | undefined
   /** Its BSON size in bytes, after the projection, where it is over the limit. */
   readonly excessiveSize: number | undefined
@@ -27,7 +27,7 @@ export function toSizedRow(maxDocumentBytes: number): Document {
   return { _id: 0, doc: { $cond: [{ $lte: [size, maxDocumentBytes] }, '$$ROOT', [size]] } }
 }
 
-/** What such a row says; `exactRow` is the same row with the BSON types of its numbers. */
+/** Converts a row to the document that was found. `exactRow` is the same row with the BSON types of its numbers. */
 export function toFound(row: SizedRow, exactRow?: SizedRow): FoundDocument {
   const document = documentIn(row)
   return {

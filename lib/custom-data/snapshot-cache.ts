@@ -18,7 +18,7 @@ export interface SnapshotBinding {
   readonly signedBy: { readonly retired: boolean } | undefined
   /** When the token is no longer accepted, in wall-clock milliseconds; `undefined` where nobody knows. */
   readonly expiresAt: number | undefined
-  /** What must also hold for a load to be served. It runs beside the load, and rejects where the load is to be refused. */
+  /** A check that runs at the same time as the load. If it rejects, the load is not served. */
   readonly alongside?: (() => Promise<void>) | undefined
 }
 
@@ -29,7 +29,7 @@ export interface Snapshot extends LoadedDocument {
   readonly loadedAt: number
   /** Which load of the instance it was, counted from 1. */
   readonly loadNumber: number
-  /** The values of the user id field that were looked for. */
+  /** The values of the user id field that the load searched for. */
   readonly userIdValues: readonly unknown[]
 }
 
@@ -54,7 +54,7 @@ export interface BoundSnapshot {
   readonly endsAt: number
   /** When its token ends, in wall-clock milliseconds since the cache was made; `undefined` where nobody knows. */
   readonly tokenEndsAfter: number | undefined
-  /** What it is estimated to weigh in the cache. */
+  /** Its estimated memory in the cache. */
   readonly bytes: number
 }
 
@@ -90,7 +90,10 @@ const ENTRY_BYTES = 300
 /** What is noted of a user where changes are followed. */
 const DEPENDENCY_BYTES = 500
 
-/** One user may have a tenth of the cache, so that the tokens of one do not crowd out those of all others; but so many. */
+/**
+ * One user may have a tenth of the cache, so that the tokens of one user do not displace those of all others. In a small
+ * cache a user may still have this many snapshots.
+ */
 const MIN_USER_SNAPSHOTS = 16
 
 /** Creates an empty cache. */
@@ -116,7 +119,7 @@ export function createSnapshotCache(
     },
   })
 
-  /** Before the new one is kept: otherwise a full cache would drop somebody else's for it. */
+  /** Call it before a new snapshot is stored: otherwise a full cache would drop another user's snapshot for it. */
   function makeRoomFor(userId: string, bytes: number): void {
     for (;;) {
       const oldest = generations.oldestBeyond(userId, userShare, bytes)

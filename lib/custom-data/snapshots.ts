@@ -80,7 +80,10 @@ export function createSnapshots(
   let loadsBegun = 0
   let closed = false
 
-  /** One load, in one generation, which is held until `use` has returned, and void where what was read has changed meanwhile. */
+  /**
+   * One load in one generation. The generation is held until `use` has returned. It is invalidated if the document changed
+   * during the load.
+   */
   async function load<T>(generation: UserGeneration, use: (snapshot: Snapshot) => T): Promise<T> {
     const loadedAt = clock.monotonic()
     const loadNumber = ++loadsBegun
@@ -138,7 +141,7 @@ export function createSnapshots(
     return shared
   }
 
-  /** Keeps nothing unless the other check, which has begun already, passes too. */
+  /** Loads while `check` is running, and keeps the snapshot only if the check passes too. */
   async function loadAlongside(
     check: Promise<void>,
     binding: SnapshotBinding,
@@ -159,7 +162,7 @@ export function createSnapshots(
     return closed ? cache.bind(binding, snapshot) : cache.set(binding, snapshot)
   }
 
-  /** Holds the generation of a snapshot beyond its load. */
+  /** Holds the generation of a snapshot for longer than its load: release it afterwards. */
   function retain(snapshot: Snapshot): Snapshot {
     generations.retain(snapshot.generation)
     return snapshot

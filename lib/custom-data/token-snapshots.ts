@@ -43,7 +43,7 @@ export interface BroughtDocument {
 
 /** Custom data on its way into our access tokens, and back out of them. */
 export interface TokenSnapshots {
-  /** The claims that carry a snapshot; `undefined` where it cannot be said in Extended JSON, or not whose it is. */
+  /** The claims that carry a snapshot; `undefined` if Extended JSON cannot express it, or if its source has no digest. */
   toClaims: (snapshot: Snapshot) => Readonly<Record<string, unknown>> | undefined
   /** The document in a verified token, where it may be served; else the database is to be read. */
   read: (userId: string, claims: AccessTokenClaims) => Promise<BroughtDocument | undefined>
@@ -61,22 +61,22 @@ export interface TokenSnapshots {
 interface ReadClaim {
   /** Wall-clock milliseconds. `iat` is later, by the time that a login takes. */
   readonly at: number
-  /** A digest of all that decides which document is the user's, and which part of it handlers get. */
+  /** A digest of the settings that decide which document is the user's, and which part of it handlers get. */
   readonly from: string
 }
 
 const DATA = 'user_data'
 const READ = 'user_data_read'
-/** Characters of base64url: 96 bits, so that no two sources share a digest by chance. */
+/** Length of the digest of a source, in characters of base64url: 96 bits, so that sources do not collide by chance. */
 const SOURCE_LENGTH = 16
 
-/** Where documents come from, and whether data inside a token may be trusted to be current. */
+/** The parts that locate a user's document, and that tell whether data inside a token may be current. */
 export interface TokenSnapshotsParts {
   readonly codec: Pick<DocumentCodec, 'decode'>
   readonly documents: Pick<UserDocuments, 'values'>
   /** The database and the collection; `undefined` while the team's connection does not know its database. */
   readonly namespace: () => string | undefined
-  /** Whether this instance knows of changes and revocations, or the team has chosen not to follow them. */
+  /** Whether this instance follows changes and revocations now, or the team has chosen not to follow them. */
   readonly isUpToDate: () => boolean
   /** Whether the session of a verified token must be read before the token is served. */
   readonly mayBeRevoked: (userId: string, claims: AccessTokenClaims) => boolean
@@ -92,8 +92,8 @@ export function createTokenSnapshots(
   const invalidations = createInvalidationTimes(clock)
 
   /**
-   * The digest of where a user's document is read from; `undefined` where it cannot be said exactly. It names the values that
-   * are looked up: after `toFieldValues` was corrected, a token from before has another user's document.
+   * The digest of the source of a user's document; `undefined` if the source has no exact text. The source includes the
+   * values that are searched for: a token from before a correction of `toFieldValues` may hold another user's document.
    */
   function sourceOf(userIdValues: readonly unknown[]): string | undefined {
     const text = toExactText([namespace(), userIdField, projection, userIdValues])
@@ -126,7 +126,7 @@ export function createTokenSnapshots(
   async function decode(claims: AccessTokenClaims): Promise<LoadedDocument | undefined> {
     const json = claims[DATA]
     if (json === undefined && config.requireDocument) return undefined
-    // The load that follows says that the document is too large.
+    // The load that follows reports that the document is too large.
     if (json !== undefined && maxBsonBytes(json) > config.maxDocumentBytes) return undefined
     const data = json === undefined ? {} : await codec.decode(json)
     if (!data) return undefined
@@ -152,7 +152,7 @@ export function createTokenSnapshots(
       const userIdValues = await valuesOf(userId)
       if (read.from !== sourceOf(userIdValues)) return undefined
       const document = await decode(claims)
-      // The stream may have broken meanwhile.
+      // The stream may have broken while the document was decoded.
       if (!document || !isUpToDate()) return undefined
       // An event names the document by its `_id`. Data without it could not be dropped when the document changes.
       if (config.followsChanges && document.exists && document.documentId === undefined) return undefined

@@ -15,8 +15,8 @@ import { faultOf } from './user-id-value.js'
 type FieldValues = readonly unknown[]
 
 /**
- * Maps a user's id to the forms that it may have in the user id field. An empty list means that this user has no document.
- * A form is a text, a number, a bigint, a date, bytes, a BSON value, or a plain object of such values.
+ * Maps a user's id to the values that it may have in the user id field. An empty list means that this user has no document.
+ * A value is a text, a number, a bigint, a date, bytes, a BSON value, or a plain object of these.
  *
  * @example
  * id => (/^(0|[1-9]\d{0,14})$/.test(id) ? [Number(id)] : [])
@@ -43,7 +43,7 @@ export interface UserDocuments {
   /** At once, unless the driver's ObjectId class has to be found first. */
   values: (userId: string, signal: AbortSignal) => FieldValues | Promise<FieldValues>
   find: (userId: string, read: PreparedRead, signal: AbortSignal) => Promise<FoundDocument | undefined>
-  /** The same, with the values that were looked for. */
+  /** Finds the document like `find()`, and also gives the values of the user id field that were searched for. */
   read: (userId: string, read: PreparedRead, signal: AbortSignal) => Promise<Reading>
 }
 
@@ -98,7 +98,7 @@ export function createUserDocuments(
       )
       return { userIdValues: values, found }
     } finally {
-      // Drivers before 6.13 do not heed the signal: an operation that passed its deadline keeps its place until it settles.
+      // Drivers before 6.13 ignore the signal, so an operation that passed its deadline keeps its place until it settles.
       limit.leave()
     }
   }

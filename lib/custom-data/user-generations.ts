@@ -15,11 +15,11 @@ export interface UserGeneration extends LatestDocument {
   /** Loads and snapshots that hold it. */
   holders: number
   /**
-   * The keys of the user's cached snapshots, oldest first, those of earlier generations included: an invalidated snapshot
-   * takes room until it is looked for. One key stands alone, since most users have one.
+   * The cache keys of the user's snapshots, oldest first. This includes snapshots of earlier generations, because an
+   * invalidated snapshot stays in the cache until a request asks for it. Most users have one key, so one key needs no set.
    */
   cacheKeys: string | Set<string> | undefined
-  /** What these snapshots are estimated to weigh together. */
+  /** The estimated memory of these snapshots together. */
   cachedBytes: number
 }
 
@@ -30,11 +30,11 @@ export interface UserGenerations {
   /** One more holder of a generation that somebody holds already. */
   retain(generation: UserGeneration): void
   release(generation: UserGeneration): void
-  /** Notes a cached snapshot of a user of whom something is held. */
+  /** Notes a snapshot that the cache now holds. The user must have a generation. */
   addCached(userId: string, cacheKey: string, bytes: number): void
   /** Forgets a snapshot that has left the cache. */
   removeCached(userId: string, cacheKey: string, bytes: number): void
-  /** The key of the user's oldest cached snapshot, if there would be too many, or too many bytes, with one more of this size. */
+  /** The key of the user's oldest cached snapshot, if one more snapshot of this size would exceed the user's share. */
   oldestBeyond(userId: string, share: CacheShare, bytes: number): string | undefined
   /** Ends the user's generation. A user of whom nothing is held costs nothing. */
   invalidate(userId: string): void
@@ -60,9 +60,9 @@ function createGeneration(userId: string): UserGeneration {
   }
 }
 
-/** Creates the registry. `onEnd` is told of each generation that ends, or that nobody holds any more. */
+/** Creates the registry. It calls `onEnd` with each generation that ends or that nobody holds any more. */
 export function createUserGenerations(onEnd?: (generation: UserGeneration) => void): UserGenerations {
-  /** One for each user: the current one, or one that has ended while some of its snapshots are still cached. */
+  /** One generation for each user: the current one, or an ended one with snapshots that are still cached. */
   const generations = new Map<string, UserGeneration>()
 
   function end(generation: UserGeneration): void {
@@ -77,7 +77,7 @@ export function createUserGenerations(onEnd?: (generation: UserGeneration) => vo
     if (generations.get(generation.userId) === generation) generations.delete(generation.userId)
   }
 
-  /** Begins where the one before has ended: its snapshots still count. */
+  /** Begins a new generation. Cached snapshots of the one before still count for the user's share. */
   function begin(userId: string, before: UserGeneration | undefined): UserGeneration {
     const generation = createGeneration(userId)
     if (before) {

@@ -37,8 +37,8 @@ export interface UserIdIndex {
   /** Its name: from the server's list until one is found, and at once from then on. */
   name: (collection: Collection) => UserIdIndexName | Promise<UserIdIndexName>
   /**
-   * Makes it where it is missing; whether it keeps each id to one document. Warns where it may not be made; throws where
-   * duplicates stand against it.
+   * Makes the index if it is missing, and tells whether it is unique. Warns if the database user may not make it. Throws if
+   * duplicates prevent a unique index.
    */
   ensure(collection: Collection): Promise<{ readonly isUnique: boolean }>
   /** To be called when the server says that the index is gone. */

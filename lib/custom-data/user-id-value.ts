@@ -1,13 +1,13 @@
 import { types } from 'node:util'
 import { isPlainObject } from './plain-object.js'
 
-/** BSON values that no user id is stored as, because queries take them for patterns, or because they stand for no value. */
+/** BSON types that cannot be a user id: queries treat them as patterns, or they stand for no value. */
 const NO_ID_TYPES = ['BSONRegExp', 'Code', 'DBRef', 'MaxKey', 'MinKey']
 const NUMBER_TYPES = ['Decimal128', 'Double', 'Int32', 'Long']
 
 /**
- * Says what is wrong with a value that a user's document is to be looked up by; `undefined` where nothing is. A value that comes
- * from an id that could not be converted would match a document of somebody else, as all such ids give the same value.
+ * Says why a user's document cannot be searched for by this value; `undefined` if it can. All ids that fail to convert give
+ * the same value, for example `NaN`, so that value would match another user's document.
  */
 export function faultOf(value: unknown): string | undefined {
   switch (typeof value) {
@@ -35,14 +35,14 @@ function faultOfObject(value: object): string | undefined {
 
 function faultOfBsonValue(value: object): string | undefined {
   const type = String((value as { readonly _bsontype: unknown })._bsontype)
-  // A document with a field of that name is no value of the driver's.
+  // A value of the driver has this name in its prototype. A field with this name means that the object is a document.
   if (Object.hasOwn(value, '_bsontype')) return 'an object with a field "_bsontype"'
   if (NO_ID_TYPES.includes(type)) return `a ${type}`
   const isNumber = NUMBER_TYPES.includes(type)
   return isNumber && (value as { toString(): string }).toString() === 'NaN' ? 'NaN' : undefined
 }
 
-/** An id of several parts, as `{ tenant: 1, number: 2 }`. */
+/** Checks an id of several parts, such as `{ tenant: 1, number: 2 }`. */
 function faultOfMembers(value: object): string | undefined {
   const members = Object.entries(value)
   if (members.length === 0) return 'an empty object'

@@ -31,7 +31,7 @@ export function toWriteError(cause: unknown): unknown {
   return new CustomUserDataError('custom_data_unavailable', message, { cause })
 }
 
-/** A mistake in the change that was found here, and not by MongoDB. */
+/** Whether this package, and not MongoDB, found the mistake in the change. */
 function isTypeError(error: unknown): boolean {
   return types.isNativeError(error) && error.name === 'TypeError'
 }

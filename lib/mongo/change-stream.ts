@@ -13,20 +13,20 @@ export interface ChangeEvent {
   readonly operationType: string
 }
 
-/** Which collection is followed, and what happens with its changes. */
+/** The collection that is followed, and the functions that handle its changes. */
 export interface ChangeSource<Change extends ChangeEvent> {
   readonly collection: () => Promise<Collection>
   readonly pipeline: readonly Document[]
-  /** Where it throws, the event counts as not understood: `resync` is called, and the stream goes on with the next event. */
+  /** Handles one change. If it throws, `resync` is called, and the stream goes on with the next event. */
   readonly handle: (change: Change) => void
-  /** Called where changes may have been missed. It has to put right, or drop, everything that they may concern. */
+  /** Called when changes may have been missed. It must read again or drop everything that they may concern. */
   readonly resync: () => void | Promise<void>
   readonly report: (state: ChangeStreamState | 'skipped', error?: Error) => void
 }
 
-/** How long a stream may be silent, and how time is measured. */
+/** How long data is served without a current stream, and how time is measured. */
 export interface ChangeFeedTiming {
-  /** While the stream is not current, `resync` is called at least so often, in milliseconds. */
+  /** While the stream is not current, `resync` is called at least once in this many milliseconds. */
   readonly timeoutMs: number
   readonly clock: Clock
   /** Waits before the stream is opened again. Rejects when the signal aborts. */
@@ -46,8 +46,8 @@ export interface ChangeFeed {
   /** Resolves when the first attempt to open it has succeeded or failed. Never rejects. */
   settled: () => Promise<void>
   /**
-   * Whether this instance knows what others have changed. False before the stream has opened, while it is broken for longer
-   * than `changeStreamTimeoutMs`, where no stream is possible, and after `close()`.
+   * Whether this instance knows what other processes have changed. False before the stream has opened, after it was broken
+   * for longer than `changeStreamTimeoutMs`, if no stream is possible, and after `close()`.
    */
   isOpen: () => boolean
   close: () => void
@@ -57,13 +57,13 @@ export interface ChangeFeed {
 const ANSWER_LIMIT_MS = 15_000
 /** How long the server waits for a change before it answers that there is none: the stream's heartbeat. */
 const MAX_AWAIT_MS = 1_000
-/** Most events in one answer. An answer with fewer events has reached the end of what the server knows. */
+/** Most events in one answer. An answer with fewer events contains all events that the server has. */
 const BATCH_SIZE = 1_000
 const FIRST_RETRY_MS = 100
 const MAX_RETRY_MS = 5_000
-/** A stream that was open for so long is opened again at once when it breaks. */
+/** A stream that was open for this long is opened again at once when it breaks. */
 const STABLE_AFTER_MS = 10_000
-/** A stream that is opened so often from one position, and fails each time without an answer, is stuck at an event. */
+/** A stream that was opened this often at one position, and always failed without an answer, is stuck at an event. */
 const MAX_FRUITLESS = 3
 
 /**
@@ -80,18 +80,18 @@ class StreamEndedError extends Error {
   override readonly name = 'StreamEndedError'
 }
 
-/** One answer of a stream: an event, or `null` where there is none. */
+/** One answer of a stream: an event, or `null` if there is none. */
 interface StreamAnswer<Change> {
   readonly change: Change | null
   readonly askedAt: Moment
-  /** Whether the server was asked. Otherwise the event had come with the one before it. */
+  /** Whether the server was asked. Otherwise the driver already held the event from the answer before. */
   readonly isNewBatch: boolean
 }
 
 /**
- * Keeps one stream open. The driver resumes by itself after most errors. After all others the stream is opened again with
- * the last resume token; or from now on and with a `resync`, where the server refuses that token or where the stream
- * cannot get past an event.
+ * Keeps one stream open. The driver resumes by itself after most errors. After other errors the stream is opened again with
+ * the last resume token. If the server refuses that token, or if the stream is stuck at an event, the stream starts at the
+ * present and calls `resync`.
  */
 export function createChangeFeed<Change extends ChangeEvent>(
   source: ChangeSource<Change>,
@@ -111,10 +111,10 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
   #running: Promise<void> | undefined
   #resumeToken: unknown
   #state: ChangeStreamState | undefined
-  /** When the stream was opened; `undefined` while it is not. */
+  /** When the stream was opened; `undefined` while it is not open. */
   #openedAt: Moment | undefined
   #failures = 0
-  /** Failures of streams that had opened, since the last answer. */
+  /** How many opened streams have failed since the last answer. */
   #fruitless = 0
 
   constructor(
@@ -131,7 +131,7 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
   start(): void {
     if (this.#running || this.#closing.signal.aborted) return
     this.#limit.start()
-    // It rejects when it is ended by close().
+    // close() makes it reject.
     this.#running = this.#run().catch(() => undefined)
   }
 
@@ -180,7 +180,7 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
       await this.#opened()
       this.#resumeToken ??= stream.resumeToken
       await this.#handleAll(stream, first)
-      // Not reached: what follows a stream only ends by an error.
+      // Following a stream only ends by an error, so this line is never reached.
       throw new StreamEndedError('The change stream has ended.')
     } finally {
       signal.removeEventListener('abort', close)
@@ -211,10 +211,10 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
   async #next(stream: ChangeStream<Document, Change & Document>): Promise<StreamAnswer<Change>> {
     const askedAt = this.#limit.now()
     let isNewBatch = false
-    // An event that the driver holds already comes before this is called; an answer of the server comes after it.
+    // tryNext() gives an event that the driver already holds before this callback runs, and a server's answer after it.
     const asking = setImmediate(() => (isNewBatch = true))
     try {
-      // Without a limit a dead connection would be waited for as long as the operating system does.
+      // Without a limit a dead connection would block the stream until the operating system gives up.
       const change = await withDeadline(ANSWER_LIMIT_MS, () => stream.tryNext())
       if (stream.closed) throw new StreamEndedError('The change stream was closed.')
       return { change, askedAt, isNewBatch }
@@ -230,7 +230,7 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
       this.#source.handle(change)
     } catch (error) {
       this.#source.report('skipped', toError(error))
-      // The event may concern anything. Where this fails, the stream breaks and the event comes again.
+      // The event may concern anything. If the resync fails, the stream breaks, and the event comes again.
       await this.#resync()
     }
   }
@@ -255,7 +255,7 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
   async #isOver(error: Error): Promise<boolean> {
     this.#limit.check()
     const isFinal = !isResumable(error)
-    // Refused by the server without a token: a standalone server, one that only speaks the protocol, or a user who may not.
+    // The server refused to open a new stream: it is standalone, it has no change streams, or the user has no right to them.
     const isUnavailable = isFinal && this.#resumeToken === undefined && codeOf(error) !== undefined
     if (isFinal || this.#isStuck()) {
       this.#resumeToken = undefined
@@ -268,7 +268,7 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
     return isUnavailable
   }
 
-  /** Counts a failure. Whether the stream fails at the same position again and again, although it can be opened. */
+  /** Counts a failure, and tells whether the stream can be opened but always fails at the same position. */
   #isStuck(): boolean {
     if (this.#openedAt) this.#fruitless++
     if (this.#fruitless < MAX_FRUITLESS) return false
@@ -276,7 +276,7 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
     return true
   }
 
-  /** A stream that opens and fails at once is opened less and less often, like one that does not open. */
+  /** Waits grow for a stream that opens and fails at once, as for a stream that does not open. */
   #nextRetryMs(): number {
     if (this.#openedAt && this.#limit.elapsedMs(this.#openedAt) >= STABLE_AFTER_MS) this.#failures = 0
     this.#openedAt = undefined
@@ -299,7 +299,7 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
   #toOptions(): ChangeStreamOptions {
     return {
       ...PLAIN_BSON,
-      // Only ids are looked at. A text that is not UTF-8 must not keep the events after it from being read.
+      // Only ids are used. Text that is not UTF-8 in another field must not block the events after it.
       enableUtf8Validation: false,
       readPreference: 'primary',
       fullDocument: 'updateLookup',
@@ -314,7 +314,10 @@ async function waitUnreferenced(ms: number, signal: AbortSignal): Promise<void> 
   await wait(ms, undefined, { ref: false, signal })
 }
 
-/** Errors of the network have no code of the server's. What else has none, as an event that cannot be decoded, comes again. */
+/**
+ * Whether the stream can go on with the last resume token. Network errors have no code of the server. Other errors without
+ * a code, such as a failure to decode an event, occur again at the same position.
+ */
 function isResumable(error: Error): boolean {
   if (hasCode(error, ...RESUMABLE) || hasLabel(error, 'ResumableChangeStreamError')) return true
   return codeOf(error) === undefined && (error.name === 'DeadlineError' || error.name.startsWith('Mongo'))

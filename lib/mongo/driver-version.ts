@@ -1,7 +1,7 @@
 import { OptionError } from '../errors.js'
 import type { CollectionLike } from './collection-like.js'
 
-/** What is known of a driver at creation: `unknown` means that only a call can tell. */
+/** Whether the driver is new enough, as far as its version tells. `unknown`: only a call to the driver can tell. */
 export type DriverSupport = 'supported' | 'unknown'
 
 /** The first driver that is accepted, as major and minor. */
@@ -25,7 +25,7 @@ interface Db {
   readonly s?: { readonly client?: Client }
 }
 
-/** Where the majors of the driver keep the way from a collection to its client. */
+/** The members that lead from a collection to its client, in all majors of the driver. */
 interface Origins {
   readonly client?: Client | undefined
   readonly db?: Db
@@ -42,8 +42,8 @@ interface MongooseConnection {
 }
 
 /**
- * Refuses the collection of a driver that is too old. Before 5.7 `findOneAndUpdate` answers `{ value }` whatever is asked, which
- * looks like a session that was found; 5.9 is the last of its major, and mongoose 7.8 has it.
+ * Refuses the collection of a driver that is too old. Before 5.7 `findOneAndUpdate` always answers `{ value }`, which looks
+ * like a session that was found. The oldest supported driver is 5.9, the last of its major, which mongoose 7.8 brings.
  *
  * @throws {OptionError} that names the driver and what to install
  */
@@ -80,19 +80,19 @@ function refuseOldMongoDb(
 
 function tooOld(optionName: string, why: string): OptionError {
   return new OptionError(
-    `Option "${optionName}": this collection cannot be used, because ${why}. The driver must be 5.9 or later: an older one ` +
-      `answers findOneAndUpdate() with an object even where no document matches. ${INSTALL}`,
+    `Option "${optionName}": this collection cannot be used, because ${why}. The driver must be 5.9 or later. An older ` +
+      `driver answers findOneAndUpdate() with an object even if no document matches. ${INSTALL}`,
   )
 }
 
-/** Driver 3 keeps it with the connection, and the later ones with the client, which they reach in different ways. */
+/** Driver 3 keeps the metadata with the connection. Later drivers keep it with the client, in different places. */
 function metadataOf({ client, db, s }: Origins): Metadata | PromiseLike<unknown> | undefined {
   const { db: hiddenDb, topology } = s ?? {}
   const owner = client ?? db?.client ?? hiddenDb?.client ?? hiddenDb?.s?.client
   return owner?.options?.metadata ?? owner?.s?.options?.metadata ?? topology?.clientMetadata
 }
 
-/** Before a connection of mongoose is opened it has no client. A client that is never connected opens nothing. */
+/** A mongoose connection has no client before it is opened, so this makes one. It never connects, so it opens nothing. */
 function unconnectedClientOf({ base }: MongooseConnection): Client | undefined {
   const MongoClient = base?.mongo?.MongoClient
   return MongoClient && new MongoClient('mongodb://127.0.0.1')
@@ -111,7 +111,7 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-/** `undefined` where the text is no version. */
+/** Whether a version is older than another; `undefined` if the text is no version. */
 function isBefore(
   version: string | undefined,
   [oldestMajor, oldestMinor]: readonly [number, number],

@@ -2,14 +2,14 @@ import type { Collection, Document, Filter, FindOneAndUpdateOptions, UpdateFilte
 import { CustomUserDataError } from '../errors.js'
 import { isServerRefusal } from './server-errors.js'
 
-/** Options of the driver's `findOneAndUpdate`, without the one that decides the shape of its answer. */
+/** Options of the driver's `findOneAndUpdate`, without `includeResultMetadata`, which this file sets. */
 export type FindOneAndUpdateSettings = Omit<FindOneAndUpdateOptions, 'includeResultMetadata'>
 
 /**
  * Updates at most one document and resolves to that document, or to `undefined` when no document matches.
  *
- * Every call of the driver's method goes through this function. Driver 5 answers `{ value }`, which is truthy even when nothing
- * matched, unless `includeResultMetadata: false` is given. A call that forgets the option lets everybody in.
+ * Every call of the driver's method goes through this function. Without `includeResultMetadata: false` driver 5 answers
+ * `{ value }`, which is truthy even if no document matched. A call without the option would accept any refresh token.
  */
 export async function findOneAndUpdate<T extends Document>(
   collection: Collection<T>,
@@ -25,11 +25,12 @@ export async function findOneAndUpdate<T extends Document>(
 }
 
 /**
- * Asks a driver whose version nobody can read whether its `findOneAndUpdate` gives the document alone. The filter matches
+ * Tests whether `findOneAndUpdate` gives the document alone, for a driver whose version cannot be read. The filter matches
  * nothing, so nothing is written.
  *
- * Resolves also where the server refuses the question, because that says nothing about the driver. Rejects with
- * `driver_unsupported` for a driver that is too old, and with the driver's error where no server could answer.
+ * Also resolves if the server refuses the command, because a refusal says nothing about the driver.
+ *
+ * @throws `driver_unsupported` for a driver that is too old; the driver's own error if no server answers
  */
 export async function probeFindOneAndUpdate(collection: Collection, timeoutMs: number): Promise<void> {
   let answer: unknown
@@ -47,7 +48,7 @@ export async function probeFindOneAndUpdate(collection: Collection, timeoutMs: n
   if (answer === undefined) return
   throw new CustomUserDataError(
     'driver_unsupported',
-    "The driver's findOneAndUpdate() answered with an object although no document matched, so a made-up refresh token would be " +
-      'accepted. Install mongodb 5.9 or later, or mongoose 7.8 or later.',
+    "The driver's findOneAndUpdate() answered with an object although no document matched, so an invented refresh token " +
+      'would be accepted. Install mongodb 5.9 or later, or mongoose 7.8 or later.',
   )
 }

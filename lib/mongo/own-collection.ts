@@ -7,27 +7,27 @@ import { hasCode, SERVER_ERRORS } from './server-errors.js'
 import { PLAIN_BSON } from './team-database.js'
 
 /**
- * The field that marks every document that this package stores in a collection of its own. Filters name it and our indexes
- * cover only documents that have it, so nothing of ours can read, change or expire a document of the app.
+ * The field that marks every document that this package stores in a collection of its own. Our filters name it, and our
+ * indexes cover only documents with it. So we cannot read, change or expire a document of the app.
  */
 export const MARK = 'expressCustomUserData'
 
 /** What the mark says of a document. */
 const MARKS = ['session', 'user', 'login_attempt']
 
-/** Matches documents that have the mark: the partial filter of every index of ours. */
+/** Matches documents that have the mark. Our indexes use it as their partial filter. */
 export const MARKED = { [MARK]: { $exists: true } } as const
 
 /** An index of an own collection. */
 export interface OwnIndex {
   readonly field: string
-  /** `partialFilterExpression` is {@link MARKED} unless it is given; one that is given must name the mark. */
+  /** The default of `partialFilterExpression` is {@link MARKED}; another filter must name the mark too. */
   readonly options: CreateIndexesOptions & { readonly name: string }
 }
 
 /** How one collection of this package is set up. */
 export interface OwnCollectionConfig {
-  /** The option that names another collection, for the message of a refusal. */
+  /** The option by which the team can choose another collection. Error messages name it. */
   readonly optionName: string
   readonly indexes: readonly OwnIndex[]
   /** The code of the warning about an index that cannot be made. */
@@ -37,8 +37,8 @@ export interface OwnCollectionConfig {
 }
 
 /**
- * Creates the access to a collection that only this package writes to. `find` gives the driver's collection and is asked on
- * each call, because mongoose has another one after a connection was opened anew.
+ * Creates the access to a collection that only this package writes to. `find` gives the driver's collection. It is called
+ * each time, because mongoose makes a new collection when a connection is opened again.
  */
 export function createOwnCollection<T extends Document>(
   config: OwnCollectionConfig,
@@ -48,13 +48,13 @@ export function createOwnCollection<T extends Document>(
   let check: Promise<void> | undefined
 
   /**
-   * The collection, once it was seen to hold no document of the app; the first call looks. Rejects with
-   * `foreign_collection` where it does, and with the driver's error where MongoDB cannot tell.
+   * The collection. The first call checks that it holds no document of the app. Rejects with `foreign_collection` if it
+   * does, and with the driver's error if MongoDB does not answer.
    */
   async function open(): Promise<Collection<T>> {
     const collection = await find()
     check ??= refuseForeignDocuments(collection as unknown as Collection, config).catch((error: unknown) => {
-      // The next call looks again, because MongoDB may be back or the documents may be gone.
+      // The next call checks again, because MongoDB may be back or the documents may be gone.
       check = undefined
       throw error
     })
@@ -70,7 +70,7 @@ export function createOwnCollection<T extends Document>(
   }
 }
 
-/** An index of ours proves that the collection was checked before, so a large one is not searched again at each start. */
+/** If our index exists, the collection was checked before. So a large collection is not searched again at each start. */
 async function refuseForeignDocuments(collection: Collection, config: OwnCollectionConfig): Promise<void> {
   const { optionName, timeoutMs } = config
   if (await hasOwnIndex(collection, config)) return
@@ -90,7 +90,7 @@ async function refuseForeignDocuments(collection: Collection, config: OwnCollect
   throw new CustomUserDataError(
     'foreign_collection',
     `The collection ${collection.namespace} holds documents of your app, and this package writes only to collections of ` +
-      `its own. Name an empty collection by the option "${optionName}".`,
+      `its own. Give an empty collection by the option "${optionName}".`,
   )
 }
 
@@ -109,7 +109,7 @@ async function hasOwnIndex(
   )
 }
 
-/** Without an index everything still works, only slower or without clean-up: a missing right is no reason to refuse logins. */
+/** Never rejects because of a missing right: without an index logins still work, but slower or without clean-up. */
 async function ensureIndexes(
   collection: Collection,
   { indexes, missingIndexCode }: OwnCollectionConfig,

@@ -7,7 +7,7 @@ export class NotPrimaryError extends Error {
   override readonly name = 'NotPrimaryError'
 }
 
-/** A collection of the driver, of whatever documents. */
+/** A collection of the driver, with any documents. */
 interface DirectCollection {
   readonly dbName: string
 }
@@ -23,12 +23,12 @@ const warned = new WeakSet<Events>()
 const directClients = new WeakMap<object, boolean>()
 
 /**
- * Runs a read, and refuses its result where the server is not the primary. The driver sends reads to a secondary, in spite
- * of `readPreference: 'primary'`, when the client has `directConnection: true`. Its data may be old, and a session that was
- * revoked may still look alive there.
+ * Runs a read, and refuses its result if the server is not the primary. A client with `directConnection: true` also reads
+ * from a secondary, despite `readPreference: 'primary'`. The data of a secondary may be old, so a revoked session may still
+ * look alive there.
  *
- * The server is asked at the same time as the read, and only where the client has that option. Rejects with a
- * {@link NotPrimaryError}, of which the first warns with `server_not_primary`.
+ * The server is asked at the same time as the read, and only if the client has that option. Rejects with a
+ * {@link NotPrimaryError}. The first rejection of an instance also warns with `server_not_primary`.
  */
 export function readFromPrimary<T>(
   collection: DirectCollection,
@@ -45,7 +45,7 @@ async function readBesideHello<T>(
   { signal, events }: { readonly signal: AbortSignal; readonly events: Events },
   read: () => Promise<T>,
 ): Promise<T> {
-  // Both are waited for, so that a refused read keeps its place in a limit until the driver is done with it.
+  // Wait for both, so that a refused read keeps its place in the limit of loads until the driver has finished it.
   const [result, hello] = await Promise.allSettled([
     read(),
     db.command({ hello: 1 }, { ...PLAIN_BSON, signal }),
@@ -61,7 +61,7 @@ function clientOf(collection: object): DirectClient | undefined {
   return (collection as { readonly client?: DirectClient }).client
 }
 
-/** Remembered, because the driver copies a client's options each time somebody asks for them. */
+/** The answer is remembered, because the driver copies all options of a client each time they are read. */
 function isDirect(client: DirectClient): boolean {
   const known = directClients.get(client)
   if (known !== undefined) return known
@@ -79,7 +79,7 @@ function warnOnce(events: Events, { me, primary }: Document): void {
     code: 'server_not_primary',
     message:
       `The server${where} is not the primary${instead}, and the MongoClient has directConnection=true, so its data may be old. ` +
-      'Custom data and sessions are refused with 503. Remove directConnection=true from the connection string, and name ' +
-      'the replica set in it: mongodb://host1,host2/?replicaSet=name',
+      'Requests for custom data and sessions are answered with 503. Remove directConnection=true from the connection ' +
+      'string, and name the replica set in it: mongodb://host1,host2/?replicaSet=name',
   })
 }

@@ -15,7 +15,7 @@ export const SERVER_ERRORS = {
   readConcernMajorityNotAvailableYet: 134,
   primarySteppedDown: 189,
   exceededTimeLimit: 262,
-  /** A stage needs more memory than it may have, and may not use the disk. */
+  /** A stage needs more memory than it may use, and it may not use the disk. */
   memoryLimitExceeded: 292,
   socketException: 9_001,
   notWritablePrimary: 10_107,
@@ -28,7 +28,7 @@ export const SERVER_ERRORS = {
   unrecognizedStage: 40_324,
 } as const
 
-/** The codes of a server that cannot serve now, although it might a moment later. */
+/** The codes of a server that cannot answer now but may be able to a moment later. */
 const PASSING_CODES: readonly number[] = [
   SERVER_ERRORS.hostUnreachable,
   SERVER_ERRORS.hostNotFound,
@@ -46,13 +46,13 @@ const PASSING_CODES: readonly number[] = [
   SERVER_ERRORS.notPrimaryOrSecondary,
 ]
 
-/** The server's code of an error of the driver; `undefined` where the error does not come from the server. */
+/** The server's code in an error of the driver; `undefined` if the error does not come from the server. */
 export function codeOf(error: unknown): number | undefined {
   const { code } = Object(error) as { readonly code?: unknown }
   return typeof code === 'number' ? code : undefined
 }
 
-/** Whether the server understood a command and refused it, as opposed to being away, changing roles or out of time. */
+/** Whether the server understood a command and refused it. False if it is away, changes its role or ran out of time. */
 export function isServerRefusal(error: unknown): boolean {
   const code = codeOf(error)
   return code !== undefined && !PASSING_CODES.includes(code)

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js'
 
-/** An instant on both clocks. The monotonic clock stands still while a machine sleeps, and the wall clock can be put back. */
+/** A moment on both clocks. The monotonic clock stands still while a machine sleeps; the wall clock can be set back. */
 export interface Moment {
   readonly wall: number
   readonly monotonic: number
@@ -9,14 +9,14 @@ export interface Moment {
 /** Bounds how long data may be served after its change stream was last known to be current. */
 export interface StaleLimit {
   now: () => Moment
-  /** Milliseconds since a moment: the larger of what the two clocks say. */
+  /** Milliseconds since a moment: the longer of the times on the two clocks. */
   elapsedMs: (since: Moment) => number
   start: () => void
-  /** Everything that changed before this moment has been handled. */
+  /** Reports that all changes before this moment have been handled. */
   currentAsOf: (moment: Moment) => void
-  /** Everything that was cached before now has been dropped. */
+  /** Reports that everything that was cached before now has been dropped. */
   dropped: () => void
-  /** Drops what is too old already. A timer does not notice that the machine has slept. */
+  /** Calls `drop` if the limit has passed. Call it after a pause, because a timer does not notice that a machine slept. */
   check: () => void
   /** Whether the stream was current within the limit. False until it was current once. */
   isWithin: () => boolean
@@ -24,12 +24,12 @@ export interface StaleLimit {
 }
 
 /**
- * Creates the limit. `drop` is called when the stream has not been current for `timeoutMs`, and every `timeoutMs` from then
- * on. Reopening the stream moves nothing: only events that were handled, or the answer that there are none, do.
+ * Creates the limit. It calls `drop` when the stream has not been current for `timeoutMs`, and then every `timeoutMs`.
+ * Opening the stream again does not restart the time: only handled events do, or an answer without events.
  */
 export function createStaleLimit(timeoutMs: number, clock: Clock, drop: () => void): StaleLimit {
   let currentAt: Moment | undefined
-  /** What is served now may have changed since then. */
+  /** Changes since this moment may be missing from the data that is served now. */
   let oldest: Moment | undefined
   let timer: NodeJS.Timeout | undefined
 

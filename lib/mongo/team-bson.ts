@@ -4,8 +4,8 @@ import { isMongoose } from './collection-like.js'
 import type { CollectionLike, ObjectIdClass } from './collection-like.js'
 
 /**
- * The BSON library of a driver: the `BSON` that `mongodb` exports, or `mongoose.mongo.BSON`. Its type is structural because the
- * team's driver may be another major than the one that this package was compiled with.
+ * The BSON library of a driver: the `BSON` that `mongodb` exports, or `mongoose.mongo.BSON`. The type is structural because
+ * the team's driver may be another major than the driver that this package was compiled with.
  */
 export interface BsonLibrary {
   serialize(document: never, options?: never): Uint8Array
@@ -17,7 +17,7 @@ export interface BsonLibrary {
   }
 }
 
-/** The BSON library of the team's driver, as the code here calls it. */
+/** The functions of the team's BSON library that this package calls. */
 export interface TeamBson {
   readonly serialize: (document: object) => Uint8Array
   readonly deserialize: (bytes: Uint8Array, options: BSON.DeserializeOptions) => Document
@@ -34,8 +34,8 @@ interface OwnMongoDb {
 }
 
 /**
- * Finds the BSON library of the driver that a collection belongs to. A library of another driver would not do: the driver
- * refuses values of another major. `undefined` where the collection does not lead to its library.
+ * Finds the BSON library of the driver that a collection belongs to. No other library works, because a driver refuses
+ * values of another major. `undefined` if the collection does not lead to its library.
  *
  * @param option the option `bson`, which wins
  */

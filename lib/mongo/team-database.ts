@@ -27,9 +27,9 @@ export interface OpenCollection {
   readonly collection: Collection
 }
 
-/** How a collection that the team handed over is opened. */
+/** Settings for opening a collection that the team gave. */
 export interface TeamDatabaseConfig {
-  /** The option that named the collection. Default `collection`. */
+  /** The option by which the team gave the collection. Default `collection`. */
   readonly optionName?: string
   /** Milliseconds that the server may take to answer whether the driver can be used. Default 5,000. */
   readonly timeoutMs?: number
@@ -45,13 +45,13 @@ export interface TeamDatabase {
   collection<T extends Document = Document>(): Promise<Collection<T>>
   /** Another collection of the same database. */
   sibling<T extends Document = Document>(name: string): Promise<Collection<T>>
-  /** The BSON library of the driver; `undefined` where the collection does not lead to it. */
+  /** The BSON library of the driver; `undefined` if the collection does not lead to it. */
   readonly bson: TeamBson | undefined
-  /** The driver's ObjectId class: at once where the BSON library is known, or from the second time on. */
+  /** The driver's ObjectId class: at once if the BSON library is known, otherwise at once from the second call on. */
   objectIdClass: (signal: AbortSignal) => ObjectIdClass | Promise<ObjectIdClass>
   /** The size of the connection pool. */
   maxPoolSize(): number
-  /** As `database.collection`; `undefined` while a connection of mongoose has not been open. */
+  /** The name `database.collection`; `undefined` until a connection of mongoose has been open. */
   namespace: () => string | undefined
 }
 
@@ -64,8 +64,8 @@ interface ClientOptions {
 const DEFAULT_POOL_SIZE = 100
 
 /**
- * No list is left undecoded. The object has no prototype because the driver looks up names of fields in it, and would leave a
- * list named `toString` as bytes.
+ * Lets the driver decode every list. The driver looks up names of fields in this object. It has no prototype, because with
+ * one a list named `toString` would stay bytes.
  */
 const ALL_DECODED = Object.freeze(Object.create(null) as Record<string, never>)
 
@@ -83,7 +83,7 @@ export const PLAIN_BSON = {
 /**
  * Wraps the team's collection. Nothing is asked of the server before it is needed.
  *
- * @throws {OptionError} where the driver is too old
+ * @throws {OptionError} if the driver is too old
  */
 export function openTeamDatabase(
   given: CollectionLike,
@@ -101,7 +101,7 @@ export function openTeamDatabase(
     // Mongoose has another after it was closed and opened anew.
     return opened?.db === db ? opened : openIn(db)
   }
-  /** Another one that waited may have seen it fail, and have forgotten it. */
+  /** Another caller that waits for the same promise may have seen it fail, and may have started again. */
   const isOpening = (promise: Promise<OpenCollection>): boolean => opening?.promise === promise
 
   /** Once for all that wait. */

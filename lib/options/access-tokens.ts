@@ -69,7 +69,7 @@ const trustedIssuer = v.pipe(
   v.forward(
     v.partialCheck(
       [['issuer'], ['jwksUri']],
-      // A jwksUri that is no address at all has been named already.
+      // The check before this one reports a jwksUri that is no URL.
       ({ issuer, jwksUri = '' }) => !isLoopbackHttp(jwksUri) || isLoopbackHttp(issuer),
       NOT_LOOPBACK,
     ),

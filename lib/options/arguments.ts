@@ -6,7 +6,7 @@ import { explain } from './explain.js'
 import { isObject } from './values.js'
 
 /**
- * Parses the options of a function, once, into a complete object that later changes of `given` do not reach. Throws an
+ * Parses the options of a function once, into a complete object. Later changes to `given` do not change it. Throws an
  * `OptionError` that names `callee`.
  */
 export function parseArgument<Parsed>(
@@ -20,14 +20,14 @@ export function parseArgument<Parsed>(
   return result.output
 }
 
-/** Checks the first argument of a function. `says` is what to write instead. */
+/** Checks the first argument of a function. The message ends with `says`, which tells what to write instead. */
 export function requireArgument(callee: string, isRight: boolean, given: unknown, says: string): void {
   refuseRequest(callee, given)
   if (!isRight)
     throw new OptionError(`${callee}: the first argument: ${says} (given: ${describeType(given)}).`)
 }
 
-/** Throws where a function that takes nothing was given something: it would have no effect. */
+/** Throws if a function without parameters was given an argument, because the argument would have no effect. */
 export function refuseArguments(callee: string, given: readonly unknown[]): void {
   const first = given.find(value => value !== undefined)
   refuseRequest(callee, first)
@@ -35,8 +35,8 @@ export function refuseArguments(callee: string, given: readonly unknown[]): void
 }
 
 /**
- * Throws where options were given to a function that takes none. Other arguments are ignored, because such a function may
- * be handed to what calls it with arguments of its own, as in `process.once('SIGTERM', userData.close)`.
+ * Throws if options were given to a function that takes none. Other arguments are ignored, because the function may be a
+ * callback that gets other arguments, as in `process.once('SIGTERM', userData.close)`.
  */
 export function refuseOptions(callee: string, given: readonly unknown[], write: string = callee): void {
   const options = given.find(isPlainObject)
@@ -47,7 +47,7 @@ function takesNoOptions(callee: string, given: unknown, write: string): OptionEr
   return new OptionError(`${callee}: takes no options (given: ${describeType(given)}). Write ${write}.`)
 }
 
-/** Where a function is mounted instead of what it returns, Express calls it with a request. */
+/** Express calls a function with a request if the app mounted the function itself instead of its result. */
 function refuseRequest(callee: string, given: unknown): void {
   if (!isObject(given) || !('headers' in given && 'method' in given && 'url' in given)) return
   throw new OptionError(`${callee}: got a request instead of options. Write ${callee} with parentheses.`)

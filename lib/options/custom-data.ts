@@ -34,7 +34,7 @@ export const customDataOptions = {
   changeStreamTimeoutMs: v.optional(whole(1_000, DAY_SECONDS * 1000), 60_000),
 }
 
-/** A copy that later changes of the original do not reach. Values with a class, as ObjectIds, stay as they are. */
+/** A copy that does not change when the original does. Instances of classes, such as ObjectIds, are not copied. */
 function copyPlain<T>(value: T): T {
   if (Array.isArray(value)) return value.map(copyPlain) as T
   if (!isPlainObject(value)) return value

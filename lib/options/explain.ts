@@ -3,7 +3,7 @@ import { describeType, describeValue } from '../describe-value.js'
 import { OptionError } from '../errors.js'
 import { isOfUnknownMembers } from './members.js'
 
-/** Options that hold secrets or keys. Messages name the type of such a value and never show it. */
+/** Options that hold secrets or keys. Messages name only the type of their values. */
 const SECRET_OPTIONS = ['secret', 'keys', 'sessionSecrets']
 
 /** An error that names each wrong option, shows what was given and says what to write instead. */
@@ -16,7 +16,7 @@ export function wrong(message: string): OptionError {
   return new OptionError(`createCustomUserData: ${message}`)
 }
 
-/** A question ends with its own mark. */
+/** Ends each line with a full stop, unless it ends with a question mark. */
 function joinLines(lines: readonly string[]): string {
   return `${lines.join('; ')}.`.replaceAll(/\?[;.]/g, '?')
 }
@@ -28,7 +28,7 @@ function toLine(issue: BaseIssue<unknown>): string {
   return place.length === 0 ? message : `option "${place.join('.')}": ${message}`
 }
 
-/** What was given. A missing option needs no words, and whatever stands in place of all options may be a secret. */
+/** Shows the given value. Empty for a missing option, and for a value in place of all options, which may be a secret. */
 function given(issue: BaseIssue<unknown>, [option]: readonly string[]): string {
   const value: unknown = issue.path ? issue.path.at(-1)?.value : issue.input
   if (option !== undefined && value === undefined) return ''

@@ -3,7 +3,7 @@ import { show } from '../custom-data/field-names.js'
 import { nearestName } from './nearest-name.js'
 import { isObject } from './values.js'
 
-/** Unknown names that a message lists: of an object that is no options object there may be hundreds. */
+/** The most unknown names that a message lists. An object that is no options object may have hundreds of members. */
 const MAX_NAMED = 5
 
 /** What an object has that was parsed. */

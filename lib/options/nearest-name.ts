@@ -1,11 +1,11 @@
-/** Longer names are no typing mistakes, and would take long to compare. */
+/** Longer names are not compared: they are no typing mistakes, and a comparison would take long. */
 const MAX_LENGTH = 64
-/** A part of a name says which one was meant from this length on. */
+/** A shorter part of a name does not tell which name was meant. */
 const MIN_PART = 3
 
 /**
- * The known name that a mistyped one probably stands for, or `undefined`. Case does not count. A package for these few
- * lines would be loaded by every app, and it is only needed where an app fails to start.
+ * The known name that a mistyped name probably means, or `undefined`. Case does not count. This is no dependency, because
+ * every app would load it, but only an app that fails to start needs it.
  */
 export function nearestName(given: string, known: readonly string[]): string | undefined {
   if (given === '' || given.length > MAX_LENGTH) return undefined
@@ -23,7 +23,7 @@ function isPart(typed: string, name: string): boolean {
   return typed.length >= MIN_PART && (name.includes(typed) || typed.includes(name))
 }
 
-/** Levenshtein's distance: how many characters are to be inserted, removed or replaced. */
+/** Levenshtein's distance: how many characters must be inserted, removed or replaced. */
 function editDistance(from: string, to: string): number {
   let previous = Array.from({ length: to.length + 1 }, (_item, index) => index)
   for (let row = 0; row < from.length; row++) {

@@ -38,7 +38,7 @@ const previousCookie = v.pipe(
   ),
 )
 
-/** What a browser would refuse is found here, and not when the first user cannot refresh (RFC 6265 4.1.1). */
+/** Refuses at creation a cookie that browsers would ignore (RFC 6265 4.1.1): otherwise no user could refresh. */
 const refreshCookie = v.pipe(
   members('write { name, sameSite, path, domain, previousCookies }', {
     name: v.optional(
@@ -58,7 +58,7 @@ const refreshCookie = v.pipe(
   v.check(
     ({ previousCookies = [], ...cookie }) =>
       previousCookies.every(previous => !isSameCookie(previous, cookie)),
-    'previousCookies has the cookie that is in use: a login would clear what it has just set. Remove it from the list',
+    'previousCookies names the cookie that is in use, so a login would clear the cookie that it sets. Remove it from the list',
   ),
 )
 
@@ -68,7 +68,7 @@ interface CookieIdentity {
   readonly domain?: string | undefined
 }
 
-/** Whether a cookie is the one in use: of the same name, path and domain (RFC 6265 5.3). */
+/** Whether an earlier cookie is the cookie in use: same name, path and domain (RFC 6265 5.3). */
 function isSameCookie(previous: CookieIdentity, inUse: CookieIdentity): boolean {
   const toDomain = ({ domain }: CookieIdentity): string | undefined =>
     domain?.toLowerCase().replace(/^\./, '')

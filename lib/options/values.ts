@@ -5,7 +5,7 @@ import type { BsonLibrary } from '../mongo/team-bson.js'
 import { isPlainFieldName } from '../custom-data/field-names.js'
 import type { CollectionLike } from '../mongo/collection-like.js'
 
-/** What to write in place of what is no options object. */
+/** The advice for a value that is no options object. */
 export const AN_OBJECT = 'give an object of options'
 
 /** A day, in seconds. */

@@ -36,7 +36,7 @@ export interface LoginConfig {
   readonly verifyCredentialsTimeoutMs: number
 }
 
-/** The accounts that a login names, and how that is known. */
+/** The accounts that a login names, and the source of their names. */
 export interface NamedAccounts {
   readonly names: readonly AccountName[]
   readonly source: NameSource
@@ -58,7 +58,7 @@ export type LoginFlow = (login: Login) => Promise<TokenAnswer<object>>
 export function createLoginFlow(config: LoginConfig, parts: LoginParts): LoginFlow {
   const { tokenIssuer, sessions, userRecords, throttle, hooks, events } = parts
 
-  /** An error with a status of 400 to 499 is how a callback says no; any other one is told. */
+  /** A callback refuses a login by an error with a status of 400 to 499. Any other error is a failure and is reported. */
   function toRefusal(hook: string, error: unknown): undefined {
     const { code, cause } = asCustomUserDataError(error) ?? {}
     if (code === 'callback_failed' && hasClientStatus(cause)) return undefined
@@ -96,7 +96,7 @@ export function createLoginFlow(config: LoginConfig, parts: LoginParts): LoginFl
   const warnings = createThrottleWarnings(events)
 
   return async login => {
-    // Before anything is checked: a revocation from now on is one that this login must not survive.
+    // The login starts before anything is checked, because it must not survive a revocation from now on.
     const start = startLogin()
     const { req, accounts } = login
     const address = toPlainAddress(req.ip)

@@ -16,8 +16,8 @@ export type Scalar = string | number | boolean | null
  * Checks credentials: resolves to the user, or to `null` where they are wrong. What the fields are is its own
  * business, and so is how long it takes: what it answers for unknown users should take as long as for others.
  *
- * An error with a `status` or `statusCode` from 400 to 499 refuses the login as `null` does, and the answer is 401. A
- * `CustomUserDataError` is itself the answer. Any other error is answered with 500.
+ * An error with a `status` or `statusCode` from 400 to 499 refuses the login like `null`, and the answer is 401. A
+ * `CustomUserDataError` becomes the answer itself. Any other error is answered with 500.
  */
 export interface VerifyCredentials<Credentials = Readonly<Record<string, Scalar>>> {
   (credentials: Credentials, req: Request): VerifyOutcome | Promise<VerifyOutcome>
@@ -64,17 +64,17 @@ export function createLoginRoute<Credentials>(
   })
 }
 
-/** A promise or an object is refused, because it would make one account of all. */
+/** Checks the result of `account`. A promise or an object is refused, because all accounts would be counted as one. */
 function toGiven(account: unknown): NamedAccounts {
   if (isAccountName(account)) return { names: [account], source: 'given' }
   if (account === undefined || account === null || typeof account === 'string') {
     return { names: [], source: 'given' }
   }
-  const message = `login(): "account" gave a value of the type ${typeof account}. Return a text, a number or undefined.`
+  const message = `login(): "account" returned a value of the type ${typeof account}. Return a text, a number or undefined.`
   throw new CustomUserDataError('callback_failed', message)
 }
 
-/** Both, because nobody knows which of them `verifyCredentials` reads. */
+/** Takes both `email` and `username`, because this package does not know which of them `verifyCredentials` reads. */
 function guessAccounts(credentials: unknown): NamedAccounts {
   const { email, username } = Object(credentials) as { readonly email?: unknown; readonly username?: unknown }
   return { names: [email, username].filter(isAccountName), source: 'guessed' }

@@ -44,12 +44,12 @@ export function parseOwnDataOptions(given: unknown, userIdField: string): OwnDat
   return { fields: [...new Set(named)], schema: options.schema, upsert: options.upsert }
 }
 
-/** Users must write neither `_id` nor their user id: another id would make the document another user's. */
+/** Users must not write `_id` or their user id: another id would give the document to another user. */
 function fieldList(userIdField: string): v.GenericSchema<string[]> {
   const isWritable = (name: string): boolean => name !== '_id' && !overlaps(name, userIdField)
   const field = v.pipe(
     topLevelField,
-    v.check(isWritable, 'the user is known by this field, so users must not write it'),
+    v.check(isWritable, 'this field identifies the user, so users must not write it'),
   )
   return v.pipe(v.array(field, NAME_FIELDS), v.minLength(1, NAME_FIELDS))
 }

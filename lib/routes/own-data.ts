@@ -22,9 +22,10 @@ export interface OwnDataParts {
 }
 
 /**
- * Creates a user's access to their own data, to be mounted behind a guard of this instance. It acts on the user whom the
- * guard let in. `GET /` answers with the fields that are allowed, read from MongoDB; `PATCH /` sets those in the body (`null` is a value as any other); `PUT /` replaces all that
- * are allowed, and no others. Each answer has an `ETag`, for `If-Match` to keep one device from undoing another's change.
+ * Creates a user's access to their own data. Mount it behind a guard of this instance: it acts on the user whom the guard
+ * let in. `GET /` reads the allowed fields from MongoDB. `PATCH /` sets the fields in the body (`null` is a value like any
+ * other). `PUT /` replaces all allowed fields and no others. Each answer has an `ETag` for `If-Match`, so that one device
+ * does not undo the change of another.
  */
 export function createOwnDataRouter(
   config: OwnFieldsConfig,
@@ -53,7 +54,7 @@ export function createOwnDataRouter(
         const body = await readBody(req, res)
         requireAllowed(body, allowed)
         const done = await own.write(userId, view => decide(method, { req, body, view }, allowed))
-        // What runs after this in the same request sees what was written.
+        // Handlers that run later in the same request see the new data.
         if (done.loaded) parts.requestUsers.replaceData(req, done.loaded.data)
         send(res.status(done.created ? 201 : 200), done.view)
       })

@@ -15,8 +15,8 @@ export interface OwnSessionsParts {
 }
 
 /**
- * Creates "my devices", to be mounted behind a guard of this instance: `GET /` lists the user's sessions, `DELETE /:sid`
- * ends one. It acts on the user whom the guard let in. Another user's session is answered like a session that is unknown.
+ * Creates "my devices". Mount it behind a guard of this instance: it acts on the user whom the guard let in. `GET /` lists
+ * the user's sessions, and `DELETE /:sid` ends one. Another user's session is answered like an unknown session.
  */
 export function createOwnSessionsRouter({
   sessions,

@@ -19,7 +19,7 @@ export function createRefreshRoute(
     transport.requireSameSite(req)
     const choice = await chooseToken(transport.read(req, body), sessions)
     if (choice instanceof AmbiguousTokens) {
-      // The client could never refresh again, and nobody could say which of the sessions is the user's.
+      // With these cookies the client could never refresh again, and it is unknown which session is the user's.
       transport.clear(res)
       throw choice.refusal
     }
@@ -46,14 +46,14 @@ export function createLogoutRoute(
   })
 }
 
-/** Several refresh tokens of which none may be used, and what to answer. */
+/** The result for several refresh tokens if none of them may be used, with the error to answer. */
 class AmbiguousTokens {
   constructor(readonly refusal: CustomUserDataError) {}
 }
 
 /**
- * The refresh token to exchange. A browser that holds several cookies of one name sends all of them. They are looked up
- * without an exchange, so that an old one among them does not end a session as a stolen token would.
+ * The refresh token to exchange. A browser that holds several cookies with one name sends all of them. They are looked up
+ * without an exchange, because exchanging an old one would end its session as a stolen token does.
  */
 async function chooseToken(
   presented: readonly string[],
@@ -71,12 +71,12 @@ async function chooseToken(
   const usable =
     alive.find(({ session }) => session?.state === 'current') ??
     alive.find(({ session }) => session?.state === 'previous')
-  // The cookies stay, as after any refresh that fails: a login or refresh at the same time may just have set a new one.
+  // A refresh that fails never clears cookies: a login or refresh at the same time may just have set a new one.
   if (!usable) throw invalidGrant()
   return usable.token
 }
 
 function ambiguous(found: string): AmbiguousTokens {
-  const message = `The request has ${found}. They are cleared: log in again.`
+  const message = `The request has ${found}. They are cleared. Log in again.`
   return new AmbiguousTokens(new CustomUserDataError('invalid_request', message))
 }

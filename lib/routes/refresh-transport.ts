@@ -17,8 +17,8 @@ export interface RefreshCookieOptions {
   /** Default: the host alone. */
   readonly domain?: string | undefined
   /**
-   * Cookies that earlier versions of your app set for refresh tokens. A login and a logout clear them, so that they do
-   * not meet the new cookie: browsers send cookies of one name and different paths or domains together.
+   * Cookies that earlier versions of your app set for refresh tokens. A login and a logout clear them. Otherwise a browser
+   * would send them together with the new cookie, if they have the same name and another path or domain.
    * @default []
    * @example { path: '/auth', previousCookies: [{ name: '__Host-refresh_token' }] }
    */
@@ -31,7 +31,7 @@ export interface PreviousCookie {
   readonly name: string
   /** @default '/' */
   readonly path?: string | undefined
-  /** Default: the host alone. */
+  /** @default only the host that set the cookie */
   readonly domain?: string | undefined
 }
 
@@ -41,19 +41,19 @@ export interface RefreshTransport {
   readonly needsBody: boolean
   /** Throws `invalid_request` where another site's page sent the request, and that could do harm. */
   requireSameSite: (req: Request) => void
-  /** All refresh tokens that a request presents for a refresh, one or more. Throws `invalid_request` where there is none. */
+  /** All refresh tokens of a request to refresh, one or more. Throws `invalid_request` if there is none. */
   read: (req: Request, body: RequestBody) => readonly string[]
-  /** The refresh tokens whose sessions a login or a logout ends: 4 at most, each only once, good or not. */
+  /** The refresh tokens whose sessions a login or a logout ends: 4 at most, without duplicates, valid or not. */
   readToEnd: (req: Request, body: RequestBody) => readonly string[]
   /** Gives the refresh token of an answer to the client, and returns the body. */
   hand: (res: Response, answer: TokenAnswer<object>) => object
-  /** Takes earlier cookies of the app away from the client. Call it before `hand`: of two cookies the last one stays. */
+  /** Clears the cookies in `previousCookies`. Call it before `hand`, because browsers keep the last cookie of an answer. */
   clearPrevious: (res: Response) => void
-  /** Takes the refresh token away from the client. */
+  /** Clears the refresh token of the client. */
   clear: (res: Response) => void
 }
 
-/** More refresh tokens of one request are not looked up: each costs a query. */
+/** The most refresh tokens of one request that are looked up, because each costs a query. */
 export const MAX_CANDIDATES = 4
 
 const MAX_REFRESH_TOKEN_LENGTH = 1_024
@@ -72,7 +72,7 @@ export const bodyTransport: RefreshTransport = {
   clear: () => undefined,
 }
 
-/** The name under which the cookie is set: with the prefix `__Host-` wherever a browser takes it. */
+/** The whole name of the cookie: with the prefix `__Host-` if the path and the domain allow it. */
 export function toRefreshCookieName({
   name = 'refresh_token',
   path = '/',
@@ -114,7 +114,7 @@ export function createCookieTransport(options: RefreshCookieOptions, ttlSeconds:
     },
     readToEnd(req) {
       const tokens = new Set(readCookies(req.headers.cookie, name))
-      // What cannot be a token must not take the place of one that is.
+      // Values that cannot be a refresh token are dropped first, so that they do not count for the limit.
       return [...tokens].filter(token => parseRefreshToken(token) !== undefined).slice(0, MAX_CANDIDATES)
     },
     hand(res, { refresh_token: refreshToken, ...answer }) {
@@ -134,7 +134,7 @@ function requireSameSite(req: Request): void {
   if (req.headers['sec-fetch-site'] === 'cross-site') throw invalid('Requests from other sites are refused.')
 }
 
-/** Where a cookie lives. Express sets no `Domain` only where the member is missing. */
+/** The path and the domain of a cookie. Without a domain the member must be missing, or Express would set `Domain`. */
 function placeOf({ path = '/', domain }: PreviousCookie): Pick<CookieOptions, 'path' | 'domain'> {
   return { path, ...(domain !== undefined && { domain }) }
 }

@@ -1,7 +1,7 @@
 import type { Request } from 'express'
 import type { Events } from '../events.js'
 
-/** Tells, once each, what keeps the login throttle from counting the right thing. */
+/** Warns, once for each reason, that the login throttle counts the wrong account or the wrong address. */
 export function createThrottleWarnings(events: Events) {
   const told = new Set<string>()
   function warnOnce(
@@ -15,7 +15,7 @@ export function createThrottleWarnings(events: Events) {
   }
 
   return {
-    /** Behind a proxy that the app does not trust, `req.ip` is the proxy's address for everybody. */
+    /** Behind a proxy that the app does not trust, `req.ip` is the proxy's address for all clients. */
     ofUnusedProxyHeader(req: Request): void {
       const header = ['X-Forwarded-For', 'Forwarded'].find(
         name => req.headers[name.toLowerCase()] !== undefined,
@@ -26,11 +26,12 @@ export function createThrottleWarnings(events: Events) {
         'proxy',
         `A login came with the header ${header}, but the setting "trust proxy" of express is off. If your app is behind a ` +
           'proxy, all clients share the address of the proxy and its limit of failed logins. Write ' +
-          'app.set("trust proxy", 1), with the number of your proxies. Without a proxy ignore this: clients can send the header.',
+          'app.set("trust proxy", 1), with the number of your proxies. If there is no proxy, ignore this warning: any client ' +
+          'can send the header.',
       )
     },
 
-    /** Guesses are then limited by the address alone. */
+    /** Without an account's name, guesses are limited by the address alone. */
     ofUnknownAccount(): void {
       warnOnce(
         'login_account_unknown',
@@ -40,12 +41,12 @@ export function createThrottleWarnings(events: Events) {
       )
     },
 
-    /** A success then neither forgets failures nor makes its address known. */
+    /** If the account is not certain, a success forgets no failures, and its address does not become known. */
     ofUnsureAccount(): void {
       warnOnce(
         'login_account_unknown',
         'several',
-        'A login succeeded that named different accounts in "email" and "username", so nobody knows whose failures to forget. ' +
+        'A login with different accounts in "email" and "username" succeeded, so it is unknown whose failures to forget. ' +
           'Say which field names the account: login(verifyCredentials, { account: body => body.email }).',
       )
     },

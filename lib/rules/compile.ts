@@ -10,8 +10,8 @@ import type { Place } from './place.js'
  * A rule as App Services had it: `true`, `false`, or an object whose members must all hold, as
  * `{ '%%user.custom_data.role': 'admin' }`. The README lists expansions and operators.
  *
- * What cannot be decided does not hold, and neither does its opposite under `%not`: `$in` and `$nin` over a value that is
- * not a list, and `$gt`, `$gte`, `$lt` and `$lte` between values without an order.
+ * A condition that cannot be decided does not hold, and its opposite under `%not` does not hold either. This concerns `$in`
+ * and `$nin` with a value that is not a list, and `$gt`, `$gte`, `$lt` and `$lte` between values without an order.
  * @example { '%or': [{ '%%user.custom_data.banned': { $exists: false } }, { '%%user.id': { $nin: '%%user.custom_data.banned' } }] }
  */
 export type RuleExpression =
@@ -28,7 +28,7 @@ export function compileRule(expression: RuleExpression): Rule {
   return facts => verdict(facts) === true
 }
 
-/** A part of a rule. What it cannot decide is decided by the parts around it, or the whole rule does not hold. */
+/** A part of a rule. If it cannot be decided, other parts may decide the rule; otherwise the rule does not hold. */
 type Part = (facts: RuleFacts) => Verdict
 
 function compileExpression(expression: unknown, place: Place): Part {

@@ -63,12 +63,12 @@ function compileExists(operand: unknown, place: Place): Condition {
 /** A condition or a rule. */
 type Holds<Args extends unknown[]> = (...args: Args) => Verdict
 
-/** The opposite of a condition or a rule. What cannot be decided stays so, so that `%not` opens no door. */
+/** The opposite of a condition or a rule. An undecided verdict stays undecided, so that `%not` lets nobody through. */
 export function not<Args extends unknown[]>(holds: Holds<Args>): Holds<Args> {
   return (...args) => opposite(holds(...args))
 }
 
-/** Holds where all conditions or rules do. */
+/** Holds if all conditions or rules hold. */
 export function every<Args extends unknown[]>(all: readonly Holds<Args>[]): Holds<Args> {
   return (...args) => everyOf(all.map(holds => holds(...args)))
 }

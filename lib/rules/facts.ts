@@ -13,7 +13,7 @@ export interface RequestFacts {
   readonly ip: string | undefined
   /** What follows the question mark; empty where there is none. */
   readonly rawQueryString: string
-  /** A header, as the client sent it or middleware has set it. `undefined` where the client sent it twice. */
+  /** A header, as the client sent it or middleware has set it; `undefined` if the client sent it twice. */
   header(name: string): string | undefined
   /** A parameter of the route. */
   param(name: string): string | undefined

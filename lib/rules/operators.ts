@@ -1,8 +1,8 @@
 import { compare, equals } from './compare.js'
 
 /**
- * What a comparison or a rule comes to. `undefined`: it cannot be decided, as with a text where a list is needed. Such a
- * rule does not hold, and neither does its opposite.
+ * The result of a comparison or a rule. `undefined` means that it cannot be decided, for example a text in place of a list.
+ * An undecided rule does not hold, and its opposite does not hold either.
  */
 export type Verdict = boolean | undefined
 
@@ -19,11 +19,11 @@ export function matches(left: unknown, right: unknown): boolean {
   return anyOf(left, value => equals(value, right))
 }
 
-/** What is not a list neither holds a value nor lacks it: a list of banned users that is missing lets nobody through. */
+/** Undecided if there is no list. So a rule over a missing list of banned users lets nobody through. */
 const isIn: Comparison = (left, right) =>
   Array.isArray(right) ? right.some(element => matches(left, element)) : undefined
 
-/** Values of two types have no order, and what is missing has none either. Of a list, one element is enough. */
+/** Values of two types have no order, and missing values have none. For a list one matching element is enough. */
 function ordered(accepts: (order: number) => boolean): Comparison {
   const holds: Comparison = (left, right) => {
     const order = compare(left, right)
@@ -40,13 +40,13 @@ export function opposite(verdict: Verdict): Verdict {
   return verdict === undefined ? undefined : !verdict
 }
 
-/** Whether all verdicts are true: one that is false decides, whatever the others are. */
+/** Whether all verdicts are true. A single false verdict decides, even if others are undecided. */
 export function everyOf(verdicts: readonly Verdict[]): Verdict {
   if (verdicts.includes(false)) return false
   return verdicts.includes(undefined) ? undefined : true
 }
 
-/** Whether one verdict is true: one that is true decides, whatever the others are. */
+/** Whether at least one verdict is true. A single true verdict decides, even if others are undecided. */
 export function someOf(verdicts: readonly Verdict[]): Verdict {
   return opposite(everyOf(verdicts.map(opposite)))
 }

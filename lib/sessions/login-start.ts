@@ -9,20 +9,23 @@ export interface LoginStart {
 }
 
 /**
- * How much the rate of this machine's clock may differ from that of the database's server: twice the 500 ppm by which
- * the kernel adjusts a clock.
+ * The most by which the rates of this machine's clock and the database server's clock may differ. The kernel adjusts each
+ * clock by 500 ppm at most.
  */
 const DRIFT = 0.001
 
 /**
- * Notes that a login begins now. These are the machine's clocks and not those of the option `clock`, because the elapsed
- * time is compared with the real clock of the database's server.
+ * Notes that a login begins now. It reads the machine's clocks instead of the option `clock`, because the elapsed time is
+ * compared with the real clock of the database server.
  */
 export function startLogin(): LoginStart {
   return { monotonicMs: performance.now(), wallMs: Date.now() }
 }
 
-/** The start of a login that the team tells, as `performance.now()`; now where it tells none. Throws a `TypeError`. */
+/**
+ * Converts the option `startedAt`, a value of `performance.now()`, to the start of a login; without it the login begins
+ * now. Throws a `TypeError` for any other value.
+ */
 export function toLoginStart(startedAt: unknown): LoginStart {
   const { monotonicMs, wallMs } = startLogin()
   if (startedAt === undefined) return { monotonicMs, wallMs }
@@ -39,12 +42,13 @@ export function toLoginStart(startedAt: unknown): LoginStart {
 export function elapsedSince(start: LoginStart): { readonly atLeast: number; readonly atMost: number } {
   const monotonic = performance.now() - start.monotonicMs
   const wall = Date.now() - start.wallMs
-  // The monotonic clock stands still while a machine sleeps. Two readings of whole milliseconds may be off by less than one.
+  // The monotonic clock stands still while a machine sleeps. The wall clock is read in whole milliseconds, so a difference
+  // of up to 1 ms is no sleep.
   const longest = wall - monotonic > 1 ? wall + 1 : monotonic
   return { atLeast: monotonic * (1 - DRIFT), atMost: longest * (1 + DRIFT) }
 }
 
-/** What is known when the server's time was read, between two readings of {@link elapsedSince}. */
+/** A revocation and the server's time, read between two calls of {@link elapsedSince}. */
 export interface RevocationReading {
   /** The server's time of the last revocation, in milliseconds. */
   readonly revokedAt: number

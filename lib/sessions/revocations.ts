@@ -10,10 +10,10 @@ export interface Revocations {
   revokeStolenSession: (sid: string) => void
   /**
    * Refuses the tokens that trusted issuers issued to a user before `revokedAt`, the database server's time of the
-   * revocation. Drops the user's snapshots, so that each further token has the record of the user read.
+   * revocation. Drops the user's snapshots, so that the next load for each token reads the record of the user.
    */
   revokeUser: (userId: string, revokedAt?: number) => void
-  /** Throws `invalid_token` where a verified token is revoked. Cheap while nothing is revoked: each request asks. */
+  /** Throws `invalid_token` if a verified token is revoked. Every request calls it, so it is cheap if nothing is revoked. */
   requireNotRevoked: (userId: string, claims: AccessTokenClaims) => void
   /**
    * Whether one of our own tokens was issued to its user before a revocation, as far as clocks can tell. Its session may be
@@ -26,9 +26,9 @@ export interface Revocations {
 
 /** How long revocations are remembered, and how far clocks may differ. */
 export interface RevocationsConfig {
-  /** The life of the longest-lived access token of ours: after it no token of a revoked session is accepted. */
+  /** The longest life of our own access tokens. After this time every token of a revoked session has expired. */
   readonly sessionMs: number
-  /** The same for the tokens of trusted issuers, which may live longer than ours. */
+  /** How long revocations of trusted issuers' users are remembered. Their tokens may live longer than ours. */
   readonly userMs: number
   readonly clockToleranceMs: number
 }
@@ -52,7 +52,7 @@ export function createRevocations(
       dropSnapshots(userId)
     },
     requireNotRevoked(userId, claims) {
-      // Our own tokens are judged by their session and never by time, so a login right after a revocation works.
+      // Our own tokens are judged by their session, never by their time. So a login right after a revocation works.
       if (claims.iss === ownIssuer) {
         if (claims.sid !== undefined && sessions.get(claims.sid) !== undefined) throw revoked()
         return
@@ -69,8 +69,8 @@ export function createRevocations(
 }
 
 /**
- * Throws `invalid_token` unless a trusted issuer's token was issued after a revocation. `iat` is mostly in whole seconds,
- * and the clocks of the issuer and of the database may differ by the tolerance: in doubt the token is refused.
+ * Throws `invalid_token` unless a trusted issuer's token was issued after a revocation. In doubt the token is refused:
+ * `iat` is mostly in whole seconds, and the clocks of the issuer and the database may differ by the tolerance.
  */
 export function requireIssuedAfter(
   { iat = 0 }: AccessTokenClaims,

@@ -4,23 +4,23 @@ import type { AccessTokenClaims } from '../types.js'
 import type { RequireActive } from './token-status.js'
 
 /**
- * Reads now and then whether access tokens in use are revoked, where the team asks for it: the session of our own token,
- * the record of a trusted issuer's user.
+ * Reads at an interval whether access tokens in use are revoked, if the team wants it. For our own token it reads the
+ * session, and for a trusted issuer's token the record of the user.
  */
 export interface SessionChecks {
   /** Whether the token is to be checked before it is served. */
   isDue: (userId: string, claims: AccessTokenClaims) => boolean
-  /** Checks a token. Rejects with `invalid_token` where it is revoked, or with `sessions_unavailable`. */
+  /** Checks a token. Rejects with `invalid_token` if it is revoked, or with `sessions_unavailable`. */
   check: (userId: string, claims: AccessTokenClaims) => Promise<void>
 }
 
-/** Checks that are remembered; with more tokens in use than this they are checked more often. */
+/** How many checks are remembered. With more tokens in use, tokens are checked more often. */
 const MAX_REMEMBERED = 100_000
 
-/** Where nothing is checked. */
+/** Checks nothing. */
 const NO_CHECKS: SessionChecks = { isDue: () => false, check: () => Promise.resolve() }
 
-/** Creates the checks: every `intervalMs`, or never where it is `undefined`. */
+/** Creates the checks: one per token every `intervalMs`, or none if it is `undefined`. */
 export function createSessionChecks(
   intervalMs: number | undefined,
   ownIssuer: string | undefined,
@@ -31,7 +31,7 @@ export function createSessionChecks(
   const checkedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
   const running = new Map<string, Promise<void>>()
 
-  /** What tokens share that are judged alike; `undefined` for our own token without a session. */
+  /** The key of a check, which tokens share if one check is valid for all; `undefined` for our token without a session. */
   function keyOf(userId: string, { iss, sid, iat }: AccessTokenClaims): string | undefined {
     return iss === ownIssuer ? sid : `${iat ?? 0} ${userId}`
   }
@@ -51,7 +51,7 @@ export function createSessionChecks(
     },
     check(userId, claims) {
       const key = keyOf(userId, claims) ?? ''
-      // With an interval of 0 a check that is under way may have begun before the revocation that counts.
+      // With an interval of 0 each request needs its own check: a running check may have begun before a revocation.
       const shared = intervalMs === 0 ? undefined : running.get(key)
       if (shared) return shared
       const started = check(key, userId, claims).finally(() => running.delete(key))

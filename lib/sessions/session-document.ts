@@ -5,9 +5,9 @@ import { MARK } from '../mongo/own-collection.js'
 export interface SessionDocument {
   /** The session's id, `sid`. */
   readonly _id: string
-  /** Says that the document is ours, and that it is a session. */
+  /** Marks the document as ours, and as a session. */
   readonly expressCustomUserData: 'session'
-  /** The issuer and the client whose tokens belong to the session: no other instance takes them. */
+  /** The issuer and the client of the session's tokens. Other instances do not take its refresh tokens. */
   readonly issuer: string
   readonly clientId: string
   readonly userId: string
@@ -32,11 +32,11 @@ export interface SessionDocument {
   readonly address: string | null
 }
 
-/** What is held against a user, stored in the collection of the sessions. */
+/** The record of a user who was revoked or disabled, stored in the collection of the sessions. */
 export interface UserRecordDocument {
   /** `user:`, a short digest of the issuer, and the user's id. */
   readonly _id: string
-  /** Says that the document is ours, and that it is the record of a user. */
+  /** Marks the document as ours, and as the record of a user. */
   readonly expressCustomUserData: 'user'
   /** The server's time of the last `revoke(userId)`, `logoutAll()`, `deleteSessions(userId)` or `disable(userId)`. */
   readonly revokedAt: Date | null
@@ -47,14 +47,14 @@ export interface UserRecordDocument {
 }
 
 /**
- * Matches sessions that are neither over nor revoked. Queries name the dates, so that expiry never depends on when the
- * server cleans up, and so that a document without the dates is no session.
+ * Matches sessions that are neither over nor revoked. Every query for sessions that are alive contains this filter, so
+ * expiry does not depend on when the server removes documents, and a document without the dates is no session.
  */
 export function aliveAt(now: Date): Filter<SessionDocument> {
   return { revokedAt: null, expiresAt: { $gt: now }, idleExpiresAt: { $gt: now } }
 }
 
-/** Part of every filter, so that only a session of this issuer is found, changed or deleted. */
+/** Every filter contains it, so that only sessions of this issuer are found, changed or deleted. */
 export function sessionsOf(issuer: string) {
   return { [MARK]: 'session', issuer: { $eq: issuer } } as const
 }

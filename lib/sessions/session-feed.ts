@@ -34,7 +34,7 @@ interface SessionChange extends ChangeEvent {
 
 const CHANGED = 'updateDescription.updatedFields'
 
-/** Logins and refreshes stay on the server: the stream brings only what ends something. A deletion does not show the mark. */
+/** The stream brings only revocations and deletions; the server filters out logins and refreshes. A deletion has no mark. */
 const PIPELINE: readonly Document[] = [
   {
     $match: {
@@ -80,7 +80,7 @@ export function createSessionFeed(config: SessionFeedConfig, parts: SessionFeedP
     }
   }
 
-  /** Sessions that were deleted leave no trace; those that were revoked are still there, as are the users' records. */
+  /** Reads revoked sessions and the records of users. Deleted sessions leave no trace, so they cannot be read. */
   async function resync(): Promise<void> {
     const since = new Date(clock.now() - config.accessTokenMs)
     for (const sid of await store.listRevoked(since)) revocations.revokeSession(sid)

@@ -10,8 +10,8 @@ export interface SessionSecret {
   readonly key: KeyObject
 }
 
-/** 256 bits, as many as a refresh token has. */
-const LENGTH = { minBytes: 32, reason: 'a session secret needs 32 or more.' }
+/** The least length: 256 bits, like a refresh token. */
+const LENGTH = { minBytes: 32, reason: 'a secret for sessions needs 32 or more.' }
 
 /** Prepares the team's secrets: the first derives successors, and all of them are tried. Throws an `OptionError`. */
 export function prepareSessionSecrets(given: readonly (string | Uint8Array | KeyObject)[]): SessionSecret[] {

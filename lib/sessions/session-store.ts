@@ -65,7 +65,7 @@ export interface SessionStore {
   revokeAll: (userId: string) => Promise<string[]>
   /** The ids of sessions that were revoked at that time or later. */
   listRevoked: (since: Date) => Promise<string[]>
-  /** Removes a session whose tokens were given to nobody. */
+  /** Removes a session whose tokens were never handed out. */
   discard: (sid: string) => Promise<void>
   /** Ends and removes all sessions of a user; their ids. */
   deleteAll: (userId: string) => Promise<string[]>
@@ -76,7 +76,7 @@ export const SESSION_INDEXES: readonly OwnIndex[] = [
   // Only cleans up: whether a session is over is decided by each query.
   { field: 'expiresAt', options: { name: 'session_expiry', expireAfterSeconds: 0 } },
   { field: 'userId', options: { name: 'session_user', collation: { locale: 'simple' } } },
-  // Of revoked sessions and users alone: few, and only read when changes may have been missed.
+  // This index covers only revoked sessions and users. They are few, and read only when changes may have been missed.
   {
     field: 'revokedAt',
     options: {
@@ -108,7 +108,7 @@ export function createSessionStore(
     }
   }
 
-  /** A server that is not the primary refuses writes by itself, but not reads. */
+  /** Only reads need this check: a server that is not the primary refuses writes by itself. */
   function runRead<T>(operation: SessionOperation<T>): Promise<T> {
     return run((sessions, options) => {
       const { signal } = options.read
@@ -123,7 +123,7 @@ export function createSessionStore(
     const update = { $set: { ...used, ...change } }
     return run(async (sessions, { write }) => {
       const found = await findOneAndUpdate(sessions, filter, update, write)
-      // Without the user's id it is no session: nothing may be issued for it.
+      // A document without a user id is no session, so nothing may be issued for it.
       return typeof found?.userId === 'string' ? found : undefined
     })
   }

@@ -42,7 +42,7 @@ export interface SessionInfo extends SessionOrigin {
   readonly expiresAt: Date
 }
 
-/** What a refresh token is to a session that is alive: its current token, the one before, or an older one. */
+/** A refresh token of a session that is alive: the current token, the token before it, or an older token. */
 export interface RecognisedToken {
   readonly sid: string
   readonly userId: string
@@ -52,13 +52,14 @@ export interface RecognisedToken {
 /** Sessions from login to logout. Knows the rules; the store knows MongoDB. */
 export interface Sessions {
   /**
-   * Begins a session for a login that began at `start`. Rejects with `invalid_credentials` where the user is disabled, or
-   * where the user's sessions were revoked since; and with `sessions_unavailable` where nobody can tell which was first.
+   * Begins a session for a login that began at `start`. Rejects with `invalid_credentials` if the user is disabled, or if
+   * the user's sessions were revoked since. Rejects with `sessions_unavailable` if the order of login and revocation is
+   * unclear.
    */
   begin: (userId: string, origin: SessionOrigin, start: LoginStart) => Promise<OpenSession>
   /** Whose session a refresh token names, good or not; nothing is changed. Rejects with `invalid_grant`. */
   peek: (refreshToken: string) => Promise<string>
-  /** The session that is alive and that a refresh token of ours belongs to. Nothing is changed, and no event is told. */
+  /** Finds the session that is alive and that a refresh token belongs to. Changes nothing and emits no event. */
   recognise: (refreshToken: string) => Promise<RecognisedToken | undefined>
   /** Exchanges a refresh token. Rejects with `invalid_grant`; a token that was stolen ends its session. */
   exchange: (refreshToken: string) => Promise<OpenSession>
@@ -68,13 +69,13 @@ export interface Sessions {
   /** Ends one session (of that user, where one is named), or all of a user's. */
   revokeSession: (sid: string, userId?: string) => Promise<boolean>
   /**
-   * Ends all sessions of a user, those of logins in progress included. Resolves when a login that begins then works.
+   * Ends all sessions of a user, and also those of logins in progress. A login that begins after it has resolved works.
    */
   revokeUser: (userId: string) => Promise<void>
-  /** The same, and refuses the user's logins until `enableUser()`. */
+  /** Ends them like `revokeUser()`, and refuses the user's logins until `enableUser()`. */
   disableUser: (userId: string) => Promise<void>
   enableUser: (userId: string) => Promise<void>
-  /** The same as `revokeUser()`, and removes the sessions. */
+  /** Ends them like `revokeUser()`, and removes the sessions. */
   deleteUser: (userId: string) => Promise<void>
 }
 
@@ -145,7 +146,7 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
     const hash = hashRefreshToken(token)
     if (hash === current) return { sid, userId, state: 'current' }
     if (hash === previous) return { sid, userId, state: 'previous' }
-    // A session's id is no secret: a token of somebody's own making must not count as one of the session.
+    // A session's id is no secret, so a token that an attacker made with it must not count as a token of the session.
     return isSealed(token, secrets) ? { sid, userId, state: 'old' } : undefined
   }
 
@@ -165,8 +166,8 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
   }
 
   /**
-   * The record is written first: a login whose session is inserted too late to be ended here finds the record when it
-   * reads it. The answer waits for the server's clock, so that a login which begins after the answer is not refused.
+   * The record is written first. If a login inserts its session too late to be ended here, the login finds the record.
+   * The answer waits for the server's clock, so that a login that begins after the answer is not refused.
    */
   async function endAll(
     userId: string,
@@ -193,7 +194,7 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
       if (found?.revokedAt === undefined) return 'after'
       const { revokedAt, serverTime } = found
       const outcome = compareWithRevocation({ revokedAt, serverTime, beforeMs, afterMs })
-      // An answer that was quicker may tell.
+      // Reading again may make it clear: the shorter the round trip, the smaller the doubt.
       if (outcome !== 'unclear' || reads === MAX_READS) return outcome
     }
   }
@@ -203,7 +204,7 @@ export function createSessions(config: ExchangeConfig, parts: SessionsParts): Se
       const sid = createSid()
       const token = createRefreshToken(sid, newest)
       await store.insert({ token, userId, secretName: newest.name, ...origin })
-      // After the insert: a revocation first writes the record and then ends sessions, so one of the two sees the other.
+      // Compare after the insert. A revocation first writes the record and then ends sessions, so one sees the other.
       const outcome = await compare(userId, start)
       if (outcome !== 'after') {
         await store.discard(sid)
@@ -256,7 +257,7 @@ function toInfo(session: SessionDocument): SessionInfo {
   return { sid, createdAt, lastUsedAt, expiresAt, device, address }
 }
 
-/** The answer to a login whose session was revoked, or whose user was disabled, before it was answered. */
+/** The answer to a login if its session was revoked, or its user disabled, while it was in progress. */
 export function endedMeanwhile(): CustomUserDataError {
   return new CustomUserDataError('invalid_credentials', 'The credentials are wrong.')
 }

@@ -5,7 +5,7 @@ import type { Revocations } from './revocations.js'
 import type { SessionStore } from './session-store.js'
 import type { UserRecords } from './user-records.js'
 
-/** What the status of access tokens is read from. */
+/** The parts that tell whether an access token is revoked. */
 export interface TokenStatusParts {
   readonly store: Pick<SessionStore, 'find'>
   readonly userRecords: Pick<UserRecords, 'find'>
@@ -15,14 +15,14 @@ export interface TokenStatusParts {
 }
 
 /**
- * Reads from MongoDB whether a verified access token is revoked. Rejects with `invalid_token` where it is, and with
- * `sessions_unavailable` where MongoDB is away.
+ * Reads from MongoDB whether a verified access token is revoked. Rejects with `invalid_token` if it is, and with
+ * `sessions_unavailable` if MongoDB is away.
  */
 export type RequireActive = (userId: string, claims: AccessTokenClaims) => Promise<void>
 
 /**
- * Creates the reader. A token of ours is as good as its session. Trusted issuers name sessions of their own, of which
- * nothing is known here, so a token of theirs is judged by the record of its user.
+ * Creates the reader. Our own token is valid as long as its session is. The sessions of trusted issuers are unknown here,
+ * so their tokens are judged by the record of the user.
  */
 export function createTokenStatus(parts: TokenStatusParts): RequireActive {
   const { store, userRecords, revocations, ownIssuer, clockToleranceMs } = parts
@@ -40,12 +40,12 @@ export function createTokenStatus(parts: TokenStatusParts): RequireActive {
   }
 }
 
-/** What must hold for a load to be served, beside the load itself; `undefined` where nothing more must. */
+/** Gives the check that must pass before a load is served; `undefined` if there is nothing to check. */
 export type LoadCheck = (userId: string, claims: AccessTokenClaims) => (() => Promise<void>) | undefined
 
 /**
- * Creates the check of loads. The record of a trusted issuer's user is read with each load, because it alone tells another
- * process that the user was disabled. The session of our own token is read as long as no stream tells of its end.
+ * Creates the check of loads. Each load for a trusted issuer's user reads the record of the user, because only the record
+ * tells other processes that the user was disabled. For our own token the session is read while no stream reports its end.
  *
  * @param readsSession whether a load for this token of ours reads the session
  */

@@ -13,41 +13,40 @@ import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
 import type { UserRecordDocument } from './session-document.js'
 import { toIssuerKey } from './session-scope.js'
 
-/** What MongoDB holds against a user. Times are the server's, in milliseconds. */
+/** Whether a user is disabled, and when the user was revoked. Times are the database server's, in milliseconds. */
 export interface UserStanding {
   readonly isDisabled: boolean
   /** When all sessions of the user were last revoked; `undefined` if never. */
   readonly revokedAt: number | undefined
 }
 
-/** How records are kept. */
+/** The time limits of records. */
 export interface UserRecordsConfig {
   readonly issuer: string
   /** Milliseconds that an operation may take. */
   readonly sessionTimeoutMs: number
-  /** Milliseconds after which no token from before a revocation can be alive: the record is removed then. */
+  /** Milliseconds after which all tokens from before a revocation have expired, so that the record is removed. */
   readonly recordTtlMs: number
 }
 
 /**
- * How far the server's clock must have passed a revocation before it is answered, in milliseconds. BSON dates are whole
- * milliseconds, so one says that the millisecond of the revocation is over, and one more that a login which begins now
- * is seen to begin after it.
+ * How many milliseconds the server's clock must have passed a revocation before the call resolves. BSON dates are whole
+ * milliseconds. After one the millisecond of the revocation is over; after the second a new login is surely later.
  */
 const PASSED_BY_MS = 2
-/** After a failover the clock of the new primary may be behind. */
+/** The longest wait for the server's clock, which may be behind after a failover. */
 const LONGEST_WAIT_MS = 100
 
-/** No session's id has a colon. */
+/** The prefix cannot be part of a session's id, which has no colon. */
 const KEY_PREFIX = 'user:'
 const NOTHING: UserStanding = { isDisabled: false, revokedAt: undefined }
 
-/** Records of users, one a user, in the collection of the sessions: who is disabled, and when sessions were revoked. */
+/** One record per user in the collection of the sessions: whether the user is disabled, and when sessions were revoked. */
 export type UserRecords = ReturnType<typeof createUserRecords>
 
 /**
- * Creates the access to the records of users. All methods reject with `sessions_unavailable` where MongoDB is away.
- * Revocations bear the time of the database's server, because the processes of an app have clocks that differ.
+ * Creates the access to the records of users. All methods reject with `sessions_unavailable` if MongoDB is away. A
+ * revocation has the time of the database server, because the clocks of an app's processes differ.
  */
 export function createUserRecords(
   { issuer, sessionTimeoutMs, recordTtlMs }: UserRecordsConfig,
@@ -84,7 +83,7 @@ export function createUserRecords(
     }
   }
 
-  /** A server that is not the primary refuses writes by itself, but not reads. */
+  /** Only reads need this check: a server that is not the primary refuses writes by itself. */
   function runRead<T>(
     operation: (
       records: Collection<UserRecordDocument>,
@@ -97,12 +96,12 @@ export function createUserRecords(
     )
   }
 
-  /** The record's end, for the server's clean-up. A disabled user's record has none. */
+  /** When the server may remove the record. The record of a disabled user is never removed. */
   const expiresAt = {
     $cond: [{ $eq: ['$disabledAt', null] }, { $add: ['$revokedAt', recordTtlMs] }, null],
   }
 
-  /** Writes a revocation at the server's time, and resolves to that time. An earlier time never replaces a later one. */
+  /** Writes a revocation with the server's time, and resolves to that time. A later time is never replaced by an earlier. */
   function revoke(userId: string, disabledAt: Document): Promise<number> {
     const update = [
       { $set: { revokedAt: { $max: ['$revokedAt', '$$NOW'] }, disabledAt } },
@@ -117,7 +116,7 @@ export function createUserRecords(
           projection: { revokedAt: 1 },
         })
       const written = await upsert().catch((error: unknown) => {
-        // Another process has made the record at the same time.
+        // Another process has inserted the record at the same time.
         if (hasCode(error, SERVER_ERRORS.duplicateKey)) return upsert()
         throw error
       })
@@ -147,9 +146,9 @@ export function createUserRecords(
 
   return {
     userIdOf,
-    /** Notes that all sessions of a user end now; the server's time of that. */
+    /** Notes that all sessions of a user end now, and resolves to the server's time. */
     revoke: (userId: string) => revoke(userId, { $ifNull: ['$disabledAt', null] }),
-    /** The same, and notes that the user is disabled, since the first time. */
+    /** Like `revoke()`, and notes that the user is disabled. If the user is disabled already, that time stays. */
     disable: (userId: string) => revoke(userId, { $ifNull: ['$disabledAt', '$$NOW'] }),
     /** Notes that a user is not disabled any more. The revocation stays. */
     enable: (userId: string) =>
@@ -166,9 +165,9 @@ export function createUserRecords(
         const found = await records.findOne(ofUser(userId), { ...read, projection })
         return found ? toStanding(found) : NOTHING
       }),
-    /** The same with the server's time; `undefined` where nothing was ever held against the user. */
+    /** The record with the server's time; `undefined` if the user has no record. */
     findWithTime: (userId: string) => runRead((records, read) => readWithTime(records, userId, read)),
-    /** Resolves when the server's clock has passed a revocation, so that a login which begins then works. */
+    /** Resolves when the server's clock has passed a revocation, so that a login that begins afterwards works. */
     passed: (userId: string, revokedAt: number): Promise<void> =>
       runRead(async (records, read, signal) => {
         for (;;) {
@@ -180,10 +179,10 @@ export function createUserRecords(
           signal.throwIfAborted()
         }
       }),
-    /** Users of this issuer whose sessions were revoked at that time or later, and when. */
+    /** Users of this issuer whose sessions were revoked at `since` or later, with the time of the revocation. */
     listRevoked: (since: Date): Promise<{ readonly userId: string; readonly revokedAt: number }[]> =>
       runRead(async (records, read) => {
-        // The type is named for the partial index's sake.
+        // MongoDB uses the partial index only if the filter names the type.
         const revoked = { [MARK]: 'user', revokedAt: { $type: 'date', $gte: since } } as const
         const found = await records.find(revoked, { ...read, projection: { revokedAt: 1 } }).toArray()
         return found.flatMap(({ _id, revokedAt }) => {
@@ -194,12 +193,12 @@ export function createUserRecords(
   }
 }
 
-/** Whether the `_id` of a document names the record of a user, and not a session. */
+/** Whether the `_id` of a document is that of a user's record, and not of a session. */
 export function isRecordKey(key: string): boolean {
   return key.startsWith(KEY_PREFIX)
 }
 
-/** A value that is no date was written by hand: in doubt the user is refused. */
+/** If a value is no date, somebody wrote it by hand. In doubt the user is refused. */
 function toStanding({ revokedAt, disabledAt }: Partial<UserRecordDocument>): UserStanding {
   const isUnreadable = revokedAt !== undefined && revokedAt !== null && !isDate(revokedAt)
   return {

@@ -1,18 +1,18 @@
 import { inspect } from 'node:util'
 
-/** What credentials may name an account by. */
+/** The name of an account in credentials. */
 export type AccountName = string | number | bigint | boolean
 
-/** Whether a value can name an account. A text of nothing but white space names none: forms send empty fields, too. */
+/** Whether a value can name an account. A text of white space alone cannot: forms also send fields that are empty. */
 export function isAccountName(value: unknown): value is AccountName {
   if (typeof value === 'string') return trimInvisible(value) !== ''
   return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean'
 }
 
-/** Folding a folded text once more can change it, because case and compatibility forms depend on each other. */
+/** Folding is repeated until nothing changes, but at most this often: case and compatibility forms affect each other. */
 const MOST_ROUNDS = 8
 
-/** The name that a function was given, or a `TypeError` that shows what was given instead. */
+/** Converts the argument of `forgetFailedLogins()`. Throws a `TypeError` if it cannot name an account. */
 export function requireAccountName(account: unknown): string {
   if (typeof account === 'string' && isAccountName(account)) return account
   throw new TypeError(
@@ -21,16 +21,15 @@ export function requireAccountName(account: unknown): string {
 }
 
 /**
- * Code units of a name that count, without the white space around it. Normalising 100 kB of combining marks would hold up
- * the event loop for more than a second.
+ * How many code units of a trimmed name count; the rest is ignored. Normalising 100 kB of combining marks would block the
+ * event loop for more than a second.
  */
 const MOST_CODE_UNITS = 1_500
 
 /**
- * The name under which the failures of an account are counted. An app may look names up without regard to case, accents,
- * compatibility forms, characters that are not displayed, or white space around the name, as a database does under many
- * collations. So all such spellings of a name are counted as one. Names of different people that differ in nothing else
- * share their count.
+ * The name under which the failures of an account are counted. An app may ignore case, accents, compatibility forms, hidden
+ * characters or white space around a name when it searches for a user, as databases do under many collations. So all these
+ * spellings of a name are counted as one. Names of different people that differ in nothing else share their count.
  */
 export function foldAccountName(name: AccountName): string {
   let folded = trimInvisible(String(name)).slice(0, MOST_CODE_UNITS)
@@ -43,8 +42,8 @@ export function foldAccountName(name: AccountName): string {
 }
 
 /**
- * Decomposed, which makes the same names equal as NFKC does, because upper case makes a letter of the iota subscript.
- * By way of upper case, because `ß` and `SS`, or the two forms of the small sigma, have only that in common.
+ * Uses upper case, because `ß` and `SS`, and the two small sigmas, are equal only in upper case. Uses a decomposed form,
+ * because upper case turns the iota subscript into a letter. The decomposed form makes the same names equal as NFKC does.
  */
 function foldOnce(text: string): string {
   const upper = trimInvisible(text.normalize('NFKD').replace(IGNORED, '')).toUpperCase()
@@ -60,7 +59,7 @@ const IGNORED = /(?!\u0345)[\p{M}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]/g
 /** White space, control characters and characters that are not displayed. */
 const INVISIBLE = /[\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]/u
 
-/** Character by character: a regular expression for the end of a text takes quadratic time when spaces are inside. */
+/** Goes character by character: a regular expression for the end of a text takes quadratic time with many spaces. */
 function trimInvisible(text: string): string {
   let start = 0
   let end = text.length

@@ -1,13 +1,13 @@
 import type { Document } from 'mongodb'
 import type { MARK } from '../mongo/own-collection.js'
 
-/** The value of the mark in the documents of this room. */
+/** The mark's value in documents about login attempts. */
 export const LOGIN_ATTEMPT = 'login_attempt'
 
-/** Why an attempt is not let through. */
+/** The count that refuses an attempt because it is full. */
 export type FullCount = 'account' | 'address' | 'account_and_address'
 
-/** What all documents of this room have. */
+/** The members that all documents about login attempts have. */
 interface Marked {
   /** `account:` or `address:` and a digest, so that the unique index on `_id` makes counting atomic. */
   readonly _id: string
@@ -19,21 +19,21 @@ interface Marked {
 /** The failures from one address. */
 export interface AddressDocument extends Marked {
   readonly failures: number
-  /** How many attempts were given back in this window although a callback of the team failed. */
+  /** How many failures of the team's callbacks were taken out of the count in this window. */
   readonly givenBack: number
   /** Whether the last attempt was counted; it was refused otherwise. */
   readonly wasCounted: boolean
 }
 
 /**
- * The failures of one account. Each is an entry of its own, and both limits of the account are lengths of lists: what is
- * taken back is one certain entry, so no count can go below zero or lose something of another window.
+ * The failures of one account. Each failure is an entry in a list, and both limits of the account compare the number of
+ * entries. A failure is taken back by removing its own entry, so no count goes below zero or loses another failure.
  */
 export interface AccountDocument extends Marked {
   readonly failures: readonly AccountFailure[]
   /** The addresses from which the account logged in, the latest at the end. */
   readonly known: readonly { readonly address: string; readonly until: Date }[]
-  /** What became of the last attempt: `full` is null where it was counted. */
+  /** The outcome of the last attempt: `full` is null if the attempt was counted. */
   readonly last: { readonly full: 'account' | 'account_and_address' | null; readonly until: Date | null }
 }
 
@@ -50,16 +50,16 @@ interface AccountFailure {
   readonly dayEndsAt: Date | null
 }
 
-/** An account document of one attempt, without the attempt's outcome. */
+/** One attempt to log in to an account. */
 export interface AccountAttempt {
   readonly id: string
   readonly address: string
-  /** Whether failures from this address may be spared the account's daily count, once it is known. */
+  /** Whether this address can become a known address, whose failures do not count for the account's day. */
   readonly canBeKnown: boolean
   readonly spelling: string
 }
 
-/** How much is let through. */
+/** How many failures are allowed, and for how long they count. */
 export interface AttemptLimits {
   readonly accountAndAddressFailures: number
   readonly addressFailures: number
@@ -68,9 +68,9 @@ export interface AttemptLimits {
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000
-/** How long an address is known to be one of an account's. */
+/** How long an address stays a known address of an account after a login. */
 const KNOWN_MS = 90 * DAY_MS
-/** Addresses that are known of one account: who has a new one each day keeps the last 90. */
+/** The most known addresses of one account. A user with a new address every day has 90 of them. */
 const MOST_KNOWN = 100
 
 /**
@@ -81,7 +81,7 @@ const MOST_FAILURES = 1_000
 
 const after = (now: Date, ms: number): Date => new Date(now.getTime() + ms)
 
-/** Counts an attempt from an address. A window that is over begins again; a full one is left as it is. */
+/** Counts an attempt from an address. Begins a new window if the old one is over, and changes nothing if it is full. */
 export function countFromAddress(now: Date, limit: number, windowMs: number): Document[] {
   const isOver = { $lte: [{ $ifNull: ['$expiresAt', now] }, now] }
   return [
@@ -97,7 +97,7 @@ export function countFromAddress(now: Date, limit: number, windowMs: number): Do
   ]
 }
 
-/** Counts an attempt for an account in both of its counts, or in none where one of them is full. */
+/** Counts an attempt in both counts of an account, or in neither if one of them is full. */
 export function countForAccount(now: Date, attempt: AccountAttempt, limits: AttemptLimits): Document[] {
   const { id, address, spelling, canBeKnown } = attempt
   const fromHere = { $and: [{ $eq: ['$$one.address', address] }, { $gt: ['$$one.windowEndsAt', now] }] }
@@ -147,8 +147,8 @@ export function countForAccount(now: Date, attempt: AccountAttempt, limits: Atte
 }
 
 /**
- * Forgets the failures of this account in this spelling: those from this address wholly, those from elsewhere for the
- * daily count. The window of another address goes on, because it is not this address that has logged in from there.
+ * Forgets the failures of this account in this spelling. Failures from this address are removed. Failures from other
+ * addresses leave only the daily count: the windows of those addresses go on, because no login succeeded there.
  */
 export function succeedForAccount(now: Date, { address, spelling, canBeKnown }: AccountAttempt): Document[] {
   const isOfSpelling = { $eq: ['$$one.spelling', spelling] }

@@ -16,7 +16,7 @@ import type {
   FullCount,
 } from './attempt-documents.js'
 
-/** A count that took no further attempt, and until when it will take none. */
+/** The count that refused an attempt because it is full, and the time until which it refuses. */
 export interface Refusal {
   readonly limit: FullCount
   readonly until: Date
@@ -31,7 +31,7 @@ const INDEXES = [
     options: {
       name: 'custom_user_data_login_attempt_expiry',
       expireAfterSeconds: 0,
-      // The mark's value too, so that the index can be in one collection with that of the sessions.
+      // Names the mark's value, so that this index and the index of sessions can be in one collection.
       partialFilterExpression: { [MARK]: LOGIN_ATTEMPT },
     },
   },
@@ -39,10 +39,10 @@ const INDEXES = [
 
 /** Attempts of several processes may insert the same document at once: one succeeds, and the others then find it. */
 const MOST_TRIES = 5
-/** How often in a window the attempts from one address are given back although a callback of the team failed. */
+/** How many failures of the team's callbacks are taken out of an address's count in one window. */
 const MOST_GIVEN_BACK = 3
 
-/** Creates the store. `find` gives the collection; nothing is asked of MongoDB before the first login or `ready()`. */
+/** Creates the store. `find` gives the collection. No command is sent to MongoDB before the first login or `ready()`. */
 export function createAttemptStore<T extends Document>(
   { issuer, timeoutMs }: { readonly issuer: string; readonly timeoutMs: number },
   find: () => Promise<Collection<T>>,
@@ -79,8 +79,8 @@ export function createAttemptStore<T extends Document>(
   }
 
   /**
-   * Without the deadline's signal: the driver would give up on a command that the server may still run, and what was
-   * counted then would never be given back.
+   * Does not pass the deadline's signal. With it the driver would abandon a command that the server may still run, and that
+   * attempt would stay counted.
    */
   function options() {
     return { ...toExactOperations(timeoutMs, new AbortController().signal).write, signal: undefined as never }
@@ -137,30 +137,30 @@ export function createAttemptStore<T extends Document>(
       return last.full === null || last.until === null ? undefined : { limit: last.full, until: last.until }
     },
 
-    /** Takes one failure of an address back, unless its window is over. */
+    /** Takes one failure out of an address's count, unless its window is over. */
     async giveBackAddress(address: string, window: Date): Promise<void> {
       const isCounted = { expiresAt: window, failures: { $gt: 0 } }
       await update<AddressDocument>(addressId(address), { $inc: { failures: -1 } }, isCounted)
     },
 
-    /** The same a few times in a window; resolves to whether it was done. */
+    /** Takes a failure of a team's callback out of an address's count, a few times per window. Resolves to whether it did. */
     async giveBackAddressOfFailedCallback(address: string, window: Date): Promise<boolean> {
       const isLeft = { expiresAt: window, failures: { $gt: 0 }, givenBack: { $lt: MOST_GIVEN_BACK } }
       const change = { $inc: { failures: -1, givenBack: 1 } }
       return update<AddressDocument>(addressId(address), change, isLeft)
     },
 
-    /** Takes one failure of an account back. */
+    /** Takes one failure out of an account's counts. */
     async giveBackAccount(account: string, { id }: Pick<AccountAttempt, 'id'>): Promise<void> {
       await update<AccountDocument>(accountId(account), { $pull: { failures: { id } } })
     },
 
-    /** Forgets the failures of an account in one spelling, and knows the address from now on. */
+    /** Forgets the failures of an account in one spelling, and makes the address a known address. */
     async succeedForAccount(account: string, attempt: AccountAttempt, now: Date): Promise<void> {
       await update<AccountDocument>(accountId(account), succeedForAccount(now, attempt))
     },
 
-    /** Forgets all failures of an account. The addresses that are known stay so. */
+    /** Forgets all failures of an account. Its known addresses stay known. */
     async forgetAccount(account: string): Promise<void> {
       await withDeadline(timeoutMs, () =>
         update<AccountDocument>(accountId(account), { $set: { failures: [] } }),
@@ -171,7 +171,7 @@ export function createAttemptStore<T extends Document>(
   }
 }
 
-/** What is thrown where attempts cannot be counted: never a refusal. */
+/** The error for attempts that cannot be counted. It is a 503, so it does not look like a refusal. */
 export function toUnavailable(cause: unknown): CustomUserDataError {
   const message = 'Login attempts cannot be counted.'
   return (
@@ -179,7 +179,7 @@ export function toUnavailable(cause: unknown): CustomUserDataError {
   )
 }
 
-/** The filters name the mark, so the server does not repeat an upsert by itself. */
+/** Repeats an upsert after a duplicate key. The server does not repeat it, because the filters also name the mark. */
 async function insertingOnce<T>(upsert: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {

@@ -18,7 +18,7 @@ export interface LoginThrottleOptions {
    */
   readonly accountAndAddressFailures?: number | undefined
   /**
-   * Failures from one address (an IPv6 /64) in a window, whatever the account, 1 to 1,000,000.
+   * Failures from one address (an IPv6 /64) in a window, for all accounts together, 1 to 1,000,000.
    * @default 100
    */
   readonly addressFailures?: number | undefined
@@ -38,14 +38,14 @@ export interface LoginThrottleOptions {
 export type LoginThrottleConfig = { readonly [Key in keyof LoginThrottleOptions]-?: number }
 
 /**
- * Where the name of an account comes from: `given` by the team's `account` option, or `guessed` from the fields of the body.
- * A guessed name may be that of another account than the one whose credentials are checked.
+ * The source of an account's name: `given` by the team's option `account`, or `guessed` from the fields of the body. A
+ * guessed name may belong to another account than the account whose credentials are checked.
  */
 export type NameSource = 'given' | 'guessed'
 
 /** Counts failed logins, for all processes on one MongoDB. */
 export interface LoginThrottle {
-  /** An attempt from an address; nothing is counted yet. */
+  /** Begins an attempt from an address. Nothing is counted yet. */
   begin: (address: string | undefined) => LoginAttempt
 }
 
@@ -57,13 +57,13 @@ interface ThrottleParts {
   readonly clock: Clock
 }
 
-/** What the attempts of one instance share. */
+/** The parts that all attempts of one instance share. */
 interface AttemptParts extends ThrottleParts {
-  /** Tells that counts stayed higher than they should be. */
+  /** Warns that counts stayed higher than they should be. */
   readonly reportUncorrected: (error: unknown) => void
 }
 
-/** While MongoDB is away, each login would say so. */
+/** The shortest time between two warnings: while MongoDB is away, each login would cause one. */
 const REPORT_INTERVAL_MS = 60_000
 
 /** Creates the throttle. */
@@ -74,30 +74,30 @@ export function createLoginThrottle(parts: ThrottleParts): LoginThrottle {
     if (clock.monotonic() - reportedAt < REPORT_INTERVAL_MS) return
     reportedAt = clock.monotonic()
     const message =
-      'Counts of failed logins could not be lowered after a login, so they stay too high until their window ends: ' +
+      'Counts of failed logins could not be reduced after a login, so they stay too high until their window ends: ' +
       String(error)
     events.warn({ code: 'login_attempts_not_corrected', message })
   }
   return { begin: address => new LoginAttempt({ ...parts, reportUncorrected }, address) }
 }
 
-/** What one attempt has added to the counts of an account. */
+/** An account in whose counts the attempt was counted. */
 interface CountedAccount {
   readonly attempt: AccountAttempt
-  /** The spelling whose failures a success forgets. */
+  /** Digest of the spelling: a success forgets only failures with the same spelling. */
   spelling: string
-  /** `tried`: its password is being checked. `proved`: it was right. `unsure`: one of several guesses. */
+  /** `tried`: the password is being checked. `proved`: the password was right. `unsure`: one of several guesses. */
   source: NameSource | 'unsure' | 'tried' | 'proved'
 }
 
-/** One attempt to log in: what it has added to the counts, and what becomes of that. */
+/** One attempt to log in. It remembers what it has counted, so that the outcome can correct the counts. */
 export class LoginAttempt {
   readonly #parts: AttemptParts
   readonly #address: string | undefined
-  /** Clients without an address share one, which has no limit of its own. */
+  /** All clients without an address share one key, which has no limit. */
   readonly #addressKey: string
   #accounts = new Map<string, CountedAccount>()
-  /** Counts that were asked for while the credentials are checked, by account. */
+  /** Running counts that `countTried()` has begun, by account. */
   readonly #tries = new Map<string, Promise<void>>()
   /** The end of the window in which the address was counted. */
   #window: Date | undefined
@@ -111,19 +111,20 @@ export class LoginAttempt {
   }
 
   /**
-   * Counts the attempt before its credentials are looked at, so that parallel guesses cannot pass together. An attempt
-   * that one count refuses is taken out of the others, because it told its sender nothing. Rejects with
-   * `too_many_attempts`, with `credentials_unavailable` where nothing can be counted, and with `foreign_collection`.
+   * Counts the attempt before its credentials are checked, so that parallel guesses cannot all pass. If one count refuses
+   * the attempt, it is taken out of the other counts, because the client has learned nothing about the password.
+   *
+   * @throws `too_many_attempts`; `credentials_unavailable` if nothing can be counted; `foreign_collection`
    */
   async count(names: readonly AccountName[], source: NameSource): Promise<void> {
-    // Two spellings of one name are two guesses: only one of them is the account that logs in.
+    // Two spellings of one name are two guesses, because only one of them is the account that logs in.
     const isUnsure = source === 'guessed' && new Set(names.map(toSpelling)).size > 1
     await this.#count(names, isUnsure ? 'unsure' : source)
   }
 
   /**
-   * Counts an account whose password is about to be checked, unless it was counted already. The function that it resolves
-   * to reports that the password was right.
+   * Counts an account before its password is checked, unless it was counted already. Resolves to a function that reports
+   * that the password was right.
    */
   async countTried(name: AccountName): Promise<() => void> {
     if (this.#isOver)
@@ -148,8 +149,8 @@ export class LoginAttempt {
   }
 
   /**
-   * Takes the attempt out of all counts. Where it is certain which account has logged in, its failures in this spelling
-   * are forgotten, and the address is known from now on. Resolves to `unsure` where several accounts were named.
+   * Takes the attempt out of all counts. If it is certain which account has logged in, its failures in this spelling are
+   * forgotten, and the address becomes a known address. Resolves to `unsure` if the login named several accounts.
    */
   async succeeded(): Promise<'unsure' | undefined> {
     const { store, clock } = this.#parts
@@ -174,8 +175,9 @@ export class LoginAttempt {
   }
 
   /**
-   * Settles an attempt that failed. A refusal stays counted. Our own trouble is nobody's failure and is given back. So is
-   * a callback of the team that failed, but only a few times: it may be how the callback says that a password is wrong.
+   * Settles an attempt that failed. Wrong credentials stay counted. A failure of MongoDB or of this package is taken out of
+   * the counts. A failure of the team's callback is taken out too, but only a few times: the callback may throw for a wrong
+   * password.
    */
   async failed(error: unknown): Promise<void> {
     const { store } = this.#parts
@@ -199,7 +201,7 @@ export class LoginAttempt {
       const outcomes = await Promise.allSettled(counts)
       const found = outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? (outcome.value ?? []) : []))
       const failed = outcomes.find(outcome => outcome.status === 'rejected')
-      // After the deadline the login was answered with 503, which is nobody's failure.
+      // After the deadline the login is answered with 503, which does not count as a failed login.
       if (failed || found.length > 0 || signal.aborted) await this.#giveBack()
       if (failed) throw failed.reason
       return found
@@ -239,7 +241,7 @@ export class LoginAttempt {
     return refusal
   }
 
-  /** Also what was sent without an answer: to take back an entry that was never made changes nothing. */
+  /** Also takes back counts without an answer from MongoDB: removing an entry that does not exist changes nothing. */
   async #giveBack(): Promise<void> {
     const { store } = this.#parts
     const { accounts, window } = this.#takeCounted()
@@ -251,7 +253,7 @@ export class LoginAttempt {
     })
   }
 
-  /** What was counted and is not settled yet; nobody else settles it. */
+  /** The counts that are not settled yet. The caller must settle them, because they are forgotten here. */
   #takeCounted() {
     const counted = { accounts: [...this.#accounts], window: this.#window }
     this.#accounts = new Map()
@@ -259,7 +261,7 @@ export class LoginAttempt {
     return counted
   }
 
-  /** A count that stays too high is no reason to answer a login differently. */
+  /** Corrects counts. A failure only causes a warning, because it must not change the answer to the login. */
   async #correct(operation: () => Promise<void>): Promise<void> {
     const { timeoutMs, reportUncorrected } = this.#parts
     await withDeadline(timeoutMs, operation).catch(reportUncorrected)
@@ -276,12 +278,12 @@ export class LoginAttempt {
   }
 }
 
-/** Digests: who tried to log in is nobody's business. */
+/** The key of an account's counts. It is a digest, so that MongoDB does not show who tried to log in. */
 export function toAccountKey(name: AccountName): string {
   return digest(foldAccountName(name))
 }
 
-/** As JSON, because a callback may tell the number 5 from the text "5". */
+/** The digest of a spelling. It is made from JSON, because an app may distinguish the number 5 from the text "5". */
 function toSpelling(name: AccountName): string {
   return digest(typeof name === 'bigint' ? `${name}n` : JSON.stringify(name))
 }

@@ -60,12 +60,12 @@ describe('a secret', () => {
     for (const value of [{}, [], 42, { kty: 'oct', k: 'AAAA' }, new Uint16Array(32)]) {
       expect(() => toSecretKey(value as never, 'secret')).toThrow(OptionError)
       expect(() => toSecretKey(value as never, 'secret')).toThrow(
-        'secret is neither text, bytes nor a KeyObject',
+        'secret is neither a text, bytes nor a KeyObject',
       )
     }
   })
 
-  it('may be bytes of another realm', () => {
+  it('can be bytes of another realm', () => {
     const bytes = runInNewContext('new Uint8Array(32).map((_byte, index) => index * index)') as Uint8Array
     expect(bytes).not.toBeInstanceOf(Uint8Array)
     expect(prepare('HS256', bytes).verificationKey.symmetricKeySize).toBe(32)

@@ -51,7 +51,7 @@ describe('the keys that an issuer publishes', () => {
     return createRemoteKeySet({ issuer, jwksUri, algorithms: ['ES256'], ...changes }, events, clock)
   }
 
-  /** As a token that waits: the known keys, else those of a read. */
+  /** Finds the known keys, or reads the keys again, as a token does that waits for its keys. */
   async function findOrLoad(header: ProtectedHeader): Promise<CandidateKeys> {
     return keySet.find(header) ?? keySet.load(header)
   }
@@ -335,14 +335,14 @@ describe('the keys that an issuer publishes', () => {
       await once(https.close(), 'close')
     })
 
-    it('are not asked for where the issuer names an http address on loopback', async () => {
+    it('are not fetched if the issuer names an http address on loopback', async () => {
       https.on('request', answerJson({ issuer, jwks_uri: server.jwksUri }))
       expect(await find('first')).toBe('keys_unavailable')
       expect(failures).toEqual([expect.stringMatching(/must be https/)])
       expect(server.hits).toEqual([])
     })
 
-    it('are not asked for where the issuer redirects to an http address on loopback', async () => {
+    it('are not fetched if the issuer redirects to an http address on loopback', async () => {
       https.on('request', (req, res) => {
         if (req.url === '/jwks') res.writeHead(307, { location: server.jwksUri }).end()
         else answerJson({ issuer, jwks_uri: `${issuer}/jwks` })(req, res)
@@ -362,7 +362,7 @@ describe('the keys that an issuer publishes', () => {
     })
   })
 
-  it('of an issuer over https are not asked for on loopback, also where the option says so', async () => {
+  it('of an issuer over https are not fetched on loopback, even if jwksUri says so', async () => {
     keySet = create({ issuer: 'https://issuer.example.com' })
     expect(await find('first')).toBe('keys_unavailable')
     expect(failures).toEqual([expect.stringMatching(/must be https/)])

@@ -48,7 +48,7 @@ describe('a secret that is easy to guess is refused, with the reason and what to
     expect(refused).toThrow(MAKE_ONE)
   })
 
-  it('and the advice is as long as the algorithm needs', () => {
+  it('and the advice makes a secret that is long enough for the algorithm', () => {
     expect(() => {
       check(randomBytes(63), 64)
     }).toThrow('crypto.randomBytes(64)')
@@ -66,7 +66,7 @@ describe('a random secret is taken', () => {
     for (let made = 0; made < 500; made++) check(make())
   })
 
-  it('also one that repeats only after 17 bytes', () => {
+  it('even if it repeats after 17 bytes', () => {
     const unit = randomBytes(17)
     check(Buffer.concat([unit, unit]))
   })

@@ -19,7 +19,7 @@ const PREFIX = 'idp|'
 let database: TestDatabase
 let userData: ReturnType<typeof createTestUserData>
 beforeAll(async () => {
-  // Such a client turns { userId: undefined } into a filter that matches everybody.
+  // Such a client turns { userId: undefined } into a filter that matches all documents.
   database = await openDatabase({ ignoreUndefined: true })
   userData = createTestUserData(database, { trustedIssuers: [{ ...IDP, userIdPrefix: PREFIX }] })
 })
@@ -89,7 +89,7 @@ describe('revoke()', () => {
     await expect(userData.revoke(wrong(value))).rejects.toThrow(TypeError)
   })
 
-  it('ends nothing where it rejects', async () => {
+  it('ends no session if it rejects', async () => {
     const { access_token: token } = await userData.issueTokens('not-revoked')
     await expect(userData.revoke(wrong({ userId: 'not-revoked' }))).rejects.toThrow(TypeError)
     await expect(userData.verifyToken(token)).resolves.toMatchObject({ id: 'not-revoked' })
@@ -144,7 +144,7 @@ describe('a user id', () => {
   })
 })
 
-describe('half a character in a user id', () => {
+describe('a lone surrogate in a user id', () => {
   // MongoDB stores U+FFFD in its place, so the id would be another user's.
   const HALF = 'bob\ud800'
 
@@ -164,7 +164,7 @@ describe('half a character in a user id', () => {
     expect((await request(app).post('/login').send({ user: 'bob' })).status).toBe(500)
   })
 
-  it('is 500 with a reason in what attach({ userId }) is given', async () => {
+  it('is 500 with a reason in the result of attach({ userId })', async () => {
     const theirs: RequestHandler = (req, _res, next) => {
       req.user = {} as Express.User
       next()

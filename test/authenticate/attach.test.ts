@@ -15,7 +15,7 @@ import type { TestDatabase } from '../support/database.js'
 import { createEchoApp, expectChallenge, onError, sendRaw } from '../support/http.js'
 import { createTestUserData, forgeToken, ISSUER, SECRET, validClaims } from '../support/user-data.js'
 
-/** Nothing is asked of it. */
+/** A response that no test uses. */
 const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 
 const Bluebird = createRequire(import.meta.url)('bluebird') as PromiseConstructor
@@ -222,7 +222,7 @@ describe('what the snapshot is bound to, behind express-session and passport', (
     expect(userData.stats()).toMatchObject({ hits: 3, misses: 2 })
   })
 
-  it('is the session that signed the user in, whatever Authorization header comes along', async () => {
+  it('is the session that signed the user in, even if an Authorization header is sent too', async () => {
     const agent = request.agent(sessionApp())
     await agent.post('/login').expect(200)
     await agent.get('/me').expect(200)
@@ -233,7 +233,7 @@ describe('what the snapshot is bound to, behind express-session and passport', (
     expect(userData.stats()).toMatchObject({ hits: 3, misses: 1 })
   })
 
-  it('is what boundTo says, whoever signed the user in', async () => {
+  it('is the result of boundTo, if it is given', async () => {
     const app = sessionApp({ boundTo: req => req.get('x-device') })
     for (const token of ['one', 'two']) {
       await request(app).get('/me').auth(token, { type: 'bearer' }).set('x-device', 'phone').expect(200)
@@ -265,7 +265,7 @@ describe('what the snapshot is bound to, behind express-session and passport', (
     expect(userData.stats()).toMatchObject({ hits: 1, misses: 1 })
   })
 
-  it.each(['alice', 7, 0, { id: 'alice' }])('is the session where passport has kept %j in it', async user => {
+  it.each(['alice', 7, 0, { id: 'alice' }])('is the session if passport has %j in it', async user => {
     const guard = userData.attach()
     for (const authorization of ['Bearer a', 'Bearer b', undefined]) {
       const signedIn = { passport: { user } }

@@ -16,7 +16,7 @@ import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { createTestUserData, forgeToken, ISSUER, SECRET, validClaims } from '../support/user-data.js'
 
-/** Nothing is asked of it. */
+/** A response that no test uses. */
 const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 
 let database: TestDatabase
@@ -86,7 +86,7 @@ describe('requests with a token that nobody has seen', () => {
 
   const nextTurn = () => new Promise(setImmediate)
 
-  it('have it verified once, however many come while it is verified and while its document is loaded', async () => {
+  it('share one verification, also during the load of the document', async () => {
     const { herd, verifications, loads } = createWaiting({ bringsData: false })
     const first = herd()
     await nextTurn()
@@ -101,7 +101,7 @@ describe('requests with a token that nobody has seen', () => {
       expect(outcome).toMatchObject({ value: { id: 'bob', customData: found.data } })
   })
 
-  it('have it verified and read once where it brings its data along', async () => {
+  it('share one verification and one reading if the token carries its data', async () => {
     const { herd, verifications, readings, loads, observer } = createWaiting({ bringsData: true })
     const running = herd()
     await nextTurn()
@@ -113,7 +113,7 @@ describe('requests with a token that nobody has seen', () => {
     expect(observer.counted()).toMatchObject({ misses: HERD, tokenSnapshots: HERD, hits: 0, loads: 0 })
   })
 
-  it('have it verified and read once where what it brings may not be served, also during the load', async () => {
+  it('share one verification and one reading if the data in the token may not be served, also during the load', async () => {
     const { herd, verifications, readings, loads } = createWaiting({ bringsData: true })
     const first = herd()
     await nextTurn()
@@ -130,7 +130,7 @@ describe('requests with a token that nobody has seen', () => {
     expect([verifications.count(), readings.count(), loads.count()]).toEqual([1, 1, 1])
   })
 
-  it('share a verification that fails, which nobody remembers', async () => {
+  it('share a verification that fails, and it is not remembered', async () => {
     const { herd, loadUser, verifications, loads } = createWaiting({ bringsData: false })
     const refused = new CustomUserDataError('invalid_token', 'It is refused.')
     const running = herd()
@@ -146,7 +146,7 @@ describe('requests with a token that nobody has seen', () => {
     expect(verifications.count()).toBe(2)
   })
 
-  it('do not share what a token brought with a request that came after an invalidation', async () => {
+  it('do not share the data in a token with a request that came after an invalidation', async () => {
     const { loadUser, verifications, readings, loads, snapshots } = createWaiting({ bringsData: true })
     const before = loadUser('a token')
     verifications.resolve(verified)
@@ -161,7 +161,7 @@ describe('requests with a token that nobody has seen', () => {
     for (const user of await Promise.all([before, after])) expect(user.customData).toEqual({ plan: 'gold' })
   })
 
-  it('are refused where a verified token has no user id, and nothing is cached', async () => {
+  it('are refused if a verified token has no user id, and nothing is cached', async () => {
     const { loadUser, verifications, snapshots } = createWaiting({ bringsData: false })
     for (const userId of [undefined, '', 7]) {
       const loading = loadUser('a token')
@@ -173,7 +173,7 @@ describe('requests with a token that nobody has seen', () => {
 })
 
 describe('a token that was revoked', () => {
-  it('counts as refused only, whether it is cached or not, and is not loaded for', async () => {
+  it('counts only as refused, cached or not, and causes no load', async () => {
     const { access_token } = await userData.issueTokens('bob')
     const { sid } = (await userData.verifyToken(access_token)).claims
     const unseen = forgeToken({ claims: { ...validClaims('bob'), sid } })
@@ -187,7 +187,7 @@ describe('a token that was revoked', () => {
     expect(refused['invalid_token']).toBe((before.refused['invalid_token'] ?? 0) + 3)
   })
 
-  it('is no hit either where its session is looked up, or a request without a document is refused', async () => {
+  it('is no hit if its session is looked up, or if a request without a document is refused', async () => {
     const instance = createTestUserData(database, { sessionCheckIntervalMs: 0, requireDocument: true })
     const { access_token } = await instance.issueTokens('bob')
     const { sid } = (await instance.verifyToken(access_token)).claims
@@ -215,7 +215,7 @@ describe('a guard', () => {
     { ...complete, claims: undefined },
     'bob',
     null,
-    // What strategy() once took for a user.
+    // An object that resembles a promise: strategy() must not accept it as a user.
     { then: undefined, catch: () => complete },
   ]
 

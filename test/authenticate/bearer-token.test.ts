@@ -77,7 +77,7 @@ describe('the token of a request', () => {
     }
   })
 
-  it('is the one that middleware has set, whatever the client sent', () => {
+  it('is the token that middleware has set, even if the client sent another', () => {
     const headers = { authorization: 'Bearer set' }
     for (const rawHeaders of [
       undefined,
@@ -90,7 +90,7 @@ describe('the token of a request', () => {
     }
   })
 
-  it('is undefined where middleware has deleted the header, whatever the client sent', () => {
+  it('is undefined if middleware has deleted the header', () => {
     const rawHeaders = ['Authorization', 'Bearer a']
     expect(readBearerToken({ headers: {}, rawHeaders })).toBeUndefined()
     expect(
@@ -99,7 +99,7 @@ describe('the token of a request', () => {
   })
 
   it.each([[['Bearer a']], [['Bearer a', 'Bearer b']], [[]], [null], [42], [{}]])(
-    'is not looked for in a header that is no text: %j',
+    'is not read from a header that is no text: %j',
     authorization => {
       expect(() => readBearerToken({ headers: { authorization } })).toThrow(invalidRequest)
     },

@@ -9,7 +9,7 @@ import type { TestDatabase } from '../support/database.js'
 import { sendRaw } from '../support/http.js'
 import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
 
-/** Nothing is asked of it. */
+/** A response that no test uses. */
 const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 
 let database: TestDatabase
@@ -98,7 +98,7 @@ describe.each(ways)('%s on a request that a test has made by hand', (_way, guard
     })
   }
 
-  it('needs nothing but headers', async () => {
+  it('needs only headers', async () => {
     const headers = { authorization: `Bearer ${token}`, 'x-team': 'red' }
     for (const turn of ['loaded', 'cached']) {
       const { error, user } = await run({ headers })
@@ -152,7 +152,7 @@ describe('middleware before authenticate()', () => {
     }
   })
 
-  it('has nothing presented by deleting the header, also where the token is cached', async () => {
+  it('can delete the header, so that no token is presented, cached or not', async () => {
     await userData.verifyToken(token)
     for (const headers of [bearer(token), [...bearer(token), ...bearer(other)]]) {
       const { status, headers: sent } = await send(headers)
@@ -160,7 +160,7 @@ describe('middleware before authenticate()', () => {
     }
   })
 
-  it('does not choose one of two that the client sent: that is 400, cached or not', async () => {
+  it('cannot choose one of two tokens that the client sent: that is 400, cached or not', async () => {
     const twice = [...bearer(token), ...bearer(other)]
     for (let turn = 0; turn < 2; turn++) {
       expect((await send(twice, `Bearer ${token}`)).status).toBe(400)
@@ -173,7 +173,7 @@ describe('middleware before authenticate()', () => {
 })
 
 describe('a header that a rule looks at', () => {
-  it('is the one that middleware has set, and is missing where middleware has deleted it', async () => {
+  it('is the header that middleware has set, and is missing if middleware has deleted it', async () => {
     const guards = [userData.authenticate(), userData.allow({ '%%request.requestHeaders.x-team': 'red' })]
     const set: RequestHandler = (req, _res, next) => {
       req.headers['x-team'] = 'red'
@@ -208,7 +208,7 @@ describe('a header that a rule looks at', () => {
 describe('a header that was sent twice', () => {
   const rawHeaders = ['X-Team', 'red', 'Host', 'x-team', 'x-TEAM', 'blue']
 
-  it.each(['red', 'blue', 'red, blue', 'red; blue'])('is told by what Node makes of it: %j', value => {
+  it.each(['red', 'blue', 'red, blue', 'red; blue'])('is found in each form of Node: %j', value => {
     expect(isSentTwice({ rawHeaders }, 'x-team', value)).toBe(true)
   })
 

@@ -122,7 +122,7 @@ describe.each(OURS)('behind $guards', ({ create }) => {
   })
 })
 
-/** A user who looks like one of this instance, and is none. */
+/** A user who looks like a user of this instance but is not. */
 const NOT_OURS: { guards: string; create: () => RequestHandler[] }[] = [
   { guards: "another instance's authenticate()", create: () => [other.authenticate()] },
   { guards: "another instance's attach()", create: () => attaching(other) },
@@ -207,7 +207,7 @@ describe('a request without a user', () => {
 })
 
 describe('ownSessions() behind attach()', () => {
-  it('calls no session the current one, for the app has authenticated the user by other means', async () => {
+  it('marks no session as current, because the app has authenticated the user', async () => {
     await createSession()
     const { body } = await request(createApp(...attaching())).get('/sessions')
     expect(body).toMatchObject([{ current: false }])
@@ -215,7 +215,7 @@ describe('ownSessions() behind attach()', () => {
 })
 
 describe('ownData() behind attach()', () => {
-  it('shows what was written to the handlers that follow, and knows a spread of that user', async () => {
+  it('shows the written data to the handlers that follow, and accepts a spread copy of the user', async () => {
     const seen: unknown[] = []
     const own = userData.ownData({ fields: ['language'], upsert: true })
     const look: RequestHandler = (req, _res, next) => {

@@ -10,7 +10,7 @@ import { sendRaw } from '../support/http.js'
 import { createGuardedApp } from '../support/http-server.js'
 import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
 
-/** Nothing is asked of it. */
+/** A response that no test uses. */
 const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 
 const ALL: TokenPlaces = { cookie: 'session_token', query: 'access_token', form: 'access_token' }
@@ -194,7 +194,7 @@ describe('where a token may be', () => {
     expect((await sendRaw(createApp(ALL), { headers })).status).toBe(200)
   })
 
-  it('is found on a request that has nothing but headers, an address or a form', async () => {
+  it('is found on a request with only headers, an address or a form', async () => {
     const guard = createTestUserData(database, { tokenPlaces: ALL }).authenticate()
     const form = { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' }
     const requests: Record<string, unknown>[] = [

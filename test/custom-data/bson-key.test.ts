@@ -91,7 +91,7 @@ describe('the key of a value that anybody may have stored', () => {
     expect(toBsonKey(make())).toBe(key)
   })
 
-  it('is made of few members, however many there are', () => {
+  it('is made of few members, even if there are many', () => {
     let looks = 0
     const member = {
       get value() {
@@ -103,7 +103,7 @@ describe('the key of a value that anybody may have stored', () => {
     expect(looks).toBeLessThan(1_000)
   })
 
-  it('takes a field named _bsontype for data and not for a type', () => {
+  it('treats a field named _bsontype as data', () => {
     const stored: unknown[] = [
       { _bsontype: 'zzz', buffer: 'abc' },
       { _bsontype: 'ObjectId', buffer: 'abc' },
@@ -116,7 +116,7 @@ describe('the key of a value that anybody may have stored', () => {
     expect(keys.every(key => key.startsWith('object:'))).toBe(true)
   })
 
-  it('takes a name from Object.prototype for data', () => {
+  it('treats a name from Object.prototype as data', () => {
     const stored = JSON.parse('{"__proto__":{"toBSON":1},"constructor":1,"hasOwnProperty":1}') as unknown
     expect(toBsonKey(stored)).toMatch(/^object:3/)
   })

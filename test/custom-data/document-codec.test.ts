@@ -88,7 +88,7 @@ function codecOf(format: ExtendedJsonFormat) {
   return createDocumentCodec({ format, projection: undefined }, undefined, BSON)
 }
 
-/** What a document becomes in a token, and what is read back from there. */
+/** A document as it is in a token, and the document that is read from the token. */
 async function roundTrip(
   { exact, plain }: { exact: Document; plain: Document },
   format: ExtendedJsonFormat,
@@ -108,12 +108,12 @@ function classesOf(value: unknown): unknown {
   return [value.constructor, members]
 }
 
-/** What relaxed JSON has no form for. */
+/** Values that relaxed JSON cannot express. */
 const NOT_RELAXED = ['negativeZero', 'unsafeWholeDouble', 'unsafeLong', 'regExp']
 
 describe.each(Object.keys(VALUES))('a value of BSON: %s', name => {
   it.each(['canonical', 'relaxed'] as const)(
-    'in %s is read back as a load gives it, or is left out',
+    'in %s is read back like a load gives it, or is left out',
     async format => {
       const loaded = await load({ value: VALUES[name] })
       const { back } = await roundTrip(loaded, format)
@@ -141,7 +141,7 @@ describe.each(Object.keys(VALUES))('a value of BSON: %s', name => {
 })
 
 describe('a document in Extended JSON', () => {
-  it('says in canonical, and not in relaxed, which of int, long and double a number is', async () => {
+  it('states the type of a number in canonical, but not in relaxed', async () => {
     const loaded = await load({ int: new Int32(5), long: new Long(5), double: new Double(5) })
     expect((await roundTrip(loaded, 'relaxed')).json).toMatchObject({ int: 5, long: 5, double: 5 })
     expect((await roundTrip(loaded, 'canonical')).json).toMatchObject({
@@ -151,7 +151,7 @@ describe('a document in Extended JSON', () => {
     })
   })
 
-  it('keeps what fields are called', async () => {
+  it('keeps the names of fields', async () => {
     const nested = JSON.parse('{"__proto__":{"a":1},"constructor":1,"toJSON":"x","a.b":1}') as object
     const { back } = await roundTrip({ plain: { nested }, exact: { nested } }, 'canonical')
     expect(JSON.stringify(back)).toBe(JSON.stringify({ nested }))

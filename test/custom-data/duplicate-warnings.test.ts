@@ -19,7 +19,7 @@ beforeEach(() => {
 })
 afterAll(() => database.close())
 
-/** What an instance warns of when it becomes ready. */
+/** The warnings of an instance when it becomes ready. */
 async function warningsOf(
   documents: Document[],
   options: Partial<CustomUserDataOptions<Document>> = {},
@@ -44,7 +44,7 @@ it.each([
   expect(warnings[0]?.message).toContain(named)
 })
 
-it('ready() names some users only where many have several documents', async () => {
+it('ready() names only some users if many have several documents', async () => {
   const twice = Array.from({ length: 40 }, (_user, n) => ({ userId: `user-${n % 20}` }))
   const [warning] = await warningsOf(twice)
   expect(warning?.message).toContain(' and others.')
@@ -59,7 +59,7 @@ it.each([
   expect(await warningsOf(documents)).toEqual([])
 })
 
-it('ready() does not search where the index is unique', async () => {
+it('ready() does not search if the index is unique', async () => {
   database.commands.clear()
   await warningsOf([{ userId: 'bob' }], { uniqueUserId: true })
   expect(database.commands.named('aggregate')).toEqual([])

@@ -28,7 +28,7 @@ const VALUES = [
 ]
 
 describe('the exact text of a value', () => {
-  it('is another for each value and each type', () => {
+  it('differs for each value and each type', () => {
     const texts = VALUES.map(toExactText)
     expect(texts).not.toContain(undefined)
     expect(new Set(texts).size).toBe(VALUES.length)

@@ -70,7 +70,7 @@ it('serves the first inserted while the index is being built, however long that 
   expect(await loadCustomData(userData, 'bob')).toMatchObject({ n: 1 })
 })
 
-it('ready() succeeds where the search for duplicates takes too long', async () => {
+it('ready() succeeds if the search for duplicates takes too long', async () => {
   const userData = createTestUserData(database)
   const warnings: WarningEvent[] = []
   userData.events.on('warning', warning => warnings.push(warning))

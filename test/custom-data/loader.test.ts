@@ -394,7 +394,7 @@ describe('a document that was loaded before', () => {
     return loader.load('bob', latest)
   }
 
-  it('is the same object again while it is equal', async () => {
+  it('is the same object while it is equal', async () => {
     await collection.insertOne({ userId: 'bob', at: new Date(0) })
     const loader = loaderWithoutIndex()
     const latest = createLatest()

@@ -103,7 +103,7 @@ describe('the query for a document', () => {
     },
   )
 
-  it('goes to the primary, whatever the team chose for its collection', async () => {
+  it('goes to the primary, even if the team chose another read preference', async () => {
     const chosen = database.db.collection('documents', { readPreference: 'secondary' })
     expect(await read(await openTeamDatabase(chosen).open(), QUERY, limits())).toMatchObject({
       document: { n: 1 },

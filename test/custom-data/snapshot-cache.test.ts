@@ -262,7 +262,7 @@ describe('the share of one user', () => {
   const hitsOf = (keys: readonly string[]) => keys.filter(key => cache.get(key)).length
   const refreshes = Array.from({ length: 220 }, (_, n) => `refresh ${n}`)
 
-  it('leaves the others theirs: 50 users still hit after one has refreshed 220 times', () => {
+  it('keeps room for others: 50 users still hit after one has refreshed 220 times', () => {
     const observer = createObserver()
     useBounds({ maxSnapshots: 100 }, observer)
     for (const key of OTHERS) keep(key)
@@ -273,7 +273,7 @@ describe('the share of one user', () => {
     expect(observer.counted().evicted).toBe(204)
   })
 
-  it('leaves the others theirs also in a cache that is full', () => {
+  it('keeps room for others in a full cache too', () => {
     useBounds({ maxSnapshots: 66 })
     for (const key of OTHERS) keep(key)
     refresh(220)
@@ -296,7 +296,7 @@ describe('the share of one user', () => {
     expect(hitsOf(refreshes)).toBe(4)
   })
 
-  it('is one snapshot at least, however large', () => {
+  it('is at least one snapshot, even a large one', () => {
     useBounds({ maxSnapshots: 1_000, maxSnapshotBytes: 100_000 })
     for (const key of ['a', 'b']) keep(key, { userId: 'eve', heapBytes: 50_000 })
     expect(hitsOf(['a', 'b'])).toBe(1)

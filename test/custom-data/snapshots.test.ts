@@ -20,7 +20,7 @@ import { startTcpProxy } from '../support/tcp-proxy.js'
 import type { TcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData, forgeToken, KID, SECRET, validClaims } from '../support/user-data.js'
 
-/** Nothing is asked of it. */
+/** A response that no test uses. */
 const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE

@@ -88,13 +88,13 @@ describe('ids that are numbers', () => {
       const userData = withFieldValues(toNumber)
       database.commands.clear()
       expect(await loadCustomData(userData, userId)).toEqual({})
-      // There is nothing to look for.
+      // The list of values is empty, so no document can be found.
       expect(database.commands.loads()).toEqual([])
       expect(await loadCustomData(userData, '10')).toMatchObject({ is: 'user 10' })
     },
   )
 
-  it('have no document created for a user who can have none, and the error says why', async () => {
+  it('have no document created if toFieldValues returns an empty list, and the error says why', async () => {
     const userData = withFieldValues(toNumber)
     const created = userData.forUser('ten').update({ a: 1 }, { upsert: true })
     await expect(created).rejects.toMatchObject({ code: 'callback_failed', status: 500 })

@@ -11,7 +11,7 @@ import { createTestUserData } from '../support/user-data.js'
 /** Until then each request has a hidden class of its own: see request-properties.ts. */
 const V8_MAJOR = Number.parseInt(process.versions.v8, 10)
 
-/** Nothing is asked of it. */
+/** A response that no test uses. */
 const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 
 let database: TestDatabase
@@ -68,7 +68,7 @@ function countAsync(run: () => void): number {
 }
 
 describe('a request with a cached token', () => {
-  it('has its headers read once, parsed and as they came, and gets one property: user, added where that is cheap', () => {
+  it('reads its headers and raw headers once, and adds only the property user, where that is cheap', () => {
     const { req, touched } = createRequest()
     let passed = 0
     userData.authenticate()(req, NO_RESPONSE, () => passed++)

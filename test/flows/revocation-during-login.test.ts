@@ -69,7 +69,7 @@ const WAYS: [string, (at: UserData, accessToken: string) => Promise<unknown>][] 
   ],
 ]
 
-/** Begins a login whose credentials are found right, and which goes on when it is released. */
+/** Begins a login with the right credentials. It goes on when the test releases it. */
 async function beginLogin(at: UserData) {
   let release = (): void => undefined
   const released = new Promise<void>(resolve => (release = resolve))
@@ -88,7 +88,7 @@ async function beginLogin(at: UserData) {
   return { answer: answer!, release }
 }
 
-/** Holds the answers of the server from when the process there sends such a command; resolves when that is done. */
+/** Holds the server's answers from the moment when the other process sends such a command; resolves at that moment. */
 async function holdAnswerTo(commandName: string): Promise<void> {
   await new Promise<void>(resolve => {
     proxied.client.on('commandStarted', event => {
@@ -119,7 +119,7 @@ async function expectDead(tokens: Tokens): Promise<void> {
 }
 
 describe.each(WAYS)('after %s has answered', (_name, end) => {
-  it('a login that was in progress is refused as wrong credentials are, and no session of it is left', async () => {
+  it('a login that was in progress is refused like wrong credentials, and leaves no session', async () => {
     for (const [revoking, logging] of [
       [here, here],
       [here, there],
@@ -181,7 +181,7 @@ describe.each(WAYS)('after %s has answered', (_name, end) => {
     await expectDead({ access_token: access, refresh_token: token })
   })
 
-  it('a login that begins then works at once, in this process and in another', async () => {
+  it('a login that begins afterwards works at once, in this process and in another', async () => {
     for (let round = 0; round < 10; round++) {
       const { access_token: access } = await logIn(createSessionApp(here), user)
       await end(here, access)
@@ -224,7 +224,7 @@ describe('change the password, revoke, and issue new tokens in one handler', () 
 })
 
 describe('issueTokens(userId, { startedAt })', () => {
-  it('is refused where the sessions were revoked since the check began', async () => {
+  it('is refused if the sessions were revoked since the check began', async () => {
     const startedAt = performance.now()
     await serverTimePasses()
     await here.revoke(user)
@@ -235,7 +235,7 @@ describe('issueTokens(userId, { startedAt })', () => {
     expect(await stored()).toBe(0)
   })
 
-  it('works where they were revoked before, and begins with the call where no time is given', async () => {
+  it('works if they were revoked before; without startedAt the login begins with the call', async () => {
     for (let round = 0; round < 20; round++) {
       await here.revoke(user)
       for (const at of [here, there]) {
@@ -254,7 +254,7 @@ describe('issueTokens(userId, { startedAt })', () => {
   })
 })
 
-describe('a login of which nobody can tell whether it began before the revocation', () => {
+describe('a login that may have begun before or after the revocation', () => {
   it('is a 503 with Retry-After after three reads, leaves no session, and works when it is repeated', async () => {
     const events = recordEvents(there)
     const app = createSessionApp(there)

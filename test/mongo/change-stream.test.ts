@@ -188,7 +188,7 @@ describe('while a stream is broken', () => {
       await there.userData.ready()
       await there.seesOf('alice', ALICE)
       proxy[fault]()
-      // Less by the time that the last answers have taken: what they say was true when they were asked for.
+      // Subtract the duration of the last commands, because their answers were true when the commands were sent.
       vi.advanceTimersByTime(55_000)
       expect(await there.dataOf('alice')).toEqual(ALICE)
       // Twice its time: an answer may have been on its way.
@@ -261,7 +261,7 @@ describe('an event', () => {
     await wait(1)
   }
 
-  it('whose handling throws drops everything, and the stream goes on after it', async () => {
+  it('that throws when it is handled drops everything, and the stream goes on after it', async () => {
     follow(({ documentKey }) => {
       if (documentKey._id === 1) throw new RangeError('an odd document')
       handled.push(documentKey._id)
@@ -278,7 +278,7 @@ describe('an event', () => {
     ])
   })
 
-  it('comes again where what may be concerned could not be dropped', async () => {
+  it('comes again if the snapshots that it concerns could not be dropped', async () => {
     let isAway = false
     follow(({ documentKey }) => {
       if (documentKey._id === 1 && isAway) isAway = false
@@ -293,7 +293,7 @@ describe('an event', () => {
     await expect.poll(() => handled).toEqual([1])
   })
 
-  it('that makes each stream fail at once has it opened less and less often', async () => {
+  it('that makes each stream fail at once is tried less and less often', async () => {
     follow(() => undefined)
     await feed.settled()
     const beganAt = clock.now()
@@ -307,7 +307,7 @@ describe('an event', () => {
 })
 
 describe('an event that cannot be decoded', () => {
-  it('has everything dropped, and is not asked for again', async () => {
+  it('drops everything, and is not read again', async () => {
     const { host, port } = await primaryAddress(writing.client)
     const proxy = await startTcpProxy(host, port)
     const proxied = await openDatabase({ uri: mongod.uri, proxyPort: proxy.port })
@@ -419,7 +419,7 @@ describe('a server without change streams', () => {
     alone.userData.close()
   })
 
-  it('has data inside tokens read anew, and the one warning says so', async () => {
+  it('does not use data inside tokens, and its one warning says so', async () => {
     const database = await openDatabase({ uri: standalone.getUri() })
     await database.db.collection<Profile>('custom_user_data').insertOne(ALICE)
     const options = { userDataInToken: 'relaxed' } as const

@@ -21,7 +21,7 @@ function bareCollection(packageName: string, name = 'custom_user_data'): Collect
   return client.db(database.db.databaseName).collection(name)
 }
 
-/** A collection of a mongoose that nobody has connected yet. */
+/** A collection of a mongoose that is not connected yet. */
 function mongooseCollection(packageName: string): CollectionLike {
   const mongoose = require(packageName) as {
     createConnection(): { collection(name: string): CollectionLike }
@@ -29,7 +29,7 @@ function mongooseCollection(packageName: string): CollectionLike {
   return mongoose.createConnection().collection('custom_user_data')
 }
 
-/** The same collection, as of a driver that does not say which one it is. */
+/** The same collection, as if its driver did not tell its version. */
 function withoutVersion(collection: CollectionLike): CollectionLike {
   const { client } = collection as unknown as { client: object }
   const silentClient = hiding(client, ['options', 's'])
@@ -82,7 +82,7 @@ it('a session collection of an old driver is refused at creation, by the name of
   ).toThrow('Option "sessionCollection"')
 })
 
-it('a driver that answers { value } and does not say its version is refused by ready() and by each load', async () => {
+it('a driver without a version that answers { value } is refused by ready() and by each load', async () => {
   const userData = create(withoutVersion(bareCollection('mongodb56')))
   await expect(userData.ready()).rejects.toMatchObject({ code: 'driver_unsupported', status: 500 })
   const refused = { code: 'driver_unsupported', status: 500 }
@@ -91,7 +91,7 @@ it('a driver that answers { value } and does not say its version is refused by r
 })
 
 it.each(['mongodb5', 'mongodb6', 'mongodb'])(
-  'the driver %s serves also where it does not say its version, and the question writes nothing',
+  'the driver %s works even if it does not tell its version, and the test of it writes nothing',
   async name => {
     const userData = create(withoutVersion(bareCollection(name)))
     userData.events.on('warning', () => undefined)
@@ -101,7 +101,7 @@ it.each(['mongodb5', 'mongodb6', 'mongodb'])(
   },
 )
 
-it('a server that cannot be reached is no reason to refuse a driver that does not say its version', async () => {
+it('a driver without a version is not refused because the server cannot be reached', async () => {
   const client = new (require('mongodb') as { MongoClient: typeof MongoClient }).MongoClient(
     'mongodb://127.0.0.1:1',
     { serverSelectionTimeoutMS: 100 },

@@ -31,7 +31,7 @@ afterAll(async () => {
   await direct.close()
 })
 
-it('with driver 5.9 a load that passed its deadline keeps its place until the driver is done with it', async () => {
+it('with driver 5.9 a load that passed its deadline keeps its place until the driver has finished it', async () => {
   const collection = client.db(direct.db.databaseName).collection('custom_user_data')
   await collection.insertMany([{ userId: 'bob' }, { userId: 'eve' }] as object[])
   const userData = createTestUserData(direct, { collection, loadTimeoutMs: 500, maxConcurrentLoads: 1 })

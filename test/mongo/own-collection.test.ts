@@ -72,7 +72,7 @@ async function cleanedUp(): Promise<void> {
 }
 
 describe('the access to a collection of this package', () => {
-  it('is refused with 500 where the collection holds a document of the app; the option is named', async () => {
+  it('is refused with 500 if the collection holds a document of the app, and the message names the option', async () => {
     await collection.insertOne({ course: 'maths', expiresAt: PAST })
     const { open, ensureIndexes } = own()
     for (const attempt of [open, ensureIndexes]) {
@@ -103,7 +103,7 @@ describe('the access to a collection of this package', () => {
     expect((await own().open()).namespace).toBe(collection.namespace)
   })
 
-  it('is checked once by each process, and not by a search where our index says that it was checked before', async () => {
+  it('is checked once by each process, and without a search if our index exists', async () => {
     const first = own()
     await first.ensureIndexes()
     database.commands.clear()
@@ -114,7 +114,7 @@ describe('the access to a collection of this package', () => {
     expect(database.commands.named('find', 'listIndexes').map(({ name }) => name)).toEqual(['listIndexes'])
   })
 
-  it('is checked by a search where an index of the app has the name of ours', async () => {
+  it('is checked by a search if an index of the app has the name of ours', async () => {
     await collection.insertOne({ course: 'maths' })
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
     await collection.createIndex({ expiresAt: 1 }, { name: 'our_expiry' })
@@ -123,7 +123,7 @@ describe('the access to a collection of this package', () => {
 })
 
 describe('an index of this package', () => {
-  it('covers only documents with our mark: what the app adds later never expires', async () => {
+  it('covers only documents with our mark: documents that the app adds later never expire', async () => {
     await own().ensureIndexes()
     await collection.insertMany([
       { course: 'maths', expiresAt: PAST },
@@ -138,7 +138,7 @@ describe('an index of this package', () => {
     ])
   })
 
-  it('that cannot be made is a warning, with the whole command', async () => {
+  it('that cannot be made causes a warning with the whole command', async () => {
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
     await collection.createIndex({ other: 1 }, { name: 'our_expiry' })
     await own().ensureIndexes()
@@ -193,7 +193,7 @@ describe('an app that has a collection `sessions` of connect-mongo', () => {
     await userData.deleteSessions('alice')
   }
 
-  it('keeps every document as it is, whatever sessions do beside it', async () => {
+  it('keeps every document as it is', async () => {
     await useAll(createTestUserData(database))
     await cleanedUp()
     expect(await dump(theirs)).toEqual(before)
@@ -201,7 +201,7 @@ describe('an app that has a collection `sessions` of connect-mongo', () => {
     expect(await database.db.listCollections({ name: 'custom_user_data_sessions' }).toArray()).toHaveLength(1)
   })
 
-  it('and hands it over as `sessionCollection` is refused everywhere; nothing is written, deleted or expired', async () => {
+  it('and gives it as `sessionCollection` is refused everywhere; nothing is written, deleted or expired', async () => {
     const userData = createTestUserData(database, { sessionCollection: theirs, sessionCheckIntervalMs: 0 })
     const refused = { code: 'foreign_collection', status: 500 }
     await expect(userData.ready()).rejects.toMatchObject(refused)
@@ -224,7 +224,7 @@ describe('an app that has a collection `sessions` of connect-mongo', () => {
     expect((await theirs.indexes()).map(({ name }) => name)).toEqual(['_id_'])
   })
 
-  it('and hands it over as `sessionCollection` is warned once by the first load, where ready() is never called', async () => {
+  it('and gives it as `sessionCollection` is warned once by the first load, if ready() is never called', async () => {
     const userData = createTestUserData(database, { sessionCollection: theirs })
     userData.events.on('warning', warning => warnings.push(warning))
     for (let i = 0; i < 3; i++) await userData.verifyToken(forgeToken())
@@ -234,7 +234,7 @@ describe('an app that has a collection `sessions` of connect-mongo', () => {
     expect(warnings).toHaveLength(1)
   })
 
-  it('keeps its documents even where they come into our collection later', async () => {
+  it('keeps its documents, even if it writes them to our collection later', async () => {
     const ours = database.db.collection('custom_user_data_sessions')
     await createTestUserData(database).ready()
     // A document that has the field of the mark counts as ours once the collection is ours.

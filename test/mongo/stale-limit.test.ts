@@ -37,7 +37,7 @@ describe('data behind a change stream', () => {
     expect(drops).toBe(3)
   })
 
-  it('is dropped as well where the stream was never current', () => {
+  it('is dropped if the stream was never current', () => {
     pass(TIMEOUT_MS)
     expect(drops).toBe(1)
   })
@@ -50,7 +50,7 @@ describe('data behind a change stream', () => {
     expect(drops).toBe(0)
   })
 
-  it('is as old as the question to which an answer came, however late', () => {
+  it('is as old as the command, even if the answer came late', () => {
     const askedAt = limit.now()
     pass(20_000)
     limit.currentAsOf(askedAt)
@@ -58,7 +58,7 @@ describe('data behind a change stream', () => {
     expect(drops).toBe(1)
   })
 
-  it('is dropped no sooner for an answer from before it was dropped', () => {
+  it('is not dropped sooner because of an answer from before the last drop', () => {
     const askedAt = limit.now()
     pass(TIMEOUT_MS)
     limit.currentAsOf(askedAt)
@@ -69,7 +69,7 @@ describe('data behind a change stream', () => {
     expect(drops).toBe(2)
   })
 
-  it('is dropped at the next look where the machine has slept, since timers do not notice', () => {
+  it('is dropped at the next check after the machine has slept, because timers do not notice', () => {
     limit.currentAsOf(limit.now())
     clock.setWall(clock.now() + TIMEOUT_MS)
     limit.check()
@@ -78,7 +78,7 @@ describe('data behind a change stream', () => {
     expect(drops).toBe(1)
   })
 
-  it('is not looked after any more when it is stopped', () => {
+  it('is not checked any more after stop()', () => {
     limit.stop()
     limit.dropped()
     pass(10 * TIMEOUT_MS)
@@ -87,7 +87,7 @@ describe('data behind a change stream', () => {
 })
 
 describe('whether changes are known', () => {
-  it('is so only once the stream was current, and for the time-out', () => {
+  it('is true from the first time the stream was current, for the time-out', () => {
     expect(limit.isWithin()).toBe(false)
     limit.dropped()
     expect(limit.isWithin()).toBe(false)
@@ -100,7 +100,7 @@ describe('whether changes are known', () => {
     expect(limit.isWithin()).toBe(true)
   })
 
-  it('is no longer so after the machine has slept', () => {
+  it('is false after the machine has slept', () => {
     limit.currentAsOf(limit.now())
     clock.setWall(clock.now() + TIMEOUT_MS)
     expect(limit.isWithin()).toBe(false)

@@ -46,7 +46,7 @@ function create(options: object): unknown {
   } as never)
 }
 
-/** What a mistake is answered with: at once, or by a promise that rejects. */
+/** The error of a mistake, thrown at once or by a promise that rejects. */
 type Mistake = [input: string, call: () => unknown, message: string]
 
 describe('a mistake in the options of a function is refused when the function is called, and the message', () => {
@@ -245,7 +245,7 @@ describe('a mistake in the options of a function is refused when the function is
     [
       "ownData({ fields: ['userId'] })",
       () => userData.ownData({ fields: ['userId'] }),
-      'ownData(): option "fields.0": the user is known by this field, so users must not write it (given: "userId").' +
+      'ownData(): option "fields.0": this field identifies the user, so users must not write it (given: "userId").' +
         README,
     ],
     [
@@ -418,7 +418,7 @@ describe('a function that is mounted without its parentheses', () => {
 })
 
 describe('ready(), close() and verifyToken()', () => {
-  it('may be handed to what calls them with arguments of its own', async () => {
+  it('ignore the arguments that come with a callback', async () => {
     const instance = createTestUserData(database)
     const { access_token: token } = await instance.issueTokens('alice')
     const { ready, verifyToken, close } = untyped(instance)

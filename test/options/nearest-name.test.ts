@@ -25,7 +25,7 @@ describe('the nearest known name', () => {
   })
 
   it.each(['', 'x', 'max', 'nonsense', 'a'.repeat(100_000)])(
-    'is none where no name is near: %.20s',
+    'is undefined if no name is near: %.20s',
     given => {
       expect(nearestName(given, KNOWN)).toBeUndefined()
     },

@@ -5,7 +5,7 @@ import type { Collection } from 'mongodb'
 import type * as PassportModule from 'passport'
 import type * as PassportJwtModule from 'passport-jwt'
 
-/** What an app is made of. Each test loads these in its own way. */
+/** The modules of an app. Each test loads them in its own way. */
 export interface Libraries {
   readonly express: typeof ExpressModule.default
   readonly Passport: typeof PassportModule.default.Passport

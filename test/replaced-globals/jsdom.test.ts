@@ -32,7 +32,7 @@ describe('under the jsdom environment of a test runner', () => {
     expect(globalThis).toHaveProperty('document')
   })
 
-  it.each(ROUTES)('%s refuses what is no token with 401', async route => {
+  it.each(ROUTES)('%s refuses a text that is no token with 401', async route => {
     for (let turn = 0; turn < 2; turn++) expect((await ask(server.origin, route, 'abc')).status).toBe(401)
   })
 

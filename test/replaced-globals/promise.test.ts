@@ -22,7 +22,7 @@ describe.each(['zone.js', 'bluebird', 'a subclass'])('where the global Promise i
     }
   })
 
-  it.each(ROUTES)('%s refuses what is no token with 401, and the process lives on', async route => {
+  it.each(ROUTES)('%s refuses a text that is no token with 401, and the process lives on', async route => {
     onTestFinished(() =>
       expect([server.process.exitCode, server.output()]).toEqual([null, expect.any(String)]),
     )

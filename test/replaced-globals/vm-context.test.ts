@@ -79,7 +79,7 @@ describe('where this package runs in a vm context and the driver outside', () =>
     await database.close()
   })
 
-  it.each(ROUTES)('%s refuses what is no token with 401', async route => {
+  it.each(ROUTES)('%s refuses a text that is no token with 401', async route => {
     for (let turn = 0; turn < 2; turn++) expect((await ask(server.origin, route, 'abc')).status).toBe(401)
   })
 

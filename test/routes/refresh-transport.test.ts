@@ -319,7 +319,7 @@ describe('several refresh cookies of one request', () => {
   /** A well-formed token of a session, that this server never made. */
   const forgedOf = (cookie: string) => `${cookie.split('.')[0]!}.0.${'A'.repeat(43)}.${'A'.repeat(22)}`
 
-  it('refresh with the current token of the only session that is alive, wherever it stands', async () => {
+  it('refresh with the current token of the only session that is alive, in any position', async () => {
     const { app, events } = startRecording()
     const ended = await logInFor(app)
     await post(app, '/logout', ended)
@@ -333,14 +333,14 @@ describe('several refresh cookies of one request', () => {
     expect((await post(app, '/refresh', other)).status).toBe(200)
   })
 
-  it('refresh with the previous token where the current one is not among them', async () => {
+  it('refresh with the previous token if the current token is not among them', async () => {
     const { app } = startRecording()
     const first = await logInFor(app)
     const second = await refreshFor(app, first)
     expect(await refreshFor(app, `${junk}; ${first}`)).toBe(second)
   })
 
-  it('refresh with the current token beside older ones of the same session, which is no sign of theft', async () => {
+  it('refresh with the current token if older tokens of the same session are sent too', async () => {
     const { app, events } = startRecording()
     const first = await logInFor(app)
     const second = await refreshFor(app, first)
@@ -350,7 +350,7 @@ describe('several refresh cookies of one request', () => {
     expect(events.map(({ name }) => name)).not.toContain('reuse_detected')
   })
 
-  it('are refused and cleared where two sessions are alive, of one user or of two, and neither session ends', async () => {
+  it('are refused and cleared if two sessions are alive, of one user or of two, and neither session ends', async () => {
     const { app, events } = startRecording()
     const alice = await logInFor(app)
     const again = await logInFor(app)
@@ -367,7 +367,7 @@ describe('several refresh cookies of one request', () => {
     for (const cookie of [alice, again, bob]) expect((await post(app, '/refresh', cookie)).status).toBe(200)
   })
 
-  it('are refused as one bad token is where none can be used, and nothing ends or is cleared', async () => {
+  it('are refused like one bad token if none can be used, and nothing ends or is cleared', async () => {
     const { app, events } = startRecording()
     const first = await logInFor(app)
     const third = await refreshFor(app, await refreshFor(app, first))
@@ -385,7 +385,7 @@ describe('several refresh cookies of one request', () => {
     await refreshFor(app, third)
   })
 
-  it('cost one query each to tell apart, and none where they cannot be tokens', async () => {
+  it('cost one query each, and none if they cannot be tokens', async () => {
     const { app } = startRecording()
     const cookies = [await logInFor(app), await logInFor(app), await logInFor(app), await logInFor(app)]
     database.commands.clear()
@@ -396,7 +396,7 @@ describe('several refresh cookies of one request', () => {
     expect(database.commands.named('find', 'findAndModify', 'update')).toHaveLength(0)
   })
 
-  it('are refused and cleared without a query where they are more than 4', async () => {
+  it('are refused and cleared without a query if there are more than 4', async () => {
     const { app } = startRecording()
     const cookie = await logInFor(app)
     for (const others of [
@@ -414,7 +414,7 @@ describe('several refresh cookies of one request', () => {
     expect((await post(app, '/refresh', cookie)).status).toBe(200)
   })
 
-  it('are ended and cleared by a logout: 4 at most, and what cannot be a token does not count', async () => {
+  it('are ended and cleared by a logout: 4 at most, and values that cannot be a token do not count', async () => {
     const { app } = startRecording()
     const cookies: string[] = []
     for (let i = 0; i < 6; i++) cookies.push(await logInFor(app))
@@ -428,7 +428,7 @@ describe('several refresh cookies of one request', () => {
     expect(statuses).toEqual([400, 400, 400, 400, 200, 200])
   })
 
-  it('of 130 junk ones cost a logout no query', async () => {
+  it('cost a logout no query if they are 130 invalid values', async () => {
     const { app } = startRecording()
     database.commands.clear()
     const cookies = Array.from({ length: 130 }, (_item, index) => `${NAME}=${index}`)
@@ -436,7 +436,7 @@ describe('several refresh cookies of one request', () => {
     expect(database.commands.named('find', 'findAndModify', 'update')).toHaveLength(0)
   })
 
-  it('never stand in the way of a login, which ends the sessions of 4 of them at most', async () => {
+  it('never prevent a login, which ends the sessions of 4 of them at most', async () => {
     const { app } = startRecording()
     const cookies = [await logInFor(app), await logInFor(app)]
     const crowd = [...Array<string>(100).fill(junk), forgedOf(cookies[0]!), ...cookies].join('; ')
@@ -485,12 +485,12 @@ describe('previousCookies', () => {
     [[{ name: 'a', sameSite: 'lax' }], {}, 'there is no option "sameSite"'],
     [[{ name: '__Host-a', path: '/auth' }], {}, 'has the path "/" and no domain'],
     [[{ name: '__host-a', domain: 'example.com' }], {}, 'has the path "/" and no domain'],
-    [[{ name: NAME }], {}, 'previousCookies has the cookie that is in use'],
-    [[{ name: 'rt', path: '/a' }], { name: 'rt', path: '/a' }, 'has the cookie that is in use'],
+    [[{ name: NAME }], {}, 'previousCookies names the cookie that is in use'],
+    [[{ name: 'rt', path: '/a' }], { name: 'rt', path: '/a' }, 'names the cookie that is in use'],
     [
       [{ name: 'rt', domain: '.Example.com' }],
       { name: 'rt', domain: 'example.com' },
-      'has the cookie that is in use',
+      'names the cookie that is in use',
     ],
   ])('are checked at creation: %j beside %j', (given, cookie, message) => {
     const create = () => start({ ...cookie, previousCookies: given as never })

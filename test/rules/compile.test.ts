@@ -255,7 +255,7 @@ describe('whatever the rule, the user and the data', () => {
     })
   })
 
-  it('a rule and its opposite never hold both, and %not twice is the rule', () => {
+  it('a rule and its opposite never both hold, and a double %not is the rule', () => {
     check((rule, _other, facts) => {
       expect(holds(rule, facts) && holds({ '%not': rule }, facts)).toBe(false)
       expect(holds({ '%not': { '%not': rule } }, facts)).toBe(holds(rule, facts))

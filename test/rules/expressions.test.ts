@@ -39,7 +39,7 @@ describe('the table of rule expressions', () => {
     expect(compileRule({ '%not': rule })(FACTS)).toBe(!holds)
   })
 
-  it.each(UNDECIDED)('holds neither way round: %s', (_shows, rule) => {
+  it.each(UNDECIDED)('is undecided, so neither it nor its opposite holds: %s', (_shows, rule) => {
     for (const around of [rule, { '%not': rule }, { '%nor': [rule] }, { '%not': { '%not': rule } }]) {
       expect(compileRule(around as RuleExpression)(FACTS)).toBe(false)
     }
@@ -47,7 +47,7 @@ describe('the table of rule expressions', () => {
       expect(compileRule(around as RuleExpression)(FACTS)).toBe(false)
       expect(compileRule({ '%not': around })(FACTS)).toBe(false)
     }
-    // Beside it, what can be decided decides.
+    // Another condition of the rule can still decide it.
     expect(compileRule({ '%or': [rule, true] })(FACTS)).toBe(true)
     expect(compileRule({ '%not': { '%and': [rule, false] } })(FACTS)).toBe(true)
     expect(compileRule({ '%or': [rule, false] })(FACTS)).toBe(false)

@@ -11,7 +11,7 @@ afterEach(() => {
 })
 
 describe('the time since a login began', () => {
-  it('lies between two bounds that leave room for clocks of another rate', () => {
+  it('lies between two bounds that allow for clocks with different rates', () => {
     const start = startLogin()
     vi.spyOn(performance, 'now').mockReturnValue(start.monotonicMs + 1_000)
     vi.spyOn(Date, 'now').mockReturnValue(start.wallMs + 1_000)
@@ -20,7 +20,7 @@ describe('the time since a login began', () => {
     expect(atMost).toBeCloseTo(1_001, 6)
   })
 
-  it('is at most the wall clock’s where the machine slept, and at least the monotonic clock’s', () => {
+  it('is at most the time of the wall clock if the machine slept, and at least that of the monotonic clock', () => {
     const start = startLogin()
     vi.spyOn(performance, 'now').mockReturnValue(start.monotonicMs + 10)
     vi.spyOn(Date, 'now').mockReturnValue(start.wallMs + 3_600_000)
@@ -29,7 +29,7 @@ describe('the time since a login began', () => {
     expect(atMost).toBeGreaterThan(3_600_000)
   })
 
-  it('is not shortened by a wall clock that was put back', () => {
+  it('is not shortened by a wall clock that was set back', () => {
     const start = startLogin()
     vi.spyOn(performance, 'now').mockReturnValue(start.monotonicMs + 10)
     vi.spyOn(Date, 'now').mockReturnValue(start.wallMs - 3_600_000)
@@ -39,13 +39,13 @@ describe('the time since a login began', () => {
   })
 })
 
-describe('the start that a team tells', () => {
-  it('is now where none is told', () => {
+describe('the option startedAt', () => {
+  it('is now by default', () => {
     const now = performance.now()
     expect(toLoginStart(undefined).monotonicMs).toBeGreaterThanOrEqual(now)
   })
 
-  it('is what performance.now() said; the wall clock’s is counted back', () => {
+  it('is the value of performance.now(), and the wall clock’s time is computed from it', () => {
     const startedAt = performance.now() / 2
     const { monotonicMs, wallMs } = toLoginStart(startedAt)
     expect(monotonicMs).toBe(startedAt)
@@ -53,7 +53,7 @@ describe('the start that a team tells', () => {
   })
 
   it.each([NaN, Infinity, -Infinity, -1, Date.now(), '1', null, {}, new Date(), 1n, true])(
-    'is refused where it is no time between the start of the process and now: %s',
+    'is refused if it is no time between the start of the process and now: %s',
     startedAt => {
       expect(() => toLoginStart(startedAt)).toThrow(TypeError)
       expect(() => toLoginStart(startedAt)).toThrow(/startedAt.*performance\.now\(\)/)
@@ -66,7 +66,7 @@ describe('a login and a revocation', () => {
   const compare = (serverTime: number, beforeMs: number, afterMs: number) =>
     compareWithRevocation({ revokedAt: at, serverTime, beforeMs, afterMs })
 
-  it('are told apart by the server’s clock alone, at the millisecond', () => {
+  it('are compared only by the server’s clock, to the millisecond', () => {
     expect(compare(at + 11, 5, 10)).toBe('after')
     expect(compare(at + 11, 5, 10.1)).toBe('unclear')
     expect(compare(at + 11, 10.9, 12)).toBe('unclear')
@@ -74,7 +74,7 @@ describe('a login and a revocation', () => {
   })
 
   /** Every order of the true times, in steps of a fifth of a millisecond, as dates that are rounded down show them. */
-  it('are never told apart wrongly, whatever is rounded', () => {
+  it('are never compared wrongly because of rounding', () => {
     const STEP = 0.2
     const outcomes = new Set<string>()
     for (let revoked = 0; revoked < 2; revoked += STEP) {
@@ -90,7 +90,7 @@ describe('a login and a revocation', () => {
           })
           outcomes.add(outcome)
           if (began <= revoked) expect(outcome).not.toBe('after')
-          // What begins after an answer begins when the server's clock has shown two milliseconds more.
+          // A login after the answer begins when the server's clock has shown two more milliseconds.
           if (began >= Math.floor(revoked) + 2) expect(outcome).not.toBe('before')
         }
       }

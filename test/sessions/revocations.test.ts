@@ -246,7 +246,7 @@ describe('a user of a trusted issuer', () => {
     for (const old of before) expect((await getMe(later.app, old)).status).toBe(401)
   })
 
-  it('is refused in the second of the revocation and for the tolerance after it, and told when to sign in', async () => {
+  it('is refused in the second of the revocation and for the tolerance after it, and the 401 says when to sign in', async () => {
     const { userData } = startNow()
     const { sub, userId } = newForeignUser()
     await userData.revoke(userId)
@@ -269,7 +269,7 @@ describe('a user of a trusted issuer', () => {
     expect((await later.userData.verifyToken(token({ sub, iat: last + 1 }))).id).toBe(userId)
   })
 
-  it('is refused with a token whose iat is further ahead of our clock than the tolerance', async () => {
+  it('is refused with a token whose iat is further in the future than the tolerance', async () => {
     const { userData } = startNow()
     const { sub, userId } = newForeignUser()
     const ahead = token({ sub, iat: secondsNow() + 3600, exp: secondsNow() + 7200 })
@@ -334,7 +334,7 @@ describe('a user of a trusted issuer', () => {
     },
   )
 
-  it('costs one read of the record with each load, beside it, and none for a cached token', async () => {
+  it('costs one read of the record at the same time as each load, and none for a cached token', async () => {
     const { sub } = newForeignUser()
     const { userData } = startNow()
     await userData.ready()

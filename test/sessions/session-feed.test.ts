@@ -189,7 +189,7 @@ describe('a process that starts', () => {
   })
 })
 
-describe('while the streams are not open, a load for our own token reads its session', () => {
+describe('a load for our own token', () => {
   const sessionReads = () =>
     reading.commands
       .named('find')
@@ -210,7 +210,7 @@ describe('while the streams are not open, a load for our own token reads its ses
     late.userData.close()
   })
 
-  it('and so does, for ever, a process that can have no stream', async () => {
+  it('reads its session in a process that can have no stream', async () => {
     // Two streams and the app's own commands need four connections.
     const small = await openDatabase({ maxPoolSize: 3 })
     const without = createFollower(small.client.db(writing.db.databaseName))
@@ -224,7 +224,7 @@ describe('while the streams are not open, a load for our own token reads its ses
     await small.close()
   })
 
-  it('and no load does while they are open, nor with changeStreams: off', async () => {
+  it('does not read its session while the streams are open, nor with changeStreams: off', async () => {
     const { token } = await logInAndVisit('visitor')
     reading.commands.clear()
     there.userData.invalidate('visitor')

@@ -151,7 +151,7 @@ describe('the options of sessions', () => {
     [{ sessionSecrets: [SECRET, 42] }, 'option "sessionSecrets.1": write text, bytes or a KeyObject'],
     [
       { sessionSecrets: [randomBytes(31)] },
-      'sessionSecrets[0] has 31 bytes: a session secret needs 32 or more. Write a random',
+      'sessionSecrets[0] has 31 bytes: a secret for sessions needs 32 or more. Write a random',
     ],
     [{ sessionSecrets: [SECRET, ''] }, 'sessionSecrets[1] has 0 bytes'],
     [{ refreshTokenTtlSeconds: 1_799 }, 'option "refreshTokenTtlSeconds": write a whole number from 1800 to'],

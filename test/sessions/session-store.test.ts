@@ -251,7 +251,7 @@ describe('the indexes of the sessions', () => {
     await fresh.close()
   })
 
-  it('are warned of where others have their names, with the command to run', async () => {
+  it('cause a warning with the command to run if other indexes have their names', async () => {
     const fresh = await openDatabase()
     const own = fresh.db.collection('custom_user_data_sessions')
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6

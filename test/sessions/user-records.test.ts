@@ -134,13 +134,13 @@ it('disable() and enable() may come twice, and keep the first time', async () =>
   await logIn(app, user)
 })
 
-it('enable() of somebody who was never disabled stores nothing', async () => {
+it('enable() of a user who was never disabled stores nothing', async () => {
   const user = newUser()
   await userData.enable(user)
   expect(await record(user)).toBeNull()
 })
 
-it('the time of a revocation is the server’s, never goes back, and has passed when the call is answered', async () => {
+it('the time of a revocation is the server’s, never goes back, and has passed when the call resolves', async () => {
   const user = newUser()
   // The clock of this process is months off.
   await userData.revoke(user)
@@ -200,7 +200,7 @@ it('disable() is told by the event `revoked`, and the login by `login_refused`',
   ])
 })
 
-it('records of users are read from the primary and written with majority, whatever the database says', async () => {
+it('records of users are read from the primary and written with majority, even if the database has other defaults', async () => {
   const user = newUser()
   const weak = database.client.db(database.db.databaseName, {
     readPreference: 'secondaryPreferred',

@@ -46,14 +46,14 @@ describe('the name that counts', () => {
     expect(wrong).toEqual([])
   })
 
-  it('is found without quadratic work, whatever is sent', () => {
+  it('is found in linear time for any text', () => {
     const hostile = [`a${' '.repeat(100_000)}b`, `a${'\u0301\u0323'.repeat(50_000)}`, '\ufdfa'.repeat(33_000)]
     const began = process.cpuUsage().user
     for (const name of hostile) expect(foldAccountName(name).length).toBeLessThan(100_000)
     expect(process.cpuUsage().user - began).toBeLessThan(500_000)
   })
 
-  it('is a number or a boolean too, as its text', () => {
+  it('can be a number or a boolean, which counts as its text', () => {
     expect(foldAccountName(5)).toBe(foldAccountName(' 5'))
     expect([5, 5n, true, 'a', ' a '].every(isAccountName)).toBe(true)
     expect(['', ' ', '\u200b', null, undefined, {}, ['a'], Symbol('a')].some(isAccountName)).toBe(false)

@@ -38,7 +38,7 @@ interface Instance {
   app: Express
   userData: TestUserData
   events: Record<string, unknown>[]
-  /** How often the credentials were looked at. */
+  /** How often the credentials were checked. */
   looked: () => number
 }
 
@@ -82,7 +82,7 @@ const createPasswords = (userData: TestUserData) =>
   userData.passwordCredentials({ collection: database.db.collection('people'), usernameField: 'name' })
 
 describe('the limit of an account holds', () => {
-  it('against somebody who logs in to an account of the same letters in between, from one address', async () => {
+  it('against a client that logs in to an account with a similar name in between, from one address', async () => {
     const own = name.replace('user', 'User')
     const instance = start(bySpelling(own))
     const guesses = await countGuesses(60, async i => {
@@ -92,7 +92,7 @@ describe('the limit of an account holds', () => {
     expect(guesses).toBe(10)
   })
 
-  it('against the same from many addresses', async () => {
+  it('against a client that does this from many addresses', async () => {
     const own = name.replace('user', 'User')
     const instance = start(bySpelling(own), { addressFailures: 1_000 })
     const guesses = await countGuesses(250, async i => {
@@ -103,7 +103,7 @@ describe('the limit of an account holds', () => {
     expect(guesses).toBe(100)
   })
 
-  it('against a new e-mail with each guess where the callback reads the username', async () => {
+  it('against a new e-mail with each guess if the callback reads the username', async () => {
     const instance = start(({ username, password }) =>
       username === name && password === RIGHT ? { id: name } : null,
     )
@@ -192,7 +192,7 @@ describe('the limit of an account holds', () => {
     ).toBe(10)
   })
 
-  it('where the wrong password is a thrown error with a status of 400 to 499, which is answered as any refusal', async () => {
+  it('if a wrong password throws an error with a status of 400 to 499, which is answered like any refusal', async () => {
     for (const members of [{ status: 401 }, { statusCode: 404 }, { status: 499, statusCode: 499 }]) {
       name = `${name}x`
       const instance = start(() => {
@@ -203,7 +203,7 @@ describe('the limit of an account holds', () => {
     }
   })
 
-  it('where the wrong password is one of our own errors of 400 to 499, which keeps its answer', async () => {
+  it('if a wrong password throws a CustomUserDataError of 400 to 499, which becomes the answer', async () => {
     const instance = start(() => {
       throw new CustomUserDataError('invalid_request', 'No.')
     })
@@ -212,7 +212,7 @@ describe('the limit of an account holds', () => {
     expect(statuses).toEqual([...Array<number>(10).fill(400), 429, 429])
   })
 
-  it('where the wrong password is any other error: three attempts of an address and window are given back', async () => {
+  it('if a wrong password throws any other error: three attempts per address and window are given back', async () => {
     const instance = start(() => {
       throw new Error('wrong')
     })
@@ -262,7 +262,7 @@ describe('the limit of an account holds', () => {
 })
 
 describe('an attempt that is refused', () => {
-  it('is counted nowhere: neither for its address nor for the account', async () => {
+  it('is counted neither for its address nor for the account', async () => {
     const instance = start(() => null, {
       accountAndAddressFailures: 2,
       addressFailures: 4,
@@ -349,7 +349,7 @@ describe('forgetFailedLogins()', () => {
     expect(await post(instance, { email: name, password: RIGHT })).toBe(200)
   })
 
-  it('of an account that nobody tried changes nothing', async () => {
+  it('changes nothing for an account without failures', async () => {
     const { userData } = start(() => null)
     await userData.forgetFailedLogins('nobody@example.com')
   })
@@ -377,7 +377,7 @@ describe('a warning says once', () => {
     ])
   })
 
-  it('that a login named two accounts, whose failures are not forgotten then', async () => {
+  it('that a login named two accounts, so that no failures are forgotten', async () => {
     const instance = start(({ username }) => ({ id: String(username) }))
     for (let i = 0; i < 3; i++) await post(instance, { username: name, email: 'other@example.com' })
     expect(warnings(instance)).toMatchObject([
@@ -385,7 +385,7 @@ describe('a warning says once', () => {
     ])
   })
 
-  it('nothing of the kind where the team says what an account is, or passwordCredentials() does', async () => {
+  it('nothing about accounts if the team gives account, or passwordCredentials() tells the account', async () => {
     const told = start(
       () => null,
       {},
@@ -405,7 +405,7 @@ describe('a warning says once', () => {
     }
   })
 
-  it.each(['X-Forwarded-For', 'Forwarded'])('that %s comes in vain without "trust proxy"', async header => {
+  it.each(['X-Forwarded-For', 'Forwarded'])('that %s has no effect without "trust proxy"', async header => {
     const instance = start(() => null)
     const send = () => request(instance.app).post('/login').set(header, 'for=192.0.2.1').send({ email: name })
     await send()
@@ -418,7 +418,7 @@ describe('a warning says once', () => {
     ])
   })
 
-  it('nothing about proxies where logins are not counted', async () => {
+  it('nothing about proxies if logins are not counted', async () => {
     const instance = start(() => null, false)
     instance.app.set('trust proxy', false)
     await request(instance.app).post('/login').set('X-Forwarded-For', '192.0.2.1').send({ email: name })

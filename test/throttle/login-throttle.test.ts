@@ -401,7 +401,7 @@ describe('our own trouble is nobody’s failure:', () => {
 })
 
 describe('what is stored of attempts', () => {
-  it('names nobody: accounts, spellings and addresses are digests', async () => {
+  it('stores only digests of accounts, spellings and addresses', async () => {
     const instance = start({ accountAndAddressFailures: 2 })
     await fail(instance, 1)
     expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
@@ -418,7 +418,7 @@ describe('what is stored of attempts', () => {
     }
   })
 
-  it('expires by an index that covers only what has the mark of this package', async () => {
+  it('expires by an index that covers only documents with our mark', async () => {
     await fail(start(), 1)
     expect(await attempts().indexes()).toMatchObject([
       { name: '_id_' },
@@ -431,7 +431,7 @@ describe('what is stored of attempts', () => {
     ])
   })
 
-  it('is counted without the index too where it cannot be made, with a warning that says what to run', async () => {
+  it('is counted even if the index cannot be made, with a warning that says what to run', async () => {
     const fresh = await openDatabase()
     const name = 'custom_user_data_login_attempt_expiry'
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
@@ -446,7 +446,7 @@ describe('what is stored of attempts', () => {
     await fresh.close()
   })
 
-  it('is written and read by commands that name the mark, and waited for by one round trip', async () => {
+  it('is written and read by commands that name the mark, in one round trip', async () => {
     const instance = start()
     await fail(instance, 1)
     database.commands.clear()
@@ -481,7 +481,7 @@ describe('a collection of the app', () => {
     await fresh.close()
   })
 
-  it('in the place of ours is refused by ready() and by the first login, which name the option', async () => {
+  it('given as loginAttemptCollection is refused by ready() and by the first login, which name the option', async () => {
     const fresh = await openDatabase()
     const theirs = fresh.db.collection(COLLECTION)
     await theirs.insertOne({ user: 'alice', expiresAt: PAST })
@@ -503,7 +503,7 @@ describe('a collection of the app', () => {
     await fresh.close()
   })
 
-  it('is nobody’s business where logins are not counted', async () => {
+  it('is not checked if logins are not counted', async () => {
     const fresh = await openDatabase()
     await fresh.db.collection(COLLECTION).insertOne({ user: 'alice' })
     await createTestUserData(fresh, { loginThrottle: false }).ready()
