@@ -43,7 +43,8 @@ interface CommonOptions<Document extends object> {
   /**
    * The forms that an id may have in that field, for ids that are numbers or UUIDs. Of several matches the lowest in BSON order
    * wins. Return an empty list for an id that cannot be converted: that user has no document. `null`, `undefined` and `NaN`
-   * would be the same value for many users, so they are refused.
+   * would be the same value for many users, so they are refused. So are infinite numbers, bigints that do not fit into 64 bits,
+   * and texts with half of a character. The function must not be async.
    *
    * @default the id as a string, and as an ObjectId where it is 24 lower-case hex digits
    * @throws `callback_failed` (500) where it throws or returns a value that cannot be an id

@@ -12,6 +12,7 @@ import type { MaxAgeOption } from './max-age.js'
 import type { SnapshotBinding } from '../custom-data/snapshot-cache.js'
 import type { Snapshots } from '../custom-data/snapshots.js'
 import type { Observer } from '../observer.js'
+import { callAtOnce } from '../call-at-once.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 
 /**
@@ -166,33 +167,8 @@ function toMilliseconds(expiresAt: unknown): number | undefined {
 }
 
 /** A callback of the team's that throws, or returns a promise, is a 500 that names the callback. */
-function call(name: string, callback: () => unknown): unknown {
-  try {
-    const value = callback()
-    if (!isThenable(value)) return value
-    void ignoreOutcome(value)
-    throw misconfigured(`attach(): ${name} ${NOT_AT_ONCE}`)
-  } catch (cause) {
-    throw (
-      asCustomUserDataError(cause) ??
-      new CustomUserDataError('callback_failed', `attach(): ${name} threw.`, { cause })
-    )
-  }
-}
-
-/** Decides between two refusals only: a promise of any kind is no text and no date. */
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  const isHolder = isObject(value) || typeof value === 'function'
-  return isHolder && 'then' in value && typeof value.then === 'function'
-}
-
-/** What a refused promise rejects with must not end the process. */
-async function ignoreOutcome(refused: PromiseLike<unknown>): Promise<void> {
-  try {
-    await refused
-  } catch {
-    // The request was refused already, for a reason that the team can see.
-  }
+function call<T>(name: string, callback: () => T): T {
+  return callAtOnce(`attach(): ${name}`, callback, callee => misconfigured(`${callee} ${NOT_AT_ONCE}`))
 }
 
 function isObject(value: unknown): value is object {

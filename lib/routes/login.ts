@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Request, RequestHandler } from 'express'
+import { callAtOnce } from '../call-at-once.js'
 import { CustomUserDataError } from '../errors.js'
 import { parseLoginArguments } from '../options/logins.js'
 import { isAccountName } from '../throttle/account-name.js'
@@ -55,7 +56,9 @@ export function createLoginRoute<Credentials>(
     const credentials = options.body
       ? await parseBody(options.body, body)
       : (requireScalars(body) as Credentials)
-    const accounts = accountOf ? toGiven(accountOf(credentials)) : guessAccounts(credentials)
+    const accounts = accountOf
+      ? toGiven(callAtOnce('login(): account', () => accountOf(credentials)))
+      : guessAccounts(credentials)
     const verify = async (): Promise<VerifyOutcome> => verifyCredentials(credentials, req)
     const replaced = transport.readToEnd(req, body)
     const answer = await flow({ req, accounts, verify, replaced })
@@ -64,7 +67,7 @@ export function createLoginRoute<Credentials>(
   })
 }
 
-/** A promise or an object is refused, because it would make one account of all. */
+/** An object is refused, because it would make one account of all. */
 function toGiven(account: unknown): NamedAccounts {
   if (isAccountName(account)) return { names: [account], source: 'given' }
   if (account === undefined || account === null || typeof account === 'string') {

@@ -365,7 +365,7 @@ describe('whom and what the data belongs to', () => {
       }
       const error = await attachError({ id: 'alice' }, { [name]: throws })
       expect(error).toMatchObject({ status: 500, code: 'callback_failed', cause })
-      expect(error.message).toBe(`attach(): ${name} threw.`)
+      expect(error.message).toBe(`attach(): ${name} failed.`)
     }
   })
 
