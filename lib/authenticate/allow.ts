@@ -108,7 +108,8 @@ function toPredicate(
 function toFacts({ customData }: AuthenticatedUser<object>, req: Request, user: RequestUser): RuleFacts {
   return {
     userId: user.id,
-    customData,
+    // What this request was given: another request may have changed a req.user object that both share.
+    customData: user.attachedData ?? customData,
     claims: user.claims,
     request: {
       method: req.method,

@@ -13,11 +13,20 @@ export interface Attachment {
   readonly binding: SnapshotBinding
 }
 
+/** An attachment with the data that this request was given. `req.user.customData` may be other data by now. */
+export interface AttachedData extends Attachment {
+  readonly data: object
+}
+
 /** The users of requests to whom `attach()` added their data. */
 export interface Attachments {
   /** What was attached to this request. `undefined` where `req.user` is neither that user nor a copy with the same data. */
-  of: (req: Request) => Attachment | undefined
-  /** Adds the data of a binding to a user, loaded where it is not cached or older than wanted. Resolves to it. */
+  of: (req: Request) => AttachedData | undefined
+  /**
+   * Adds the data of a binding to a user, loaded where it is not cached or older than wanted. Resolves to it.
+   *
+   * @throws `attach_misconfigured` where the object cannot hold the data, or was used for another user before
+   */
   attach: (req: Request, attachment: Attachment, wanted?: Freshness) => Promise<object>
   /** Notes that `req.user` of this request now holds other data, which a route wrote for the user. */
   replaceData: (req: Request, data: object) => void
@@ -26,6 +35,10 @@ export interface Attachments {
 const NOT_EXTENSIBLE =
   'attach() cannot add customData to req.user: it is frozen, or has a customData of its own.'
 
+const SHARED =
+  'attach() found one req.user object that requests of different users share, so the data of one user could reach another. ' +
+  'Give each request a req.user object of its own, e.g. a copy where you deserialize the user: { ...user }.'
+
 /** Creates the book of one instance: what it attached it may replace. */
 export function createAttachments(
   config: { readonly requireDocument: boolean },
@@ -33,14 +46,22 @@ export function createAttachments(
   observer: Pick<Observer, 'hit'>,
 ): Attachments {
   const attached = new WeakSet<object>()
-  const byRequest = new WeakMap<Request, Attachment & { readonly data: object }>()
+  const userIds = new WeakMap<object, string>()
+  const byRequest = new WeakMap<Request, AttachedData>()
 
-  function of(req: Request): Attachment | undefined {
+  /** Before anything is loaded, because the requests may be in progress together. */
+  function claim(user: object, userId: string): void {
+    const before = userIds.get(user) ?? userId
+    if (before !== userId) throw new CustomUserDataError('attach_misconfigured', SHARED)
+    userIds.set(user, userId)
+  }
+
+  function of(req: Request): AttachedData | undefined {
     const attachment = byRequest.get(req)
     const user: unknown = req.user
     if (attachment === undefined || attachment.user === user) return attachment
     // A spread copy: nobody else hands out this object for this request.
-    return hasData(user, attachment.data) ? { user, binding: attachment.binding } : undefined
+    return hasData(user, attachment.data) ? { ...attachment, user } : undefined
   }
 
   return {
@@ -51,6 +72,7 @@ export function createAttachments(
     },
     async attach(req, attachment, wanted) {
       const { user, binding } = attachment
+      claim(user, binding.userId)
       const cached = snapshots.find(binding.cacheKey)
       const isUsable = cached !== undefined && isFresh(cached, wanted)
       const snapshot = isUsable ? cached : await snapshots.loadFor(binding, wanted)
