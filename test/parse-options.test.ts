@@ -83,6 +83,10 @@ const WRONG: { option: string; value: unknown; says: string }[] = [
   { option: 'hooks', value: [], says: 'write { beforeLogin, createCustomData' },
   { option: 'sessionSecrets', value: [], says: 'write one secret or more' },
   { option: 'clock', value: () => 0, says: 'write { now, monotonic }' },
+  { option: 'clock', value: { now: () => 0 }, says: 'write { now, monotonic }' },
+  { option: 'clock', value: { monotonic: () => 0 }, says: 'write { now, monotonic }' },
+  { option: 'clock', value: { now: 5, monotonic: () => 0 }, says: 'write { now, monotonic }' },
+  { option: 'clock', value: { now: () => 0, monotonic: 6 }, says: 'write { now, monotonic }' },
 ]
 
 const TRUSTED = { issuer: 'https://idp.example.com', audience: AUDIENCE, algorithms: ['RS256'] }

@@ -55,6 +55,9 @@ export interface AttachParts {
 
 const MISSING_USER =
   'attach() found no req.user: mount it behind what authenticates, or allow it with optional: true.'
+const NOT_KEPT =
+  'attach() added customData to req.user, but req.user is another object now. Let the middleware before attach() set ' +
+  'req.user to one object, and not to a getter that makes an object each time.'
 const MISSING_ID =
   "attach() cannot tell the user's id: give it { userId: req => … } that returns a text of 1 to 255 characters"
 const MISSING_BINDING =
@@ -80,6 +83,7 @@ export function createAttachMiddleware(
     const wanted = maxAgeMs === undefined ? undefined : snapshots.freshness(maxAgeMs)
     const binding = toBinding(req, user, options, issuers)
     await attachments.attach(req, { user, binding: vouchFor(binding, attachments.of(req)) }, wanted)
+    if (req.user !== (user as unknown)) throw misconfigured(NOT_KEPT)
   }
 
   function vouchFor(binding: SnapshotBinding, before: Attachment | undefined): SnapshotBinding {

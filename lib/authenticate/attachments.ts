@@ -97,7 +97,8 @@ function hasData(user: unknown, data: object): user is object {
 function addCustomData(user: object, customData: object, attached: WeakSet<object>): void {
   const isOurs = attached.has(user)
   const descriptor = { value: customData, enumerable: true, configurable: true, writable: false }
-  if ((!isOurs && 'customData' in user) || !Reflect.defineProperty(user, 'customData', descriptor)) {
+  const canHold = isOurs || !('customData' in user)
+  if (!canHold || !Reflect.defineProperty(user, 'customData', descriptor) || !hasData(user, customData)) {
     throw new CustomUserDataError('attach_misconfigured', NOT_EXTENSIBLE)
   }
   attached.add(user)

@@ -520,6 +520,26 @@ describe('a req.user that several requests share', () => {
   })
 })
 
+describe('a req.user that does not keep its data', () => {
+  const proxy = () =>
+    new Proxy({ id: 'alice' }, { defineProperty: () => true, has: (_target, name) => name === 'id' })
+
+  it('is an error where customData is not there after it was added', async () => {
+    expect(await attachError(proxy())).toMatchObject(misconfigured)
+  })
+
+  it('is an error where each look at req.user gives another object', async () => {
+    const app = express()
+    app.use((req, _res, next) => {
+      Object.defineProperty(req, 'user', { get: () => ({ id: 'alice' }) })
+      next()
+    }, userData.attach())
+    app.get('/me', (_req, res) => res.send('passed')).use(userData.errorHandler())
+    const answer = await sendRaw(app, { headers: bearer('a') })
+    expect(JSON.parse(answer.body)).toMatchObject(misconfigured)
+  })
+})
+
 describe('attach() twice on one request', () => {
   it('is no error where it is one and the same', async () => {
     const attach = userData.attach()
