@@ -6,6 +6,7 @@ import { compileRule } from '../rules/compile.js'
 import type { RuleExpression } from '../rules/compile.js'
 import type { Observer } from '../observer.js'
 import type { RuleFacts } from '../rules/facts.js'
+import { isThrown } from '../thrown.js'
 import { toPlainAddress } from '../throttle/address.js'
 import type { AuthenticatedUser } from '../types.js'
 import { withChallenge } from './challenge.js'
@@ -87,7 +88,7 @@ async function callInTime(timeoutMs: number, decide: () => unknown): Promise<unk
     // Anything else is awaited, whoever's promise it is; what is none resolves to itself, and is no `true`.
     return typeof verdict === 'boolean' ? verdict : await withDeadline(timeoutMs, () => verdict)
   } catch (cause) {
-    if (cause instanceof DeadlineError) {
+    if (isThrown(DeadlineError, cause)) {
       throw new CustomUserDataError('rule_unavailable', 'The rule was not decided in time.', { cause })
     }
     throw (

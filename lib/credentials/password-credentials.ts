@@ -11,6 +11,7 @@ import { parsePasswordCredentialsOptions } from '../options/logins.js'
 import { requireText } from '../routes/token-endpoint.js'
 import type { Scalar, VerifyCredentials } from '../routes/login.js'
 import type { VerifiedUser } from '../routes/hooks.js'
+import { isThrown } from '../thrown.js'
 import { countAccount } from '../throttle/current-attempt.js'
 import { hashPassword, verifyPassword } from './argon2.js'
 import { createHashUpgrade } from './hash-upgrade.js'
@@ -92,7 +93,7 @@ export function createPasswordCredentials(
     const hash: unknown = user?.[hashField]
     if (typeof hash !== 'string') return verifyDecoy(password, signal)
     return verifyPassword(hash, password, signal).catch((error: unknown) => {
-      if (error instanceof QueueFullError || signal.aborted) throw error
+      if (isThrown(QueueFullError, error) || signal.aborted) throw error
       const message = `A "${hashField}" of the users is no argon2 hash.`
       events.warn({ code: 'password_hash_unreadable', message })
       return verifyDecoy(password, signal)

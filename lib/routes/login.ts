@@ -53,15 +53,16 @@ export function createLoginRoute<Credentials>(
   const accountOf = options.account ?? verifyCredentials.account
   return createTokenEndpoint({ name: 'login', needsBody: true }, async (body, req, res) => {
     transport.requireSameSite(req)
-    const credentials = options.body
-      ? await parseBody(options.body, body)
-      : (requireScalars(body) as Credentials)
-    const accounts = accountOf
-      ? toGiven(callAtOnce('login(): account', () => accountOf(credentials)))
-      : guessAccounts(credentials)
-    const verify = async (): Promise<VerifyOutcome> => verifyCredentials(credentials, req)
-    const replaced = transport.readToEnd(req, body)
-    const answer = await flow({ req, accounts, verify, replaced })
+    const answer = await flow(async () => {
+      const credentials = options.body
+        ? await parseBody(options.body, body)
+        : (requireScalars(body) as Credentials)
+      const accounts = accountOf
+        ? toGiven(callAtOnce('login(): account', () => accountOf(credentials)))
+        : guessAccounts(credentials)
+      const verify = async (): Promise<VerifyOutcome> => verifyCredentials(credentials, req)
+      return { req, accounts, verify, replaced: transport.readToEnd(req, body) }
+    })
     transport.clearPrevious(res)
     return transport.hand(res, answer)
   })
