@@ -1,4 +1,4 @@
-import { inspect } from 'node:util'
+import { describeType } from '../describe-value.js'
 
 /** What credentials may name an account by. */
 export type AccountName = string | number | bigint | boolean
@@ -12,11 +12,11 @@ export function isAccountName(value: unknown): value is AccountName {
 /** Folding a folded text once more can change it, because case and compatibility forms depend on each other. */
 const MOST_ROUNDS = 8
 
-/** The name that a function was given, or a `TypeError` that shows what was given instead. */
+/** The name that a function was given, or a `TypeError` that says of which type the given value is. */
 export function requireAccountName(account: unknown): string {
   if (typeof account === 'string' && isAccountName(account)) return account
   throw new TypeError(
-    `forgetFailedLogins: ${inspect(account, { depth: 0 })} is not the name of an account. Give the text that is typed at a login.`,
+    `forgetFailedLogins(): the account must be the text that is typed at a login (given: ${describeType(account)}).`,
   )
 }
 

@@ -311,6 +311,7 @@ describe('a hook that throws or rejects with an odd value', () => {
   it.each(ODD_THROWS)('after a login is the event hook_failed: $what', async ({ thrown }) => {
     for (const reject of [true, false]) {
       const afterLogin = () => {
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as hooks do
         if (reject) return Promise.reject(thrown)
         throw thrown
       }
@@ -322,6 +323,7 @@ describe('a hook that throws or rejects with an odd value', () => {
   })
 
   it.each(ODD_THROWS)('before a login is a 500 and the event hook_failed: $what', async ({ thrown }) => {
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as hooks do
     const { app, events } = start({ beforeLogin: () => Promise.reject(thrown) })
     expect((await tryLogIn(app)).body).toMatchObject({ error: 'server_error' })
     expect(events).toContainEqual(expect.objectContaining({ name: 'hook_failed', hook: 'beforeLogin' }))
