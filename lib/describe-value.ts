@@ -1,17 +1,25 @@
 import { types } from 'node:util'
+import { isThenable } from './call-at-once.js'
 
 /** Longer texts are cut, so that a message stays readable. */
 const MAX_SHOWN = 60
-/** User name and password in a connection string or another URL. */
-const USER_INFO = /\/\/[^/\s]*@/g
+/** A connection string or an address may carry a password before the host, with any characters in it, or in its query. */
+const MAY_HOLD_PASSWORD = /@|mongodb|\/\/.*[?#]/is
+/** Names of algorithms look like this. Any other text in their place may be a key. */
+const ALGORITHM = /^[A-Za-z0-9]{2,8}$/
 
 /** A value as an error message may show it. Never call it for a secret, a token or a password: see {@link describeType}. */
 export function describeValue(value: unknown): string {
-  if (typeof value === 'string') return quote(value.replaceAll(USER_INFO, '//[removed]@'))
+  if (typeof value === 'string') return MAY_HOLD_PASSWORD.test(value) ? describeType(value) : quote(value)
   if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value)
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'boolean') return String(value)
   return describeType(value)
+}
+
+/** The name of an algorithm as an error message may show it. */
+export function describeAlgorithm(value: unknown): string {
+  return typeof value === 'string' && ALGORITHM.test(value) ? quote(value) : describeType(value)
 }
 
 /** The type of a value, for messages about values that must stay secret. */
@@ -21,7 +29,9 @@ export function describeType(value: unknown): string {
   if (typeof value === 'boolean') return 'true or false'
   if (typeof value !== 'object') return `a ${typeof value}`
   if (Array.isArray(value)) return 'a list'
-  if (types.isPromise(value)) return 'a promise'
+  if (isThenable(value)) return 'a promise: await it first'
+  if (types.isMap(value)) return 'a Map'
+  if (types.isSet(value)) return 'a Set'
   if (types.isDate(value)) return 'a Date'
   if (types.isRegExp(value)) return 'a regular expression'
   if (types.isUint8Array(value)) return 'bytes'

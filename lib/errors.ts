@@ -1,3 +1,5 @@
+import { isThrown } from './thrown.js'
+
 /** What each stable code means: the HTTP status, and a title that never varies (RFC 9457 section 3.1). */
 const ERRORS = {
   /** RFC 6750 3.1, RFC 6749 5.2: malformed, or a parameter repeated, missing or of the wrong type. */
@@ -98,7 +100,7 @@ export class CustomUserDataError extends Error {
 
 /** `value` itself when it is one of our errors, else `undefined`. */
 export function asCustomUserDataError(value: unknown): CustomUserDataError | undefined {
-  return value instanceof CustomUserDataError ? value : undefined
+  return isThrown(CustomUserDataError, value) ? value : undefined
 }
 
 /** Errors of the team's callbacks become ours, so that their messages are not sent. */

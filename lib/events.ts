@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { describeThrown } from './thrown.js'
 
 /** Something that works, but not as well as it could: what it is and what to do about it. */
 export interface WarningEvent {
@@ -141,5 +142,5 @@ function isolated(emit: () => void): void {
 }
 
 function reportListener(error: unknown): void {
-  process.emitWarning(`A listener threw: ${String(error)}`, { type: 'CustomUserDataWarning' })
+  process.emitWarning(`A listener threw: ${describeThrown(error)}`, { type: 'CustomUserDataWarning' })
 }

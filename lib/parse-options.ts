@@ -25,10 +25,16 @@ const schema = members(AN_OBJECT, {
   ...sessionOptions,
   realm: v.optional(printable, 'api'),
   clock: v.optional(
-    v.custom<Clock>(value => isObject(value) && 'monotonic' in value, 'write { now, monotonic }'),
+    v.custom<Clock>(isClock, 'write { now, monotonic }, two functions that return milliseconds'),
     systemClock,
   ),
 })
+
+function isClock(value: unknown): boolean {
+  if (!isObject(value)) return false
+  const { now, monotonic } = value as { readonly now?: unknown; readonly monotonic?: unknown }
+  return typeof now === 'function' && typeof monotonic === 'function'
+}
 
 const newKeys = members(AN_OBJECT, { keys })
 

@@ -2,6 +2,7 @@ import { setImmediate as idle } from 'node:timers/promises'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createEvents } from '../lib/events.js'
 import type { LoadFailedEvent, WarningEvent } from '../lib/events.js'
+import { ODD_THROWS } from './support/odd-throws.js'
 
 const WARNING: WarningEvent = { code: 'duplicate_documents', message: 'Two documents.', userId: 'alice' }
 const FAILURE: LoadFailedEvent = {
@@ -69,5 +70,26 @@ describe('events', () => {
     await idle()
     const said = ['A listener threw: Error: broken', { type: 'CustomUserDataWarning' }]
     expect(processWarnings.mock.calls).toEqual([said, said])
+  })
+
+  it.each(ODD_THROWS)('survive a listener that throws or rejects with $what', async ({ thrown }) => {
+    const processWarnings = watchProcessWarnings()
+    const unhandled: unknown[] = []
+    const note = () => void unhandled.push('unhandled')
+    process.on('unhandledRejection', note).on('uncaughtException', note)
+    const { emitter, emit } = createEvents()
+    emitter.on('load_failed', () => {
+      throw thrown
+    })
+    emit('load_failed', FAILURE)
+    emitter.removeAllListeners()
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- as listeners do
+    emitter.on('load_failed', () => Promise.reject(thrown as Error))
+    emit('load_failed', FAILURE)
+    await idle()
+    await idle()
+    process.off('unhandledRejection', note).off('uncaughtException', note)
+    expect(unhandled).toEqual([])
+    expect(processWarnings).toHaveBeenCalledTimes(2)
   })
 })

@@ -83,6 +83,10 @@ const WRONG: { option: string; value: unknown; says: string }[] = [
   { option: 'hooks', value: [], says: 'write { beforeLogin, createCustomData' },
   { option: 'sessionSecrets', value: [], says: 'write one secret or more' },
   { option: 'clock', value: () => 0, says: 'write { now, monotonic }' },
+  { option: 'clock', value: { now: () => 0 }, says: 'write { now, monotonic }' },
+  { option: 'clock', value: { monotonic: () => 0 }, says: 'write { now, monotonic }' },
+  { option: 'clock', value: { now: 5, monotonic: () => 0 }, says: 'write { now, monotonic }' },
+  { option: 'clock', value: { now: () => 0, monotonic: 6 }, says: 'write { now, monotonic }' },
 ]
 
 const TRUSTED = { issuer: 'https://idp.example.com', audience: AUDIENCE, algorithms: ['RS256'] }
@@ -147,6 +151,30 @@ describe('wrong options', () => {
     })
     expect(message).toContain('(given: 98765)')
     expect(message).not.toMatch(/12345678|hunter2/)
+  })
+
+  it.each([
+    'mongodb://app:hunter2/x@db.example.com/app',
+    'mongodb+srv://app:hunter2 x@db.example.com',
+    'mongodb://db.example.com/?tlsCertificateKeyFilePassword=hunter2',
+    'https://idp.example.com/keys?key=hunter2',
+    'https://app:hunter2/@idp.example.com/keys',
+  ])('are never shown where they may be an address with credentials: %s', address => {
+    const message = messageOf({
+      collection: address,
+      realm: `${address}"`,
+      trustedIssuers: [{ ...TRUSTED, jwksUri: `ftp${address}` }],
+    })
+    expect(message).toContain('"trustedIssuers.0.jwksUri"')
+    expect(message).not.toContain('hunter2')
+  })
+
+  it('show an algorithm only if it looks like one', () => {
+    const keys = (alg: string) => ({ secret: undefined, keys: [{ kid: 'a', alg, key: SECRET }] })
+    expect(messageOf(keys('EdDSA'))).toContain('"EdDSA"')
+    expect(messageOf(keys(SECRET))).not.toContain(SECRET)
+    const trusted = { trustedIssuers: [{ ...TRUSTED, algorithms: [SECRET] }] }
+    expect(messageOf(trusted)).not.toContain(SECRET)
   })
 
   it.each([

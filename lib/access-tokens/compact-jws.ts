@@ -68,8 +68,9 @@ function parseJson(bytes: Buffer): unknown {
   if (!isUtf8(bytes)) throw malformed()
   try {
     return JSON.parse(bytes.toString())
-  } catch (cause) {
-    throw malformed(cause)
+  } catch {
+    // Without the cause: its message quotes the token.
+    throw malformed()
   }
 }
 
@@ -80,6 +81,6 @@ function decodeBase64url(part: string): Buffer {
   return bytes
 }
 
-function malformed(cause?: unknown): CustomUserDataError {
-  return new CustomUserDataError('invalid_token', 'The access token is malformed.', { cause })
+function malformed(): CustomUserDataError {
+  return new CustomUserDataError('invalid_token', 'The access token is malformed.')
 }

@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, createSecretKey, hkdfSync } from 'node:crypto'
 import type { JsonWebKey, KeyObject } from 'node:crypto'
 import { isKeyObject, isUint8Array } from 'node:util/types'
+import { describeAlgorithm } from '../describe-value.js'
 import { OptionError } from '../errors.js'
 import { ALGORITHM_NAMES, needsOf } from './algorithms.js'
 import type { Algorithm } from './algorithms.js'
@@ -39,7 +40,7 @@ const KEY_TYPES: readonly string[] = ALGORITHM_NAMES.map(alg => needsOf(alg).key
 /** Prepares a key, or throws an {@link OptionError} that says what is wrong with it. */
 export function prepareKey(options: KeyOptions, optionName: string): AccessTokenKey {
   const { alg } = options
-  if (!ALGORITHM_NAMES.includes(alg)) throw unsupported(`${optionName}.alg "${alg}"`)
+  if (!ALGORITHM_NAMES.includes(alg)) throw unsupported(`${optionName}.alg ${describeAlgorithm(alg)}`)
   checkJwk(options, optionName)
   const given =
     needsOf(alg).keyType === 'secret' ? secretOf(options, optionName) : pairOf(options, optionName)

@@ -6,6 +6,7 @@ import { compileRule } from '../rules/compile.js'
 import type { RuleExpression } from '../rules/compile.js'
 import type { Observer } from '../observer.js'
 import type { RuleFacts } from '../rules/facts.js'
+import { isThrown } from '../thrown.js'
 import { toPlainAddress } from '../throttle/address.js'
 import type { AuthenticatedUser } from '../types.js'
 import { withChallenge } from './challenge.js'
@@ -87,7 +88,7 @@ async function callInTime(timeoutMs: number, decide: () => unknown): Promise<unk
     // Any other value is awaited, because a promise can be of another library. A value that is no promise is no `true`.
     return typeof verdict === 'boolean' ? verdict : await withDeadline(timeoutMs, () => verdict)
   } catch (cause) {
-    if (cause instanceof DeadlineError) {
+    if (isThrown(DeadlineError, cause)) {
       throw new CustomUserDataError('rule_unavailable', 'The rule was not decided in time.', { cause })
     }
     throw (
@@ -108,7 +109,8 @@ function toPredicate(
 function toFacts({ customData }: AuthenticatedUser<object>, req: Request, user: RequestUser): RuleFacts {
   return {
     userId: user.id,
-    customData,
+    // What this request was given: another request may have changed a req.user object that both share.
+    customData: user.attachedData ?? customData,
     claims: user.claims,
     request: {
       method: req.method,

@@ -12,6 +12,7 @@ import type { MaxAgeOption } from './max-age.js'
 import type { SnapshotBinding } from '../custom-data/snapshot-cache.js'
 import type { Snapshots } from '../custom-data/snapshots.js'
 import type { Observer } from '../observer.js'
+import { callAtOnce } from '../call-at-once.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 
 /**
@@ -54,6 +55,9 @@ export interface AttachParts {
 
 const MISSING_USER =
   'attach() found no req.user: mount it behind what authenticates, or allow it with optional: true.'
+const NOT_KEPT =
+  'attach() added customData to req.user, but req.user is another object now. Let the middleware before attach() set ' +
+  'req.user to one object, and not to a getter that makes an object each time.'
 const MISSING_ID =
   "attach() cannot tell the user's id: give it { userId: req => … } that returns a text of 1 to 255 characters"
 const MISSING_BINDING =
@@ -79,6 +83,7 @@ export function createAttachMiddleware(
     const wanted = maxAgeMs === undefined ? undefined : snapshots.freshness(maxAgeMs)
     const binding = toBinding(req, user, options, issuers)
     await attachments.attach(req, { user, binding: vouchFor(binding, attachments.of(req)) }, wanted)
+    if (req.user !== (user as unknown)) throw misconfigured(NOT_KEPT)
   }
 
   function vouchFor(binding: SnapshotBinding, before: Attachment | undefined): SnapshotBinding {
@@ -166,33 +171,8 @@ function toMilliseconds(expiresAt: unknown): number | undefined {
 }
 
 /** Calls a callback of the team. If it throws or returns a promise, the answer is a 500 that names the callback. */
-function call(name: string, callback: () => unknown): unknown {
-  try {
-    const value = callback()
-    if (!isThenable(value)) return value
-    void ignoreOutcome(value)
-    throw misconfigured(`attach(): ${name} ${NOT_AT_ONCE}`)
-  } catch (cause) {
-    throw (
-      asCustomUserDataError(cause) ??
-      new CustomUserDataError('callback_failed', `attach(): ${name} threw.`, { cause })
-    )
-  }
-}
-
-/** Only chooses the message of a refusal: a promise of any kind is no text and no date, so it is refused either way. */
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  const isHolder = isObject(value) || typeof value === 'function'
-  return isHolder && 'then' in value && typeof value.then === 'function'
-}
-
-/** Without this a refused promise that rejects would end the process. */
-async function ignoreOutcome(refused: PromiseLike<unknown>): Promise<void> {
-  try {
-    await refused
-  } catch {
-    // The request was refused already, for a reason that the team can see.
-  }
+function call<T>(name: string, callback: () => T): T {
+  return callAtOnce(`attach(): ${name}`, callback, callee => misconfigured(`${callee} ${NOT_AT_ONCE}`))
 }
 
 function isObject(value: unknown): value is object {

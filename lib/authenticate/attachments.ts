@@ -13,11 +13,20 @@ export interface Attachment {
   readonly binding: SnapshotBinding
 }
 
+/** An attachment with the data that this request was given. `req.user.customData` may be other data by now. */
+export interface AttachedData extends Attachment {
+  readonly data: object
+}
+
 /** The users of requests to whom `attach()` added their data. */
 export interface Attachments {
   /** The attachment of this request; `undefined` if `req.user` is neither the attached user nor a copy with its data. */
-  of: (req: Request) => Attachment | undefined
-  /** Adds the data of a binding to a user, loaded where it is not cached or older than wanted. Resolves to it. */
+  of: (req: Request) => AttachedData | undefined
+  /**
+   * Adds the data of a binding to a user, loaded where it is not cached or older than wanted. Resolves to it.
+   *
+   * @throws `attach_misconfigured` if the object cannot hold the data, or was used for another user before
+   */
   attach: (req: Request, attachment: Attachment, wanted?: Freshness) => Promise<object>
   /** Notes that `req.user` of this request now holds other data, because a route wrote the user's document. */
   replaceData: (req: Request, data: object) => void
@@ -26,6 +35,10 @@ export interface Attachments {
 const NOT_EXTENSIBLE =
   'attach() cannot add customData to req.user: it is frozen, or has a customData of its own.'
 
+const SHARED =
+  'attach() found one req.user object that requests of different users share, so the data of one user could reach another. ' +
+  'Give each request a req.user object of its own, e.g. a copy where you deserialize the user: { ...user }.'
+
 /** Creates the book of one instance: what it attached it may replace. */
 export function createAttachments(
   config: { readonly requireDocument: boolean },
@@ -33,14 +46,22 @@ export function createAttachments(
   observer: Pick<Observer, 'hit'>,
 ): Attachments {
   const attached = new WeakSet<object>()
-  const byRequest = new WeakMap<Request, Attachment & { readonly data: object }>()
+  const userIds = new WeakMap<object, string>()
+  const byRequest = new WeakMap<Request, AttachedData>()
 
-  function of(req: Request): Attachment | undefined {
+  /** Before anything is loaded, because the requests may be in progress together. */
+  function claim(user: object, userId: string): void {
+    const before = userIds.get(user) ?? userId
+    if (before !== userId) throw new CustomUserDataError('attach_misconfigured', SHARED)
+    userIds.set(user, userId)
+  }
+
+  function of(req: Request): AttachedData | undefined {
     const attachment = byRequest.get(req)
     const user: unknown = req.user
     if (attachment === undefined || attachment.user === user) return attachment
     // A spread copy of the user: only this attachment has handed out this data object for this request.
-    return hasData(user, attachment.data) ? { user, binding: attachment.binding } : undefined
+    return hasData(user, attachment.data) ? { ...attachment, user } : undefined
   }
 
   return {
@@ -51,6 +72,7 @@ export function createAttachments(
     },
     async attach(req, attachment, wanted) {
       const { user, binding } = attachment
+      claim(user, binding.userId)
       const cached = snapshots.find(binding.cacheKey)
       const isUsable = cached !== undefined && isFresh(cached, wanted)
       const snapshot = isUsable ? cached : await snapshots.loadFor(binding, wanted)
@@ -75,7 +97,8 @@ function hasData(user: unknown, data: object): user is object {
 function addCustomData(user: object, customData: object, attached: WeakSet<object>): void {
   const isOurs = attached.has(user)
   const descriptor = { value: customData, enumerable: true, configurable: true, writable: false }
-  if ((!isOurs && 'customData' in user) || !Reflect.defineProperty(user, 'customData', descriptor)) {
+  const canHold = isOurs || !('customData' in user)
+  if (!canHold || !Reflect.defineProperty(user, 'customData', descriptor) || !hasData(user, customData)) {
     throw new CustomUserDataError('attach_misconfigured', NOT_EXTENSIBLE)
   }
   attached.add(user)

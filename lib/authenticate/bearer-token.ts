@@ -1,5 +1,5 @@
 import { CustomUserDataError } from '../errors.js'
-import { isSentTwice } from './request-headers.js'
+import { isSentTwice, onlyValue } from './request-headers.js'
 import type { RequestHeaders } from './request-headers.js'
 
 const SCHEME = /^bearer(?:$|[^!#$%&'*+.^_`|~\w-])/i
@@ -41,8 +41,9 @@ export function requireTokenForm(token: string): void {
  * @throws `invalid_request` if the client sent two, unless middleware has set another value since
  */
 export function readAuthorization(request: RequestHeaders): string | undefined {
-  const header = request.headers?.['authorization']
-  if (header === undefined) return undefined
+  const held = request.headers?.['authorization']
+  if (held === undefined) return undefined
+  const header = typeof held === 'string' ? held : onlyValue(held)
   if (typeof header !== 'string' || isSentTwice(request, 'authorization', header))
     throw invalid('There are two Authorization headers: send one.')
   return header

@@ -9,7 +9,7 @@ import { missingToken, requireTokenForm } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
 import { parseAuthenticateOptions } from '../options/guards.js'
 import type { MaxAgeOption } from './max-age.js'
-import { prepareForProperties } from './request-properties.js'
+import { prepareForProperties, setRequestUser } from './request-properties.js'
 import type { TokenReader } from './token-places.js'
 
 /** Options of `authenticate()`. */
@@ -79,13 +79,13 @@ function createAuthenticateMiddleware(
 function setUser(req: Request, user: unknown): void {
   if (!isCompleteUser(user)) throw new TypeError(NO_USER)
   prepareForProperties(req)
-  req.user = user as Express.User
+  setRequestUser(req, user as Express.User, 'authenticate()')
 }
 
 /** Removes a `req.user` that an earlier middleware set, because the request presents no token. */
 function clearUser(req: Request): void {
   prepareForProperties(req)
-  req.user = undefined
+  setRequestUser(req, undefined, 'authenticate()')
 }
 
 /** What a guard works with. */

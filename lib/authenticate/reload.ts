@@ -6,6 +6,7 @@ import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
 import { requireTokenForm } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
+import { setRequestUser } from './request-properties.js'
 import type { RequestUsers } from './request-users.js'
 import type { TokenReader } from './token-places.js'
 
@@ -46,7 +47,7 @@ export function createReload(parts: ReloadParts, realm: string): Reload {
     if (!isCompleteUser(loaded) || loaded.id !== known.id) throw new TypeError(NOT_OURS)
     const { customData, claims } = loaded
     // What handlers added to this request's user stays.
-    req.user = { ...user, customData, claims } as Express.User
+    setRequestUser(req, { ...user, customData, claims } as Express.User, 'refreshCustomData()')
     return customData
   }
 

@@ -6,7 +6,7 @@
 export interface RequestHeaders {
   readonly headers?: Readonly<Record<string, unknown>>
   /** Names and values alternate, as in Node. */
-  readonly rawHeaders?: readonly string[]
+  readonly rawHeaders?: readonly string[] | null
 }
 
 /**
@@ -20,7 +20,8 @@ export function isSentTwice(
   lowerCaseName: string,
   value: string,
 ): boolean {
-  if (rawHeaders === undefined) return false
+  // Requests of adapters and tests may hold something else.
+  if (!isList(rawHeaders)) return false
   let isSeen = false
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]
@@ -35,9 +36,17 @@ export function isSentTwice(
 export function readHeaderOnce(request: RequestHeaders, lowerCaseName: string): string | undefined {
   const { headers } = request
   const held = headers && Object.hasOwn(headers, lowerCaseName) ? headers[lowerCaseName] : undefined
-  // Node gives a list for `Set-Cookie`, and an adapter may give one for any header.
-  const value: unknown = Array.isArray(held) && held.length === 1 ? held[0] : held
+  const value = onlyValue(held)
   return typeof value === 'string' && !isSentTwice(request, lowerCaseName, value) ? value : undefined
+}
+
+/** A header's value. Node gives a list for `Set-Cookie`, and an adapter may give a list of one for any header. */
+export function onlyValue(header: unknown): unknown {
+  return Array.isArray(header) && header.length === 1 ? header[0] : header
+}
+
+function isList(rawHeaders: RequestHeaders['rawHeaders']): rawHeaders is readonly string[] {
+  return Array.isArray(rawHeaders)
 }
 
 function valuesOf(rawHeaders: readonly string[], lowerCaseName: string): readonly string[] {

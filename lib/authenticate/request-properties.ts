@@ -17,3 +17,35 @@ export function prepareForProperties(req: Request): void {
   Reflect.set(req, 'user', undefined)
   Reflect.deleteProperty(req, 'user')
 }
+
+/**
+ * Sets `req.user`, and reads it once: a setter that ignores the value would leave the handlers with another user.
+ *
+ * @throws TypeError where `req.user` is not that user afterwards
+ */
+export function setRequestUser(req: Request, user: Express.User | undefined, callee: string): void {
+  req.user = user
+  if (req.user !== user) throw lostUser('user', callee)
+}
+
+/**
+ * Throws a `TypeError` where a request would not keep a user that is set by somebody else, as passport does, who does not
+ * look. A property that is not there yet needs no look; one that is there holds afterwards what it held before.
+ */
+export function requireSettable(req: Request, property: string, callee: string): void {
+  if (!(property in req)) return
+  const isOwn = Object.hasOwn(req, property)
+  const before: unknown = Reflect.get(req, property)
+  const probe = {}
+  const isKept = Reflect.set(req, property, probe) && Reflect.get(req, property) === probe
+  if (!isOwn && Object.hasOwn(req, property)) Reflect.deleteProperty(req, property)
+  else Reflect.set(req, property, before)
+  if (!isKept) throw lostUser(property, callee)
+}
+
+function lostUser(property: string, callee: string): TypeError {
+  return new TypeError(
+    `${callee}: req.${property} does not keep the user that it is given. Remove the setter, or the read-only property, ` +
+      `that a middleware before has defined on the request.`,
+  )
+}

@@ -14,6 +14,8 @@ export interface RequestUser {
   readonly claims: AccessTokenClaims | undefined
   /** The session of this instance that the access token belongs to. */
   readonly sid: string | undefined
+  /** The data that `attach()` added for this request; `undefined` behind the other guards. */
+  readonly attachedData: object | undefined
 }
 
 /** Finds the user whom this instance authenticated or attached on a request. */
@@ -48,12 +50,16 @@ export function createRequestUsers(parts: RequestUsersParts): RequestUsers {
 
   function find(req: Request): RequestUser | undefined {
     const attachment = attachments.of(req)
-    if (attachment) return { id: attachment.binding.userId, claims: undefined, sid: undefined }
+    if (attachment) {
+      const { binding, data } = attachment
+      return { id: binding.userId, claims: undefined, sid: undefined, attachedData: data }
+    }
     const claims = (req.user as { readonly claims?: unknown } | null | undefined)?.claims
     const id = authenticator.userIdOf(claims)
     if (id === undefined) return undefined
     const verified = claims as AccessTokenClaims
-    return { id, claims: verified, sid: verified.iss === ownIssuer ? verified.sid : undefined }
+    const sid = verified.iss === ownIssuer ? verified.sid : undefined
+    return { id, claims: verified, sid, attachedData: undefined }
   }
 
   return {

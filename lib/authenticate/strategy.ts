@@ -7,7 +7,7 @@ import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
 import { missingToken, requireTokenForm } from './bearer-token.js'
 import { toChallenge, withChallenge } from './challenge.js'
-import { prepareForProperties } from './request-properties.js'
+import { prepareForProperties, requireSettable } from './request-properties.js'
 import type { TokenReader } from './token-places.js'
 
 /** The name of the strategy in passport. */
@@ -59,9 +59,10 @@ export function createStrategy(
   return {
     name: STRATEGY_NAME,
     authenticate(this: PassportActions, req: Request, options: AuthenticateOptions = {}) {
-      prepareForProperties(req)
       let user: AuthenticatedUser<object> | undefined
       try {
+        requireSettable(req, propertyOf(req, options), 'strategy()')
+        prepareForProperties(req)
         const token = tokens(req)
         if (token === undefined) throw missingToken()
         user = authenticator.cachedUser(token)
@@ -98,4 +99,9 @@ function succeed(options: AuthenticateOptions, success: PassportActions['success
     if (before) Object.defineProperty(options, 'session', before)
     else delete options.session
   }
+}
+
+/** Where passport puts the user. */
+function propertyOf(req: Request, { assignProperty }: AuthenticateOptions): string {
+  return assignProperty ?? (req as { readonly _userProperty?: string })._userProperty ?? 'user'
 }

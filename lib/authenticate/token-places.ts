@@ -2,6 +2,7 @@ import type { Request } from 'express'
 import { readCookies } from '../cookies.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { readBearerToken } from './bearer-token.js'
+import { onlyValue } from './request-headers.js'
 
 /** Where else than in the Authorization header a token may be, each by name. All are off unless asked for. */
 export interface TokenPlaces {
@@ -56,7 +57,7 @@ function readHeader(req: Request, hasToken: boolean): string | undefined {
 }
 
 function readCookie(req: Partial<Request>, name: string): string[] {
-  const header: unknown = req.headers?.cookie
+  const header = onlyValue(req.headers?.cookie)
   if (header !== undefined && typeof header !== 'string')
     throw invalid('There are two Cookie headers: send one.')
   // An empty cookie is one that was cleared badly.
@@ -76,7 +77,7 @@ function readQuery({ url = '', res }: Partial<Request>, name: string): string[] 
 function readForm(req: Partial<Request>, name: string): unknown[] {
   const { method, headers } = req
   const body: unknown = req.body
-  const type: unknown = headers?.['content-type']
+  const type = onlyValue(headers?.['content-type'])
   const isForm = method === 'POST' && typeof type === 'string' && FORM.test(type)
   if (!isForm || typeof body !== 'object' || body === null || !Object.hasOwn(body, name)) return []
   return [(body as Record<string, unknown>)[name]]

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Document } from 'mongodb'
+import { callAtOnce } from '../call-at-once.js'
 import { QueueFullError } from '../concurrency-limit.js'
 import { withDeadline } from '../deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
@@ -10,6 +11,7 @@ import { parsePasswordCredentialsOptions } from '../options/logins.js'
 import { requireText } from '../routes/token-endpoint.js'
 import type { Scalar, VerifyCredentials } from '../routes/login.js'
 import type { VerifiedUser } from '../routes/hooks.js'
+import { isThrown } from '../thrown.js'
 import { countAccount } from '../throttle/current-attempt.js'
 import { hashPassword, verifyPassword } from './argon2.js'
 import { createHashUpgrade } from './hash-upgrade.js'
@@ -25,12 +27,12 @@ export interface PasswordCredentialsOptions extends PasswordTextOptions {
   /** The field of the document that holds the argon2id hash (a PHC string). Default `passwordHash`. */
   readonly hashField?: string
   /** Whether a user may not log in, as one that is disabled or locked. The answer is that of a wrong password, and comes
-   *  after the same work. */
+   *  after the same work. It must not be async: a promise is a 500 `callback_failed`. */
   readonly isRefused?: (user: Document) => boolean
   /** Whether a hash that is weaker than those of `hashPassword()` is replaced after a login with the right password, which
    *  is when it can be. Needs leave to write to the users collection. Default false: nothing is written. */
   readonly upgradeHashes?: boolean
-  /** The user's id. Default: the document's `_id`, an ObjectId as its hex digits. */
+  /** The user's id. Default: the document's `_id`, an ObjectId as its hex digits. It must not be async either. */
   readonly toUserId?: (user: Document) => string
 }
 
@@ -91,7 +93,7 @@ export function createPasswordCredentials(
     const hash: unknown = user?.[hashField]
     if (typeof hash !== 'string') return verifyDecoy(password, signal)
     return verifyPassword(hash, password, signal).catch((error: unknown) => {
-      if (error instanceof QueueFullError || signal.aborted) throw error
+      if (isThrown(QueueFullError, error) || signal.aborted) throw error
       const message = `A "${hashField}" of the users is no argon2 hash.`
       events.warn({ code: 'password_hash_unreadable', message })
       return verifyDecoy(password, signal)
@@ -109,9 +111,10 @@ export function createPasswordCredentials(
         throw unavailable(cause)
       },
     )
-    if (!isRight || !user || isRefused(user)) return null
+    if (!isRight || !user || callAtOnce('passwordCredentials(): isRefused', () => isRefused(user)))
+      return null
     reportRight()
-    const id = toUserId(user)
+    const id = callAtOnce('passwordCredentials(): toUserId', () => toUserId(user))
     // Not awaited: it is nothing that a login should wait for or fail with.
     if (upgradeHashes) void upgradeHash({ id, document: user }, password)
     return { id }

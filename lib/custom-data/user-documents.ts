@@ -1,3 +1,4 @@
+import { callAtOnce } from '../call-at-once.js'
 import { createConcurrencyLimit } from '../concurrency-limit.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
@@ -9,14 +10,15 @@ import { findDocument } from './query.js'
 import type { PreparedRead } from './query.js'
 import type { FoundDocument } from './sized-row.js'
 import type { UserIdIndex } from './user-id-index.js'
-import { faultOf } from './user-id-value.js'
+import { copyIdValue, faultOf } from './user-id-value.js'
 
 /** The forms that a user's id may have in the user id field, the preferred one first. */
 type FieldValues = readonly unknown[]
 
 /**
  * Maps a user's id to the values that it may have in the user id field. An empty list means that this user has no document.
- * A value is a text, a number, a bigint, a date, bytes, a BSON value, or a plain object of these.
+ * A value is a text, a number, a bigint of 64 bits, a date, bytes, a BSON value, or a plain object of these. The function must
+ * not be async.
  *
  * @example
  * id => (/^(0|[1-9]\d{0,14})$/.test(id) ? [Number(id)] : [])
@@ -124,14 +126,11 @@ async function toBothForms(
   return [userId, (await objectIdClass).createFromHexString(userId)]
 }
 
+/** The values are copied and the copies are checked: a callback may use one list for all its calls. */
 function callToFieldValues(toFieldValues: ToFieldValues, userId: string): FieldValues {
-  let values: unknown
-  try {
-    values = toFieldValues(userId)
-  } catch (cause) {
-    throw new CustomUserDataError('callback_failed', 'toFieldValues failed.', { cause })
-  }
-  if (!Array.isArray(values)) throw wrongValue('did not return an array of values')
+  const returned: unknown = callAtOnce('toFieldValues', () => toFieldValues(userId))
+  if (!Array.isArray(returned)) throw wrongValue('did not return an array of values')
+  const values = Array.from<unknown, unknown>(returned, copyIdValue)
   for (const value of values) {
     const fault = faultOf(value)
     if (fault !== undefined) {

@@ -1,8 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { isNativeError } from 'node:util/types'
 import type { ChangeStream, ChangeStreamOptions, Collection, Document } from 'mongodb'
 import type { Clock } from '../clock.js'
 import { withDeadline } from '../deadline.js'
+import { toError } from '../thrown.js'
 import { codeOf, hasCode, hasLabel } from './server-errors.js'
 import { createStaleLimit } from './stale-limit.js'
 import type { Moment, StaleLimit } from './stale-limit.js'
@@ -321,8 +321,4 @@ async function waitUnreferenced(ms: number, signal: AbortSignal): Promise<void> 
 function isResumable(error: Error): boolean {
   if (hasCode(error, ...RESUMABLE) || hasLabel(error, 'ResumableChangeStreamError')) return true
   return codeOf(error) === undefined && (error.name === 'DeadlineError' || error.name.startsWith('Mongo'))
-}
-
-function toError(error: unknown): Error {
-  return isNativeError(error) ? error : new Error(String(error))
 }

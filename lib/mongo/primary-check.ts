@@ -3,7 +3,7 @@ import type { Events } from '../events.js'
 import { PLAIN_BSON } from './team-database.js'
 
 /** Rejection of a read that was sent to a server which is not the primary. */
-export class NotPrimaryError extends Error {
+class NotPrimaryError extends Error {
   override readonly name = 'NotPrimaryError'
 }
 

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { MAX_TIMER_MS } from '../deadline.js'
 import { isPlainObject } from '../custom-data/plain-object.js'
-import { callback, DAY_SECONDS, isObject, name, standardSchema, trueOrFalse, whole } from './values.js'
+import { callback, DAY_SECONDS, isOptionsObject, name, standardSchema, trueOrFalse, whole } from './values.js'
 
 /** How documents are found and loaded, and how long copies serve. */
 export const customDataOptions = {
@@ -13,7 +13,7 @@ export const customDataOptions = {
   projection: v.optional(
     v.pipe(
       v.custom<Record<string, unknown>>(
-        value => isObject(value) && !Array.isArray(value),
+        value => isPlainObject(value) && isOptionsObject(value),
         'write a $project stage, e.g. { secret: 0 }',
       ),
       v.transform(copyPlain),

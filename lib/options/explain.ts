@@ -1,5 +1,5 @@
 import type { BaseIssue } from 'valibot'
-import { describeType, describeValue } from '../describe-value.js'
+import { describeAlgorithm, describeType, describeValue } from '../describe-value.js'
 import { OptionError } from '../errors.js'
 import { isOfUnknownMembers } from './members.js'
 
@@ -29,9 +29,11 @@ function toLine(issue: BaseIssue<unknown>): string {
 }
 
 /** Shows the given value. Empty for a missing option, and for a value in place of all options, which may be a secret. */
-function given(issue: BaseIssue<unknown>, [option]: readonly string[]): string {
+function given(issue: BaseIssue<unknown>, steps: readonly string[]): string {
+  const [option] = steps
   const value: unknown = issue.path ? issue.path.at(-1)?.value : issue.input
   if (option !== undefined && value === undefined) return ''
+  if (steps.includes('algorithms')) return ` (given: ${describeAlgorithm(value)})`
   const isSecret = option === undefined || SECRET_OPTIONS.includes(option)
   return ` (given: ${isSecret ? describeType(value) : describeValue(value)})`
 }

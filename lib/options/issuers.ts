@@ -1,4 +1,5 @@
 import type { OwnKeys } from '../access-tokens/key-ring.js'
+import { describeValue } from '../describe-value.js'
 import { NAME_YOUR_API } from './access-tokens.js'
 import type { accessTokenOptions, ownIssuerOptions } from './access-tokens.js'
 import { wrong } from './explain.js'
@@ -47,7 +48,7 @@ export function requireDistinct(own: OwnIssuer | undefined, trusted: Trusted): v
     const others = prefixes.filter((_other, at) => at !== index)
     if (others.some(other => (prefix === '' ? other === '' : other.startsWith(prefix)))) {
       throw wrong(
-        `option "trustedIssuers": the userIdPrefix "${prefix}" is, or begins, another issuer's. Write prefixes that ` +
+        `option "trustedIssuers": the userIdPrefix ${describeValue(prefix)} is, or begins, another issuer's. Write prefixes that ` +
           'differ from the start, as "idp|"; only one may be empty, and our own users have none.',
       )
     }

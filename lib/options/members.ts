@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { show } from '../custom-data/field-names.js'
 import { nearestName } from './nearest-name.js'
-import { isObject } from './values.js'
+import { isObject, isOptionsObject } from './values.js'
 
 /** The most unknown names that a message lists. An object that is no options object may have hundreds of members. */
 const MAX_NAMED = 5
@@ -19,9 +19,38 @@ export function members<Entries extends v.ObjectEntries>(
   // valibot takes inherited entries for its own: what others put into Object.prototype would be a schema.
   const own = Object.assign(Object.create(null) as object, entries)
   return v.pipe(
-    v.custom<object>(value => isObject(value) && !Array.isArray(value), says),
+    v.custom<object>(isOptionsObject, says),
+    v.transform(given => takeMembers(given, own)),
     v.strictObject(own, issue => sayOfMember(own, issue)),
   )
+}
+
+/** The members of an object, each read once. Those of a class or of defaults that it inherits from are its own. */
+function takeMembers(given: object, entries: v.ObjectEntries): object {
+  const taken = Object.create(null) as Record<string, unknown>
+  for (const name of Object.keys(entries)) {
+    if (hasMember(given, name)) taken[name] = Reflect.get(given, name)
+  }
+  // Those that there are not: only their names are looked at.
+  for (const name in given) {
+    if (!Object.hasOwn(taken, name) && hasMember(given, name)) taken[name] = undefined
+  }
+  return taken
+}
+
+/** Whatever others have put into `Object.prototype` is a member of all objects, and so an option of none. */
+function hasMember(given: object, name: string): boolean {
+  let holder: object | null = given
+  while (holder !== null && !isObjectPrototype(holder)) {
+    if (Object.hasOwn(holder, name)) return true
+    holder = Object.getPrototypeOf(holder) as object | null
+  }
+  return false
+}
+
+/** Of any realm: under Jest, apps have another one than this package. */
+function isObjectPrototype(holder: object): boolean {
+  return Object.getPrototypeOf(holder) === null && Object.hasOwn(holder, 'isPrototypeOf')
 }
 
 /** One of two, by the look of it: an error is about the one that was meant. valibot's union could only name both. */

@@ -1,6 +1,8 @@
+import { types } from 'node:util'
 import type { KeyObject } from 'node:crypto'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import * as v from 'valibot'
+import { isThenable } from '../call-at-once.js'
 import type { BsonLibrary } from '../mongo/team-bson.js'
 import { isPlainFieldName } from '../custom-data/field-names.js'
 import type { CollectionLike } from '../mongo/collection-like.js'
@@ -77,3 +79,22 @@ export function whole(
 export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
+
+/** Whether a value can hold options: a plain object or an instance of a class, and no value of another kind. */
+export function isOptionsObject(value: unknown): value is object {
+  if (!isObject(value) || Array.isArray(value) || isThenable(value)) return false
+  return !NO_OPTIONS.some(isOfKind => isOfKind(value))
+}
+
+/** Their entries would not be found, or nothing in them could be an option. */
+const NO_OPTIONS: readonly ((value: unknown) => boolean)[] = [
+  types.isMap,
+  types.isSet,
+  types.isWeakMap,
+  types.isWeakSet,
+  types.isDate,
+  types.isRegExp,
+  types.isAnyArrayBuffer,
+  types.isArrayBufferView,
+  types.isBoxedPrimitive,
+]

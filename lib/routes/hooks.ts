@@ -4,6 +4,7 @@ import { CustomUserDataError, toCallbackError } from '../errors.js'
 import { isPlainObject } from '../custom-data/plain-object.js'
 import type { Writer } from '../custom-data/writer.js'
 import type { Events } from '../events.js'
+import { isThrown, toError } from '../thrown.js'
 
 /** Whom credentials or tokens belong to. */
 export interface VerifiedUser {
@@ -43,7 +44,7 @@ export interface HooksConfig {
   readonly verifyCredentialsTimeoutMs: number
 }
 
-/** Calls the team's hooks. */
+/** Calls the team's hooks. Those that run before the answer get a copy of the user, so that they cannot change who it is. */
 export interface HookCalls {
   /** Whether the login may go on. */
   beforeLogin: (user: VerifiedUser, req: Request) => Promise<boolean>
@@ -65,14 +66,15 @@ export function createHookCalls(
       const { beforeLogin } = hooks
       if (!beforeLogin) return true
       return (
-        (await callInTime('beforeLogin', timeoutMs, () => Promise.resolve(beforeLogin(user, req)))) !== false
+        (await callInTime('beforeLogin', timeoutMs, () => Promise.resolve(beforeLogin({ ...user }, req)))) !==
+        false
       )
     },
     creationFor(user, req) {
       const { createCustomData } = hooks
       if (!createCustomData) return undefined
       return async () => {
-        const call = () => Promise.resolve(createCustomData(user, req))
+        const call = () => Promise.resolve(createCustomData({ ...user }, req))
         const made = await callInTime('createCustomData', timeoutMs, call)
         if (made === false) throw refused()
         if (made !== undefined && made !== null) await insert(writer, user, made)
@@ -113,7 +115,7 @@ export async function callInTime<T>(name: string, timeoutMs: number, callback: (
   try {
     return await withDeadline(timeoutMs, callback)
   } catch (cause) {
-    throw cause instanceof DeadlineError ? tooSlow(cause) : toCallbackError(name, cause)
+    throw isThrown(DeadlineError, cause) ? tooSlow(cause) : toCallbackError(name, cause)
   }
 }
 
@@ -126,8 +128,4 @@ function tooSlow(cause: unknown): CustomUserDataError {
   return new CustomUserDataError('credentials_unavailable', 'Credentials could not be checked in time.', {
     cause,
   })
-}
-
-function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown))
 }

@@ -11,6 +11,7 @@ import { toPlainAddress } from '../throttle/address.js'
 import type { AccountName } from '../throttle/account-name.js'
 import { whileVerifying } from '../throttle/current-attempt.js'
 import type { LoginAttempt, LoginThrottle, NameSource } from '../throttle/login-throttle.js'
+import { toError } from '../thrown.js'
 import type { TokenIssuer } from '../token-issuer.js'
 import type { TokenAnswer } from '../types.js'
 import { callInTime, refused } from './hooks.js'
@@ -51,8 +52,8 @@ export interface Login {
   readonly replaced: readonly string[]
 }
 
-/** Runs a login from the first count to the answer. */
-export type LoginFlow = (login: Login) => Promise<TokenAnswer<object>>
+/** Runs a login from the body's schema, which has the same time as the check of the credentials, to the answer. */
+export type LoginFlow = (prepare: () => Promise<Login>) => Promise<TokenAnswer<object>>
 
 /** Creates the flow: count, verify, refuse the disabled, ask the hook, issue, tell. */
 export function createLoginFlow(config: LoginConfig, parts: LoginParts): LoginFlow {
@@ -63,7 +64,7 @@ export function createLoginFlow(config: LoginConfig, parts: LoginParts): LoginFl
     const { code, cause } = asCustomUserDataError(error) ?? {}
     if (code === 'callback_failed' && hasClientStatus(cause)) return undefined
     if (code === 'callback_failed') {
-      events.emit('hook_failed', { hook, error: isNativeError(cause) ? cause : (error as Error) })
+      events.emit('hook_failed', { hook, error: isNativeError(cause) ? cause : toError(error) })
     }
     throw error
   }
@@ -95,9 +96,10 @@ export function createLoginFlow(config: LoginConfig, parts: LoginParts): LoginFl
 
   const warnings = createThrottleWarnings(events)
 
-  return async login => {
+  return async prepare => {
     // The login starts before anything is checked, because it must not survive a revocation from now on.
     const start = startLogin()
+    const login = await callInTime('login(): body', config.verifyCredentialsTimeoutMs, prepare)
     const { req, accounts } = login
     const address = toPlainAddress(req.ip)
     const attempt = throttle?.begin(address)
@@ -123,20 +125,38 @@ export function createLoginFlow(config: LoginConfig, parts: LoginParts): LoginFl
 }
 
 function hasClientStatus(thrown: unknown): boolean {
-  const { status, statusCode } = Object(thrown) as {
-    readonly status?: unknown
-    readonly statusCode?: unknown
+  try {
+    const { status, statusCode } = Object(thrown) as {
+      readonly status?: unknown
+      readonly statusCode?: unknown
+    }
+    return [status, statusCode].some(value => typeof value === 'number' && value >= 400 && value < 500)
+  } catch {
+    // A getter threw, or a proxy was revoked: then it says no status.
+    return false
   }
-  return [status, statusCode].some(value => typeof value === 'number' && value >= 400 && value < 500)
 }
 
-async function callVerify(
+function callVerify(
   config: LoginConfig,
   verify: () => Promise<VerifyOutcome>,
 ): Promise<VerifiedUser | undefined> {
-  const user = await callInTime('verifyCredentials', config.verifyCredentialsTimeoutMs, verify)
-  if (user === null || user === undefined) return undefined
-  if (isSubject(user.id)) return user
+  return callInTime('verifyCredentials', config.verifyCredentialsTimeoutMs, async () =>
+    toVerifiedUser(await verify()),
+  )
+}
+
+/** A copy with an id that was read once: the callback may change its object, or use one object for all logins. */
+function toVerifiedUser(outcome: VerifyOutcome): VerifiedUser | undefined {
+  if (outcome === null || outcome === undefined) return undefined
+  const { id } = outcome
+  if (isSubject(id)) return { ...withoutId(outcome), id }
   const message = 'verifyCredentials must return null or { id }, a text of 1 to 255 characters.'
   throw new CustomUserDataError('callback_failed', message)
+}
+
+/** The other members. A spread would read the id, which may be a getter, a second time. */
+function withoutId(outcome: VerifiedUser): object {
+  const names = Object.keys(outcome).filter(name => name !== 'id')
+  return Object.fromEntries(names.map(name => [name, Reflect.get(outcome, name) as unknown]))
 }

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Request, RequestHandler } from 'express'
+import { callAtOnce } from '../call-at-once.js'
 import { CustomUserDataError } from '../errors.js'
 import { parseLoginArguments } from '../options/logins.js'
 import { isAccountName } from '../throttle/account-name.js'
@@ -52,19 +53,22 @@ export function createLoginRoute<Credentials>(
   const accountOf = options.account ?? verifyCredentials.account
   return createTokenEndpoint({ name: 'login', needsBody: true }, async (body, req, res) => {
     transport.requireSameSite(req)
-    const credentials = options.body
-      ? await parseBody(options.body, body)
-      : (requireScalars(body) as Credentials)
-    const accounts = accountOf ? toGiven(accountOf(credentials)) : guessAccounts(credentials)
-    const verify = async (): Promise<VerifyOutcome> => verifyCredentials(credentials, req)
-    const replaced = transport.readToEnd(req, body)
-    const answer = await flow({ req, accounts, verify, replaced })
+    const answer = await flow(async () => {
+      const credentials = options.body
+        ? await parseBody(options.body, body)
+        : (requireScalars(body) as Credentials)
+      const accounts = accountOf
+        ? toGiven(callAtOnce('login(): account', () => accountOf(credentials)))
+        : guessAccounts(credentials)
+      const verify = async (): Promise<VerifyOutcome> => verifyCredentials(credentials, req)
+      return { req, accounts, verify, replaced: transport.readToEnd(req, body) }
+    })
     transport.clearPrevious(res)
     return transport.hand(res, answer)
   })
 }
 
-/** Checks the result of `account`. A promise or an object is refused, because all accounts would be counted as one. */
+/** Checks the result of `account`. An object is refused, because all accounts would be counted as one. */
 function toGiven(account: unknown): NamedAccounts {
   if (isAccountName(account)) return { names: [account], source: 'given' }
   if (account === undefined || account === null || typeof account === 'string') {

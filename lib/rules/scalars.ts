@@ -1,3 +1,4 @@
+import { isDate, isRegExp, isUint8Array } from 'node:util/types'
 import { parseNumeric, toNumeric } from './numbers.js'
 import type { Numeric } from './numbers.js'
 
@@ -38,9 +39,9 @@ export function toScalar(value: unknown): Scalar | undefined {
 
 function scalarOfObject(value: object): Scalar | undefined {
   if (value instanceof MadeValue) return value.scalar
-  if (value instanceof Date) return { type: 'date', content: value.getTime() }
-  if (value instanceof RegExp) return { type: 'regex', content: String(value) }
-  if (value instanceof Uint8Array) return binary(0, Buffer.from(value).toString('hex'))
+  if (isDate(value)) return { type: 'date', content: value.getTime() }
+  if (isRegExp(value)) return { type: 'regex', content: String(value) }
+  if (isUint8Array(value)) return binary(0, Buffer.from(value).toString('hex'))
   try {
     return scalarOfBson(value)
   } catch {

@@ -1,4 +1,4 @@
-import { inspect } from 'node:util'
+import { describeType } from '../describe-value.js'
 
 /** The name of an account in credentials. */
 export type AccountName = string | number | bigint | boolean
@@ -12,11 +12,11 @@ export function isAccountName(value: unknown): value is AccountName {
 /** Folding is repeated until nothing changes, but at most this often: case and compatibility forms affect each other. */
 const MOST_ROUNDS = 8
 
-/** Converts the argument of `forgetFailedLogins()`. Throws a `TypeError` if it cannot name an account. */
+/** Converts the argument of `forgetFailedLogins()`. Throws a `TypeError` that names only the type of another value. */
 export function requireAccountName(account: unknown): string {
   if (typeof account === 'string' && isAccountName(account)) return account
   throw new TypeError(
-    `forgetFailedLogins: ${inspect(account, { depth: 0 })} is not the name of an account. Give the text that is typed at a login.`,
+    `forgetFailedLogins(): the account must be the text that is typed at a login (given: ${describeType(account)}).`,
   )
 }
 

@@ -295,6 +295,26 @@ describe('allow() behind attach()', () => {
     expect((await ask(behind(guards({ '%%user.id': 'alice' })), 'alice')).status).toBe(403)
   })
 
+  it('decides by the data that attach() added for this request, whatever req.user holds since', async () => {
+    const overwrite: RequestHandler = (req, _res, next) => {
+      Object.defineProperty(req.user, 'customData', { value: { role: 'admin' } })
+      next()
+    }
+    const attach = userData.attach({ boundTo: () => 'a' })
+    const isAdmin = userData.allow({ '%%user.custom_data.role': 'admin' })
+    for (const [id, status] of [
+      ['alice', 403],
+      ['bob', 200],
+    ] as const) {
+      const asUser: RequestHandler = (req, _res, next) => {
+        req.user = { id } as Express.User
+        next()
+      }
+      const app = behind([asUser, attach, overwrite, isAdmin])
+      expect((await request(app).get('/')).status).toBe(status)
+    }
+  })
+
   it('takes nothing that another strategy left for claims', async () => {
     expect((await ask(behind(guards({ '%%user.data.admin': true })), 'alice')).status).toBe(403)
   })

@@ -59,6 +59,18 @@ const cookie = ['Cookie', 'theirs=1']
 const bearer = (token: string) => ['Authorization', `Bearer ${token}`]
 const misconfigured = { status: 500, code: 'attach_misconfigured' }
 
+/** An app that authenticates by a header, and hands out the object that `find` gives for the name in it. */
+function cachingApp(find: (name: string) => object, ...guards: RequestHandler[]) {
+  const app = express()
+  app.use((req, _res, next) => {
+    req.user = find(String(req.headers['x-name'])) as Express.User
+    next()
+  })
+  app.use(...guards).get('/me', (req, res) => res.json(req.user?.customData))
+  return app.use(userData.errorHandler())
+}
+const byName = { userId: (req: Request) => String(req.headers['x-name']), boundTo: () => 'a' }
+
 async function attachError(user: unknown, options?: AttachOptions, headers = bearer('a')): Promise<Error> {
   const errors: Error[] = []
   const app = createEchoApp(authenticated(user), userData.attach(options)).use(
@@ -365,7 +377,7 @@ describe('whom and what the data belongs to', () => {
       }
       const error = await attachError({ id: 'alice' }, { [name]: throws })
       expect(error).toMatchObject({ status: 500, code: 'callback_failed', cause })
-      expect(error.message).toBe(`attach(): ${name} threw.`)
+      expect(error.message).toBe(`attach(): ${name} failed.`)
     }
   })
 
@@ -453,6 +465,78 @@ describe('a copy of attach()', () => {
     database.commands.clear()
     await sendRaw(app, { headers: bearer('a') })
     expect(loads()).toBe(1)
+  })
+})
+
+describe('a req.user that several requests share', () => {
+  it('is an error where it stands for another user than before', async () => {
+    const shared = {}
+    const app = cachingApp(() => shared, userData.attach(byName))
+    const first = await request(app).get('/me').set('x-name', 'alice')
+    expect(first.body).toMatchObject({ plan: 'gold' })
+    const second = await request(app).get('/me').set('x-name', 'bob')
+    expect(second).toMatchObject({ status: 500, body: { code: 'attach_misconfigured' } })
+    expect(JSON.stringify(shared)).toContain('gold')
+  })
+
+  it('is an error for all users but one, also where their requests are in progress together', async () => {
+    const shared = {}
+    const server = cachingApp(() => shared, userData.attach(byName))
+    const names = ['alice', 'bob', 'alice', 'bob']
+    const answers = await Promise.all(names.map(name => request(server).get('/me').set('x-name', name)))
+    const served = answers.flatMap(({ status, body }, index) =>
+      status === 200 ? [[names[index], (body as { plan: string }).plan]] : [],
+    )
+    expect(new Set(served.map(String)).size).toBe(1)
+    expect([
+      ['alice', 'gold'],
+      ['bob', 'free'],
+    ]).toContainEqual(served[0])
+    const refused = answers.filter(({ status }) => status !== 200)
+    expect(refused).toHaveLength(2)
+    for (const { body } of refused) expect(body).toMatchObject({ code: 'attach_misconfigured' })
+  })
+
+  it('is refused with a message that says what to do', async () => {
+    const shared = {}
+    await attachError(shared, { userId: () => '' })
+    await sendRaw(attachApp(shared, { userId: () => 'alice' }), { headers: bearer('a') })
+    const error = await attachError(shared, { userId: () => 'bob' })
+    expect(error).toMatchObject(misconfigured)
+    expect(error.message).toMatch(/give each request a req\.user object of its own/i)
+  })
+
+  it('may be the same for all requests of one user', async () => {
+    const users = new Map(['alice', 'bob'].map(name => [name, { name }]))
+    const app = cachingApp(name => users.get(name)!, userData.attach(byName))
+    for (const [name, plan] of [
+      ['alice', 'gold'],
+      ['bob', 'free'],
+      ['alice', 'gold'],
+    ] as const) {
+      const answer = await request(app).get('/me').set('x-name', name)
+      expect(answer.body).toMatchObject({ plan })
+    }
+  })
+})
+
+describe('a req.user that does not keep its data', () => {
+  const proxy = () =>
+    new Proxy({ id: 'alice' }, { defineProperty: () => true, has: (_target, name) => name === 'id' })
+
+  it('is an error where customData is not there after it was added', async () => {
+    expect(await attachError(proxy())).toMatchObject(misconfigured)
+  })
+
+  it('is an error where each look at req.user gives another object', async () => {
+    const app = express()
+    app.use((req, _res, next) => {
+      Object.defineProperty(req, 'user', { get: () => ({ id: 'alice' }) })
+      next()
+    }, userData.attach())
+    app.get('/me', (_req, res) => res.send('passed')).use(userData.errorHandler())
+    const answer = await sendRaw(app, { headers: bearer('a') })
+    expect(JSON.parse(answer.body)).toMatchObject(misconfigured)
   })
 })
 

@@ -98,7 +98,23 @@ describe('the token of a request', () => {
     ).toBeUndefined()
   })
 
-  it.each([[['Bearer a']], [['Bearer a', 'Bearer b']], [[]], [null], [42], [{}]])(
+  it('is the one value of a list, as adapters make it', () => {
+    expect(readBearerToken({ headers: { authorization: ['Bearer a'] } })).toBe('a')
+    const rawHeaders = ['Authorization', 'Bearer a', 'Authorization', 'Bearer b']
+    expect(() => readBearerToken({ headers: { authorization: ['Bearer a'] }, rawHeaders })).toThrow(
+      invalidRequest as never,
+    )
+  })
+
+  it.each([null, 'Authorization', 7, { 0: 'Authorization' }])(
+    'is that of headers if rawHeaders is no list: %j',
+    rawHeaders => {
+      const request = { headers: { authorization: 'Bearer a' }, rawHeaders: rawHeaders as never }
+      expect(readBearerToken(request)).toBe('a')
+    },
+  )
+
+  it.each([[['Bearer a', 'Bearer b']], [[]], [null], [42], [{}]])(
     'is not read from a header that is no text: %j',
     authorization => {
       expect(() => readBearerToken({ headers: { authorization } })).toThrow(invalidRequest)

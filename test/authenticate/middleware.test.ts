@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import express from 'express'
+import type { Request, RequestHandler, Response } from 'express'
 import { CustomUserDataError } from 'express-custom-user-data'
 import type { CustomUserDataOptions } from 'express-custom-user-data'
 import request from 'supertest'
@@ -14,6 +15,8 @@ import { createEchoApp, expectChallenge, onError, sendRaw } from '../support/htt
 import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData, forgeToken, KID, SECRET, validClaims } from '../support/user-data.js'
 
+/** Nothing is asked of it. */
+const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 const NOW = 1_800_000_000_000
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
 
@@ -497,5 +500,61 @@ describe('user(req)', () => {
     expect(() => guard().userData.user(new IncomingMessage(new Socket()) as express.Request)).toThrow(
       TypeError,
     )
+  })
+})
+
+describe('a request that does not keep the req.user that it is given', () => {
+  const userData = () => createTestUserData(database, { clock: createManualClock(NOW) })
+  const token = () => forgeToken({ claims: claims() })
+
+  /** What the handlers see, or the error that the guard has handed on. */
+  async function outcome(
+    prepare: (req: Request) => void,
+    guard: RequestHandler,
+    headers: Record<string, string> = { authorization: `Bearer ${token()}` },
+  ): Promise<unknown> {
+    const app = express()
+    app.use((req, _res, next) => {
+      prepare(req)
+      next()
+    }, guard)
+    app.get('/me', (req, res) => res.json({ user: req.user ?? null }))
+    app.use(
+      onError((error, res) => {
+        res.json({ name: error.name, message: error.message })
+      }),
+    )
+    return (await request(app).get('/me').set(headers)).body as unknown
+  }
+
+  const ignoring = (req: Request) => {
+    const admin = { id: 'admin' } as Express.User
+    Object.defineProperty(req, 'user', { configurable: true, get: () => admin, set: () => undefined })
+  }
+  const lost = { name: 'TypeError', message: expect.stringMatching(/req\.user.*setter/) as string }
+
+  it('is passed on as a TypeError by authenticate(), cached or not', async () => {
+    const guard = userData().authenticate()
+    for (const turn of ['loaded', 'cached']) expect(await outcome(ignoring, guard), turn).toMatchObject(lost)
+  })
+
+  it('is passed on as a TypeError by authenticate({ optional: true }), which must remove the user', async () => {
+    expect(await outcome(ignoring, userData().authenticate({ optional: true }), {})).toMatchObject(lost)
+  })
+
+  it('is passed on as a TypeError where req.user is read-only', async () => {
+    const readOnly = (req: Request) => {
+      Object.defineProperty(req, 'user', { value: { id: 'admin' }, writable: false })
+    }
+    expect(await outcome(readOnly, userData().authenticate())).toMatchObject({ name: 'TypeError' })
+  })
+
+  it('is passed on as a TypeError where the request is frozen', async () => {
+    const req = Object.freeze({ headers: { authorization: `Bearer ${token()}` } })
+    const guard = userData().authenticate()
+    const error = await new Promise(resolve => {
+      void guard(req as unknown as Request, NO_RESPONSE, resolve)
+    })
+    expect(error).toBeInstanceOf(TypeError)
   })
 })

@@ -252,6 +252,49 @@ describe("the app's options object", () => {
   })
 })
 
+describe('a request that does not keep the req.user that it is given', () => {
+  const admin = { id: 'admin' } as Express.User
+  const ways: Record<string, (req: express.Request) => void> = {
+    'has a setter that does nothing': req =>
+      Object.defineProperty(req, 'user', { configurable: true, get: () => admin, set: () => undefined }),
+    'has no setter': req => Object.defineProperty(req, 'user', { configurable: true, get: () => admin }),
+    'is read-only': req => Object.defineProperty(req, 'user', { value: admin, writable: false }),
+  }
+
+  it.each(Object.entries(ways))('is an error where req.user %s, cached or not', async (_way, prepare) => {
+    const token = tokenOf('user 11')
+    const app = express()
+    app.get(
+      '/me',
+      (req, _res, next) => {
+        prepare(req)
+        next()
+      },
+      passport.authenticate('custom-user-data') as RequestHandler,
+      (_req, res) => res.send('passed'),
+    )
+    app.use(
+      onError((error, res) => {
+        res.send(`${error.name}: ${error.message}`)
+      }),
+    )
+    for (const turn of ['loaded', 'cached']) {
+      const { body } = await sendRaw(app, { headers: bearer(token) })
+      expect(body, turn).toMatch(/^TypeError: .*req\.user/)
+    }
+  })
+
+  it('is no error where req.user holds another user who can be replaced', async () => {
+    const before: RequestHandler = (req, _res, next) => {
+      req.user = admin
+      next()
+    }
+    const app = createEchoApp(before, authenticateBy('name'))
+    const { body } = await sendRaw(app, { headers: bearer(tokenOf('user 12')) })
+    expect(JSON.parse(body)).toMatchObject({ user: { id: 'user 12' } })
+  })
+})
+
 describe('a custom callback', () => {
   async function callbackArguments(headers: string[], instance = userData): Promise<unknown[]> {
     passport.use(instance.strategy())
@@ -268,6 +311,24 @@ describe('a custom callback', () => {
     expect(calls).toHaveLength(1)
     return calls[0]!
   }
+
+  it('finds req.user as it was before', async () => {
+    const found: unknown[] = []
+    const app = express()
+    app.get('/me', (req, res, next) => {
+      const before = { id: 'before' } as Express.User
+      req.user = before
+      const callback = () => {
+        found.push(req.user === before)
+        res.end()
+      }
+      ;(passport.authenticate('custom-user-data', callback) as RequestHandler)(req, res, next)
+    })
+    const headers = bearer(tokenOf('user 9'))
+    await sendRaw(app, { headers })
+    await sendRaw(app, { headers })
+    expect(found).toEqual([true, true])
+  })
 
   it('gets the user', async () => {
     const headers = bearer(tokenOf('user 9'))

@@ -4,6 +4,7 @@ import passport from 'passport'
 import request from 'supertest'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TokenPlaces } from 'express-custom-user-data'
+import { createTokenReader } from '../../lib/authenticate/token-places.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { sendRaw } from '../support/http.js'
@@ -209,6 +210,13 @@ describe('where a token may be', () => {
       })
       expect([error, (req['user'] as { id?: string } | undefined)?.id]).toEqual([undefined, 'alice'])
     }
+  })
+
+  it('is found in a cookie header that is a list of one', () => {
+    const read = createTokenReader({ cookie: 'session_token' })
+    const ofCookies = (cookie: unknown) => read({ headers: { cookie } } as unknown as Request)
+    expect(ofCookies(['session_token=a'])).toBe('a')
+    expect(() => ofCookies(['session_token=a', 'session_token=b'])).toThrow(/two Cookie headers/)
   })
 
   it('is not found in a cookie or a form that middleware has deleted', async () => {

@@ -315,3 +315,31 @@ describe('a name', () => {
     expect(answer.status).toBe(401)
   })
 })
+
+describe('isRefused and toUserId', () => {
+  it.each<[string, Partial<PasswordCredentialsOptions>]>([
+    ['isRefused', { isRefused: (() => Promise.resolve(false)) as never }],
+    ['isRefused', { isRefused: (() => Promise.reject(new Error('theirs'))) as never }],
+    ['toUserId', { toUserId: (() => Promise.resolve('alice')) as never }],
+    ['toUserId', { toUserId: (() => Promise.reject(new Error('theirs'))) as never }],
+  ])('must not be async: %s is a 500 that says so, and ends no process', async (name, options) => {
+    const unhandled: unknown[] = []
+    const note = (reason: unknown) => void unhandled.push(reason)
+    process.on('unhandledRejection', note)
+    const userData = createTestUserData(database)
+    const failed: Error[] = []
+    userData.events.on('hook_failed', ({ error }) => failed.push(error))
+    const verify = userData.passwordCredentials({ collection: database.db.collection('users'), ...options })
+    const body = { email: 'alice@example.com', password: PASSWORD }
+    const answer = await logIn(body, express().post('/login', userData.login(verify)))
+    await new Promise(resolve => setImmediate(() => setImmediate(resolve)))
+    process.off('unhandledRejection', note)
+    expect(answer.status).toBe(500)
+    expect(failed.map(({ message }) => message)).toEqual([
+      expect.stringMatching(
+        new RegExp(`^passwordCredentials\\(\\): ${name} returned a promise\\b.*must not be async`),
+      ),
+    ])
+    expect(unhandled).toEqual([])
+  })
+})

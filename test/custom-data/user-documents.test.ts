@@ -1,4 +1,4 @@
-import { BSON, BSONRegExp, Decimal128, Double, MaxKey, ObjectId } from 'mongodb'
+import { BSON, BSONRegExp, BSONSymbol, Decimal128, Double, MaxKey, ObjectId } from 'mongodb'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
@@ -51,6 +51,19 @@ describe('a value of toFieldValues', () => {
     ['a symbol', Symbol('a'), 'a symbol'],
     ['a boolean', true, 'a boolean'],
     ['a map', new Map(), 'an instance'],
+    ['a bigint above 64 bits', 2n ** 64n + 1n, 'a bigint'],
+    ['a bigint just above 64 bits', 2n ** 63n, 'a bigint'],
+    ['a bigint below 64 bits', -(2n ** 63n) - 1n, 'a bigint'],
+    ['a bigint above 64 bits within', { number: 2n ** 64n + 1n }, 'a bigint'],
+    ['infinite', Infinity, 'Infinity'],
+    ['negatively infinite', -Infinity, '-Infinity'],
+    ['a Double that is infinite', new Double(-Infinity), '-Infinity'],
+    ['a Decimal128 that is infinite', Decimal128.fromString('Infinity'), 'Infinity'],
+    ['infinite within', { number: Infinity }, 'Infinity in "number"'],
+    ['half of a character', '\ud83d', 'a text with half of a character'],
+    ['half of a character within', { name: 'a\ud83d' }, 'a text with half of a character'],
+    ['half of a character in the name of a field', { '\ud83d': 1 }, 'a field name with half of a character'],
+    ['half of a character in a symbol of BSON', new BSONSymbol('\ud83d'), 'a text with half of a character'],
   ])('must be an id, and is an error that names the callback where it is %s', async (_what, value, named) => {
     await documents().insertMany([{ userId: null }, { userId: NaN }, {}, { userId: '' }, { userId: 'abc' }])
     const userData = withFieldValues(() => ['1', value])
@@ -64,6 +77,9 @@ describe('a value of toFieldValues', () => {
 
   it.each<[what: string, value: unknown]>([
     ['a number', 7],
+    ['the largest bigint', 2n ** 63n - 1n],
+    ['the smallest bigint', -(2n ** 63n)],
+    ['a character of two halves', '\u{1f600}'],
     ['zero', 0],
     ['a UUID', new UUID(UUID_TEXT)],
     ['an ObjectId', new ObjectId('64b7f3a1c2d4e5f601234567')],
@@ -77,6 +93,65 @@ describe('a value of toFieldValues', () => {
         'alice',
       ),
     ).toMatchObject({ n: 1 })
+  })
+
+  it.each<[what: string, callback: () => unknown]>([
+    ['resolves', () => Promise.resolve([1])],
+    ['rejects', () => Promise.reject(new Error('theirs'))],
+  ])(
+    'must not be a promise: one that %s is an error that says so, and ends no process',
+    async (_what, callback) => {
+      const unhandled: unknown[] = []
+      const note = (reason: unknown) => void unhandled.push(reason)
+      process.on('unhandledRejection', note)
+      const error: unknown = await loadCustomData(withFieldValues(callback as never), 'alice').catch(
+        (thrown: unknown) => thrown,
+      )
+      await new Promise(resolve => setImmediate(() => setImmediate(resolve)))
+      process.off('unhandledRejection', note)
+      expect(error).toMatchObject({ code: 'callback_failed', status: 500 })
+      expect((error as Error).message).toMatch(/^toFieldValues returned a promise\b.*must not be async/)
+      expect(unhandled).toEqual([])
+    },
+  )
+
+  it.each<[what: string, make: () => { set: (n: number) => void; list: unknown[] }]>([
+    [
+      'list',
+      () => {
+        const list: unknown[] = []
+        return { list, set: n => (list[0] = n) }
+      },
+    ],
+    [
+      'object',
+      () => {
+        const parts = { number: 0 }
+        return { list: [parts], set: n => (parts.number = n) }
+      },
+    ],
+    [
+      'bytes',
+      () => {
+        const bytes = Buffer.alloc(2)
+        return { list: [bytes], set: n => bytes.fill(n) }
+      },
+    ],
+  ])('may be reused by the callback for all users: %s', async (_what, make) => {
+    const { list, set } = make()
+    const ids = [1, 2]
+    for (const n of ids) {
+      set(n)
+      await documents().insertOne({ userId: structuredClone(list[0]), n })
+    }
+    const userData = withFieldValues(id => {
+      set(Number(id))
+      return list
+    })
+    for (let round = 0; round < 5; round++) {
+      const found = await Promise.all(ids.map(n => loadCustomData(userData, String(n))))
+      expect(found).toMatchObject(ids.map(n => ({ n })))
+    }
   })
 })
 

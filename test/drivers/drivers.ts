@@ -17,7 +17,7 @@ export interface Exclusion {
 const WITHOUT_SIGNAL = ['mongodb5', 'mongoose7'] as const
 
 /** What a driver cannot do. */
-export const EXCLUSIONS: readonly Exclusion[] = [
+const EXCLUSIONS: readonly Exclusion[] = [
   {
     drivers: WITHOUT_SIGNAL,
     tests: ['keeps no room from the next load where a', 'that MongoDB does not do in time is a 503, and'],

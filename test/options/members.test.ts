@@ -1,4 +1,7 @@
+import vm from 'node:vm'
+import { OptionError } from 'express-custom-user-data'
 import { describe, expect, it } from 'vitest'
+import { parseAuthenticateOptions } from '../../lib/options/guards.js'
 import { parseOptions } from '../../lib/parse-options.js'
 import { AUDIENCE, SECRET } from '../support/user-data.js'
 
@@ -72,12 +75,65 @@ describe('wrong members of options', () => {
     expect(linesOf(options).filter(line => line.startsWith(`option "${name}`))).toHaveLength(1)
   })
 
-  it('are named as well where somebody added to the prototype of all objects', () => {
+  it('are named, and not what somebody added to the prototype of all objects', () => {
     const everywhere = Object.prototype as { added?: number }
     everywhere.added = 1
     const lines = linesOf({ loadTimeoutMs: 0 })
     delete everywhere.added
     expect(lines).toContain('option "loadTimeoutMs": write a whole number from 1 to 2147483647 (given: 0)')
-    expect(lines).toContain('there is no option "added"')
+    expect(lines).not.toContain('there is no option "added"')
+  })
+})
+
+describe('what somebody added to the prototype of all objects', () => {
+  it('is no option', () => {
+    const everywhere = Object.prototype as { optional?: boolean; maxAgeMs?: number }
+    everywhere.optional = true
+    try {
+      expect(parseAuthenticateOptions({})).toEqual({ optional: false, maxAgeMs: undefined })
+      expect(parseAuthenticateOptions(Object.create({ maxAgeMs: 5 }))).toMatchObject({
+        optional: false,
+        maxAgeMs: 5,
+      })
+      expect(parseAuthenticateOptions(vm.runInNewContext('({})'))).toMatchObject({ optional: false })
+    } finally {
+      delete everywhere.optional
+    }
+  })
+})
+
+describe('a value that is no options object', () => {
+  const values: Record<string, unknown> = {
+    promise: Promise.resolve({}),
+    thenable: { then: () => undefined },
+    Map: new Map(),
+    Set: new Set(),
+    Date: new Date(),
+    'regular expression': /a/,
+    list: [],
+    bytes: new Uint8Array(2),
+    Float64Array: new Float64Array(2),
+    function: () => ({}),
+    text: new String('a'),
+  }
+  const places = [
+    'hooks',
+    'tokenPlaces',
+    'loginThrottle',
+    'projection',
+    'refreshTokenTransport',
+    'userDataInToken',
+  ]
+
+  it.each(Object.entries(values))('is refused wherever one is expected: %s', (kind, value) => {
+    const advice = kind === 'promise' || kind === 'thenable' ? 'await it first' : '(given: '
+    for (const place of places) {
+      const line = linesOf({ [place]: value }).find(said => said.startsWith(`option "${place}": write`))
+      expect(line, place).toContain(advice)
+    }
+    const cookie = linesOf({ refreshTokenTransport: { cookie: value } }).join('\n')
+    expect(cookie).toContain('option "refreshTokenTransport.cookie": write')
+    expect(() => parseAuthenticateOptions(value)).toThrow(OptionError)
+    expect(() => parseOptions(value)).toThrow(advice)
   })
 })

@@ -175,7 +175,7 @@ describe('a mistake in the options of a function is refused when the function is
     [
       'login(a promise)',
       () => userData.login(Promise.resolve(verify)),
-      'login(): the first argument: write a function that takes the credentials and returns { id } or null (given: a promise).',
+      'login(): the first argument: write a function that takes the credentials and returns { id } or null (given: a promise: await it first).',
     ],
     [
       "login(verify, { account: 'email' })",
@@ -201,7 +201,7 @@ describe('a mistake in the options of a function is refused when the function is
     [
       'passwordCredentials({ collection: a connection string })',
       () => userData.passwordCredentials({ collection: 'mongodb://app:hunter2@db.example.com/app' }),
-      'passwordCredentials(): option "collection": hand over a Collection, e.g. client.db().collection("users") (given: "mongodb://[removed]@db.example.com/app").' +
+      'passwordCredentials(): option "collection": hand over a Collection, e.g. client.db().collection("users") (given: a text).' +
         README,
     ],
     [

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { startIssuer } from '../support/key-server.js'
+import { ODD_THROWS } from '../support/odd-throws.js'
 import {
   createSessionApp,
   exchange,
@@ -305,3 +306,79 @@ it.each([{ beforeLogin: true }, { afterLogin: 'send a mail' }, { onLogin: () => 
 function tokensOf({ body }: Response): TokenAnswer<object> {
   return body as TokenAnswer<object>
 }
+
+describe('a hook that throws or rejects with an odd value', () => {
+  it.each(ODD_THROWS)('after a login is the event hook_failed: $what', async ({ thrown }) => {
+    for (const reject of [true, false]) {
+      const afterLogin = () => {
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as hooks do
+        if (reject) return Promise.reject(thrown)
+        throw thrown
+      }
+      const { app, userData } = start({ afterLogin })
+      const failed = new Promise(resolve => userData.events.once('hook_failed', resolve))
+      expect((await tryLogIn(app)).status).toBe(200)
+      expect(await failed).toEqual({ hook: 'afterLogin', error: expect.any(Error) })
+    }
+  })
+
+  it.each(ODD_THROWS)('before a login is a 500 and the event hook_failed: $what', async ({ thrown }) => {
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as hooks do
+    const { app, events } = start({ beforeLogin: () => Promise.reject(thrown) })
+    expect((await tryLogIn(app)).body).toMatchObject({ error: 'server_error' })
+    expect(events).toContainEqual(expect.objectContaining({ name: 'hook_failed', hook: 'beforeLogin' }))
+  })
+})
+
+describe('the id of a login', () => {
+  const logInAs = (verify: () => unknown, hooks: Hooks = {}) => {
+    const userData = createTestUserData(database, { hooks })
+    const app = express().post('/login', userData.login(verify as never))
+    return request(app).post('/login').send({ email: 'a' })
+  }
+  const idOf = ({ body }: Response) => (body as TokenAnswer).user.id
+
+  it('is read once from what verifyCredentials answers with', async () => {
+    let reads = 0
+    const verify = () => ({
+      get id() {
+        return reads++ === 0 ? user : 'mallory'
+      },
+    })
+    expect(idOf(await logInAs(verify))).toBe(user)
+    expect(reads).toBe(1)
+  })
+
+  it('stays when the hook beforeLogin changes the user', async () => {
+    const told: unknown[] = []
+    const beforeLogin = (given: { id: string }) => {
+      given.id = 'mallory'
+    }
+    const afterLogin = (given: object) => told.push(given)
+    expect(idOf(await logInAs(() => ({ id: user }), { beforeLogin, afterLogin }))).toBe(user)
+    await expect.poll(() => told).toEqual([{ id: user }])
+  })
+
+  it('is that of each login where verifyCredentials answers with one object for all', async () => {
+    const shared = { id: '' }
+    const userData = createTestUserData(database)
+    const verify = ({ email }: Record<string, unknown>) => Object.assign(shared, { id: String(email) })
+    const app = express().post('/login', userData.login(verify))
+    const emails = ['alice', 'bob', 'alice', 'bob']
+    const answers = await Promise.all(emails.map(email => request(app).post('/login').send({ email })))
+    expect(answers.map(idOf)).toEqual(emails)
+  })
+})
+
+describe('a Standard Schema of the body', () => {
+  it('that never settles is a 503 after the time of verifyCredentials', async () => {
+    const validate = () => new Promise<never>(() => undefined)
+    const body = { '~standard': { version: 1, vendor: 'test', validate } } as const
+    const userData = createTestUserData(database, { verifyCredentialsTimeoutMs: 20 })
+    const app = express().post(
+      '/login',
+      userData.login(() => ({ id: user }), { body }),
+    )
+    expect((await tryLogIn(app)).body).toMatchObject({ error: 'temporarily_unavailable' })
+  })
+})

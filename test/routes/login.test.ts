@@ -215,6 +215,23 @@ describe('verifyCredentials', () => {
   })
 })
 
+describe('the option account', () => {
+  it.each<[string, () => unknown]>([
+    ['resolves', () => Promise.resolve('alice')],
+    ['rejects', () => Promise.reject(new Error('theirs'))],
+  ])('must not be async: a promise that %s is a 500, and ends no process', async (_what, account) => {
+    const unhandled: unknown[] = []
+    const note = (reason: unknown) => void unhandled.push(reason)
+    process.on('unhandledRejection', note)
+    const answer = await logIn(alice, { login: { account: account as never } })
+    await new Promise(resolve => setImmediate(() => setImmediate(resolve)))
+    process.off('unhandledRejection', note)
+    expect(answer.status).toBe(500)
+    expect(answer.body.error).toBe('server_error')
+    expect(unhandled).toEqual([])
+  })
+})
+
 describe('a Standard Schema of the body', () => {
   const body = z.object({ user: z.object({ name: z.string() }), code: z.array(z.number()).max(2) })
 

@@ -238,3 +238,40 @@ it('a route has its name, for stack traces and profiles', () => {
   const names = [userData.login(() => null), userData.refresh(), userData.logout()].map(({ name }) => name)
   expect(names).toEqual(['login', 'refresh', 'logout'])
 })
+
+describe('a body that JSON cannot show', () => {
+  const circular: Record<string, unknown> = { user: 'alice' }
+  circular['self'] = circular
+  it.each<[string, object]>([
+    ['a bigint', { user: 1n }],
+    ['a circle', circular],
+    ['a toJSON that gives nothing', { user: 'alice', toJSON: () => undefined }],
+  ])('is 400 where its length is unknown: %s', async (_what, body) => {
+    const app = createApp([
+      (req, _res, next) => {
+        req.body = body
+        next()
+      },
+    ])
+    for (const path of ROUTES) {
+      expectError(
+        await sendRaw(app, { method: 'POST', path, headers: json, chunks: ['{}'] }),
+        400,
+        'invalid_request',
+      )
+    }
+  })
+
+  it.each(['[', '{"a":'])('is 400 where it is nested too deep: %s', async open => {
+    const depth = Math.floor((90 * 1024) / (open.length + 1))
+    const nested = open.repeat(depth) + '1' + (open === '[' ? ']' : '}').repeat(depth)
+    const chunks = [`{"refresh_token":${nested}}`]
+    for (const path of ROUTES) {
+      expectError(
+        await sendRaw(createApp(), { method: 'POST', path, headers: json, chunks }),
+        400,
+        'invalid_request',
+      )
+    }
+  })
+})

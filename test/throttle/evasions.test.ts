@@ -360,10 +360,19 @@ describe('forgetFailedLogins()', () => {
       const { userData } = start(() => null)
       await expect(userData.forgetFailedLogins(account as never)).rejects.toThrow(TypeError)
       await expect(userData.forgetFailedLogins(account as never)).rejects.toThrow(
-        'is not the name of an account',
+        'forgetFailedLogins(): the account must be',
       )
     },
   )
+})
+
+it('forgetFailedLogins() does not show what it was given', async () => {
+  const { userData } = start(() => null)
+  const credentials = { email: name, password: 'hunter2' }
+  const error: unknown = await userData
+    .forgetFailedLogins(credentials as never)
+    .catch((thrown: unknown) => thrown)
+  expect(String(error)).toContain('(given: an object)')
 })
 
 describe('a warning says once', () => {
