@@ -1,4 +1,5 @@
-import { decodeJwt, decodeProtectedHeader } from 'jose'
+import { generateKeyPairSync } from 'node:crypto'
+import { decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { issueAccessToken } from '../../lib/access-tokens/issue-access-token.js'
 import type { AccessTokenConfig } from '../../lib/access-tokens/issue-access-token.js'
@@ -53,5 +54,23 @@ describe('an access token', () => {
     const [one, other] = await Promise.all([issue(), issue()])
     expect(one.claims.jti).not.toBe(other.claims.jti)
     expect(one.token).not.toBe(other.token)
+  })
+
+  it.each([
+    ['RS256', () => generateKeyPairSync('rsa', { modulusLength: 2048 })],
+    ['RS512', () => generateKeyPairSync('rsa', { modulusLength: 2048 })],
+    ['PS256', () => generateKeyPairSync('rsa', { modulusLength: 2048 })],
+    ['PS384', () => generateKeyPairSync('rsa', { modulusLength: 2048 })],
+    ['ES256', () => generateKeyPairSync('ec', { namedCurve: 'P-256' })],
+    ['ES384', () => generateKeyPairSync('ec', { namedCurve: 'P-384' })],
+    ['ES512', () => generateKeyPairSync('ec', { namedCurve: 'P-521' })],
+  ] as const)('signed with %s is good for other libraries', async (alg, generate) => {
+    const { privateKey, publicKey } = generate()
+    const ring = createKeyRing({ keys: [{ kid: 'one', alg, key: privateKey }] })
+    const subject = { userId: 'zoë', sid: 'session' }
+    const { token, claims } = await issueAccessToken(config, ring, subject, Date.now())
+    const verified = await jwtVerify(token, publicKey, { algorithms: [alg] })
+    expect(verified.payload).toEqual(claims)
+    expect(verified.protectedHeader).toEqual({ alg, typ: 'at+jwt', kid: 'one' })
   })
 })
