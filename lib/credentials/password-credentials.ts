@@ -94,7 +94,7 @@ export function createPasswordCredentials(
     if (typeof hash !== 'string') return verifyDecoy(password, signal)
     return verifyPassword(hash, password, signal).catch((error: unknown) => {
       if (isThrown(QueueFullError, error) || signal.aborted) throw error
-      const message = `A "${hashField}" of the users is no argon2 hash.`
+      const message = `The "${hashField}" of a user is no argon2 hash. Store what "await hashPassword(password)" gives.`
       events.warn({ code: 'password_hash_unreadable', message })
       return verifyDecoy(password, signal)
     })
