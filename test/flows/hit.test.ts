@@ -68,13 +68,18 @@ function countAsync(run: () => void): number {
 }
 
 describe('a request with a cached token', () => {
-  it('reads its headers and raw headers once, and adds only the property user, where that is cheap', () => {
+  it('reads its headers and raw headers once, and adds only the property user, which it reads back once', () => {
     const { req, touched } = createRequest()
     let passed = 0
     userData.authenticate()(req, NO_RESPONSE, () => passed++)
     expect(passed).toBe(1)
     const prepared = ['has user', 'set user', 'delete user']
-    expect(touched).toEqual(['get headers', 'get rawHeaders', ...(V8_MAJOR < 13 ? prepared : []), 'set user'])
+    expect(touched).toEqual([
+      ...['get headers', 'get rawHeaders'],
+      ...(V8_MAJOR < 13 ? prepared : []),
+      // A setter that ignores the value would leave another user there.
+      ...['set user', 'get user'],
+    ])
     expect(req.user).toEqual({ id: 'alice', customData: {}, claims: expect.any(Object) })
   })
 
