@@ -31,7 +31,7 @@ function takeMembers(given: object, entries: v.ObjectEntries): object {
   for (const name of Object.keys(entries)) {
     if (hasMember(given, name)) taken[name] = Reflect.get(given, name)
   }
-  // Those that there are not: only their names are looked at.
+  // Unknown members: only their names are read.
   for (const name in given) {
     if (!Object.hasOwn(taken, name) && hasMember(given, name)) taken[name] = undefined
   }
