@@ -44,7 +44,9 @@ function loadInside(context: vm.Context): Pick<Libraries, 'createCustomUserData'
     // CommonJS has no `import.meta`.
     const source = outputText.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href))
     const names = ['exports', 'require', 'module']
-    const run = vm.compileFunction(source, names, { parsingContext: context, filename: path }) as (
+    // Another name than the source's: the coverage of this form would be taken for that of the source, and spoil it.
+    const filename = path.replace(/\.ts$/, '.cjs')
+    const run = vm.compileFunction(source, names, { parsingContext: context, filename }) as (
       exports: object,
       require: (name: string) => unknown,
       module: object,
