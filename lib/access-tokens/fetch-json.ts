@@ -1,29 +1,59 @@
-/** What a fetch may cost. */
+import { BlockList, isIPv6 } from 'node:net'
+
+/** What a fetch may cost, and for whom it is made. */
 export interface FetchLimits {
   readonly timeoutMs: number
   readonly maxBytes: number
-  /** Whether http on this machine may be fetched: only if the issuer itself is an http address on this machine. */
-  readonly allowsLoopbackHttp: boolean
+  /** The issuer whose configuration or keys are fetched. */
+  readonly issuer: string
 }
 
-/** Whether an address may be fetched: https without credentials or, if allowed, http on this machine. */
-export function isFetchable(address: string, allowsLoopbackHttp: boolean): boolean {
-  return protocolOf(address) === 'https:' || (allowsLoopbackHttp && isLoopbackHttp(address))
+/**
+ * Whether something of an issuer may be fetched at an address: over https, or over http on loopback if the issuer is an http
+ * address on loopback too. An issuer elsewhere must not make this process ask servers that only this machine can
+ * reach, so an address on loopback is refused for it over https as well.
+ */
+export function isFetchable(address: string, issuer: string): boolean {
+  const url = parseAddress(address)
+  if (!url || isIn(UNSPECIFIED, url)) return false
+  if (!isLoopback(url)) return url.protocol === 'https:'
+  const origin = parseAddress(issuer)
+  if (!origin || !isLoopback(origin)) return false
+  return url.protocol === 'https:' || (url.protocol === 'http:' && origin.protocol === 'http:')
 }
 
-/** Whether an address is http on this machine, as in development and in tests. */
-export function isLoopbackHttp(address: string): boolean {
-  return (
-    protocolOf(address) === 'http:' &&
-    /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(new URL(address).hostname)
-  )
+/** Whether an address names this machine. */
+export function isLoopbackAddress(address: string): boolean {
+  const url = parseAddress(address)
+  return url !== undefined && isLoopback(url)
 }
 
-/** The protocol of an address; `undefined` for a text that is no URL, and for a URL with credentials in it. */
-function protocolOf(address: string): string | undefined {
+/** `undefined` for a text that is no URL, and for a URL with credentials in it. */
+function parseAddress(address: string): URL | undefined {
   if (!URL.canParse(address)) return undefined
-  const { protocol, username, password } = new URL(address)
-  return username + password === '' ? protocol : undefined
+  const url = new URL(address)
+  return url.username + url.password === '' ? url : undefined
+}
+
+/** RFC 6761 6.3 gives `localhost` and all names below it to loopback. */
+const LOOPBACK_NAME = /^(.+\.)?localhost\.?$/
+
+const LOOPBACK = new BlockList()
+LOOPBACK.addSubnet('127.0.0.0', 8)
+LOOPBACK.addAddress('::1', 'ipv6')
+
+/** RFC 1122 3.2.1.3: these are no destination. Linux connects them to loopback. */
+const UNSPECIFIED = new BlockList()
+UNSPECIFIED.addSubnet('0.0.0.0', 8)
+UNSPECIFIED.addAddress('::', 'ipv6')
+
+function isLoopback(url: URL): boolean {
+  return LOOPBACK_NAME.test(url.hostname) || isIn(LOOPBACK, url)
+}
+
+function isIn(list: BlockList, { hostname }: URL): boolean {
+  const address = hostname.replace(/^\[|\]$/g, '')
+  return list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }
 
 /**
@@ -31,11 +61,11 @@ function protocolOf(address: string): string | undefined {
  * let whoever answers choose another host (ASVS 15.3.2).
  */
 export async function fetchJson(address: string, limits: FetchLimits): Promise<unknown> {
-  const { timeoutMs, maxBytes, allowsLoopbackHttp } = limits
-  if (!isFetchable(address, allowsLoopbackHttp)) {
+  const { timeoutMs, maxBytes, issuer } = limits
+  if (!isFetchable(address, issuer)) {
     throw new Error(
-      'The address of the keys must be https. An http address is fetched only on loopback, and only if the issuer is an ' +
-        'http address on loopback too.',
+      'The address of the keys must be https. An address on loopback is fetched only if the issuer is on loopback too, and ' +
+        'over http only if the issuer is an http address.',
     )
   }
   const response = await fetch(address, {

@@ -3,7 +3,7 @@ import { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import type { Algorithm } from './algorithms.js'
 import type { ProtectedHeader } from './compact-jws.js'
-import { fetchJson, isLoopbackHttp } from './fetch-json.js'
+import { fetchJson } from './fetch-json.js'
 import type { FetchLimits } from './fetch-json.js'
 import { parseJwkSet } from './jwk-set.js'
 import type { CandidateKeys, KeySource } from './key-ring.js'
@@ -117,8 +117,7 @@ export function createRemoteKeySet(config: RemoteKeySetConfig, events: Events, c
 }
 
 async function fetchSet({ issuer, jwksUri }: RemoteKeySetConfig): Promise<unknown> {
-  // An issuer on another machine must not make this process ask servers that only this machine can reach.
-  const limits = { ...LIMITS, allowsLoopbackHttp: isLoopbackHttp(issuer) }
+  const limits = { ...LIMITS, issuer }
   return fetchJson(jwksUri ?? (await discover(issuer, limits)), limits)
 }
 

@@ -15,8 +15,8 @@ export interface TrustedIssuer {
   /** The algorithms that its keys may serve: asymmetric ones only (RFC 8725 3.1). */
   readonly algorithms: readonly Algorithm[]
   /**
-   * The address of its JWK Set: https, or http on loopback if `issuer` is an http address on loopback too. Its host may
-   * differ from the host of `issuer`.
+   * The address of its JWK Set, over https. Its host may differ from the host of `issuer`. An address on loopback is
+   * refused unless `issuer` is on loopback too; it may be http if `issuer` is.
    * @default found by OpenID discovery at `issuer`
    */
   readonly jwksUri?: string | undefined

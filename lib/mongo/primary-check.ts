@@ -50,11 +50,16 @@ async function readBesideHello<T>(
     read(),
     db.command({ hello: 1 }, { ...PLAIN_BSON, signal }),
   ])
+  if (hello.status === 'fulfilled' && hello.value['isWritablePrimary'] !== true) {
+    warnOnce(events, hello.value)
+    // Driver 5.9 does not permit a secondary to answer, so its read was refused by the server.
+    throw new NotPrimaryError('The server that the client is connected to is not the primary.', {
+      cause: result.status === 'rejected' ? result.reason : undefined,
+    })
+  }
   if (result.status === 'rejected') throw result.reason
   if (hello.status === 'rejected') throw hello.reason
-  if (hello.value['isWritablePrimary'] === true) return result.value
-  warnOnce(events, hello.value)
-  throw new NotPrimaryError('The server that the client is connected to is not the primary.')
+  return result.value
 }
 
 function clientOf(collection: object): DirectClient | undefined {

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { ASYMMETRIC_ALGORITHM_NAMES } from '../access-tokens/algorithms.js'
-import { isFetchable, isLoopbackHttp } from '../access-tokens/fetch-json.js'
+import { isFetchable, isLoopbackAddress } from '../access-tokens/fetch-json.js'
 import { members } from './members.js'
 import { MAX_TOKEN_LENGTH, userDataInToken } from './user-data-in-token.js'
 import { DAY_SECONDS, name, secret, whole } from './values.js'
@@ -10,7 +10,7 @@ export const NAME_YOUR_API = 'name your API, e.g. "https://api.example.com"'
 const PREFIX = 'write a text, as "idp|"'
 const FETCHABLE = 'write an https address'
 const NOT_LOOPBACK =
-  'this address is http, and the issuer is not an http address on loopback: write an https address'
+  'this address is on loopback, and the issuer is not (or is not http): write the https address that others can reach'
 
 const audience = v.pipe(
   v.union([name, v.pipe(v.array(name), v.minLength(1, NAME_YOUR_API))], NAME_YOUR_API),
@@ -46,7 +46,7 @@ const trustedIssuer = v.pipe(
     jwksUri: v.optional(
       v.pipe(
         v.string(FETCHABLE),
-        v.check(address => isFetchable(address, true), FETCHABLE),
+        v.check(address => isFetchable(address, address), FETCHABLE),
       ),
     ),
     userIdPrefix: v.optional(
@@ -61,7 +61,7 @@ const trustedIssuer = v.pipe(
   v.forward(
     v.partialCheck(
       [['issuer'], ['jwksUri']],
-      ({ issuer, jwksUri }) => jwksUri !== undefined || isFetchable(issuer, true),
+      ({ issuer, jwksUri }) => jwksUri !== undefined || isFetchable(issuer, issuer),
       'write the address of the key set, or an issuer that is an https address',
     ),
     ['jwksUri'],
@@ -70,7 +70,7 @@ const trustedIssuer = v.pipe(
     v.partialCheck(
       [['issuer'], ['jwksUri']],
       // The check before this one reports a jwksUri that is no URL.
-      ({ issuer, jwksUri = '' }) => !isLoopbackHttp(jwksUri) || isLoopbackHttp(issuer),
+      ({ issuer, jwksUri = '' }) => !isLoopbackAddress(jwksUri) || isFetchable(jwksUri, issuer),
       NOT_LOOPBACK,
     ),
     ['jwksUri'],

@@ -1,18 +1,24 @@
 import { gzipSync } from 'node:zlib'
 import type { RequestListener } from 'node:http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { fetchJson, isFetchable, isLoopbackHttp } from '../../lib/access-tokens/fetch-json.js'
+import { fetchJson, isFetchable, isLoopbackAddress } from '../../lib/access-tokens/fetch-json.js'
 import { answerJson, startKeyServer } from '../support/key-server.js'
 import type { KeyServer } from '../support/key-server.js'
 
-const LIMITS = { timeoutMs: 5_000, maxBytes: 1_000, allowsLoopbackHttp: true }
+const LIMITS = { timeoutMs: 5_000, maxBytes: 1_000, issuer: 'http://localhost' }
+
+const ELSEWHERE = 'https://issuer.example.com'
+const HTTP_HERE = 'http://127.0.0.1:3000'
+const HTTPS_HERE = 'https://localhost:3000'
 
 describe('an address that may be fetched', () => {
   it.each(['https://issuer.example.com/keys', 'https://issuer.example.com:8443/keys?of=us'])(
     'is %s',
     address => {
-      expect(isFetchable(address, false)).toBe(true)
-      expect(isLoopbackHttp(address)).toBe(false)
+      expect(isLoopbackAddress(address)).toBe(false)
+      for (const issuer of [ELSEWHERE, HTTP_HERE, 'urn:issuer']) {
+        expect(isFetchable(address, issuer)).toBe(true)
+      }
     },
   )
 
@@ -23,10 +29,27 @@ describe('an address that may be fetched', () => {
     'http://127.1/keys',
     'http://2130706433/keys',
     'http://[::1]:3000/keys',
-  ])('is %s, but only where http on loopback is allowed', address => {
-    expect(isLoopbackHttp(address)).toBe(true)
-    expect(isFetchable(address, true)).toBe(true)
-    expect(isFetchable(address, false)).toBe(false)
+  ])('is %s, but only if the issuer is an http address on loopback', address => {
+    expect(isLoopbackAddress(address)).toBe(true)
+    expect(isFetchable(address, HTTP_HERE)).toBe(true)
+    for (const issuer of [ELSEWHERE, HTTPS_HERE, 'localhost', 'urn:issuer']) {
+      expect(isFetchable(address, issuer)).toBe(false)
+    }
+  })
+
+  it.each([
+    'https://localhost/keys',
+    'https://LOCALHOST./keys',
+    'https://idp.localhost:8443/keys',
+    'https://127.0.0.1/keys',
+    'https://0x7f.1/keys',
+    'https://[::1]/keys',
+    'https://[::ffff:127.0.0.1]/keys',
+  ])('is %s, but only if the issuer is on loopback', address => {
+    expect(isLoopbackAddress(address)).toBe(true)
+    expect(isFetchable(address, HTTP_HERE)).toBe(true)
+    expect(isFetchable(address, HTTPS_HERE)).toBe(true)
+    expect(isFetchable(address, ELSEWHERE)).toBe(false)
   })
 
   it.each([
@@ -36,6 +59,9 @@ describe('an address that may be fetched', () => {
     'http://[::2]/keys',
     'http://169.254.169.254/latest/meta-data',
     'http://0.0.0.0/keys',
+    'https://0.0.0.0/keys',
+    'https://[::]/keys',
+    'https://[::ffff:0.0.0.0]/keys',
     'https://user@issuer.example.com/keys',
     'https://user:password@issuer.example.com/keys',
     'https://:password@issuer.example.com/keys',
@@ -46,7 +72,7 @@ describe('an address that may be fetched', () => {
     '/keys.json',
     '',
   ])('is not "%s"', address => {
-    expect(isFetchable(address, true)).toBe(false)
+    expect(isFetchable(address, HTTP_HERE)).toBe(false)
   })
 })
 

@@ -365,7 +365,12 @@ describe('trusted issuers', () => {
       [
         'a jwksUri on loopback of an issuer over https',
         [{ ...trusted, jwksUri: 'http://127.0.0.1:9/keys' }],
-        /trustedIssuers.0.jwksUri": this address is http, and the issuer is not an http address on loopback/,
+        /trustedIssuers.0.jwksUri": this address is on loopback, and the issuer is not/,
+      ],
+      [
+        'a jwksUri over https on loopback of an issuer elsewhere',
+        [{ ...trusted, jwksUri: 'https://localhost:9/keys' }],
+        /trustedIssuers.0.jwksUri": this address is on loopback, and the issuer is not/,
       ],
       [
         'a jwksUri on loopback of an issuer that is no address',

@@ -30,11 +30,6 @@ const EXCLUSIONS: readonly Exclusion[] = [
   },
   {
     drivers: WITHOUT_SIGNAL,
-    tests: ['from a secondary are refused with 503', 'from a primary that became a secondary are refused'],
-    why: 'driver 5.9 does not ask a secondary to answer, so the server refuses such a read by itself, with its own words',
-  },
-  {
-    drivers: WITHOUT_SIGNAL,
     tests: ['is within a quarter of what it takes', 'bytes at most beside its claims'],
     why: 'the values of BSON 5 take twice the memory; the estimate is made for BSON 6 and later',
   },

@@ -340,6 +340,31 @@ describe('a logout', () => {
   })
 })
 
+describe('a stored session without a valid user id', () => {
+  const lost = (token: string, userId: unknown) =>
+    database.db
+      .collection<{ _id: string }>('custom_user_data_sessions')
+      .updateOne(
+        { _id: sidOf(token) },
+        userId === undefined ? { $unset: { userId: '' } } : { $set: { userId } },
+      )
+
+  it.each([undefined, null, 7, ['alice'], { id: 'alice' }, ''])(
+    'gives no tokens: %j is a 500',
+    async userId => {
+      const instance = start()
+      const token = await logInAt(instance)
+      await lost(token, userId)
+      const { status, body } = await refresh(instance.app, token)
+      expect({ status, body: body as unknown }).toMatchObject({
+        status: 500,
+        body: { error: 'server_error' },
+      })
+      expect(body).not.toHaveProperty('access_token')
+    },
+  )
+})
+
 describe('our own trouble', () => {
   it('O6: an answer that never arrives costs nothing: the same token gets the same successor', async () => {
     const instance = start()
