@@ -10,7 +10,7 @@ export const NAME_YOUR_API = 'name your API, e.g. "https://api.example.com"'
 const PREFIX = 'write a text, as "idp|"'
 const FETCHABLE = 'write an https address'
 const NOT_LOOPBACK =
-  'this address is on loopback, and the issuer is not (or is not http): write the https address that others can reach'
+  'this address is on loopback, and the issuer is not (or is not http): write an https address that is not on loopback'
 
 const audience = v.pipe(
   v.union([name, v.pipe(v.array(name), v.minLength(1, NAME_YOUR_API))], NAME_YOUR_API),

@@ -162,7 +162,7 @@ describe('fetching JSON', () => {
 
   it('asks no server that it may not ask', async () => {
     await expect(fetchJson('http://issuer.example.com', LIMITS)).rejects.toThrow('must be https')
-    const strict = { ...LIMITS, allowsLoopbackHttp: false }
+    const strict = { ...LIMITS, issuer: ELSEWHERE }
     await expect(fetchJson(server.jwksUri, strict)).rejects.toThrow('must be https')
     expect(server.hits).toEqual([])
   })
