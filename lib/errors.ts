@@ -1,4 +1,4 @@
-import { isThrown } from './thrown.js'
+import { isThrown } from './util/thrown.js'
 
 /** What each stable code means: the HTTP status, and a title that never varies (RFC 9457 section 3.1). */
 const ERRORS = {

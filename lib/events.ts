@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { describeThrown } from './thrown.js'
+import { describeThrown } from './util/thrown.js'
 
 /** Something that works, but not as well as it could: what it is and what to do about it. */
 export interface WarningEvent {

@@ -1,6 +1,10 @@
 export { createCustomUserData } from './create-custom-user-data.js'
-export type { CustomUserData } from './custom-user-data.js'
-export type { CustomUserDataOptions, TrustedIssuersOnlyOptions, UserDataInTokenOptions } from './options.js'
+export type { CustomUserData } from './instance.js'
+export type {
+  CustomUserDataOptions,
+  TrustedIssuersOnlyOptions,
+  UserDataInTokenOptions,
+} from './options/options.js'
 export { CustomUserDataError, OptionError } from './errors.js'
 export type { ErrorCode } from './errors.js'
 export type {
@@ -15,8 +19,8 @@ export type {
   ThrottledEvent,
   WarningEvent,
 } from './events.js'
-export type { ChannelMessages, Stats } from './observer.js'
-export type { Clock } from './clock.js'
+export type { ChannelMessages, Stats } from './metrics.js'
+export type { Clock } from './util/clock.js'
 export type { Algorithm } from './access-tokens/algorithms.js'
 export type { TokenProfile } from './access-tokens/claims.js'
 export type { KeyOptions } from './access-tokens/keys.js'
@@ -25,24 +29,24 @@ export type { AllowOptions, GuardPredicate, GuardRule } from './authenticate/all
 export type { AttachOptions } from './authenticate/attach.js'
 export type { AuthenticateOptions } from './authenticate/middleware.js'
 export type { TokenPlaces } from './authenticate/token-places.js'
-export { hashPassword } from './credentials/argon2.js'
-export type { PasswordCredentialsOptions } from './credentials/password-credentials.js'
-export type { PasswordTextOptions, UnicodeNormalization } from './credentials/password-text.js'
-export type { ClientProjection } from './custom-data/client-projection.js'
-export type { ExtendedJsonFormat } from './custom-data/document-codec.js'
-export type { UpdateOperators, UserDocument, WriteOptions } from './custom-data/for-user.js'
-export type { ToFieldValues } from './custom-data/user-documents.js'
+export { hashPassword } from './login/argon2.js'
+export type { PasswordCredentialsOptions } from './login/password-credentials.js'
+export type { PasswordTextOptions, UnicodeNormalization } from './login/password-text.js'
+export type { ClientProjection } from './token-data/client-projection.js'
+export type { ExtendedJsonFormat } from './token-data/document-codec.js'
+export type { UpdateOperators, UserDocument, WriteOptions } from './writing/for-user.js'
+export type { ToFieldValues } from './documents/user-documents.js'
 export type { CollectionLike } from './mongo/collection-like.js'
 export type { RuleExpression } from './rules/compile.js'
-export type { Hooks, VerifiedUser } from './routes/hooks.js'
-export type { VerifyOutcome } from './routes/login-flow.js'
+export type { Hooks, VerifiedUser } from './login/hooks.js'
+export type { VerifyOutcome } from './login/login-flow.js'
 export type { OwnDataOptions } from './routes/own-data-options.js'
 export type { LoginOptions, Scalar, VerifyCredentials } from './routes/login.js'
 export type { PreviousCookie, RefreshCookieOptions } from './routes/refresh-transport.js'
 export type { SessionOrigin } from './sessions/session-store.js'
 export type { SessionInfo } from './sessions/sessions.js'
-export type { LoginThrottleOptions } from './throttle/login-throttle.js'
-export type { IssueTokensOptions } from './token-issuer.js'
+export type { LoginThrottleOptions } from './login/login-throttle.js'
+export type { IssueTokensOptions } from './login/token-issuer.js'
 export type {
   AccessTokenClaims,
   AuthenticatedUser,

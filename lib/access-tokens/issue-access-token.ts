@@ -3,7 +3,7 @@ import type { SignKeyObjectInput } from 'node:crypto'
 import { promisify } from 'node:util'
 import jwt from 'jsonwebtoken'
 import type { AccessTokenClaims } from '../types.js'
-import { assertUserId } from '../valid-user-id.js'
+import { assertUserId } from './valid-user-id.js'
 import { ACCESS_TOKEN_TYP } from './claims.js'
 import type { KeyRing, SigningKey } from './key-ring.js'
 

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, createSecretKey, hkdfSync } from 'node:crypto'
 import type { JsonWebKey, KeyObject } from 'node:crypto'
 import { isKeyObject, isUint8Array } from 'node:util/types'
-import { describeAlgorithm } from '../describe-value.js'
+import { describeAlgorithm } from '../util/describe-value.js'
 import { OptionError } from '../errors.js'
 import { ALGORITHM_NAMES, needsOf } from './algorithms.js'
 import type { Algorithm } from './algorithms.js'

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js'
+import type { Clock } from '../util/clock.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import type { Algorithm } from './algorithms.js'

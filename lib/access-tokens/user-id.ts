@@ -1,4 +1,4 @@
-import { describeValue, isObjectId } from '../describe-value.js'
+import { describeValue, isObjectId } from '../util/describe-value.js'
 import type { Issuers } from './issuers.js'
 
 /**

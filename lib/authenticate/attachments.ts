@@ -1,10 +1,10 @@
 import type { Request } from 'express'
-import type { Freshness } from '../custom-data/freshness.js'
-import { isFresh } from '../custom-data/freshness.js'
-import type { SnapshotBinding } from '../custom-data/snapshot-cache.js'
-import type { Snapshots } from '../custom-data/snapshots.js'
+import type { Freshness } from '../snapshots/freshness.js'
+import { isFresh } from '../snapshots/freshness.js'
+import type { SnapshotBinding } from '../snapshots/snapshot-cache.js'
+import type { Snapshots } from '../snapshots/snapshots.js'
 import { CustomUserDataError } from '../errors.js'
-import type { Observer } from '../observer.js'
+import type { Observer } from '../metrics.js'
 import { requireDocument } from './authenticator.js'
 
 /** What `attach()` added to a request's user. */

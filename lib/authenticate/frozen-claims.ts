@@ -1,4 +1,4 @@
-import { estimateFields, estimateHeapBytes, estimateList } from '../custom-data/heap-size.js'
+import { estimateFields, estimateHeapBytes, estimateList } from '../documents/heap-size.js'
 import type { AccessTokenClaims } from '../types.js'
 
 /** Freezes the claims of a verified token where they are; what they take in the heap, in bytes, estimated. */

@@ -1,5 +1,5 @@
 import type { Request } from 'express'
-import type { Snapshots } from '../custom-data/snapshots.js'
+import type { Snapshots } from '../snapshots/snapshots.js'
 import { asCustomUserDataError } from '../errors.js'
 import type { Attachments } from './attachments.js'
 import { isCompleteUser } from './authenticator.js'

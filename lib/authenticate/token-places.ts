@@ -1,5 +1,5 @@
 import type { Request } from 'express'
-import { readCookies } from '../cookies.js'
+import { readCookies } from '../util/cookies.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { readBearerToken } from './bearer-token.js'
 import { onlyValue } from './request-headers.js'

@@ -1,5 +1,5 @@
 import type { Collection, CreateIndexesOptions, Document } from 'mongodb'
-import { withDeadline } from '../deadline.js'
+import { withDeadline } from '../util/deadline.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Events, WarningEvent } from '../events.js'
 import { createIndexCommand, ensureIndex, listIndexes } from './indexes.js'

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js'
+import type { Clock } from '../util/clock.js'
 
 /** A moment on both clocks. The monotonic clock stands still while a machine sleeps; the wall clock can be set back. */
 export interface Moment {

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
-import { isPlainObject } from '../custom-data/plain-object.js'
-import { describeType } from '../describe-value.js'
+import { isPlainObject } from '../util/plain-object.js'
+import { describeType } from '../util/describe-value.js'
 import { OptionError } from '../errors.js'
 import { explain } from './explain.js'
 import { isObject } from './values.js'

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
-import { MAX_TIMER_MS } from '../deadline.js'
-import { isPlainObject } from '../custom-data/plain-object.js'
+import { MAX_TIMER_MS } from '../util/deadline.js'
+import { isPlainObject } from '../util/plain-object.js'
 import { callback, DAY_SECONDS, isOptionsObject, name, standardSchema, trueOrFalse, whole } from './values.js'
 
 /** How documents are found and loaded, and how long copies serve. */

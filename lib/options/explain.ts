@@ -1,5 +1,5 @@
 import type { BaseIssue } from 'valibot'
-import { describeAlgorithm, describeType, describeValue } from '../describe-value.js'
+import { describeAlgorithm, describeType, describeValue } from '../util/describe-value.js'
 import { OptionError } from '../errors.js'
 import { isOfUnknownMembers } from './members.js'
 

@@ -1,6 +1,6 @@
 import type { Request } from 'express'
 import * as v from 'valibot'
-import { MAX_TIMER_MS } from '../deadline.js'
+import { MAX_TIMER_MS } from '../util/deadline.js'
 import { parseArgument } from './arguments.js'
 import { members } from './members.js'
 import { AN_OBJECT, callback, trueOrFalse, whole } from './values.js'

@@ -1,5 +1,5 @@
 import type { OwnKeys } from '../access-tokens/key-ring.js'
-import { describeValue } from '../describe-value.js'
+import { describeValue } from '../util/describe-value.js'
 import { NAME_YOUR_API } from './access-tokens.js'
 import type { accessTokenOptions, ownIssuerOptions } from './access-tokens.js'
 import { wrong } from './explain.js'

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { show } from '../custom-data/field-names.js'
+import { show } from '../writing/field-names.js'
 import { nearestName } from './nearest-name.js'
 import { isObject, isOptionsObject } from './values.js'
 

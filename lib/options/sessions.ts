@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { MAX_TIMER_MS } from '../deadline.js'
+import { MAX_TIMER_MS } from '../util/deadline.js'
 import { toRefreshCookieName } from '../routes/refresh-transport.js'
 import { members, objectOr } from './members.js'
 import {

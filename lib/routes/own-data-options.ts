@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import * as v from 'valibot'
-import { overlaps } from '../custom-data/field-names.js'
+import { overlaps } from '../writing/field-names.js'
 import { parseArgument } from '../options/arguments.js'
 import { members } from '../options/members.js'
 import { AN_OBJECT, standardSchema, topLevelField, trueOrFalse } from '../options/values.js'

@@ -3,7 +3,7 @@ import type { NextFunction, RequestHandler, Response } from 'express'
 import type { RequestUsers } from '../authenticate/request-users.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Sessions } from '../sessions/sessions.js'
-import type { HookCalls } from './hooks.js'
+import type { HookCalls } from '../login/hooks.js'
 import type { RefreshTransport } from './refresh-transport.js'
 
 /** What the routes work with. */

@@ -1,5 +1,5 @@
 import type { CookieOptions, Request, Response } from 'express'
-import { readCookies } from '../cookies.js'
+import { readCookies } from '../util/cookies.js'
 import { CustomUserDataError } from '../errors.js'
 import { parseRefreshToken } from '../sessions/refresh-token.js'
 import type { TokenAnswer } from '../types.js'

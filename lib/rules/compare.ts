@@ -1,4 +1,4 @@
-import { isPlainObject } from '../custom-data/plain-object.js'
+import { isPlainObject } from '../util/plain-object.js'
 import { compareNumbers } from './numbers.js'
 import { toScalar } from './scalars.js'
 import type { Scalar } from './scalars.js'

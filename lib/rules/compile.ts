@@ -1,4 +1,4 @@
-import { describeValue } from '../describe-value.js'
+import { describeValue } from '../util/describe-value.js'
 import { COMBINATIONS, compileCondition, compileEach, every, not } from './conditions.js'
 import { compileExpansion, isExpansion } from './expansions.js'
 import type { RuleFacts } from './facts.js'

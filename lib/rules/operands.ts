@@ -1,4 +1,4 @@
-import { toFrozenCopy } from '../custom-data/frozen-copy.js'
+import { toFrozenCopy } from '../documents/frozen-copy.js'
 import { toScalar } from './scalars.js'
 import { CONVERSIONS, EXTENDED_JSON } from './conversions.js'
 import { compileExpansion, isExpansion } from './expansions.js'

@@ -1,4 +1,4 @@
-import { isPlainObject } from '../custom-data/plain-object.js'
+import { isPlainObject } from '../util/plain-object.js'
 import { OptionError } from '../errors.js'
 
 /** Where in a rule something stands, for the person who wrote it. */

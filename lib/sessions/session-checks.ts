@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { Clock } from '../clock.js'
+import type { Clock } from '../util/clock.js'
 import type { AccessTokenClaims } from '../types.js'
 import type { RequireActive } from './token-status.js'
 

@@ -1,6 +1,6 @@
 import { isDate } from 'node:util/types'
 import type { Collection, Document } from 'mongodb'
-import type { Clock } from '../clock.js'
+import type { Clock } from '../util/clock.js'
 import { createChangeFeed } from '../mongo/change-stream.js'
 import type { ChangeEvent, ChangeFeed, ChangeSource } from '../mongo/change-stream.js'
 import { MARK } from '../mongo/own-collection.js'

@@ -1,6 +1,6 @@
 import type { Collection } from 'mongodb'
-import type { Clock } from '../clock.js'
-import { withDeadline } from '../deadline.js'
+import type { Clock } from '../util/clock.js'
+import { withDeadline } from '../util/deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import { findOneAndUpdate } from '../mongo/find-one-and-update.js'

@@ -1,7 +1,7 @@
 import { isDate } from 'node:util/types'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Collection, Document } from 'mongodb'
-import { withDeadline } from '../deadline.js'
+import { withDeadline } from '../util/deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import { toExactOperations } from '../mongo/exact-operations.js'

@@ -32,7 +32,7 @@ const keysInTheHeader = [
 
 /** Names that a look-up in an object, a folder or a database might find something under. */
 const kidsThatMeanSomething = [
-  '../../../../../../dev/null',
+  '../../../../dev/null',
   '/dev/null',
   '__proto__',
   'constructor',

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { estimateHeapBytes } from '../../lib/custom-data/heap-size.js'
+import { estimateHeapBytes } from '../../lib/documents/heap-size.js'
 import { createClaimsFreezer } from '../../lib/authenticate/frozen-claims.js'
 import type { AccessTokenClaims } from '../../lib/types.js'
 

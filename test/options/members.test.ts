@@ -2,7 +2,7 @@ import vm from 'node:vm'
 import { OptionError } from 'express-custom-user-data'
 import { describe, expect, it } from 'vitest'
 import { parseAuthenticateOptions } from '../../lib/options/guards.js'
-import { parseOptions } from '../../lib/parse-options.js'
+import { parseOptions } from '../../lib/options/parse-options.js'
 import { AUDIENCE, SECRET } from '../support/user-data.js'
 
 const TRUSTED = { issuer: 'https://idp.example.com', audience: AUDIENCE, algorithms: ['RS256'] }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { toFrozenCopy } from '../../lib/custom-data/frozen-copy.js'
+import { toFrozenCopy } from '../../lib/documents/frozen-copy.js'
 import { compileRule } from '../../lib/rules/compile.js'
 import type { RuleExpression } from '../../lib/rules/compile.js'
 import type { RuleFacts } from '../../lib/rules/facts.js'

@@ -1,7 +1,7 @@
 import type { ClientSession, Db } from 'mongodb'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { withDeadline } from '../../lib/deadline.js'
+import { withDeadline } from '../../lib/util/deadline.js'
 import { createManualClock } from './clock.js'
 import { openDatabase } from './database.js'
 import { holdDeadlines } from './deadlines.js'

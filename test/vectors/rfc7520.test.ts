@@ -4,7 +4,7 @@ import type { Algorithm } from 'express-custom-user-data'
 import { parseCompactJws } from '../../lib/access-tokens/compact-jws.js'
 import { createKeyRing } from '../../lib/access-tokens/key-ring.js'
 import { prepareKey } from '../../lib/access-tokens/keys.js'
-import { verifySignature } from '../../lib/authenticate/verify-signature.js'
+import { verifySignature } from '../../lib/access-tokens/verify-signature.js'
 import { describeVectors, listVectors, readJsonVector } from '../support/vectors.js'
 
 interface Jwk extends JsonWebKey {

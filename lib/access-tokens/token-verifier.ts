@@ -1,0 +1,48 @@
+import { verifyClaims, verifyTyp } from './claims.js'
+import { parseClaimsSet, parseCompactJws } from './compact-jws.js'
+import type { Issuers } from './issuers.js'
+import type { CandidateKeys } from './key-ring.js'
+import type { AccessTokenKey } from './keys.js'
+import type { Clock } from '../util/clock.js'
+import { CustomUserDataError } from '../errors.js'
+import type { AccessTokenClaims } from '../types.js'
+import { verifySignature } from './verify-signature.js'
+
+/** A token that passed every check. */
+export interface VerifiedToken {
+  /** The user's id, with the prefix of the token's issuer. */
+  readonly userId: string
+  readonly claims: AccessTokenClaims
+  readonly key: AccessTokenKey
+}
+
+/** Verifies an access token. Rejects with `invalid_token`, or with `keys_unavailable`. */
+export type TokenVerifier = (token: string) => Promise<VerifiedToken>
+
+/**
+ * Creates the verifier. The order matters: what costs nothing first; the issuer before any key is looked for
+ * (RFC 8725 3.8); the signature before any claim is trusted.
+ */
+export function createTokenVerifier(maxTokenLength: number, issuers: Issuers, clock: Clock): TokenVerifier {
+  return async token => {
+    if (token.length > maxTokenLength) throw tooLong()
+    const { header, payload } = parseCompactJws(token)
+    const claimsSet = parseClaimsSet(payload)
+    const issuer = issuers.of(claimsSet)
+    verifyTyp(header.typ, issuer.expectations.profile)
+    const candidates = issuer.keys.find(header) ?? (await issuer.keys.load(header))
+    const key = await verifyWithOneOf(token, candidates)
+    const claims = verifyClaims(claimsSet, issuer.expectations, clock.now())
+    return { userId: issuers.toUserId(issuer, claims), claims, key }
+  }
+}
+
+/** The key that signed the token: of two at most, where an issuer gave two keys one name. */
+function verifyWithOneOf(token: string, [first, ...others]: CandidateKeys): Promise<AccessTokenKey> {
+  const verified = verifySignature(token, first)
+  return others.reduce((before, key) => before.catch(() => verifySignature(token, key)), verified)
+}
+
+function tooLong(): CustomUserDataError {
+  return new CustomUserDataError('invalid_token', 'The access token is too long.')
+}

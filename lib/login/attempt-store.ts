@@ -1,0 +1,195 @@
+import type { Collection, Document, Filter } from 'mongodb'
+import { withDeadline } from '../util/deadline.js'
+import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import type { Events } from '../events.js'
+import { toExactOperations } from '../mongo/exact-operations.js'
+import { findOneAndUpdate } from '../mongo/find-one-and-update.js'
+import { createOwnCollection, MARK } from '../mongo/own-collection.js'
+import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
+import { toIssuerKey } from '../sessions/session-scope.js'
+import { countForAccount, countFromAddress, LOGIN_ATTEMPT, succeedForAccount } from './attempt-documents.js'
+import type {
+  AccountAttempt,
+  AccountDocument,
+  AddressDocument,
+  AttemptLimits,
+  FullCount,
+} from './attempt-documents.js'
+
+/** The count that refused an attempt because it is full, and the time until which it refuses. */
+export interface Refusal {
+  readonly limit: FullCount
+  readonly until: Date
+}
+
+/** Failed logins as MongoDB keeps them, for all processes. */
+export type AttemptStore = ReturnType<typeof createAttemptStore>
+
+const INDEXES = [
+  {
+    field: 'expiresAt',
+    options: {
+      name: 'custom_user_data_login_attempt_expiry',
+      expireAfterSeconds: 0,
+      // Names the mark's value, so that this index and the index of sessions can be in one collection.
+      partialFilterExpression: { [MARK]: LOGIN_ATTEMPT },
+    },
+  },
+]
+
+/** Attempts of several processes may insert the same document at once: one succeeds, and the others then find it. */
+const MOST_TRIES = 5
+/** How many failures of the team's callbacks are taken out of an address's count in one window. */
+const MOST_GIVEN_BACK = 3
+
+/** Creates the store. `find` gives the collection. No command is sent to MongoDB before the first login or `ready()`. */
+export function createAttemptStore<T extends Document>(
+  { issuer, timeoutMs }: { readonly issuer: string; readonly timeoutMs: number },
+  find: () => Promise<Collection<T>>,
+  events: Events,
+) {
+  const own = createOwnCollection(
+    {
+      optionName: 'loginAttemptCollection',
+      indexes: INDEXES,
+      missingIndexCode: 'login_attempt_index_missing',
+      timeoutMs,
+    },
+    find as unknown as () => Promise<Collection>,
+    events,
+  )
+  // Accounts of another issuer are other people's, even if they have the same names.
+  const issuerKey = toIssuerKey(issuer)
+  const addressId = (address: string): string => `address:${issuerKey}:${address}`
+  const accountId = (account: string): string => `account:${issuerKey}:${account}`
+  let indexes: Promise<void> | undefined
+
+  function ensureIndexes(): Promise<void> {
+    indexes ??= own.ensureIndexes().catch((error: unknown) => {
+      // The next login tries again, because MongoDB may be back or the documents of the app may be gone.
+      indexes = undefined
+      throw error
+    })
+    return indexes
+  }
+
+  async function open<D extends Document>(): Promise<Collection<D>> {
+    await ensureIndexes()
+    return (await own.open()) as unknown as Collection<D>
+  }
+
+  /**
+   * Does not pass the deadline's signal. With it the driver would abandon a command that the server may still run, and that
+   * attempt would stay counted.
+   */
+  function options() {
+    return { ...toExactOperations(timeoutMs, new AbortController().signal).write, signal: undefined as never }
+  }
+
+  async function count<D extends Document>(id: string, update: Document[]): Promise<D> {
+    const collection = await open<D>()
+    const found = await insertingOnce(() =>
+      findOneAndUpdate(collection, markedFilter<D>(id), update, {
+        ...options(),
+        upsert: true,
+        returnDocument: 'after',
+        projection: { expiresAt: 1, wasCounted: 1, last: 1 },
+      }),
+    )
+    if (found) return found as unknown as D
+    throw new Error('MongoDB gave no document for an attempt to log in.')
+  }
+
+  async function update<D extends Document>(
+    id: string,
+    change: Document | Document[],
+    condition: Filter<D> = {},
+  ): Promise<boolean> {
+    const filter = { ...markedFilter<D>(id), ...condition }
+    const { matchedCount } = await (await open<D>()).updateOne(filter, change, options())
+    return matchedCount > 0
+  }
+
+  return {
+    ensureIndexes,
+
+    /** Counts an attempt from an address; resolves to its window, or to the refusal. */
+    async countFromAddress(
+      address: string,
+      now: Date,
+      limit: number,
+      windowMs: number,
+    ): Promise<Date | Refusal> {
+      const change = countFromAddress(now, limit, windowMs)
+      const { wasCounted, expiresAt } = await count<AddressDocument>(addressId(address), change)
+      return wasCounted ? expiresAt : { limit: 'address', until: expiresAt }
+    },
+
+    /** Counts an attempt for an account; resolves to the refusal, if there is one. */
+    async countForAccount(
+      account: string,
+      attempt: AccountAttempt,
+      now: Date,
+      limits: AttemptLimits,
+    ): Promise<Refusal | undefined> {
+      const change = countForAccount(now, attempt, limits)
+      const { last } = await count<AccountDocument>(accountId(account), change)
+      return last.full === null || last.until === null ? undefined : { limit: last.full, until: last.until }
+    },
+
+    /** Takes one failure out of an address's count, unless its window is over. */
+    async giveBackAddress(address: string, window: Date): Promise<void> {
+      const isCounted = { expiresAt: window, failures: { $gt: 0 } }
+      await update<AddressDocument>(addressId(address), { $inc: { failures: -1 } }, isCounted)
+    },
+
+    /** Takes a failure of a team's callback out of an address's count, a few times per window. Resolves to whether it did. */
+    async giveBackAddressOfFailedCallback(address: string, window: Date): Promise<boolean> {
+      const isLeft = { expiresAt: window, failures: { $gt: 0 }, givenBack: { $lt: MOST_GIVEN_BACK } }
+      const change = { $inc: { failures: -1, givenBack: 1 } }
+      return update<AddressDocument>(addressId(address), change, isLeft)
+    },
+
+    /** Takes one failure out of an account's counts. */
+    async giveBackAccount(account: string, { id }: Pick<AccountAttempt, 'id'>): Promise<void> {
+      await update<AccountDocument>(accountId(account), { $pull: { failures: { id } } })
+    },
+
+    /** Forgets the failures of an account in one spelling, and makes the address a known address. */
+    async succeedForAccount(account: string, attempt: AccountAttempt, now: Date): Promise<void> {
+      await update<AccountDocument>(accountId(account), succeedForAccount(now, attempt))
+    },
+
+    /** Forgets all failures of an account. Its known addresses stay known. */
+    async forgetAccount(account: string): Promise<void> {
+      await withDeadline(timeoutMs, () =>
+        update<AccountDocument>(accountId(account), { $set: { failures: [] } }),
+      ).catch((cause: unknown) => {
+        throw toUnavailable(cause)
+      })
+    },
+  }
+}
+
+/** The error for attempts that cannot be counted. It is a 503, so it does not look like a refusal. */
+export function toUnavailable(cause: unknown): CustomUserDataError {
+  const message = 'Login attempts cannot be counted.'
+  return (
+    asCustomUserDataError(cause) ?? new CustomUserDataError('credentials_unavailable', message, { cause })
+  )
+}
+
+/** Repeats an upsert after a duplicate key. The server does not repeat it, because the filters also name the mark. */
+async function insertingOnce<T>(upsert: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await upsert()
+    } catch (error) {
+      if (tries === MOST_TRIES || !hasCode(error, SERVER_ERRORS.duplicateKey)) throw error
+    }
+  }
+}
+
+function markedFilter<D extends Document>(id: string): Filter<D> {
+  return { _id: id, [MARK]: LOGIN_ATTEMPT } as unknown as Filter<D>
+}

@@ -1,0 +1,65 @@
+import type { Document } from 'mongodb'
+import { withDeadline } from '../util/deadline.js'
+import type { Events } from '../events.js'
+import { toExactOperations } from '../mongo/exact-operations.js'
+import type { TeamDatabase } from '../mongo/team-database.js'
+import { isOutdatedHash, rehashPassword } from './argon2.js'
+
+/** What an upgrade works with. */
+export interface HashUpgradeParts {
+  /** Of the users collection. */
+  readonly database: TeamDatabase
+  /** The field of the document that holds the hash. */
+  readonly hashField: string
+  /** How long the write may take. */
+  readonly timeoutMs: number
+  readonly events: Events
+}
+
+/** Somebody who gave the right password, with the document that it was checked against. */
+interface LoggedIn {
+  readonly id: string
+  readonly document: Document
+}
+
+/** How long a new hash may wait for its turn among the logins. */
+const HASH_TIMEOUT_MS = 5_000
+
+/**
+ * Creates what replaces a weak hash by one of today's (NIST SP 800-63B 3.1.1.2). Never rejects: what goes wrong is a
+ * warning, and the next login tries again.
+ */
+export function createHashUpgrade(
+  parts: HashUpgradeParts,
+): (user: LoggedIn, password: string) => Promise<void> {
+  const { database, hashField, timeoutMs, events } = parts
+
+  /** Compare-and-set: a password that was changed meanwhile stays as it was changed. */
+  async function replace({ _id }: Document, old: string, hash: string): Promise<void> {
+    await withDeadline(timeoutMs, async signal =>
+      (await database.collection()).updateOne(
+        { _id: { $eq: _id as never }, [hashField]: { $eq: old } },
+        { $set: { [hashField]: hash } },
+        toExactOperations(timeoutMs, signal).write,
+      ),
+    )
+  }
+
+  return async ({ id, document }, password) => {
+    const old = document[hashField] as string
+    try {
+      if (!(await isOutdatedHash(old))) return
+      const hash = await withDeadline(HASH_TIMEOUT_MS, signal => rehashPassword(password, signal))
+      await replace(document, old, hash)
+    } catch (error) {
+      const message = `The weak "${hashField}" of a user could not be replaced: ${nameOf(error)}.`
+      events.warn({ code: 'password_hash_not_upgraded', message, userId: id })
+    }
+  }
+}
+
+/** A server's message quotes the command, and so the hash: only name and number are told. */
+function nameOf(error: unknown): string {
+  const { name, code } = error as { readonly name?: string; readonly code?: string | number }
+  return [name, code].filter(part => part !== undefined).join(' ')
+}

@@ -1,0 +1,120 @@
+import * as v from 'valibot'
+import type { OwnKeys } from '../access-tokens/key-ring.js'
+import { systemClock } from '../util/clock.js'
+import type { Clock } from '../util/clock.js'
+import type { ToFieldValues } from '../documents/user-documents.js'
+import { accessTokenOptions, keys, ownIssuerOptions } from './access-tokens.js'
+import { customDataOptions } from './custom-data.js'
+import { explain, wrong } from './explain.js'
+import { requireDistinct, toOwnIssuer } from './issuers.js'
+import type { OwnIssuer } from './issuers.js'
+import { isSameCollection } from '../mongo/collection-like.js'
+import { members } from './members.js'
+import { sessionOptions } from './sessions.js'
+import { completeUserDataInToken } from './user-data-in-token.js'
+import type { UserDataInToken } from './user-data-in-token.js'
+import { AN_OBJECT, bson, collectionNamed, isObject, printable } from './values.js'
+import type { Hooks } from '../login/hooks.js'
+
+const schema = members(AN_OBJECT, {
+  collection: collectionNamed('custom_user_data'),
+  bson: v.optional(bson),
+  ...ownIssuerOptions,
+  ...customDataOptions,
+  ...accessTokenOptions,
+  ...sessionOptions,
+  realm: v.optional(printable, 'api'),
+  clock: v.optional(
+    v.custom<Clock>(isClock, 'write { now, monotonic }, two functions that return milliseconds'),
+    systemClock,
+  ),
+})
+
+function isClock(value: unknown): boolean {
+  if (!isObject(value)) return false
+  const { now, monotonic } = value as { readonly now?: unknown; readonly monotonic?: unknown }
+  return typeof now === 'function' && typeof monotonic === 'function'
+}
+
+const newKeys = members(AN_OBJECT, { keys })
+
+type Parsed = v.InferOutput<typeof schema>
+
+/** Complete internal configuration: parsed once, at creation. */
+export type Config = Omit<
+  Parsed,
+  | 'issuer'
+  | 'audience'
+  | 'clientId'
+  | 'secret'
+  | 'keys'
+  | 'toFieldValues'
+  | 'clockToleranceSeconds'
+  | 'refreshTokenIdleSeconds'
+  | 'reuseWindowSeconds'
+  | 'hooks'
+  | 'userDataInToken'
+> & {
+  /** Absent where only the tokens of others are accepted. */
+  readonly own: OwnIssuer | undefined
+  readonly clockToleranceMs: number
+  readonly refreshTokenIdleSeconds: number
+  readonly reuseWindowMs: number | undefined
+  readonly hooks: Hooks
+  readonly userDataInToken: UserDataInToken | undefined
+  readonly toFieldValues: ToFieldValues | undefined
+}
+
+/** Completes the options, or throws an {@link OptionError} that names each wrong one and what to write instead. */
+export function parseOptions(options: unknown): Config {
+  const result = v.safeParse(schema, options)
+  if (!result.success) throw explain('createCustomUserData', result.issues)
+  const { issuer, audience, clientId, secret, keys, clockToleranceSeconds, reuseWindowSeconds, ...config } =
+    result.output
+  const own = toOwnIssuer({ issuer, audience, clientId, secret, keys }, config.trustedIssuers.length > 0)
+  requireDistinct(own, config.trustedIssuers)
+  requireOwnCollections(config)
+  const { refreshTokenTtlSeconds, refreshTokenIdleSeconds = refreshTokenTtlSeconds } = config
+  if (refreshTokenIdleSeconds > refreshTokenTtlSeconds) {
+    throw wrong('option "refreshTokenIdleSeconds": write no more than "refreshTokenTtlSeconds".')
+  }
+  return {
+    ...config,
+    own,
+    clockToleranceMs: clockToleranceSeconds * 1000,
+    reuseWindowMs: reuseWindowSeconds === undefined ? undefined : reuseWindowSeconds * 1000,
+    refreshTokenIdleSeconds,
+    userDataInToken: own && completeUserDataInToken(config.userDataInToken, config.maxTokenLength),
+    hooks: config.hooks as Hooks,
+    toFieldValues: config.toFieldValues as ToFieldValues | undefined,
+  }
+}
+
+const OWN_COLLECTIONS = {
+  sessionCollection: 'custom_user_data_sessions',
+  loginAttemptCollection: 'custom_user_data_login_attempts',
+} as const
+
+/** Documents of ours in the collection of custom data would be loaded as the custom data of their users. */
+function requireOwnCollections(config: Pick<Parsed, 'collection' | keyof typeof OWN_COLLECTIONS>): void {
+  const { collection } = config
+  for (const name of ['sessionCollection', 'loginAttemptCollection'] as const) {
+    const given = config[name]
+    const isShared = given
+      ? isSameCollection(given, collection)
+      : collection.collectionName === OWN_COLLECTIONS[name]
+    if (isShared) {
+      throw wrong(
+        `option "${name}": it is the collection of custom data, "${collection.collectionName}". ` +
+          'Hand over another collection, without documents of your own.',
+      )
+    }
+  }
+}
+
+/** Checks what `replaceKeys()` is given, as the option `keys` is checked. */
+export function parseNewKeys(given: unknown): OwnKeys {
+  const result = v.safeParse(newKeys, { keys: given })
+  if (!result.success) throw explain('replaceKeys()', result.issues)
+  return result.output as OwnKeys
+}

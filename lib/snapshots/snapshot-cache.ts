@@ -1,0 +1,194 @@
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../util/clock.js'
+import { createObserver } from '../metrics.js'
+import type { Observer } from '../metrics.js'
+import type { LoadedDocument } from '../documents/loader.js'
+import type { CacheShare, UserGeneration, UserGenerations } from './user-generations.js'
+
+/** What a cached copy is bound to. */
+export interface SnapshotBinding {
+  /** Never the token: its digest, together with who vouched for it. */
+  readonly cacheKey: string
+  readonly userId: string
+  /** Verified claims, frozen; `undefined` where another strategy authenticated. */
+  readonly claims: unknown
+  /** What the claims take in the heap, estimated. */
+  readonly claimsBytes: number
+  /** The key that signed the token: its copies die with it. */
+  readonly signedBy: { readonly retired: boolean } | undefined
+  /** When the token is no longer accepted, in wall-clock milliseconds; `undefined` where nobody knows. */
+  readonly expiresAt: number | undefined
+  /** A check that runs at the same time as the load. If it rejects, the load is not served. */
+  readonly alongside?: (() => Promise<void>) | undefined
+}
+
+/** A user's document as loaded for one token. */
+export interface Snapshot extends LoadedDocument {
+  readonly generation: UserGeneration
+  /** When its load began, in monotonic milliseconds. */
+  readonly loadedAt: number
+  /** Which load of the instance it was, counted from 1. */
+  readonly loadNumber: number
+  /** The values of the user id field that the load searched for. */
+  readonly userIdValues: readonly unknown[]
+}
+
+/**
+ * A snapshot with what it is bound to. There is one for each token: so it is flat, has what a request needs and no more, and
+ * its times are whole numbers, which V8 keeps in place up to 31 bits, that is for 24 days.
+ */
+export interface BoundSnapshot {
+  readonly data: object
+  readonly exists: boolean
+  readonly generation: UserGeneration
+  /** {@link SnapshotBinding.claims}. */
+  readonly claims: unknown
+  readonly signedBy: SnapshotBinding['signedBy']
+  readonly loadNumber: number
+  /** When its load began, in monotonic milliseconds. */
+  readonly loadedAt: number
+  /**
+   * When it is too old or its token ends, in monotonic milliseconds. Not left to lru-cache's TTL: that ends a tick late,
+   * reads the time once more on each hit, and takes 0, NaN and Infinity for "for ever".
+   */
+  readonly endsAt: number
+  /** When its token ends, in wall-clock milliseconds since the cache was made; `undefined` where nobody knows. */
+  readonly tokenEndsAfter: number | undefined
+  /** Its estimated memory in the cache. */
+  readonly bytes: number
+}
+
+/** Bounds of the cache. */
+export interface SnapshotCacheConfig {
+  /** Age in milliseconds at which a copy is read anew. */
+  readonly snapshotTtlMs: number
+  readonly maxSnapshots: number
+  /** Estimated bytes of all entries. */
+  readonly maxSnapshotBytes: number
+  /** Whether it is told what changes: then it is noted what each copy depends on. */
+  readonly followsChanges: boolean
+}
+
+/** Copies by token. */
+export interface SnapshotCache {
+  /** The copy, if it may still be served: within its TTL and its token's times, not invalidated, key in use. */
+  get(cacheKey: string): BoundSnapshot | undefined
+  /** Binds a snapshot to a token, without keeping it. */
+  bind(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot
+  /**
+   * Keeps a copy until it is too old or its token ends, whichever is first; not one that is void already.
+   * The caller holds the snapshot's generation meanwhile.
+   */
+  set(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot
+  clear(): void
+  /** Copies, and what they are estimated to weigh in bytes. */
+  size: () => { readonly cached: number; readonly cachedBytes: number }
+}
+
+/** What an entry weighs beside its claims and its document: its key, itself, the list's own slots, the user's generation. */
+const ENTRY_BYTES = 300
+/** What is noted of a user where changes are followed. */
+const DEPENDENCY_BYTES = 500
+
+/**
+ * One user may have a tenth of the cache, so that the tokens of one user do not displace those of all others. In a small
+ * cache a user may still have this many snapshots.
+ */
+const MIN_USER_SNAPSHOTS = 16
+
+/** Creates an empty cache. */
+export function createSnapshotCache(
+  config: SnapshotCacheConfig,
+  generations: UserGenerations,
+  clock: Clock,
+  observer: Observer = createObserver(),
+): SnapshotCache {
+  const entryBytes = ENTRY_BYTES + (config.followsChanges ? DEPENDENCY_BYTES : 0)
+  const createdAt = Math.floor(clock.now())
+  const userShare: CacheShare = {
+    snapshots: Math.max(MIN_USER_SNAPSHOTS, Math.floor(config.maxSnapshots / 10)),
+    bytes: Math.floor(config.maxSnapshotBytes / 10),
+  }
+  const entries = new LRUCache<string, BoundSnapshot>({
+    max: config.maxSnapshots,
+    maxSize: config.maxSnapshotBytes,
+    dispose: ({ generation, bytes }, cacheKey, reason) => {
+      if (reason === 'evict') observer.evicted(generation.userId)
+      generations.removeCached(generation.userId, cacheKey, bytes)
+      generations.release(generation)
+    },
+  })
+
+  /** Call it before a new snapshot is stored: otherwise a full cache would drop another user's snapshot for it. */
+  function makeRoomFor(userId: string, bytes: number): void {
+    for (;;) {
+      const oldest = generations.oldestBeyond(userId, userShare, bytes)
+      if (oldest === undefined || !entries.delete(oldest)) return
+      observer.evicted(userId)
+    }
+  }
+
+  /** Looked at on every hit: the end of a token is the wall clock's to say, and that may be put right at any time. */
+  function isServable({ generation, signedBy, endsAt, tokenEndsAfter }: BoundSnapshot): boolean {
+    return (
+      generation.current &&
+      signedBy?.retired !== true &&
+      clock.monotonic() < endsAt &&
+      (tokenEndsAfter === undefined || clock.now() - createdAt < tokenEndsAfter)
+    )
+  }
+
+  /** Age by the monotonic clock, the token's end by the wall clock. */
+  function endOf({ expiresAt }: SnapshotBinding, loadedAt: number): number {
+    const tooOldAt = loadedAt + config.snapshotTtlMs
+    const endsAt = expiresAt === undefined ? tooOldAt : clock.monotonic() + expiresAt - clock.now()
+    return Math.floor(Math.min(tooOldAt, endsAt))
+  }
+
+  function bind(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot {
+    const { claims, signedBy, expiresAt } = binding
+    const { data, exists, generation, loadNumber } = snapshot
+    return {
+      data,
+      exists,
+      generation,
+      claims,
+      signedBy,
+      loadNumber,
+      loadedAt: Math.floor(snapshot.loadedAt),
+      endsAt: endOf(binding, snapshot.loadedAt),
+      tokenEndsAfter: expiresAt === undefined ? undefined : expiresAt - createdAt,
+      bytes: entryBytes + binding.claimsBytes + snapshot.heapBytes,
+    }
+  }
+
+  return {
+    get(cacheKey) {
+      const entry = entries.get(cacheKey)
+      if (entry === undefined || isServable(entry)) return entry
+      observer.stale(entry.generation.userId)
+      entries.delete(cacheKey)
+      return undefined
+    },
+    bind,
+    set(binding, snapshot) {
+      const entry = bind(binding, snapshot)
+      if (!Number.isFinite(entry.endsAt) || !isServable(entry)) return entry
+      const { cacheKey } = binding
+      const { bytes, generation } = entry
+      const { userId } = generation
+      entries.delete(cacheKey)
+      makeRoomFor(userId, bytes)
+      entries.set(cacheKey, entry, { size: bytes })
+      // An entry larger than the whole cache is not taken, and not disposed of either.
+      if (entries.peek(cacheKey) !== entry) return entry
+      generations.retain(generation)
+      generations.addCached(userId, cacheKey, bytes)
+      return entry
+    },
+    clear() {
+      entries.clear()
+    },
+    size: () => ({ cached: entries.size, cachedBytes: entries.calculatedSize }),
+  }
+}

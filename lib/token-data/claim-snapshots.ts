@@ -1,0 +1,194 @@
+import { hash } from 'node:crypto'
+import type { Clock } from '../util/clock.js'
+import { withDeadline } from '../util/deadline.js'
+import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import type { AccessTokenClaims } from '../types.js'
+import { toChangeKeys, toDocumentKey, toUserKey } from '../snapshots/change-key.js'
+import { maxBsonBytes } from './bson-size.js'
+import type { DocumentCodec } from './document-codec.js'
+import { toExactText } from './exact-text.js'
+import { toFrozenCopy } from '../documents/frozen-copy.js'
+import { estimateHeapBytes } from '../documents/heap-size.js'
+import { createInvalidationTimes } from './invalidation-times.js'
+import type { LoadedDocument } from '../documents/loader.js'
+import type { Snapshot } from '../snapshots/snapshot-cache.js'
+import type { UserDocuments } from '../documents/user-documents.js'
+
+/** What is to be known of the instance. */
+export interface TokenSnapshotsConfig {
+  /** Whose tokens are believed: our own. */
+  readonly issuer: string
+  readonly snapshotTtlMs: number
+  readonly clockToleranceMs: number
+  readonly requireDocument: boolean
+  readonly loadTimeoutMs: number
+  /** Whether tokens hold what clients may see, which is not what handlers are to get. */
+  readonly forClientsOnly: boolean
+  /** BSON bytes. */
+  readonly maxDocumentBytes: number
+  readonly userIdField: string
+  /** Whether change events tell which documents have changed. */
+  readonly followsChanges: boolean
+  readonly projection?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** A document that a token brought along. */
+export interface BroughtDocument {
+  readonly document: LoadedDocument
+  /** The values of the user id field that it would be looked for by. */
+  readonly userIdValues: readonly unknown[]
+  /** When it was read, in monotonic milliseconds. */
+  readonly loadedAt: number
+}
+
+/** Custom data on its way into our access tokens, and back out of them. */
+export interface TokenSnapshots {
+  /** The claims that carry a snapshot; `undefined` if Extended JSON cannot express it, or if its source has no digest. */
+  toClaims: (snapshot: Snapshot) => Readonly<Record<string, unknown>> | undefined
+  /** The document in a verified token, where it may be served; else the database is to be read. */
+  read: (userId: string, claims: AccessTokenClaims) => Promise<BroughtDocument | undefined>
+  /** The claims as handlers get them: they have `customData`, and its memory is to be paid once. */
+  withoutUserData: (claims: AccessTokenClaims) => AccessTokenClaims
+  /** Voids what tokens hold of a user, as far as it was read before now. */
+  invalidate: (userId: string) => void
+  /** Voids what tokens hold of a document that has changed, and of the user whose it is now. */
+  changed: (documentId: unknown, userIdValue: unknown) => void
+  /** Voids what tokens hold of anybody, as far as it was read before now. */
+  invalidateAll: () => void
+}
+
+/** When and from where the document was read. There without `user_data`: the user had none. */
+interface ReadClaim {
+  /** Wall-clock milliseconds. `iat` is later, by the time that a login takes. */
+  readonly at: number
+  /** A digest of the settings that decide which document is the user's, and which part of it handlers get. */
+  readonly from: string
+}
+
+const DATA = 'user_data'
+const READ = 'user_data_read'
+/** Length of the digest of a source, in characters of base64url: 96 bits, so that sources do not collide by chance. */
+const SOURCE_LENGTH = 16
+
+/** The parts that locate a user's document, and that tell whether data inside a token may be current. */
+export interface TokenSnapshotsParts {
+  readonly codec: Pick<DocumentCodec, 'decode'>
+  readonly documents: Pick<UserDocuments, 'values'>
+  /** The database and the collection; `undefined` while the team's connection does not know its database. */
+  readonly namespace: () => string | undefined
+  /** Whether this instance follows changes and revocations now, or the team has chosen not to follow them. */
+  readonly isUpToDate: () => boolean
+  /** Whether the session of a verified token must be read before the token is served. */
+  readonly mayBeRevoked: (userId: string, claims: AccessTokenClaims) => boolean
+  readonly clock: Clock
+}
+
+/** Creates the way in and out of tokens for one instance. */
+export function createTokenSnapshots(
+  config: TokenSnapshotsConfig,
+  { codec, documents, namespace, isUpToDate, mayBeRevoked, clock }: TokenSnapshotsParts,
+): TokenSnapshots {
+  const { snapshotTtlMs, clockToleranceMs, userIdField, projection = null } = config
+  const invalidations = createInvalidationTimes(clock)
+
+  /**
+   * The digest of the source of a user's document; `undefined` if the source has no exact text. The source includes the
+   * values that are searched for: a token from before a correction of `toFieldValues` may hold another user's document.
+   */
+  function sourceOf(userIdValues: readonly unknown[]): string | undefined {
+    const text = toExactText([namespace(), userIdField, projection, userIdValues])
+    return text === undefined ? undefined : hash('sha256', text, 'base64url').slice(0, SOURCE_LENGTH)
+  }
+
+  function isYoung(claims: AccessTokenClaims, readAt: number): boolean {
+    const ageMs = clock.now() - Math.min(readAt, (claims.iat ?? 0) * 1000)
+    return ageMs >= -clockToleranceMs && ageMs < snapshotTtlMs
+  }
+
+  /** Clocks differ: within the tolerance nobody can tell which was first, the reading or the invalidation. */
+  function isVoid(keys: readonly string[], readAt: number): boolean {
+    return keys.some(key => invalidations.isVoid(key, clock.now() - readAt + clockToleranceMs))
+  }
+
+  function valuesOf(userId: string): Promise<readonly unknown[]> {
+    return withDeadline(config.loadTimeoutMs, signal => documents.values(userId, signal)).catch(
+      (cause: unknown) => {
+        // To read the document now would be to wait for the same MongoDB once more.
+        const message = 'Custom data could not be loaded in time.'
+        throw (
+          asCustomUserDataError(cause) ??
+          new CustomUserDataError('custom_data_unavailable', message, { cause })
+        )
+      },
+    )
+  }
+
+  async function decode(claims: AccessTokenClaims): Promise<LoadedDocument | undefined> {
+    const json = claims[DATA]
+    if (json === undefined && config.requireDocument) return undefined
+    // The load that follows reports that the document is too large.
+    if (json !== undefined && maxBsonBytes(json) > config.maxDocumentBytes) return undefined
+    const data = json === undefined ? {} : await codec.decode(json)
+    if (!data) return undefined
+    const documentId = (data as { _id?: unknown })._id
+    const heapBytes = estimateHeapBytes(data)
+    return { data: toFrozenCopy(data), exists: json !== undefined, documentId, heapBytes }
+  }
+
+  return {
+    toClaims({ exists, encoded, loadedAt, userIdValues }) {
+      // Without the other claim no instance takes a part for the whole, whatever its own options say.
+      if (config.forClientsOnly) return exists ? encoded && { [DATA]: encoded.json } : {}
+      const from = sourceOf(userIdValues)
+      if (from === undefined) return undefined
+      const read: ReadClaim = { at: Math.floor(clock.now() - (clock.monotonic() - loadedAt)), from }
+      if (!exists) return { [READ]: read }
+      return encoded && { [DATA]: encoded.json, [READ]: read }
+    },
+    async read(userId, claims) {
+      const read = claims[READ]
+      if (claims.iss !== config.issuer || !isReadClaim(read)) return undefined
+      if (!isUpToDate() || !isYoung(claims, read.at) || mayBeRevoked(userId, claims)) return undefined
+      const userIdValues = await valuesOf(userId)
+      if (read.from !== sourceOf(userIdValues)) return undefined
+      const document = await decode(claims)
+      // The stream may have broken while the document was decoded.
+      if (!document || !isUpToDate()) return undefined
+      // An event names the document by its `_id`. Data without it could not be dropped when the document changes.
+      if (config.followsChanges && document.exists && document.documentId === undefined) return undefined
+      const keys = [
+        toInvalidationKey(userId),
+        ...userIdValues.map(toUserKey),
+        toDocumentKey(document.documentId),
+      ]
+      if (isVoid(keys, read.at)) return undefined
+      const ageMs = Math.max(0, clock.now() - read.at)
+      return { document, userIdValues, loadedAt: clock.monotonic() - ageMs }
+    },
+    withoutUserData(claims) {
+      if (claims.iss !== config.issuer || !(DATA in claims || READ in claims)) return claims
+      const others = Object.entries(claims).filter(([claim]) => claim !== DATA && claim !== READ)
+      return Object.fromEntries(others) as AccessTokenClaims
+    },
+    invalidate(userId) {
+      invalidations.add(toInvalidationKey(userId))
+    },
+    changed(documentId, userIdValue) {
+      const keys = toChangeKeys(documentId, userIdValue)
+      if (keys) keys.forEach(invalidations.add)
+      else invalidations.addAll()
+    },
+    invalidateAll: invalidations.addAll,
+  }
+}
+
+/** As no key of a change is. */
+function toInvalidationKey(userId: string): string {
+  return `invalidated ${userId}`
+}
+
+function isReadClaim(value: unknown): value is ReadClaim {
+  if (typeof value !== 'object' || value === null) return false
+  const { at, from } = value as Partial<ReadClaim>
+  return typeof at === 'number' && typeof from === 'string'
+}

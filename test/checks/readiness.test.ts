@@ -1,0 +1,227 @@
+import { MongoClient } from 'mongodb'
+import type { Collection } from 'mongodb'
+import { MongoMemoryServer } from 'mongodb-memory-server-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { WarningEvent } from 'express-custom-user-data'
+import { findMongod } from '../../examples/support/find-mongod.js'
+import { openDatabase } from '../support/database.js'
+import { holdDeadlines } from '../support/deadlines.js'
+import { primaryAddress } from '../support/primary-address.js'
+import type { TestDatabase } from '../support/database.js'
+import { loadCustomData } from '../support/guarded-app.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
+import type { TcpProxy } from '../support/tcp-proxy.js'
+import { createTestUserData } from '../support/user-data.js'
+
+type Options = Parameters<typeof createTestUserData>[1]
+
+const deadlines = holdDeadlines()
+let database: TestDatabase
+let collection: Collection
+let sessionCollection: Collection
+let collections = 0
+beforeAll(async () => {
+  database = await openDatabase()
+})
+beforeEach(() => {
+  collection = database.db.collection(`documents_${++collections}`)
+  sessionCollection = database.db.collection(`sessions_${collections}`)
+})
+afterAll(() => database.close())
+
+function createInstance(options: Options = {}) {
+  const userData = createTestUserData(database, { collection, sessionCollection, ...options })
+  const warnings: WarningEvent[] = []
+  userData.events.on('warning', warning => warnings.push(warning))
+  return { userData, warnings }
+}
+
+async function indexNames(of: Collection): Promise<unknown[]> {
+  return (await of.indexes()).map(({ name }) => name).sort()
+}
+
+function commandNames(): string[] {
+  return database.commands.map(({ name }) => name)
+}
+
+describe('ready()', () => {
+  it('makes the indexes once, and then only pings', async () => {
+    const { userData } = createInstance()
+    await userData.ready()
+    expect(await indexNames(collection)).toEqual(['_id_', 'express_custom_user_data'])
+    expect(await indexNames(sessionCollection)).toEqual([
+      '_id_',
+      'session_expiry',
+      'session_revoked',
+      'session_user',
+    ])
+    database.commands.clear()
+    await userData.ready()
+    await userData.ready()
+    expect(commandNames()).toEqual(['find', 'find'])
+  })
+
+  it('makes them once, however many ask at the same time', async () => {
+    const { userData } = createInstance()
+    database.commands.clear()
+    await Promise.all(Array.from({ length: 10 }, () => userData.ready()))
+    expect(database.commands.named('createIndexes')).toHaveLength(4)
+  })
+
+  it('makes none where a suitable one is there', async () => {
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
+    await collection.createIndex({ userId: 1 }, { name: 'theirs' })
+    const { userData } = createInstance()
+    await userData.ready()
+    expect(await indexNames(collection)).toEqual(['_id_', 'theirs'])
+  })
+
+  it('makes a unique one by option, which leaves out documents without the field', async () => {
+    const { userData } = createInstance({ uniqueUserId: true })
+    await userData.ready()
+    const [, made] = await collection.indexes()
+    expect(made).toMatchObject({
+      unique: true,
+      partialFilterExpression: { userId: { $exists: true } },
+      key: { userId: 1 },
+    })
+  })
+
+  it('rejects where duplicates stand against it, says how to find them, and resolves once they are gone', async () => {
+    await collection.insertMany([{ userId: 'alice' }, { userId: 'alice' }, { userId: 'bob' }])
+    const { userData } = createInstance({ uniqueUserId: true })
+    const error: unknown = await userData.ready().catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'user_id_index_conflict' })
+    const { message } = error as Error
+    expect(message).toContain(collection.namespace)
+    expect(message).toContain('createIndex({"userId":1}')
+    const pipeline = [{ $group: { _id: '$userId', n: { $sum: 1 } } }, { $match: { n: { $gt: 1 } } }]
+    expect(message).toContain('$group: { _id: "$userId", n: { $sum: 1 } } }, { $match: { n: { $gt: 1 } } }')
+    expect(await collection.aggregate(pipeline).toArray()).toEqual([{ _id: 'alice', n: 2 }])
+    await collection.deleteOne({ userId: 'alice' })
+    await userData.ready()
+    expect(await indexNames(collection)).toContain('express_custom_user_data_unique')
+  })
+
+  it('need not be called: the first load starts what it does', async () => {
+    const { userData } = createInstance()
+    await loadCustomData(userData, 'alice')
+    await expect.poll(() => indexNames(collection)).toEqual(['_id_', 'express_custom_user_data'])
+    await expect
+      .poll(() => indexNames(sessionCollection))
+      .toEqual(['_id_', 'session_expiry', 'session_revoked', 'session_user'])
+  })
+
+  it('has a conflict told by an event where nobody calls it, and users served', async () => {
+    await collection.insertMany([
+      { userId: 'alice', n: 1 },
+      { userId: 'alice', n: 2 },
+    ])
+    const { userData, warnings } = createInstance({ uniqueUserId: true })
+    expect(await loadCustomData(userData, 'alice')).toMatchObject({ n: 1 })
+    await expect
+      .poll(() => warnings)
+      .toContainEqual(expect.objectContaining({ code: 'user_id_index_conflict' }))
+  })
+
+  it('pings the primary, however the collection was opened', async () => {
+    const opened = database.db.collection(collection.collectionName, { readPreference: 'secondary' })
+    const { userData } = createInstance({ collection: opened })
+    await userData.ready()
+    await userData.ready()
+  })
+})
+
+describe('ready() for a database user who may not create indexes', () => {
+  const PASSWORD = 'a password of the tests'
+  let server: MongoMemoryServer
+  let owner: MongoClient
+  let reader: MongoClient
+  beforeAll(async () => {
+    const extraUsers = [
+      { createUser: 'reader', pwd: PASSWORD, roles: [{ role: 'read', db: 'app' }], database: 'admin' },
+    ]
+    // Any version will do.
+    vi.stubEnv('MONGOMS_SYSTEM_BINARY_VERSION_CHECK', 'false')
+    server = await MongoMemoryServer.create({
+      binary: { systemBinary: await findMongod() },
+      instance: { storageEngine: 'wiredTiger', ip: '127.0.0.1' },
+      auth: { enable: true, customRootName: 'owner', customRootPwd: PASSWORD, extraUsers },
+    })
+    const connect = (username: string) =>
+      new MongoClient(server.getUri(), { auth: { username, password: PASSWORD }, authSource: 'admin' })
+    owner = connect('owner')
+    reader = connect('reader')
+    await owner
+      .db('app')
+      .collection('profiles')
+      .insertMany([
+        { _id: 'z', userId: 'alice', n: 1 },
+        { _id: 'a', userId: 'alice', n: 2 },
+      ] as object[])
+  })
+  afterAll(async () => {
+    await owner.close()
+    await reader.close()
+    await server.stop()
+    vi.unstubAllEnvs()
+  })
+
+  it('resolves, and warns with the command for somebody who may', async () => {
+    const profiles = reader.db('app').collection('profiles')
+    const sessions = reader.db('app').collection('sessions')
+    const { userData, warnings } = createInstance({ collection: profiles, sessionCollection: sessions })
+    await userData.ready()
+    expect(warnings.map(({ code }) => code)).toEqual([
+      'user_id_index_missing',
+      'session_index_missing',
+      'session_index_missing',
+      'session_index_missing',
+      'duplicate_documents',
+    ])
+    expect(warnings[0]?.message).toContain(
+      'db.getCollection("profiles").createIndex({"userId":1}, {"name":"express_custom_user_data","collation":{"locale":"simple"}})',
+    )
+    // Served all the same, the first inserted, and by the index as soon as somebody has made it.
+    expect(await loadCustomData(userData, 'alice')).toMatchObject({ n: 1 })
+    await owner
+      .db('app')
+      .collection('profiles')
+      // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
+      .createIndex({ userId: 1 }, { name: 'express_custom_user_data' })
+    expect(await loadCustomData(userData, 'alice')).toMatchObject({ n: 1 })
+  })
+})
+
+describe('ready() while MongoDB is away', () => {
+  let proxy: TcpProxy
+  let proxied: TestDatabase
+  beforeEach(async () => {
+    const { host, port } = await primaryAddress(database.client)
+    proxy = await startTcpProxy(host, port)
+    proxied = await openDatabase({ proxyPort: proxy.port, heartbeatFrequencyMS: 500 })
+  })
+  afterEach(async () => {
+    await proxy.restore()
+    // Directly: the proxied client may still be recovering.
+    await database.client.db(proxied.db.databaseName).dropDatabase()
+    await proxied.client.close()
+    await proxy.close()
+  })
+
+  it.each(['cut', 'pause'] as const)(
+    'rejects in about the time of a load after a %s, and resolves once it is back',
+    async fault => {
+      const userData = createTestUserData(proxied, { loadTimeoutMs: 300 })
+      const ready = () => deadlines.passUntil(userData.ready())
+      for (let turn = 0; turn < 2; turn++) {
+        proxy[fault]()
+        const began = deadlines.now()
+        await expect(ready()).rejects.toThrow()
+        expect(deadlines.now() - began).toBeLessThan(2_000)
+        await proxy.restore()
+        await expect.poll(ready).toMatchObject({ answer: undefined })
+      }
+    },
+  )
+})

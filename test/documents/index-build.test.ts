@@ -1,0 +1,98 @@
+import type { Collection } from 'mongodb'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { startMongod } from '../../examples/support/start-mongod.js'
+import type { StartedMongod } from '../../examples/support/start-mongod.js'
+import type { WarningEvent } from 'express-custom-user-data'
+import { systemClock } from '../../lib/util/clock.js'
+import { createLoader } from '../../lib/documents/loader.js'
+import type { Loader } from '../../lib/documents/loader.js'
+import { createUserDocuments } from '../../lib/documents/user-documents.js'
+import { createUserIdIndex } from '../../lib/documents/user-id-index.js'
+import { createEvents } from '../../lib/events.js'
+import { createObserver } from '../../lib/metrics.js'
+import { openTeamDatabase } from '../../lib/mongo/team-database.js'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { holdDeadlines } from '../support/deadlines.js'
+import { loadCustomData } from '../support/guarded-app.js'
+import { createTestUserData } from '../support/user-data.js'
+
+/** Far longer than two loads take. */
+const BLOCKED_MS = 5_000
+const HEX = '64b7f3a1c2d4e5f601234567'
+
+const deadlines = holdDeadlines()
+let mongod: StartedMongod
+let database: TestDatabase
+let collection: Collection
+beforeAll(async () => {
+  mongod = await startMongod({ args: ['--setParameter', 'enableTestCommands=1'] })
+  database = await openDatabase({ uri: mongod.uri })
+  collection = database.db.collection('custom_user_data')
+  await collection.insertMany([
+    { userId: 'bob', n: 1 },
+    { userId: 'bob', n: 2 },
+    { userId: HEX, n: 3 },
+  ])
+})
+afterAll(async () => {
+  await database.close()
+  await mongod.stop()
+})
+
+async function failPoint(name: string, mode: unknown, data = {}): Promise<void> {
+  await database.client.db('admin').command({ configureFailPoint: name, mode, data })
+}
+
+/** A loader that finds out everything anew, with room for one load. */
+function createFreshLoader(): Loader {
+  const events = createEvents()
+  const config = { userIdField: 'userId', uniqueUserId: false, loadTimeoutMs: 400 }
+  const bounds = { maxDocumentBytes: 10_000, maxConcurrentLoads: 1 }
+  const index = createUserIdIndex(config, events)
+  // As of another copy of the driver: the ObjectId class has to be asked for.
+  const foreign = new Proxy(collection, { getPrototypeOf: () => Object.prototype })
+  const documents = createUserDocuments({ ...config, ...bounds }, openTeamDatabase(foreign), index, events)
+  const parts = { documents, events, clock: systemClock, observer: createObserver() }
+  return createLoader({ ...config, ...bounds }, parts)
+}
+
+it('serves the first inserted while the index is being built, however long that takes', async () => {
+  const userData = createTestUserData(database)
+  userData.events.on('warning', () => undefined)
+  await failPoint('hangAfterStartingIndexBuild', 'alwaysOn')
+  const ready = userData.ready()
+  await expect.poll(() => collection.indexes()).toHaveLength(2)
+  expect(await loadCustomData(userData, 'bob')).toMatchObject({ n: 1 })
+  expect(await loadCustomData(userData, 'bob')).toMatchObject({ n: 1 })
+  await failPoint('hangAfterStartingIndexBuild', 'off')
+  await ready
+  expect(await loadCustomData(userData, 'bob')).toMatchObject({ n: 1 })
+})
+
+it('ready() succeeds if the search for duplicates takes too long', async () => {
+  const userData = createTestUserData(database)
+  const warnings: WarningEvent[] = []
+  userData.events.on('warning', warning => warnings.push(warning))
+  await failPoint('failCommand', { times: 1 }, { failCommands: ['aggregate'], errorCode: 50 })
+  await userData.ready()
+  expect(warnings).toEqual([])
+})
+
+it.each(['hello', 'find', 'listIndexes'])(
+  'keeps no room from the next load where a %s of an earlier one is never answered',
+  async command => {
+    const loader = createFreshLoader()
+    const data = { failCommands: [command], blockConnection: true, blockTimeMS: BLOCKED_MS }
+    await failPoint('failCommand', { times: 1 }, data)
+    database.commands.clear()
+    const began = performance.now()
+    const stuck = loader.load(HEX)
+    stuck.catch(() => undefined)
+    await expect.poll(() => database.commands.named(command)).not.toEqual([])
+    await expect(deadlines.passUntil(stuck)).rejects.toMatchObject({ code: 'custom_data_unavailable' })
+    expect(await loader.load(HEX)).toMatchObject({ data: { n: 3 } })
+    // And has not waited until the command was done.
+    expect(performance.now() - began).toBeLessThan(BLOCKED_MS)
+  },
+)

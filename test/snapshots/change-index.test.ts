@@ -1,0 +1,95 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { createDependents } from '../../lib/snapshots/change-index.js'
+import type { Dependents } from '../../lib/snapshots/change-index.js'
+import { createUserGenerations } from '../../lib/snapshots/user-generations.js'
+import type { UserGeneration, UserGenerations } from '../../lib/snapshots/user-generations.js'
+import { heapGrowth } from '../support/heap.js'
+
+let dependents: Dependents
+let generations: UserGenerations
+beforeEach(() => {
+  dependents = createDependents()
+  generations = createUserGenerations(dependents.forget)
+})
+
+/** A load that has begun and ended, and whose copy is kept. */
+function load(userId: string, ...keys: string[]): UserGeneration {
+  const generation = generations.hold(userId)
+  expect(dependents.isOvertaken(dependents.begin(), generation, () => keys)).toBe(false)
+  dependents.end()
+  return generation
+}
+
+describe('a change', () => {
+  it('finds the users of what was loaded, by each key', () => {
+    load('alice', 'document 1', 'user alice')
+    load('bob', 'document 2', 'user bob')
+    expect(dependents.changed(['document 1'])).toEqual(['alice'])
+    expect(dependents.changed(['document 3', 'user bob'])).toEqual(['bob'])
+    expect(dependents.changed(['document 3'])).toEqual([])
+  })
+
+  it('finds all users who share a document', () => {
+    load('alice', 'document 1')
+    load('idp|alice', 'document 1')
+    expect(dependents.changed(['document 1'])).toEqual(['alice', 'idp|alice'])
+  })
+
+  it('finds nobody of whom nothing is held any more, or who was invalidated', () => {
+    generations.release(load('alice', 'document 1'))
+    load('bob', 'document 1')
+    generations.invalidate('bob')
+    load('carol', 'document 1')
+    generations.invalidateAll()
+    expect(dependents.changed(['document 1'])).toEqual([])
+  })
+
+  it('finds who is left of those who shared a document', () => {
+    load('alice', 'document 1')
+    generations.release(load('bob', 'document 1'))
+    expect(dependents.changed(['document 1'])).toEqual(['alice'])
+  })
+})
+
+describe('a load', () => {
+  it('is overtaken by a change of what it depends on that came after it began, and by no other', () => {
+    const alice = generations.hold('alice')
+    const early = dependents.begin()
+    dependents.changed(['document 1'])
+    const late = dependents.begin()
+    expect(dependents.isOvertaken(early, alice, () => ['document 2'])).toBe(false)
+    expect(dependents.isOvertaken(early, alice, () => ['user alice', 'document 1'])).toBe(true)
+    expect(dependents.isOvertaken(late, alice, () => ['document 1'])).toBe(false)
+  })
+
+  it('is taken for overtaken after more changes than are remembered', () => {
+    const alice = generations.hold('alice')
+    const early = dependents.begin()
+    for (let n = 0; n < 1_000; n++) dependents.changed([`document ${n}`])
+    expect(dependents.isOvertaken(early, alice, () => ['document x'])).toBe(false)
+    dependents.changed(['document y'])
+    expect(dependents.isOvertaken(early, alice, () => ['document x'])).toBe(true)
+    expect(dependents.isOvertaken(dependents.begin(), alice, () => ['document x'])).toBe(false)
+  })
+
+  it('of a generation that has ended is found by nobody', () => {
+    const alice = generations.hold('alice')
+    const mark = dependents.begin()
+    generations.invalidate('alice')
+    expect(dependents.isOvertaken(mark, alice, () => ['document 1'])).toBe(false)
+    expect(dependents.changed(['document 1'])).toEqual([])
+  })
+})
+
+it('costs no memory for what is over', async () => {
+  const growth = await heapGrowth(() => {
+    dependents.begin()
+    for (let n = 0; n < 50_000; n++) {
+      dependents.changed([`document ${n}`, 'user null'])
+      generations.release(load(`user-${n}`, `kept ${n}`, 'shared'))
+    }
+    dependents.end()
+  })
+  expect(growth).toBeLessThan(1024 * 1024)
+  expect(dependents.changed(['shared'])).toEqual([])
+})

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest'
+import { createInvalidationTimes } from '../../lib/token-data/invalidation-times.js'
+import type { InvalidationTimes } from '../../lib/token-data/invalidation-times.js'
+import { createManualClock } from '../support/clock.js'
+import { heapGrowth } from '../support/heap.js'
+
+describe('the times of invalidations', () => {
+  it('void what was read before, of this user alone', () => {
+    const clock = createManualClock()
+    const times = createInvalidationTimes(clock)
+    times.add('alice')
+    clock.advance(1_000)
+    expect([1_001, 1_000, 999].map(ageMs => times.isVoid('alice', ageMs))).toEqual([true, true, false])
+    expect(times.isVoid('bob', 1_001)).toBe(false)
+  })
+
+  it('are each user’s last', () => {
+    const clock = createManualClock()
+    const times = createInvalidationTimes(clock)
+    times.add('alice')
+    clock.advance(1_000)
+    times.add('alice')
+    expect(times.isVoid('alice', 500)).toBe(true)
+  })
+
+  it('void what was read of anybody, where all is invalidated', () => {
+    const clock = createManualClock()
+    const times = createInvalidationTimes(clock)
+    times.addAll()
+    clock.advance(1_000)
+    expect([1_000, 999].map(ageMs => times.isVoid('anybody', ageMs))).toEqual([true, false])
+  })
+
+  it('are by the clock that never jumps', () => {
+    const clock = createManualClock()
+    const times = createInvalidationTimes(clock)
+    times.add('alice')
+    clock.setWall(clock.now() - 3_600_000)
+    expect(times.isVoid('alice', 0)).toBe(true)
+  })
+
+  it('are forgotten for all users at once: where there are too many, old copies of everybody are void', () => {
+    const clock = createManualClock()
+    const times = createInvalidationTimes(clock)
+    for (let n = 0; n < 50_000; n++) times.add(`first-${n}`)
+    clock.advance(1_000)
+    for (let n = 0; n < 50_000; n++) times.add(`second-${n}`)
+    clock.advance(1_000)
+    expect(['first-0', 'second-0', 'bob'].map(user => times.isVoid(user, 2_001))).toEqual([true, true, false])
+    times.add('one too many')
+    expect(['first-0', 'bob'].map(user => times.isVoid(user, 2_000))).toEqual([true, true])
+    expect(['first-0', 'bob'].map(user => times.isVoid(user, 1_999))).toEqual([false, false])
+    expect(times.isVoid('second-0', 1_000)).toBe(true)
+  })
+
+  it('take 16 MiB at most, after a million', async () => {
+    const clock = createManualClock()
+    // Both runs' books are held on to, so that one does not pay for the other.
+    const books: InvalidationTimes[] = []
+    const growth = await heapGrowth(() => {
+      const times = createInvalidationTimes(clock)
+      for (let n = 0; n < 1_000_000; n++) times.add(`65a00000000000000${1_000_000 + n}`)
+      books.push(times)
+    })
+    expect(growth).toBeGreaterThan(1024 * 1024)
+    expect(growth).toBeLessThan(16 * 1024 * 1024)
+    expect(books.map(times => times.isVoid('65a000000000000001999999', 0))).toEqual([true, true])
+  })
+})

@@ -1,0 +1,104 @@
+import { setImmediate as idle } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { createConcurrencyLimit } from '../../lib/util/concurrency-limit.js'
+import type { ConcurrencyLimit } from '../../lib/util/concurrency-limit.js'
+
+/** Operations that run until told to end, and how many of them do. */
+function createOperations(limit: ConcurrencyLimit) {
+  const running: { name: string; end: () => void; fail: (error: Error) => void }[] = []
+  let most = 0
+  return {
+    running: () => running.map(({ name }) => name),
+    most: () => most,
+    find: (name: string) => running.find(operation => operation.name === name)!,
+    start(name: string, signal = new AbortController().signal) {
+      return limit.run(
+        signal,
+        () =>
+          new Promise<string>((resolve, reject) => {
+            const operation = {
+              name,
+              end: () => {
+                running.splice(running.indexOf(operation), 1)
+                resolve(name)
+              },
+              fail: (error: Error) => {
+                running.splice(running.indexOf(operation), 1)
+                reject(error)
+              },
+            }
+            running.push(operation)
+            most = Math.max(most, running.length)
+          }),
+      )
+    },
+  }
+}
+
+describe('a limit of concurrent operations', () => {
+  it('lets so many run, and the others wait in order', async () => {
+    const operations = createOperations(createConcurrencyLimit(2))
+    const all = ['a', 'b', 'c', 'd'].map(name => operations.start(name))
+    expect(operations.running()).toEqual(['a', 'b'])
+    operations.find('b').end()
+    await idle()
+    expect(operations.running()).toEqual(['a', 'c'])
+    operations.find('a').end()
+    operations.find('c').end()
+    await idle()
+    operations.find('d').end()
+    expect(await Promise.all(all)).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  it('gives the room of one that failed to the next', async () => {
+    const operations = createOperations(createConcurrencyLimit(1))
+    const failing = operations.start('a')
+    const next = operations.start('b')
+    operations.find('a').fail(new Error('no'))
+    await expect(failing).rejects.toThrow('no')
+    await idle()
+    operations.find('b').end()
+    expect(await next).toBe('b')
+  })
+
+  it('keeps the room of one that waits from one that comes as it is freed', async () => {
+    for (let ticks = 0; ticks < 10; ticks++) {
+      const operations = createOperations(createConcurrencyLimit(1))
+      const first = operations.start('first')
+      const second = operations.start('second')
+      operations.find('first').end()
+      for (let tick = 0; tick < ticks; tick++) await Promise.resolve()
+      const late = operations.start('late')
+      await idle()
+      expect(operations.running()).toEqual(['second'])
+      operations.find('second').end()
+      await idle()
+      operations.find('late').end()
+      await Promise.all([first, second, late])
+      expect(operations.most()).toBe(1)
+    }
+  })
+
+  it('never starts one that gave up while it waited', async () => {
+    const operations = createOperations(createConcurrencyLimit(1))
+    const controller = new AbortController()
+    const first = operations.start('a')
+    const impatient = operations.start('b', controller.signal)
+    const patient = operations.start('c')
+    controller.abort(new Error('too late'))
+    await expect(impatient).rejects.toThrow('too late')
+    operations.find('a').end()
+    await idle()
+    expect(operations.running()).toEqual(['c'])
+    operations.find('c').end()
+    await Promise.all([first, patient])
+  })
+
+  it('never queues one that has given up already', async () => {
+    const operations = createOperations(createConcurrencyLimit(1))
+    const first = operations.start('a')
+    await expect(operations.start('b', AbortSignal.abort(new Error('too late')))).rejects.toThrow('too late')
+    operations.find('a').end()
+    await first
+  })
+})
