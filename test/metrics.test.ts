@@ -163,7 +163,6 @@ describe('stats()', () => {
     waits = true
     const contexts: unknown[] = []
     userData.events.on('load_failed', () => contexts.push(context.getStore()))
-    // They share a deadline.
     const late = ['one', 'other'].map(name => context.run(name, () => userData.verifyToken(tokenOf('alice'))))
     const { answer: outcomes } = await deadlines.passUntil(Promise.allSettled(late))
     for (const go of waiting) go()

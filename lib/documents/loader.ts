@@ -103,7 +103,6 @@ export function createLoader(
     load(userId, latest) {
       const startedAt = clock.monotonic()
       const loading = withDeadline(config.loadTimeoutMs, signal => loadDocument(userId, latest, signal))
-      // Here, not by the deadline, which is others' as well: whoever listens is to be in this request's context.
       return loading.then(
         loaded => {
           observer.load(userId, clock.monotonic() - startedAt)

@@ -63,8 +63,9 @@ interface CommonOptions<Document extends object> {
   /** Largest document, in BSON bytes after the projection. Default 262,144. */
   readonly maxDocumentBytes?: number | undefined
   /**
-   * How long a load may take. Default 1,000. As with all deadlines here, where this process stood still when that time
-   * was over (a blocked event loop, a paused machine), it gets what it missed, and as much again at most.
+   * Milliseconds that a load may take. The request is answered with 503 when this time is over.
+   *
+   * @default 1_000
    */
   readonly loadTimeoutMs?: number | undefined
   /** Loads in flight. Default 50, and always under half of the driver's `maxPoolSize`. */

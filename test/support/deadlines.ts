@@ -2,15 +2,15 @@ import { clearInterval, setInterval } from 'node:timers'
 import { afterAll, beforeAll, vi } from 'vitest'
 import type { MockInstance } from 'vitest'
 
-/** The deadlines of a test file: they pass when a test says so, and never because its machine stood still. */
+/** The deadlines of a test file. They pass when a test says so, and never because the machine stood still. */
 export interface HeldDeadlines {
-  /** How many milliseconds have passed. */
+  /** The milliseconds that have passed for deadlines. */
   readonly now: () => number
-  /** Lets so many milliseconds pass for deadlines, and for nothing else. */
+  /** Lets this many milliseconds pass for deadlines, and for nothing else. */
   readonly pass: (ms: number) => void
   /**
-   * Lets time pass so at the pace of the machine, where that does not stand still, until an answer is there; gives it, and
-   * what passed. Rejects where no deadline has ended it within {@link LIMIT_MS}.
+   * Lets time pass for deadlines at the pace of the machine until `answer` settles. Gives the answer and the milliseconds
+   * that have passed. Rejects if no deadline has ended the wait within {@link LIMIT_MS}.
    */
   readonly passUntil: <T>(answer: PromiseLike<T>) => Promise<{ answer: T; passedMs: number }>
 }
@@ -21,15 +21,12 @@ interface HeldTimer {
 }
 
 const STEP_MS = 10
-/** More than what tests have for deadlines that are to end something, and less than what must not end. */
+/** More than the limits that tests expect to pass, and less than the limits that must not pass. */
 const LIMIT_MS = 5_000
 
 /**
- * Holds what the package's own code waits for with the global `setTimeout`, which is deadlines alone. The driver and Node's
- * HTTP take theirs from `node:timers`, and go on by the machine's clock.
- *
- * For a whole file, before its instances are made: operations share deadlines, held ones as well. A deadline that the
- * machine itself made late by standing still gets that time again here too, up to its own.
+ * Holds everything that waits for the global `setTimeout`: in this package only deadlines do. The driver and Node's HTTP
+ * take their timers from `node:timers`, and follow the machine's clock.
  */
 export function holdDeadlines(): HeldDeadlines {
   const timers = new Set<HeldTimer>()
@@ -70,7 +67,7 @@ export function holdDeadlines(): HeldDeadlines {
       const began = now
       let passing: NodeJS.Timeout | undefined
       const limit = new Promise<never>((_resolve, reject) => {
-        // A real one, from node:timers.
+        // This interval is real: it comes from node:timers.
         passing = setInterval(() => {
           pass(STEP_MS)
           if (now - began >= LIMIT_MS) reject(new Error(`No deadline has ended this within ${LIMIT_MS} ms.`))

@@ -132,7 +132,7 @@ describe('held deadlines', () => {
     expect(isOver).toBe(false)
     const { answer, passedMs } = await deadlines.passUntil(never)
     expect(answer).toBe('over')
-    // With what operations share, and what a machine that stands still adds.
+    // A machine that stands still adds some steps.
     expect(passedMs).toBeLessThanOrEqual(60)
   })
 })
