@@ -23,8 +23,8 @@ import { createLoader } from './documents/loader.js'
 import type { Loader } from './documents/loader.js'
 import { createSnapshots } from './snapshots/snapshots.js'
 import type { Snapshots } from './snapshots/snapshots.js'
-import { createTokenSnapshots } from './token-data/claim-snapshots.js'
-import type { TokenSnapshots } from './token-data/claim-snapshots.js'
+import { createClaimSnapshots } from './token-data/claim-snapshots.js'
+import type { ClaimSnapshots } from './token-data/claim-snapshots.js'
 import { createUserDocuments } from './documents/user-documents.js'
 import { createUserIdIndex } from './documents/user-id-index.js'
 import { createWriter } from './writing/writer.js'
@@ -44,7 +44,7 @@ import {
   toSessionScope,
   toSessionSecrets,
   toSnapshotsConfig,
-  toTokenSnapshotsConfig,
+  toClaimSnapshotsConfig,
 } from './options/part-configs.js'
 import { createObserver } from './metrics.js'
 import { createReadiness } from './checks/readiness.js'
@@ -122,9 +122,9 @@ export function createCustomUserData(
     config.userDataInToken && createDocumentCodec(config.userDataInToken, config.schema, database.bson)
   const loaderParts = { documents, events, clock, observer, encoder: codec?.encoder }
   const loader = startedBy(createLoader(config, loaderParts), () => readiness.start())
-  const tokenSnapshots =
+  const claimSnapshots =
     codec &&
-    createTokenSnapshots(toTokenSnapshotsConfig(config), {
+    createClaimSnapshots(toClaimSnapshotsConfig(config), {
       codec,
       documents,
       namespace: database.namespace,
@@ -134,7 +134,7 @@ export function createCustomUserData(
     })
   const snapshots = voidingBoth(
     createSnapshots(toSnapshotsConfig(config), loader, clock, observer),
-    tokenSnapshots,
+    claimSnapshots,
   )
   const writer = createWriter(config, { database, documents, invalidate: snapshots.invalidate })
   const hooks = createHookCalls(config, writer, events)
@@ -193,7 +193,7 @@ export function createCustomUserData(
     revocations,
     sessionChecks,
     loadCheck,
-    tokenSnapshots,
+    claimSnapshots,
     observer,
   })
 
@@ -213,7 +213,7 @@ export function createCustomUserData(
     },
   )
   const transport = createTransport(config)
-  const parts = { issuers, authenticator, snapshots, sessions, revocations, clock, events, tokenSnapshots }
+  const parts = { issuers, authenticator, snapshots, sessions, revocations, clock, events, claimSnapshots }
   const tokenIssuer =
     config.own && ownKeys && createTokenIssuer({ ...config, ...config.own }, { ...parts, keys: ownKeys })
   const throttle = config.loginThrottle
@@ -351,20 +351,20 @@ export function createCustomUserData(
 }
 
 /** What is void is so wherever it may come from: the cache, or a token that nobody has shown yet. */
-function voidingBoth(snapshots: Snapshots, tokenSnapshots: TokenSnapshots | undefined): Snapshots {
-  if (!tokenSnapshots) return snapshots
+function voidingBoth(snapshots: Snapshots, claimSnapshots: ClaimSnapshots | undefined): Snapshots {
+  if (!claimSnapshots) return snapshots
   return {
     ...snapshots,
     invalidate(userId) {
-      tokenSnapshots.invalidate(userId)
+      claimSnapshots.invalidate(userId)
       snapshots.invalidate(userId)
     },
     changed(documentId, userIdValue) {
-      tokenSnapshots.changed(documentId, userIdValue)
+      claimSnapshots.changed(documentId, userIdValue)
       snapshots.changed(documentId, userIdValue)
     },
     invalidateAll() {
-      tokenSnapshots.invalidateAll()
+      claimSnapshots.invalidateAll()
       snapshots.invalidateAll()
     },
   }

@@ -1,7 +1,7 @@
 import { types } from 'node:util'
-import { HIDDEN_FIELDS } from './hidden-values.js'
+const HIDDEN_FIELDS = 4
 import { isPlainObject } from '../util/plain-object.js'
-import { isWhole } from './opaque-values.js'
+import { isOpaque } from './opaque-values.js'
 
 /** What V8 takes on a 64-bit machine, without pointer compression, as Node is built. */
 const BYTES = {
@@ -72,7 +72,7 @@ function sumOf(values: readonly unknown[]): { readonly sum: number; readonly who
   let wholes = 0
   for (const value of values) {
     sum += estimateHeapBytes(value)
-    if (isWhole(value)) wholes++
+    if (isOpaque(value)) wholes++
   }
   return { sum, wholes }
 }

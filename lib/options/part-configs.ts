@@ -2,7 +2,7 @@ import { createSecretKey, randomBytes } from 'node:crypto'
 import type { Issuer } from '../access-tokens/issuers.js'
 import type { KeyRing } from '../access-tokens/key-ring.js'
 import type { SnapshotsConfig } from '../snapshots/snapshots.js'
-import type { TokenSnapshotsConfig } from '../token-data/claim-snapshots.js'
+import type { ClaimSnapshotsConfig } from '../token-data/claim-snapshots.js'
 import { OptionError } from '../errors.js'
 import type { OwnIssuer } from './issuers.js'
 import type { Config } from './parse-options.js'
@@ -19,7 +19,7 @@ export function toSnapshotsConfig(config: Config): SnapshotsConfig {
 }
 
 /** Only our own tokens carry custom data. With a projection for clients, handlers do not get the data in the token. */
-export function toTokenSnapshotsConfig(config: Config): TokenSnapshotsConfig {
+export function toClaimSnapshotsConfig(config: Config): ClaimSnapshotsConfig {
   const { own, userDataInToken } = config
   return {
     ...config,

@@ -1,0 +1,204 @@
+import type { Collection, Document } from 'mongodb'
+import { inspect } from 'node:util'
+import { runInNewContext } from 'node:vm'
+import { BSON, ObjectId } from 'mongodb'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { toFrozenCopy } from '../../lib/documents/frozen-copy.js'
+import { PLAIN_BSON } from '../../lib/mongo/team-database.js'
+import { openDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { OPAQUE_SAMPLES } from './opaque-samples.js'
+
+let database: TestDatabase
+let collection: Collection
+beforeAll(async () => {
+  database = await openDatabase()
+  collection = database.db.collection('documents')
+})
+afterAll(() => database.close())
+
+/** The document as the server gives it back, once for the copy and once to compare with. */
+async function roundTrip(document: Document): Promise<{ copy: Document; original: Document }> {
+  const { insertedId } = await collection.insertOne(document)
+  const read = async () => (await collection.findOne({ _id: insertedId }, PLAIN_BSON))!
+  return { copy: toFrozenCopy(await read()), original: await read() }
+}
+
+describe.each(OPAQUE_SAMPLES)('a $kind in a frozen copy', ({ value, spoil }) => {
+  it('is a fresh instance on each access, so that nobody spoils it for others', async () => {
+    const { copy, original } = await roundTrip({ value, list: [value], nested: { value } })
+    const read: (() => object)[] = [
+      () => copy['value'] as object,
+      () => copy['list'][0] as object,
+      () => copy['nested'].value as object,
+    ]
+    for (const access of read) {
+      expect(access()).not.toBe(access())
+      spoil(access() as never)
+      expect(access()).toEqual(original['value'])
+      expect(JSON.stringify(access())).toBe(JSON.stringify(original['value']))
+    }
+  })
+
+  it('is of the class of the team’s driver, with its methods', async () => {
+    const { copy, original } = await roundTrip({ value })
+    const [fresh, raw] = [copy['value'], original['value']]
+    expect(Object.getPrototypeOf(fresh)).toBe(Object.getPrototypeOf(raw))
+    expect(Object.prototype.toString.call(fresh)).toBe(Object.prototype.toString.call(raw))
+    expect(String(fresh)).toBe(String(raw))
+    expect(BSON.serialize({ value: fresh })).toEqual(BSON.serialize({ value: raw }))
+  })
+
+  it('can be used in a query', async () => {
+    const { copy } = await roundTrip({ value })
+    const found = await collection.findOne({ value: { $in: [copy['value']] } })
+    expect(found).not.toBeNull()
+  })
+})
+
+/** More dates than an object has properties in place. */
+const NAMES = Array.from({ length: 12 }, (_, n) => `day${n}`)
+const DAYS = Object.fromEntries(NAMES.map((name, n) => [name, new Date(n)])) as Record<string, Date>
+const times = (days: Readonly<Record<string, Date>>) => NAMES.map(name => days[name]!.getTime())
+const TIMES = times(DAYS)
+
+describe('the opaque values of a frozen copy', () => {
+  it('are fresh on each access, however many one object has', () => {
+    const copy = toFrozenCopy(DAYS) as Record<string, Date>
+    for (const name of NAMES) copy[name]!.setTime(1_000_000)
+    expect(times(copy)).toEqual(TIMES)
+  })
+
+  it('are fresh on each access in a list, too', () => {
+    const { days } = toFrozenCopy({ days: Object.values(DAYS) }) as { days: Date[] }
+    for (const day of days) day.setTime(1_000_000)
+    expect(days.map(day => day.getTime())).toEqual(TIMES)
+  })
+
+  it('may have any name, at any position', () => {
+    const names = [...NAMES, '__proto__', 'constructor', '']
+    const source = {}
+    for (const [n, name] of names.entries())
+      Object.defineProperty(source, name, { value: new Date(n), enumerable: true })
+    const copy = toFrozenCopy(source)
+    expect(
+      names.map(name => (Object.getOwnPropertyDescriptor(copy, name)!.get!.call(copy) as Date).getTime()),
+    ).toEqual(names.map((_name, n) => n))
+  })
+
+  it('may be an invalid date', () => {
+    const { day } = toFrozenCopy({ day: new Date(NaN) }) as { day: Date }
+    expect(day).toEqual(new Date(NaN))
+  })
+
+  it('are found through an object that inherits from the copy', () => {
+    expect(times(Object.create(toFrozenCopy(DAYS)) as Record<string, Date>)).toEqual(TIMES)
+  })
+
+  it('are found through a copy of the property descriptors', () => {
+    const copy = Object.create(
+      Object.prototype,
+      Object.getOwnPropertyDescriptors(toFrozenCopy(DAYS)),
+    ) as object
+    expect(times(copy as Record<string, Date>)).toEqual(TIMES)
+  })
+
+  it('are not found through an object that took the getter alone', () => {
+    const copy = toFrozenCopy(DAYS)
+    for (const name of NAMES) {
+      const thief = Object.defineProperty({}, name, Object.getOwnPropertyDescriptor(copy, name)!)
+      expect(() => Reflect.get(thief, name) as unknown).toThrow(
+        'only from the object that it was loaded into',
+      )
+    }
+  })
+
+  it('cannot be changed by code that finds their holder by reflection', () => {
+    for (const { value } of OPAQUE_SAMPLES) {
+      const copy = toFrozenCopy({ value })
+      for (const symbol of Object.getOwnPropertySymbols(copy)) {
+        expect(Object.getOwnPropertyDescriptor(copy, symbol)).toMatchObject({
+          enumerable: false,
+          configurable: false,
+          writable: false,
+        })
+      }
+      const [holder] = Object.getOwnPropertySymbols(copy).map(symbol => Reflect.get(copy, symbol) as object)
+      expect(Object.isFrozen(holder)).toBe(true)
+      expect(Reflect.ownKeys(holder!)).toEqual([])
+    }
+  })
+})
+
+describe('ordinary tools see the opaque values of a frozen copy:', () => {
+  const source = () => ({
+    name: 'Alice',
+    joinedAt: new Date(0),
+    id: new ObjectId('64b7f3a1c2d4e5f601234567'),
+    list: [new Date(1), 'x', { day: new Date(2) }],
+    nested: { __proto__: null, day: new Date(3) },
+  })
+  type Source = ReturnType<typeof source>
+  const copyOf = (document: Source) => toFrozenCopy(document) as Source
+
+  it('console.log', () => {
+    const shown = inspect(copyOf(source()), { depth: 4 })
+    expect(shown).not.toContain('Getter')
+    expect(shown).not.toContain('Symbol')
+    const { nested, ...others } = source()
+    expect(shown).toBe(inspect({ ...others, nested: { ...nested } }, { depth: 4 }))
+  })
+
+  it('console.log of a proxy', () => {
+    expect(inspect(new Proxy(copyOf(source()), {}))).toBe(inspect(copyOf(source())))
+  })
+
+  it('spread and Object.assign(), which then share nothing with the copy', () => {
+    const copy = copyOf(source())
+    for (const spread of [{ ...copy }, Object.assign({}, copy)]) {
+      expect(spread).toEqual(source())
+      expect(Object.getOwnPropertySymbols(spread)).toEqual([])
+      spread.joinedAt.setTime(7)
+    }
+    expect(copy.joinedAt).toEqual(new Date(0))
+    expect([...copy.list]).toEqual(source().list)
+  })
+
+  it('JSON.stringify()', () => {
+    expect(JSON.stringify(copyOf(source()))).toBe(JSON.stringify(source()))
+  })
+
+  it('structuredClone() of plain parts and dates', () => {
+    const { id, ...others } = source()
+    expect(structuredClone(toFrozenCopy(others))).toEqual(others)
+    expect(id).toBeInstanceOf(ObjectId)
+  })
+
+  it('deep equality', () => {
+    const { nested, ...others } = source()
+    expect(copyOf(source())).toEqual(source())
+    expect(toFrozenCopy(others)).toStrictEqual(others)
+    expect(toFrozenCopy(others)).not.toEqual({ ...others, joinedAt: new Date(9) })
+    expect(nested.day).toEqual(new Date(3))
+  })
+
+  it.each<[kind: string, handler: ProxyHandler<Source>]>([
+    ['that changes nothing', {}],
+    ['that passes itself on', { get: (target, key, proxy) => Reflect.get(target, key, proxy) as unknown }],
+    ['that reads the copy', { get: (target, key) => Reflect.get(target, key) as unknown }],
+  ])('a proxy %s', (_kind, handler) => {
+    const proxy = new Proxy(copyOf(source()), handler)
+    expect(proxy.joinedAt).toEqual(new Date(0))
+    expect(proxy.id.toHexString()).toBe('64b7f3a1c2d4e5f601234567')
+    expect({ ...proxy }).toEqual(source())
+    expect(JSON.stringify(proxy)).toBe(JSON.stringify(source()))
+    expect(new Proxy(proxy.list, handler as object)[0]).toEqual(new Date(1))
+  })
+
+  it('template engines that look names up in the scope of the data', () => {
+    const template = 'with (data) { `${name}, ${joinedAt.getTime()}, ${list[0].getTime()}, ${id}` }'
+    expect(runInNewContext(template, { data: copyOf(source()) })).toBe(
+      'Alice, 0, 1, 64b7f3a1c2d4e5f601234567',
+    )
+  })
+})
