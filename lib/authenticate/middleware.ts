@@ -8,9 +8,19 @@ import type { Authenticator } from './authenticator.js'
 import { missingToken, requireTokenForm } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
 import { parseAuthenticateOptions } from '../options/guards.js'
-import type { MaxAgeOption } from './max-age.js'
-import { prepareForProperties, setRequestUser } from './request-properties.js'
+import { avoidHiddenClasses } from './hidden-classes.js'
+import { setRequestUser } from './set-request-user.js'
 import type { TokenReader } from './token-places.js'
+
+/** The option of each guard that asks for fresh custom data. */
+export interface MaxAgeOption {
+  /**
+   * The greatest age of custom data that this route accepts, in milliseconds since the load began; 0 or more. If the
+   * snapshot is older, a new one is loaded for this request and for later requests with the same token. 0 loads now.
+   * @default undefined: a snapshot serves until it is stale
+   */
+  readonly maxAgeMs?: number
+}
 
 /** Options of `authenticate()`. */
 export interface AuthenticateOptions extends MaxAgeOption {
@@ -78,13 +88,13 @@ function createAuthenticateMiddleware(
 /** Sets `req.user`. Throws for an incomplete user, so that a mistake in this package lets nobody through. */
 function setUser(req: Request, user: unknown): void {
   if (!isCompleteUser(user)) throw new TypeError(NO_USER)
-  prepareForProperties(req)
+  avoidHiddenClasses(req)
   setRequestUser(req, user as Express.User, 'authenticate()')
 }
 
 /** Removes a `req.user` that an earlier middleware set, because the request presents no token. */
 function clearUser(req: Request): void {
-  prepareForProperties(req)
+  avoidHiddenClasses(req)
   setRequestUser(req, undefined, 'authenticate()')
 }
 

@@ -6,7 +6,7 @@ import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
 import { requireTokenForm } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
-import { setRequestUser } from './request-properties.js'
+import { setRequestUser } from './set-request-user.js'
 import type { RequestUsers } from './request-users.js'
 import type { TokenReader } from './token-places.js'
 

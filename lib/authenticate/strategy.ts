@@ -7,7 +7,8 @@ import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
 import { missingToken, requireTokenForm } from './bearer-token.js'
 import { toChallenge, withChallenge } from './challenge.js'
-import { prepareForProperties, requireSettable } from './request-properties.js'
+import { avoidHiddenClasses } from './hidden-classes.js'
+import { requireSettable } from './set-request-user.js'
 import type { TokenReader } from './token-places.js'
 
 /** The name of the strategy in passport. */
@@ -62,7 +63,7 @@ export function createStrategy(
       let user: AuthenticatedUser<object> | undefined
       try {
         requireSettable(req, propertyOf(req, options), 'strategy()')
-        prepareForProperties(req)
+        avoidHiddenClasses(req)
         const token = tokens(req)
         if (token === undefined) throw missingToken()
         user = authenticator.cachedUser(token)

@@ -1,9 +1,9 @@
 import * as v from 'valibot'
 import { ASYMMETRIC_ALGORITHM_NAMES } from '../access-tokens/algorithms.js'
 import { isFetchable, isLoopbackAddress } from '../access-tokens/fetch-json.js'
-import { members } from './members.js'
+import { optionsObject } from './options-object.js'
 import { MAX_TOKEN_LENGTH, userDataInToken } from './user-data-in-token.js'
-import { DAY_SECONDS, name, secret, whole } from './values.js'
+import { DAY_SECONDS, name, secret, whole } from './value-schemas.js'
 
 /** What to write as an audience. */
 export const NAME_YOUR_API = 'name your API, e.g. "https://api.example.com"'
@@ -17,7 +17,7 @@ const audience = v.pipe(
   v.transform(value => (typeof value === 'string' ? [value] : value)),
 )
 
-const key = members('write { kid, alg, key }', {
+const key = optionsObject('write { kid, alg, key }', {
   kid: v.optional(name),
   alg: name,
   key: v.custom<unknown>(
@@ -33,7 +33,7 @@ export const keys = v.pipe(
 )
 
 const trustedIssuer = v.pipe(
-  members('write { issuer, audience, algorithms, jwksUri }', {
+  optionsObject('write { issuer, audience, algorithms, jwksUri }', {
     issuer: name,
     audience,
     algorithms: v.pipe(
@@ -94,7 +94,7 @@ export const accessTokenOptions = {
     [],
   ),
   tokenPlaces: v.optional(
-    members('write { cookie, query, form }', {
+    optionsObject('write { cookie, query, form }', {
       cookie: v.optional(name),
       query: v.optional(name),
       form: v.optional(name),

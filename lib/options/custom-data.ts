@@ -1,7 +1,15 @@
 import * as v from 'valibot'
 import { MAX_TIMER_MS } from '../util/deadline.js'
 import { isPlainObject } from '../util/plain-object.js'
-import { callback, DAY_SECONDS, isOptionsObject, name, standardSchema, trueOrFalse, whole } from './values.js'
+import {
+  callback,
+  DAY_SECONDS,
+  isOptionsObject,
+  name,
+  standardSchema,
+  trueOrFalse,
+  whole,
+} from './value-schemas.js'
 
 /** How documents are found and loaded, and how long copies serve. */
 export const customDataOptions = {

@@ -1,7 +1,7 @@
 import type { BaseIssue } from 'valibot'
 import { describeAlgorithm, describeType, describeValue } from '../util/describe-value.js'
 import { OptionError } from '../errors.js'
-import { isOfUnknownMembers } from './members.js'
+import { isOfUnknownMembers } from './options-object.js'
 
 /** Options that hold secrets or keys. Messages name only the type of their values. */
 const SECRET_OPTIONS = ['secret', 'keys', 'sessionSecrets']

@@ -2,17 +2,17 @@ import type { Request } from 'express'
 import * as v from 'valibot'
 import { MAX_TIMER_MS } from '../util/deadline.js'
 import { parseArgument } from './arguments.js'
-import { members } from './members.js'
-import { AN_OBJECT, callback, trueOrFalse, whole } from './values.js'
+import { optionsObject } from './options-object.js'
+import { AN_OBJECT, callback, trueOrFalse, whole } from './value-schemas.js'
 
 const AGE = 'write milliseconds, 0 or more; 0 reads now'
 const maxAgeMs = v.optional(v.pipe(v.number(AGE), v.finite(AGE), v.minValue(0, AGE)))
 const optional = v.optional(trueOrFalse, false)
 const DEFAULT_RULE_TIMEOUT_MS = 10_000
 
-const authenticateOptions = members(AN_OBJECT, { maxAgeMs, optional })
+const authenticateOptions = optionsObject(AN_OBJECT, { maxAgeMs, optional })
 
-const attachOptions = members(AN_OBJECT, {
+const attachOptions = optionsObject(AN_OBJECT, {
   maxAgeMs,
   optional,
   userId: v.optional(callback),
@@ -20,7 +20,7 @@ const attachOptions = members(AN_OBJECT, {
   expiresAt: v.optional(callback),
 })
 
-const allowOptions = members(AN_OBJECT, {
+const allowOptions = optionsObject(AN_OBJECT, {
   maxAgeMs,
   timeoutMs: v.optional(whole(1, MAX_TIMER_MS), DEFAULT_RULE_TIMEOUT_MS),
 })

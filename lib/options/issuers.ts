@@ -3,7 +3,7 @@ import { describeValue } from '../util/describe-value.js'
 import { NAME_YOUR_API } from './access-tokens.js'
 import type { accessTokenOptions, ownIssuerOptions } from './access-tokens.js'
 import { wrong } from './explain.js'
-import type { MembersOf } from './members.js'
+import type { OptionsOf } from './options-object.js'
 
 /** Who we are as an issuer. */
 export interface OwnIssuer {
@@ -13,11 +13,11 @@ export interface OwnIssuer {
   readonly keys: OwnKeys
 }
 
-type Trusted = MembersOf<typeof accessTokenOptions>['trustedIssuers']
+type Trusted = OptionsOf<typeof accessTokenOptions>['trustedIssuers']
 
 /** Completes who we are, or throws. `undefined` where only the tokens of others are accepted. */
 export function toOwnIssuer(
-  given: MembersOf<typeof ownIssuerOptions>,
+  given: OptionsOf<typeof ownIssuerOptions>,
   trustsOthers: boolean,
 ): OwnIssuer | undefined {
   if (trustsOthers && Object.values(given).every(value => value === undefined)) return undefined

@@ -5,20 +5,27 @@ import type { CollectionLike } from '../mongo/collection-like.js'
 import type { AccountName } from '../login/account-name.js'
 import type { IssueTokensOptions } from '../login/token-issuer.js'
 import { parseArgument, requireArgument } from './arguments.js'
-import { members } from './members.js'
-import { AN_OBJECT, callback, collectionNamed, standardSchema, topLevelField, trueOrFalse } from './values.js'
+import { optionsObject } from './options-object.js'
+import {
+  AN_OBJECT,
+  callback,
+  collectionNamed,
+  standardSchema,
+  topLevelField,
+  trueOrFalse,
+} from './value-schemas.js'
 
 const CREDENTIALS_CALLBACK = 'write a function that takes the credentials and returns { id } or null'
 const TEXT_OR_NULL = 'write a text or null'
 
-const loginOptions = members(AN_OBJECT, {
+const loginOptions = optionsObject(AN_OBJECT, {
   body: v.optional(standardSchema),
   account: v.optional(callback),
 })
 
 const unicodeNormalization = v.optional(v.picklist(['NFKC', 'NFKD'], 'write "NFKC" or "NFKD"'))
 
-const passwordCredentialsOptions = members(AN_OBJECT, {
+const passwordCredentialsOptions = optionsObject(AN_OBJECT, {
   collection: collectionNamed('users'),
   usernameField: v.optional(topLevelField, 'email'),
   hashField: v.optional(topLevelField, 'passwordHash'),
@@ -28,11 +35,11 @@ const passwordCredentialsOptions = members(AN_OBJECT, {
   unicodeNormalization,
 })
 
-const passwordTextOptions = members(AN_OBJECT, { unicodeNormalization })
+const passwordTextOptions = optionsObject(AN_OBJECT, { unicodeNormalization })
 
 const textOrNull = v.optional(v.nullable(v.string(TEXT_OR_NULL)), null)
 
-const issueTokensOptions = members(AN_OBJECT, {
+const issueTokensOptions = optionsObject(AN_OBJECT, {
   device: textOrNull,
   address: textOrNull,
   startedAt: v.optional(v.number('write the value that performance.now() had when your own check began')),

@@ -9,14 +9,14 @@ import { explain, wrong } from './explain.js'
 import { requireDistinct, toOwnIssuer } from './issuers.js'
 import type { OwnIssuer } from './issuers.js'
 import { isSameCollection } from '../mongo/collection-like.js'
-import { members } from './members.js'
+import { optionsObject } from './options-object.js'
 import { sessionOptions } from './sessions.js'
 import { completeUserDataInToken } from './user-data-in-token.js'
 import type { UserDataInToken } from './user-data-in-token.js'
-import { AN_OBJECT, bson, collectionNamed, isObject, printable } from './values.js'
+import { AN_OBJECT, bson, collectionNamed, isObject, printable } from './value-schemas.js'
 import type { Hooks } from '../login/hooks.js'
 
-const schema = members(AN_OBJECT, {
+const schema = optionsObject(AN_OBJECT, {
   collection: collectionNamed('custom_user_data'),
   bson: v.optional(bson),
   ...ownIssuerOptions,
@@ -36,7 +36,7 @@ function isClock(value: unknown): boolean {
   return typeof now === 'function' && typeof monotonic === 'function'
 }
 
-const newKeys = members(AN_OBJECT, { keys })
+const newKeys = optionsObject(AN_OBJECT, { keys })
 
 type Parsed = v.InferOutput<typeof schema>
 

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { MAX_TIMER_MS } from '../util/deadline.js'
 import { toRefreshCookieName } from '../routes/refresh-transport.js'
-import { members, objectOr } from './members.js'
+import { optionsObject, objectOr } from './options-object.js'
 import {
   callback,
   collectionNamed,
@@ -11,7 +11,7 @@ import {
   trueOrFalse,
   whole,
   YEAR_SECONDS,
-} from './values.js'
+} from './value-schemas.js'
 
 const TRANSPORT = 'write "body", "cookie" or { cookie: { name, sameSite, path, domain, previousCookies } }'
 const THROTTLE =
@@ -24,7 +24,7 @@ const cookiePath = v.pipe(
 const cookieDomain = v.pipe(name, v.regex(/^[a-z\d.-]+$/i, 'write a domain, as "example.com"'))
 
 const previousCookie = v.pipe(
-  members('write { name, path, domain }', {
+  optionsObject('write { name, path, domain }', {
     name: v.pipe(
       name,
       v.regex(/^[\w!#$%&'*+.^`|~-]+$/, 'write the whole name of a cookie, as "refresh_token"'),
@@ -40,7 +40,7 @@ const previousCookie = v.pipe(
 
 /** Refuses at creation a cookie that browsers would ignore (RFC 6265 4.1.1): otherwise no user could refresh. */
 const refreshCookie = v.pipe(
-  members('write { name, sameSite, path, domain, previousCookies }', {
+  optionsObject('write { name, sameSite, path, domain, previousCookies }', {
     name: v.optional(
       v.pipe(
         name,
@@ -79,14 +79,14 @@ function isSameCookie(previous: CookieIdentity, inUse: CookieIdentity): boolean 
   )
 }
 
-const throttle = members(THROTTLE, {
+const throttle = optionsObject(THROTTLE, {
   accountAndAddressFailures: v.optional(whole(1, 100), 10),
   addressFailures: v.optional(whole(1, 1_000_000), 100),
   windowSeconds: v.optional(whole(1, DAY_SECONDS), 15 * 60),
   accountFailures: v.optional(whole(1, 100), 100),
 })
 
-const hooks = members('write { beforeLogin, createCustomData, afterLogin, … }', {
+const hooks = optionsObject('write { beforeLogin, createCustomData, afterLogin, … }', {
   beforeLogin: v.optional(callback),
   createCustomData: v.optional(callback),
   afterLogin: v.optional(callback),
@@ -106,7 +106,7 @@ export const sessionOptions = {
     v.pipe(v.array(secret, 'write a list of secrets'), v.minLength(1, 'write one secret or more')),
   ),
   refreshTokenTransport: v.optional(
-    objectOr(members(TRANSPORT, { cookie: refreshCookie }), v.picklist(['body', 'cookie'], TRANSPORT)),
+    objectOr(optionsObject(TRANSPORT, { cookie: refreshCookie }), v.picklist(['body', 'cookie'], TRANSPORT)),
     'body',
   ),
   sessionCheckIntervalMs: v.optional(whole(0, DAY_SECONDS * 1000)),

@@ -3,8 +3,8 @@ import { isClientProjection } from '../token-data/client-projection.js'
 import type { ClientProjection } from '../token-data/client-projection.js'
 import type { ExtendedJsonFormat } from '../token-data/document-codec.js'
 import { wrong } from './explain.js'
-import { members, objectOr } from './members.js'
-import { whole } from './values.js'
+import { optionsObject, objectOr } from './options-object.js'
+import { whole } from './value-schemas.js'
 
 /** What of the user's data goes into access tokens, and the length of those. */
 export interface UserDataInToken {
@@ -24,7 +24,7 @@ const FORMATS = ['relaxed', 'canonical'] as const
 /** The option `userDataInToken`. */
 export const userDataInToken = v.optional(
   objectOr(
-    members(WRITE, {
+    optionsObject(WRITE, {
       format: v.picklist(FORMATS, 'write "relaxed" or "canonical"'),
       projection: v.optional(v.custom<ClientProjection>(isClientProjection, `write ${PROJECTION}`)),
       maxTokenBytes: v.optional(whole(256, Number.MAX_SAFE_INTEGER, 'write a whole number from 256')),

@@ -1,9 +1,9 @@
 import * as v from 'valibot'
 import { parseArgument } from './arguments.js'
-import { members } from './members.js'
-import { AN_OBJECT, trueOrFalse } from './values.js'
+import { optionsObject } from './options-object.js'
+import { AN_OBJECT, trueOrFalse } from './value-schemas.js'
 
-const writeOptions = members(AN_OBJECT, {
+const writeOptions = optionsObject(AN_OBJECT, {
   upsert: v.optional(trueOrFalse, false),
   invalidate: v.optional(trueOrFalse, true),
 })

@@ -1,8 +1,8 @@
 import { describeValue } from '../util/describe-value.js'
 import { COMBINATIONS, compileCondition, compileEach, every, not } from './conditions.js'
 import { compileExpansion, isExpansion } from './expansions.js'
-import type { RuleFacts } from './facts.js'
-import type { Verdict } from './operators.js'
+import type { RuleFacts } from './expansions.js'
+import type { Verdict } from './compare.js'
 import { membersOf, mistake, operatorName, within } from './place.js'
 import type { Place } from './place.js'
 

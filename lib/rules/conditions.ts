@@ -1,8 +1,8 @@
 import { CONVERSIONS, EXTENDED_JSON } from './conversions.js'
-import type { RuleFacts } from './facts.js'
+import type { RuleFacts } from './expansions.js'
 import { compileOperand } from './operands.js'
-import { COMPARISONS, everyOf, matches, opposite, someOf } from './operators.js'
-import type { Comparison, Verdict } from './operators.js'
+import { COMPARISONS, everyOf, matches, opposite, someOf } from './compare.js'
+import type { Comparison, Verdict } from './compare.js'
 import { membersOf, mistake, operatorName, within } from './place.js'
 import type { Place } from './place.js'
 

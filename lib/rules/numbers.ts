@@ -1,67 +1,58 @@
-/** An exact number: an integer of any size, or a fraction of two. */
+/** A number that is neither a double nor an integer: what a Decimal128 such as 0.1 is. */
 interface Fraction {
   readonly numerator: bigint
   readonly denominator: bigint
 }
 
-/** A number of any BSON type. */
-export type Numeric = number | Fraction
+/** A number of any BSON type, exact. JavaScript compares doubles and bigints exactly, so only fractions need care. */
+export type Numeric = number | bigint | Fraction
 
-/** Beyond what a Decimal128 can hold, 10 to the power of it would take for ever. */
+/** A Decimal128 has exponents up to 6,144. A power of ten far beyond that would take very long. */
 const MAX_SCALE = 10_000
 const DECIMAL = /^([+-]?\d+)(?:\.(\d+))?(?:E([+-]?\d+))?$/i
 
-/** The exact number of a decimal text, as `Decimal128` and `Long` write themselves. */
+/** Converts the text that `Decimal128` and `Long` give by `toString()`; `undefined` for any other text. */
 export function parseNumeric(text: string): Numeric | undefined {
   const [, whole, digits = '', exponent = '0'] = DECIMAL.exec(text) ?? []
   if (whole === undefined) return /^(?:NaN|-?Infinity)$/.test(text) ? Number(text) : undefined
   const scale = Number(exponent) - digits.length
   if (Math.abs(scale) > MAX_SCALE) return undefined
-  return {
-    numerator: BigInt(whole + digits) * 10n ** BigInt(Math.max(scale, 0)),
-    denominator: 10n ** BigInt(Math.max(-scale, 0)),
-  }
-}
-
-/** The exact number of a bigint. */
-export function toNumeric(value: bigint): Numeric {
-  return { numerator: value, denominator: 1n }
+  const coefficient = BigInt(whole + digits)
+  if (scale >= 0) return coefficient * 10n ** BigInt(scale)
+  return { numerator: coefficient, denominator: 10n ** BigInt(-scale) }
 }
 
 /**
- * Below, at or above zero as `left` is less than, equal to or greater than `right`, whatever their types: no rounding
- * makes two equal. NaN is comparable to NaN alone, as in MongoDB.
+ * The result is below, at or above zero as `left` is less than, equal to or greater than `right`. Nothing is rounded, so two
+ * different numbers are never equal. As in MongoDB, NaN equals NaN and has no order with other numbers: `undefined`.
  */
 export function compareNumbers(left: Numeric, right: Numeric): number | undefined {
   if (Number.isNaN(left) || Number.isNaN(right)) {
     return Number.isNaN(left) && Number.isNaN(right) ? 0 : undefined
   }
-  if (isDirect(left) || isDirect(right)) return sign(toApproximate(left), toApproximate(right))
-  const [one, other] = [toFraction(left), toFraction(right)]
-  return sign(one.numerator * other.denominator, other.numerator * one.denominator)
+  if (typeof left === 'object') return compareFraction(left, right)
+  if (typeof right === 'object') return -compareFraction(right, left)
+  return sign(left, right)
 }
 
-/** Infinity is beyond every fraction, so that their nearest double will do. */
-function isDirect(value: Numeric): boolean {
-  return value === Infinity || value === -Infinity
+function compareFraction({ numerator, denominator }: Fraction, other: Numeric): number {
+  if (other === Infinity || other === -Infinity) return sign(0, other)
+  const right = toFraction(other)
+  return sign(numerator * right.denominator, right.numerator * denominator)
 }
 
-function toApproximate(value: Numeric): number {
-  return typeof value === 'number' ? value : 0
-}
-
-/** Every finite double is an integer times a power of two. */
+/** Each finite double is an integer divided by a power of two. */
 function toFraction(value: Numeric): Fraction {
-  if (typeof value !== 'number') return value
-  let [scaled, denominator] = [value, 1n]
-  while (!Number.isInteger(scaled)) {
-    scaled *= 2
+  if (typeof value === 'object') return value
+  let [numerator, denominator] = [value, 1n]
+  while (typeof numerator === 'number' && !Number.isInteger(numerator)) {
+    numerator *= 2
     denominator *= 2n
   }
-  return { numerator: BigInt(scaled), denominator }
+  return { numerator: BigInt(numerator), denominator }
 }
 
-function sign<T extends number | bigint>(left: T, right: T): number {
-  if (left === right) return 0
-  return left < right ? -1 : 1
+function sign(left: number | bigint, right: number | bigint): number {
+  if (left < right) return -1
+  return left > right ? 1 : 0
 }

@@ -1,5 +1,5 @@
 import { isDate, isRegExp, isUint8Array } from 'node:util/types'
-import { parseNumeric, toNumeric } from './numbers.js'
+import { parseNumeric } from './numbers.js'
 import type { Numeric } from './numbers.js'
 
 /** A value that is not made of others, in a form that can be compared: its type, and its content. */
@@ -25,9 +25,8 @@ export function toScalar(value: unknown): Scalar | undefined {
     case 'string':
       return { type: 'string', content: value }
     case 'number':
-      return { type: 'number', content: value }
     case 'bigint':
-      return { type: 'number', content: toNumeric(value) }
+      return { type: 'number', content: value }
     case 'boolean':
       return { type: 'boolean', content: value }
     case 'object':

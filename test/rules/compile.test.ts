@@ -5,7 +5,7 @@ import { OptionError } from 'express-custom-user-data'
 import { toFrozenCopy } from '../../lib/documents/frozen-copy.js'
 import { compileRule } from '../../lib/rules/compile.js'
 import type { RuleExpression } from '../../lib/rules/compile.js'
-import type { RuleFacts } from '../../lib/rules/facts.js'
+import type { RuleFacts } from '../../lib/rules/expansions.js'
 import { CUSTOM_DATA, EXPRESSIONS } from './expression-table.js'
 
 const KNOWN_RULES = EXPRESSIONS.map(([, rule]) => rule as RuleExpression)

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { toFrozenCopy } from '../../lib/documents/frozen-copy.js'
 import { compileRule } from '../../lib/rules/compile.js'
 import type { RuleExpression } from '../../lib/rules/compile.js'
-import type { RuleFacts } from '../../lib/rules/facts.js'
+import type { RuleFacts } from '../../lib/rules/expansions.js'
 import { CUSTOM_DATA, EXPRESSIONS, UNDECIDED } from './expression-table.js'
 
 const HEADERS: Partial<Record<string, string>> = { 'x-team': 'red', 'user-agent': 'curl/8' }

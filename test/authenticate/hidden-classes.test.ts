@@ -4,7 +4,7 @@ import express from 'express'
 import type { Request } from 'express'
 import request from 'supertest'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { prepareForProperties } from '../../lib/authenticate/request-properties.js'
+import { avoidHiddenClasses } from '../../lib/authenticate/hidden-classes.js'
 
 let haveSameClass: (one: object, other: object) => boolean
 let isInFastMode: (object: object) => boolean
@@ -34,7 +34,7 @@ describe('a request that is prepared for properties', () => {
   it('looks as it did before', async () => {
     const [found] = await ofRequests(1, req => {
       const before = describeMembers(req)
-      prepareForProperties(req)
+      avoidHiddenClasses(req)
       return { before, after: describeMembers(req) }
     })
     expect(found?.after).toEqual(found?.before)
@@ -48,7 +48,7 @@ describe('a request that is prepared for properties', () => {
     const made: unknown = Object.defineProperty({}, 'user', { get: () => user, configurable: true })
     for (const req of [own, inherited, made] as Request[]) {
       const before = Object.getOwnPropertyDescriptors(req)
-      prepareForProperties(req)
+      avoidHiddenClasses(req)
       expect(Object.getOwnPropertyDescriptors(req)).toEqual(before)
     }
   })
@@ -56,7 +56,7 @@ describe('a request that is prepared for properties', () => {
   it('is in dictionary mode where V8 gives each request a hidden class of its own, and only there', async () => {
     const [, one, other] = await ofRequests(3, req => req)
     const [isFast] = await ofRequests(1, req => {
-      prepareForProperties(req)
+      avoidHiddenClasses(req)
       return isInFastMode(req)
     })
     expect(isFast).toBe(haveSameClass(one!, other!))

@@ -1,21 +1,21 @@
 import * as v from 'valibot'
 import { show } from '../writing/field-names.js'
 import { nearestName } from './nearest-name.js'
-import { isObject, isOptionsObject } from './values.js'
+import { isObject, isOptionsObject } from './value-schemas.js'
 
 /** The most unknown names that a message lists. An object that is no options object may have hundreds of members. */
 const MAX_NAMED = 5
 
 /** What an object has that was parsed. */
-export type MembersOf<Entries extends v.ObjectEntries> = v.InferOutput<
+export type OptionsOf<Entries extends v.ObjectEntries> = v.InferOutput<
   v.StrictObjectSchema<Entries, undefined>
 >
 
 /** An object with these members and no others. `says` is what to write where it is none. */
-export function members<Entries extends v.ObjectEntries>(
+export function optionsObject<Entries extends v.ObjectEntries>(
   says: string,
   entries: Entries,
-): v.GenericSchema<object, MembersOf<Entries>> {
+): v.GenericSchema<object, OptionsOf<Entries>> {
   // valibot takes inherited entries for its own: what others put into Object.prototype would be a schema.
   const own = Object.assign(Object.create(null) as object, entries)
   return v.pipe(
