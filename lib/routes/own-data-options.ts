@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import * as v from 'valibot'
-import { overlaps } from '../writing/field-names.js'
+import { pathsOverlap } from '../util/field-names.js'
 import { parseArgument } from '../options/arguments.js'
 import { members } from '../options/members.js'
 import { AN_OBJECT, standardSchema, topLevelField, trueOrFalse } from '../options/values.js'
@@ -46,7 +46,7 @@ export function parseOwnDataOptions(given: unknown, userIdField: string): OwnDat
 
 /** Users must not write `_id` or their user id: another id would give the document to another user. */
 function fieldList(userIdField: string): v.GenericSchema<string[]> {
-  const isWritable = (name: string): boolean => name !== '_id' && !overlaps(name, userIdField)
+  const isWritable = (name: string): boolean => name !== '_id' && !pathsOverlap(name, userIdField)
   const field = v.pipe(
     topLevelField,
     v.check(isWritable, 'this field identifies the user, so users must not write it'),
