@@ -27,7 +27,7 @@ import { createClaimSnapshots } from './token-data/claim-snapshots.js'
 import type { ClaimSnapshots } from './token-data/claim-snapshots.js'
 import { createUserDocuments } from './documents/user-documents.js'
 import { createUserIdIndex } from './documents/user-id-index.js'
-import { createWriter } from './writing/writer.js'
+import { Writer } from './writing/writer.js'
 import type { CustomUserData } from './instance.js'
 import { OptionError } from './errors.js'
 import { createEvents } from './events.js'
@@ -136,7 +136,7 @@ export function createCustomUserData(
     createSnapshots(toSnapshotsConfig(config), loader, clock, observer),
     claimSnapshots,
   )
-  const writer = createWriter(config, { database, documents, invalidate: snapshots.invalidate })
+  const writer = new Writer(config, { database, documents, invalidate: snapshots.invalidate })
   const hooks = createHookCalls(config, writer, events)
 
   const ownKeys = config.own && createKeyRing(config.own.keys)

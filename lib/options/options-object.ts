@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { show } from '../writing/field-names.js'
+import { showPath } from '../util/field-names.js'
 import { nearestName } from './nearest-name.js'
 import { isObject, isOptionsObject } from './value-schemas.js'
 
@@ -82,7 +82,7 @@ function sayOfUnknown(entries: v.ObjectEntries, input: object): string {
   const lines = unknown.slice(0, MAX_NAMED).map(name => {
     const nearest = nearestName(name, Object.keys(entries))
     const advice = nearest === undefined ? '' : `; did you mean "${nearest}"?`
-    return `there is no option ${show([name])}${advice}`
+    return `there is no option ${showPath([name])}${advice}`
   })
   const left = unknown.length - lines.length
   return [...lines, ...(left > 0 ? [`there are ${left} more unknown options`] : [])].join('; ')

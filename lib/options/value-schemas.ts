@@ -4,7 +4,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import * as v from 'valibot'
 import { isThenable } from '../util/call-at-once.js'
 import type { BsonLibrary } from '../mongo/team-bson.js'
-import { isPlainFieldName } from '../writing/field-names.js'
+import { isPlainFieldName } from '../util/field-names.js'
 import type { CollectionLike } from '../mongo/collection-like.js'
 
 /** The advice for a value that is no options object. */

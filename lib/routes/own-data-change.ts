@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import * as v from 'valibot'
-import { findFault, overlaps, show } from '../writing/field-names.js'
+import { explainUnsafeValue, pathsOverlap, showPath } from '../util/field-names.js'
 import { isPlainObject } from '../util/plain-object.js'
 import type { OwnView } from '../writing/own-fields.js'
 import type { FieldChange } from '../writing/dry-run.js'
@@ -52,7 +52,7 @@ export function parseOwnDataOptions(given: unknown, userIdField: string): OwnDat
 
 /** Users must not write `_id` or their user id: another id would give the document to another user. */
 function fieldList(userIdField: string): v.GenericSchema<string[]> {
-  const isWritable = (name: string): boolean => name !== '_id' && !overlaps(name, userIdField)
+  const isWritable = (name: string): boolean => name !== '_id' && !pathsOverlap(name, userIdField)
   const field = v.pipe(
     topLevelField,
     v.check(isWritable, 'this field identifies the user, so users must not write it'),
@@ -76,8 +76,8 @@ const MAX_NAMED = 10
 /** Throws `invalid_request` unless a body has only fields that are allowed, with values that are no more than values. */
 export function requireAllowed(body: RequestBody, { fields }: OwnDataConfig): void {
   for (const [name, value] of Object.entries(body)) {
-    if (!fields.includes(name)) throw invalid(`${show([name])} is no field that you may change.`)
-    const fault = findFault(value, [name])
+    if (!fields.includes(name)) throw invalid(`${showPath([name])} is no field that you may change.`)
+    const fault = explainUnsafeValue(value, [name])
     if (fault !== undefined) throw invalid(`${fault}.`)
   }
 }
@@ -124,7 +124,7 @@ async function callSchema(
 
 /** Messages of a schema can quote what is stored; paths cannot. */
 function refused(issues: readonly StandardSchemaV1.Issue[]): CustomUserDataError {
-  const paths = issues.map(({ path = [] }) => show(path.map(toKey))).slice(0, MAX_NAMED)
+  const paths = issues.map(({ path = [] }) => showPath(path.map(toKey))).slice(0, MAX_NAMED)
   const message = `The schema refuses: ${[...new Set(paths)].join(', ')}.`
   return new CustomUserDataError('custom_data_refused', message)
 }

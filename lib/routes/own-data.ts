@@ -1,7 +1,7 @@
 import express, { Router } from 'express'
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import type { RequestUsers } from '../authenticate/request-users.js'
-import { createOwnFields } from '../writing/own-fields.js'
+import { OwnFields } from '../writing/own-fields.js'
 import type { OwnChange, OwnFieldsConfig, OwnView } from '../writing/own-fields.js'
 import type { UserDocuments } from '../documents/user-documents.js'
 import type { Writer } from '../writing/writer.js'
@@ -32,7 +32,7 @@ export function createOwnDataRouter(
 ): Router {
   const userIdOf = (req: Request): string => parts.requestUsers.require('ownData()', req).id
   const allowed = parseOwnDataOptions(options, config.userIdField)
-  const own = createOwnFields(config, allowed.fields, parts)
+  const own = new OwnFields(config, allowed.fields, parts)
   const readBody = createBodyReader('JSON', [express.json({ limit: MAX_BODY_BYTES, verify: requireContent })])
 
   const read: RequestHandler = (req, res, next) => {

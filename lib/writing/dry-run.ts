@@ -6,28 +6,27 @@ import type { LoadedDocument, LoadedForm } from '../documents/loader.js'
 import { toFound, toSizedRow, toTeamsProjection } from '../documents/sized-row.js'
 import type { SizedRow } from '../documents/sized-row.js'
 
-/** Fields of a document that are to be set, and others that are to be removed. */
+/** Fields of a document to set, and fields to remove. */
 export interface FieldChange {
   readonly set: Readonly<Record<string, unknown>>
   readonly unset: readonly string[]
 }
 
-/** Within which time a rehearsal must be done. */
-export interface RehearsalLimits {
+interface Limits {
   readonly timeoutMs: number
   readonly signal: AbortSignal
 }
 
 /**
- * A document as loads would give it after a change, computed by the server and not stored: what loads would refuse,
- * by its size or by the team's schema, must not be written, or its user could not log in any more.
- * `undefined`: no document passes the filter.
+ * Has the server compute a change without storing it, and returns the document as a load would. A document that a load
+ * refuses, for its size or by the team's schema, must not be written: its user could not log in any more.
+ * `undefined` if no document matches the filter.
  */
-export async function rehearseChange(
+export async function dryRunChange(
   collection: Collection,
   { filter, change }: { readonly filter: Document; readonly change: FieldChange },
   form: LoadedForm,
-  limits: RehearsalLimits,
+  limits: Limits,
 ): Promise<LoadedDocument | undefined> {
   const { set, unset } = change
   const pipeline = [
@@ -40,12 +39,15 @@ export async function rehearseChange(
   return toLoadedRow(rows, form)
 }
 
-/** The same for a document that is to be inserted. `undefined`: this server cannot tell. */
-export async function rehearseInsert(
+/**
+ * Returns a document that is to be inserted as a load would return it. `undefined` if the server does not know
+ * `$documents`, which came with MongoDB 5.1.
+ */
+export async function dryRunInsert(
   database: Db,
   document: Document,
   form: LoadedForm,
-  limits: RehearsalLimits,
+  limits: Limits,
 ): Promise<LoadedDocument | undefined> {
   const pipeline = [{ $documents: { $literal: [document] } }, ...toStages(form)]
   try {
@@ -65,7 +67,7 @@ function toStages({ projection, maxDocumentBytes }: LoadedForm): Document[] {
   return [...toTeamsProjection(projection), { $project: toSizedRow(maxDocumentBytes) }]
 }
 
-function toOptions({ timeoutMs, signal }: RehearsalLimits) {
+function toOptions({ timeoutMs, signal }: Limits) {
   return {
     ...PLAIN_BSON,
     collation: { locale: 'simple' },

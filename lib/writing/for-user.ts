@@ -1,14 +1,19 @@
 import type { Document } from 'mongodb'
-import { isPlainFieldName, overlaps } from './field-names.js'
-import { isPlainObject } from '../util/plain-object.js'
 import type { Loader } from '../documents/loader.js'
 import { parseWriteOptions } from '../options/writes.js'
+import { describeType } from '../util/describe-value.js'
+import { isPlainFieldName, pathsOverlap } from '../util/field-names.js'
+import { isPlainObject } from '../util/plain-object.js'
 import type { Writer } from './writer.js'
 
-/** Update operators of MongoDB, as `{ $set: { language: 'en' }, $inc: { logins: 1 } }`. */
+/**
+ * Update operators of MongoDB.
+ *
+ * @example { $set: { language: 'en' }, $inc: { logins: 1 } }
+ */
 export type UpdateOperators = Readonly<Record<`$${string}`, Readonly<Record<string, unknown>>>>
 
-/** Options of a write by the server. */
+/** Options of `forUser().update()` and `forUser().replace()`. */
 export interface WriteOptions {
   /**
    * Whether to create a document for a user who has none.
@@ -24,36 +29,68 @@ export interface WriteOptions {
 }
 
 /**
- * The document of one user, for code of the server's: the one that `req.user.customData` comes from. Nobody checks what
- * it writes; MongoDB's refusals come as the driver's errors, and what could not be written in time as
- * `custom_data_unavailable`. What is returned is read anew, as handlers get it; `undefined`: the user has no document.
+ * The document of one user, for server code: the document that `req.user.customData` is read from. Writes are not checked
+ * against the schema, the size limit or the fields of `ownData()`. Each method returns the document as handlers get it,
+ * read after the write.
+ *
+ * All methods reject with `custom_data_unavailable` (503) if MongoDB does not answer in time; a write may still have
+ * happened then. Any other refusal of MongoDB is the driver's own error.
  */
 export interface UserDocument<CustomData> {
+  /**
+   * Reads the document from MongoDB, not from a snapshot.
+   * @returns `undefined` if the user has no document
+   * @throws `custom_data_too_large` or `custom_data_invalid` (500) if handlers could not get this document either
+   */
   read: () => Promise<CustomData | undefined>
-  /** Sets fields (those that are undefined are left alone), or applies update operators. */
+  /**
+   * Sets fields, or applies update operators. A field with the value `undefined` is left alone. `_id` and the user id field
+   * cannot be changed.
+   * @returns `undefined` if the user has no document and `upsert` is not set
+   * @throws TypeError for fields and operators at once, and for a change of `_id` or of the user id field;
+   * `custom_data_conflict` (409) if a unique index refuses the value; `custom_data_refused` (422) if the collection's
+   * validator refuses it
+   * @example
+   * await userData.forUser(id).update({ language: 'en' })
+   * await userData.forUser(id).update({ $inc: { credits: 5 } }, { upsert: true })
+   */
   update: (
     change: Partial<CustomData> | UpdateOperators,
     options?: WriteOptions,
   ) => Promise<CustomData | undefined>
-  /** Replaces all but `_id` and the user's id. */
+  /**
+   * Replaces all fields but `_id` and the user's id.
+   * @returns `undefined` if the user has no document and `upsert` is not set
+   * @throws TypeError for operators, and for another user's id; `custom_data_conflict` (409) and `custom_data_refused`
+   * (422) as in {@link update}
+   * @example
+   * const user = userData.forUser(id)
+   * const { trial, ...kept } = (await user.read()) ?? {}
+   * await user.replace(kept)
+   */
   replace: (document: Partial<CustomData>, options?: WriteOptions) => Promise<CustomData | undefined>
-  /** Removes the document; whether there was one. Of several, the next one is the user's then. */
+  /**
+   * Removes the document. If the user has several documents, the next one is used from then on.
+   * @returns whether there was a document
+   */
   delete: () => Promise<boolean>
 }
 
-/** What the writes of one user work with. */
-export interface ForUserParts {
-  readonly userIdField: string
-  readonly writer: Writer
-  readonly loader: Loader
-  /** Called when a document was removed. */
-  readonly onDeleted: (userId: string) => void
-}
-
-/** Creates `forUser()` for one user. */
-export function createUserDocument(userId: string, parts: ForUserParts): UserDocument<object> {
-  const { userIdField, writer, loader, onDeleted } = parts
-
+/** Creates what `forUser()` returns. `onDeleted` is called after a document was removed. */
+export function createUserDocument(
+  userId: string,
+  {
+    userIdField,
+    writer,
+    loader,
+    onDeleted,
+  }: {
+    readonly userIdField: string
+    readonly writer: Writer
+    readonly loader: Loader
+    readonly onDeleted: (userId: string) => void
+  },
+): UserDocument<object> {
   async function read(): Promise<object | undefined> {
     const { exists, data } = await loader.load(userId)
     return exists ? data : undefined
@@ -79,13 +116,20 @@ export function createUserDocument(userId: string, parts: ForUserParts): UserDoc
   }
 }
 
-/** Fields to set, or operators; never both, and neither touches what the document is found by. */
+/** Returns the update operators of a change, and refuses a change of the fields that identify the document. */
 function toOperators(change: unknown, userIdField: string): Document {
-  if (!isPlainObject(change)) throw wrong('update', 'give an object of fields or of update operators')
+  if (!isPlainObject(change)) {
+    throw wrong(
+      'update',
+      `the change is ${describeType(change)}: write an object of fields or of update operators`,
+    )
+  }
   const names = Object.keys(change)
   const operators = names.filter(name => name.startsWith('$'))
   if (operators.length === 0) return { $set: toFields(change, userIdField) }
-  if (operators.length < names.length) throw wrong('update', 'give fields or operators, not both')
+  if (operators.length < names.length) {
+    throw wrong('update', 'the change has fields and operators: write one of the two')
+  }
   for (const [operator, paths] of Object.entries(change)) {
     for (const path of pathsOf(operator, paths)) refuseIdentity(path, userIdField)
   }
@@ -95,28 +139,34 @@ function toOperators(change: unknown, userIdField: string): Document {
 function toFields(fields: object, userIdField: string): Document {
   const given = Object.entries(fields).filter(([, value]) => value !== undefined)
   for (const [name] of given) {
-    if (!isPlainFieldName(name)) throw wrong('update', `"${name}" is no name of a field; for paths use $set`)
+    if (!isPlainFieldName(name)) {
+      throw wrong('update', `"${name}" is not the name of a field: write { $set: … } to change a path`)
+    }
     refuseIdentity(name, userIdField)
   }
   return Object.fromEntries(given)
 }
 
-/** What an operator changes: the paths that it names, and those that `$rename` moves them to. */
+/** The paths that an operator changes. `$rename` also changes the paths in its values. */
 function pathsOf(operator: string, paths: unknown): string[] {
-  if (!isPlainObject(paths)) throw wrong('update', `${operator} takes an object of fields`)
+  if (!isPlainObject(paths)) {
+    throw wrong('update', `${operator} is ${describeType(paths)}: write an object of fields`)
+  }
   return [...Object.keys(paths), ...(operator === '$rename' ? Object.values(paths).map(String) : [])]
 }
 
 function refuseIdentity(path: string, userIdField: string): void {
   for (const identity of ['_id', userIdField]) {
-    if (overlaps(path, identity))
-      throw wrong('update', `"${path}" cannot be changed: the user is known by it`)
+    if (pathsOverlap(path, identity)) {
+      throw wrong('update', `"${path}" cannot be changed, because it identifies the document: leave it out`)
+    }
   }
 }
 
 function toReplacement(document: unknown): Document {
   if (isPlainObject(document) && !Object.keys(document).some(name => name.startsWith('$'))) return document
-  throw wrong('replace', 'give a document: an object of fields, without operators')
+  const given = isPlainObject(document) ? 'has operators' : `is ${describeType(document)}`
+  throw wrong('replace', `the document ${given}: write an object of fields`)
 }
 
 function wrong(method: string, message: string): TypeError {

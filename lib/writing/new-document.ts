@@ -1,53 +1,31 @@
 import { hash } from 'node:crypto'
 import type { Document, ObjectId } from 'mongodb'
 import { CustomUserDataError } from '../errors.js'
-import type { TeamDatabase } from '../mongo/team-database.js'
-import { valueAt, withValueAt } from './field-names.js'
-import { isDuplicateUser } from './write-errors.js'
-import type { WriteTask } from './writer.js'
+import { valueAt, withValueAt } from '../util/field-names.js'
 
-/** What a new document is known by. */
+/** The values that identify a new document. */
 export interface NewIdentity {
-  /** `undefined`: the driver makes one up. */
+  /** `undefined` lets the driver generate the `_id`. */
   readonly documentId: ObjectId | undefined
-  /** The user's id in the form that the team prefers. */
+  /** The user's id as it is stored in the user id field. */
   readonly userIdValue: unknown
 }
 
 const OBJECT_ID_HEX = /^[0-9a-f]{24}$/
 
 /**
- * Has a document made for a user who has none. Of any number of parallel attempts one succeeds, with a unique index on
- * the user id field or without: they all use the same `_id`. Where a document of somebody else has it already, one is
- * made up. `false`: the user has a document by now.
+ * The `_id` of a user's first document as hex digits: the user id itself if it has the form of an ObjectId, else the
+ * start of its SHA-256. All processes use the same `_id`, so of several parallel inserts only one succeeds.
  */
-export async function createOnce(
-  { database, userIdField }: { readonly database: TeamDatabase; readonly userIdField: string },
-  task: WriteTask,
-  attempt: (identity: NewIdentity) => Promise<unknown>,
-  hasDocument: () => Promise<boolean>,
-): Promise<boolean> {
-  const userIdValue = preferredForm(task)
-  const ObjectId = await database.objectIdClass(task.signal)
-  for (const documentId of [ObjectId.createFromHexString(toHex(task.userId)), undefined]) {
-    try {
-      task.signal.throwIfAborted()
-      await attempt({ documentId, userIdValue })
-      return true
-    } catch (error) {
-      if (!isDuplicateUser(error, userIdField)) throw error
-      if (await hasDocument()) return false
-    }
-  }
-  return false
-}
-
-/** The `_id` that a user's first document gets: the user's own id where it can be one, else made of its digest. */
-function toHex(userId: string): string {
+export function toFirstDocumentId(userId: string): string {
   return OBJECT_ID_HEX.test(userId) ? userId : hash('sha256', userId, 'hex').slice(0, 24)
 }
 
-function preferredForm({ values }: Pick<WriteTask, 'values'>): unknown {
+/**
+ * The value to store in the user id field: the first of the values that the user's document is searched by.
+ * @throws `callback_failed` if there is none
+ */
+export function toStoredUserId(values: readonly unknown[]): unknown {
   if (values.length > 0) return values[0]
   throw new CustomUserDataError(
     'callback_failed',
@@ -55,29 +33,35 @@ function preferredForm({ values }: Pick<WriteTask, 'values'>): unknown {
   )
 }
 
-/** The document to insert; where the user id field is `_id`, that is its `_id`. */
+/** The document to insert. If the user id field is `_id`, the user's id takes the place of the fixed `_id`. */
 export function toNewDocument(identity: NewIdentity, document: Document, userIdField: string): Document {
   const { documentId, userIdValue } = identity
   const fixedId = documentId === undefined ? {} : { _id: documentId }
   return { ...fixedId, ...withUserId(document, userIdField, userIdValue) }
 }
 
-/** The filter of an upsert that makes such a document. */
+/** The filter of an upsert that creates the document with this identity. */
 export function toUpsertFilter({ documentId, userIdValue }: NewIdentity, userIdField: string): Document {
   const fixedId = documentId === undefined ? {} : { _id: { $eq: documentId } }
   return { ...fixedId, [userIdField]: { $eq: userIdValue } }
 }
 
-/** A document that was read may be written back, with the user's id in it; but not with another's. */
+/**
+ * Adds the user's id to a document. The document may contain the id already, since teams write back documents that they
+ * have read.
+ * @throws TypeError if it contains another user's id
+ */
 export function withUserId(document: Document, userIdField: string, userIdValue: unknown): Document {
   const given = valueAt(document, userIdField)
   if (given !== undefined && !isSameId(given, userIdValue)) {
-    throw new TypeError(`The document must not change "${userIdField}": the user is known by it.`)
+    throw new TypeError(
+      `The document has another value in "${userIdField}", the field that identifies the user. Leave the field out, or keep its value.`,
+    )
   }
   return withValueAt(document, userIdField, userIdValue)
 }
 
-/** Also where one is text and the other is not: it is written in the form that it has. */
+/** A text equals the number or ObjectId with the same digits. The stored form is kept. */
 function isSameId(id: unknown, other: unknown): boolean {
   return String(id) === String(other)
 }

@@ -1,126 +1,149 @@
 import type { Document } from 'mongodb'
-import { withDeadline } from '../util/deadline.js'
+import { prepareRead } from '../documents/find-document.js'
+import type { LoadedDocument } from '../documents/loader.js'
+import type { UserDocuments } from '../documents/user-documents.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { findOneAndUpdate } from '../mongo/find-one-and-update.js'
-import { hasValue, pick, toUpdate } from './field-values.js'
-import type { LoadedDocument } from '../documents/loader.js'
-import { prepareRead } from '../documents/find-document.js'
-import { rehearseChange } from './dry-run.js'
+import { withDeadline } from '../util/deadline.js'
+import { dryRunChange } from './dry-run.js'
 import type { FieldChange } from './dry-run.js'
-import type { UserDocuments } from '../documents/user-documents.js'
 import { toWriteError } from './write-errors.js'
 import type { Writer, WriterConfig, WriteTask } from './writer.js'
 
-/** Some fields of a user's document as handlers would get them, in the order in which they are allowed. */
+/** The allowed fields of a user's document as handlers would get them, in the order of the option `fields`. */
 export type OwnView = Readonly<Record<string, unknown>>
 
-/** What is to be done with the fields as they were read. */
+/** A change that was decided for the fields as they were read. */
 export interface OwnChange extends FieldChange {
-  /** Whether it was decided by the fields' values: then it is void where one of them has changed since. */
+  /** Whether the decision depends on the values of the fields. If so, it is only applied while they are unchanged. */
   readonly dependsOnFields: boolean
 }
 
-/** What a write has made. */
+/** The result of a write. */
 export interface OwnWrite {
   readonly view: OwnView
-  /** The user's document as a load would give it; `undefined` where this server cannot tell. */
+  /** The user's document as a load would return it. `undefined` if the server does not support dry runs of an insert. */
   readonly loaded: LoadedDocument | undefined
   readonly created: boolean
 }
 
-/** Reads and writes some fields of a user's document, and nothing else of it. */
-export interface OwnFields {
-  read: (userId: string) => Promise<OwnView | undefined>
-  /** Asks `decide` what to do; again, whenever the document has changed between the asking and the doing. */
-  write: (userId: string, decide: (view: OwnView | undefined) => Promise<OwnChange>) => Promise<OwnWrite>
-}
-
-/** What own fields need to know. */
+/** The options that {@link OwnFields} depends on. */
 export interface OwnFieldsConfig extends WriterConfig {
   readonly loadTimeoutMs: number
 }
 
 interface StoredFields {
   readonly documentId: unknown
-  /** Of the whole document, in BSON bytes. */
+  /** BSON bytes of the whole document. */
   readonly size: number
   readonly fields: Document
 }
 
-/** Creates the access to fields that were allowed. */
-export function createOwnFields(
-  config: OwnFieldsConfig,
-  names: readonly string[],
-  { documents, writer }: { readonly documents: UserDocuments; readonly writer: Writer },
-): OwnFields {
-  const { writeTimeoutMs, maxDocumentBytes } = config
-  const fields = Object.fromEntries(names.map(name => [name, `$${name}`]))
-  const projection = { size: { $bsonSize: '$$ROOT' }, fields }
-  const what = prepareRead({ projection, maxDocumentBytes: Infinity })
+/** Reads and writes the allowed fields of a user's document, and no other fields. */
+export class OwnFields {
+  readonly #config: OwnFieldsConfig
+  readonly #names: readonly string[]
+  readonly #documents: UserDocuments
+  readonly #writer: Writer
+  readonly #read: ReturnType<typeof prepareRead>
 
-  async function find(userId: string, signal: AbortSignal): Promise<StoredFields | undefined> {
-    const found = await documents.find(userId, what, signal)
+  constructor(
+    config: OwnFieldsConfig,
+    names: readonly string[],
+    { documents, writer }: { readonly documents: UserDocuments; readonly writer: Writer },
+  ) {
+    this.#config = config
+    this.#names = names
+    this.#documents = documents
+    this.#writer = writer
+    const fields = Object.fromEntries(names.map(name => [name, `$${name}`]))
+    const projection = { size: { $bsonSize: '$$ROOT' }, fields }
+    this.#read = prepareRead({ projection, maxDocumentBytes: Infinity })
+  }
+
+  /** `undefined` if the user has no document. */
+  async read(userId: string): Promise<OwnView | undefined> {
+    try {
+      const stored = await withDeadline(this.#config.loadTimeoutMs, signal => this.#find(userId, signal))
+      return stored && pick(stored.fields, this.#names)
+    } catch (cause) {
+      throw toWriteError(cause)
+    }
+  }
+
+  /** Reads the fields, calls `decide` and writes. If the document has changed in between, all three are repeated. */
+  write(userId: string, decide: (view: OwnView | undefined) => Promise<OwnChange>): Promise<OwnWrite> {
+    return this.#writer.run(userId, true, async task => {
+      for (;;) {
+        task.signal.throwIfAborted()
+        const stored = await this.#find(userId, task.signal)
+        const change = await decide(stored && pick(stored.fields, this.#names))
+        try {
+          const written = await (stored ? this.#change(task, stored, change) : this.#create(task, change))
+          if (written) return written
+        } catch (error) {
+          throw toRefusal(error, this.#config.maxDocumentBytes)
+        }
+      }
+    })
+  }
+
+  async #find(userId: string, signal: AbortSignal): Promise<StoredFields | undefined> {
+    const found = await this.#documents.find(userId, this.#read, signal)
     const document = found?.document as Omit<StoredFields, 'documentId'> | undefined
     return found && document && { ...document, documentId: found.documentId }
   }
 
-  /** The document as it was read: still the user's, as large as it was, and with the same fields where they matter. */
-  function toFilter(task: WriteTask, stored: StoredFields, { dependsOnFields }: OwnChange): Document {
-    const sameSize = { $eq: [{ $bsonSize: '$$ROOT' }, stored.size] }
-    const sameFields = dependsOnFields ? names.map(name => hasValue(name, stored.fields)) : []
-    return { ...writer.ownedBy(task, stored.documentId), $expr: { $and: [sameSize, ...sameFields] } }
-  }
-
-  async function change(
-    task: WriteTask,
-    stored: StoredFields,
-    wanted: OwnChange,
-  ): Promise<OwnWrite | undefined> {
+  async #change(task: WriteTask, stored: StoredFields, change: OwnChange): Promise<OwnWrite | undefined> {
     const { collection, options, signal } = task
-    const filter = toFilter(task, stored, wanted)
-    const limits = { timeoutMs: writeTimeoutMs, signal }
-    const loaded = await rehearseChange(collection, { filter, change: wanted }, config, limits)
+    const filter = this.#toFilter(task, stored, change)
+    const limits = { timeoutMs: this.#config.writeTimeoutMs, signal }
+    const loaded = await dryRunChange(collection, { filter, change }, this.#config, limits)
     if (!loaded) return undefined
-    const after = await findOneAndUpdate(collection, filter, toUpdate(wanted), {
+    const after = await findOneAndUpdate(collection, filter, toUpdate(change), {
       ...options.write,
-      projection: Object.fromEntries(names.map(name => [name, 1])),
+      projection: Object.fromEntries(this.#names.map(name => [name, 1])),
       returnDocument: 'after',
     })
-    return after ? { view: pick(after, names), loaded, created: false } : undefined
+    return after ? { view: pick(after, this.#names), loaded, created: false } : undefined
   }
 
-  async function create(task: WriteTask, { set }: OwnChange): Promise<OwnWrite | undefined> {
-    const inserted = await writer.insertFor(task, set)
-    return inserted && { view: pick(set, names), loaded: inserted.loaded, created: true }
+  async #create(task: WriteTask, { set }: OwnChange): Promise<OwnWrite | undefined> {
+    const inserted = await this.#writer.insertFor(task, set)
+    return inserted && { view: pick(set, this.#names), loaded: inserted.loaded, created: true }
   }
 
-  return {
-    async read(userId) {
-      try {
-        const stored = await withDeadline(config.loadTimeoutMs, signal => find(userId, signal))
-        return stored && pick(stored.fields, names)
-      } catch (cause) {
-        throw toWriteError(cause)
-      }
-    },
-    write: (userId, decide) =>
-      writer.run(userId, true, async task => {
-        for (;;) {
-          task.signal.throwIfAborted()
-          const stored = await find(userId, task.signal)
-          const wanted = await decide(stored && pick(stored.fields, names))
-          const done = await (stored ? change(task, stored, wanted) : create(task, wanted)).catch(
-            (error: unknown) => {
-              throw toRefusal(error, maxDocumentBytes)
-            },
-          )
-          if (done) return done
-        }
-      }),
+  /**
+   * Matches the document as it was read: it still belongs to the user, has the same size, and has the same values in the
+   * fields that the decision depends on. The size has to be the same because the dry run measured it.
+   */
+  #toFilter(task: WriteTask, stored: StoredFields, { dependsOnFields }: OwnChange): Document {
+    const sameSize = { $eq: [{ $bsonSize: '$$ROOT' }, stored.size] }
+    const sameFields = dependsOnFields ? this.#names.map(name => hasValue(name, stored.fields)) : []
+    return { ...this.#writer.ownedBy(task, stored.documentId), $expr: { $and: [sameSize, ...sameFields] } }
   }
 }
 
-/** What would be our own trouble in a load is the client's in a write. */
+/** The named fields of a document, in the order of the names. */
+function pick(document: Document, names: readonly string[]): Record<string, unknown> {
+  const present = names.filter(name => Object.hasOwn(document, name))
+  return Object.fromEntries(present.map(name => [name, document[name] as unknown]))
+}
+
+/** True at the server if a field has the value that was read, or is still missing. 1 and 1.0 count as the same value. */
+function hasValue(name: string, read: Document): Document {
+  if (!Object.hasOwn(read, name)) return { $eq: [{ $type: `$${name}` }, 'missing'] }
+  return { $eq: [`$${name}`, { $literal: read[name] as unknown }] }
+}
+
+/** Update operators for a change. There is always one, because the driver refuses an update without operators. */
+function toUpdate({ set, unset }: FieldChange): Document {
+  if (unset.length === 0) return { $set: set }
+  const $unset = Object.fromEntries(unset.map(name => [name, true]))
+  return Object.keys(set).length === 0 ? { $unset } : { $set: set, $unset }
+}
+
+/** A document that a load would refuse is a fault of the server in a load, but a fault of the client in a write. */
 function toRefusal(error: unknown, maxDocumentBytes: number): unknown {
   const code = asCustomUserDataError(error)?.code
   if (code === 'custom_data_too_large') {

@@ -4,7 +4,7 @@ import { hasCode, hasLabel, SERVER_ERRORS } from '../mongo/server-errors.js'
 
 const { duplicateKey, documentValidationFailure, maxTimeMSExpired } = SERVER_ERRORS
 
-/** Whether an insert failed because the user, or the document made for the user, is there already. */
+/** Whether an insert failed because a document with the user's id, or with the `_id` made for the user, exists. */
 export function isDuplicateUser(error: unknown, userIdField: string): boolean {
   if (!hasCode(error, duplicateKey)) return false
   const { keyPattern } = error as { readonly keyPattern?: object }
@@ -12,14 +12,14 @@ export function isDuplicateUser(error: unknown, userIdField: string): boolean {
 }
 
 /**
- * What the team's indexes or validator refuse, and what could not be done in time, are errors of ours. What else
- * MongoDB refuses is a mistake in the change: the driver's error says which.
+ * Converts a failure of a write. Refusals by the team's indexes or validator and timeouts become errors of this package. Any
+ * other refusal of MongoDB is a mistake in the change, so the driver's error is kept: it names the mistake.
  */
 export function toWriteError(cause: unknown): unknown {
   const ours = asCustomUserDataError(cause)
   if (ours) return ours
   if (hasCode(cause, duplicateKey)) {
-    const message = 'A value that must be unique is taken.'
+    const message = 'Another document has the same value in a field that must be unique.'
     return new CustomUserDataError('custom_data_conflict', message, { cause })
   }
   if (hasCode(cause, documentValidationFailure)) {
@@ -27,7 +27,7 @@ export function toWriteError(cause: unknown): unknown {
     return new CustomUserDataError('custom_data_refused', message, { cause })
   }
   if (isTypeError(cause) || isRefusal(cause)) return cause
-  const message = 'Custom data could not be written in time; it may have been written all the same.'
+  const message = 'Custom data could not be written in time. The write may still have happened.'
   return new CustomUserDataError('custom_data_unavailable', message, { cause })
 }
 
@@ -36,7 +36,7 @@ function isTypeError(error: unknown): boolean {
   return types.isNativeError(error) && error.name === 'TypeError'
 }
 
-/** The server's no, as opposed to its being away, changing roles, or out of time. */
+/** Whether the server refused the write. A server that is away, out of time or no longer primary does not refuse. */
 function isRefusal(error: unknown): boolean {
   if (!types.isNativeError(error) || error.name !== 'MongoServerError' || hasCode(error, maxTimeMSExpired))
     return false

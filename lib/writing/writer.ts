@@ -1,142 +1,214 @@
 import type { Collection, Document } from 'mongodb'
-import { withDeadline } from '../util/deadline.js'
+import { prepareRead, toFilter } from '../documents/find-document.js'
+import type { LoadedDocument, LoadedForm } from '../documents/loader.js'
+import type { UserDocuments } from '../documents/user-documents.js'
 import { toExactOperations } from '../mongo/exact-operations.js'
 import type { ExactOperations } from '../mongo/exact-operations.js'
 import type { TeamDatabase } from '../mongo/team-database.js'
-import { valueAt } from './field-names.js'
-import type { LoadedDocument, LoadedForm } from '../documents/loader.js'
-import { createOnce, toNewDocument, toUpsertFilter, withUserId } from './new-document.js'
-import { prepareRead, toFilter } from '../documents/find-document.js'
-import { rehearseInsert } from './dry-run.js'
-import type { UserDocuments } from '../documents/user-documents.js'
-import { toWriteError } from './write-errors.js'
+import { withDeadline } from '../util/deadline.js'
+import { valueAt } from '../util/field-names.js'
+import { dryRunInsert } from './dry-run.js'
+import {
+  toFirstDocumentId,
+  toNewDocument,
+  toStoredUserId,
+  toUpsertFilter,
+  withUserId,
+} from './new-document.js'
+import type { NewIdentity } from './new-document.js'
+import { isDuplicateUser, toWriteError } from './write-errors.js'
 
 const ONLY_ID = prepareRead({ projection: { _id: 1 }, maxDocumentBytes: Infinity })
 
-/** What the writer needs to know. */
+/** The options that a writer depends on. */
 export interface WriterConfig extends LoadedForm {
   readonly userIdField: string
-  /** Milliseconds that a write may take, with the reads that it needs. */
+  /** Milliseconds for a write together with the reads before it. */
   readonly writeTimeoutMs: number
 }
 
-/** What the writer works with. */
-export interface WriterParts {
-  readonly database: TeamDatabase
-  readonly documents: UserDocuments
-  /** Voids what was loaded of a user. */
-  readonly invalidate: (userId: string) => void
-}
-
-/** One write: whose document, where, and within which time. */
+/** One write to the document of one user, with its own deadline. */
 export interface WriteTask {
   readonly userId: string
   readonly collection: Collection
-  /** The forms that the user's id may have. */
+  /** The values that the user's id may have in the user id field. */
   readonly values: readonly unknown[]
   readonly options: ExactOperations
   readonly signal: AbortSignal
 }
 
-/** How a write is to be done. */
+/** The options of one write. */
 export interface WriteMode {
-  /** Whether a user without a document is to get one. */
+  /** Whether to create a document for a user who has none. */
   readonly upsert: boolean
-  /** Whether what was loaded of the user is void afterwards. */
+  /** Whether to drop the user's snapshots in this process. */
   readonly invalidate: boolean
 }
 
-/** A document that was inserted. */
+/** An inserted document. */
 export interface Inserted {
-  /** As a load would give it; `undefined` where this server cannot tell before there is a load. */
+  /** The document as a load would return it. `undefined` if the server does not support dry runs of an insert. */
   readonly loaded: LoadedDocument | undefined
 }
 
-/** Writes the document that a load would find for a user, and no other. */
-export interface Writer {
-  /** Runs an operation in time; what was loaded of the user is void afterwards, whether or not it succeeded. */
-  run: <T>(userId: string, invalidates: boolean, operation: (task: WriteTask) => Promise<T>) => Promise<T>
-  /** Applies update operators; whether there is a document now. */
-  update: (userId: string, operators: Document, mode: WriteMode) => Promise<boolean>
-  /** Replaces all but `_id` and the user's id; whether there is a document now. */
-  replace: (userId: string, document: Document, mode: WriteMode) => Promise<boolean>
-  /** Removes the document; whether there was one. */
-  delete: (userId: string) => Promise<boolean>
-  /** Inserts a document for a user who has none; `undefined` where there is one by now. Rejects where loads would refuse it. */
-  create: (userId: string, document: Document) => Promise<Inserted | undefined>
-  /** The same, within a task. */
-  insertFor: (task: WriteTask, document: Document) => Promise<Inserted | undefined>
-  /** The filter of a document, for as long as it is the user's. */
-  ownedBy: (task: WriteTask, documentId: unknown) => Document
+interface WriterParts {
+  readonly database: TeamDatabase
+  readonly documents: UserDocuments
+  /** Drops the snapshots of a user in this process. */
+  readonly invalidate: (userId: string) => void
 }
 
-/** Creates the writer over the team's collection. */
-export function createWriter(config: WriterConfig, parts: WriterParts): Writer {
-  const { database, documents, invalidate } = parts
-  const { userIdField, writeTimeoutMs } = config
+/** Writes the document that a load would find for a user, and no other document. */
+export class Writer {
+  readonly #config: WriterConfig
+  readonly #database: TeamDatabase
+  readonly #documents: UserDocuments
+  readonly #invalidate: (userId: string) => void
 
-  const run: Writer['run'] = async (userId, invalidates, operation) => {
+  constructor(config: WriterConfig, { database, documents, invalidate }: WriterParts) {
+    this.#config = config
+    this.#database = database
+    this.#documents = documents
+    this.#invalidate = invalidate
+  }
+
+  /**
+   * Applies update operators.
+   * @returns whether the user has a document now
+   */
+  update(userId: string, operators: Document, mode: WriteMode): Promise<boolean> {
+    return this.run(userId, mode.invalidate, task => {
+      const { collection, options } = task
+      const update = async (filter: Document) =>
+        (await collection.updateOne(filter, operators, options.write)).matchedCount
+      if (!mode.upsert) return this.#writeFound(task, update)
+      return this.#writeFound(task, update, () =>
+        this.#createOnce(task, identity => {
+          const filter = toUpsertFilter(identity, this.#config.userIdField)
+          return collection.updateOne(filter, operators, { ...options.write, upsert: true })
+        }),
+      )
+    })
+  }
+
+  /**
+   * Replaces all fields but `_id` and the user's id.
+   * @returns whether the user has a document now
+   */
+  replace(userId: string, document: Document, mode: WriteMode): Promise<boolean> {
+    return this.run(userId, mode.invalidate, task => {
+      const replace = (filter: Document) => this.#replaceOne(task, filter, document)
+      if (!mode.upsert) return this.#writeFound(task, replace)
+      return this.#writeFound(task, replace, () =>
+        this.#createOnce(task, identity => this.#insert(task, this.#toNewDocument(identity, document))),
+      )
+    })
+  }
+
+  /**
+   * Removes the document.
+   * @returns whether the user had one
+   */
+  delete(userId: string): Promise<boolean> {
+    return this.run(userId, true, task =>
+      this.#writeFound(
+        task,
+        async filter => (await task.collection.deleteOne(filter, task.options.write)).deletedCount,
+      ),
+    )
+  }
+
+  /**
+   * Inserts a document for a user who has none.
+   * @returns `undefined` if the user has a document by then
+   * @throws `custom_data_too_large` or `custom_data_invalid` if a load would refuse the document
+   */
+  create(userId: string, document: Document): Promise<Inserted | undefined> {
+    return this.run(userId, true, task => this.insertFor(task, document))
+  }
+
+  /** Does what {@link create} does, within a running task. */
+  async insertFor(task: WriteTask, document: Document): Promise<Inserted | undefined> {
+    const limits = { timeoutMs: this.#config.writeTimeoutMs, signal: task.signal }
+    let loaded: LoadedDocument | undefined
+    const isInserted = await this.#createOnce(task, async identity => {
+      const newDocument = this.#toNewDocument(identity, document)
+      loaded = await dryRunInsert((await this.#database.open()).db, newDocument, this.#config, limits)
+      await this.#insert(task, newDocument)
+    })
+    return isInserted ? { loaded } : undefined
+  }
+
+  /** Runs an operation within `writeTimeoutMs`. */
+  async run<T>(userId: string, invalidates: boolean, operation: (task: WriteTask) => Promise<T>): Promise<T> {
+    const { writeTimeoutMs } = this.#config
     try {
       return await withDeadline(writeTimeoutMs, async signal => {
-        const collection = await database.collection()
-        const values = await documents.values(userId, signal)
+        const collection = await this.#database.collection()
+        const values = await this.#documents.values(userId, signal)
         const options = toExactOperations(writeTimeoutMs, signal)
         return operation({ userId, collection, values, signal, options })
       })
     } catch (cause) {
       throw toWriteError(cause)
     } finally {
-      // Also after a failure: what was not acknowledged may have been written all the same.
-      if (invalidates) invalidate(userId)
+      // Also after a failure, because a write without an acknowledgement may still have happened.
+      if (invalidates) this.#invalidate(userId)
     }
   }
 
-  function find({ userId, signal }: WriteTask): Promise<{ readonly documentId: unknown } | undefined> {
-    return documents.find(userId, ONLY_ID, signal)
-  }
-
-  function ownedBy({ values }: WriteTask, documentId: unknown): Document {
+  /** A filter that matches the document only as long as it belongs to the user. */
+  ownedBy({ values }: WriteTask, documentId: unknown): Document {
+    const { userIdField } = this.#config
     return { $and: [{ _id: { $eq: documentId } }, toFilter({ userIdField, values })] }
   }
 
-  /** Until a document that was found was still there to be written, or there is none and none is to be made. */
-  async function untilWritten(
+  /**
+   * Finds the user's document and writes to it. If another writer removes it in between, the search is repeated.
+   * Without a document, `insert` creates one.
+   */
+  async #writeFound(
     task: WriteTask,
     write: (filter: Document) => Promise<number>,
     insert?: () => Promise<boolean>,
   ): Promise<boolean> {
     for (;;) {
       task.signal.throwIfAborted()
-      const found = await find(task)
+      const found = await this.#find(task)
       if (!found && !insert) return false
-      if (found ? (await write(ownedBy(task, found.documentId))) > 0 : await insert?.()) return true
+      if (found ? (await write(this.ownedBy(task, found.documentId))) > 0 : await insert?.()) return true
     }
   }
 
-  const once = (task: WriteTask, attempt: Parameters<typeof createOnce>[2]): Promise<boolean> =>
-    createOnce({ database, userIdField }, task, attempt, async () => (await find(task)) !== undefined)
-
-  function insertUnchecked(task: WriteTask, document: Document): Promise<boolean> {
-    const { collection, options } = task
-    return once(task, identity =>
-      collection.insertOne(toNewDocument(identity, document, userIdField), options.insert),
-    )
+  /**
+   * Creates a document for a user who has none. Of several parallel attempts one succeeds, with or without a unique index
+   * on the user id field, because all use the same `_id`. If another user's document has this `_id`, the driver generates
+   * one.
+   * @returns `false` if the user has a document by then
+   */
+  async #createOnce(task: WriteTask, attempt: (identity: NewIdentity) => Promise<unknown>): Promise<boolean> {
+    const userIdValue = toStoredUserId(task.values)
+    const ObjectId = await this.#database.objectIdClass(task.signal)
+    for (const documentId of [ObjectId.createFromHexString(toFirstDocumentId(task.userId)), undefined]) {
+      try {
+        task.signal.throwIfAborted()
+        await attempt({ documentId, userIdValue })
+        return true
+      } catch (error) {
+        if (!isDuplicateUser(error, this.#config.userIdField)) throw error
+        if (await this.#find(task)) return false
+      }
+    }
+    return false
   }
 
-  async function insertFor(task: WriteTask, document: Document): Promise<Inserted | undefined> {
-    const { collection, options, signal } = task
-    const limits = { timeoutMs: writeTimeoutMs, signal }
-    let loaded: LoadedDocument | undefined
-    const isInserted = await once(task, async identity => {
-      const made = toNewDocument(identity, document, userIdField)
-      loaded = await rehearseInsert((await database.open()).db, made, config, limits)
-      await collection.insertOne(made, options.insert)
-    })
-    return isInserted ? { loaded } : undefined
-  }
-
-  /** The user's id stays in the form that it has, 64-bit numbers included. */
-  async function replaceOne({ collection, options }: WriteTask, filter: Document, document: Document) {
+  /** The user id keeps the type that it has in the document, 64-bit numbers included. */
+  async #replaceOne(
+    { collection, options }: WriteTask,
+    filter: Document,
+    document: Document,
+  ): Promise<number> {
+    const { userIdField } = this.#config
     const projection = { [userIdField]: 1 }
     const stored = await collection.findOne(filter, { ...options.read, promoteLongs: false, projection })
     if (!stored) return 0
@@ -144,40 +216,15 @@ export function createWriter(config: WriterConfig, parts: WriterParts): Writer {
     return (await collection.replaceOne(filter, replacement, options.write)).matchedCount
   }
 
-  return {
-    run,
-    ownedBy,
-    insertFor,
-    create: (userId, document) => run(userId, true, task => insertFor(task, document)),
-    update: (userId, operators, mode) =>
-      run(userId, mode.invalidate, task => {
-        const { collection, options } = task
-        const update = (filter: Document) => collection.updateOne(filter, operators, options.write)
-        const upsert = { ...options.write, upsert: true }
-        const insert = () =>
-          once(task, identity =>
-            collection.updateOne(toUpsertFilter(identity, userIdField), operators, upsert),
-          )
-        return untilWritten(
-          task,
-          async filter => (await update(filter)).matchedCount,
-          mode.upsert ? insert : undefined,
-        )
-      }),
-    replace: (userId, document, mode) =>
-      run(userId, mode.invalidate, task =>
-        untilWritten(
-          task,
-          filter => replaceOne(task, filter, document),
-          mode.upsert ? () => insertUnchecked(task, document) : undefined,
-        ),
-      ),
-    delete: userId =>
-      run(userId, true, task =>
-        untilWritten(
-          task,
-          async filter => (await task.collection.deleteOne(filter, task.options.write)).deletedCount,
-        ),
-      ),
+  #find({ userId, signal }: WriteTask): Promise<{ readonly documentId: unknown } | undefined> {
+    return this.#documents.find(userId, ONLY_ID, signal)
+  }
+
+  #toNewDocument(identity: NewIdentity, document: Document): Document {
+    return toNewDocument(identity, document, this.#config.userIdField)
+  }
+
+  #insert({ collection, options }: WriteTask, document: Document): Promise<unknown> {
+    return collection.insertOne(document, options.insert)
   }
 }

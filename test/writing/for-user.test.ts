@@ -33,7 +33,7 @@ function start(options: Options = {}) {
 const forUser = (userId: string, options?: Options) => start(options).forUser(userId)
 const stored = () => collection.find({}, { projection: { _id: 0 } }).toArray()
 
-describe('of several documents of a user', () => {
+describe('for a user with several documents', () => {
   const idOfHex = ObjectId.createFromHexString(HEX)
   beforeEach(async () => {
     await collection.insertMany([
@@ -49,7 +49,7 @@ describe('of several documents of a user', () => {
     ['update', user => user.update({ n: 1 }), 5],
     ['replace', user => user.replace({ n: 1 }), 5],
     ['delete', user => user.delete(), 4],
-  ])('%s writes the string one that was inserted first, and no other', async (_name, write, count) => {
+  ])('%s writes the one that a load would find, and no other', async (_name, write, count) => {
     await write(forUser(HEX))
     const after = await collection.find().toArray()
     expect(after).toHaveLength(count)
@@ -58,12 +58,12 @@ describe('of several documents of a user', () => {
     expect(written).toEqual(count === 5 ? { _id: 'x', userId: HEX, n: 1 } : undefined)
   })
 
-  it('the ObjectId one is written where there is no string one, and keeps its form', async () => {
+  it('a document with the id as an ObjectId is written if none has it as a string, and the id keeps its type', async () => {
     await collection.deleteMany({ userId: HEX, _id: { $ne: 'y' as never } })
     expect(await forUser(HEX).replace({ n: 2 })).toEqual({ _id: 'z', userId: idOfHex, n: 2 })
   })
 
-  it('the next one is the user’s when the first was deleted', async () => {
+  it('the next document is used after the first was deleted', async () => {
     const user = forUser(HEX)
     expect(await user.delete()).toBe(true)
     expect(await user.read()).toMatchObject({ _id: 'a' })
@@ -73,7 +73,7 @@ describe('of several documents of a user', () => {
 describe('update', () => {
   beforeEach(() => collection.insertOne({ userId: 'alice', language: 'en', tags: ['a'] }))
 
-  it('sets fields, and leaves the others and what is undefined alone', async () => {
+  it('sets fields, and leaves all other fields and undefined values alone', async () => {
     const after = await forUser('alice').update({ timezone: 'UTC', language: undefined })
     expect(after).toMatchObject({ userId: 'alice', language: 'en', timezone: 'UTC', tags: ['a'] })
     expect(await stored()).toEqual([{ userId: 'alice', language: 'en', tags: ['a'], timezone: 'UTC' }])
@@ -90,15 +90,15 @@ describe('update', () => {
     ['_id', { _id: 1 }],
     ['the user id field, by an operator', { $set: { userId: 'bob' } }],
     ['the user id field, by $unset', { $unset: { userId: true } }],
-    ['a path below it', { $set: { 'userId.x': 1 } }],
-    ['a field that is renamed to it', { $rename: { language: 'userId' } }],
-    ['it by renaming', { $rename: { userId: 'x' } }],
+    ['a path below the user id field', { $set: { 'userId.x': 1 } }],
+    ['the user id field, by renaming another field to it', { $rename: { language: 'userId' } }],
+    ['the user id field, by renaming it', { $rename: { userId: 'x' } }],
     ['_id, by an operator', { $inc: { _id: 1 } }],
-    ['fields and operators at once', { language: 'de', $inc: { n: 1 } }],
-    ['a path without an operator', { 'a.b': 1 }],
-    ['by a pipeline', [{ $set: { language: 'de' } }]],
-    ['by null', null as never],
-    ['by an operator without fields', { $set: 1 }],
+    ['anything by fields and operators at once', { language: 'de', $inc: { n: 1 } }],
+    ['anything by a path without an operator', { 'a.b': 1 }],
+    ['anything by a pipeline', [{ $set: { language: 'de' } }]],
+    ['anything by null', null as never],
+    ['anything by an operator without fields', { $set: 1 }],
   ])('does not change %s', async (_name, change) => {
     const before = await collection.find().toArray()
     await expect(forUser('alice').update(change)).rejects.toThrow(TypeError)
@@ -119,14 +119,14 @@ describe('update', () => {
     })
   })
 
-  it('says with the driver’s error what MongoDB does not understand', async () => {
+  it('rejects with the driver’s error if MongoDB does not know an operator', async () => {
     await expect(forUser('alice').update({ $nonsense: { a: 1 } })).rejects.toMatchObject({
       name: 'MongoServerError',
       code: 9,
     })
   })
 
-  it('is a conflict where a unique index of the team’s stands against it', async () => {
+  it('is a conflict if a unique index refuses the value', async () => {
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
     await collection.createIndex({ name: 1 }, { unique: true, sparse: true })
     await collection.insertOne({ userId: 'bob', name: 'taken' })
@@ -135,7 +135,7 @@ describe('update', () => {
     await expect(forUser('carol').update({ name: 'taken' }, { upsert: true })).rejects.toMatchObject(error)
   })
 
-  it('is refused where the collection’s validator does', async () => {
+  it('is refused if the collection’s validator refuses the value', async () => {
     await database.db.command({
       collMod: collection.collectionName,
       validator: { language: { $in: ['en', 'de'] } },
@@ -146,7 +146,7 @@ describe('update', () => {
 })
 
 describe('replace', () => {
-  it('takes back what was read, and keeps _id and the user’s id whether or not they are given', async () => {
+  it('accepts a document that was read, and keeps _id and the user’s id whether or not they are given', async () => {
     const { insertedId } = await collection.insertOne({ account: { id: 'bob', plan: 'free' }, n: 1 })
     const user = forUser('bob', { userIdField: 'account.id' })
     await user.replace({ ...(await user.read()), n: 2 })
@@ -161,18 +161,18 @@ describe('replace', () => {
     ['another user’s id', { userId: 'bob' }],
     ['operators', { $set: { a: 1 } }],
     ['a list', []],
-  ])('does not take %s', async (_name, document) => {
+  ])('refuses %s', async (_name, document) => {
     await collection.insertOne({ userId: 'alice', n: 1 })
     await expect(forUser('alice').replace(document)).rejects.toThrow(TypeError)
     expect(await stored()).toEqual([{ userId: 'alice', n: 1 }])
   })
 
-  it('does not take another _id', async () => {
+  it('refuses another _id', async () => {
     await collection.insertOne({ userId: 'alice', n: 1 })
     await expect(forUser('alice').replace({ _id: 'other' })).rejects.toMatchObject({ code: 66 })
   })
 
-  it('keeps an id that is a number of 64 bits as it is', async () => {
+  it('keeps the type of an id that is a 64-bit number', async () => {
     await collection.insertOne({ userId: Long.fromNumber(7), n: 1 })
     await forUser('7', { toFieldValues: id => [Number(id)] }).replace({ n: 2 })
     expect(await collection.countDocuments({ userId: { $type: 'long' }, n: 2 })).toBe(1)
@@ -180,7 +180,7 @@ describe('replace', () => {
 })
 
 describe('a user without a document', () => {
-  it('is left without one', async () => {
+  it('does not get one without upsert', async () => {
     const user = forUser('alice')
     expect(await user.read()).toBeUndefined()
     expect(await user.update({ n: 1 })).toBeUndefined()
@@ -193,7 +193,7 @@ describe('a user without a document', () => {
     ['update', user => user.update({ n: 1 }, { upsert: true })],
     ['an update by operators', user => user.update({ $inc: { n: 1 } }, { upsert: true })],
     ['replace', user => user.replace({ n: 1 }, { upsert: true })],
-  ])('gets one by %s where that is wanted', async (_name, write) => {
+  ])('gets one by %s with upsert', async (_name, write) => {
     expect(await write(forUser(HEX))).toEqual({ _id: ObjectId.createFromHexString(HEX), userId: HEX, n: 1 })
     await collection.deleteMany({})
     expect(await write(forUser('bob', { userIdField: 'account.id' }))).toMatchObject({
@@ -205,7 +205,7 @@ describe('a user without a document', () => {
     expect(await write(forUser('42', { toFieldValues: id => [Number(id)] }))).toMatchObject({ userId: 42 })
   })
 
-  it('gets one and not more by any number of parallel writes, without a unique index', async () => {
+  it('gets exactly one by many parallel writes, without a unique index', async () => {
     const users = [forUser('alice'), forUser('alice')]
     const writes = Array.from({ length: 20 }, (_value, i) =>
       users[i % 2]!.update({ $inc: { n: 1 } }, { upsert: true }),
@@ -214,25 +214,25 @@ describe('a user without a document', () => {
     expect(await stored()).toEqual([{ userId: 'alice', n: 20 }])
   })
 
-  it('gets one although a document of somebody else has the _id that it would have', async () => {
+  it('gets one even if another user’s document has the _id made for it', async () => {
     await collection.insertOne({ _id: ObjectId.createFromHexString(HEX), userId: 'bob' })
     expect(await forUser(HEX).update({ n: 1 }, { upsert: true })).toMatchObject({ userId: HEX, n: 1 })
     expect(await stored()).toEqual([{ userId: 'bob' }, { userId: HEX, n: 1 }])
   })
 
-  it('gets none where toFieldValues knows no form of the id', async () => {
+  it('gets none if toFieldValues returns no value', async () => {
     const user = forUser('alice', { toFieldValues: () => [] })
     await expect(user.replace({ n: 1 }, { upsert: true })).rejects.toMatchObject({ code: 'callback_failed' })
     expect(await stored()).toEqual([])
   })
 })
 
-describe('what was loaded of the user', () => {
+describe('the user’s snapshot', () => {
   it.each<[string, (user: UserDocument<object>) => Promise<unknown>, object]>([
     ['update', user => user.update({ n: 2 }), { n: 2 }],
     ['replace', user => user.replace({ m: 2 }), { m: 2 }],
     ['delete', user => user.delete(), {}],
-  ])('is void here after %s', async (_name, write, expected) => {
+  ])('is dropped in this process by %s', async (_name, write, expected) => {
     await collection.insertOne({ userId: 'alice', n: 1 })
     const userData = start()
     const token = bearerOf('alice').slice('Bearer '.length)
@@ -243,7 +243,7 @@ describe('what was loaded of the user', () => {
     expect(customData).not.toMatchObject({ n: 1 })
   })
 
-  it('serves on where the write is of no interest to it', async () => {
+  it('is kept with invalidate: false', async () => {
     await collection.insertOne({ userId: 'alice', n: 1 })
     const userData = start()
     const token = bearerOf('alice').slice('Bearer '.length)
@@ -254,7 +254,7 @@ describe('what was loaded of the user', () => {
 })
 
 describe('a write', () => {
-  it('is of the majority, and of ids that are compared exactly', async () => {
+  it('waits for the majority, and compares ids exactly', async () => {
     await collection.drop().catch(() => undefined)
     await database.db.createCollection(collection.collectionName, {
       collation: { locale: 'en', strength: 2 },
@@ -269,7 +269,7 @@ describe('a write', () => {
       expect(command['writeConcern']).toMatchObject({ w: 'majority' })
   })
 
-  it('that MongoDB does not do in time is a 503, and voids what was loaded', async () => {
+  it('that MongoDB does not finish in time is a 503, and drops the user’s snapshot', async () => {
     const { host, port } = await primaryAddress(database.client)
     const proxy = await startTcpProxy(host, port)
     const proxied = await openDatabase({ proxyPort: proxy.port })
