@@ -5,7 +5,7 @@ import type { SnapshotBinding } from '../snapshots/snapshot-cache.js'
 import type { Snapshots } from '../snapshots/snapshots.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Observer } from '../metrics.js'
-import { requireDocument } from './authenticator.js'
+import { requireDocument } from '../snapshots/require-document.js'
 
 /** What `attach()` added to a request's user. */
 export interface Attachment {

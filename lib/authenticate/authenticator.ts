@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { expiresAtMs } from '../access-tokens/claims.js'
+import { requireDocument } from '../snapshots/require-document.js'
 import type { BoundSnapshot, Snapshot, SnapshotBinding } from '../snapshots/snapshot-cache.js'
 import { isFresh } from '../snapshots/freshness.js'
 import type { Freshness } from '../snapshots/freshness.js'
@@ -219,11 +220,6 @@ function createSharedRuns<T>() {
 
 function claimsOf({ claims }: BoundSnapshot): AccessTokenClaims {
   return claims as AccessTokenClaims
-}
-
-/** Throws `custom_data_missing` where a user has no document. */
-export function requireDocument(snapshot: Pick<Snapshot, 'exists'>): void {
-  if (!snapshot.exists) throw new CustomUserDataError('custom_data_missing', 'The user has no custom data.')
 }
 
 /** The digest of the whole token (never a part of it), so that no token is held in memory. */

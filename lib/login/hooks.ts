@@ -2,75 +2,72 @@ import type { Request } from 'express'
 import { DeadlineError, withDeadline } from '../util/deadline.js'
 import { CustomUserDataError, toCallbackError } from '../errors.js'
 import { isPlainObject } from '../util/plain-object.js'
+import type { VerifiedUser } from './credentials.js'
 import type { Writer } from '../writing/writer.js'
 import type { Events } from '../events.js'
 import { isThrown, toError } from '../util/thrown.js'
 
-/** Whom credentials or tokens belong to. */
-export interface VerifiedUser {
-  /** The user's id, as it stands in the user id field. */
-  readonly id: string
-}
-
 /**
- * Functions of the team's around logins, refreshes and what ends them. Those whose names begin with `after` run when
- * the answer was made, and delay and fail nobody's request: what they throw is the event `hook_failed`.
+ * Functions of the team that run at logins, refreshes, logouts and deletions. Hooks whose names begin with `after` run when
+ * the answer is made, so they neither delay nor fail a request. An error of such a hook is the event `hook_failed`.
+ *
+ * @example
+ * hooks: {
+ *   beforeLogin: user => !bannedIds.has(user.id),
+ *   createCustomData: () => ({ language: 'en' }),
+ * }
  */
 export interface Hooks {
-  /** Before anything is issued: `false` refuses the login as if the credentials were wrong; a `CustomUserDataError` that it
-   *  throws is the answer. */
+  /**
+   * Runs before a session begins. `false` refuses the login as if the credentials were wrong. A `CustomUserDataError` that
+   * it throws is the answer.
+   */
   readonly beforeLogin?: (user: VerifiedUser, req: Request) => unknown
-  /** Before the first token of a user who has no document: what it returns is inserted for the user, who need not be in
-   *  it, and is in the token's answer; of parallel first logins one inserts. Nothing returned: nothing is inserted.
-   *  It refuses as `beforeLogin` does. Without a request where `issueTokens()` was called. */
+  /**
+   * Runs before the first token of a user who has no document. The returned document is inserted for the user, with the
+   * user id field added. Of parallel first logins one inserts. If it returns nothing, nothing is inserted. It can refuse the
+   * login like `beforeLogin`. At a call of `issueTokens()` there is no request.
+   */
   readonly createCustomData?: (user: VerifiedUser, req: Request | undefined) => unknown
-  /** After a login. */
+  /** Runs after a login. */
   readonly afterLogin?: (user: VerifiedUser, req: Request) => unknown
-  /** After a refresh. */
+  /** Runs after a refresh. */
   readonly afterRefresh?: (user: VerifiedUser, req: Request) => unknown
-  /** After a request of the user's ended a session (`logout()`, `DELETE` of `ownSessions()`), or all (`logoutAll()`). */
+  /** Runs after a user ended one session (`logout()`, `DELETE` of `ownSessions()`) or all sessions (`logoutAll()`). */
   readonly afterLogout?: (user: VerifiedUser, req: Request) => unknown
-  /** After `forUser(id).delete()` removed the user's document, or `deleteSessions(id)` the user's sessions. */
+  /** Runs after `forUser(id).delete()` removed the document, or after `deleteSessions(id)` removed the sessions. */
   readonly afterDelete?: (user: VerifiedUser, deleted: 'customData' | 'sessions') => unknown
 }
 
-/** The names of hooks that run when all is done. */
 type AfterHook = Extract<keyof Hooks, `after${string}`>
 
-/** What calling hooks needs to know. */
-export interface HooksConfig {
+interface HooksConfig {
   readonly hooks: Hooks
-  /** Milliseconds that a hook may take which a login waits for. */
+  /** Milliseconds that a hook may take if the login waits for it. */
   readonly verifyCredentialsTimeoutMs: number
 }
 
-/** Calls the team's hooks. Those that run before the answer get a copy of the user, so that they cannot change who it is. */
-export interface HookCalls {
-  /** Whether the login may go on. */
-  beforeLogin: (user: VerifiedUser, req: Request) => Promise<boolean>
-  /** What makes a user's first document, where the team makes one. It rejects where it refuses the user. */
-  creationFor: (user: VerifiedUser, req: Request | undefined) => (() => Promise<void>) | undefined
-  /** Calls a hook once the answer is on its way. */
-  after: <Name extends AfterHook>(name: Name, ...args: Parameters<NonNullable<Hooks[Name]>>) => void
-}
+/** The calls to the hooks of one instance. */
+export type HookCalls = ReturnType<typeof createHookCalls>
 
-/** Creates the calls to one instance's hooks. */
-export function createHookCalls(
-  config: HooksConfig,
-  writer: Pick<Writer, 'create'>,
-  events: Events,
-): HookCalls {
+/**
+ * Creates the calls to the hooks of one instance. A hook that runs before the answer gets its own object for the user, so
+ * that it cannot change who logs in.
+ */
+export function createHookCalls(config: HooksConfig, writer: Pick<Writer, 'create'>, events: Events) {
   const { hooks, verifyCredentialsTimeoutMs: timeoutMs } = config
   return {
-    async beforeLogin(user, req) {
+    /** Whether the team gave the hook `beforeLogin`. */
+    hasBeforeLogin: hooks.beforeLogin !== undefined,
+    /** Resolves to whether the login may go on. */
+    async beforeLogin(user: VerifiedUser, req: Request): Promise<boolean> {
       const { beforeLogin } = hooks
       if (!beforeLogin) return true
-      return (
-        (await callInTime('beforeLogin', timeoutMs, () => Promise.resolve(beforeLogin({ ...user }, req)))) !==
-        false
-      )
+      const call = () => Promise.resolve(beforeLogin({ ...user }, req))
+      return (await callInTime('beforeLogin', timeoutMs, call)) !== false
     },
-    creationFor(user, req) {
+    /** The function that creates the user's first document. It rejects if the hook refuses the user. */
+    creationFor(user: VerifiedUser, req: Request | undefined): (() => Promise<void>) | undefined {
       const { createCustomData } = hooks
       if (!createCustomData) return undefined
       return async () => {
@@ -80,7 +77,8 @@ export function createHookCalls(
         if (made !== undefined && made !== null) await insert(writer, user, made)
       }
     },
-    after(name, ...args) {
+    /** Calls a hook after the answer. */
+    after<Name extends AfterHook>(name: Name, ...args: Parameters<NonNullable<Hooks[Name]>>): void {
       const hook = hooks[name] as ((...args: unknown[]) => unknown) | undefined
       if (!hook) return
       setImmediate(() => {
@@ -102,7 +100,7 @@ async function insert(writer: Pick<Writer, 'create'>, user: VerifiedUser, made: 
   try {
     await writer.create(user.id, made)
   } catch (error) {
-    // Of time, and not of the document.
+    // MongoDB did not answer in time, so the document is not to blame.
     if ((error as { readonly status?: unknown }).status === 503) throw error
     throw new CustomUserDataError('callback_failed', 'The document of createCustomData cannot be inserted.', {
       cause: error,
@@ -110,7 +108,7 @@ async function insert(writer: Pick<Writer, 'create'>, user: VerifiedUser, made: 
   }
 }
 
-/** Calls what a login waits for: what it throws is not sent, and what does not settle is a 503. */
+/** Calls a function that a login waits for. Its errors are not shown to the client, and a timeout is a 503. */
 export async function callInTime<T>(name: string, timeoutMs: number, callback: () => Promise<T>): Promise<T> {
   try {
     return await withDeadline(timeoutMs, callback)
@@ -119,7 +117,7 @@ export async function callInTime<T>(name: string, timeoutMs: number, callback: (
   }
 }
 
-/** The one answer to credentials that do not let in, whatever the reason. */
+/** The one answer to a refused login. It does not tell why. */
 export function refused(): CustomUserDataError {
   return new CustomUserDataError('invalid_credentials', 'The credentials are wrong.')
 }

@@ -3,37 +3,35 @@ import type { Request } from 'express'
 import { isSubject } from '../access-tokens/claims.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
-import { toDeviceLabel } from './device.js'
 import { startLogin } from '../sessions/login-start.js'
+import type { LoginStart } from '../sessions/login-start.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { UserRecords } from '../sessions/user-records.js'
-import { toPlainAddress } from '../util/client-address.js'
-import type { AccountName } from './account-name.js'
-import { whileVerifying } from './current-attempt.js'
-import type { LoginAttempt, LoginThrottle, NameSource } from './login-throttle.js'
-import { toError } from '../util/thrown.js'
-import type { TokenIssuer } from './token-issuer.js'
 import type { TokenAnswer } from '../types.js'
+import { toPlainAddress } from '../util/client-address.js'
+import { toError } from '../util/thrown.js'
+import type { AccountName } from './account-name.js'
+import type { VerifiedUser, VerifyOutcome } from './credentials.js'
+import { whileVerifying } from './current-attempt.js'
+import { toDeviceLabel } from './device-label.js'
 import { callInTime, refused } from './hooks.js'
-import type { HookCalls, VerifiedUser } from './hooks.js'
-import { createThrottleWarnings } from '../routes/throttle-warnings.js'
+import type { HookCalls } from './hooks.js'
+import type { LoginAttempt, NameSource } from './login-attempt.js'
+import type { LoginThrottle } from './login-throttle.js'
+import { createThrottleWarnings } from './throttle-warnings.js'
+import type { TokenIssuer } from './token-issuer.js'
 
-/** What `verifyCredentials` answers with. */
-export type VerifyOutcome = VerifiedUser | null | undefined
-
-/** What a login works with. */
-export interface LoginParts {
-  readonly tokenIssuer: TokenIssuer
+interface LoginParts {
+  readonly tokenIssuer: Pick<TokenIssuer, 'issue'>
   readonly sessions: Pick<Sessions, 'end'>
   readonly userRecords: Pick<UserRecords, 'find'>
-  /** Absent where the team throttles by other means. */
+  /** Absent if the team limits logins by other means. */
   readonly throttle: LoginThrottle | undefined
   readonly hooks: HookCalls
   readonly events: Events
 }
 
-/** What a login needs to know. */
-export interface LoginConfig {
+interface LoginConfig {
   readonly verifyCredentialsTimeoutMs: number
 }
 
@@ -43,84 +41,119 @@ export interface NamedAccounts {
   readonly source: NameSource
 }
 
-/** One login: who tries, and how to find out whether it is they. */
-export interface Login {
+/** One request to log in. */
+interface Login {
   readonly req: Request
   readonly accounts: NamedAccounts
   readonly verify: () => Promise<VerifyOutcome>
-  /** Refresh tokens that the client held so far: it lets go of them, so their sessions end (ASVS 7.2.4). */
+  /** Refresh tokens that the client held so far. The client drops them, so their sessions end (ASVS 7.2.4). */
   readonly replaced: readonly string[]
 }
 
-/** Runs a login from the body's schema, which has the same time as the check of the credentials, to the answer. */
-export type LoginFlow = (prepare: () => Promise<Login>) => Promise<TokenAnswer<object>>
-
-/** Creates the flow: count, verify, refuse the disabled, ask the hook, issue, tell. */
+/** Creates the flow of logins for one route. */
 export function createLoginFlow(config: LoginConfig, parts: LoginParts): LoginFlow {
-  const { tokenIssuer, sessions, userRecords, throttle, hooks, events } = parts
+  return new LoginFlow(config, parts)
+}
+
+/**
+ * Logins, in this order: count the attempt, check the credentials, refuse disabled users, call the hook, issue tokens. No
+ * step is left out, but commands that do not need each other's results are sent together.
+ */
+export class LoginFlow {
+  readonly #timeoutMs: number
+  readonly #parts: LoginParts
+  readonly #warnings: ReturnType<typeof createThrottleWarnings>
+
+  constructor({ verifyCredentialsTimeoutMs }: LoginConfig, parts: LoginParts) {
+    this.#timeoutMs = verifyCredentialsTimeoutMs
+    this.#parts = parts
+    this.#warnings = createThrottleWarnings(parts.events)
+  }
+
+  /** Runs a login. `prepare` checks the body, and has the same time limit as the check of the credentials. */
+  async run(prepare: () => Promise<Login>): Promise<TokenAnswer<object>> {
+    // The login starts before anything is checked, because it must not survive a revocation from now on.
+    const start = startLogin()
+    const login = await callInTime('login(): body', this.#timeoutMs, prepare)
+    const attempt = await this.#count(login)
+    try {
+      const user = await this.#verify(login, attempt)
+      const answer = await this.#issue(user, login, start)
+      await this.#endReplaced(login)
+      if (attempt?.succeeded() === 'unsure') this.#warnings.ofUnsureAccount()
+      this.#parts.hooks.after('afterLogin', user, login.req)
+      return answer
+    } catch (error) {
+      attempt?.failed(error)
+      throw error
+    }
+  }
+
+  async #count({ req, accounts }: Login): Promise<LoginAttempt | undefined> {
+    const attempt = this.#parts.throttle?.begin(toPlainAddress(req.ip))
+    if (attempt) this.#warnings.ofUnusedProxyHeader(req)
+    await attempt?.count(accounts.names, accounts.source)
+    return attempt
+  }
+
+  async #verify(login: Login, attempt: LoginAttempt | undefined): Promise<VerifiedUser> {
+    const { accounts, verify, req } = login
+    const user = await callInTime('verifyCredentials', this.#timeoutMs, async () => {
+      const outcome = await whileVerifying(attempt && (name => attempt.countTried(name)), verify)
+      if (attempt?.isAnonymous && accounts.source === 'guessed') this.#warnings.ofUnknownAccount()
+      return toVerifiedUser(outcome)
+    }).catch((error: unknown) => this.#toRefusal('verifyCredentials', error))
+    if (user) return user
+    // A record is read for unknown users too, so that a disabled user's answer takes no longer than a wrong password's.
+    await this.#parts.userRecords.find('')
+    throw this.#refuse(req)
+  }
+
+  /** With `beforeLogin`, the session begins only after the hook has agreed: the hook may list the user's sessions. */
+  async #issue(user: VerifiedUser, { req }: Login, start: LoginStart): Promise<TokenAnswer<object>> {
+    const { tokenIssuer, hooks } = this.#parts
+    const origin = {
+      device: toDeviceLabel(req.headers['user-agent']),
+      address: toPlainAddress(req.ip) ?? null,
+    }
+    const create = hooks.creationFor(user, req)
+    const admit = () => this.#admit(user, req)
+    if (!hooks.hasBeforeLogin) return tokenIssuer.issue(user.id, origin, create, { start, admit })
+    await admit()
+    return tokenIssuer.issue(user.id, origin, create, { start })
+  }
+
+  async #admit(user: VerifiedUser, req: Request): Promise<void> {
+    const { isDisabled } = await this.#parts.userRecords.find(user.id)
+    if (isDisabled || !(await this.#isLetIn(user, req))) throw this.#refuse(req, user.id)
+  }
+
+  async #isLetIn(user: VerifiedUser, req: Request): Promise<boolean> {
+    const verdict = await this.#parts.hooks
+      .beforeLogin(user, req)
+      .catch((error: unknown) => this.#toRefusal('beforeLogin', error))
+    return verdict === true
+  }
+
+  #refuse(req: Request, userId?: string): CustomUserDataError {
+    const address = toPlainAddress(req.ip)
+    this.#parts.events.emit('login_refused', { address, ...(userId !== undefined && { userId }) })
+    return refused()
+  }
 
   /** A callback refuses a login by an error with a status of 400 to 499. Any other error is a failure and is reported. */
-  function toRefusal(hook: string, error: unknown): undefined {
+  #toRefusal(hook: string, error: unknown): undefined {
     const { code, cause } = asCustomUserDataError(error) ?? {}
     if (code === 'callback_failed' && hasClientStatus(cause)) return undefined
     if (code === 'callback_failed') {
-      events.emit('hook_failed', { hook, error: isNativeError(cause) ? cause : toError(error) })
+      this.#parts.events.emit('hook_failed', { hook, error: isNativeError(cause) ? cause : toError(error) })
     }
     throw error
   }
 
-  async function authenticate({ req, verify }: Login, address: string | undefined): Promise<VerifiedUser> {
-    const user = await callVerify(config, verify).catch((error: unknown) =>
-      toRefusal('verifyCredentials', error),
-    )
-    // Read for unknown users too, so that a disabled user's answer takes no longer than a wrong password's.
-    const { isDisabled } = await userRecords.find(user?.id ?? '')
-    if (user && !isDisabled && (await isLetIn(user, req))) return user
-    events.emit('login_refused', { address, ...(user && { userId: user.id }) })
-    throw refused()
-  }
-
-  async function isLetIn(user: VerifiedUser, req: Request): Promise<boolean> {
-    const verdict = await hooks
-      .beforeLogin(user, req)
-      .catch((error: unknown) => toRefusal('beforeLogin', error))
-    return verdict === true
-  }
-
-  /** What cannot be put right any more is no reason to withhold what was issued. */
-  async function settle(attempt: LoginAttempt | undefined, login: Login): Promise<void> {
-    const ends = login.replaced.map(token => sessions.end(token))
-    const [succeeded] = await Promise.allSettled([attempt?.succeeded(), ...ends])
-    if (succeeded.status === 'fulfilled' && succeeded.value === 'unsure') warnings.ofUnsureAccount()
-  }
-
-  const warnings = createThrottleWarnings(events)
-
-  return async prepare => {
-    // The login starts before anything is checked, because it must not survive a revocation from now on.
-    const start = startLogin()
-    const login = await callInTime('login(): body', config.verifyCredentialsTimeoutMs, prepare)
-    const { req, accounts } = login
-    const address = toPlainAddress(req.ip)
-    const attempt = throttle?.begin(address)
-    if (attempt) warnings.ofUnusedProxyHeader(req)
-    await attempt?.count(accounts.names, accounts.source)
-    const verify = async (): Promise<VerifyOutcome> => {
-      const outcome = await whileVerifying(attempt && (name => attempt.countTried(name)), login.verify)
-      if (attempt?.isAnonymous && accounts.source === 'guessed') warnings.ofUnknownAccount()
-      return outcome
-    }
-    try {
-      const user = await authenticate({ ...login, verify }, address)
-      const origin = { device: toDeviceLabel(req.headers['user-agent']), address: address ?? null }
-      const answer = await tokenIssuer.issue(user.id, origin, hooks.creationFor(user, req), start)
-      await settle(attempt, login)
-      hooks.after('afterLogin', user, req)
-      return answer
-    } catch (error) {
-      await attempt?.failed(error)
-      throw error
-    }
+  /** Waits, so that the old sessions have ended when the client gets its answer. A failure does not withhold the answer. */
+  async #endReplaced({ replaced }: Login): Promise<void> {
+    await Promise.allSettled(replaced.map(token => this.#parts.sessions.end(token)))
   }
 }
 
@@ -132,21 +165,12 @@ function hasClientStatus(thrown: unknown): boolean {
     }
     return [status, statusCode].some(value => typeof value === 'number' && value >= 400 && value < 500)
   } catch {
-    // A getter threw, or a proxy was revoked: then it says no status.
+    // A getter threw, or a proxy was revoked, so there is no status.
     return false
   }
 }
 
-function callVerify(
-  config: LoginConfig,
-  verify: () => Promise<VerifyOutcome>,
-): Promise<VerifiedUser | undefined> {
-  return callInTime('verifyCredentials', config.verifyCredentialsTimeoutMs, async () =>
-    toVerifiedUser(await verify()),
-  )
-}
-
-/** A copy with an id that was read once: the callback may change its object, or use one object for all logins. */
+/** A new object with an id that was read once: the callback may change its object, or use one object for all logins. */
 function toVerifiedUser(outcome: VerifyOutcome): VerifiedUser | undefined {
   if (outcome === null || outcome === undefined) return undefined
   const { id } = outcome

@@ -1,16 +1,10 @@
-import { createHash, randomBytes } from 'node:crypto'
 import type { Clock } from '../util/clock.js'
-import { withDeadline } from '../util/deadline.js'
-import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
-import { foldAccountName } from './account-name.js'
-import type { AccountName } from './account-name.js'
-import { toClientNetwork } from '../util/client-address.js'
-import type { AccountAttempt } from './attempt-documents.js'
-import { toUnavailable } from './attempt-store.js'
-import type { AttemptStore, Refusal } from './attempt-store.js'
+import type { AttemptStore } from './attempt-store.js'
+import { CountCorrections } from './count-corrections.js'
+import { LoginAttempt } from './login-attempt.js'
 
-/** How many failed logins are let through before one is answered with 429. */
+/** How many failed logins are let through before a login is answered with 429. */
 export interface LoginThrottleOptions {
   /**
    * Failures of one account from one address in a window, 1 to 100.
@@ -37,18 +31,6 @@ export interface LoginThrottleOptions {
 /** {@link LoginThrottleOptions}, complete. */
 export type LoginThrottleConfig = { readonly [Key in keyof LoginThrottleOptions]-?: number }
 
-/**
- * The source of an account's name: `given` by the team's option `account`, or `guessed` from the fields of the body. A
- * guessed name may belong to another account than the account whose credentials are checked.
- */
-export type NameSource = 'given' | 'guessed'
-
-/** Counts failed logins, for all processes on one MongoDB. */
-export interface LoginThrottle {
-  /** Begins an attempt from an address. Nothing is counted yet. */
-  begin: (address: string | undefined) => LoginAttempt
-}
-
 interface ThrottleParts {
   readonly config: LoginThrottleConfig
   readonly store: AttemptStore
@@ -57,237 +39,14 @@ interface ThrottleParts {
   readonly clock: Clock
 }
 
-/** The parts that all attempts of one instance share. */
-interface AttemptParts extends ThrottleParts {
-  /** Warns that counts stayed higher than they should be. */
-  readonly reportUncorrected: (error: unknown) => void
-}
-
-/** The shortest time between two warnings: while MongoDB is away, each login would cause one. */
-const REPORT_INTERVAL_MS = 60_000
+/** Counts failed logins, for all processes on one MongoDB. */
+export type LoginThrottle = ReturnType<typeof createLoginThrottle>
 
 /** Creates the throttle. */
-export function createLoginThrottle(parts: ThrottleParts): LoginThrottle {
-  const { events, clock } = parts
-  let reportedAt = -Infinity
-  function reportUncorrected(error: unknown): void {
-    if (clock.monotonic() - reportedAt < REPORT_INTERVAL_MS) return
-    reportedAt = clock.monotonic()
-    const message =
-      'Counts of failed logins could not be reduced after a login, so they stay too high until their window ends: ' +
-      String(error)
-    events.warn({ code: 'login_attempts_not_corrected', message })
+export function createLoginThrottle(parts: ThrottleParts) {
+  const corrections = new CountCorrections(parts.timeoutMs, parts.events, parts.clock)
+  return {
+    /** Begins an attempt from an address. Nothing is counted yet. */
+    begin: (address: string | undefined) => new LoginAttempt({ ...parts, corrections }, address),
   }
-  return { begin: address => new LoginAttempt({ ...parts, reportUncorrected }, address) }
-}
-
-/** An account in whose counts the attempt was counted. */
-interface CountedAccount {
-  readonly attempt: AccountAttempt
-  /** Digest of the spelling: a success forgets only failures with the same spelling. */
-  spelling: string
-  /** `tried`: the password is being checked. `proved`: the password was right. `unsure`: one of several guesses. */
-  source: NameSource | 'unsure' | 'tried' | 'proved'
-}
-
-/** One attempt to log in. It remembers what it has counted, so that the outcome can correct the counts. */
-export class LoginAttempt {
-  readonly #parts: AttemptParts
-  readonly #address: string | undefined
-  /** All clients without an address share one key, which has no limit. */
-  readonly #addressKey: string
-  #accounts = new Map<string, CountedAccount>()
-  /** Running counts that `countTried()` has begun, by account. */
-  readonly #tries = new Map<string, Promise<void>>()
-  /** The end of the window in which the address was counted. */
-  #window: Date | undefined
-  #isOver = false
-  #isAnonymous = true
-
-  constructor(parts: AttemptParts, address: string | undefined) {
-    this.#parts = parts
-    this.#address = address
-    this.#addressKey = digest(toClientNetwork(address) ?? '')
-  }
-
-  /**
-   * Counts the attempt before its credentials are checked, so that parallel guesses cannot all pass. If one count refuses
-   * the attempt, it is taken out of the other counts, because the client has learned nothing about the password.
-   *
-   * @throws `too_many_attempts`; `credentials_unavailable` if nothing can be counted; `foreign_collection`
-   */
-  async count(names: readonly AccountName[], source: NameSource): Promise<void> {
-    // Two spellings of one name are two guesses, because only one of them is the account that logs in.
-    const isUnsure = source === 'guessed' && new Set(names.map(toSpelling)).size > 1
-    await this.#count(names, isUnsure ? 'unsure' : source)
-  }
-
-  /**
-   * Counts an account before its password is checked, unless it was counted already. Resolves to a function that reports
-   * that the password was right.
-   */
-  async countTried(name: AccountName): Promise<() => void> {
-    if (this.#isOver)
-      throw toUnavailable(new Error('The login was answered before its password was checked.'))
-    const key = toAccountKey(name)
-    const counting =
-      this.#tries.get(key) ?? (this.#accounts.has(key) ? undefined : this.#count([name], 'tried'))
-    if (counting) this.#tries.set(key, counting)
-    await counting
-    const account = this.#accounts.get(key)
-    if (account && account.source !== 'given') account.source = 'tried'
-    return () => {
-      if (!account) return
-      account.source = 'proved'
-      account.spelling = toSpelling(name)
-    }
-  }
-
-  /** Whether no account was counted, so that guesses are limited by the address alone. */
-  get isAnonymous(): boolean {
-    return this.#isAnonymous
-  }
-
-  /**
-   * Takes the attempt out of all counts. If it is certain which account has logged in, its failures in this spelling are
-   * forgotten, and the address becomes a known address. Resolves to `unsure` if the login named several accounts.
-   */
-  async succeeded(): Promise<'unsure' | undefined> {
-    const { store, clock } = this.#parts
-    const now = new Date(clock.now())
-    this.#isOver = true
-    const { accounts, window } = this.#takeCounted()
-    const isAlone = accounts.length === 1
-    const certain = accounts.filter(
-      ([, { source }]) => source === 'given' || source === 'proved' || (source === 'guessed' && isAlone),
-    )
-    const others = accounts.filter(account => !certain.includes(account))
-    await this.#correct(async () => {
-      await Promise.all([
-        window && store.giveBackAddress(this.#addressKey, window),
-        ...certain.map(([key, { attempt, spelling }]) =>
-          store.succeedForAccount(key, { ...attempt, spelling }, now),
-        ),
-        ...others.map(([key, { attempt }]) => store.giveBackAccount(key, attempt)),
-      ])
-    })
-    return accounts.length > 0 && certain.length === 0 ? 'unsure' : undefined
-  }
-
-  /**
-   * Settles an attempt that failed. Wrong credentials stay counted. A failure of MongoDB or of this package is taken out of
-   * the counts. A failure of the team's callback is taken out too, but only a few times: the callback may throw for a wrong
-   * password.
-   */
-  async failed(error: unknown): Promise<void> {
-    const { store } = this.#parts
-    this.#isOver = true
-    const { accounts, window } = this.#takeCounted()
-    const answer = asCustomUserDataError(error)
-    if (answer && answer.status < 500) return
-    const isCallback = !answer || answer.code === 'callback_failed'
-    await this.#correct(async () => {
-      if (!window) return
-      if (!isCallback) await store.giveBackAddress(this.#addressKey, window)
-      else if (!(await store.giveBackAddressOfFailedCallback(this.#addressKey, window))) return
-      await Promise.all(accounts.map(([key, { attempt }]) => store.giveBackAccount(key, attempt)))
-    })
-  }
-
-  async #count(names: readonly AccountName[], source: CountedAccount['source']): Promise<void> {
-    const refusals = await withDeadline(this.#parts.timeoutMs, async signal => {
-      // Independent counts are sent together, so that a login waits for one round trip.
-      const counts = [this.#countAddress(), ...names.map(name => this.#countAccount(name, source))]
-      const outcomes = await Promise.allSettled(counts)
-      const found = outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? (outcome.value ?? []) : []))
-      const failed = outcomes.find(outcome => outcome.status === 'rejected')
-      // After the deadline the login is answered with 503, which does not count as a failed login.
-      if (failed || found.length > 0 || signal.aborted) await this.#giveBack()
-      if (failed) throw failed.reason
-      return found
-    }).catch((cause: unknown) => {
-      throw toUnavailable(cause)
-    })
-    if (refusals.length > 0) throw this.#refuse(refusals)
-  }
-
-  async #countAddress(): Promise<Refusal | undefined> {
-    if (this.#window) return undefined
-    const { config, store, clock } = this.#parts
-    const limit = this.#address === undefined ? Infinity : config.addressFailures
-    const windowMs = config.windowSeconds * 1000
-    const counted = await store.countFromAddress(this.#addressKey, new Date(clock.now()), limit, windowMs)
-    if ('limit' in counted) return counted
-    this.#window = counted
-    return undefined
-  }
-
-  async #countAccount(name: AccountName, source: CountedAccount['source']): Promise<Refusal | undefined> {
-    const { config, store, clock } = this.#parts
-    const key = toAccountKey(name)
-    if (this.#accounts.has(key)) return undefined
-    const spelling = toSpelling(name)
-    const attempt = {
-      id: randomBytes(12).toString('base64url'),
-      address: digest(`${this.#addressKey} ${key}`),
-      canBeKnown: this.#address !== undefined,
-      spelling,
-    }
-    this.#accounts.set(key, { attempt, spelling, source })
-    this.#isAnonymous = false
-    const refusal = await store.countForAccount(key, attempt, new Date(clock.now()), config)
-    // A full count took nothing, so there is nothing to give back.
-    if (refusal) this.#accounts.delete(key)
-    return refusal
-  }
-
-  /** Also takes back counts without an answer from MongoDB: removing an entry that does not exist changes nothing. */
-  async #giveBack(): Promise<void> {
-    const { store } = this.#parts
-    const { accounts, window } = this.#takeCounted()
-    await this.#correct(async () => {
-      await Promise.all([
-        window && store.giveBackAddress(this.#addressKey, window),
-        ...accounts.map(([key, { attempt }]) => store.giveBackAccount(key, attempt)),
-      ])
-    })
-  }
-
-  /** The counts that are not settled yet. The caller must settle them, because they are forgotten here. */
-  #takeCounted() {
-    const counted = { accounts: [...this.#accounts], window: this.#window }
-    this.#accounts = new Map()
-    this.#window = undefined
-    return counted
-  }
-
-  /** Corrects counts. A failure only causes a warning, because it must not change the answer to the login. */
-  async #correct(operation: () => Promise<void>): Promise<void> {
-    const { timeoutMs, reportUncorrected } = this.#parts
-    await withDeadline(timeoutMs, operation).catch(reportUncorrected)
-  }
-
-  #refuse(refusals: readonly Refusal[]): CustomUserDataError {
-    const { clock, events } = this.#parts
-    const [{ limit, until }] = refusals.toSorted((a, b) => b.until.getTime() - a.until.getTime()) as [Refusal]
-    const retryAfterSeconds = Math.max(1, Math.ceil((until.getTime() - clock.now()) / 1000))
-    events.emit('throttled', { limit, address: this.#address, retryAfterSeconds })
-    const error = new CustomUserDataError('too_many_attempts', 'There were too many attempts to log in.')
-    error.headers['Retry-After'] = String(retryAfterSeconds)
-    return error
-  }
-}
-
-/** The key of an account's counts. It is a digest, so that MongoDB does not show who tried to log in. */
-export function toAccountKey(name: AccountName): string {
-  return digest(foldAccountName(name))
-}
-
-/** The digest of a spelling. It is made from JSON, because an app may distinguish the number 5 from the text "5". */
-function toSpelling(name: AccountName): string {
-  return digest(typeof name === 'bigint' ? `${name}n` : JSON.stringify(name))
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url')
 }

@@ -8,9 +8,7 @@ import type { Events } from '../events.js'
 import { openTeamDatabase, PLAIN_BSON } from '../mongo/team-database.js'
 import type { CollectionLike } from '../mongo/collection-like.js'
 import { parsePasswordCredentialsOptions } from '../options/logins.js'
-import { requireText } from '../routes/token-endpoint.js'
-import type { Scalar, VerifyCredentials } from '../routes/login.js'
-import type { VerifiedUser } from './hooks.js'
+import type { Scalar, VerifiedUser, VerifyCredentials } from './credentials.js'
 import { isThrown } from '../util/thrown.js'
 import { countAccount } from './current-attempt.js'
 import { hashPassword, verifyPassword } from './argon2.js'
@@ -124,6 +122,13 @@ export function createPasswordCredentials(
     account: (body: Readonly<Record<string, Scalar>>) =>
       requireText(body, usernameField, MAX_USERNAME_LENGTH),
   })
+}
+
+function requireText(body: Readonly<Record<string, Scalar>>, field: string, maxLength: number): string {
+  const value = Object.hasOwn(body, field) ? body[field] : undefined
+  if (typeof value === 'string' && value !== '' && value.length <= maxLength) return value
+  const message = `"${field}" must be a text of 1 to ${maxLength} characters.`
+  throw new CustomUserDataError('invalid_request', message)
 }
 
 function primaryKeyOf(user: Document): string {

@@ -3,39 +3,41 @@ import type { AccessTokenConfig, IssuedAccessToken } from '../access-tokens/issu
 import type { Issuers } from '../access-tokens/issuers.js'
 import { requireUserId } from '../access-tokens/user-id.js'
 import type { KeyRing } from '../access-tokens/key-ring.js'
-import { requireDocument } from '../authenticate/authenticator.js'
-import type { Authenticator } from '../authenticate/authenticator.js'
+import type { VerifiedToken } from '../access-tokens/token-verifier.js'
 import type { Clock } from '../util/clock.js'
 import { describeValue } from '../util/describe-value.js'
 import type { CustomUserDataError } from '../errors.js'
+import { requireDocument } from '../snapshots/require-document.js'
 import type { Snapshot } from '../snapshots/snapshot-cache.js'
 import type { Snapshots } from '../snapshots/snapshots.js'
 import type { ClaimSnapshots } from '../token-data/claim-snapshots.js'
 import type { Events } from '../events.js'
 import { toLoginStart } from '../sessions/login-start.js'
 import type { LoginStart } from '../sessions/login-start.js'
-import { endedMeanwhile, invalidGrant } from '../sessions/sessions.js'
-import type { OpenSession, Sessions } from '../sessions/sessions.js'
+import type { NewSession, OpenSession } from '../sessions/new-session.js'
+import { endedMeanwhile, invalidGrant } from '../sessions/session-errors.js'
+import type { Sessions } from '../sessions/sessions.js'
 import type { Revocations } from '../sessions/revocations.js'
 import type { SessionOrigin } from '../sessions/session-store.js'
 import type { TokenAnswer } from '../types.js'
 
-/** What the issuer works with. */
-export interface TokenIssuerParts {
+interface TokenIssuerParts {
   readonly issuers: Issuers
   readonly keys: KeyRing
-  readonly authenticator: Authenticator
-  readonly snapshots: Snapshots
-  readonly sessions: Sessions
-  readonly revocations: Revocations
+  /** Keeps the snapshot of a token that was just issued. The authenticator does this, and its room is above this one. */
+  readonly authenticator: {
+    readonly keep: (token: string, verified: VerifiedToken, snapshot: Snapshot) => void
+  }
+  readonly snapshots: Pick<Snapshots, 'loadAnew'>
+  readonly sessions: Pick<Sessions, 'begin' | 'peek' | 'exchange'>
+  readonly revocations: Pick<Revocations, 'wasSessionEnded'>
   readonly clock: Clock
   readonly events: Events
   /** Absent where tokens carry no custom data. */
   readonly claimSnapshots: ClaimSnapshots | undefined
 }
 
-/** What the issuer needs to know. */
-export interface TokenIssuerConfig extends AccessTokenConfig {
+interface TokenIssuerConfig extends AccessTokenConfig {
   readonly requireDocument: boolean
   readonly reuseWindowMs: number | undefined
   readonly userDataInToken: { readonly maxTokenBytes: number } | undefined
@@ -51,23 +53,14 @@ export interface IssueTokensOptions extends Partial<SessionOrigin> {
   readonly startedAt?: number | undefined
 }
 
-/** Makes token pairs, each with a new copy of the user's document bound to its access token. */
-export interface TokenIssuer {
+/** A login whose credentials were right, and which may still be refused. */
+interface LoginInProgress {
+  readonly start: LoginStart
   /**
-   * Begins a session for a user. `create` is called for a user without a document. It may create one, which is then read,
-   * or reject. `start` is the start of the login; without it `startedAt` is used.
-   *
-   * @throws `invalid_credentials` if the user is disabled, or was revoked since the login began; a `TypeError` if the id is
-   * no text of 1 to 255 characters, or `startedAt` is no time of this process
+   * Rejects if the user may not log in. Runs while the session is stored and the document is loaded. Nothing is issued
+   * before it has resolved.
    */
-  issue: (
-    userId: string,
-    options?: IssueTokensOptions,
-    create?: () => Promise<void>,
-    start?: LoginStart,
-  ) => Promise<TokenAnswer<object>>
-  /** Exchanges a refresh token. Rejects with `invalid_grant` where it is not good. */
-  refresh: (refreshToken: string) => Promise<TokenAnswer<object>>
+  readonly admit?: () => Promise<void>
 }
 
 /** How a session is opened, and the error if it ends before the answer. */
@@ -78,64 +71,125 @@ interface Opening {
 
 /** Creates the issuer of one instance. */
 export function createTokenIssuer(config: TokenIssuerConfig, parts: TokenIssuerParts): TokenIssuer {
-  const { issuers, authenticator, snapshots, sessions, revocations } = parts
-  const sign = createSigner(config, parts)
+  return new TokenIssuer(config, parts)
+}
 
-  /** Opens a session or takes the one that is open, then signs. */
-  async function answerWith(
-    snapshot: Snapshot,
+/** Issues token pairs. Each has a new snapshot of the user's document, which is bound to its access token. */
+export class TokenIssuer {
+  readonly #config: TokenIssuerConfig
+  readonly #parts: TokenIssuerParts
+  readonly #sign: ReturnType<typeof createSigner>
+
+  constructor(config: TokenIssuerConfig, parts: TokenIssuerParts) {
+    this.#config = config
+    this.#parts = parts
+    this.#sign = createSigner(config, parts)
+  }
+
+  /**
+   * Begins a session for a user. `create` is called for a user without a document. It may create one, which is then read,
+   * or reject.
+   *
+   * @throws `invalid_credentials` if the user is disabled, or was revoked since the login began; a `TypeError` if the id is
+   * no text of 1 to 255 characters, or `startedAt` is no time of this process
+   */
+  async issue(
     userId: string,
-    { open, ended }: Opening,
+    { device = null, address = null, startedAt }: IssueTokensOptions = {},
+    create?: () => Promise<void>,
+    login: LoginInProgress = { start: toLoginStart(startedAt) },
   ): Promise<TokenAnswer<object>> {
-    if (config.requireDocument) requireDocument(snapshot)
+    const { issuers, sessions } = this.#parts
+    requireOwnUserId(userId, issuers)
+    // Sent first, so that a refusal does not wait for the other commands.
+    const admission = login.admit?.() ?? Promise.resolve()
+    const session = sessions.begin(userId, { device, address }, login.start)
+    const answer = this.#answerLogin(userId, { session, admission, create })
+    // A login that is refused does not wait for its answer, so nobody else may handle the rejection.
+    answer.catch(() => undefined)
+    try {
+      await admission
+    } catch (error) {
+      // Not awaited, so that the answer for a disabled user takes no longer than the answer to a wrong password.
+      void session.discard()
+      throw error
+    }
+    try {
+      return await answer
+    } catch (error) {
+      await session.discard()
+      throw error
+    }
+  }
+
+  /** Exchanges a refresh token. Rejects with `invalid_grant` if the token is not valid. */
+  async refresh(refreshToken: string): Promise<TokenAnswer<object>> {
+    const { sessions } = this.#parts
+    if (this.#config.reuseWindowMs === undefined) {
+      // If the load fails, the same refresh token gets the same successor the next time.
+      const session = await sessions.exchange(refreshToken)
+      return this.#loadAndAnswer(session.userId, {
+        open: () => Promise.resolve(session),
+        ended: invalidGrant,
+      })
+    }
+    // With a window the second exchange may come too late, so everything that can fail is done before the exchange.
+    const open = () => sessions.exchange(refreshToken)
+    return this.#loadAndAnswer(await sessions.peek(refreshToken), { open, ended: invalidGrant })
+  }
+
+  async #answerLogin(
+    userId: string,
+    {
+      session,
+      admission,
+      create,
+    }: {
+      readonly session: NewSession
+      readonly admission: Promise<void>
+      readonly create: (() => Promise<void>) | undefined
+    },
+  ): Promise<TokenAnswer<object>> {
+    const opening = { open: () => session.open(), ended: endedMeanwhile }
+    if (create) {
+      const answer = await this.#parts.snapshots.loadAnew(userId, async snapshot => {
+        await admission
+        return snapshot.exists ? this.#answer(userId, snapshot, opening) : undefined
+      })
+      if (answer) return answer
+      // The document is created before the first token, so that the token's snapshot has it.
+      await create()
+    }
+    return this.#parts.snapshots.loadAnew(userId, async snapshot => {
+      await admission
+      return this.#answer(userId, snapshot, opening)
+    })
+  }
+
+  #loadAndAnswer(userId: string, opening: Opening): Promise<TokenAnswer<object>> {
+    return this.#parts.snapshots.loadAnew(userId, snapshot => this.#answer(userId, snapshot, opening))
+  }
+
+  /** Opens the session, which comes last of all that can fail, and signs its access token. */
+  async #answer(userId: string, snapshot: Snapshot, { open, ended }: Opening): Promise<TokenAnswer<object>> {
+    const { authenticator, revocations } = this.#parts
+    if (this.#config.requireDocument) requireDocument(snapshot)
     const { sid, refreshToken } = await open()
-    const access = await sign({ userId, sid }, snapshot)
-    // A logout may have been answered meanwhile: after it no refresh succeeds.
+    const access = await this.#sign({ userId, sid }, snapshot)
+    // A logout may have been answered meanwhile. No refresh and no login may succeed after it.
     if (revocations.wasSessionEnded(sid)) throw ended()
     authenticator.keep(access.token, { ...access, userId }, snapshot)
-    return toAnswer(config, access.token, refreshToken, { userId, snapshot })
-  }
-
-  function issueWith(userId: string, opening: Opening): Promise<TokenAnswer<object>> {
-    return snapshots.loadAnew(userId, snapshot => answerWith(snapshot, userId, opening))
-  }
-
-  /** Lets a document be made before the first token, so that the token's copy has it. */
-  async function issueFirst(
-    userId: string,
-    opening: Opening,
-    create: () => Promise<void>,
-  ): Promise<TokenAnswer<object>> {
-    const answer = await snapshots.loadAnew(userId, async snapshot =>
-      snapshot.exists ? answerWith(snapshot, userId, opening) : undefined,
-    )
-    if (answer) return answer
-    await create()
-    return issueWith(userId, opening)
-  }
-
-  return {
-    async issue(userId, { device = null, address = null, startedAt } = {}, create, start) {
-      requireOwnUserId(userId, issuers)
-      const begunAt = start ?? toLoginStart(startedAt)
-      const open = () => sessions.begin(userId, { device, address }, begunAt)
-      const opening = { open, ended: endedMeanwhile }
-      return create ? issueFirst(userId, opening, create) : issueWith(userId, opening)
-    },
-    async refresh(refreshToken) {
-      if (config.reuseWindowMs === undefined) {
-        // If the load fails, the same refresh token gets the same successor the next time.
-        const session = await sessions.exchange(refreshToken)
-        return issueWith(session.userId, { open: () => Promise.resolve(session), ended: invalidGrant })
-      }
-      // With a window it might not: so what can fail comes before the exchange.
-      const open = () => sessions.exchange(refreshToken)
-      return issueWith(await sessions.peek(refreshToken), { open, ended: invalidGrant })
-    },
+    return {
+      access_token: access.token,
+      token_type: 'Bearer',
+      expires_in: this.#config.accessTokenTtlSeconds,
+      refresh_token: refreshToken,
+      user: { id: userId, customData: snapshot.data },
+    }
   }
 }
 
-/** Signs tokens, with the user's data in them where that is turned on, where it can be said and where it fits. */
+/** Signs tokens. The user's data is in them if the option is on, Extended JSON can express it, and it is not too large. */
 function createSigner(config: TokenIssuerConfig, parts: TokenIssuerParts) {
   const { keys, clock, events, claimSnapshots } = parts
   const { maxTokenBytes } = config.userDataInToken ?? { maxTokenBytes: Infinity }
@@ -165,19 +219,4 @@ function requireOwnUserId(userId: unknown, issuers: Issuers): void {
   throw new TypeError(
     `issueTokens(): the user id must not begin with a trusted issuer's prefix (given: ${describeValue(userId)}).`,
   )
-}
-
-function toAnswer(
-  config: TokenIssuerConfig,
-  accessToken: string,
-  refreshToken: string,
-  { userId, snapshot }: { readonly userId: string; readonly snapshot: Snapshot },
-): TokenAnswer<object> {
-  return {
-    access_token: accessToken,
-    token_type: 'Bearer',
-    expires_in: config.accessTokenTtlSeconds,
-    refresh_token: refreshToken,
-    user: { id: userId, customData: snapshot.data },
-  }
 }

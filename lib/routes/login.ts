@@ -1,34 +1,15 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { Request, RequestHandler } from 'express'
+import type { RequestHandler } from 'express'
 import { callAtOnce } from '../util/call-at-once.js'
 import { CustomUserDataError } from '../errors.js'
 import { parseLoginArguments } from '../options/logins.js'
 import { isAccountName } from '../login/account-name.js'
 import type { AccountName } from '../login/account-name.js'
-import type { LoginFlow, NamedAccounts, VerifyOutcome } from '../login/login-flow.js'
+import type { Scalar, VerifyCredentials, VerifyOutcome } from '../login/credentials.js'
+import type { LoginFlow, NamedAccounts } from '../login/login-flow.js'
 import type { RefreshTransport } from './refresh-transport.js'
 import { createTokenEndpoint } from './token-endpoint.js'
 import type { RequestBody } from './request-body.js'
-
-/** What a field of a login may be unless a schema says otherwise: no object can reach a query. */
-export type Scalar = string | number | boolean | null
-
-/**
- * Checks credentials: resolves to the user, or to `null` where they are wrong. What the fields are is its own
- * business, and so is how long it takes: what it answers for unknown users should take as long as for others.
- *
- * An error with a `status` or `statusCode` from 400 to 499 refuses the login like `null`, and the answer is 401. A
- * `CustomUserDataError` becomes the answer itself. Any other error is answered with 500.
- */
-export interface VerifyCredentials<Credentials = Readonly<Record<string, Scalar>>> {
-  (credentials: Credentials, req: Request): VerifyOutcome | Promise<VerifyOutcome>
-  /**
-   * The account that the credentials name, for its failed logins to be counted; `undefined` where they name none.
-   * @default each of `email` and `username` that is a text, a number or a boolean
-   * @example login(verifyCredentials, { account: ({ phone }) => phone })
-   */
-  readonly account?: (credentials: Credentials) => AccountName | null | undefined
-}
 
 /** Options of `login()`. */
 export interface LoginOptions<Credentials> {
@@ -53,7 +34,7 @@ export function createLoginRoute<Credentials>(
   const accountOf = options.account ?? verifyCredentials.account
   return createTokenEndpoint({ name: 'login', needsBody: true }, async (body, req, res) => {
     transport.requireSameSite(req)
-    const answer = await flow(async () => {
+    const answer = await flow.run(async () => {
       const credentials = options.body
         ? await parseBody(options.body, body)
         : (requireScalars(body) as Credentials)

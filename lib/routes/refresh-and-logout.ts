@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express'
 import { CustomUserDataError } from '../errors.js'
-import { invalidGrant } from '../sessions/sessions.js'
+import { invalidGrant } from '../sessions/session-errors.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { TokenIssuer } from '../login/token-issuer.js'
 import type { HookCalls } from '../login/hooks.js'

@@ -1,232 +1,246 @@
-import type { Collection } from 'mongodb'
+import type { Collection, Filter } from 'mongodb'
 import type { Clock } from '../util/clock.js'
-import { withDeadline } from '../util/deadline.js'
-import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import { findOneAndUpdate } from '../mongo/find-one-and-update.js'
-import { MARK, MARKED } from '../mongo/own-collection.js'
-import type { OwnIndex } from '../mongo/own-collection.js'
-import { toExactOperations } from '../mongo/exact-operations.js'
+import { MARK } from '../mongo/own-collection.js'
 import type { ExactOperations } from '../mongo/exact-operations.js'
-import { readFromPrimary } from '../mongo/primary-check.js'
 import { hashRefreshToken } from './refresh-token.js'
 import type { RefreshToken } from './refresh-token.js'
-import { aliveAt, sessionsOf } from './session-document.js'
-import type { SessionDocument } from './session-document.js'
+import { SessionCollection } from './session-collection.js'
 import type { SessionScope } from './session-scope.js'
 
-/** What a login came from. */
+/** A session as stored: one document for each login. No token can be made from it. */
+export interface SessionDocument extends SessionOrigin {
+  /** The session's id, `sid`. */
+  readonly _id: string
+  /** Marks the document as ours, and as a session. */
+  readonly expressCustomUserData: 'session'
+  /** The issuer and the client of the session's tokens. Other instances do not take its refresh tokens. */
+  readonly issuer: string
+  readonly clientId: string
+  readonly userId: string
+  /** SHA-256 of the current refresh token. */
+  readonly current: string
+  /** SHA-256 of the token that was exchanged for the current one, if any. */
+  readonly previous: string | null
+  /** The name of the session secret that derived the current token. */
+  readonly secretName: string
+  /** How often the token was exchanged. */
+  readonly generation: number
+  readonly createdAt: Date
+  readonly rotatedAt: Date
+  readonly lastUsedAt: Date
+  /** When the session ends if it is not used before. */
+  readonly idleExpiresAt: Date
+  /** When the session ends at the latest: no exchange moves this date (RFC 9700 4.14.2, ASVS 10.4.8). */
+  readonly expiresAt: Date
+  readonly revokedAt: Date | null
+}
+
+/** Details of the login by which users recognise their sessions. */
 export interface SessionOrigin {
+  /** A label such as `Firefox on Linux`. */
   readonly device: string | null
+  /** The client's IP address. */
   readonly address: string | null
 }
 
-/** What is written when a session begins. */
-export interface NewSession extends SessionOrigin {
+/** A session that begins. */
+interface SessionToStore extends SessionOrigin {
   readonly token: RefreshToken
   readonly userId: string
   readonly secretName: string
 }
 
-/** An exchange: the successor takes the place of the token, if that is still the current one. */
-export interface Exchange {
+/** An exchange of a refresh token for its successor. */
+interface Exchange {
   readonly token: RefreshToken
   readonly successor: RefreshToken
   readonly secretName: string
 }
 
-/** How sessions live. */
-export interface SessionConfig extends SessionScope {
-  /** From the login on, whatever happens. */
+interface SessionStoreConfig extends SessionScope {
+  /** Seconds from the login until the session ends. */
   readonly refreshTokenTtlSeconds: number
-  /** Without use; no more than the former. */
+  /** Seconds without use until the session ends. */
   readonly refreshTokenIdleSeconds: number
   /** Milliseconds that an operation may take before it is answered with 503. */
   readonly sessionTimeoutMs: number
 }
 
-/** One operation on the collection, with the options for its reads and its writes. */
-type SessionOperation<T> = (sessions: Collection<SessionDocument>, options: ExactOperations) => Promise<T>
-
-/** Sessions in MongoDB. All methods reject with `sessions_unavailable` where it is away. */
-export interface SessionStore {
-  insert: (session: NewSession) => Promise<void>
-  /** Compare-and-set on the current hash: at most one of any number of parallel attempts succeeds. */
-  exchange: (exchange: Exchange) => Promise<SessionDocument | undefined>
-  /** Notes that the current token was used, without an exchange. */
-  touch: (token: RefreshToken) => Promise<SessionDocument | undefined>
-  /** A session that is alive. */
-  find: (sid: string) => Promise<SessionDocument | undefined>
-  /** A user's sessions that are alive, newest first. */
-  list: (userId: string) => Promise<SessionDocument[]>
-  /** Ends one session (of that user, where one is named); whose it was, if it was there. */
-  revoke: (sid: string, userId?: string) => Promise<string | undefined>
-  /** Ends all sessions of a user; the ids of those and of all that had ended before. */
-  revokeAll: (userId: string) => Promise<string[]>
-  /** The ids of sessions that were revoked at that time or later. */
-  listRevoked: (since: Date) => Promise<string[]>
-  /** Removes a session whose tokens were never handed out. */
-  discard: (sid: string) => Promise<void>
-  /** Ends and removes all sessions of a user; their ids. */
-  deleteAll: (userId: string) => Promise<string[]>
-}
-
-/** The indexes of the collection of sessions. Each covers only documents that have our mark. */
-export const SESSION_INDEXES: readonly OwnIndex[] = [
-  // Only cleans up: whether a session is over is decided by each query.
-  { field: 'expiresAt', options: { name: 'session_expiry', expireAfterSeconds: 0 } },
-  { field: 'userId', options: { name: 'session_user', collation: { locale: 'simple' } } },
-  // This index covers only revoked sessions and users. They are few, and read only when changes may have been missed.
-  {
-    field: 'revokedAt',
-    options: {
-      name: 'session_revoked',
-      collation: { locale: 'simple' },
-      partialFilterExpression: { ...MARKED, revokedAt: { $type: 'date' } },
-    },
-  },
-]
-
 /** Creates the store over a collection. */
 export function createSessionStore(
-  config: SessionConfig,
+  config: SessionStoreConfig,
   openCollection: () => Promise<Collection<SessionDocument>>,
   events: Events,
   clock: Clock,
 ): SessionStore {
-  const { sessionTimeoutMs, issuer, clientId } = config
-  const ours = sessionsOf(issuer)
-  const now = (): Date => new Date(clock.now())
+  return new SessionStore(config, openCollection, events, clock)
+}
 
-  async function run<T>(operation: SessionOperation<T>): Promise<T> {
-    try {
-      return await withDeadline(sessionTimeoutMs, async signal =>
-        operation(await openCollection(), toExactOperations(sessionTimeoutMs, signal)),
-      )
-    } catch (cause) {
-      throw asCustomUserDataError(cause) ?? unavailable(cause)
-    }
+/** Sessions in MongoDB. All methods reject with `sessions_unavailable` if MongoDB does not answer in time. */
+export class SessionStore {
+  readonly #config: SessionStoreConfig
+  readonly #collection: SessionCollection<SessionDocument>
+  readonly #clock: Clock
+  /** Every filter contains it, so that only sessions of this issuer are found, changed or deleted. */
+  readonly #ours: { readonly expressCustomUserData: 'session'; readonly issuer: { readonly $eq: string } }
+
+  constructor(
+    config: SessionStoreConfig,
+    openCollection: () => Promise<Collection<SessionDocument>>,
+    events: Events,
+    clock: Clock,
+  ) {
+    this.#config = config
+    this.#collection = new SessionCollection('session', config.sessionTimeoutMs, openCollection, events)
+    this.#clock = clock
+    this.#ours = { [MARK]: 'session', issuer: { $eq: config.issuer } }
   }
 
-  /** Only reads need this check: a server that is not the primary refuses writes by itself. */
-  function runRead<T>(operation: SessionOperation<T>): Promise<T> {
-    return run((sessions, options) => {
-      const { signal } = options.read
-      return readFromPrimary(sessions, { signal, events }, () => operation(sessions, options))
+  insert(session: SessionToStore): Promise<void> {
+    return this.#collection.write(async (sessions, { insert }) => {
+      await sessions.insertOne(this.#toDocument(session), insert)
     })
   }
 
-  function use(token: RefreshToken, change: Partial<SessionDocument>): Promise<SessionDocument | undefined> {
-    const at = now()
-    const used = { lastUsedAt: at, idleExpiresAt: idleExpiry(config, at) }
-    const filter = { _id: token.sid, ...ours, clientId, current: hashRefreshToken(token), ...aliveAt(at) }
-    const update = { $set: { ...used, ...change } }
-    return run(async (sessions, { write }) => {
+  /** Replaces the current token by its successor. Of any number of parallel attempts at most one succeeds. */
+  exchange({ token, successor, secretName }: Exchange): Promise<SessionDocument | undefined> {
+    return this.#use(token, {
+      current: hashRefreshToken(successor),
+      previous: hashRefreshToken(token),
+      generation: successor.generation,
+      rotatedAt: this.#now(),
+      secretName,
+    })
+  }
+
+  /** Notes that the current token was used, without an exchange. */
+  touch(token: RefreshToken): Promise<SessionDocument | undefined> {
+    return this.#use(token, {})
+  }
+
+  /** The session with this id, if it is alive. */
+  find(sid: string): Promise<SessionDocument | undefined> {
+    return this.#collection.read(async (sessions, { read }) => {
+      const filter = { _id: { $eq: sid }, ...this.#ours, ...aliveAt(this.#now()) }
+      return (await sessions.findOne(filter, read)) ?? undefined
+    })
+  }
+
+  /** The sessions of a user that are alive, newest first. */
+  list(userId: string): Promise<SessionDocument[]> {
+    return this.#collection.read((sessions, { read }) => {
+      const filter = { ...this.#ours, userId: { $eq: userId }, ...aliveAt(this.#now()) }
+      return sessions.find(filter, { ...read, sort: { createdAt: -1 } }).toArray()
+    })
+  }
+
+  /** Ends one session, but only if it belongs to `userId` where that is given. Resolves to its user if it was alive. */
+  revoke(sid: string, userId?: string): Promise<string | undefined> {
+    return this.#collection.write(async (sessions, { write }) => {
+      const ofUser = userId === undefined ? {} : { userId: { $eq: userId } }
+      const filter = { _id: { $eq: sid }, ...this.#ours, ...ofUser, ...aliveAt(this.#now()) }
+      const found = await findOneAndUpdate(sessions, filter, { $set: { revokedAt: this.#now() } }, write)
+      return found?.userId
+    })
+  }
+
+  /** Ends all sessions of a user. Resolves to the ids of all that have ended, because their access tokens may live on. */
+  revokeAll(userId: string): Promise<string[]> {
+    return this.#collection.write((sessions, options) => this.#revokeAllIn(sessions, options, userId))
+  }
+
+  /** The ids of sessions that were revoked at `since` or later. */
+  listRevoked(since: Date): Promise<string[]> {
+    return this.#collection.read(async (sessions, { read }) => {
+      // MongoDB uses the partial index only if the filter names the type.
+      const revoked = { ...this.#ours, revokedAt: { $type: 'date', $gte: since } } as const
+      const found = await sessions.find(revoked, { ...read, projection: { _id: 1 } }).toArray()
+      return found.map(({ _id }) => _id)
+    })
+  }
+
+  /** Removes a session whose tokens were never handed out. */
+  discard(sid: string): Promise<void> {
+    return this.#collection.write(async (sessions, { write }) => {
+      await sessions.deleteOne({ _id: { $eq: sid }, ...this.#ours }, write)
+    })
+  }
+
+  /** Ends and removes all sessions of a user. Resolves to their ids. */
+  deleteAll(userId: string): Promise<string[]> {
+    return this.#collection.write(async (sessions, options) => {
+      const ids = await this.#revokeAllIn(sessions, options, userId)
+      // The filter does not list the ids, because one command may not have room for all of them.
+      const ended = { ...this.#ours, userId: { $eq: userId }, revokedAt: { $ne: null } }
+      await sessions.deleteMany(ended, options.write)
+      return ids
+    })
+  }
+
+  #use(token: RefreshToken, change: Partial<SessionDocument>): Promise<SessionDocument | undefined> {
+    const now = this.#now()
+    const current = hashRefreshToken(token)
+    const { clientId } = this.#config
+    const filter = { _id: token.sid, ...this.#ours, clientId, current, ...aliveAt(now) }
+    const update = { $set: { lastUsedAt: now, idleExpiresAt: this.#idleExpiry(now), ...change } }
+    return this.#collection.write(async (sessions, { write }) => {
       const found = await findOneAndUpdate(sessions, filter, update, write)
       // A document without a user id is no session, so nothing may be issued for it.
       return typeof found?.userId === 'string' ? found : undefined
     })
   }
 
-  /** Ends a user's sessions; the ids of all that have ended, since their access tokens may live on. */
-  const revokeAll =
-    (userId: string): SessionOperation<string[]> =>
-    async (sessions, { read, write }) => {
-      const ofUser = { ...ours, userId: { $eq: userId } }
-      await sessions.updateMany({ ...ofUser, revokedAt: null }, { $set: { revokedAt: now() } }, write)
-      const ended = { ...ofUser, revokedAt: { $ne: null } }
-      const found = await sessions.find(ended, { ...read, projection: { _id: 1 } }).toArray()
-      return found.map(({ _id }) => _id)
+  async #revokeAllIn(
+    sessions: Collection<SessionDocument>,
+    { read, write }: ExactOperations,
+    userId: string,
+  ): Promise<string[]> {
+    const ofUser = { ...this.#ours, userId: { $eq: userId } }
+    await sessions.updateMany({ ...ofUser, revokedAt: null }, { $set: { revokedAt: this.#now() } }, write)
+    const ended = { ...ofUser, revokedAt: { $ne: null } }
+    const found = await sessions.find(ended, { ...read, projection: { _id: 1 } }).toArray()
+    return found.map(({ _id }) => _id)
+  }
+
+  #toDocument({ token, userId, secretName, device, address }: SessionToStore): SessionDocument {
+    const { issuer, clientId, refreshTokenTtlSeconds } = this.#config
+    const now = this.#now()
+    return {
+      _id: token.sid,
+      [MARK]: 'session',
+      issuer,
+      clientId,
+      userId,
+      current: hashRefreshToken(token),
+      previous: null,
+      secretName,
+      generation: token.generation,
+      createdAt: now,
+      rotatedAt: now,
+      lastUsedAt: now,
+      idleExpiresAt: this.#idleExpiry(now),
+      expiresAt: new Date(now.getTime() + refreshTokenTtlSeconds * 1000),
+      revokedAt: null,
+      device,
+      address,
     }
+  }
 
-  return {
-    insert: session =>
-      run(async (sessions, { insert }) => {
-        await sessions.insertOne(toDocument(session, config, now()), insert)
-      }),
-    exchange: ({ token, successor, secretName }) =>
-      use(token, {
-        current: hashRefreshToken(successor),
-        previous: hashRefreshToken(token),
-        generation: successor.generation,
-        rotatedAt: now(),
-        secretName,
-      }),
-    touch: token => use(token, {}),
-    find: sid =>
-      runRead(async (sessions, { read }) => {
-        const found = await sessions.findOne({ _id: { $eq: sid }, ...ours, ...aliveAt(now()) }, read)
-        return found ?? undefined
-      }),
-    list: userId =>
-      runRead((sessions, { read }) =>
-        sessions
-          .find({ ...ours, userId: { $eq: userId }, ...aliveAt(now()) }, { ...read, sort: { createdAt: -1 } })
-          .toArray(),
-      ),
-    revoke: (sid, userId) =>
-      run(async (sessions, { write }) => {
-        const ofUser = userId === undefined ? {} : { userId: { $eq: userId } }
-        const filter = { _id: { $eq: sid }, ...ours, ...ofUser, ...aliveAt(now()) }
-        const found = await findOneAndUpdate(sessions, filter, { $set: { revokedAt: now() } }, write)
-        return found?.userId
-      }),
-    revokeAll: userId => run(revokeAll(userId)),
-    listRevoked: since =>
-      runRead(async (sessions, { read }) => {
-        // The type is named for the partial index's sake.
-        const revoked = { ...ours, revokedAt: { $type: 'date', $gte: since } } as const
-        const found = await sessions.find(revoked, { ...read, projection: { _id: 1 } }).toArray()
-        return found.map(({ _id }) => _id)
-      }),
-    discard: sid =>
-      run(async (sessions, { write }) => {
-        await sessions.deleteOne({ _id: { $eq: sid }, ...ours }, write)
-      }),
-    deleteAll: userId =>
-      run(async (sessions, options) => {
-        const ids = await revokeAll(userId)(sessions, options)
-        // Not by their ids, of which one command may not be able to name all.
-        const ended = { ...ours, userId: { $eq: userId }, revokedAt: { $ne: null } }
-        await sessions.deleteMany(ended, options.write)
-        return ids
-      }),
+  #idleExpiry(now: Date): Date {
+    return new Date(now.getTime() + this.#config.refreshTokenIdleSeconds * 1000)
+  }
+
+  #now(): Date {
+    return new Date(this.#clock.now())
   }
 }
 
-function toDocument(session: NewSession, config: SessionConfig, now: Date): SessionDocument {
-  const { token, userId, secretName, device, address } = session
-  return {
-    _id: token.sid,
-    [MARK]: 'session',
-    issuer: config.issuer,
-    clientId: config.clientId,
-    userId,
-    current: hashRefreshToken(token),
-    previous: null,
-    secretName,
-    generation: token.generation,
-    createdAt: now,
-    rotatedAt: now,
-    lastUsedAt: now,
-    idleExpiresAt: idleExpiry(config, now),
-    expiresAt: new Date(now.getTime() + config.refreshTokenTtlSeconds * 1000),
-    revokedAt: null,
-    device,
-    address,
-  }
-}
-
-function idleExpiry({ refreshTokenIdleSeconds }: SessionConfig, now: Date): Date {
-  return new Date(now.getTime() + refreshTokenIdleSeconds * 1000)
-}
-
-function unavailable(cause: unknown): CustomUserDataError {
-  return new CustomUserDataError(
-    'sessions_unavailable',
-    'The session could not be read or written in time.',
-    {
-      cause,
-    },
-  )
+/**
+ * Matches sessions that are neither over nor revoked. Every query for sessions that are alive contains this filter, so
+ * expiry does not depend on when the server removes documents, and a document without the dates is no session.
+ */
+function aliveAt(now: Date): Filter<SessionDocument> {
+  return { revokedAt: null, expiresAt: { $gt: now }, idleExpiresAt: { $gt: now } }
 }

@@ -1,23 +1,38 @@
 import { isDate } from 'node:util/types'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Collection, Document } from 'mongodb'
-import { withDeadline } from '../util/deadline.js'
-import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
-import { toExactOperations } from '../mongo/exact-operations.js'
 import type { ExactOperations } from '../mongo/exact-operations.js'
 import { findOneAndUpdate } from '../mongo/find-one-and-update.js'
 import { MARK } from '../mongo/own-collection.js'
-import { readFromPrimary } from '../mongo/primary-check.js'
 import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
-import type { UserRecordDocument } from './session-document.js'
+import { SessionCollection } from './session-collection.js'
 import { toIssuerKey } from './session-scope.js'
+
+/** The record of a user who was revoked or disabled, stored in the collection of the sessions. */
+export interface UserRecordDocument {
+  /** `user:`, a short digest of the issuer, and the user's id. */
+  readonly _id: string
+  /** Marks the document as ours, and as the record of a user. */
+  readonly expressCustomUserData: 'user'
+  /** The server's time of the last `revoke(userId)`, `logoutAll()`, `deleteSessions(userId)` or `disable(userId)`. */
+  readonly revokedAt: Date | null
+  /** The server's time of `disable(userId)`, until `enable(userId)`. */
+  readonly disabledAt: Date | null
+  /** When the server may remove the record; `null` while the user is disabled. */
+  readonly expiresAt: Date | null
+}
 
 /** Whether a user is disabled, and when the user was revoked. Times are the database server's, in milliseconds. */
 export interface UserStanding {
   readonly isDisabled: boolean
   /** When all sessions of the user were last revoked; `undefined` if never. */
   readonly revokedAt: number | undefined
+}
+
+/** The same, with the server's time in milliseconds while it handled the command. */
+interface TimedStanding extends UserStanding {
+  readonly serverTime: number
 }
 
 /** The time limits of records. */
@@ -41,80 +56,118 @@ const LONGEST_WAIT_MS = 100
 const KEY_PREFIX = 'user:'
 const NOTHING: UserStanding = { isDisabled: false, revokedAt: undefined }
 
-/** One record per user in the collection of the sessions: whether the user is disabled, and when sessions were revoked. */
-export type UserRecords = ReturnType<typeof createUserRecords>
-
 /**
  * Creates the access to the records of users. All methods reject with `sessions_unavailable` if MongoDB is away. A
  * revocation has the time of the database server, because the clocks of an app's processes differ.
  */
 export function createUserRecords(
-  { issuer, sessionTimeoutMs, recordTtlMs }: UserRecordsConfig,
+  config: UserRecordsConfig,
   openCollection: () => Promise<Collection<UserRecordDocument>>,
   events: Events,
-) {
-  const keyPrefix = `${KEY_PREFIX}${toIssuerKey(issuer)}:`
+): UserRecords {
+  return new UserRecords(config, openCollection, events)
+}
 
-  function ofUser(userId: string) {
-    return { _id: { $eq: keyPrefix + userId }, [MARK]: 'user' } as const
-  }
+/** One record per user in the collection of the sessions: whether the user is disabled, and when sessions were revoked. */
+export class UserRecords {
+  readonly #keyPrefix: string
+  readonly #collection: SessionCollection<UserRecordDocument>
+  /** When the server may remove the record. The record of a disabled user is never removed. */
+  readonly #expiresAt: Document
 
-  /** The user of this issuer whom the `_id` of a record names; `undefined` for another issuer's record. */
-  function userIdOf(key: string): string | undefined {
-    return key.startsWith(keyPrefix) ? key.slice(keyPrefix.length) : undefined
-  }
-
-  async function run<T>(
-    operation: (
-      records: Collection<UserRecordDocument>,
-      options: ExactOperations,
-      signal: AbortSignal,
-    ) => Promise<T>,
-  ): Promise<T> {
-    try {
-      return await withDeadline(sessionTimeoutMs, async signal =>
-        operation(await openCollection(), toExactOperations(sessionTimeoutMs, signal), signal),
-      )
-    } catch (cause) {
-      const message = 'The record of the user could not be read or written in time.'
-      throw (
-        asCustomUserDataError(cause) ?? new CustomUserDataError('sessions_unavailable', message, { cause })
-      )
+  constructor(
+    { issuer, sessionTimeoutMs, recordTtlMs }: UserRecordsConfig,
+    openCollection: () => Promise<Collection<UserRecordDocument>>,
+    events: Events,
+  ) {
+    this.#keyPrefix = `${KEY_PREFIX}${toIssuerKey(issuer)}:`
+    this.#collection = new SessionCollection('record of the user', sessionTimeoutMs, openCollection, events)
+    this.#expiresAt = {
+      $cond: [{ $eq: ['$disabledAt', null] }, { $add: ['$revokedAt', recordTtlMs] }, null],
     }
   }
 
-  /** Only reads need this check: a server that is not the primary refuses writes by itself. */
-  function runRead<T>(
-    operation: (
-      records: Collection<UserRecordDocument>,
-      read: ExactOperations['read'],
-      signal: AbortSignal,
-    ) => Promise<T>,
-  ): Promise<T> {
-    return run((records, { read }, signal) =>
-      readFromPrimary(records, { signal, events }, () => operation(records, read, signal)),
-    )
+  /** The user of this issuer whom the `_id` of a record names; `undefined` for another issuer's record. */
+  userIdOf(key: string): string | undefined {
+    return key.startsWith(this.#keyPrefix) ? key.slice(this.#keyPrefix.length) : undefined
   }
 
-  /** When the server may remove the record. The record of a disabled user is never removed. */
-  const expiresAt = {
-    $cond: [{ $eq: ['$disabledAt', null] }, { $add: ['$revokedAt', recordTtlMs] }, null],
+  /** Notes that all sessions of a user end now, and resolves to the server's time. */
+  revoke(userId: string): Promise<number> {
+    return this.#revoke(userId, { $ifNull: ['$disabledAt', null] })
+  }
+
+  /** Like `revoke()`, and notes that the user is disabled. If the user is disabled already, that time stays. */
+  disable(userId: string): Promise<number> {
+    return this.#revoke(userId, { $ifNull: ['$disabledAt', '$$NOW'] })
+  }
+
+  /** Notes that a user is not disabled any more. The revocation stays. */
+  enable(userId: string): Promise<void> {
+    return this.#collection.write(async (records, { write }) => {
+      const update = [{ $set: { disabledAt: null } }, { $set: { expiresAt: this.#expiresAt } }]
+      await records.updateOne(this.#ofUser(userId), update, write)
+    })
+  }
+
+  find(userId: string): Promise<UserStanding> {
+    return this.#collection.read(async (records, { read }) => {
+      const projection = { revokedAt: 1, disabledAt: 1 }
+      const found = await records.findOne(this.#ofUser(userId), { ...read, projection })
+      return found ? toStanding(found) : NOTHING
+    })
+  }
+
+  /** The record with the server's time; `undefined` if the user has no record. */
+  findWithTime(userId: string): Promise<TimedStanding | undefined> {
+    return this.#collection.read((records, { read }) => this.#readWithTime(records, userId, read))
+  }
+
+  /** Resolves when the server's clock has passed a revocation, so that a login that begins afterwards works. */
+  passed(userId: string, revokedAt: number): Promise<void> {
+    return this.#collection.read(async (records, { read }) => {
+      for (;;) {
+        const found = await this.#readWithTime(records, userId, read)
+        if (!found) throw new TypeError('The record of the revocation was deleted.')
+        const leftMs = revokedAt + PASSED_BY_MS - found.serverTime
+        if (leftMs <= 0) return
+        await wait(Math.min(leftMs, LONGEST_WAIT_MS))
+        read.signal.throwIfAborted()
+      }
+    })
+  }
+
+  /** Users of this issuer whose sessions were revoked at `since` or later, with the time of the revocation. */
+  listRevoked(since: Date): Promise<{ readonly userId: string; readonly revokedAt: number }[]> {
+    return this.#collection.read(async (records, { read }) => {
+      // MongoDB uses the partial index only if the filter names the type.
+      const revoked = { [MARK]: 'user', revokedAt: { $type: 'date', $gte: since } } as const
+      const found = await records.find(revoked, { ...read, projection: { revokedAt: 1 } }).toArray()
+      return found.flatMap(({ _id, revokedAt }) => {
+        const userId = this.userIdOf(_id)
+        return userId === undefined ? [] : [{ userId, revokedAt: revokedAt?.getTime() ?? 0 }]
+      })
+    })
+  }
+
+  #ofUser(userId: string) {
+    return { _id: { $eq: this.#keyPrefix + userId }, [MARK]: 'user' } as const
   }
 
   /** Writes a revocation with the server's time, and resolves to that time. A later time is never replaced by an earlier. */
-  function revoke(userId: string, disabledAt: Document): Promise<number> {
+  #revoke(userId: string, disabledAt: Document): Promise<number> {
     const update = [
       { $set: { revokedAt: { $max: ['$revokedAt', '$$NOW'] }, disabledAt } },
-      { $set: { expiresAt } },
+      { $set: { expiresAt: this.#expiresAt } },
     ]
-    return run(async (records, { write }) => {
-      const upsert = () =>
-        findOneAndUpdate(records, ofUser(userId), update, {
-          ...write,
-          upsert: true,
-          returnDocument: 'after',
-          projection: { revokedAt: 1 },
-        })
+    return this.#collection.write(async (records, { write }) => {
+      const options = {
+        ...write,
+        upsert: true,
+        returnDocument: 'after',
+        projection: { revokedAt: 1 },
+      } as const
+      const upsert = () => findOneAndUpdate(records, this.#ofUser(userId), update, options)
       const written = await upsert().catch((error: unknown) => {
         // Another process has inserted the record at the same time.
         if (hasCode(error, SERVER_ERRORS.duplicateKey)) return upsert()
@@ -127,69 +180,21 @@ export function createUserRecords(
   }
 
   /** The record and the server's time, read by one command. */
-  async function readWithTime(
+  async #readWithTime(
     records: Collection<UserRecordDocument>,
     userId: string,
     read: ExactOperations['read'],
-  ): Promise<(UserStanding & { readonly serverTime: number }) | undefined> {
+  ): Promise<TimedStanding | undefined> {
     const [found] = await records
       .aggregate<UserRecordDocument & { readonly serverTime: Date }>(
         [
-          { $match: ofUser(userId) },
+          { $match: this.#ofUser(userId) },
           { $project: { revokedAt: 1, disabledAt: 1, serverTime: '$$NOW' as unknown as Date } },
         ],
         read,
       )
       .toArray()
     return found && { ...toStanding(found), serverTime: found.serverTime.getTime() }
-  }
-
-  return {
-    userIdOf,
-    /** Notes that all sessions of a user end now, and resolves to the server's time. */
-    revoke: (userId: string) => revoke(userId, { $ifNull: ['$disabledAt', null] }),
-    /** Like `revoke()`, and notes that the user is disabled. If the user is disabled already, that time stays. */
-    disable: (userId: string) => revoke(userId, { $ifNull: ['$disabledAt', '$$NOW'] }),
-    /** Notes that a user is not disabled any more. The revocation stays. */
-    enable: (userId: string) =>
-      run(async (records, { write }) => {
-        await records.updateOne(
-          ofUser(userId),
-          [{ $set: { disabledAt: null } }, { $set: { expiresAt } }],
-          write,
-        )
-      }),
-    find: (userId: string): Promise<UserStanding> =>
-      runRead(async (records, read) => {
-        const projection = { revokedAt: 1, disabledAt: 1 }
-        const found = await records.findOne(ofUser(userId), { ...read, projection })
-        return found ? toStanding(found) : NOTHING
-      }),
-    /** The record with the server's time; `undefined` if the user has no record. */
-    findWithTime: (userId: string) => runRead((records, read) => readWithTime(records, userId, read)),
-    /** Resolves when the server's clock has passed a revocation, so that a login that begins afterwards works. */
-    passed: (userId: string, revokedAt: number): Promise<void> =>
-      runRead(async (records, read, signal) => {
-        for (;;) {
-          const found = await readWithTime(records, userId, read)
-          if (!found) throw new TypeError('The record of the revocation was deleted.')
-          const leftMs = revokedAt + PASSED_BY_MS - found.serverTime
-          if (leftMs <= 0) return
-          await wait(Math.min(leftMs, LONGEST_WAIT_MS))
-          signal.throwIfAborted()
-        }
-      }),
-    /** Users of this issuer whose sessions were revoked at `since` or later, with the time of the revocation. */
-    listRevoked: (since: Date): Promise<{ readonly userId: string; readonly revokedAt: number }[]> =>
-      runRead(async (records, read) => {
-        // MongoDB uses the partial index only if the filter names the type.
-        const revoked = { [MARK]: 'user', revokedAt: { $type: 'date', $gte: since } } as const
-        const found = await records.find(revoked, { ...read, projection: { revokedAt: 1 } }).toArray()
-        return found.flatMap(({ _id, revokedAt }) => {
-          const userId = userIdOf(_id)
-          return userId === undefined ? [] : [{ userId, revokedAt: revokedAt?.getTime() ?? 0 }]
-        })
-      }),
   }
 }
 

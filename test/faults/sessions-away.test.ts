@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { createEvents } from '../../lib/events.js'
 import { createSid, createRefreshToken, deriveSuccessor } from '../../lib/sessions/refresh-token.js'
 import type { RefreshToken } from '../../lib/sessions/refresh-token.js'
-import type { SessionDocument } from '../../lib/sessions/session-document.js'
+import type { SessionDocument } from '../../lib/sessions/session-store.js'
 import { prepareSessionSecrets } from '../../lib/sessions/session-secrets.js'
 import { createSessionStore } from '../../lib/sessions/session-store.js'
 import type { SessionStore } from '../../lib/sessions/session-store.js'

@@ -3,7 +3,7 @@ import type { CustomUserData, TokenAnswer } from 'express-custom-user-data'
 import request from 'supertest'
 import type { Response } from 'supertest'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { SessionDocument } from '../../lib/sessions/session-document.js'
+import type { SessionDocument } from '../../lib/sessions/session-store.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { toDeviceLabel } from '../../lib/login/device.js'
+import { toDeviceLabel } from '../../lib/login/device-label.js'
 
 const WEBKIT = 'AppleWebKit/537.36 (KHTML, like Gecko)'
 

@@ -1,0 +1,38 @@
+import type { Request } from 'express'
+import type { AccountName } from './account-name.js'
+
+/** The type of a field of a login without a schema. Objects are refused, because they could become part of a query. */
+export type Scalar = string | number | boolean | null
+
+/** The user who has logged in. */
+export interface VerifiedUser {
+  /** The user's id, as it stands in the user id field. */
+  readonly id: string
+}
+
+/** The result of `verifyCredentials`: the user, or nothing if the credentials are wrong. */
+export type VerifyOutcome = VerifiedUser | null | undefined
+
+/**
+ * Checks credentials. Returns the user, or `null` if the credentials are wrong. The check should take as long for unknown
+ * users as for known ones, so that response times do not reveal which users exist.
+ *
+ * An error with a `status` or `statusCode` from 400 to 499 refuses the login like `null`, and the answer is 401. A
+ * `CustomUserDataError` becomes the answer itself. Any other error is answered with 500.
+ *
+ * @example
+ * const verifyCredentials = async ({ email, password }) => {
+ *   const user = await users.findOne({ email })
+ *   return user && (await isPassword(user, password)) ? { id: user.id } : null
+ * }
+ */
+export interface VerifyCredentials<Credentials = Readonly<Record<string, Scalar>>> {
+  (credentials: Credentials, req: Request): VerifyOutcome | Promise<VerifyOutcome>
+  /**
+   * Returns the account that the credentials name, so that its failed logins are counted. Returns `undefined` if they name
+   * none.
+   * @default each of `email` and `username` that is a text, a number or a boolean
+   * @example login(verifyCredentials, { account: ({ phone }) => phone })
+   */
+  readonly account?: (credentials: Credentials) => AccountName | null | undefined
+}

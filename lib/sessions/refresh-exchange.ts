@@ -1,0 +1,117 @@
+import type { Clock } from '../util/clock.js'
+import type { Events } from '../events.js'
+import type { OpenSession } from './new-session.js'
+import { deriveSuccessor, hashRefreshToken, isSealed, parseRefreshToken } from './refresh-token.js'
+import type { RefreshToken } from './refresh-token.js'
+import type { Revocations } from './revocations.js'
+import { invalidGrant } from './session-errors.js'
+import type { SessionSecret } from './session-secrets.js'
+import type { SessionDocument, SessionStore } from './session-store.js'
+
+/** The rules for exchanging refresh tokens. */
+export interface ExchangeConfig {
+  /** Refresh tokens of other clients are refused (RFC 6749 section 6). */
+  readonly clientId: string
+  /** `false`: a refresh token stays the same, for clients that cannot store a new one. */
+  readonly rotateRefreshTokens: boolean
+  /** Milliseconds in which an exchanged token still gets its successor; `undefined`: until the successor is used. */
+  readonly reuseWindowMs: number | undefined
+}
+
+/** The first secret derives successors. All secrets are tried on tokens that come in. */
+export type SessionSecrets = readonly [SessionSecret, ...SessionSecret[]]
+
+/** A refresh token of a session that is alive: the current token, the token before it, or an older token. */
+export interface RecognisedToken {
+  readonly sid: string
+  readonly userId: string
+  readonly state: 'current' | 'previous' | 'old'
+}
+
+interface ExchangeParts {
+  readonly store: Pick<SessionStore, 'find' | 'exchange' | 'touch' | 'revoke'>
+  readonly secrets: SessionSecrets
+  readonly revocations: Pick<Revocations, 'revokeStolenSession'>
+  readonly events: Events
+  readonly clock: Clock
+}
+
+/** Exchanges refresh tokens, and recognises tokens without an exchange. */
+export class RefreshExchange {
+  readonly #config: ExchangeConfig
+  readonly #parts: ExchangeParts
+
+  constructor(config: ExchangeConfig, parts: ExchangeParts) {
+    this.#config = config
+    this.#parts = parts
+  }
+
+  /** The session that a refresh token names, if it is alive and belongs to this client. The token may be invalid. */
+  async find(token: RefreshToken): Promise<SessionDocument | undefined> {
+    const session = await this.#parts.store.find(token.sid)
+    return session?.clientId === this.#config.clientId ? session : undefined
+  }
+
+  /** Finds the session that is alive and that a refresh token belongs to. Changes nothing and emits no event. */
+  async recognise(refreshToken: string): Promise<RecognisedToken | undefined> {
+    const token = parseRefreshToken(refreshToken)
+    const session = token && (await this.find(token))
+    if (!token || !session) return undefined
+    const { _id: sid, userId, current, previous } = session
+    const hash = hashRefreshToken(token)
+    if (hash === current) return { sid, userId, state: 'current' }
+    if (hash === previous) return { sid, userId, state: 'previous' }
+    // A session's id is no secret, so a token that an attacker made with it must not count as a token of the session.
+    return isSealed(token, this.#parts.secrets) ? { sid, userId, state: 'old' } : undefined
+  }
+
+  /** Exchanges a token. Rejects with `invalid_grant`. A token that was stolen ends its session. */
+  async exchange(token: RefreshToken): Promise<OpenSession> {
+    const { rotateRefreshTokens } = this.#config
+    const { store, secrets, events } = this.#parts
+    const [newest] = secrets
+    const successor = deriveSuccessor(token, newest)
+    const session = rotateRefreshTokens
+      ? await store.exchange({ token, successor, secretName: newest.name })
+      : await store.touch(token)
+    if (!session) return this.#answerReplay(token)
+    events.emit('refreshed', { userId: session.userId, sid: token.sid })
+    return toOpen(session, rotateRefreshTokens ? successor : token)
+  }
+
+  /** For a token that is not current: the token before gets its successor again, and an older token is a sign of theft. */
+  async #answerReplay(token: RefreshToken): Promise<OpenSession> {
+    const { secrets, events } = this.#parts
+    const session = await this.find(token)
+    if (!session) throw invalidGrant()
+    const { userId, current, previous, secretName } = session
+    const isPrevious = previous === hashRefreshToken(token)
+    if (isPrevious && this.#isInWindow(session)) {
+      const secret = secrets.find(({ name }) => name === secretName)
+      const successor = secret && deriveSuccessor(token, secret)
+      // Another process may have a secret that this one does not have yet, so this is no sign of theft.
+      if (!successor || hashRefreshToken(successor) !== current) throw invalidGrant()
+      events.emit('replayed', { userId, sid: token.sid })
+      return toOpen(session, successor)
+    }
+    const isOld = current !== hashRefreshToken(token) && isSealed(token, secrets)
+    if (isPrevious || isOld) await this.#endStolen(session)
+    throw invalidGrant()
+  }
+
+  #isInWindow({ rotatedAt }: SessionDocument): boolean {
+    const { reuseWindowMs } = this.#config
+    return reuseWindowMs === undefined || this.#parts.clock.now() - rotatedAt.getTime() < reuseWindowMs
+  }
+
+  async #endStolen({ _id: sid, userId }: SessionDocument): Promise<void> {
+    const { store, revocations, events } = this.#parts
+    await store.revoke(sid)
+    revocations.revokeStolenSession(sid)
+    events.emit('reuse_detected', { userId, sid })
+  }
+}
+
+function toOpen({ _id: sid, userId }: SessionDocument, token: RefreshToken): OpenSession {
+  return { sid, userId, refreshToken: token.text }
+}

@@ -1,0 +1,74 @@
+import type { Collection, Document } from 'mongodb'
+import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import type { Events } from '../events.js'
+import { toExactOperations } from '../mongo/exact-operations.js'
+import type { ExactOperations } from '../mongo/exact-operations.js'
+import { MARKED } from '../mongo/own-collection.js'
+import type { OwnIndex } from '../mongo/own-collection.js'
+import { readFromPrimary } from '../mongo/primary-check.js'
+import { withDeadline } from '../util/deadline.js'
+
+/** The indexes of the collection of sessions. Each covers only documents that have our mark. */
+export const SESSION_INDEXES: readonly OwnIndex[] = [
+  // This index only cleans up, because each query checks by itself whether a session is over.
+  { field: 'expiresAt', options: { name: 'session_expiry', expireAfterSeconds: 0 } },
+  { field: 'userId', options: { name: 'session_user', collation: { locale: 'simple' } } },
+  // This index covers only revoked sessions and users. They are few, and read only when changes may have been missed.
+  {
+    field: 'revokedAt',
+    options: {
+      name: 'session_revoked',
+      collation: { locale: 'simple' },
+      partialFilterExpression: { ...MARKED, revokedAt: { $type: 'date' } },
+    },
+  },
+]
+
+/** One operation on the collection, with the options for its reads and its writes. */
+type Operation<T extends Document, Result> = (
+  collection: Collection<T>,
+  options: ExactOperations,
+) => Promise<Result>
+
+/**
+ * The collection of sessions, which also holds the records of users. An operation that does not end in time rejects with
+ * `sessions_unavailable`.
+ */
+export class SessionCollection<T extends Document> {
+  readonly #timeoutMs: number
+  readonly #open: () => Promise<Collection<T>>
+  readonly #events: Events
+  /** What its documents are called in error messages. */
+  readonly #content: string
+
+  constructor(content: string, timeoutMs: number, open: () => Promise<Collection<T>>, events: Events) {
+    this.#content = content
+    this.#timeoutMs = timeoutMs
+    this.#open = open
+    this.#events = events
+  }
+
+  /** Runs a write. A server that is not the primary refuses writes by itself. */
+  async write<Result>(operation: Operation<T, Result>): Promise<Result> {
+    try {
+      return await withDeadline(this.#timeoutMs, async signal =>
+        operation(await this.#open(), toExactOperations(this.#timeoutMs, signal)),
+      )
+    } catch (cause) {
+      const message = `The ${this.#content} could not be read or written in time.`
+      throw (
+        asCustomUserDataError(cause) ?? new CustomUserDataError('sessions_unavailable', message, { cause })
+      )
+    }
+  }
+
+  /** Runs a read, and rejects if the server is not the primary. */
+  read<Result>(operation: Operation<T, Result>): Promise<Result> {
+    return this.write((collection, options) => {
+      const { signal } = options.read
+      return readFromPrimary(collection, { signal, events: this.#events }, () =>
+        operation(collection, options),
+      )
+    })
+  }
+}

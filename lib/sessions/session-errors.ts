@@ -1,0 +1,19 @@
+import { CustomUserDataError } from '../errors.js'
+
+/** The answer to a login if its session was revoked, or its user disabled, while it was in progress. */
+export function endedMeanwhile(): CustomUserDataError {
+  return new CustomUserDataError('invalid_credentials', 'The credentials are wrong.')
+}
+
+/** The answer to a login if nobody can tell whether it began before a revocation. */
+export function unclearOrder(): CustomUserDataError {
+  return new CustomUserDataError(
+    'sessions_unavailable',
+    "The user's sessions were revoked at about the time when this login began. Log in again.",
+  )
+}
+
+/** The one answer to every refresh token that is refused. It does not tell why. */
+export function invalidGrant(): CustomUserDataError {
+  return new CustomUserDataError('invalid_grant', 'The refresh token is unknown, used, expired or revoked.')
+}
