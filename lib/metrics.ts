@@ -9,7 +9,7 @@ export interface Stats {
   /** Requests that none did: each became a load, shared one, or was served from its own token. */
   readonly misses: number
   /** Misses that were served without a read, from the `user_data` of the token. */
-  readonly tokenSnapshots: number
+  readonly claimSnapshots: number
   /** Loads of users' documents that ended, for logins, refreshes and `forUser()`, too, and those of them that failed. */
   readonly loads: number
   readonly failedLoads: number
@@ -34,7 +34,7 @@ export interface Stats {
 export interface ChannelMessages {
   hit: { readonly userId: string }
   miss: { readonly userId: string }
-  token_snapshot: { readonly userId: string }
+  claim_snapshot: { readonly userId: string }
   /** `code` is that of the error, where there was one. */
   load: { readonly userId: string; readonly ms: number; readonly code: string | undefined }
   shared_load: { readonly userId: string }
@@ -51,7 +51,7 @@ export interface Observer {
   /** On the hot path: one addition, and one look at whether anybody listens. */
   hit: (userId: string) => void
   miss: (userId: string) => void
-  tokenSnapshot: (userId: string) => void
+  claimSnapshot: (userId: string) => void
   load: (userId: string, ms: number, code?: string) => void
   sharedLoad: (userId: string) => void
   stale: (userId: string) => void
@@ -68,7 +68,7 @@ export interface Observer {
 const CHANNELS: { readonly [Name in keyof ChannelMessages]: Channel } = {
   hit: open('hit'),
   miss: open('miss'),
-  token_snapshot: open('token_snapshot'),
+  claim_snapshot: open('claim_snapshot'),
   load: open('load'),
   shared_load: open('shared_load'),
   stale: open('stale'),
@@ -82,7 +82,7 @@ export function createObserver(collection = ''): Observer {
   const counters: { -readonly [Name in keyof Counters]: number } = {
     hits: 0,
     misses: 0,
-    tokenSnapshots: 0,
+    claimSnapshots: 0,
     loads: 0,
     failedLoads: 0,
     loadMs: 0,
@@ -108,9 +108,9 @@ export function createObserver(collection = ''): Observer {
       counters.misses++
       publish('miss', { userId })
     },
-    tokenSnapshot(userId) {
-      counters.tokenSnapshots++
-      publish('token_snapshot', { userId })
+    claimSnapshot(userId) {
+      counters.claimSnapshots++
+      publish('claim_snapshot', { userId })
     },
     load(userId, ms, code) {
       counters.loads++

@@ -22,7 +22,7 @@ const context = new AsyncLocalStorage<string>()
 const CHANNELS = [
   'hit',
   'miss',
-  'token_snapshot',
+  'claim_snapshot',
   'load',
   'shared_load',
   'stale',
@@ -34,7 +34,7 @@ const CHANNELS = [
 const NOTHING = {
   hits: 0,
   misses: 0,
-  tokenSnapshots: 0,
+  claimSnapshots: 0,
   loads: 0,
   failedLoads: 0,
   loadMs: 0,
@@ -191,7 +191,7 @@ describe('stats()', () => {
     const { access_token } = await start({ userDataInToken: 'relaxed' }).issueTokens('alice')
     const other = start({ userDataInToken: 'relaxed' })
     await other.verifyToken(access_token)
-    expect(other.stats()).toMatchObject({ misses: 1, tokenSnapshots: 1, loads: 0 })
+    expect(other.stats()).toMatchObject({ misses: 1, claimSnapshots: 1, loads: 0 })
   })
 
   it('counts refusals by their code, wherever they come from', async () => {

@@ -29,11 +29,11 @@ function observeCounters(meter: Meter, stats: () => Stats): void {
     description: 'Requests, by where their custom data came from',
   })
   requests.addCallback(result => {
-    const { hits, misses, tokenSnapshots, sharedLoads } = stats()
+    const { hits, misses, claimSnapshots, sharedLoads } = stats()
     result.observe(hits, { source: 'cache' })
-    result.observe(tokenSnapshots, { source: 'token' })
+    result.observe(claimSnapshots, { source: 'token' })
     result.observe(sharedLoads, { source: 'shared_load' })
-    result.observe(misses - tokenSnapshots - sharedLoads, { source: 'load' })
+    result.observe(misses - claimSnapshots - sharedLoads, { source: 'load' })
   })
   const dropped = meter.createObservableCounter('custom_user_data_dropped', {
     description: 'Copies that were not served any more, by the reason',

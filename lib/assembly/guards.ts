@@ -27,7 +27,7 @@ export type GuardParts = ReturnType<typeof createGuardParts>
 export function createGuardParts(
   core: Core,
   { issuers, verifyToken }: AccessTokens,
-  { snapshots, tokenSnapshots }: SnapshotParts,
+  { snapshots, claimSnapshots }: SnapshotParts,
   sessions: SessionParts,
   checks: Checks,
 ) {
@@ -38,7 +38,7 @@ export function createGuardParts(
     snapshots,
     revocations: sessions.revocations,
     ...createTokenChecks(core, sessions, checks),
-    tokenSnapshots,
+    claimSnapshots,
     observer,
   })
   const attachments = createAttachments(config, snapshots, observer)

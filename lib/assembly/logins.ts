@@ -33,7 +33,7 @@ export function createLogins(
   core: Core,
   { issuers, ownKeys }: AccessTokens,
   { documents }: Documents,
-  { snapshots, tokenSnapshots }: SnapshotParts,
+  { snapshots, claimSnapshots }: SnapshotParts,
   { sessions, revocations, userRecords }: SessionParts,
   { authenticator }: GuardParts,
   loginAttempts: LoginAttempts,
@@ -41,7 +41,7 @@ export function createLogins(
   const { config, clock, events, database, invalidations } = core
   const writer = createWriter(config, { database, documents, invalidate: invalidations.invalidate })
   const hooks = createHookCalls(config, writer, events)
-  const parts = { issuers, authenticator, snapshots, sessions, revocations, clock, events, tokenSnapshots }
+  const parts = { issuers, authenticator, snapshots, sessions, revocations, clock, events, claimSnapshots }
   const tokenIssuer =
     config.own && ownKeys && createTokenIssuer({ ...config, ...config.own }, { ...parts, keys: ownKeys })
   const { loginThrottle, sessionTimeoutMs: timeoutMs } = config

@@ -1,5 +1,5 @@
 import { createSnapshots } from '../snapshots/snapshots.js'
-import { createTokenSnapshots } from '../token-data/claim-snapshots.js'
+import { createClaimSnapshots } from '../token-data/claim-snapshots.js'
 import type { Checks } from './checks.js'
 import type { Core } from './core.js'
 import type { Documents } from './documents.js'
@@ -17,9 +17,9 @@ export function createSnapshotParts(
 ) {
   const { config, database, clock, observer, invalidations } = core
   const followsChanges = config.changeStreams !== 'off'
-  const tokenSnapshots =
+  const claimSnapshots =
     codec &&
-    createTokenSnapshots(
+    createClaimSnapshots(
       {
         ...config,
         followsChanges,
@@ -37,7 +37,7 @@ export function createSnapshotParts(
       },
     )
   const snapshots = createSnapshots({ ...config, followsChanges }, loader, clock, observer)
-  if (tokenSnapshots) invalidations.add(tokenSnapshots)
+  if (claimSnapshots) invalidations.add(claimSnapshots)
   invalidations.add(snapshots)
-  return { snapshots, tokenSnapshots }
+  return { snapshots, claimSnapshots }
 }

@@ -5,7 +5,7 @@ import { isFresh } from '../snapshots/freshness.js'
 import type { Freshness } from '../snapshots/freshness.js'
 import { estimateHeapBytes } from '../documents/heap-size.js'
 import type { Snapshots } from '../snapshots/snapshots.js'
-import type { TokenSnapshots } from '../token-data/claim-snapshots.js'
+import type { ClaimSnapshots } from '../token-data/claim-snapshots.js'
 import { CustomUserDataError } from '../errors.js'
 import { createObserver } from '../metrics.js'
 import type { Observer } from '../metrics.js'
@@ -32,7 +32,7 @@ export interface AuthenticatorParts {
   /** The check that runs at the same time as each load. Without it nothing else is checked. */
   readonly loadCheck?: LoadCheck
   /** Absent where tokens carry no custom data. */
-  readonly tokenSnapshots?: TokenSnapshots | undefined
+  readonly claimSnapshots?: ClaimSnapshots | undefined
   readonly observer?: Observer
 }
 
@@ -66,7 +66,7 @@ interface Introduction {
 
 /** Creates the authenticator over a verifier and the snapshots. */
 export function createAuthenticator(config: AuthenticatorConfig, parts: AuthenticatorParts): Authenticator {
-  const { verifyToken, snapshots, revocations, sessionChecks, tokenSnapshots } = parts
+  const { verifyToken, snapshots, revocations, sessionChecks, claimSnapshots } = parts
   const { observer = createObserver(), loadCheck } = parts
   const freezeAndWeigh = createClaimsFreezer()
   const introductions = createSharedRuns<Introduction>()
@@ -93,12 +93,12 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   function loading(cacheKey: string, wanted: Freshness | undefined): SnapshotBinding | undefined {
     const binding = snapshots.loading(cacheKey)
     // A token with its custom data inside also works while MongoDB is away, so it does not wait for a load.
-    return binding && tokenSnapshots && !wanted && !broughtNothing.has(binding) ? undefined : binding
+    return binding && claimSnapshots && !wanted && !broughtNothing.has(binding) ? undefined : binding
   }
 
   /** What the token brought along, if it may be served. */
   async function takeBrought(
-    from: TokenSnapshots,
+    from: ClaimSnapshots,
     { binding, verified: { userId, claims } }: Introduction,
   ): Promise<BoundSnapshot | undefined> {
     const { cacheKey } = binding
@@ -111,7 +111,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     // A request that shares this result may have come after an invalidation.
     if (taken?.generation.current === true) {
       if (shared) observer.miss(userId)
-      if (shared) observer.tokenSnapshot(userId)
+      if (shared) observer.claimSnapshot(userId)
       return taken
     }
     broughtNothing.add(binding)
@@ -122,7 +122,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
 
   function toBinding(cacheKey: string, { userId, claims, key }: VerifiedToken): SnapshotBinding {
     requireUserId(userId)
-    const kept = tokenSnapshots?.withoutUserData(claims) ?? claims
+    const kept = claimSnapshots?.withoutUserData(claims) ?? claims
     const claimsBytes = freezeAndWeigh(kept)
     userIds.set(kept, userId)
     const alongside = loadCheck?.(userId, claims)
@@ -170,7 +170,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
         }
         // A revoked token must not cause a load. toUser() checks again, because the token may be revoked during the load.
         revocations.requireNotRevoked(binding.userId, binding.claims as AccessTokenClaims)
-        if (introduction && tokenSnapshots && !wanted) entry = await takeBrought(tokenSnapshots, introduction)
+        if (introduction && claimSnapshots && !wanted) entry = await takeBrought(claimSnapshots, introduction)
         entry ??= await snapshots.loadFor(binding, wanted)
         requireInUse(entry)
       }

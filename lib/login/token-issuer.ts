@@ -10,7 +10,7 @@ import { describeValue } from '../util/describe-value.js'
 import type { CustomUserDataError } from '../errors.js'
 import type { Snapshot } from '../snapshots/snapshot-cache.js'
 import type { Snapshots } from '../snapshots/snapshots.js'
-import type { TokenSnapshots } from '../token-data/claim-snapshots.js'
+import type { ClaimSnapshots } from '../token-data/claim-snapshots.js'
 import type { Events } from '../events.js'
 import { toLoginStart } from '../sessions/login-start.js'
 import type { LoginStart } from '../sessions/login-start.js'
@@ -31,7 +31,7 @@ export interface TokenIssuerParts {
   readonly clock: Clock
   readonly events: Events
   /** Absent where tokens carry no custom data. */
-  readonly tokenSnapshots: TokenSnapshots | undefined
+  readonly claimSnapshots: ClaimSnapshots | undefined
 }
 
 /** What the issuer needs to know. */
@@ -137,7 +137,7 @@ export function createTokenIssuer(config: TokenIssuerConfig, parts: TokenIssuerP
 
 /** Signs tokens, with the user's data in them where that is turned on, where it can be said and where it fits. */
 function createSigner(config: TokenIssuerConfig, parts: TokenIssuerParts) {
-  const { keys, clock, events, tokenSnapshots } = parts
+  const { keys, clock, events, claimSnapshots } = parts
   const { maxTokenBytes } = config.userDataInToken ?? { maxTokenBytes: Infinity }
 
   return async (
@@ -146,9 +146,9 @@ function createSigner(config: TokenIssuerConfig, parts: TokenIssuerParts) {
   ): Promise<IssuedAccessToken> => {
     const sign = (extraClaims?: Readonly<Record<string, unknown>>) =>
       issueAccessToken(config, keys, { ...subject, extraClaims }, clock.now())
-    if (!tokenSnapshots) return sign()
+    if (!claimSnapshots) return sign()
     const { userId } = subject
-    const userData = tokenSnapshots.toClaims(snapshot)
+    const userData = claimSnapshots.toClaims(snapshot)
     const access = await sign(userData)
     if (!userData) events.emit('snapshot_left_out', { userId, reason: 'no_extended_json' })
     const tokenBytes = access.token.length

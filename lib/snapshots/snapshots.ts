@@ -182,7 +182,7 @@ export function createSnapshots(
       // An invalidation meanwhile voids it like any other copy.
       if (!generation.current) return undefined
       observer.miss(binding.userId)
-      observer.tokenSnapshot(binding.userId)
+      observer.claimSnapshot(binding.userId)
       // Older than whatever a request may ask for.
       const { document, loadedAt, userIdValues } = brought
       return keep(binding, toSnapshot(document, { generation, loadedAt, loadNumber: 0, userIdValues }))

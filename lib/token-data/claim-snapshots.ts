@@ -15,7 +15,7 @@ import type { Snapshot } from '../snapshots/snapshot-cache.js'
 import type { UserDocuments } from '../documents/user-documents.js'
 
 /** What is to be known of the instance. */
-export interface TokenSnapshotsConfig {
+export interface ClaimSnapshotsConfig {
   /** Whose tokens are believed: our own. */
   readonly issuer: string
   readonly snapshotTtlMs: number
@@ -42,7 +42,7 @@ export interface BroughtDocument {
 }
 
 /** Custom data on its way into our access tokens, and back out of them. */
-export interface TokenSnapshots {
+export interface ClaimSnapshots {
   /** The claims that carry a snapshot; `undefined` if Extended JSON cannot express it, or if its source has no digest. */
   toClaims: (snapshot: Snapshot) => Readonly<Record<string, unknown>> | undefined
   /** The document in a verified token, where it may be served; else the database is to be read. */
@@ -71,7 +71,7 @@ const READ = 'user_data_read'
 const SOURCE_LENGTH = 16
 
 /** The parts that locate a user's document, and that tell whether data inside a token may be current. */
-export interface TokenSnapshotsParts {
+export interface ClaimSnapshotsParts {
   readonly codec: Pick<DocumentCodec, 'decode'>
   readonly documents: Pick<UserDocuments, 'values'>
   /** The database and the collection; `undefined` while the team's connection does not know its database. */
@@ -84,10 +84,10 @@ export interface TokenSnapshotsParts {
 }
 
 /** Creates the way in and out of tokens for one instance. */
-export function createTokenSnapshots(
-  config: TokenSnapshotsConfig,
-  { codec, documents, namespace, isUpToDate, mayBeRevoked, clock }: TokenSnapshotsParts,
-): TokenSnapshots {
+export function createClaimSnapshots(
+  config: ClaimSnapshotsConfig,
+  { codec, documents, namespace, isUpToDate, mayBeRevoked, clock }: ClaimSnapshotsParts,
+): ClaimSnapshots {
   const { snapshotTtlMs, clockToleranceMs, userIdField, projection = null } = config
   const invalidations = createInvalidationTimes(clock)
 

@@ -68,7 +68,7 @@ describe('requests with a token that nobody has seen', () => {
       systemClock,
       observer,
     )
-    const tokenSnapshots = { read: readings.call, withoutUserData: claimsOfBob } as never
+    const claimSnapshots = { read: readings.call, withoutUserData: claimsOfBob } as never
     const { loadUser } = createAuthenticator(
       { clockToleranceMs: 0, requireDocument: false, maxTokenLength: 1_000 },
       {
@@ -76,7 +76,7 @@ describe('requests with a token that nobody has seen', () => {
         revocations: createRevocations({ sessionMs: 1, userMs: 1, clockToleranceMs: 0 }, ISSUER, systemClock),
         sessionChecks: { isDue: () => false, check: () => Promise.resolve() },
         verifyToken: verifications.call,
-        tokenSnapshots: bringsData ? tokenSnapshots : undefined,
+        claimSnapshots: bringsData ? claimSnapshots : undefined,
         observer,
       },
     )
@@ -110,7 +110,7 @@ describe('requests with a token that nobody has seen', () => {
     readings.resolve({ document: found, userIdValues: ['bob'], loadedAt: systemClock.monotonic() })
     for (const outcome of await running) expect(outcome).toMatchObject({ value: { id: 'bob' } })
     expect([verifications.count(), readings.count(), loads.count()]).toEqual([1, 1, 0])
-    expect(observer.counted()).toMatchObject({ misses: HERD, tokenSnapshots: HERD, hits: 0, loads: 0 })
+    expect(observer.counted()).toMatchObject({ misses: HERD, claimSnapshots: HERD, hits: 0, loads: 0 })
   })
 
   it('share one verification and one reading if the data in the token may not be served, also during the load', async () => {

@@ -37,7 +37,7 @@ describe('USER_DATA_IN_TOKEN of the server example', () => {
     const me = await getMe(other.url, bob.access_token)
     expect(me.body).toMatchObject({ id: bob.user.id, customData: { language: 'fr' } })
     const { text } = await request(other.url).get('/metrics')
-    expect(text).toContain('custom_user_data_token_snapshots_total 1\n')
+    expect(text).toContain('custom_user_data_claim_snapshots_total 1\n')
     expect(text).toContain('custom_user_data_loads_total 0\n')
   })
 

@@ -352,11 +352,11 @@ describe('data inside a token', () => {
     await there.until('custom_data', 'open')
     await there.until('sessions', 'broken')
     await userData.verifyToken(early[1]!)
-    expect(userData.stats().tokenSnapshots).toBe(0)
+    expect(userData.stats().claimSnapshots).toBe(0)
     await heal()
     await there.until('sessions', 'open')
     await userData.verifyToken(await issue())
-    expect(userData.stats().tokenSnapshots).toBe(1)
+    expect(userData.stats().claimSnapshots).toBe(1)
   })
 
   it('is not used any more when a stream is broken for longer than its time-out', async () => {
@@ -375,10 +375,10 @@ describe('data inside a token', () => {
     await until('custom_data', 'broken')
     clock.advance(30_000)
     await userData.verifyToken(await issueNow())
-    expect(userData.stats().tokenSnapshots).toBe(1)
+    expect(userData.stats().claimSnapshots).toBe(1)
     clock.advance(30_000)
     await userData.verifyToken(await issueNow())
-    expect(userData.stats()).toMatchObject({ tokenSnapshots: 1, loads: 1 })
+    expect(userData.stats()).toMatchObject({ claimSnapshots: 1, loads: 1 })
   })
 })
 

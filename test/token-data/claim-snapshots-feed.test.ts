@@ -118,7 +118,7 @@ describe('a token whose custom data has no `_id`', () => {
       expect((await userData.verifyToken(token)).customData).toEqual({ n: 1 })
       await change()
       await expect.poll(async () => (await userData.verifyToken(token)).customData).toEqual({})
-      expect(userData.stats().tokenSnapshots).toBe(0)
+      expect(userData.stats().claimSnapshots).toBe(0)
     },
   )
 
@@ -128,7 +128,7 @@ describe('a token whose custom data has no `_id`', () => {
       'alice',
     )
     expect((await userData.verifyToken(token)).customData).toEqual({ n: 1 })
-    expect(userData.stats().tokenSnapshots).toBe(1)
+    expect(userData.stats().claimSnapshots).toBe(1)
   })
 })
 
