@@ -4,7 +4,7 @@ import { createAttachMiddleware } from '../authenticate/attach.js'
 import { createAttachments } from '../authenticate/attachments.js'
 import { createAuthenticator } from '../authenticate/authenticator.js'
 import { createErrorHandler } from '../authenticate/error-handler.js'
-import { createGuard } from '../authenticate/middleware.js'
+import { createAuthenticateMiddleware } from '../authenticate/middleware.js'
 import { createReload } from '../authenticate/reload.js'
 import { createRequestUsers } from '../authenticate/request-users.js'
 import { createStrategy } from '../authenticate/strategy.js'
@@ -49,8 +49,8 @@ export function createGuardParts(
     realm,
   })
   const tokens = createTokenReader(config.tokenPlaces)
-  const reload = createReload({ authenticator, attachments, requestUsers, snapshots, tokens }, realm)
-  return { authenticator, attachments, requestUsers, tokens, reload, snapshots, issuers, observer, realm }
+  const reload = createReload({ authenticator, attachments, requestUsers, tokens, realm })
+  return { authenticator, attachments, requestUsers, tokens, reload, issuers, observer, realm }
 }
 
 /** Creates the checks whether an access token was revoked: at an interval, and at the same time as a load. */
@@ -90,7 +90,7 @@ type Guards = Pick<
 export function createGuards(parts: GuardParts): Guards {
   const { authenticator, tokens, reload, observer, realm } = parts
   return {
-    authenticate: options => createGuard(parts, tokens, realm, options),
+    authenticate: options => createAuthenticateMiddleware(parts, options),
     attach: options => createAttachMiddleware(parts, options),
     allow: (rule, options) => createAllow(parts, rule, options),
     strategy(...given) {

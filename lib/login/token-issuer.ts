@@ -3,7 +3,7 @@ import type { AccessTokenConfig, IssuedAccessToken } from '../access-tokens/issu
 import type { Issuers } from '../access-tokens/issuers.js'
 import { requireUserId } from '../access-tokens/user-id.js'
 import type { KeyRing } from '../access-tokens/key-ring.js'
-import { requireDocument } from '../authenticate/authenticator.js'
+import { requireDocument } from '../snapshots/require-document.js'
 import type { Authenticator } from '../authenticate/authenticator.js'
 import type { Clock } from '../util/clock.js'
 import { describeValue } from '../util/describe-value.js'
