@@ -63,6 +63,21 @@ export function createIssuers(list: readonly Issuer[]): Issuers {
   }
 }
 
+/** Ourselves, as one of the issuers whose tokens are accepted. Our own tokens have all claims of RFC 9068 2.2. */
+export function createOwnIssuer(
+  own: Pick<ClaimExpectations, 'issuer' | 'audience'>,
+  keys: KeySource,
+  clockToleranceMs: number,
+): Issuer {
+  const { issuer, audience } = own
+  return {
+    expectations: { issuer, audience, clockToleranceMs, profile: 'rfc9068' },
+    keys,
+    userIdPrefix: '',
+    userIdClaim: 'sub',
+  }
+}
+
 function refused(message: string): CustomUserDataError {
   return new CustomUserDataError('invalid_token', message)
 }

@@ -15,23 +15,26 @@ import type { Reload } from './reload.js'
 import { readHeaderOnce } from './request-headers.js'
 import type { RequestUser, RequestUsers } from './request-users.js'
 
-/** A function that decides: `true` lets the request through, anything else does not. */
+/** A function that decides: `true` lets the request through, any other value does not. */
 export type GuardPredicate<CustomData> = (
   user: AuthenticatedUser<CustomData>,
   req: Request,
 ) => boolean | Promise<boolean>
 
-/** What `allow()` decides by: a function, or a rule expression as App Services had it. */
+/** The rule of `allow()`: a function, or a rule expression as App Services had it. */
 export type GuardRule<CustomData> = GuardPredicate<CustomData> | RuleExpression
 
 /** Options of `allow()`. */
 export interface AllowOptions extends MaxAgeOption {
-  /** How long a function may take, in milliseconds. Default 10,000. */
+  /**
+   * How many milliseconds a function may take. After that the answer is 503 `rule_unavailable`.
+   *
+   * @default 10_000
+   */
   readonly timeoutMs?: number
 }
 
-/** What a guard works with. */
-export interface AllowParts {
+interface AllowParts {
   readonly requestUsers: Pick<RequestUsers, 'require'>
   readonly reload: Reload
   readonly observer: Pick<Observer, 'refused'>
@@ -42,8 +45,8 @@ const NO_DATA =
   'allow() found a req.user without customData. A handler before it has replaced req.user: keep customData.'
 
 /**
- * Creates a guard that is mounted behind `authenticate()`, `strategy()` or `attach()`. What the rule says is in no
- * answer: whoever is refused learns that they are (RFC 6750 3.1, `insufficient_scope`).
+ * Creates a guard that is mounted behind `authenticate()`, `strategy()` or `attach()`. An answer never tells the rule, only
+ * that the user is refused (RFC 6750 3.1, `insufficient_scope`).
  */
 export function createAllow(
   parts: AllowParts,
@@ -77,7 +80,7 @@ export function createAllow(
 
 function requireUser(req: Request, requestUsers: AllowParts['requestUsers']): AuthenticatedUser<object> {
   requestUsers.require('allow()', req)
-  // A rule over data that was never loaded would decide by its absence.
+  // Data that was never loaded must not look like a user without data, for whom a rule may hold.
   if (!('customData' in Object(req.user))) throw new CustomUserDataError('attach_misconfigured', NO_DATA)
   return req.user as AuthenticatedUser<object>
 }
@@ -122,7 +125,7 @@ function toFacts({ customData }: AuthenticatedUser<object>, req: Request, user: 
   }
 }
 
-/** What a wildcard matched is a list, of which one element must not stand for all. */
+/** A wildcard of Express 5 gives a list. It has no text, because one element must not stand for all. */
 function asText(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
 }

@@ -10,7 +10,6 @@ import { parseAttachOptions } from '../options/guards.js'
 import type { AttachConfig } from '../options/guards.js'
 import type { MaxAgeOption } from './middleware.js'
 import type { SnapshotBinding } from '../snapshots/snapshot-cache.js'
-import type { Snapshots } from '../snapshots/snapshots.js'
 import type { Observer } from '../metrics.js'
 import { callAtOnce } from '../util/call-at-once.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
@@ -40,21 +39,16 @@ export interface AttachOptions extends MaxAgeOption {
    * @default unknown: the snapshot lives for `snapshotTtlMs`
    */
   readonly expiresAt?: (req: Request) => Date | number | undefined
-  /** Let requests through that have no `req.user`. Default false. */
+  /**
+   * Let requests through that have no `req.user`.
+   *
+   * @default false
+   */
   readonly optional?: boolean
 }
 
-/** What `attach()` works with. */
-export interface AttachParts {
-  readonly issuers: Pick<Issuers, 'isUserId'>
-  readonly realm: string
-  readonly attachments: Attachments
-  readonly snapshots: Pick<Snapshots, 'freshness'>
-  readonly observer: Pick<Observer, 'refused'>
-}
-
 const MISSING_USER =
-  'attach() found no req.user: mount it behind what authenticates, or allow it with optional: true.'
+  'attach() found no req.user: mount it behind the middleware that authenticates, or allow it with optional: true.'
 const NOT_KEPT =
   'attach() added customData to req.user, but req.user is another object now. Let the middleware before attach() set ' +
   'req.user to one object, and not to a getter that makes an object each time.'
@@ -67,28 +61,33 @@ const NOT_AT_ONCE =
   'returned a promise, which attach() does not await. Return the value itself: let a middleware before attach() await it and leave it on the request.'
 
 /**
- * Creates the middleware that adds `customData` to whatever `req.user` another middleware set, and replaces
- * nothing. Its copies are kept apart: they never answer for `authenticate()`, nor for another `attach()` unless that is
- * mounted behind it and told the same of the request, as one with `maxAgeMs` on a route is.
+ * Creates the middleware that adds `customData` to the `req.user` that another middleware set. Its snapshots are kept apart:
+ * `authenticate()` never gets them. Another `attach()` gets them only if it is mounted behind this one and its callbacks
+ * return the same values, as one with `maxAgeMs` on a route does.
  */
 export function createAttachMiddleware(
-  { issuers, realm, attachments, snapshots, observer }: AttachParts,
+  parts: {
+    readonly issuers: Pick<Issuers, 'isUserId'>
+    readonly realm: string
+    readonly attachments: Attachments
+    readonly observer: Pick<Observer, 'refused'>
+  },
   given?: AttachOptions,
 ): RequestHandler {
+  const { issuers, realm, attachments, observer } = parts
   const options = parseAttachOptions(given)
   const { maxAgeMs, optional } = options
-  const voucher = nextVoucher()
+  const keyPrefix = nextKeyPrefix()
 
   async function attach(req: Request, user: object): Promise<void> {
-    const wanted = maxAgeMs === undefined ? undefined : snapshots.freshness(maxAgeMs)
-    const binding = toBinding(req, user, options, issuers)
-    await attachments.attach(req, { user, binding: vouchFor(binding, attachments.of(req)) }, wanted)
+    const binding = bindApart(toBinding(req, user, options, issuers), attachments.of(req))
+    await attachments.attach(req, { user, binding }, maxAgeMs)
     if (req.user !== (user as unknown)) throw misconfigured(NOT_KEPT)
   }
 
-  function vouchFor(binding: SnapshotBinding, before: Attachment | undefined): SnapshotBinding {
+  function bindApart(binding: SnapshotBinding, before: Attachment | undefined): SnapshotBinding {
     if (before?.binding.cacheKey.endsWith(`:${binding.cacheKey}`) === true) return before.binding
-    return { ...binding, cacheKey: `${voucher}:${binding.cacheKey}` }
+    return { ...binding, cacheKey: `${keyPrefix}:${binding.cacheKey}` }
   }
 
   async function attachAndPass(req: Request, user: unknown, next: NextFunction): Promise<void> {
@@ -114,24 +113,24 @@ export function createAttachMiddleware(
   }
 }
 
-/** Each attach() vouches for its own copies. */
-let vouchers = 0
-function nextVoucher(): string {
-  return `attach:${++vouchers}`
+/** Each `attach()` has snapshots of its own, because the callbacks of two may name different users. */
+let prefixes = 0
+function nextKeyPrefix(): string {
+  return `attach:${++prefixes}`
 }
 
 function toBinding(
   req: Request,
   user: object,
   options: AttachConfig,
-  issuers: AttachParts['issuers'],
+  issuers: Pick<Issuers, 'isUserId'>,
 ): SnapshotBinding {
   const userId = call('userId', () => (options.userId ? options.userId(req) : defaultUserId(user)))
   if (!issuers.isUserId(userId)) throw misconfigured(`${MISSING_ID} (given: ${describeType(userId)}).`)
   const boundTo = call('boundTo', () => (options.boundTo ? options.boundTo(req) : defaultBinding(req)))
   if (!isText(boundTo)) throw misconfigured(MISSING_BINDING)
   return {
-    // The length keeps an id that ends like the other's binding begins apart from it.
+    // With the length, an id and a binding cannot be split at another place to give the key of another user.
     cacheKey: hash('sha256', `${userId.length}:${userId}${boundTo}`, 'base64'),
     userId,
     claims: undefined,

@@ -1,11 +1,10 @@
 import type { Request } from 'express'
-import type { Freshness } from '../snapshots/freshness.js'
 import { isFresh } from '../snapshots/freshness.js'
+import { requireDocument } from '../snapshots/require-document.js'
 import type { SnapshotBinding } from '../snapshots/snapshot-cache.js'
 import type { Snapshots } from '../snapshots/snapshots.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Observer } from '../metrics.js'
-import { requireDocument } from '../snapshots/require-document.js'
 
 /** What `attach()` added to a request's user. */
 export interface Attachment {
@@ -18,60 +17,61 @@ export interface AttachedData extends Attachment {
   readonly data: object
 }
 
-/** The users of requests to whom `attach()` added their data. */
-export interface Attachments {
-  /** The attachment of this request; `undefined` if `req.user` is neither the attached user nor a copy with its data. */
-  of: (req: Request) => AttachedData | undefined
-  /**
-   * Adds the data of a binding to a user, loaded where it is not cached or older than wanted. Resolves to it.
-   *
-   * @throws `attach_misconfigured` if the object cannot hold the data, or was used for another user before
-   */
-  attach: (req: Request, attachment: Attachment, wanted?: Freshness) => Promise<object>
-  /** Notes that `req.user` of this request now holds other data, because a route wrote the user's document. */
-  replaceData: (req: Request, data: object) => void
-}
+/** The data that `attach()` added to the users of requests. */
+export type Attachments = ReturnType<typeof createAttachments>
 
 const NOT_EXTENSIBLE =
   'attach() cannot add customData to req.user: it is frozen, or has a customData of its own.'
 
 const SHARED =
   'attach() found one req.user object that requests of different users share, so the data of one user could reach another. ' +
-  'Give each request a req.user object of its own, e.g. a copy where you deserialize the user: { ...user }.'
+  'Give each request a req.user object of its own, e.g. { ...user } where you deserialize the user.'
 
-/** Creates the book of one instance: what it attached it may replace. */
+/**
+ * Creates the record of what one instance attached. A user with `customData` of its own is refused, but data that this
+ * instance attached may be replaced.
+ */
 export function createAttachments(
   config: { readonly requireDocument: boolean },
   snapshots: Snapshots,
   observer: Pick<Observer, 'hit'>,
-): Attachments {
+) {
   const attached = new WeakSet<object>()
   const userIds = new WeakMap<object, string>()
   const byRequest = new WeakMap<Request, AttachedData>()
 
-  /** Before anything is loaded, because the requests may be in progress together. */
+  /** Runs before anything is loaded, because requests that share a user object may be in progress together. */
   function claim(user: object, userId: string): void {
     const before = userIds.get(user) ?? userId
     if (before !== userId) throw new CustomUserDataError('attach_misconfigured', SHARED)
     userIds.set(user, userId)
   }
 
+  /** The attachment of this request; `undefined` if `req.user` is neither the attached user nor a spread of it. */
   function of(req: Request): AttachedData | undefined {
     const attachment = byRequest.get(req)
     const user: unknown = req.user
     if (attachment === undefined || attachment.user === user) return attachment
-    // A spread copy of the user: only this attachment has handed out this data object for this request.
+    // A spread of the user is recognised by its data: this request alone was given this data object.
     return hasData(user, attachment.data) ? { ...attachment, user } : undefined
   }
 
   return {
     of,
-    replaceData(req, data) {
+    /** Notes that `req.user` of this request now holds other data, because a route wrote the user's document. */
+    replaceData(req: Request, data: object): void {
       const attachment = of(req)
       if (attachment) byRequest.set(req, { ...attachment, data })
     },
-    async attach(req, attachment, wanted) {
+    /**
+     * Adds the data of a binding to a user. The data is loaded unless the cache has data that is fresh, and at most
+     * `maxAgeMs` old if that is given.
+     *
+     * @throws `attach_misconfigured` if the object cannot hold the data, or was used for another user before
+     */
+    async attach(req: Request, attachment: Attachment, maxAgeMs?: number): Promise<object> {
       const { user, binding } = attachment
+      const wanted = maxAgeMs === undefined ? undefined : snapshots.freshness(maxAgeMs)
       claim(user, binding.userId)
       const cached = snapshots.find(binding.cacheKey)
       const isUsable = cached !== undefined && isFresh(cached, wanted)

@@ -1,13 +1,11 @@
 import type { NextFunction, Request, RequestHandler } from 'express'
-import type { Snapshots } from '../snapshots/snapshots.js'
 import { asCustomUserDataError } from '../errors.js'
-import type { ErrorCode } from '../errors.js'
 import type { Observer } from '../metrics.js'
+import { parseAuthenticateOptions } from '../options/guards.js'
 import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
 import { missingToken, requireTokenForm } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
-import { parseAuthenticateOptions } from '../options/guards.js'
 import { avoidHiddenClasses } from './hidden-classes.js'
 import { setRequestUser } from './set-request-user.js'
 import type { TokenReader } from './token-places.js'
@@ -35,26 +33,33 @@ const NO_USER =
   'authenticate() has found a user without an id, custom data or claims, and let nobody through.'
 
 /**
- * Creates the guard: it sets `req.user`, whatever was there before, or hands an error to `next` that holds
- * status and challenge (RFC 6750 section 3).
+ * Creates the guard. It replaces `req.user`, or hands an error to `next` that holds the status and the challenge
+ * (RFC 6750 section 3).
  */
-function createAuthenticateMiddleware(
-  authenticator: Authenticator,
-  tokens: TokenReader,
-  realm: string,
-  optional: boolean,
-  onRefused: (code: ErrorCode) => void,
+export function createAuthenticateMiddleware(
+  parts: {
+    readonly authenticator: Authenticator
+    readonly tokens: TokenReader
+    readonly realm: string
+    readonly observer: Pick<Observer, 'refused'>
+  },
+  options?: AuthenticateOptions,
 ): RequestHandler {
+  const { authenticator, tokens, realm, observer } = parts
+  const { maxAgeMs, optional } = parseAuthenticateOptions(options)
+  // loadUser() checks the age of a cached snapshot, so with a maximum age each request takes that path.
+  const cachedUser = maxAgeMs === undefined ? authenticator.cachedUser : () => undefined
+
   function toAnswer(error: unknown): unknown {
     const ours = asCustomUserDataError(error)
     if (!ours) return error
-    onRefused(ours.code)
+    observer.refused(ours.code)
     return withChallenge(ours, realm)
   }
 
   async function loadAndPass(req: Request, token: string, next: NextFunction): Promise<void> {
     try {
-      setUser(req, await authenticator.loadUser(token))
+      setUser(req, await authenticator.loadUser(token, maxAgeMs))
     } catch (error) {
       next(toAnswer(error))
       return
@@ -69,7 +74,7 @@ function createAuthenticateMiddleware(
         if (!optional) throw missingToken()
         clearUser(req)
       } else {
-        const user = authenticator.cachedUser(token)
+        const user = cachedUser(token)
         if (user === undefined) {
           requireTokenForm(token)
           void loadAndPass(req, token, next)
@@ -96,33 +101,4 @@ function setUser(req: Request, user: unknown): void {
 function clearUser(req: Request): void {
   avoidHiddenClasses(req)
   setRequestUser(req, undefined, 'authenticate()')
-}
-
-/** What a guard works with. */
-interface GuardParts {
-  readonly authenticator: Authenticator
-  readonly snapshots: Pick<Snapshots, 'freshness'>
-  readonly observer: Pick<Observer, 'refused'>
-}
-
-/**
- * Creates the guard that was asked for. With `maxAgeMs` nothing is taken as cached before its age was looked at; without
- * it there is nothing to look at.
- */
-export function createGuard(
-  { authenticator, snapshots, observer }: GuardParts,
-  tokens: TokenReader,
-  realm: string,
-  options?: AuthenticateOptions,
-): RequestHandler {
-  const { maxAgeMs, optional } = parseAuthenticateOptions(options)
-  const create = (from: Authenticator): RequestHandler =>
-    createAuthenticateMiddleware(from, tokens, realm, optional, observer.refused)
-  if (maxAgeMs === undefined) return create(authenticator)
-  const aging: Authenticator = {
-    ...authenticator,
-    cachedUser: () => undefined,
-    loadUser: token => authenticator.loadUser(token, snapshots.freshness(maxAgeMs)),
-  }
-  return create(aging)
 }

@@ -19,35 +19,23 @@ export interface RequestUser {
 }
 
 /** Finds the user whom this instance authenticated or attached on a request. */
-export interface RequestUsers {
-  /** The user; `undefined` if there is no `req.user`, or if this instance did not make it. */
-  find: (req: Request) => RequestUser | undefined
-  /**
-   * The user.
-   *
-   * @throws `missing_token` if there is no `req.user`, `attach_misconfigured` if this instance did not make it
-   */
-  require: (callee: string, req: Request) => RequestUser
-  /** Puts newly written data into `req.user`, for the handlers that follow. */
-  replaceData: (req: Request, data: object) => void
-}
-
-/** The parts that make and recognise users, and the settings of their sessions and challenges. */
-export interface RequestUsersParts {
-  readonly authenticator: Pick<Authenticator, 'userIdOf'>
-  readonly attachments: Pick<Attachments, 'of' | 'replaceData'>
-  /** Only tokens of this issuer have a session here: the `sid` of another issuer's token is unknown. */
-  readonly ownIssuer: string | undefined
-  readonly realm: string
-}
+export type RequestUsers = ReturnType<typeof createRequestUsers>
 
 /**
  * Creates the lookup. It recognises a user of `authenticate()` or `strategy()` by the claims object, which only this
- * instance can have made. So it also recognises a spread copy of `req.user`, and a hit writes nothing.
+ * instance can have made. So it also recognises a spread of `req.user`, and a hit writes nothing.
+ *
+ * @param parts.ownIssuer only tokens of this issuer have a session here: the `sid` of another issuer's token is unknown
  */
-export function createRequestUsers(parts: RequestUsersParts): RequestUsers {
+export function createRequestUsers(parts: {
+  readonly authenticator: Pick<Authenticator, 'userIdOf'>
+  readonly attachments: Pick<Attachments, 'of' | 'replaceData'>
+  readonly ownIssuer: string | undefined
+  readonly realm: string
+}) {
   const { authenticator, attachments, ownIssuer, realm } = parts
 
+  /** The user; `undefined` if there is no `req.user`, or if this instance did not make it. */
   function find(req: Request): RequestUser | undefined {
     const attachment = attachments.of(req)
     if (attachment) {
@@ -64,7 +52,12 @@ export function createRequestUsers(parts: RequestUsersParts): RequestUsers {
 
   return {
     find,
-    require(callee, req) {
+    /**
+     * The user.
+     *
+     * @throws `missing_token` if there is no `req.user`, `attach_misconfigured` if this instance did not make it
+     */
+    require(callee: string, req: Request): RequestUser {
       const user = find(req)
       if (user) return user
       const found: unknown = req.user
@@ -75,7 +68,8 @@ export function createRequestUsers(parts: RequestUsersParts): RequestUsers {
           'strategy() or attach() of the same instance before it, and keep claims and customData where you replace req.user.',
       )
     },
-    replaceData(req, data) {
+    /** Puts newly written data into `req.user`, for the handlers that follow. */
+    replaceData(req: Request, data: object): void {
       const descriptor = { value: data, enumerable: true, configurable: true, writable: true }
       if (req.user && Reflect.defineProperty(req.user, 'customData', descriptor))
         attachments.replaceData(req, data)

@@ -23,8 +23,9 @@ interface PassportActions {
 }
 
 /**
- * Creates the strategy for apps that already use passport. Malformed and missing tokens `fail`, so that a chain
- * of strategies goes on; a refused user (403) and our own trouble (5xx) end it as an `error`.
+ * Creates the strategy for apps that already use passport. For a malformed, missing or invalid token it calls `fail`, so
+ * that the next strategy of a chain gets its turn. A refused user (403) and a failure of the server (5xx) are an `error`,
+ * which ends the chain.
  */
 export function createStrategy(
   authenticator: Authenticator,
@@ -39,7 +40,7 @@ export function createStrategy(
     else error(ours ? withChallenge(ours, realm) : thrown)
   }
 
-  /** Passport may write the actions of another request onto the strategy meanwhile: these are taken before. */
+  /** Gets the actions as an argument, because passport writes those of the next request onto the same strategy. */
   async function answerLater(
     token: string,
     { success, fail, error }: PassportActions,
@@ -82,8 +83,9 @@ export function createStrategy(
 }
 
 /**
- * Passport logs a user into the session unless `session: false` is said. A token needs none, and a session would
- * outlive it. Passport reads the option while `success` runs; the object is the app's, so it is put back.
+ * Passport logs a user into the session unless the option `session` is false. A token needs no session, and the session
+ * would outlive the token. Passport reads the option while `success` runs. The object belongs to the app, so the option is
+ * restored afterwards.
  */
 function succeed(options: AuthenticateOptions, success: PassportActions['success'], user: unknown): void {
   // Passport lets any value through that it is given here, even a promise.

@@ -26,7 +26,7 @@ export interface ChangeFeedsParts {
   readonly openSessions: () => Promise<Collection>
   readonly sessionStore: SessionStore
   readonly userRecords: UserRecords
-  readonly snapshots: Snapshots
+  readonly snapshots: Pick<Snapshots, 'changed' | 'invalidateAll'>
   readonly revocations: Revocations
   readonly events: Events
   readonly clock: Clock

@@ -58,6 +58,15 @@ export const MAX_CANDIDATES = 4
 
 const MAX_REFRESH_TOKEN_LENGTH = 1_024
 
+/** Creates the transport that the option `refreshTokenTransport` names. */
+export function createRefreshTransport(
+  option: 'body' | 'cookie' | { readonly cookie: RefreshCookieOptions },
+  ttlSeconds: number,
+): RefreshTransport {
+  if (option === 'body') return bodyTransport
+  return createCookieTransport(option === 'cookie' ? {} : option.cookie, ttlSeconds)
+}
+
 /** In the JSON of both sides: `{ "refresh_token": "…" }`. */
 export const bodyTransport: RefreshTransport = {
   needsBody: true,

@@ -12,6 +12,11 @@ export interface SessionScope {
   readonly clientId: string
 }
 
+/** Instances without keys of their own issue no tokens, but they read and write the records of trusted issuers' users. */
+export function toSessionScope(own: SessionScope | undefined): SessionScope {
+  return { issuer: own?.issuer ?? '', clientId: own?.clientId ?? '' }
+}
+
 /** A short name of an issuer, for document ids: an issuer may be as long as it likes. */
 export function toIssuerKey(issuer: string): string {
   return hash('sha256', issuer, 'base64url').slice(0, 16)

@@ -1,7 +1,8 @@
-import { createSecretKey, hkdfSync } from 'node:crypto'
+import { createSecretKey, hkdfSync, randomBytes } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { kidOfSecret, toSecretKey } from '../access-tokens/keys.js'
 import { requireStrongSecret } from '../access-tokens/secret-strength.js'
+import { OptionError } from '../errors.js'
 
 /** A secret that successors are derived with. */
 export interface SessionSecret {
@@ -12,6 +13,26 @@ export interface SessionSecret {
 
 /** The least length: 256 bits, like a refresh token. */
 const LENGTH = { minBytes: 32, reason: 'a secret for sessions needs 32 or more.' }
+
+/**
+ * The secrets of an instance: those of the option, or one that is derived from the signing secret. They are not the signing
+ * secret itself, so that a new signing key ends no session.
+ *
+ * @throws OptionError if there is no option and the signing key is a key pair
+ */
+export function createSessionSecrets(
+  given: readonly (string | Uint8Array | KeyObject)[] | undefined,
+  signingKey: KeyObject | undefined,
+): readonly [SessionSecret, ...SessionSecret[]] {
+  const [first, ...others] = given ? prepareSessionSecrets(given) : []
+  if (first) return [first, ...others]
+  // Without keys of its own an instance has no sessions.
+  if (!signingKey) return [deriveSessionSecret(createSecretKey(randomBytes(32)))]
+  if (signingKey.type === 'secret') return [deriveSessionSecret(signingKey)]
+  throw new OptionError(
+    'createCustomUserData: give "sessionSecrets", a list of random texts of 32 bytes or more.',
+  )
+}
 
 /** Prepares the team's secrets: the first derives successors, and all of them are tried. Throws an `OptionError`. */
 export function prepareSessionSecrets(given: readonly (string | Uint8Array | KeyObject)[]): SessionSecret[] {

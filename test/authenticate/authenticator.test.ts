@@ -3,7 +3,7 @@ import { CustomUserDataError } from 'express-custom-user-data'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { prepareKey } from '../../lib/access-tokens/keys.js'
 import { createAuthenticator, isCompleteUser } from '../../lib/authenticate/authenticator.js'
-import { createGuard } from '../../lib/authenticate/middleware.js'
+import { createAuthenticateMiddleware } from '../../lib/authenticate/middleware.js'
 import { createTokenReader } from '../../lib/authenticate/token-places.js'
 import type { VerifiedToken } from '../../lib/access-tokens/token-verifier.js'
 import { systemClock } from '../../lib/util/clock.js'
@@ -228,15 +228,12 @@ describe('a guard', () => {
       } as never
       expect(isCompleteUser(user)).toBe(false)
       const req = { headers: { authorization: 'Bearer a' } } as unknown as Request
-      const guard = createGuard(
-        {
-          authenticator,
-          snapshots: { freshness: () => ({}) as never },
-          observer: { refused: () => undefined },
-        },
-        createTokenReader(),
-        'api',
-      )
+      const guard = createAuthenticateMiddleware({
+        authenticator,
+        tokens: createTokenReader(),
+        realm: 'api',
+        observer: { refused: () => undefined },
+      })
       const error = await new Promise<unknown>(resolve => void guard(req, NO_RESPONSE, resolve))
       expect([error, req.user], how).toEqual([expect.any(TypeError), undefined])
     }

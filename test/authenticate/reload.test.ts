@@ -168,17 +168,17 @@ describe('refreshCustomData()', () => {
     [
       'the user is another strategy’s',
       () => [byOthers(() => ({ id: 'alice' }))],
-      'is not what authenticate()',
+      'this instance did not make the req.user',
     ],
     [
       'the user is not the token’s',
       () => [userData.authenticate(), byOthers(() => ({ id: 'bob', customData: {}, claims: {} }))],
-      'is not what authenticate()',
+      'this instance did not make the req.user',
     ],
     [
       'the user was replaced after attach()',
       () => [byOthers(() => ({ id: 'bob' })), userData.attach(), byOthers(() => ({ id: 'alice' }))],
-      'is not what authenticate()',
+      'this instance did not make the req.user',
     ],
   ])('rejects with a TypeError where %s', async (_what, guards, says) => {
     const failures: unknown[] = []

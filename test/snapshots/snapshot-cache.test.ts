@@ -9,7 +9,7 @@ import type {
 } from '../../lib/snapshots/snapshot-cache.js'
 import { createUserGenerations } from '../../lib/snapshots/user-generations.js'
 import type { UserGeneration, UserGenerations } from '../../lib/snapshots/user-generations.js'
-import { createClaimsFreezer } from '../../lib/authenticate/frozen-claims.js'
+import { createClaimsFreezer } from '../../lib/authenticate/token-bindings.js'
 import { createObserver } from '../../lib/metrics.js'
 import type { AccessTokenClaims } from '../../lib/types.js'
 import { createManualClock } from '../support/clock.js'

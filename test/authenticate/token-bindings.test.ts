@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { estimateHeapBytes } from '../../lib/documents/heap-size.js'
-import { createClaimsFreezer } from '../../lib/authenticate/frozen-claims.js'
+import { createClaimsFreezer } from '../../lib/authenticate/token-bindings.js'
 import type { AccessTokenClaims } from '../../lib/types.js'
 
 const CLAIMS = '{"iss":"us","aud":["a","b"],"sub":"alice","exp":1,"client_id":"app","x":{"y":[{"z":1}]}}'

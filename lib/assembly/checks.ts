@@ -1,0 +1,40 @@
+import { createReadiness } from '../checks/readiness.js'
+import { createChangeFeeds } from '../mongo/change-feeds.js'
+import type { Core } from './core.js'
+import type { LoginAttempts } from './logins.js'
+import type { SessionParts } from './sessions.js'
+
+/** The change streams, and the checks of `ready()`. */
+export type Checks = ReturnType<typeof createChecks>
+
+/** Creates the change streams and the checks of `ready()`, which opens them. */
+export function createChecks(core: Core, sessions: SessionParts, loginAttempts: LoginAttempts) {
+  const { config, database, userIdIndex, events, clock, invalidations } = core
+  const { store, userRecords, revocations, open, lifetimes } = sessions
+  const changeFeeds = createChangeFeeds(
+    { ...config, accessTokenMs: lifetimes.sessionMs },
+    {
+      database,
+      openSessions: open,
+      sessionStore: store,
+      userRecords,
+      snapshots: invalidations,
+      revocations,
+      events,
+      clock,
+    },
+  )
+  const countsLogins = config.own !== undefined && config.loginThrottle !== false
+  const readiness = createReadiness(
+    {
+      database,
+      index: userIdIndex,
+      sessions: sessions.collection,
+      loginAttempts: countsLogins ? loginAttempts : undefined,
+      changeFeeds,
+      events,
+    },
+    config,
+  )
+  return { changeFeeds, readiness }
+}

@@ -1,0 +1,24 @@
+import { createUserIdIndex } from '../documents/user-id-index.js'
+import { createEvents } from '../events.js'
+import { createObserver } from '../metrics.js'
+import { openTeamDatabase } from '../mongo/team-database.js'
+import { parseOptions } from '../options/parse-options.js'
+import { createInvalidations } from '../snapshots/invalidations.js'
+
+/** The parts that every room uses. */
+export type Core = ReturnType<typeof createCore>
+
+/** Parses the options and creates the parts that every room uses. Nothing is sent to MongoDB yet. */
+export function createCore(options: unknown) {
+  const config = parseOptions(options)
+  const events = createEvents()
+  return {
+    config,
+    clock: config.clock,
+    events,
+    observer: createObserver(config.collection.collectionName),
+    database: openTeamDatabase(config.collection, { bson: config.bson }),
+    userIdIndex: createUserIdIndex(config, events),
+    invalidations: createInvalidations(),
+  }
+}

@@ -1,0 +1,25 @@
+import { createLoader } from '../documents/loader.js'
+import type { Loader } from '../documents/loader.js'
+import { createUserDocuments } from '../documents/user-documents.js'
+import { createDocumentCodec } from '../token-data/document-codec.js'
+import type { Checks } from './checks.js'
+import type { Core } from './core.js'
+
+/** The users' documents and the loader that reads them. */
+export type Documents = ReturnType<typeof createDocuments>
+
+/** Creates the access to users' documents. The first load starts the checks of `ready()`, for apps that never call it. */
+export function createDocuments(core: Core, { readiness }: Checks) {
+  const { config, database, userIdIndex, events, clock, observer } = core
+  const { userDataInToken, schema } = config
+  const documents = createUserDocuments(config, database, userIdIndex, events)
+  const codec = userDataInToken && createDocumentCodec(userDataInToken, schema, database.bson)
+  const reader = createLoader(config, { documents, events, clock, observer, encoder: codec?.encoder })
+  const loader: Loader = {
+    load(userId, latest) {
+      readiness.start()
+      return reader.load(userId, latest)
+    },
+  }
+  return { documents, loader, codec }
+}

@@ -1,0 +1,116 @@
+import type { Request } from 'express'
+import { createAllow } from '../authenticate/allow.js'
+import { createAttachMiddleware } from '../authenticate/attach.js'
+import { createAttachments } from '../authenticate/attachments.js'
+import { createAuthenticator } from '../authenticate/authenticator.js'
+import { createErrorHandler } from '../authenticate/error-handler.js'
+import { createAuthenticateMiddleware } from '../authenticate/middleware.js'
+import { createReload } from '../authenticate/reload.js'
+import { createRequestUsers } from '../authenticate/request-users.js'
+import { createStrategy } from '../authenticate/strategy.js'
+import { createTokenReader } from '../authenticate/token-places.js'
+import type { CustomUserData } from '../instance.js'
+import { refuseArguments, refuseOptions } from '../options/arguments.js'
+import { createSessionChecks } from '../sessions/session-checks.js'
+import { createLoadCheck, createTokenStatus } from '../sessions/token-status.js'
+import type { AuthenticatedUser } from '../types.js'
+import type { AccessTokens } from './access-tokens.js'
+import type { Checks } from './checks.js'
+import type { Core } from './core.js'
+import type { SessionParts } from './sessions.js'
+import type { SnapshotParts } from './snapshots.js'
+
+/** The parts that turn requests and access tokens into users. */
+export type GuardParts = ReturnType<typeof createGuardParts>
+
+/** Creates the parts that turn requests and access tokens into users. */
+export function createGuardParts(
+  core: Core,
+  { issuers, verifyToken }: AccessTokens,
+  { snapshots, claimSnapshots }: SnapshotParts,
+  sessions: SessionParts,
+  checks: Checks,
+) {
+  const { config, observer } = core
+  const { realm } = config
+  const authenticator = createAuthenticator(config, {
+    verifyToken,
+    snapshots,
+    revocations: sessions.revocations,
+    ...createTokenChecks(core, sessions, checks),
+    claimSnapshots,
+    observer,
+  })
+  const attachments = createAttachments(config, snapshots, observer)
+  const requestUsers = createRequestUsers({
+    authenticator,
+    attachments,
+    ownIssuer: config.own?.issuer,
+    realm,
+  })
+  const tokens = createTokenReader(config.tokenPlaces)
+  const reload = createReload({ authenticator, attachments, requestUsers, tokens, realm })
+  return { authenticator, attachments, requestUsers, tokens, reload, issuers, observer, realm }
+}
+
+/** Creates the checks whether an access token was revoked: at an interval, and at the same time as a load. */
+function createTokenChecks(
+  { config, clock }: Core,
+  { store, userRecords, revocations }: SessionParts,
+  { changeFeeds }: Checks,
+) {
+  const { clockToleranceMs, changeStreams, sessionCheckIntervalMs } = config
+  const ownIssuer = config.own?.issuer
+  const requireActive = createTokenStatus({ store, userRecords, revocations, ownIssuer, clockToleranceMs })
+  return {
+    sessionChecks: createSessionChecks(sessionCheckIntervalMs, ownIssuer, requireActive, clock),
+    loadCheck: createLoadCheck(
+      requireActive,
+      ownIssuer,
+      (userId, claims) =>
+        (changeStreams === 'auto' && !changeFeeds.isOpen()) || revocations.mayBeRevoked(userId, claims),
+    ),
+  }
+}
+
+/** The methods of an instance that let requests through, and those that give the user of a request or a token. */
+type Guards = Pick<
+  CustomUserData<object>,
+  | 'authenticate'
+  | 'attach'
+  | 'allow'
+  | 'strategy'
+  | 'errorHandler'
+  | 'user'
+  | 'verifyToken'
+  | 'refreshCustomData'
+>
+
+/** Creates the guards of an instance. */
+export function createGuards(parts: GuardParts): Guards {
+  const { authenticator, tokens, reload, observer, realm } = parts
+  return {
+    authenticate: options => createAuthenticateMiddleware(parts, options),
+    attach: options => createAttachMiddleware(parts, options),
+    allow: (rule, options) => createAllow(parts, rule, options),
+    strategy(...given) {
+      refuseArguments('strategy()', given)
+      return createStrategy(authenticator, tokens, realm, observer.refused)
+    },
+    errorHandler(...given) {
+      refuseArguments('errorHandler()', given)
+      return createErrorHandler()
+    },
+    user: requireUser,
+    async verifyToken(token, ...given) {
+      refuseOptions('verifyToken()', given, 'verifyToken(token)')
+      return authenticator.loadUser(token).catch(observer.rethrow)
+    },
+    refreshCustomData: req => reload(req, 0),
+  }
+}
+
+function requireUser(req: Request): AuthenticatedUser<object> {
+  if (req.user) return req.user
+  throw new TypeError('user(req): no req.user on this request; mount authenticate() before the handler.')
+}

@@ -1,0 +1,52 @@
+import type { Collection } from 'mongodb'
+import { createAttemptStore } from '../login/attempt-store.js'
+import { createHookCalls } from '../login/hooks.js'
+import { createLoginThrottle } from '../login/login-throttle.js'
+import { createTokenIssuer } from '../login/token-issuer.js'
+import { openTeamDatabase } from '../mongo/team-database.js'
+import { Writer } from '../writing/writer.js'
+import type { AccessTokens } from './access-tokens.js'
+import type { Core } from './core.js'
+import type { Documents } from './documents.js'
+import type { GuardParts } from './guards.js'
+import type { SessionParts } from './sessions.js'
+import type { SnapshotParts } from './snapshots.js'
+
+/** The store of failed logins. */
+export type LoginAttempts = ReturnType<typeof createLoginAttempts>
+
+/** Creates the store of failed logins: in the option's collection, or in one in the database of custom data. */
+export function createLoginAttempts({ config, database, events }: Core, { scope }: SessionParts) {
+  const optionName = 'loginAttemptCollection'
+  const given =
+    config.loginAttemptCollection && openTeamDatabase(config.loginAttemptCollection, { optionName })
+  const find = (): Promise<Collection> =>
+    given?.collection() ?? database.sibling('custom_user_data_login_attempts')
+  return createAttemptStore({ ...scope, timeoutMs: config.sessionTimeoutMs }, find, events)
+}
+
+/** The parts that logins, refreshes and writes need. */
+export type Logins = ReturnType<typeof createLogins>
+
+/** Creates the parts that log users in, and the writer, because a hook may create the document of a new user. */
+export function createLogins(
+  core: Core,
+  { issuers, ownKeys }: AccessTokens,
+  { documents }: Documents,
+  { snapshots, claimSnapshots }: SnapshotParts,
+  { sessions, revocations, userRecords }: SessionParts,
+  { authenticator }: GuardParts,
+  loginAttempts: LoginAttempts,
+) {
+  const { config, clock, events, database, invalidations } = core
+  const writer = new Writer(config, { database, documents, invalidate: invalidations.invalidate })
+  const hooks = createHookCalls(config, writer, events)
+  const parts = { issuers, authenticator, snapshots, sessions, revocations, clock, events, claimSnapshots }
+  const tokenIssuer =
+    config.own && ownKeys && createTokenIssuer({ ...config, ...config.own }, { ...parts, keys: ownKeys })
+  const { loginThrottle, sessionTimeoutMs: timeoutMs } = config
+  const throttle = loginThrottle
+    ? createLoginThrottle({ config: loginThrottle, store: loginAttempts, timeoutMs, events, clock })
+    : undefined
+  return { writer, hooks, tokenIssuer, throttle, sessions, userRecords, events }
+}

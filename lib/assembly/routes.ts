@@ -1,0 +1,61 @@
+import type { CustomUserData } from '../instance.js'
+import { createLoginFlow } from '../login/login-flow.js'
+import { refuseArguments } from '../options/arguments.js'
+import { createJwksRoute } from '../routes/jwks.js'
+import { createLoginRoute } from '../routes/login.js'
+import { createOwnDataRouter } from '../routes/own-data.js'
+import { createLogoutAllRoute, createOwnSessionsRouter } from '../routes/own-sessions.js'
+import { createLogoutRoute, createRefreshRoute } from '../routes/refresh-and-logout.js'
+import { createRefreshTransport } from '../routes/refresh-transport.js'
+import { needOwn } from './access-tokens.js'
+import type { AccessTokens } from './access-tokens.js'
+import type { Core } from './core.js'
+import type { Documents } from './documents.js'
+import type { GuardParts } from './guards.js'
+import type { Logins } from './logins.js'
+
+/** The methods of an instance that create routes. */
+type Routes = Pick<
+  CustomUserData<object>,
+  'login' | 'refresh' | 'logout' | 'logoutAll' | 'ownSessions' | 'ownData' | 'jwks'
+>
+
+/** Creates the factories of an instance's routes. */
+export function createRoutes(
+  { config }: Core,
+  { ownKeys }: AccessTokens,
+  { documents }: Documents,
+  { requestUsers }: GuardParts,
+  logins: Logins,
+): Routes {
+  const { sessions, hooks, writer } = logins
+  const transport = createRefreshTransport(config.refreshTokenTransport, config.refreshTokenTtlSeconds)
+  return {
+    login(verifyCredentials, options) {
+      const tokenIssuer = needOwn(logins.tokenIssuer, 'login()')
+      const flow = createLoginFlow(config, { ...logins, tokenIssuer })
+      return createLoginRoute(flow, transport, verifyCredentials, options)
+    },
+    refresh(...given) {
+      refuseArguments('refresh()', given)
+      return createRefreshRoute(needOwn(logins.tokenIssuer, 'refresh()'), sessions, transport, hooks)
+    },
+    logout(...given) {
+      refuseArguments('logout()', given)
+      return createLogoutRoute(sessions, transport, hooks)
+    },
+    logoutAll(...given) {
+      refuseArguments('logoutAll()', given)
+      return createLogoutAllRoute({ sessions, requestUsers, transport, hooks })
+    },
+    ownSessions(...given) {
+      refuseArguments('ownSessions()', given)
+      return createOwnSessionsRouter({ sessions, requestUsers, transport, hooks })
+    },
+    ownData: options => createOwnDataRouter(config, { documents, writer, requestUsers }, options),
+    jwks(...given) {
+      refuseArguments('jwks()', given)
+      return createJwksRoute(needOwn(ownKeys, 'jwks()').toJwkSet)
+    },
+  }
+}

@@ -1,0 +1,43 @@
+import { createSnapshots } from '../snapshots/snapshots.js'
+import { createClaimSnapshots } from '../token-data/claim-snapshots.js'
+import type { Checks } from './checks.js'
+import type { Core } from './core.js'
+import type { Documents } from './documents.js'
+import type { SessionParts } from './sessions.js'
+
+/** The cache of snapshots, and the custom data inside our own access tokens. */
+export type SnapshotParts = ReturnType<typeof createSnapshotParts>
+
+/** Creates both places that hold custom data. Invalidations reach them from now on. */
+export function createSnapshotParts(
+  core: Core,
+  { documents, loader, codec }: Documents,
+  { revocations }: SessionParts,
+  { changeFeeds }: Checks,
+) {
+  const { config, database, clock, observer, invalidations } = core
+  const followsChanges = config.changeStreams !== 'off'
+  const claimSnapshots =
+    codec &&
+    createClaimSnapshots(
+      {
+        ...config,
+        followsChanges,
+        issuer: config.own?.issuer ?? '',
+        // With a projection for clients, a token holds only a part of what handlers get.
+        forClientsOnly: config.userDataInToken?.projection !== undefined,
+      },
+      {
+        codec,
+        documents,
+        namespace: database.namespace,
+        isUpToDate: () => !followsChanges || changeFeeds.isOpen(),
+        mayBeRevoked: revocations.mayBeRevoked,
+        clock,
+      },
+    )
+  const snapshots = createSnapshots({ ...config, followsChanges }, loader, clock, observer)
+  if (claimSnapshots) invalidations.add(claimSnapshots)
+  invalidations.add(snapshots)
+  return { snapshots, claimSnapshots }
+}
