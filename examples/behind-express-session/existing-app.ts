@@ -13,7 +13,7 @@ declare module 'express-session' {
 
 const WEEK_MS = 7 * 24 * 60 * 60 * 1000
 
-/** The team's sessions. In production: a store that several processes share, and `secure: true`. */
+/** The team's sessions. In production, use a store that several processes share, and `secure: true`. */
 export function createSessions(): RequestHandler {
   return session({
     secret: randomBytes(32).toString('base64url'),
@@ -23,7 +23,7 @@ export function createSessions(): RequestHandler {
   })
 }
 
-/** The team's login. A new session id for each: nobody can plant one beforehand. */
+/** The team's login. It creates a new session id, so that an attacker's session id cannot become the user's. */
 export function logIn(verifyCredentials: VerifyCredentials): RequestHandler[] {
   return [
     express.json(),
@@ -46,14 +46,14 @@ export const logOut: RequestHandler = async (req, res) => {
   res.sendStatus(204)
 }
 
-/** The team's guard: puts the session's user in `req.user`. */
+/** The team's guard: puts the user of the session into `req.user`. */
 export const requireLogin: RequestHandler = (req, res, next) => {
   const { userId } = req.session
   if (userId === undefined) {
     res.sendStatus(401)
     return
   }
-  // The type of req.user has customData, which attach() is about to add.
+  // The type of req.user has customData, which attach() adds later.
   req.user = { id: userId } as Express.User
   next()
 }

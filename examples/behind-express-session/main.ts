@@ -10,7 +10,7 @@ serveExample('behind_express_session_example', createApp)
 async function createApp(db: Db): Promise<express.Express> {
   const userData = createCustomUserData({
     collection: db.collection('custom_user_data'),
-    // Required, and never used here: this app has cookies, not tokens.
+    // Required, but not used here, because this app uses cookies and no tokens.
     secret: randomBytes(32),
     issuer: 'https://auth.example.com',
     audience: 'https://api.example.com',

@@ -5,7 +5,7 @@ import type { Collection, Document, WithId } from 'mongodb'
 import passport from 'passport'
 import { ExtractJwt, Strategy } from 'passport-jwt'
 
-/** What the team's own verify callback makes of a token: `req.user` in this app. */
+/** The user that the team's verify callback returns: `req.user` in this app. */
 export interface TeamUser {
   /** The `_id` of the user, as hex digits. */
   readonly accountId: string
@@ -40,7 +40,7 @@ export function createTeamStrategy(users: Collection): Strategy {
   })
 }
 
-/** Stands for the team's identity service: a token for every user that there is, with no password asked. */
+/** Stands for the team's identity service: issues a token for any user, without a password. */
 export function issueTeamToken(users: Collection): RequestHandler {
   return async (req, res) => {
     const user = await users.findOne({ email: String(req.params['email']) })

@@ -11,7 +11,7 @@ serveExample('behind_passport_jwt_example', createApp)
 async function createApp(db: Db): Promise<express.Express> {
   const userData = createCustomUserData({
     collection: db.collection('custom_user_data'),
-    // Required, and never used here: this app issues its tokens by itself.
+    // Required, but not used here, because this app issues its own tokens.
     secret: randomBytes(32),
     issuer: 'https://auth.example.com',
     audience: 'https://api.example.com',

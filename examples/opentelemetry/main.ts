@@ -18,7 +18,7 @@ async function createApp(db: Db): Promise<express.Express> {
   })
   await userData.ready()
 
-  // In an app that has OpenTelemetry already, take the meter of your own provider.
+  // If your app uses OpenTelemetry already, take the meter of its provider.
   const exporter = new PrometheusExporter({ preventServerStart: true })
   const provider = new MeterProvider({ readers: [exporter] })
   recordMetrics(provider.getMeter('express-custom-user-data'), () => userData.stats())

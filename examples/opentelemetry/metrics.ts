@@ -5,9 +5,10 @@ import type { ChannelMessages, Stats } from 'express-custom-user-data'
 const LOAD_CHANNEL = 'express-custom-user-data:load'
 
 /**
- * Has a meter report what an instance counts, and how long each load took. Returns the function that ends the latter.
- * Counters are read when somebody scrapes, so that a request with a cached token pays nothing for them; a distribution
- * needs each value, and comes from the channel.
+ * Reports the counters of an instance and the duration of each load to a meter. Counters are read when Prometheus asks, so
+ * they cost a request with a cached token nothing. Durations need each single value, so they come from the channel.
+ *
+ * @returns a function that stops the reports of durations
  */
 export function recordMetrics(meter: Meter, stats: () => Stats): () => void {
   observeCounters(meter, stats)

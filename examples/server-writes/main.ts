@@ -27,7 +27,7 @@ async function createApp(db: Db): Promise<express.Express> {
   app.use(userData.authenticate())
   app.get('/me', (req, res) => res.json(userData.user(req).customData))
   app.post('/reports', async (req, res) => {
-    // Whose document it is comes from the token; what is written comes from here.
+    // The token decides whose document is written, and this code decides what is written.
     const account = await userData.forUser(userData.user(req).id).update({ $inc: { reports: 1 } })
     res.status(201).json({ reports: account?.reports })
   })

@@ -6,7 +6,7 @@ import { greetingIn } from './greeting.js'
 import { toPrometheusText } from './metrics.js'
 import type { UserData } from './user-data.js'
 
-/** The app: what is mounted before the guard is open to all, what follows it has a `req.user`. */
+/** The app. Routes before the guard are open to everybody, and routes after it have `req.user`. */
 export function createApp(db: Db, userData: UserData): Express {
   const app = express()
   app.disable('x-powered-by')
@@ -20,7 +20,7 @@ export function createApp(db: Db, userData: UserData): Express {
   app.get('/me', showUser(userData))
   app.use('/me', userData.ownData({ fields: ['language', 'timezone'], schema: settings }))
   app.get('/greeting', greet(userData))
-  // Read now: who was an admin half an hour ago is none.
+  // Read now, because a user who was an admin half an hour ago may no longer be one.
   app.get('/admin', userData.allow({ '%%user.custom_data.role': 'admin' }, { maxAgeMs: 0 }), countRoles(db))
 
   app.use(userData.errorHandler())
@@ -34,19 +34,19 @@ function mountTokenRoutes(app: Express, db: Db, userData: UserData): void {
   app.post('/auth/logout', userData.logout())
 }
 
-/** What users may write into their own document. */
+/** The fields and values that users may write into their own document. */
 const settings = z.object({
   language: z.string().min(2).max(35).optional(),
   timezone: z.string().min(1).max(64).optional(),
 })
 
-/** Behind the guard: whose sessions they are is told by the access token. */
+/** Mounted behind the guard, because the access token says whose sessions they are. */
 function mountSessionRoutes(app: Express, userData: UserData): void {
   app.use('/auth/sessions', userData.ownSessions())
   app.post('/auth/logout-all', userData.logoutAll())
 }
 
-/** For load balancers: 503 while MongoDB does not answer. */
+/** For load balancers: answers 503 while MongoDB does not answer. */
 function reportHealth(userData: UserData): RequestHandler {
   return async (_req, res) => {
     const healthy = await userData.ready().then(
@@ -57,7 +57,7 @@ function reportHealth(userData: UserData): RequestHandler {
   }
 }
 
-/** For Prometheus. In an app of your own, keep it from the outside. */
+/** For Prometheus. In your app, make sure that only Prometheus can reach it. */
 function showMetrics(userData: UserData): RequestHandler {
   return (_req, res) => {
     res.type('text/plain; version=0.0.4').send(toPrometheusText(userData.stats()))
@@ -71,7 +71,7 @@ function showUser(userData: UserData): RequestHandler {
   }
 }
 
-/** For admins only: how many users have which role. */
+/** For admins only: the number of users with each role. */
 function countRoles(db: Db): RequestHandler {
   return async (_req, res, next) => {
     try {

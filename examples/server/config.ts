@@ -8,21 +8,21 @@ import type { SigningOptions } from './keys.js'
 export interface Config {
   /** Loopback port; 0 picks a free one. */
   readonly port: number
-  /** The MongoDB to use; `undefined`: one is started. */
+  /** The MongoDB to use. If it is `undefined`, one is started. */
   readonly mongodbUri: string | undefined
-  /** What signs the access tokens. */
+  /** The secret or key that signs the access tokens. */
   readonly signing: SigningOptions
-  /** Whether the secret was made up, so that access tokens end with the process. */
+  /** Whether the secret is a random one, so that access tokens end with the process. */
   readonly hasRandomSecret: boolean
   readonly accessTokenTtlSeconds: number
   readonly snapshotTtlMs: number
   readonly changeStreams: 'auto' | 'off'
-  /** How long an exchanged refresh token still gets its successor; `undefined`: until that one is used. */
+  /** How long an exchanged refresh token still gets its successor. `undefined` means until the successor is used. */
   readonly reuseWindowSeconds: number | undefined
   readonly refreshTokenTransport: 'body' | 'cookie'
-  /** Whether access tokens carry the user's document, and how it is written. */
+  /** Whether access tokens contain the user's document, and in which format. */
   readonly userDataInToken: false | ExtendedJsonFormat
-  /** Others whose access tokens are accepted. */
+  /** Other issuers whose access tokens are accepted. */
   readonly trustedIssuers: readonly TrustedIssuer[]
 }
 
@@ -38,7 +38,7 @@ const schema = z
       .optional(),
     ACCESS_TOKEN_SECRET: secret.optional(),
     ACCESS_TOKEN_JWK: privateJwk.optional(),
-    // What a trusted issuer must be is the package's to say, which names each wrong member.
+    // The package checks the members of a trusted issuer and names each wrong one.
     TRUSTED_ISSUERS: json(NO_TRUSTED_ISSUERS).pipe(z.array(z.unknown(), NO_TRUSTED_ISSUERS)).default([]),
     ACCESS_TOKEN_TTL_SECONDS: whole(1, DAY_SECONDS).default(30 * 60),
     SNAPSHOT_TTL_MS: whole(1, DAY_SECONDS * 1000).default(30 * 60 * 1000),
@@ -54,7 +54,7 @@ const schema = z
     error: 'ACCESS_TOKEN_SECRET is set as well: set one of the two',
   })
 
-/** Reads the environment; an empty variable counts as none. Throws an `Error` that names each wrong one. */
+/** Reads the environment. An empty variable counts as missing. Throws an `Error` that names each wrong variable. */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
   const result = schema.safeParse(given)
@@ -75,7 +75,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   }
 }
 
-/** Digits and nothing else: `1e3`, `0x10` and ` 1` are more likely slips than numbers. */
+/** Digits only, because `1e3`, `0x10` and ` 1` are probably mistakes. */
 function whole(min: number, max: number) {
   const error = `write a whole number from ${min} to ${max}`
   return z
@@ -85,7 +85,7 @@ function whole(min: number, max: number) {
     .pipe(z.number().min(min, error).max(max, error))
 }
 
-/** As the driver sees it. A client connects only when it is first used. */
+/** Whether the driver accepts the URI. A client connects only when it is first used. */
 function isMongodbUri(uri: string): boolean {
   try {
     new MongoClient(uri)
@@ -95,7 +95,7 @@ function isMongodbUri(uri: string): boolean {
   }
 }
 
-/** Values are not repeated: some of them are secrets. */
+/** The message does not repeat the values, because some of them are secrets. */
 function explain(error: z.ZodError): string {
   const lines = error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
   return ['The environment is not right.', ...lines].join('\n  ')

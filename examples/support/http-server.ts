@@ -3,10 +3,10 @@ import { createServer } from 'node:http'
 import type { RequestListener, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** Requests under way when the server closes may take this long to end. */
+/** The time that running requests get when the server closes. */
 const DRAIN_MS = 1_000
 
-/** Listens on a loopback port; 0 picks a free one. Rejects where the port cannot be had. */
+/** Listens on a loopback port. 0 picks a free one. Rejects if the port cannot be used. */
 export async function listen(app: RequestListener, port: number): Promise<Server> {
   const server = createServer(app)
   server.listen(port, '127.0.0.1')
@@ -18,12 +18,12 @@ export async function listen(app: RequestListener, port: number): Promise<Server
   return server
 }
 
-/** The address that a server listens on, as `http://127.0.0.1:3000`. */
+/** The address of a server, such as `http://127.0.0.1:3000`. */
 export function urlOf(server: Server): string {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-/** Takes no more connections, lets requests under way end, and closes connections that are only kept alive. */
+/** Accepts no more connections, lets running requests end, and closes idle connections. */
 export async function closeServer(server: Server): Promise<void> {
   const closed = once(server, 'close')
   server.close()

@@ -1,21 +1,21 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** What a process is given to start by. */
+/** Passed to the function that starts a process. */
 export interface Lifecycle {
-  /** Registers how to undo a step that was just taken. Throws when the process is to end already. */
+  /** Registers how to undo a step. Throws if the process has been told to end. */
   readonly onStop: (stop: () => unknown) => void
-  /** Aborts when the process is to end. */
+  /** Aborts when the process is told to end. */
   readonly signal: AbortSignal
 }
 
-/** A step that cannot be undone yet, because it is still being taken, is waited for no longer than this. */
+/** The longest wait for a step that is still running and so cannot be undone yet. */
 const START_LIMIT_MS = 1_500
-/** Whatever hangs: the process is gone before five seconds are over. */
+/** The process ends within five seconds, even if a step hangs. */
 const STOP_LIMIT_MS = 4_500
 
 /**
- * Runs `start`. On SIGINT or SIGTERM undoes its steps, the last first, and exits with 0; when it fails, says why,
- * undoes what was done, and exits with 1.
+ * Runs `start`. On SIGINT or SIGTERM it undoes the steps, the last one first, and exits with 0. If `start` fails, it prints
+ * the reason, undoes the steps, and exits with 1.
  */
 export function runUntilSignal(start: (lifecycle: Lifecycle) => Promise<void>): void {
   const stops: (() => unknown)[] = []
@@ -23,7 +23,7 @@ export function runUntilSignal(start: (lifecycle: Lifecycle) => Promise<void>): 
   const { signal } = stopping
 
   async function end(exitCode: number): Promise<void> {
-    // Under npm, Ctrl-C arrives twice: from the terminal, and passed on by npm.
+    // Under npm, Ctrl-C arrives twice: from the terminal and from npm.
     if (signal.aborted) return
     stopping.abort()
     setTimeout(() => {
@@ -35,7 +35,7 @@ export function runUntilSignal(start: (lifecycle: Lifecycle) => Promise<void>): 
     process.exit(exitCode)
   }
 
-  // Before the start: it can take a while, and it can be interrupted.
+  // Registered before the start, because a signal can come during the start.
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => void end(0))
   const started = start({
     signal,
@@ -46,18 +46,18 @@ export function runUntilSignal(start: (lifecycle: Lifecycle) => Promise<void>): 
   }).catch((error: unknown) => {
     if (signal.aborted) return
     console.error(describeError(error))
-    // Not awaited here: it waits for this to settle.
+    // Not awaited here, because it waits for this function.
     void end(1)
   })
 }
 
-/** A message with those of its causes, for people; no stack. */
+/** The messages of an error and its causes, without stacks. */
 function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause === undefined ? error.message : `${error.message}\n${describeError(error.cause)}`
 }
 
-/** What cannot be stopped must not keep the rest from being stopped. */
+/** Reports an error instead of throwing it, so that the other steps are undone too. */
 async function attempt(stop: () => unknown): Promise<void> {
   try {
     await stop()

@@ -8,8 +8,8 @@ import { runUntilSignal } from './run-until-signal.js'
 import { resolveMongoUri } from './start-mongod.js'
 
 /**
- * What every small example needs and none is about: a MongoDB (`MONGODB_URI`, or one started here) with the users of
- * the server example in it, a port (`PORT`, by default 3000), and an orderly end.
+ * Runs a small example: with a MongoDB (`MONGODB_URI`, or one started here) that has the users of the server example, on a
+ * port (`PORT`, 3000 by default), until Ctrl-C.
  */
 export function serveExample(databaseName: string, createApp: (db: Db) => Promise<RequestListener>): void {
   runUntilSignal(async ({ onStop }) => {

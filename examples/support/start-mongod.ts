@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import { MongoMemoryReplSet } from 'mongodb-memory-server-core'
 import { findMongod } from './find-mongod.js'
 
-/** The address of a MongoDB, and how to be done with it. */
+/** The address of a MongoDB, and a function that stops it. */
 export interface MongoHandle {
   uri: string
   /** Ends the server if it was started here, and deletes its data. */
@@ -20,25 +20,25 @@ export interface StartedMongod extends MongoHandle {
 export interface StartMongodOptions {
   /** Members of the replica set; 1 by default. */
   count?: number
-  /** Further arguments of every mongod, as `['--setParameter', 'enableTestCommands=1']`. */
+  /** Further arguments of every mongod, such as `['--setParameter', 'enableTestCommands=1']`. */
   args?: string[]
 }
 
 /**
  * Starts a replica set (WiredTiger, loopback, free ports, an empty temporary folder) and waits for its primary. Each
- * mongod has a watchdog that ends it within seconds of this process's death, whatever that was.
+ * mongod has a watchdog that ends it within seconds after this process, however this process ended.
  */
 export async function startMongod({ count = 1, args = [] }: StartMongodOptions = {}): Promise<StartedMongod> {
   const systemBinary = await findMongod()
   const replSet = await MongoMemoryReplSet.create({
-    // The memory server warns when the binary is not of the version asked for: ask for the one it has.
+    // mongodb-memory-server warns if the version differs from the binary's, so it gets the version of the binary.
     binary: { systemBinary, version: await versionOf(systemBinary) },
     replSet: {
       count,
       args,
       ip: '127.0.0.1',
       storageEngine: 'wiredTiger',
-      // A process group of its own: Ctrl-C reaches whoever started it, and they stop it when they are done with it.
+      // In its own process group, so that Ctrl-C does not reach it. The caller stops it when it is no longer needed.
       spawn: { detached: true },
     },
   })
@@ -51,7 +51,7 @@ export async function startMongod({ count = 1, args = [] }: StartMongodOptions =
   }
 }
 
-/** The server that `MONGODB_URI` names, or else a mongod started for the occasion. */
+/** The server of `MONGODB_URI`, or else a mongod that is started here. */
 export async function resolveMongoUri(): Promise<MongoHandle> {
   const uri = process.env['MONGODB_URI'] ?? ''
   return uri === '' ? startMongod() : { uri, stop: () => Promise.resolve() }

@@ -1,4 +1,4 @@
-/** What a key must be to serve a JWS algorithm (RFC 7518 section 3.1). EdDSA is not among passport-jwt's. */
+/** The requirements of a JWS algorithm for its key (RFC 7518 3.1). passport-jwt does not support EdDSA. */
 interface AlgorithmNeeds {
   readonly keyType: 'secret' | 'rsa' | 'ec'
   /** Smallest size: bytes of a secret (RFC 7518 3.2), bits of an RSA modulus (3.3, 3.5). */
@@ -27,16 +27,14 @@ export const ALGORITHMS = {
   ES512: { keyType: 'ec', curve: 'secp521r1', jwkCurve: 'P-521' },
 } as const satisfies Record<string, AlgorithmNeeds>
 
-/** A JWS algorithm (RFC 7518 section 3.1) that this package signs and verifies with. */
+/** A JWS algorithm that access tokens can be signed with (RFC 7518 3.1). */
 export type Algorithm = keyof typeof ALGORITHMS
 
-/** Their names, strongest families last. */
 export const ALGORITHM_NAMES = Object.keys(ALGORITHMS) as Algorithm[]
 
-/** Those whose keys can be published. */
+/** The algorithms with a public key, which an issuer can publish. */
 export const ASYMMETRIC_ALGORITHM_NAMES = ALGORITHM_NAMES.filter(alg => needsOf(alg).keyType !== 'secret')
 
-/** What `alg` asks of a key. */
 export function needsOf(alg: Algorithm): AlgorithmNeeds {
   return ALGORITHMS[alg]
 }

@@ -9,13 +9,13 @@ import type { ClaimsSet } from './compact-jws.js'
  */
 export type TokenProfile = 'rfc9068' | 'jwt'
 
-/** What the access tokens of an issuer must be. */
+/** The claims that access tokens of one issuer must have. */
 export interface ClaimExpectations {
   /** Compared code point by code point (RFC 7519 section 7.3). */
   readonly issuer: string
   /** One of these must be in `aud`. */
   readonly audience: readonly string[]
-  /** Leeway for clocks that differ, in milliseconds (RFC 7519 4.1.4: no more than a few minutes). */
+  /** Milliseconds by which the clocks of two machines may differ (RFC 7519 4.1.4: a few minutes at most). */
   readonly clockToleranceMs: number
   readonly profile: TokenProfile
   /**
@@ -31,13 +31,16 @@ const REQUIRED_CLAIMS: Readonly<Record<TokenProfile, readonly string[]>> = {
   jwt: ['iss', 'exp', 'aud', 'sub', 'iat'],
 }
 
-/** The media type of access tokens, so that no other kind of JWT passes for one (RFC 9068 section 2.1). */
+/** The media type of access tokens (RFC 9068 2.1). It keeps other JWTs, such as ID tokens, from being accepted. */
 export const ACCESS_TOKEN_TYP = 'at+jwt'
 
 const MAX_SUBJECT_LENGTH = 255
 const MAX_CLAIM_LENGTH = 1_024
 
-/** RFC 9068 2.1 and 4, RFC 8725 3.11: compared as a media type, so case does not matter. Throws `invalid_token`. */
+/**
+ * Checks the `typ` of a token (RFC 9068 2.1 and 4, RFC 8725 3.11). It is a media type, so upper and lower case are the same.
+ * @throws `invalid_token`
+ */
 export function verifyTyp(typ: string | undefined, profile: TokenProfile): void {
   const type = typ?.toLowerCase().replace(/^application\//, '')
   const isPlain = type === undefined || type === 'jwt'
@@ -46,8 +49,8 @@ export function verifyTyp(typ: string | undefined, profile: TokenProfile): void 
 }
 
 /**
- * Checks the claims of a token against what is expected and the time (milliseconds since the epoch).
- * Returns them typed, or throws `invalid_token`.
+ * Checks the claims of a token. `now` is in milliseconds since the epoch.
+ * @throws `invalid_token`
  */
 export function verifyClaims(
   payload: ClaimsSet,
@@ -64,7 +67,7 @@ export function verifyClaims(
     const value = payload[claim]
     if (value !== undefined && !isText(value, MAX_CLAIM_LENGTH)) throw refused(`has a malformed ${claim}`)
   }
-  // RFC 7800: bound to a key whose proof is not checked here, so it is not a bearer token.
+  // RFC 7800: the token is bound to a key. No proof of that key is checked here, so it must not serve as a bearer token.
   if (payload['cnf'] !== undefined) throw refused('is bound to a key that cannot be checked')
   verifyTimes(payload, expected.clockToleranceMs, now)
   const { iat } = payload as AccessTokenClaims
@@ -82,7 +85,7 @@ export function isSubject(userId: unknown): userId is string {
   return isText(userId, MAX_SUBJECT_LENGTH) && userId.isWellFormed()
 }
 
-/** The instant (milliseconds since the epoch) from which the token is no longer accepted. */
+/** The time from which the token is refused, in milliseconds since the epoch. */
 export function expiresAtMs(claims: AccessTokenClaims, clockToleranceMs: number): number {
   return claims.exp * 1000 + clockToleranceMs
 }

@@ -1,6 +1,6 @@
 import { BlockList, isIPv6 } from 'node:net'
 
-/** What a fetch may cost, and for whom it is made. */
+/** The limits of one fetch. */
 export interface FetchLimits {
   readonly timeoutMs: number
   readonly maxBytes: number
@@ -9,9 +9,9 @@ export interface FetchLimits {
 }
 
 /**
- * Whether something of an issuer may be fetched at an address: over https, or over http on loopback if the issuer is an http
- * address on loopback too. An issuer elsewhere must not make this process ask servers that only this machine can
- * reach, so an address on loopback is refused for it over https as well.
+ * Whether the keys of an issuer may be fetched from an address. The address must be https. Over http it must be on loopback,
+ * and the issuer must be an http address on loopback too. An issuer elsewhere could make this process send requests to
+ * servers that only this machine can reach, so for it an address on loopback is refused over https as well.
  */
 export function isFetchable(address: string, issuer: string): boolean {
   const url = parseAddress(address)
@@ -28,7 +28,7 @@ export function isLoopbackAddress(address: string): boolean {
   return url !== undefined && isLoopback(url)
 }
 
-/** `undefined` for a text that is no URL, and for a URL with credentials in it. */
+/** `undefined` for a text that is not a URL, and for a URL with a user name or a password. */
 function parseAddress(address: string): URL | undefined {
   if (!URL.canParse(address)) return undefined
   const url = new URL(address)
@@ -42,7 +42,7 @@ const LOOPBACK = new BlockList()
 LOOPBACK.addSubnet('127.0.0.0', 8)
 LOOPBACK.addAddress('::1', 'ipv6')
 
-/** RFC 1122 3.2.1.3: these are no destination. Linux connects them to loopback. */
+/** RFC 1122 3.2.1.3: these addresses are not valid destinations. Linux connects them to loopback. */
 const UNSPECIFIED = new BlockList()
 UNSPECIFIED.addSubnet('0.0.0.0', 8)
 UNSPECIFIED.addAddress('::', 'ipv6')
@@ -57,8 +57,8 @@ function isIn(list: BlockList, { hostname }: URL): boolean {
 }
 
 /**
- * Fetches JSON with a bound on time and on bytes, which are counted as they arrive. Redirects are refused: they would
- * let whoever answers choose another host (ASVS 15.3.2).
+ * Fetches JSON within a time limit and a size limit. Bytes are counted as they arrive. Redirects are refused, because with
+ * them the server could choose another host.
  */
 export async function fetchJson(address: string, limits: FetchLimits): Promise<unknown> {
   const { timeoutMs, maxBytes, issuer } = limits
@@ -75,7 +75,7 @@ export async function fetchJson(address: string, limits: FetchLimits): Promise<u
   })
   if (response.status !== 200 || !response.body) {
     await response.body?.cancel()
-    throw new Error(`The answer's status is ${response.status}.`)
+    throw new Error(`The status of the answer is ${response.status}, not 200.`)
   }
   return JSON.parse(await readText(response.body, maxBytes))
 }
@@ -83,10 +83,10 @@ export async function fetchJson(address: string, limits: FetchLimits): Promise<u
 async function readText(body: ReadableStream<Uint8Array>, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = []
   let bytes = 0
-  // Leaving the loop by a throw cancels the stream, and with it the transfer.
+  // A throw inside the loop cancels the stream, and with it the transfer.
   for await (const chunk of body) {
     bytes += chunk.byteLength
-    if (bytes > maxBytes) throw new Error(`The answer is over ${maxBytes} bytes.`)
+    if (bytes > maxBytes) throw new Error(`The answer is larger than ${maxBytes} bytes.`)
     chunks.push(chunk)
   }
   return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))

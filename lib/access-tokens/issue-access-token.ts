@@ -3,32 +3,32 @@ import type { SignKeyObjectInput } from 'node:crypto'
 import { promisify } from 'node:util'
 import jwt from 'jsonwebtoken'
 import type { AccessTokenClaims } from '../types.js'
-import { assertUserId } from './valid-user-id.js'
+import { assertUserId } from './user-id.js'
 import { ACCESS_TOKEN_TYP } from './claims.js'
 import type { KeyRing, SigningKey } from './key-ring.js'
 
-/** What every token of this server says. */
+/** The claims that all our tokens share. */
 export interface AccessTokenConfig {
   readonly issuer: string
   readonly audience: readonly string[]
-  /** Whom tokens are issued to (RFC 9068 2.2). */
+  /** The client that tokens are issued to (RFC 9068 2.2). */
   readonly clientId: string
   /** Lifetime of a token, in seconds. */
   readonly accessTokenTtlSeconds: number
 }
 
-/** A signed token with its claims, and the key that vouches for it. */
+/** A signed token with its claims and the key that signed it. */
 export interface IssuedAccessToken {
   readonly token: string
   readonly claims: AccessTokenClaims
   readonly key: SigningKey
 }
 
-/** Whom a token is for, and what else it says. */
+/** The claims of one token. */
 export interface TokenSubject {
   readonly userId: string
   readonly sid: string
-  /** Claims beside the usual ones. */
+  /** Further claims, such as the user's data. They cannot replace the usual claims. */
   readonly extraClaims?: Readonly<Record<string, unknown>> | undefined
 }
 
@@ -47,7 +47,7 @@ export async function issueAccessToken(
   return { token, claims, key }
 }
 
-/** An HMAC takes microseconds, so it is made at once, by the library that verifies tokens too. */
+/** An HMAC takes microseconds, so it is computed on the event loop, by the library that also verifies tokens. */
 function signWithSecret(claims: AccessTokenClaims, key: SigningKey): string {
   return jwt.sign(claims, key.signingKey, { algorithm: key.alg, header: toHeader(key) })
 }

@@ -3,50 +3,50 @@ import type { AccessTokenClaims } from '../types.js'
 import { isSubject } from './claims.js'
 import type { ClaimExpectations } from './claims.js'
 import type { ClaimsSet } from './compact-jws.js'
-import type { KeySource } from './key-ring.js'
+import type { KeySource } from './keys.js'
 
-/** Somebody whose tokens are accepted: ourselves, or an issuer that the team trusts. */
+/** An issuer whose tokens are accepted: we ourselves, or an issuer that the team trusts. */
 export interface Issuer {
   readonly expectations: ClaimExpectations
   readonly keys: KeySource
-  /** Put before the user's id, so that two issuers' users are never one; `''` at most once. */
+  /** Put before the user's id, so that users of two issuers never have the same id. Empty for at most one issuer. */
   readonly userIdPrefix: string
-  /** The claim that names the user: `sub`, unless the issuer says otherwise. */
+  /** The claim that contains the user's id: `sub`, unless the team names another one. */
   readonly userIdClaim: string
 }
 
 /** All issuers whose tokens are accepted. */
-export interface Issuers {
-  /** The issuer that a payload names, before anything of it is trusted. Throws `invalid_token`. */
-  of: (payload: ClaimsSet) => Issuer
-  /** The user's id here, of verified claims. Throws `invalid_token`. */
-  toUserId: (issuer: Issuer, claims: AccessTokenClaims) => string
-  /** Whether an id would pass for another issuer's user. */
-  isForeign: (userId: string) => boolean
-  /** Whether a value can be a user's id: an issuer's prefix, which may be empty, and a text as in {@link isSubject}. */
-  isUserId: (value: unknown) => value is string
-}
+export type Issuers = ReturnType<typeof createIssuers>
 
 /** Creates the registry of issuers. The options have been checked, so no two issuers overlap. */
-export function createIssuers(list: readonly Issuer[]): Issuers {
+export function createIssuers(list: readonly Issuer[]) {
   const byName = new Map(list.map(issuer => [issuer.expectations.issuer, issuer]))
   const prefixes = list.map(({ userIdPrefix }) => userIdPrefix).filter(prefix => prefix !== '')
 
+  /** Whether an id belongs to a trusted issuer whose users have a prefix. */
   function isForeign(userId: string): boolean {
     return prefixes.some(prefix => userId.startsWith(prefix))
   }
 
   return {
-    of({ iss }) {
+    /**
+     * Finds the issuer that a payload names. This happens before anything in the payload is trusted.
+     * @throws `invalid_token`
+     */
+    of({ iss }: ClaimsSet): Issuer {
       if (iss === undefined || iss === null) throw refused('The access token has no iss.')
       const issuer = typeof iss === 'string' ? byName.get(iss) : undefined
       if (!issuer) throw refused('The access token is from another issuer.')
       return issuer
     },
-    toUserId({ userIdPrefix, userIdClaim }, claims) {
+    /**
+     * Returns the user's id in this instance, from verified claims.
+     * @throws `invalid_token`
+     */
+    toUserId({ userIdPrefix, userIdClaim }: Issuer, claims: AccessTokenClaims): string {
       const id = claims[userIdClaim]
       if (!isSubject(id)) throw refused('The access token names no user.')
-      // RFC 9068 section 5: a client's own token must not pass for a user's.
+      // RFC 9068 section 5: the token of a client itself must not be accepted as the token of a user.
       if (claims.client_id !== undefined && claims.client_id === claims.sub) {
         throw refused("The access token is a client's own, not a user's.")
       }
@@ -55,7 +55,8 @@ export function createIssuers(list: readonly Issuer[]): Issuers {
       return userIdPrefix + id
     },
     isForeign,
-    isUserId(value): value is string {
+    /** Whether a value can be a user's id: the prefix of an issuer, or none, and a text as in {@link isSubject}. */
+    isUserId(value: unknown): value is string {
       if (typeof value !== 'string') return false
       const prefix = prefixes.find(candidate => value.startsWith(candidate)) ?? ''
       return isSubject(value.slice(prefix.length))

@@ -3,22 +3,16 @@ import type { Algorithm } from './algorithms.js'
 import { prepareKey } from './keys.js'
 import type { AccessTokenKey } from './keys.js'
 
-/** The usable keys of a JWK Set (RFC 7517 section 5), and why others are not used. */
-export interface ParsedJwkSet {
-  readonly keys: readonly AccessTokenKey[]
-  readonly ignored: readonly string[]
-}
-
 const MAX_KEYS = 100
 const KEY_TYPES: Readonly<Record<string, string>> = { RSA: 'rsa', EC: 'ec' }
 
 /**
- * Reads a set that somebody published. A key that is not fit is ignored, never the whole set; a set without one fit
- * key is refused, so that the one before it stays.
+ * Parses a published JWK Set (RFC 7517 section 5). An unusable key is ignored, and `ignored` says why. A set without a
+ * usable key is refused as a whole, so that the keys known before stay in use.
  */
-export function parseJwkSet(value: unknown, algorithms: readonly Algorithm[]): ParsedJwkSet {
+export function parseJwkSet(value: unknown, algorithms: readonly Algorithm[]) {
   const published = isRecord(value) ? value['keys'] : undefined
-  if (!Array.isArray(published)) throw new Error('The answer is no JWK Set.')
+  if (!Array.isArray(published)) throw new Error('The answer is not a JWK Set.')
   if (published.length > MAX_KEYS) throw new Error(`The set has more than ${MAX_KEYS} keys.`)
   const keys: AccessTokenKey[] = []
   const ignored: string[] = []
@@ -33,19 +27,19 @@ export function parseJwkSet(value: unknown, algorithms: readonly Algorithm[]): P
   return { keys, ignored }
 }
 
-/** A key for each of the allowed algorithms that it may serve: one, unless it leaves `alg` open. */
+/** Returns one key for each allowed algorithm that the JWK fits. A JWK with an `alg` fits one at most. */
 function toKeys(jwk: unknown, algorithms: readonly Algorithm[]): AccessTokenKey[] {
-  if (!isRecord(jwk)) throw new Error('It is no object.')
+  if (!isRecord(jwk)) throw new Error('A key is not an object.')
   const kid = jwk['kid'] ?? ''
-  if (typeof kid !== 'string') throw new Error('Its kid is no text.')
-  const name = `key ${JSON.stringify(kid.slice(0, 64))}`
+  if (typeof kid !== 'string') throw new Error('The kid of a key is not a text.')
+  const name = `The key ${JSON.stringify(kid.slice(0, 64))}`
   if ('d' in jwk || 'k' in jwk) throw new Error(`${name} is not public.`)
   const fit = algorithms.filter(alg => isFor(jwk, alg))
   if (fit.length === 0) throw new Error(`${name} is for none of ${algorithms.join(', ')}.`)
   return fit.map(alg => prepareKey({ kid, alg, key: jwk }, name))
 }
 
-/** The algorithm is the configuration's, never the token's, to choose (RFC 8725 3.1). */
+/** The configuration decides on the algorithm, never the token (RFC 8725 3.1). */
 function isFor(jwk: Record<string, unknown>, alg: Algorithm): boolean {
   if (jwk['alg'] !== undefined) return jwk['alg'] === alg
   const { keyType, jwkCurve } = needsOf(alg)

@@ -5,46 +5,66 @@ import { describeAlgorithm } from '../util/describe-value.js'
 import { OptionError } from '../errors.js'
 import { ALGORITHM_NAMES, needsOf } from './algorithms.js'
 import type { Algorithm } from './algorithms.js'
-import { isRocaKey } from './roca.js'
-import { requireStrongSecret } from './secret-strength.js'
+import type { ProtectedHeader } from './compact-jws.js'
+import { requireFitKey, unsupported } from './key-strength.js'
 
-/** A larger RSA key would take each verification tens of milliseconds. */
-const MAX_RSA_BITS = 8_192
-
-/** A key as the team gives it. The first of several signs, so it must be a secret or a private key. */
+/** A key as the team gives it. The first of several keys signs, so it must be a secret or a private key. */
 export interface KeyOptions {
-  /** Names the key in the header of each token (RFC 7515 4.1.4). Never use one name for two keys. May be left out for a
-   *  secret: then it is the name that the option `secret` gives it, so that tokens signed by that go on to be good. */
+  /**
+   * Names the key in the header of each token (RFC 7515 4.1.4). Two keys must never have the same name.
+   * @default for a secret: the name that the option `secret` gives to this secret, so that tokens from the time of that
+   * option stay valid; a key pair needs a name
+   */
   readonly kid?: string | undefined
-  /** The one algorithm that this key serves (RFC 8725 3.1). */
+  /** The one algorithm that this key is used with (RFC 8725 3.1). */
   readonly alg: Algorithm
-  /** A secret (text or bytes) for HS…; else PEM text, a JWK or a `KeyObject`, private or public. */
+  /**
+   * For `HS…`: a secret as text, bytes, a JWK of `kty: "oct"` or a `KeyObject`. For other algorithms: a private or public
+   * key as PEM text, a JWK or a `KeyObject`.
+   */
   readonly key: string | Uint8Array | JsonWebKey | KeyObject
 }
 
-/** A key that is ready for use: prepared once, so that no request pays for parsing it. */
+/** A key that is ready for use. It is parsed once, so that no request pays for that. */
 export interface AccessTokenKey {
   readonly kid: string
   readonly alg: Algorithm
-  /** What signatures are verified with: the secret, or the public key. */
+  /** Verifies signatures: the secret or the public key. */
   readonly verificationKey: KeyObject
-  /** What tokens are signed with; absent where only the public key was given. */
+  /** Signs tokens. `undefined` if only the public key is known. */
   readonly signingKey: KeyObject | undefined
-  /** Set when the key was replaced: everything that it vouched for is void from then on. */
+  /** Set when the key was removed. Tokens signed by it, and their snapshots, are refused from then on. */
   retired: boolean
 }
 
-/** The types of key that any algorithm here can use, as Node names them. */
-const KEY_TYPES: readonly string[] = ALGORITHM_NAMES.map(alg => needsOf(alg).keyType)
+/** Keys that may have signed a token. Several only if an issuer gave them the same name. */
+export type CandidateKeys = readonly [AccessTokenKey, ...AccessTokenKey[]]
 
-/** Prepares a key, or throws an {@link OptionError} that says what is wrong with it. */
+/** The keys of one issuer: our own key ring, or the set that a trusted issuer publishes. */
+export interface KeySource {
+  /**
+   * Returns the known keys that may have signed a token with this header: keys with its `kid` and its algorithm.
+   * `undefined` if no known key fits but the issuer may have published a new one: call `load()` then.
+   *
+   * @throws `invalid_token`
+   */
+  find: (header: ProtectedHeader) => CandidateKeys | undefined
+  /**
+   * Reads the keys again, and searches them like `find()`.
+   *
+   * @throws `invalid_token`, `keys_unavailable`
+   */
+  load: (header: ProtectedHeader) => Promise<CandidateKeys>
+}
+
+/** Parses and checks a key. Throws an {@link OptionError} that says what is wrong with it. */
 export function prepareKey(options: KeyOptions, optionName: string): AccessTokenKey {
   const { alg } = options
   if (!ALGORITHM_NAMES.includes(alg)) throw unsupported(`${optionName}.alg ${describeAlgorithm(alg)}`)
   checkJwk(options, optionName)
   const given =
     needsOf(alg).keyType === 'secret' ? secretOf(options, optionName) : pairOf(options, optionName)
-  checkStrength(given, alg, optionName)
+  requireFitKey(given, alg, optionName)
   return {
     kid: options.kid ?? nameOf(given, optionName),
     alg,
@@ -56,20 +76,22 @@ export function prepareKey(options: KeyOptions, optionName: string): AccessToken
 
 function nameOf(given: KeyObject, optionName: string): string {
   if (given.type === 'secret') return kidOfSecret(given)
-  throw new OptionError(`${optionName}.kid is missing: name the key, e.g. by the month it was made in.`)
+  throw new OptionError(
+    `${optionName}.kid is missing: write a name for the key, such as the month in which it was made.`,
+  )
 }
 
-/** The `kid` of a lone secret: derived, so that two secrets never share a name, and one-way. */
+/** The `kid` of a secret without a name. It is derived one-way, so it differs for each secret and does not reveal it. */
 export function kidOfSecret(secret: KeyObject): string {
   return Buffer.from(hkdfSync('sha256', secret, '', 'express-custom-user-data kid', 12)).toString('base64url')
 }
 
-/** A `KeyObject` of text, bytes or a `KeyObject`. jsonwebtoken verifies 40 times slower with plain text. */
+/** Converts a secret to a `KeyObject`, because jsonwebtoken verifies 40 times slower with plain text. */
 export function toSecretKey(secret: string | Uint8Array | KeyObject, optionName: string): KeyObject {
   if (isKeyObject(secret)) {
     if (secret.type === 'secret') return secret
     throw new OptionError(
-      `${optionName} is a ${secret.type} key: HS… needs a secret; use "keys" for key pairs.`,
+      `${optionName} is a ${secret.type} key, but HS… needs a secret. Use "keys" for key pairs.`,
     )
   }
   if (typeof secret === 'string') return createSecretKey(Buffer.from(secret, 'utf8'))
@@ -77,7 +99,7 @@ export function toSecretKey(secret: string | Uint8Array | KeyObject, optionName:
   throw new OptionError(`${optionName} is neither a text, bytes nor a KeyObject. Write one of the three.`)
 }
 
-/** Whether two keys are one and the same, by name, algorithm and material. */
+/** Whether two keys have the same name, algorithm and material. */
 export function isSameKey(a: AccessTokenKey, b: AccessTokenKey): boolean {
   return a.kid === b.kid && a.alg === b.alg && a.verificationKey.equals(b.verificationKey)
 }
@@ -87,7 +109,9 @@ function secretOf({ key, alg }: KeyOptions, optionName: string): KeyObject {
     return toSecretKey(key, `${optionName}.key`)
   }
   if (key.kty === 'oct' && typeof key.k === 'string') return createSecretKey(Buffer.from(key.k, 'base64url'))
-  throw new OptionError(`${optionName}.key is not a secret: ${alg} needs text, bytes or a JWK of kty "oct".`)
+  throw new OptionError(
+    `${optionName}.key is not a secret: ${alg} needs text, bytes, a KeyObject or a JWK of kty "oct".`,
+  )
 }
 
 function pairOf({ key, alg }: KeyOptions, optionName: string): KeyObject {
@@ -109,11 +133,11 @@ function importPair(key: string | Uint8Array | JsonWebKey): KeyObject {
   return 'd' in key ? createPrivateKey({ key, format: 'jwk' }) : createPublicKey({ key, format: 'jwk' })
 }
 
-/** RFC 7517 4.2 to 4.4: a key that says what it is for is for nothing else. */
+/** RFC 7517 4.2 to 4.4: a key that states its use must not be used for anything else. */
 function checkJwk({ key, alg }: KeyOptions, optionName: string): void {
   if (!isJwk(key)) return
   if (key['alg'] !== undefined && key['alg'] !== alg) {
-    throw new OptionError(`${optionName}.key says that its algorithm is another than ${alg}.`)
+    throw new OptionError(`${optionName}.key has another "alg" than ${alg}. Write the alg of the key.`)
   }
   const operations: unknown = key['key_ops']
   const isForSignatures =
@@ -125,38 +149,4 @@ function checkJwk({ key, alg }: KeyOptions, optionName: string): void {
 
 function isJwk(key: KeyOptions['key']): key is JsonWebKey {
   return typeof key === 'object' && !isUint8Array(key) && !isKeyObject(key)
-}
-
-/** RFC 8725 3.5, RFC 7518 3.2 to 3.5: a key too weak for its algorithm never gets to verify a token. */
-function checkStrength(key: KeyObject, alg: Algorithm, optionName: string): void {
-  const { keyType, minSize = 0, curve } = needsOf(alg)
-  if (keyType === 'secret') {
-    const reason = `${alg} needs ${minSize} or more (RFC 7518 3.2).`
-    requireStrongSecret(key, { minBytes: minSize, reason }, optionName)
-    return
-  }
-  const { asymmetricKeyType: givenType = 'secret' } = key
-  if (!KEY_TYPES.includes(givenType)) throw unsupported(`${optionName}, of type ${givenType},`)
-  if (givenType !== keyType) {
-    throw new OptionError(`${optionName} is of type ${givenType}: ${alg} needs ${keyType}.`)
-  }
-  const { modulusLength = 0, namedCurve, publicExponent = 0n } = key.asymmetricKeyDetails ?? {}
-  if (keyType === 'rsa' && (modulusLength < minSize || modulusLength > MAX_RSA_BITS || publicExponent < 3n)) {
-    throw new OptionError(
-      `${optionName} is unfit: ${alg} needs an RSA modulus of ${minSize} to ${MAX_RSA_BITS} bits and an exponent above 2.`,
-    )
-  }
-  if (keyType === 'rsa' && isRocaKey(key.type === 'private' ? createPublicKey(key) : key)) {
-    throw new OptionError(`${optionName} was made by a flawed generator (CVE-2017-15361): make another.`)
-  }
-  if (keyType === 'ec' && namedCurve !== curve) {
-    throw new OptionError(`${optionName} is on curve ${String(namedCurve)}: ${alg} needs ${String(curve)}.`)
-  }
-}
-
-function unsupported(what: string): OptionError {
-  return new OptionError(
-    `${what} is not supported: write one of ${ALGORITHM_NAMES.join(', ')}, with a key for it. ` +
-      'For tokens of another kind, verify them with a passport strategy of your own and mount attach() behind it.',
-  )
 }

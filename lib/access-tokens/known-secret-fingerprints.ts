@@ -1,8 +1,8 @@
 /**
- * Fingerprints of signing secrets of 32 bytes or more that stand in public code and documentation. A fingerprint is the
+ * Fingerprints of signing secrets of 32 bytes or more that are published in code or documentation. A fingerprint is the
  * first five bytes of the secret's SHA-256. The list is sorted and written as base64. Sources: Wallarm's public list of
- * JWT secrets (MIT, (c) 2020 Wallarm) and the samples of jwt.io. The secrets themselves are not here, so nobody can use
- * this file as a dictionary.
+ * JWT secrets (MIT, (c) 2020 Wallarm) and the samples of jwt.io. Only fingerprints are listed, so that nobody can use this
+ * file as a dictionary.
  */
 // prettier-ignore
 export const KNOWN_SECRET_FINGERPRINTS = [

@@ -4,12 +4,12 @@ import { KNOWN_SECRET_FINGERPRINTS } from './known-secret-fingerprints.js'
 const FINGERPRINT_BYTES = 5
 const FINGERPRINTS = Buffer.from(KNOWN_SECRET_FINGERPRINTS, 'base64')
 
-/** How many secrets from public code and documentation are known. */
+/** The number of secrets in the list. */
 export const KNOWN_SECRET_COUNT = FINGERPRINTS.length / FINGERPRINT_BYTES
 
 /**
- * Whether a secret stands in public code or documentation, where attackers find it too. Its hex or base64 text counts as
- * the same secret, and so do the bytes that a hex or base64 text encodes.
+ * Whether a secret is published in code or documentation, where attackers find it too. The secret in another encoding
+ * counts as the same secret: as hex or base64 text, or as the bytes that such a text encodes.
  */
 export function isKnownSecret(secret: Buffer): boolean {
   return readingsOf(secret).some(bytes => spellingsOf(bytes).some(isListed))

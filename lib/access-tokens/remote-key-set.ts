@@ -1,118 +1,127 @@
-import type { Clock } from '../util/clock.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
+import type { Clock } from '../util/clock.js'
 import type { Algorithm } from './algorithms.js'
 import type { ProtectedHeader } from './compact-jws.js'
 import { fetchJson } from './fetch-json.js'
 import type { FetchLimits } from './fetch-json.js'
 import { parseJwkSet } from './jwk-set.js'
-import type { CandidateKeys, KeySource } from './key-ring.js'
 import { isSameKey } from './keys.js'
-import type { AccessTokenKey } from './keys.js'
+import type { AccessTokenKey, CandidateKeys, KeySource } from './keys.js'
 
-/** Where an issuer publishes its keys. */
+/** The issuer whose keys are fetched. */
 export interface RemoteKeySetConfig {
   readonly issuer: string
-  /** The address of its JWK Set; found by OpenID discovery if it is not given. Http only for an issuer on http. */
+  /** The address of the JWK Set. Without it, OpenID discovery at `issuer` finds the address. */
   readonly jwksUri?: string | undefined
   readonly algorithms: readonly Algorithm[]
 }
 
-/** The keys that an issuer publishes. */
-export interface RemoteKeySet extends KeySource {
-  /** Stops reading them. */
-  close: () => void
-}
-
 const LIMITS = { timeoutMs: 5_000, maxBytes: 512 * 1024 }
-/** Age at which the set is read again, in the background. */
+/** The set is read again in the background at this interval. */
 const REFRESH_MS = 10 * 60 * 1000
-/** Least time between two attempts, whatever came of the first. */
+/** The least time between two fetches, whether or not the first succeeded. */
 const COOLDOWN_MS = 30 * 1000
-/** How long known keys serve while nothing can be fetched. */
+/** Known keys are used for this long while no fetch succeeds. */
 const MAX_STALE_MS = 24 * 60 * 60 * 1000
-/** Keys of one name and algorithm that are tried. */
+/** Of several keys with one name and algorithm, this many are tried. */
 const MAX_CANDIDATES = 2
 
 /**
- * Creates the set. Nothing is fetched before the first token. A token with a known `kid` never waits; unknown ones
- * share one attempt, and cannot cause another within 30 s, nor lock out a key that is known.
+ * The keys that a trusted issuer publishes. Nothing is fetched before the first token. A token with a known `kid` never
+ * waits. Tokens with unknown `kid`s share one fetch and cannot cause another within 30 s, so nobody can make this process
+ * flood the issuer.
  */
-export function createRemoteKeySet(config: RemoteKeySetConfig, events: Events, clock: Clock): RemoteKeySet {
-  let keys: readonly AccessTokenKey[] = []
-  let ignored = ''
-  let loadedAt = -Infinity
-  let attemptedAt = -Infinity
-  let lastFailed = true
-  let running: Promise<void> | undefined
-  let timer: NodeJS.Timeout | undefined
+export class RemoteKeySet implements KeySource {
+  readonly #config: RemoteKeySetConfig
+  readonly #events: Events
+  readonly #clock: Clock
+  #keys: readonly AccessTokenKey[] = []
+  #ignored = ''
+  #loadedAt = -Infinity
+  #attemptedAt = -Infinity
+  #lastFailed = true
+  #running: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
 
-  /** One attempt at a time, and one in 30 s. Never rejects. */
-  function refresh(): Promise<void> {
-    if (running) return running
-    if (clock.monotonic() - attemptedAt < COOLDOWN_MS) return Promise.resolve()
-    attemptedAt = clock.monotonic()
-    running = attempt().finally(() => (running = undefined))
-    return running
+  constructor(config: RemoteKeySetConfig, events: Events, clock: Clock) {
+    this.#config = config
+    this.#events = events
+    this.#clock = clock
   }
 
-  async function attempt(): Promise<void> {
+  find(header: ProtectedHeader): CandidateKeys | undefined {
+    // RFC 8725 3.1: the set cannot hold a key for this algorithm, so nothing is fetched.
+    if (!this.#config.algorithms.some(alg => alg === header.alg)) throw unknownKey()
+    this.#timer ??= setInterval(() => void this.#refresh(), REFRESH_MS).unref()
+    this.#dropIfStale()
+    return this.#candidates(header)
+  }
+
+  async load(header: ProtectedHeader): Promise<CandidateKeys> {
+    await this.#refresh()
+    const found = this.#candidates(header)
+    if (found) return found
+    throw this.#lastFailed ? unavailable() : unknownKey()
+  }
+
+  /** Stops the fetches in the background. */
+  close(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** One fetch at a time, and one in 30 s. Never rejects. */
+  #refresh(): Promise<void> {
+    if (this.#running) return this.#running
+    const now = this.#clock.monotonic()
+    if (now - this.#attemptedAt < COOLDOWN_MS) return Promise.resolve()
+    this.#attemptedAt = now
+    this.#running = this.#attempt().finally(() => (this.#running = undefined))
+    return this.#running
+  }
+
+  async #attempt(): Promise<void> {
+    const { issuer, algorithms } = this.#config
     try {
-      const parsed = parseJwkSet(await fetchSet(config), config.algorithms)
-      take(parsed.keys)
-      warnOfIgnored(parsed.ignored)
-      loadedAt = clock.monotonic()
-      lastFailed = false
+      const parsed = parseJwkSet(await fetchSet(this.#config), algorithms)
+      this.#take(parsed.keys)
+      this.#warnOfIgnored(parsed.ignored)
+      this.#loadedAt = this.#clock.monotonic()
+      this.#lastFailed = false
     } catch (error) {
-      lastFailed = true
-      events.emit('key_set_failed', { issuer: config.issuer, error: error as Error })
-      dropIfStale()
+      this.#lastFailed = true
+      this.#events.emit('key_set_failed', { issuer, error: error as Error })
+      this.#dropIfStale()
     }
   }
 
-  /** Keys that stay keep their object, which cached copies point at; what is gone takes its copies along. */
-  function take(next: readonly AccessTokenKey[]): void {
-    const before = keys
-    keys = next.map(key => before.find(known => isSameKey(known, key)) ?? key)
+  /** A key that stays keeps its object, because snapshots refer to it. Snapshots of a removed key are refused. */
+  #take(next: readonly AccessTokenKey[]): void {
+    const before = this.#keys
+    const keys = next.map(key => before.find(known => isSameKey(known, key)) ?? key)
+    this.#keys = keys
     for (const key of before) key.retired = !keys.includes(key)
   }
 
-  function dropIfStale(): void {
-    if (clock.monotonic() - loadedAt >= MAX_STALE_MS) take([])
+  #dropIfStale(): void {
+    if (this.#clock.monotonic() - this.#loadedAt >= MAX_STALE_MS) this.#take([])
   }
 
-  function warnOfIgnored(reasons: readonly string[]): void {
+  /** Warns once for the same reasons, because the set is read every ten minutes. */
+  #warnOfIgnored(reasons: readonly string[]): void {
     const summary = reasons.join(' ')
-    if (summary !== ignored && summary !== '') {
-      events.warn({ code: 'key_ignored', message: `Keys of ${config.issuer} are ignored. ${summary}` })
+    if (summary !== this.#ignored && summary !== '') {
+      const message = `Keys of ${this.#config.issuer} are ignored. ${summary}`
+      this.#events.warn({ code: 'key_ignored', message })
     }
-    ignored = summary
+    this.#ignored = summary
   }
 
-  function candidates(header: ProtectedHeader): CandidateKeys | undefined {
-    const fit = keys.filter(key => key.alg === header.alg && key.kid === (header.kid ?? key.kid))
+  #candidates(header: ProtectedHeader): CandidateKeys | undefined {
+    const fit = this.#keys.filter(key => key.alg === header.alg && key.kid === (header.kid ?? key.kid))
     const [first, ...others] = fit.slice(0, MAX_CANDIDATES)
-    // Without a name there must be no choice.
+    // A token without `kid` is only accepted if one key fits.
     return first && (header.kid !== undefined || others.length === 0) ? [first, ...others] : undefined
-  }
-
-  return {
-    find(header) {
-      // RFC 8725 3.1: no set could hold a key for it, so nobody is asked.
-      if (!config.algorithms.some(alg => alg === header.alg)) throw unknownKey()
-      timer ??= setInterval(() => void refresh(), REFRESH_MS).unref()
-      dropIfStale()
-      return candidates(header)
-    },
-    async load(header) {
-      await refresh()
-      const found = candidates(header)
-      if (found) return found
-      throw lastFailed ? unavailable() : unknownKey()
-    },
-    close() {
-      clearInterval(timer)
-    },
   }
 }
 

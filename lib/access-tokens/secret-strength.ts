@@ -6,8 +6,8 @@ const MAX_PERIOD = 16
 const MIN_DIFFERENT_BYTES = 8
 
 /**
- * Checks a secret for signatures or for refresh tokens, and throws an {@link OptionError} that says what to write
- * instead. `minBytes` is the least length, and `reason` is the sentence that explains this length.
+ * Refuses a weak secret for signatures or for refresh tokens. Throws an {@link OptionError} that says what to write
+ * instead. `reason` is a sentence that explains `minBytes`.
  */
 export function requireStrongSecret(
   key: KeyObject,
@@ -46,7 +46,7 @@ function isPem(secret: Buffer): boolean {
   return secret.includes('-----BEGIN ')
 }
 
-/** Whether the bytes repeat after 16 bytes or fewer, as zeros, spaces or one word written again and again do. */
+/** Whether the bytes repeat after 16 bytes or fewer, such as zeros, spaces, or the same word again and again. */
 function hasShortPeriod(bytes: Buffer): boolean {
   const longest = Math.min(MAX_PERIOD, Math.floor(bytes.length / 2))
   for (let period = 1; period <= longest; period++) {

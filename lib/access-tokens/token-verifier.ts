@@ -1,7 +1,7 @@
 import { verifyClaims, verifyTyp } from './claims.js'
 import { parseClaimsSet, parseCompactJws } from './compact-jws.js'
 import type { Issuers } from './issuers.js'
-import type { CandidateKeys } from './key-ring.js'
+import type { CandidateKeys } from './keys.js'
 import type { AccessTokenKey } from './keys.js'
 import type { Clock } from '../util/clock.js'
 import { CustomUserDataError } from '../errors.js'
@@ -20,8 +20,8 @@ export interface VerifiedToken {
 export type TokenVerifier = (token: string) => Promise<VerifiedToken>
 
 /**
- * Creates the verifier. The order matters: what costs nothing first; the issuer before any key is looked for
- * (RFC 8725 3.8); the signature before any claim is trusted.
+ * Creates the verifier. The order of the checks matters: cheap checks come first, the issuer is found before any key
+ * (RFC 8725 3.8), and the signature is verified before any claim is trusted.
  */
 export function createTokenVerifier(maxTokenLength: number, issuers: Issuers, clock: Clock): TokenVerifier {
   return async token => {
@@ -37,7 +37,7 @@ export function createTokenVerifier(maxTokenLength: number, issuers: Issuers, cl
   }
 }
 
-/** The key that signed the token: of two at most, where an issuer gave two keys one name. */
+/** Returns the key that signed the token. There are two candidates at most, if an issuer gave two keys the same name. */
 function verifyWithOneOf(token: string, [first, ...others]: CandidateKeys): Promise<AccessTokenKey> {
   const verified = verifySignature(token, first)
   return others.reduce((before, key) => before.catch(() => verifySignature(token, key)), verified)

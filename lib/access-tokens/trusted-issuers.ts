@@ -3,16 +3,20 @@ import type { Events } from '../events.js'
 import type { Algorithm } from './algorithms.js'
 import type { TokenProfile } from './claims.js'
 import type { Issuer } from './issuers.js'
-import { createRemoteKeySet } from './remote-key-set.js'
-import type { RemoteKeySet } from './remote-key-set.js'
+import { RemoteKeySet } from './remote-key-set.js'
 
-/** An external issuer whose tokens are accepted. */
+/**
+ * An external issuer whose access tokens are accepted.
+ *
+ * @example
+ * trustedIssuers: [{ issuer: 'https://idp.example.com', audience: 'https://api.example.com', algorithms: ['RS256'] }]
+ */
 export interface TrustedIssuer {
-  /** Its `iss`, to the letter. */
+  /** The `iss` of its tokens, compared exactly. */
   readonly issuer: string
-  /** What its tokens must be meant for: one of these must be in `aud`. */
+  /** The audience of its tokens: one of these must be in `aud`. */
   readonly audience: string | readonly string[]
-  /** The algorithms that its keys may serve: asymmetric ones only (RFC 8725 3.1). */
+  /** The algorithms that its keys may be used with. Only asymmetric algorithms are allowed (RFC 8725 3.1). */
   readonly algorithms: readonly Algorithm[]
   /**
    * The address of its JWK Set, over https. Its host may differ from the host of `issuer`. An address on loopback is
@@ -20,10 +24,17 @@ export interface TrustedIssuer {
    * @default found by OpenID discovery at `issuer`
    */
   readonly jwksUri?: string | undefined
-  /** Put before the user's id, so that no two issuers' users are one: in `req.user.id`, in `invalidate`, and in the
-   *  user id field of your collection. `''` for one at most. Default: the issuer and a bar, `https://…|`. */
+  /**
+   * Put before the id of each user, so that users of two issuers never have the same id. The prefix is part of
+   * `req.user.id`, of the ids that you give to functions such as `invalidate()`, and of the ids in your collection. Only
+   * one issuer may have an empty prefix. If you issue tokens yourself, that issuer is you.
+   * @default the issuer and a bar: `https://idp.example.com|`
+   */
   readonly userIdPrefix?: string | undefined
-  /** The claim that names the user. Default `sub`. */
+  /**
+   * The claim that contains the user's id.
+   * @default 'sub'
+   */
   readonly userIdClaim?: string | undefined
   /**
    * Which of its JWTs are access tokens. `rfc9068`: JWTs of `typ: at+jwt` that have `iss`, `exp`, `aud`, `sub`,
@@ -45,18 +56,18 @@ export interface TrustedIssuerConfig {
   readonly profile: TokenProfile
 }
 
-/** Creates an issuer with its remote keys. */
+/** Creates an issuer whose keys are fetched from its address. */
 export function createTrustedIssuer(
   config: TrustedIssuerConfig,
   clockToleranceMs: number,
   events: Events,
   clock: Clock,
-): Issuer & { readonly keys: RemoteKeySet } {
+) {
   const { issuer, audience, profile, userIdPrefix, userIdClaim } = config
   return {
     expectations: { issuer, audience, clockToleranceMs, profile, refusesFutureIat: true },
-    keys: createRemoteKeySet(config, events, clock),
+    keys: new RemoteKeySet(config, events, clock),
     userIdPrefix,
     userIdClaim,
-  }
+  } satisfies Issuer
 }

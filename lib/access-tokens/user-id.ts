@@ -1,5 +1,9 @@
+import { CustomUserDataError } from '../errors.js'
 import { describeValue, isObjectId } from '../util/describe-value.js'
 import type { Issuers } from './issuers.js'
+
+/** A lone surrogate. The driver would store U+FFFD in its place, so two ids would become one. */
+const LONE_SURROGATE = /\p{Surrogate}/u
 
 /**
  * Throws a `TypeError` unless `value` can be a user's id. In a query `undefined`, an object or a lone surrogate would match
@@ -15,6 +19,21 @@ export function requireUserId(
   throw new TypeError(
     `${callee}: the user id must be a text of 1 to 255 characters (given: ${describeValue(value)}).${advice}`,
   )
+}
+
+/**
+ * Throws unless a value is a user id. Public functions have checked the id before. This is the last check before a load or
+ * a new token: if a fault in this package lost the id, a load could find another user's document.
+ *
+ * @throws {CustomUserDataError} `user_id_invalid` (500)
+ */
+export function assertUserId(userId: unknown, purpose: string): asserts userId is string {
+  if (typeof userId === 'string' && userId !== '' && !LONE_SURROGATE.test(userId)) return
+  const what =
+    typeof userId === 'string'
+      ? 'a text that is empty or not well-formed'
+      : `a value of type ${typeof userId}`
+  throw new CustomUserDataError('user_id_invalid', `The user id must be a text, and ${purpose} got ${what}.`)
 }
 
 /** The sid of `revoke({ sid })`; `undefined` for `revoke(userId)`. Throws a `TypeError` for any other argument. */

@@ -3,33 +3,33 @@ import { ALGORITHM_NAMES } from './algorithms.js'
 import type { AccessTokenKey } from './keys.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 
-/** The pseudo-request of one verification: passport-jwt hands it to each of its callbacks. */
+/** Stands in for the request of one verification: passport-jwt passes it to each of its callbacks. */
 interface Attempt {
   readonly token: string
   readonly key: AccessTokenKey
 }
 
-/** What passport sets on a strategy for one request. */
+/** The methods that passport adds to a strategy for one request. */
 interface Actions {
   success: () => void
   fail: (challenge: unknown) => void
   error: (error: unknown) => void
 }
 
-/** The passport-jwt strategy: given a token and the one key that may have signed it, it decides on the signature. */
+/** The passport-jwt strategy. It gets a token and the one key that may have signed it, and verifies the signature. */
 const strategy = new JwtStrategy(
   {
     jwtFromRequest: request => toAttempt(request).token,
     secretOrKeyProvider: (request, _token, done) => {
-      // jsonwebtoken takes a KeyObject, 40 times faster than text; the types of passport-jwt do not know.
+      // jsonwebtoken accepts a KeyObject, 40 times faster than text. The types of passport-jwt do not say so.
       done(null, toAttempt(request).key.verificationKey as unknown as Buffer)
     },
-    // Which of them is right was decided when the key was found: it serves one algorithm only.
+    // All are listed, because the key was found by its algorithm, which is the only one that it is used with.
     algorithms: ALGORITHM_NAMES,
     passReqToCallback: true,
-    // Both are left to verifyClaims, which goes by the injected clock.
+    // verifyClaims checks both times, with the injected clock.
     ignoreExpiration: true,
-    // eslint-disable-next-line @typescript-eslint/no-deprecated -- the one way to say it to jsonwebtoken
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- passport-jwt has no other way to pass this option to jsonwebtoken
     jsonWebTokenOptions: { ignoreNotBefore: true },
   },
   (_request: unknown, _payload: unknown, done: (error: unknown, verified: boolean) => void) => {
@@ -38,9 +38,10 @@ const strategy = new JwtStrategy(
 )
 
 /**
- * Verifies the signature of a token by passport-jwt, which is run as passport would run it, on an object of this
- * attempt's own. The header's algorithm must be the key's already. Resolves to the key;
- * rejects with `invalid_token`; always settles.
+ * Verifies the signature of a token by passport-jwt. The strategy runs as passport would run it: on an object of its own,
+ * which inherits from the strategy. The caller has checked that the header's algorithm is the key's.
+ *
+ * @throws `invalid_token`
  */
 export function verifySignature(token: string, key: AccessTokenKey): Promise<AccessTokenKey> {
   return new Promise((resolve, reject) => {

@@ -1,12 +1,12 @@
 import { CustomUserDataError, toCallbackError } from '../errors.js'
 
 /**
- * Calls a callback of the team that has to return its value at once. A promise of any kind is refused, whatever it resolves
- * to, and its outcome is ignored, because an unhandled rejection would end the process.
+ * Calls a synchronous callback of the team. A promise of any kind is refused, whatever it resolves to. Its outcome is
+ * ignored, because an unhandled rejection would end the process.
  *
- * @param name what the error names, as `login(): account`
- * @param toRefusal makes the error for a promise
- * @throws `callback_failed` where the callback throws or, unless `toRefusal` says otherwise, returns a promise
+ * @param name the callback in the error message, such as `login(): account`
+ * @param toRefusal creates the error for a promise
+ * @throws `callback_failed` if the callback throws or returns a promise; for a promise `toRefusal` can create another error
  */
 export function callAtOnce<T>(name: string, callback: () => T, toRefusal = refuseAsync): T {
   let value: T
@@ -20,7 +20,7 @@ export function callAtOnce<T>(name: string, callback: () => T, toRefusal = refus
   throw toRefusal(name)
 }
 
-/** Whether a value would be awaited, whoever's promise it is. */
+/** Whether `await` would wait for a value: a promise of Node, or of any library. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   const isHolder = (typeof value === 'object' && value !== null) || typeof value === 'function'
   return isHolder && 'then' in value && typeof value.then === 'function'
@@ -37,6 +37,6 @@ async function ignoreOutcome(refused: PromiseLike<unknown>): Promise<void> {
   try {
     await refused
   } catch {
-    // The call was refused already, for a reason that the team can see.
+    // The call was refused already, so the team knows of the mistake.
   }
 }

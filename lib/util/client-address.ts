@@ -1,8 +1,9 @@
 import { isIPv6 } from 'node:net'
 
 /**
- * The part of an address that counts as one client: an IPv4 address, also where it is written as IPv6 or translated into it,
- * and the /64 of an IPv6 address, of which one client has 2^64 (RFC 6177). `undefined` where there is none.
+ * The part of an address that counts as one client: an IPv4 address, or the /64 of an IPv6 address, because one client
+ * usually has a whole /64 (RFC 6177). An IPv4 address that is written as IPv6 or translated to it counts as IPv4.
+ * `undefined` without an address.
  */
 export function toClientNetwork(address: string | undefined): string | undefined {
   const plain = toPlainAddress(address)?.replace(/%.*$/, '')
@@ -12,8 +13,8 @@ export function toClientNetwork(address: string | undefined): string | undefined
 }
 
 /**
- * An address as one would write it: an IPv4 address that is written as IPv6 as IPv4, and without the port that some
- * proxies put into `X-Forwarded-For`.
+ * An address in its usual form: IPv4 instead of IPv4 written as IPv6, and without the port that some proxies add in
+ * `X-Forwarded-For`.
  */
 export function toPlainAddress(address: string | undefined): string | undefined {
   return address
@@ -22,7 +23,7 @@ export function toPlainAddress(address: string | undefined): string | undefined 
     .replace(/^::ffff:(?=\d{1,3}(?:\.\d{1,3}){3}$)/i, '')
 }
 
-/** The eight groups of an IPv6 address. `URL` writes its last 32 bits as groups too, where they were written as IPv4. */
+/** The eight groups of an IPv6 address. `URL` converts last 32 bits that are written as IPv4 to groups. */
 function toGroups(address: string): number[] {
   const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::')
   const left = head === '' ? [] : head.split(':')

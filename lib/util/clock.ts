@@ -1,12 +1,20 @@
-/** Where time is read. Replace it in tests instead of sleeping. */
+/**
+ * The source of time. Give your own clock in tests, so that they need not sleep.
+ *
+ * @example
+ * let elapsedMs = 0
+ * const clock: Clock = { now: () => 1_700_000_000_000 + elapsedMs, monotonic: () => elapsedMs }
+ * const userData = createCustomUserData({ ...options, clock })
+ * elapsedMs += 30 * 60 * 1000 // half an hour later
+ */
 export interface Clock {
-  /** Wall-clock time in milliseconds since the epoch: token and session times are compared with it. */
+  /** Wall-clock time in milliseconds since the epoch. The times in tokens and sessions are compared with it. */
   now(): number
-  /** Milliseconds that never jump: the age of cached data is measured with it. */
+  /** Milliseconds from any starting point, which never go back. The age of snapshots is measured with it. */
   monotonic(): number
 }
 
-/** The machine's own clocks. */
+/** The clocks of the machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),

@@ -3,12 +3,12 @@ import { isThenable } from './call-at-once.js'
 
 /** Longer texts are cut, so that a message stays readable. */
 const MAX_SHOWN = 60
-/** A connection string or an address may carry a password before the host, with any characters in it, or in its query. */
+/** A connection string or an address can contain a password: before the host, with any characters, or in its query. */
 const MAY_HOLD_PASSWORD = /@|mongodb|\/\/.*[?#]/is
 /** Names of algorithms look like this. Any other text in their place may be a key. */
 const ALGORITHM = /^[A-Za-z0-9]{2,8}$/
 
-/** A value as an error message may show it. Never call it for a secret, a token or a password: see {@link describeType}. */
+/** Describes a value for an error message. Use {@link describeType} for a secret, a token or a password. */
 export function describeValue(value: unknown): string {
   if (typeof value === 'string') return MAY_HOLD_PASSWORD.test(value) ? describeType(value) : quote(value)
   if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value)
@@ -17,12 +17,12 @@ export function describeValue(value: unknown): string {
   return describeType(value)
 }
 
-/** The name of an algorithm as an error message may show it. */
+/** Describes the name of an algorithm for an error message. */
 export function describeAlgorithm(value: unknown): string {
   return typeof value === 'string' && ALGORITHM.test(value) ? quote(value) : describeType(value)
 }
 
-/** The type of a value, for messages about values that must stay secret. */
+/** Describes only the type of a value, for error messages about values that must stay secret. */
 export function describeType(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (typeof value === 'string') return 'a text'
@@ -38,7 +38,7 @@ export function describeType(value: unknown): string {
   return isObjectId(value) ? 'an ObjectId' : 'an object'
 }
 
-/** Whether a value is an ObjectId, of whichever copy of BSON. */
+/** Whether a value is an ObjectId of any BSON library. */
 export function isObjectId(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
   return 'toHexString' in value || ('_bsontype' in value && /^object_?id$/i.test(String(value._bsontype)))

@@ -44,17 +44,17 @@ describe('exp', () => {
   })
 
   it.each(['9999999999', true, NaN, Infinity, [], {}, [9_999_999_999]])(
-    'must be a number: %j is none',
+    'must be a number: %j is refused',
     exp => {
       expectRefused({ exp }, 'has a malformed exp')
     },
   )
 
-  it.each([0, -1, -1e300, 1.5])('in the past is past: %d', exp => {
+  it.each([0, -1, -1e300, 1.5])('in the past is refused: %d', exp => {
     expectRefused({ exp }, 'has expired')
   })
 
-  it('is the instant that a copy of the data ends at, tolerance included', () => {
+  it('is the time at which a snapshot ends, tolerance included', () => {
     expect(expiresAtMs(verify({ exp: SECOND + 1 }), 5000)).toBe(NOW + 6000)
   })
 })
@@ -74,18 +74,18 @@ describe('nbf', () => {
     expectRefused({ nbf: SECOND + 0.5 }, 'is not valid yet', { now: NOW + 499 })
   })
 
-  it('need not be there', () => {
+  it('may be missing', () => {
     expect(verify({ nbf: undefined }).nbf).toBeUndefined()
   })
 
-  it.each(['1', true, null, NaN, {}])('must be a number: %j is none', nbf => {
+  it.each(['1', true, null, NaN, {}])('must be a number: %j is refused', nbf => {
     expectRefused({ nbf }, 'has a malformed nbf')
   })
 })
 
 describe('iss', () => {
   it.each(['', `${ISSUER}/`, ISSUER.toUpperCase(), [ISSUER], 'https://other.example'])(
-    'is compared code point by code point: %j is another',
+    'is compared code point by code point: %j is refused',
     iss => {
       expectRefused({ iss }, 'is from another issuer')
     },
@@ -107,7 +107,7 @@ describe('aud', () => {
     expectRefused({ aud }, 'is meant for another audience')
   })
 
-  it('may name others too', () => {
+  it('may name other audiences too', () => {
     const aud = ['https://other.example', AUDIENCE]
     expect(verify({ aud }).aud).toEqual(aud)
   })
@@ -118,7 +118,7 @@ describe('aud', () => {
     expectRefused({ aud: AUDIENCE }, 'another audience', { audience })
   })
 
-  it('differs by Unicode form', () => {
+  it('in another Unicode form is refused', () => {
     const audience = ['caf\u00e9']
     expectRefused({ aud: 'cafe\u0301' }, 'another audience', { audience })
   })
@@ -126,7 +126,7 @@ describe('aud', () => {
 
 describe('the other claims', () => {
   it.each(['', 42, true, [], ['alice'], {}, { $ne: null }, 'a'.repeat(256)])(
-    'sub must be a text of 1 to 255 characters: %j is none',
+    'sub must be a text of 1 to 255 characters: %j is refused',
     sub => {
       expectRefused({ sub }, 'has a malformed sub')
     },
@@ -145,11 +145,11 @@ describe('the other claims', () => {
     for (const sid of [null, '', 1, {}]) expectRefused({ sid }, 'has a malformed sid')
   })
 
-  it('O8: cnf makes it no bearer token (RFC 7800)', () => {
+  it('a token with cnf is refused, because it is not a bearer token (RFC 7800)', () => {
     for (const cnf of [{ jkt: 'x' }, null, {}]) expectRefused({ cnf }, 'bound to a key')
   })
 
-  it('are kept as they are', () => {
+  it('are returned unchanged', () => {
     expect(verify({ scope: 'read', nested: { a: [1] } })).toMatchObject({ scope: 'read', nested: { a: [1] } })
   })
 })

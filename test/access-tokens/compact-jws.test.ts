@@ -40,16 +40,16 @@ function expectMalformed(token: string): void {
 }
 
 describe('a compact JWS', () => {
-  it('is taken apart into what is used of its header, and its payload', () => {
+  it('is parsed into its header and its payload', () => {
     const token = compose({ ...HEADER, jku: 'https://attacker.example', jwk: {} }, { sub: 'älice' })
     expect(parse(token)).toEqual({ header: HEADER, claims: { sub: 'älice' } })
   })
 
-  it('need not have a kid', () => {
+  it('may have no kid', () => {
     expect(parseCompactJws(compose({ alg: 'RS256', typ: 'at+jwt' })).header.kid).toBeUndefined()
   })
 
-  it('has its own header, whatever the one before it had', () => {
+  it('has its own header, whatever the token before it had', () => {
     const headers = [HEADER, { ...HEADER, kid: 'b' }, HEADER, { alg: 'RS256', typ: 'JWT', kid: undefined }]
     for (const header of headers) expect(parse(compose(header)).header).toEqual(header)
     for (const bad of ['', '!', `${encode(HEADER)}=`, encode([]), encode({ ...HEADER, crit: [] })]) {
@@ -58,13 +58,13 @@ describe('a compact JWS', () => {
     }
   })
 
-  it('cannot have its header changed for the next one', () => {
+  it('has a header that cannot be changed for the next token', () => {
     const { header } = parseCompactJws(compose())
     expect(() => Object.assign(header, { alg: 'none' })).toThrow(TypeError)
     expect(parse(compose()).header).toEqual(HEADER)
   })
 
-  it('has the last of two members of one name', () => {
+  it('keeps the last of two members with the same name', () => {
     const payload = Buffer.from('{"sub":"a","sub":"b"}')
     expect(parse(compose(HEADER, payload)).claims['sub']).toBe('b')
   })
@@ -97,7 +97,7 @@ describe('a compact JWS', () => {
   })
 
   it.each(['"text"', '[1]', 'null', '1', 'true', '', '{', '{} {}', '{"a":1,}', "{'a':1}"])(
-    'holds JSON objects: %s is none, as a header or as a payload',
+    'contains JSON objects: %s is refused as a header and as a payload',
     json => {
       expectMalformed(compose(Buffer.from(json)))
       expectMalformed(compose(HEADER, Buffer.from(json)))
@@ -142,7 +142,7 @@ describe('a compact JWS', () => {
     expectMalformed(compose({ ...HEADER, ...member }))
   })
 
-  it('is refused without a word of its content', () => {
+  it('is refused with a message that does not quote it', () => {
     const error = refusal(compose(Buffer.from('{"secret'))) as Error
     expect(error.message).not.toContain('secret')
     expect(error.stack).not.toContain('secret')

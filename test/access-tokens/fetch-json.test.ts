@@ -88,13 +88,13 @@ describe('fetching JSON', () => {
     return fetchJson(server.jwksUri, limits)
   }
 
-  it('gives what the server sends, whatever it calls its type, with or without a byte order mark', async () => {
+  it('returns the JSON whatever its content type, with or without a byte order mark', async () => {
     expect(await fetchIt(answerJson({ a: [1] }))).toEqual({ a: [1] })
     expect(await fetchIt((_req, res) => res.setHeader('content-type', 'text/plain').end('[1]'))).toEqual([1])
     expect(await fetchIt((_req, res) => res.end('\ufeff[1]'))).toEqual([1])
   })
 
-  it('asks for JSON, and sends nothing of ours', async () => {
+  it('asks for JSON, and sends no cookie, token or other data', async () => {
     let headers = {}
     await fetchIt((req, res) => {
       headers = req.headers
@@ -105,19 +105,19 @@ describe('fetching JSON', () => {
     expect(headers).not.toHaveProperty('cookie')
   })
 
-  it('15c: takes exactly as many bytes as it may', async () => {
+  it('accepts exactly as many bytes as allowed', async () => {
     const text = JSON.stringify('x'.repeat(LIMITS.maxBytes - 2))
     await expect(fetchIt((_req, res) => res.end(text))).resolves.toHaveLength(LIMITS.maxBytes - 2)
-    await expect(fetchIt((_req, res) => res.end(`${text} `))).rejects.toThrow('over 1000 bytes')
+    await expect(fetchIt((_req, res) => res.end(`${text} `))).rejects.toThrow('larger than 1000 bytes')
   })
 
-  it('15c: counts bytes after they are unpacked, so that a small answer cannot become a large one', async () => {
+  it('counts bytes after they are unpacked, so that a small answer cannot become a large one', async () => {
     const packed = gzipSync(JSON.stringify('x'.repeat(1_000_000)))
     const answer: RequestListener = (_req, res) => res.setHeader('content-encoding', 'gzip').end(packed)
-    await expect(fetchIt(answer, { ...LIMITS, maxBytes: 10_000 })).rejects.toThrow('over 10000 bytes')
+    await expect(fetchIt(answer, { ...LIMITS, maxBytes: 10_000 })).rejects.toThrow('larger than 10000 bytes')
   })
 
-  it('15c: ends the transfer once it is over the limit', async () => {
+  it('ends the transfer once it is over the limit', async () => {
     let sent = 0
     const ended = new Promise<void>(resolve => {
       server.answerBy((_req, res) => {
@@ -130,7 +130,7 @@ describe('fetching JSON', () => {
         write()
       })
     })
-    await expect(fetchJson(server.jwksUri, LIMITS)).rejects.toThrow('over 1000 bytes')
+    await expect(fetchJson(server.jwksUri, LIMITS)).rejects.toThrow('larger than 1000 bytes')
     await ended
     expect(sent).toBeLessThan(16 * 1024 * 1024)
   })
@@ -139,28 +139,31 @@ describe('fetching JSON', () => {
     ['before it answers', () => undefined],
     ['after its headers', (_req, res) => res.writeHead(200).flushHeaders()],
     ['in the middle of its body', (_req, res) => res.writeHead(200).write('{"keys":')],
-  ] satisfies [string, RequestListener][])('15c: gives up a server that hangs %s', async (_when, answer) => {
-    await expect(fetchIt(answer, { ...LIMITS, timeoutMs: 50 })).rejects.toThrow(/timeout/)
-  })
+  ] satisfies [string, RequestListener][])(
+    'ends a fetch from a server that hangs %s',
+    async (_when, answer) => {
+      await expect(fetchIt(answer, { ...LIMITS, timeoutMs: 50 })).rejects.toThrow(/timeout/)
+    },
+  )
 
-  it.each([301, 302, 303, 307, 308])('15c: does not follow a redirect of %i', async status => {
+  it.each([301, 302, 303, 307, 308])('does not follow a redirect of %i', async status => {
     const elsewhere: RequestListener = (_req, res) => res.writeHead(status, { location: '/elsewhere' }).end()
     await expect(fetchIt(elsewhere)).rejects.toThrow()
     expect(server.hits).toEqual(['/jwks.json'])
   })
 
-  it.each([201, 204, 206, 400, 401, 404, 500, 503])('15c: takes no answer of status %i', async status => {
+  it.each([201, 204, 206, 400, 401, 404, 500, 503])('refuses an answer of status %i', async status => {
     const answer: RequestListener = (_req, res) => res.writeHead(status).end(status === 204 ? '' : '{}')
-    await expect(fetchIt(answer)).rejects.toThrow(`The answer's status is ${status}.`)
+    await expect(fetchIt(answer)).rejects.toThrow(`The status of the answer is ${status}, not 200.`)
   })
 
-  it('15c: takes nothing that is not UTF-8 or not JSON', async () => {
+  it('refuses an answer that is not UTF-8 or not JSON', async () => {
     await expect(fetchIt((_req, res) => res.end(Buffer.from([0x22, 0xff, 0x22])))).rejects.toThrow()
     await expect(fetchIt((_req, res) => res.end('<html>'))).rejects.toThrow(SyntaxError)
     await expect(fetchIt((_req, res) => res.end())).rejects.toThrow(SyntaxError)
   })
 
-  it('asks no server that it may not ask', async () => {
+  it('sends no request to an address that is not allowed', async () => {
     await expect(fetchJson('http://issuer.example.com', LIMITS)).rejects.toThrow('must be https')
     const strict = { ...LIMITS, issuer: ELSEWHERE }
     await expect(fetchJson(server.jwksUri, strict)).rejects.toThrow('must be https')

@@ -34,18 +34,18 @@ describe('an access token', () => {
     })
   })
 
-  it('says in its header what it is and who signed it, and no more', async () => {
+  it('has the type, the algorithm and the key in its header, and no more', async () => {
     const { token, key } = await issue()
     expect(decodeProtectedHeader(token)).toEqual({ alg: 'HS256', typ: 'at+jwt', kid: KID })
     expect(key).toBe(keys.signer())
   })
 
-  it('names several audiences as a list', async () => {
+  it('has several audiences as a list', async () => {
     const audience = ['https://one.example', 'https://two.example']
     expect((await issue({ audience })).claims.aud).toEqual(audience)
   })
 
-  it('lives as long as the team decided', async () => {
+  it('expires after accessTokenTtlSeconds', async () => {
     const { claims } = await issue({ accessTokenTtlSeconds: 60 })
     expect(claims.exp - claims.iat!).toBe(60)
   })

@@ -9,7 +9,7 @@ const mail = createIssuer('https://mail.example.com', 'mail|', 'email')
 const issuers = createIssuers([own, idp, mail])
 
 describe('the issuer of a token', () => {
-  it.each([own, idp, mail])('is the one that its payload names', issuer => {
+  it.each([own, idp, mail])('is the issuer in its payload', issuer => {
     expect(issuers.of({ iss: issuer.expectations.issuer })).toBe(issuer)
   })
 
@@ -23,7 +23,7 @@ describe('the issuer of a token', () => {
     ['https://idp.example.com '],
     ['__proto__'],
     ['constructor'],
-  ])('T8, V11: is none where the payload names %j', iss => {
+  ])('is none where the payload names %j', iss => {
     expect(() => issuers.of({ iss })).toThrow('The access token is from another issuer.')
   })
 })
@@ -41,23 +41,23 @@ describe('the user of a token', () => {
     expect(issuers.toUserId(idp, claims({ sub: 'alice' }))).toBe('idp|alice')
   })
 
-  it('is named by the claim that the team chose', () => {
+  it('is read from the claim that the team chose', () => {
     expect(issuers.toUserId(mail, claims({ sub: '17', email: 'a@example.com' }))).toBe('mail|a@example.com')
   })
 
   it.each([[undefined], [null], [''], [1], [['a']], [{ $ne: null }], ['x'.repeat(256)]])(
-    'B10: is none where that claim is %j',
+    'is none where that claim is %j',
     email => {
       expect(() => issuers.toUserId(mail, claims({ email }))).toThrow('The access token names no user.')
     },
   )
 
-  it('may have a name of 255 characters before the prefix', () => {
+  it('may have an id of 255 characters after the prefix', () => {
     const email = 'x'.repeat(255)
     expect(issuers.toUserId(mail, claims({ email }))).toBe(`mail|${email}`)
   })
 
-  it("P5: is none where the token is a client's own", () => {
+  it('is refused if the token belongs to a client itself', () => {
     const ofClient = claims({ sub: 'client-1', client_id: 'client-1' })
     for (const issuer of [own, idp]) {
       expect(() => issuers.toUserId(issuer, ofClient)).toThrow(
@@ -67,7 +67,7 @@ describe('the user of a token', () => {
     expect(issuers.toUserId(idp, claims({ sub: 'alice', client_id: 'client-1' }))).toBe('idp|alice')
   })
 
-  it("10.3.3: is none where an id without prefix would pass for another issuer's user", () => {
+  it('is refused if an id without prefix begins with the prefix of another issuer', () => {
     expect(() => issuers.toUserId(own, claims({ sub: 'idp|alice' }))).toThrow(
       'names a user of another issuer',
     )
@@ -75,7 +75,7 @@ describe('the user of a token', () => {
     expect(issuers.toUserId(own, claims({ sub: 'idp' }))).toBe('idp')
   })
 
-  it("knows which ids are another issuer's", () => {
+  it('the registry tells which ids belong to another issuer', () => {
     expect(['idp|alice', 'mail|', 'idp', 'alice', '', 'IDP|alice'].map(issuers.isForeign)).toEqual([
       true,
       true,

@@ -54,27 +54,27 @@ describe('a key ring', () => {
     expect(() => ring.find({ typ: 'at+jwt', ...header })).toThrow('not signed by a key of this server')
   })
 
-  it('takes a token without kid for the only key there is', () => {
+  it('verifies a token without kid with its only key', () => {
     const ring = createKeyRing({ keys: [createKey('ES256')] })
     expect(ring.find({ alg: 'ES256', typ: 'at+jwt', kid: undefined })).toEqual([ring.signer()])
   })
 
-  it('names a lone secret by a digest of it', () => {
+  it('derives the kid of a single secret from the secret', () => {
     const ring = createKeyRing({ secret: SECRET })
     expect(ring.signer()).toMatchObject({ kid: KID, alg: 'HS256' })
     expect(createKeyRing({ secret: createSecretKey(Buffer.from(SECRET)) }).signer().kid).toBe(KID)
   })
 
-  it('refuses two keys of one kid', () => {
+  it('refuses two keys with the same kid', () => {
     const keys = [createKey('ES256', 'a'), createKey('HS256', 'a')]
     expect(() => createKeyRing({ keys })).toThrow(OptionError)
-    expect(() => createKeyRing({ keys })).toThrow('"a" is there twice; give each key its own kid')
+    expect(() => createKeyRing({ keys })).toThrow('the kid "a" is used twice. Give each key its own kid')
   })
 
-  it('refuses a public key in the first place', () => {
+  it('refuses a public key as the first key', () => {
     const keys = [{ kid: 'a', alg: 'RS256', key: rsa.publicKey } as const, createKey('HS256')]
     expect(() => createKeyRing({ keys })).toThrow(OptionError)
-    expect(() => createKeyRing({ keys })).toThrow(/keys\[0\] signs new tokens.*private key first/)
+    expect(() => createKeyRing({ keys })).toThrow(/keys\[0\] is a public key.*private key first/)
   })
 
   it('says which of several keys is wrong', () => {
@@ -101,7 +101,7 @@ describe('each algorithm', () => {
     if (needsOf(alg).keyType !== 'rsa') await expect(issuing.verifyToken(token)).rejects.toThrow()
   })
 
-  it('is refused under the kid of a key that serves another', async () => {
+  it('is refused if the kid names a key of another algorithm', async () => {
     const keys = ALGORITHM_NAMES.map(alg => createKey(alg))
     const app = createEchoApp(createTestUserData(database, { keys }).authenticate())
     for (const alg of ALGORITHM_NAMES.filter(name => needsOf(name).keyType === 'rsa')) {
@@ -143,7 +143,7 @@ describe('replaceKeys()', () => {
     }
   })
 
-  it('serves the cached copies of a kept key on, without a query', async () => {
+  it('keeps the snapshots of a key that stays', async () => {
     expect((await get(byKept)).status).toBe(200)
     userData.replaceKeys([added!, kept!])
     database.commands.clear()
@@ -151,7 +151,7 @@ describe('replaceKeys()', () => {
     expect(database.commands.loads()).toHaveLength(0)
   })
 
-  it('accepts a new key, and signs with it where it is the first', async () => {
+  it('accepts a new key, and signs with it if it is the first', async () => {
     userData.replaceKeys([added!, kept!])
     expect((await get(tokenOf(added!))).status).toBe(200)
     const { access_token: issued } = await userData.issueTokens('alice')
@@ -159,7 +159,7 @@ describe('replaceKeys()', () => {
     expect((await get(issued)).status).toBe(200)
   })
 
-  it('takes another key of the same kid for another', async () => {
+  it('refuses the tokens of the old key if a new one has its kid', async () => {
     expect((await get(byRemoved)).status).toBe(200)
     userData.replaceKeys([kept!, createKey('HS256', 'removed')])
     expect((await get(byRemoved)).status).toBe(401)
@@ -179,7 +179,7 @@ describe('replaceKeys()', () => {
     await expect(verifying).rejects.toMatchObject({ code: 'invalid_token' })
   })
 
-  it('changes nothing where one of the new keys is wrong', async () => {
+  it('changes nothing if one of the new keys is wrong', async () => {
     const weak = { kid: 'weak', alg: 'HS256', key: 'short' } as const
     for (const keys of [[], [added!, weak], [weak], [added!, added!], undefined as never]) {
       expect(() => userData.replaceKeys(keys)).toThrow(OptionError)
@@ -188,7 +188,7 @@ describe('replaceKeys()', () => {
     expect((await get(tokenOf(added!))).status).toBe(401)
   })
 
-  it('checks what it is given as createCustomUserData() does', () => {
+  it('checks its argument as createCustomUserData() does', () => {
     const wrong = [{ ...added!, kid: '' }, { ...added!, kid: 1 }, { ...added!, alg: 'none' }, null]
     for (const key of wrong) {
       expect(() => userData.replaceKeys([key as KeyOptions]), JSON.stringify(key)).toThrow(OptionError)
@@ -197,14 +197,14 @@ describe('replaceKeys()', () => {
 })
 
 describe('a secret without a kid among the keys', () => {
-  it('has the name that it has alone, so that its tokens stay good when keys are added', async () => {
+  it('has the kid that it has as the only key, so that its tokens stay valid when keys are added', async () => {
     const alone = createKeyRing({ secret: SECRET })
     const among = createKeyRing({ keys: [createKey('ES256'), { alg: 'HS256', key: SECRET }] })
     const header = { alg: 'HS256', typ: 'at+jwt', kid: alone.signer().kid }
     expect(among.find(header)).toMatchObject([{ kid: KID, alg: 'HS256' }])
   })
 
-  it('is the only key that may have none', () => {
+  it('is the only kind of key that needs no kid', () => {
     const { alg, key } = createKey('ES256')
     expect(() => createKeyRing({ keys: [{ alg, key }] })).toThrow('keys[0].kid is missing')
   })

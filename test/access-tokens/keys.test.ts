@@ -51,9 +51,9 @@ describe('a secret', () => {
   })
 
   it('cannot be a key pair', () => {
-    expect(() => prepare('HS256', rsa.publicKey)).toThrow(/is a public key: HS… needs a secret/)
+    expect(() => prepare('HS256', rsa.publicKey)).toThrow(/is a public key, but HS… needs a secret/)
     expect(() => prepare('HS256', p256.publicKey.export({ format: 'jwk' }))).toThrow(/kty "oct"/)
-    expect(() => toSecretKey(rsa.privateKey, 'secret')).toThrow(/secret is a private key.*use "keys"/)
+    expect(() => toSecretKey(rsa.privateKey, 'secret')).toThrow(/secret is a private key.*Use "keys"/)
   })
 
   it('is text, bytes or a KeyObject: other values are refused with what to write', () => {
@@ -65,7 +65,7 @@ describe('a secret', () => {
     }
   })
 
-  it('can be bytes of another realm', () => {
+  it('can be bytes from another realm', () => {
     const bytes = runInNewContext('new Uint8Array(32).map((_byte, index) => index * index)') as Uint8Array
     expect(bytes).not.toBeInstanceOf(Uint8Array)
     expect(prepare('HS256', bytes).verificationKey.symmetricKeySize).toBe(32)
@@ -75,7 +75,7 @@ describe('a secret', () => {
     expect(() => prepare('HS256', 'hunter2')).toThrow(/^(?!.*hunter2)/)
   })
 
-  it('has a kid that depends on it and does not tell it', () => {
+  it('has a kid that depends on the secret and does not reveal it', () => {
     const [one, other] = [createSecretKey(randomBytes(32)), createSecretKey(randomBytes(32))]
     expect(kidOfSecret(one)).toBe(kidOfSecret(createSecretKey(one.export())))
     expect(kidOfSecret(one)).not.toBe(kidOfSecret(other))
@@ -154,7 +154,7 @@ describe('a key pair', () => {
   )
 
   it.each(['not a key', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----', { kty: 'RSA' }, 42])(
-    'that cannot be read is refused without being quoted (%#)',
+    'that cannot be parsed is refused with a message that does not quote it (%#)',
     key => {
       expect(() => prepare('RS256', key as string)).toThrow(
         'keys[0].key cannot be read: RS256 needs PEM text, a JWK or a KeyObject.',

@@ -26,14 +26,14 @@ describe('secrets from public code and documentation', () => {
   })
   afterAll(() => database.close())
 
-  it.each(KNOWN)('B7: "%s" is known, and refused at creation with what to write instead', secret => {
+  it.each(KNOWN)('"%s" is known, and refused at creation with what to write instead', secret => {
     expect(isKnownSecret(Buffer.from(secret))).toBe(true)
     expect(() => createTestUserData(database, { secret })).toThrow(
       'secret is known from public code or documentation, so attackers know it too. Write a random secret',
     )
   })
 
-  it('B7: is refused as bytes, as a KeyObject, as a JWK and for a longer algorithm too', () => {
+  it('is refused as bytes, as a KeyObject, as a JWK and for a longer algorithm too', () => {
     const [text = ''] = KNOWN
     const bytes = Buffer.from(text)
     const jwk = { kty: 'oct', k: bytes.toString('base64url') }
@@ -88,7 +88,7 @@ describe('secrets from public code and documentation', () => {
     expect(text.replace(/\s+/g, ' ')).toContain(`${KNOWN_SECRET_COUNT.toLocaleString('en')} secrets`)
   })
 
-  it('one that differs in a letter is not known, and neither is any of 1,000 random ones', () => {
+  it('a secret that differs in a letter is not known, and none of 1,000 random secrets is', () => {
     const [secret = ''] = KNOWN
     expect(isKnownSecret(Buffer.from(`${secret}.`))).toBe(false)
     for (let made = 0; made < 1_000; made++) {

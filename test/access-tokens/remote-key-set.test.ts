@@ -5,9 +5,9 @@ import type { Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { ProtectedHeader } from '../../lib/access-tokens/compact-jws.js'
-import type { CandidateKeys } from '../../lib/access-tokens/key-ring.js'
-import { createRemoteKeySet } from '../../lib/access-tokens/remote-key-set.js'
-import type { RemoteKeySet, RemoteKeySetConfig } from '../../lib/access-tokens/remote-key-set.js'
+import type { CandidateKeys } from '../../lib/access-tokens/keys.js'
+import { RemoteKeySet } from '../../lib/access-tokens/remote-key-set.js'
+import type { RemoteKeySetConfig } from '../../lib/access-tokens/remote-key-set.js'
 import { createEvents } from '../../lib/events.js'
 import type { Events } from '../../lib/events.js'
 import { createManualClock } from '../support/clock.js'
@@ -48,7 +48,7 @@ describe('the keys that an issuer publishes', () => {
 
   function create(changes: Partial<RemoteKeySetConfig> = {}): RemoteKeySet {
     const { origin: issuer, jwksUri } = server
-    return createRemoteKeySet({ issuer, jwksUri, algorithms: ['ES256'], ...changes }, events, clock)
+    return new RemoteKeySet({ issuer, jwksUri, algorithms: ['ES256'], ...changes }, events, clock)
   }
 
   /** Finds the known keys, or reads the keys again, as a token does that waits for its keys. */
@@ -93,7 +93,7 @@ describe('the keys that an issuer publishes', () => {
     expect(keySet.find({ alg: 'ES256', typ: undefined, kid: 'first' })).toMatchObject([{ kid: 'first' }])
   })
 
-  it('finds the only key for a token that names none, and none where there is a choice', async () => {
+  it('finds the only key for a token without a kid, and no key if there are several', async () => {
     expect(await find(undefined)).toEqual(['first'])
     server.publish(first.jwk, second.jwk)
     clock.advance(30 * SECOND)
@@ -101,7 +101,7 @@ describe('the keys that an issuer publishes', () => {
     expect(await find(undefined)).toBe('invalid_token')
   })
 
-  it('B3: fetches nothing for an algorithm that the issuer is not trusted with, and is not unavailable for it', async () => {
+  it('fetches nothing for an algorithm that is not in the option algorithms, and refuses the token with 401', async () => {
     server.answerBy(status(500))
     for (const alg of ['none', 'HS256', 'RS256', 'es256', 'EdDSA', '']) {
       expect(await find('first', { alg })).toBe('invalid_token')
@@ -109,21 +109,25 @@ describe('the keys that an issuer publishes', () => {
     expect(server.hits).toEqual([])
   })
 
-  describe('15a: an endpoint that gives no set', () => {
+  describe('an endpoint without a key set', () => {
     it.each<[string, RequestListener, RegExp]>([
-      ['500', status(500), /status is 500/],
-      ['404', status(404), /status is 404/],
-      ['204', status(204), /status is 204/],
+      ['500', status(500), /status of the answer is 500/],
+      ['404', status(404), /status of the answer is 404/],
+      ['204', status(204), /status of the answer is 204/],
       ['a redirect', redirect, /fetch failed/],
       ['HTML', (_req, res) => res.end('<!doctype html><title>Sign in</title>'), /JSON/],
       ['nothing', (_req, res) => res.end(), /JSON/],
       ['a broken connection', (_req, res) => res.destroy(), /fetch failed/],
-      ['a list', answerJson([first.jwk]), /no JWK Set/],
-      ['keys that are no list', answerJson({ keys: { first: first.jwk } }), /no JWK Set/],
+      ['a list', answerJson([first.jwk]), /not a JWK Set/],
+      ['keys that are no list', answerJson({ keys: { first: first.jwk } }), /not a JWK Set/],
       ['no keys', answerJson({ keys: [] }), /no usable key/],
       ['101 keys', answerJson({ keys: Array.from({ length: 101 }, () => first.jwk) }), /more than 100 keys/],
-      ['over 512 kB', endless, /over 524288 bytes/],
-      ['JSON 100,000 deep', (_req, res) => res.end('['.repeat(100_000) + ']'.repeat(100_000)), /no JWK Set/],
+      ['over 512 kB', endless, /larger than 524288 bytes/],
+      [
+        'JSON 100,000 deep',
+        (_req, res) => res.end('['.repeat(100_000) + ']'.repeat(100_000)),
+        /not a JWK Set/,
+      ],
     ])('%s: known keys stay, and there is one attempt in 30 s', async (_name, answer, why) => {
       await find('first')
       server.answerBy(answer)
@@ -142,7 +146,7 @@ describe('the keys that an issuer publishes', () => {
       expect(server.hits).toHaveLength(3)
     })
 
-    it('is not asked for where it redirects to', async () => {
+    it('is not followed if it redirects', async () => {
       const other = await startKeyServer(second.jwk)
       server.answerBy((_req, res) => res.writeHead(302, { location: other.jwksUri }).end())
       expect(await find('second')).toBe('keys_unavailable')
@@ -150,7 +154,7 @@ describe('the keys that an issuer publishes', () => {
       await other.close()
     })
 
-    it('is asked again after 30 s and not before, where no set was ever read', async () => {
+    it('is asked again after 30 s and not before, if no set was ever read', async () => {
       server.answerBy(status(500))
       for (let requests = 0; requests < 100; requests++) {
         expect(await find('first')).toBe('keys_unavailable')
@@ -160,13 +164,13 @@ describe('the keys that an issuer publishes', () => {
     })
   })
 
-  it('15a: tells the client to try again, with no challenge, where keys cannot be had', async () => {
+  it('answers 503 with Retry-After and without a challenge if keys cannot be fetched', async () => {
     server.answerBy(status(500))
     const refusal = findOrLoad({ alg: 'ES256', typ: undefined, kid: 'first' })
     await expect(refusal).rejects.toMatchObject({ status: 503, headers: { 'Retry-After': '1' } })
   })
 
-  it('15b: serves known keys while the endpoint hangs, and lets only unknown ones wait', async () => {
+  it('finds known keys while the endpoint hangs, and only tokens with unknown keys wait', async () => {
     await find('first')
     const asked = hang()
     clock.advance(30 * SECOND)
@@ -177,7 +181,7 @@ describe('the keys that an issuer publishes', () => {
     expect(await unknown).toEqual(['second'])
   })
 
-  it('15d: 10,000 random kids in a minute cause 3 fetches at most, and never lock out a known key', async () => {
+  it('10,000 random kids in a minute cause 3 fetches at most, and never lock out a known key', async () => {
     await find('first')
     for (let request = 0; request < 10_000; request++) {
       clock.advance(6)
@@ -187,7 +191,7 @@ describe('the keys that an issuer publishes', () => {
     expect(server.hits.length).toBeLessThanOrEqual(3)
   })
 
-  it('15d: a new key is seen within 30 s, also during a flood of random kids', async () => {
+  it('finds a new key within 30 s, also during a flood of random kids', async () => {
     await find('first')
     for (let request = 0; request < 200; request++) {
       clock.advance(100)
@@ -204,7 +208,7 @@ describe('the keys that an issuer publishes', () => {
     expect(await find('second')).toEqual(['second'])
   })
 
-  it('14: a key that is gone from the set is found no more, and what it vouched for is void', async () => {
+  it('a key that was removed from the set is not found, and its snapshots are refused', async () => {
     server.publish(first.jwk, second.jwk)
     const [gone] = await findOrLoad({ alg: 'ES256', typ: undefined, kid: 'first' })
     const [kept] = await findOrLoad({ alg: 'ES256', typ: undefined, kid: 'second' })
@@ -217,7 +221,7 @@ describe('the keys that an issuer publishes', () => {
     expect(keySet.find({ alg: 'ES256', typ: undefined, kid: 'second' })).toEqual([kept])
   })
 
-  it('14: a key that was replaced under its name is another key', async () => {
+  it('a new key with the name of a removed one is another key', async () => {
     const [before] = await findOrLoad({ alg: 'ES256', typ: undefined, kid: 'first' })
     server.publish(createTestKey('first').jwk)
     clock.advance(10 * MINUTE)
@@ -227,7 +231,7 @@ describe('the keys that an issuer publishes', () => {
     expect(after).toMatchObject({ kid: 'first', retired: false })
   })
 
-  it('15a: is read in the background every 10 minutes', async () => {
+  it('is read in the background every 10 minutes', async () => {
     await find('first')
     for (let reads = 1; reads <= 3; reads++) {
       clock.advance(10 * MINUTE)
@@ -236,7 +240,7 @@ describe('the keys that an issuer publishes', () => {
     }
   })
 
-  it('15a: known keys serve for 24 h without an endpoint, and no longer', async () => {
+  it('known keys are used for 24 h without an endpoint, and no longer', async () => {
     const [key] = await findOrLoad({ alg: 'ES256', typ: undefined, kid: 'first' })
     server.answerBy(status(500))
     clock.advance(24 * HOUR - 1)
@@ -248,7 +252,7 @@ describe('the keys that an issuer publishes', () => {
     expect(key.retired).toBe(true)
   })
 
-  it('15a: after 24 h without an endpoint the background drops the keys, so that cached copies end too', async () => {
+  it('after 24 h without an endpoint the background removes the keys, so that snapshots end too', async () => {
     const [key] = await findOrLoad({ alg: 'ES256', typ: undefined, kid: 'first' })
     server.answerBy(status(500))
     clock.advance(24 * HOUR)
@@ -258,7 +262,7 @@ describe('the keys that an issuer publishes', () => {
     expect(key.retired).toBe(true)
   })
 
-  it('15e: two keys of one name and algorithm are both found, and never more than two', async () => {
+  it('two keys of one name and algorithm are both found, and never more than two', async () => {
     const twins = Array.from({ length: 3 }, () => createTestKey('twin'))
     server.publish(...twins.slice(0, 2).map(({ jwk }) => jwk))
     expect(await find('twin')).toEqual(['twin', 'twin'])
@@ -268,14 +272,14 @@ describe('the keys that an issuer publishes', () => {
     expect(await find('twin')).toEqual(['twin', 'twin'])
   })
 
-  it('15e: keys that are unfit are ignored, and it is said once as long as they are the same', async () => {
+  it('unusable keys are ignored, and the same reasons are warned of once', async () => {
     server.publish({ kty: 'oct', kid: 'secret', k: 'AAAA' }, second.privateJwk, first.jwk)
     await find('first')
     clock.advance(10 * MINUTE)
     await readInBackground()
     expect(await find('second')).toBe('invalid_token')
     expect(warnings).toEqual([
-      `Keys of ${server.origin} are ignored. key "secret" is not public. key "second" is not public.`,
+      `Keys of ${server.origin} are ignored. The key "secret" is not public. The key "second" is not public.`,
     ])
     server.publish(second.privateJwk, first.jwk)
     clock.advance(10 * MINUTE)
@@ -294,7 +298,7 @@ describe('the keys that an issuer publishes', () => {
       expect(server.hits).toEqual(['/.well-known/openid-configuration', '/jwks.json'])
     })
 
-    it('takes the slash at the end of an issuer for part of its name only', async () => {
+    it('ignores a slash at the end of the issuer in the address, but not in the name', async () => {
       keySet = create({ issuer: `${server.origin}/`, jwksUri: undefined })
       discovery({ issuer: `${server.origin}/` })
       expect(await find('first')).toEqual(['first'])

@@ -67,7 +67,7 @@ describe('trusted issuers', () => {
     return (await me(token, instance)).status
   }
 
-  it('B9: of two issuers and two keys, each key vouches for its own issuer only', async () => {
+  it('the key of one issuer verifies no token of another issuer', async () => {
     const statuses = []
     for (const issuer of [idp, other]) {
       for (const { key } of [idp, other]) statuses.push(await statusOf(issuer.token({ sub: 'alice' }, key)))
@@ -75,7 +75,7 @@ describe('trusted issuers', () => {
     expect(statuses).toEqual([200, 401, 401, 200])
   })
 
-  it('B9: not even where both keys have one name', async () => {
+  it('the key of one issuer verifies no token of another issuer, even if both keys have the same kid', async () => {
     const mine = createTestKey('same')
     const yours = createTestKey('same')
     idp.server.publish(mine.jwk)
@@ -88,7 +88,7 @@ describe('trusted issuers', () => {
     expect(statuses).toEqual([200, 401, 401, 200])
   })
 
-  it("B9: an issuer's key vouches for no token of ours, nor our secret for one of its", async () => {
+  it('the key of an issuer verifies no token of ours, and our secret no token of the issuer', async () => {
     const ofUs = idp.key.sign(validClaims())
     const bySecret = forgeToken({ claims: { ...validClaims(), iss: idp.server.origin } })
     expect(await statusOf(ofUs)).toBe(401)
@@ -96,7 +96,7 @@ describe('trusted issuers', () => {
     expect(await statusOf(forgeToken())).toBe(200)
   })
 
-  it('V2: a public key is no secret, in whatever form it is used as one', async () => {
+  it('a public key cannot be used as a secret, in any format', async () => {
     const { kid, jwk } = idp.key
     const claims = { ...validClaims(), iss: idp.server.origin }
     for (const secret of [JSON.stringify(jwk), Buffer.from(jwk.x!, 'base64url'), jwk.x!]) {
@@ -104,7 +104,7 @@ describe('trusted issuers', () => {
     }
   })
 
-  it('10.3.3: the same sub of two issuers, and of ours, is three users with three documents', async () => {
+  it('the same sub from two issuers and from us means three users with three documents', async () => {
     for (let round = 0; round < 2; round++) {
       expect((await me(idp.token({ sub: 'alice' }))).body).toMatchObject({
         id: 'idp|alice',
@@ -118,7 +118,7 @@ describe('trusted issuers', () => {
     }
   })
 
-  it("one issuer's cached token is never served for another's, nor outlives its own issuer's key", async () => {
+  it('the snapshot of one issuer’s token is never served for another issuer’s token, and ends with the key of its issuer', async () => {
     // One key pair, published by both: each is a key of its own all the same.
     other.server.publish(idp.key.jwk)
     const ofIdp = idp.token({ sub: 'alice' })
@@ -142,7 +142,7 @@ describe('trusted issuers', () => {
     expect((await me(token)).body.customData.whose).toBe('changed')
   })
 
-  it('an id of ours that begins with a prefix is refused, as a token and for a new one', async () => {
+  it('an id of ours that begins with the prefix of an issuer is refused, in tokens and for new tokens', async () => {
     expect(await statusOf(forgeToken({ claims: validClaims('idp|alice') }))).toBe(401)
     const issuing = userData.issueTokens('idp|alice')
     await expect(issuing).rejects.toThrow(TypeError)
@@ -150,12 +150,12 @@ describe('trusted issuers', () => {
     await expect(userData.issueTokens('idp')).resolves.toMatchObject({ user: { id: 'idp' } })
   })
 
-  it('by default the prefix is the issuer and a bar', async () => {
+  it('the default prefix is the issuer and a bar', async () => {
     const instance = create({ trustedIssuers: [idp.option()] })
     expect((await me(idp.token({ sub: 'alice' }), instance)).body.id).toBe(`${idp.server.origin}|alice`)
   })
 
-  it('userIdClaim names the user by another claim', async () => {
+  it('userIdClaim takes the user id from another claim', async () => {
     const instance = create({ trustedIssuers: [idp.option({ userIdClaim: 'email', userIdPrefix: 'idp|' })] })
     const { body } = await me(idp.token({ sub: '17', email: 'alice' }), instance)
     expect(body).toMatchObject({ id: 'idp|alice', customData: { whose: "idp's" } })
@@ -164,7 +164,7 @@ describe('trusted issuers', () => {
     }
   })
 
-  it('B13: profile rfc9068 takes tokens of typ at+jwt only, profile jwt plain ones too', async () => {
+  it('profile rfc9068 accepts only tokens of typ at+jwt, and profile jwt plain tokens too', async () => {
     const lax = create({ trustedIssuers: [idp.option({ profile: 'jwt' })] })
     const claims = { ...validClaims(), iss: idp.server.origin }
     const typs = ['at+jwt', 'application/at+jwt', 'AT+JWT', 'JWT', undefined, 'logout+jwt', 'dpop+jwt', '']
@@ -180,7 +180,7 @@ describe('trusted issuers', () => {
   })
 
   it.each(['iss', 'exp', 'aud', 'sub', 'client_id', 'iat', 'jti'])(
-    'P2: profile rfc9068 requires %s, and the 401 says that it is missing',
+    'profile rfc9068 requires %s, and the 401 says that it is missing',
     async claim => {
       const { status, headers } = await me(idp.token({ [claim]: undefined }))
       expect(status).toBe(401)
@@ -203,13 +203,13 @@ describe('trusted issuers', () => {
     if (status === 401) expect(answer.headers['www-authenticate']).toContain(`has no ${claim}.`)
   })
 
-  it('B11: a token meant for another audience is refused', async () => {
+  it('a token meant for another audience is refused', async () => {
     expect(await statusOf(idp.token({ aud: 'https://other.example.com' }))).toBe(401)
     expect(await statusOf(idp.token({ aud: undefined }))).toBe(401)
     expect(await statusOf(idp.token({ aud: ['https://other.example.com', AUDIENCE] }))).toBe(200)
   })
 
-  it("P5: a client's own token is refused", async () => {
+  it("a client's own token is refused", async () => {
     expect(await statusOf(idp.token({ sub: 'client-1', client_id: 'client-1' }))).toBe(401)
   })
 
@@ -222,7 +222,7 @@ describe('trusted issuers', () => {
     await stranger.server.close()
   })
 
-  it('B12: addresses and keys in the header of a token are never followed', async () => {
+  it('addresses and keys in the header of a token are never followed', async () => {
     const trap = await startKeyServer(createTestKey('mine').jwk)
     const mine = createTestKey('mine')
     trap.publish(mine.jwk)
@@ -241,7 +241,7 @@ describe('trusted issuers', () => {
     await trap.close()
   })
 
-  it('15a: a key that cannot be had is 503, to be tried again and without a challenge', async () => {
+  it('a key that cannot be fetched is 503 with Retry-After and without a challenge', async () => {
     idp.server.answerBy((_req, res) => res.writeHead(500).end())
     const { status, headers, body } = await me(idp.token())
     expect(status).toBe(503)
@@ -251,7 +251,7 @@ describe('trusted issuers', () => {
     expect(await statusOf(other.token())).toBe(200)
   })
 
-  it('15a: an unknown key is 503 while the server is away, and 401 as soon as it answers', async () => {
+  it('an unknown key is 503 while the server is away, and 401 as soon as it answers', async () => {
     expect(await statusOf(idp.token())).toBe(200)
     const stranger = idp.token({}, createTestKey('stranger'))
     idp.server.answerBy((_req, res) => res.destroy())
@@ -265,7 +265,7 @@ describe('trusted issuers', () => {
     expect(headers['www-authenticate']).toContain('error="invalid_token"')
   })
 
-  it('14: a key that is gone from the set takes its cached tokens along', async () => {
+  it('cached tokens are refused after their key was removed from the set', async () => {
     const token = idp.token({ sub: 'alice' })
     expect(await statusOf(token)).toBe(200)
     const successor = createTestKey('successor')
@@ -276,14 +276,14 @@ describe('trusted issuers', () => {
     expect(await statusOf(idp.token({ sub: 'alice' }, successor))).toBe(200)
   })
 
-  it('15e: two keys of one name and algorithm are both tried', async () => {
+  it('two keys of one name and algorithm are both tried', async () => {
     const twins = [createTestKey('twin'), createTestKey('twin')]
     idp.server.publish(...twins.map(({ jwk }) => jwk))
     for (const twin of twins) expect(await statusOf(idp.token({}, twin))).toBe(200)
     expect(await statusOf(idp.token({}, createTestKey('twin')))).toBe(401)
   })
 
-  it('keys are found by OpenID discovery where no address is given', async () => {
+  it('keys are found by OpenID discovery if no address is given', async () => {
     const { origin: issuer, jwksUri } = idp.server
     idp.server.answerBy((req, res) => {
       const isSet = req.url === '/jwks.json'
@@ -293,7 +293,7 @@ describe('trusted issuers', () => {
     expect(await statusOf(idp.token(), instance)).toBe(200)
   })
 
-  it('close() stops the reading in the background', async () => {
+  it('close() stops the fetches in the background', async () => {
     await me(idp.token())
     await me(other.token())
     expect(vi.getTimerCount()).toBe(2)
@@ -310,7 +310,7 @@ describe('trusted issuers', () => {
       instances.push(alone)
     })
 
-    it('serve their users, who may be named without a prefix', async () => {
+    it('serve their users, and one prefix may be empty', async () => {
       expect((await me(idp.token({ sub: 'alice' }), alone)).body).toMatchObject({
         id: 'alice',
         customData: { whose: 'ours' },
@@ -412,7 +412,7 @@ describe('trusted issuers', () => {
       expect(() => createCustomUserData({ collection, trustedIssuers })).toThrow(/only one may be empty/)
     })
 
-    it('nobody at all', () => {
+    it('no issuer at all', () => {
       const collection = database.db.collection('custom_user_data')
       expect(() => createCustomUserData({ collection, trustedIssuers: [] })).toThrow(
         /give "secret".*or "keys"/,

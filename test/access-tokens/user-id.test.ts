@@ -138,7 +138,7 @@ describe('a user id', () => {
     expect(await userData.sessions('a')).toEqual([])
   })
 
-  it('may have characters of two code units', async () => {
+  it('may have characters with two code units', async () => {
     await userData.issueTokens('bob 😀')
     expect(await userData.sessions('bob 😀')).toHaveLength(1)
   })
@@ -191,7 +191,7 @@ describe('a lone surrogate in a user id', () => {
 })
 
 describe('an instance that only accepts the tokens of others', () => {
-  it('checks the ids of its users, too', () => {
+  it('also checks the ids of its users', () => {
     const others = createCustomUserData({
       collection: database.db.collection('custom_user_data'),
       trustedIssuers: [{ ...IDP, userIdPrefix: '' }],

@@ -13,7 +13,7 @@ describe('the network that counts as one client', () => {
     '0:0:0:0:0:ffff:1.2.3.4',
     '64:ff9b::1.2.3.4',
     '64:ff9b::102:304',
-  ])('V26: is the IPv4 address where that is written as IPv6: %s', address => {
+  ])('is the IPv4 address where that is written as IPv6: %s', address => {
     expect(toClientNetwork(address)).toBe('1.2.3.4')
   })
 
@@ -26,12 +26,12 @@ describe('the network that counts as one client', () => {
     expect(toClientNetwork(address)).toBe(network)
   })
 
-  it('V26: is the /64 of an IPv6 address: a thousand addresses of one count as one', () => {
+  it('is the /64 of an IPv6 address: its addresses count as one client', () => {
     const addresses = Array.from({ length: 1000 }, (_item, i) => `2001:db8:1:2::${i.toString(16)}`)
     expect(new Set(addresses.map(toClientNetwork))).toEqual(new Set(['2001:db8:1:2::/64']))
   })
 
-  it('is the /64 where the last 32 bits of an IPv6 address are written as IPv4', () => {
+  it('is the /64 if the last 32 bits of an IPv6 address are written as IPv4', () => {
     expect(toClientNetwork('1::2:3:4:5:1.2.3.4')).toBe('1:0:2:3::/64')
   })
 
@@ -56,15 +56,15 @@ describe('the network that counts as one client', () => {
     expect(toClientNetwork(address)).toBe(network)
   })
 
-  it('is another one for the next /64', () => {
+  it('is another network for the next /64', () => {
     expect(toClientNetwork('2001:db8:0:3::1')).not.toBe(toClientNetwork('2001:db8:0:2::1'))
   })
 
-  it('is none where there is no address', () => {
+  it('is undefined without an address', () => {
     expect(toClientNetwork(undefined)).toBeUndefined()
   })
 
-  it('is the text itself where a proxy says what is no address', () => {
+  it('is the text itself if a proxy sends something that is not an address', () => {
     expect(toClientNetwork('unknown')).toBe('unknown')
   })
 })

@@ -6,9 +6,9 @@ import type { CustomUserDataOptions, KeyOptions } from 'express-custom-user-data
 import { ASYMMETRIC_ALGORITHM_NAMES } from '../../lib/access-tokens/algorithms.js'
 import { parseCompactJws } from '../../lib/access-tokens/compact-jws.js'
 import { createKeyRing } from '../../lib/access-tokens/key-ring.js'
-import type { KeySource } from '../../lib/access-tokens/key-ring.js'
+import type { KeySource } from '../../lib/access-tokens/keys.js'
 import type { AccessTokenKey } from '../../lib/access-tokens/keys.js'
-import { createRemoteKeySet } from '../../lib/access-tokens/remote-key-set.js'
+import { RemoteKeySet } from '../../lib/access-tokens/remote-key-set.js'
 import { verifySignature } from '../../lib/access-tokens/verify-signature.js'
 import { systemClock } from '../../lib/util/clock.js'
 import { CustomUserDataError, OptionError } from '../../lib/errors.js'
@@ -197,12 +197,12 @@ async function openRemoteSet(jwks: readonly Jwk[]): Promise<OpenKeySource> {
   const config = { issuer: server.origin, jwksUri: server.jwksUri, algorithms: ASYMMETRIC_ALGORITHM_NAMES }
   const events = createEvents()
   events.emitter.on('warning', () => undefined)
-  const remote = createRemoteKeySet(config, events, systemClock)
+  const remote = new RemoteKeySet(config, events, systemClock)
   const close = async () => {
     remote.close()
     await server.close()
   }
-  return { find: remote.find, load: remote.load, close }
+  return { find: header => remote.find(header), load: header => remote.load(header), close }
 }
 
 function openKeyRing(jwks: readonly Jwk[]): OpenKeySource {
