@@ -3,8 +3,7 @@ import { Agent, request } from 'node:http'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { KeyOptions } from 'express-custom-user-data'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { createTestKey } from '../support/key-server.js'
 import { createGuardedApp, serve } from '../support/http-server.js'
 import type { TestServer } from '../support/http-server.js'
@@ -28,10 +27,9 @@ describe('access tokens that nobody has thought of', () => {
   const pair = createTestKey()
   /** Its signature is decoded before it is compared, so that other spellings of it could pass. */
   const signedByPair = pair.sign(validClaims())
-  let database: TestDatabase
+  const database = useDatabase()
   let server: TestServer
   beforeAll(async () => {
-    database = await openDatabase()
     const keys: KeyOptions[] = [
       { kid: KID, alg: 'HS256', key: SECRET },
       { kid: pair.kid, alg: 'ES256', key: pair.jwk },
@@ -45,7 +43,6 @@ describe('access tokens that nobody has thought of', () => {
   afterAll(async () => {
     agent.destroy()
     await server.close()
-    await database.close()
   })
 
   /** The status of a request with this header, as it is: `fetch` would trim it. */

@@ -6,9 +6,8 @@ import type { TokenAnswer } from 'express-custom-user-data'
 import type { Document } from 'mongodb'
 import request from 'supertest'
 import type { Response } from 'supertest'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
+import { useDatabase } from '../support/database.js'
 import {
   createSessionApp,
   expectInvalidGrant,
@@ -23,12 +22,10 @@ import { createTestUserData } from '../support/user-data.js'
 
 const PASSWORD = 'correct horse battery staple'
 
-let database: TestDatabase
+const database = useDatabase()
 beforeAll(async () => {
-  database = await openDatabase()
   await addUser('alice', PASSWORD)
 })
-afterAll(() => database.close())
 
 const users = () => database.db.collection<Document & { _id: string }>('users')
 

@@ -2,9 +2,8 @@ import { createHash } from 'node:crypto'
 import express from 'express'
 import supertest from 'supertest'
 import type { Test } from 'supertest'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { useDatabase } from '../support/database.js'
 import { forgeToken, validClaims } from '../support/user-data.js'
 import { createService } from './service.js'
 import type { Service } from './service.js'
@@ -12,13 +11,11 @@ import type { Service } from './service.js'
 // RFC 6750, and what RFC 6749 says of the token endpoints. The Authorization header (A5, A8), two of them (A4) and
 // hostile text in challenges (A6) are in the table of attacks, which also checks the challenge of each 401 (A1).
 
-let database: TestDatabase
+const database = useDatabase()
 let service: Service
 beforeAll(async () => {
-  database = await openDatabase()
   service = await createService(database)
 })
-afterAll(() => database.close())
 
 describe('challenges', () => {
   it('A1 wrong credentials are a 401 without a Bearer challenge: no token was presented', async () => {

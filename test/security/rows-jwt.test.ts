@@ -1,10 +1,9 @@
 import { createSecretKey } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { forge } from '../attacks/forge.js'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { createTestUserData, forgeToken, KID, SECRET, validClaims } from '../support/user-data.js'
 import { createService } from './service.js'
 import type { Service } from './service.js'
@@ -14,17 +13,13 @@ import type { Service } from './service.js'
 const TOLERANCE_SECONDS = 60
 const OWN = { alg: 'HS256', kid: KID, key: createSecretKey(SECRET, 'utf8') }
 
-let database: TestDatabase
+const database = useDatabase()
 let clock: ManualClock
 let service: Service
-beforeAll(async () => {
-  database = await openDatabase()
-})
 beforeEach(async () => {
   clock = createManualClock()
   service = await createService(database, { clock, clockToleranceSeconds: TOLERANCE_SECONDS })
 })
-afterAll(() => database.close())
 
 /** The instant that the clock shows, in seconds. */
 function now(): number {

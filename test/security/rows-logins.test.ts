@@ -6,9 +6,8 @@ import type { PasswordCredentialsOptions } from 'express-custom-user-data'
 import type { Document } from 'mongodb'
 import request from 'supertest'
 import type { Response } from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { useDatabase } from '../support/database.js'
 import { recordEvents } from '../support/session-app.js'
 import { createTestUserData } from '../support/user-data.js'
 
@@ -23,11 +22,7 @@ interface Instance {
   events: Record<string, unknown>[]
 }
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
+const database = useDatabase()
 beforeEach(async () => {
   await users().deleteMany({})
 })

@@ -2,14 +2,13 @@ import { randomBytes } from 'node:crypto'
 import express from 'express'
 import type { RequestHandler } from 'express'
 import supertest from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { createAuthenticator } from '../../lib/authenticate/authenticator.js'
 import { systemClock } from '../../lib/util/clock.js'
 import { createSnapshots } from '../../lib/snapshots/snapshots.js'
 import { createUserGenerations } from '../../lib/snapshots/user-generations.js'
 import { createRevocations } from '../../lib/sessions/revocations.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { sidOf } from '../support/session-app.js'
 import { createTestUserData, forgeToken, KID, SECRET, validClaims } from '../support/user-data.js'
 import { createService } from './service.js'
@@ -17,16 +16,12 @@ import type { Service, TokenPair } from './service.js'
 
 // Holes that peers had in their caches. A victim's token with another signature (V8) is in the table of attacks.
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await openDatabase()
-})
+const database = useDatabase()
 beforeEach(async () => {
   const documents = database.db.collection('custom_user_data')
   await documents.deleteMany({})
   await documents.insertOne({ userId: 'alice', version: 1 })
 })
-afterAll(() => database.close())
 
 describe('the key of a cached copy', () => {
   const TOKENS = 100_000

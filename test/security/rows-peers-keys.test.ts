@@ -7,8 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { forge, macWith, signAs } from '../attacks/forge.js'
 import { serve } from '../attacks/server.js'
 import type { LoopbackServer } from '../attacks/server.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { AUDIENCE, createTestUserData } from '../support/user-data.js'
 import { createService } from './service.js'
 import type { Service } from './service.js'
@@ -16,11 +15,7 @@ import type { Service } from './service.js'
 // Holes that peers had in their keys. Alg confusion (V2, V6), crit (V9), iss as an array (V11) and JWE (V13) are in the
 // table of attacks, row by row.
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
+const database = useDatabase()
 
 function createWith(options: object): void {
   createTestUserData(database, options)

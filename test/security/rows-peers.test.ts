@@ -3,28 +3,23 @@ import type { RequestHandler } from 'express'
 import session from 'express-session'
 import passport from 'passport'
 import supertest from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { readBearerToken, requireTokenForm } from '../../lib/authenticate/bearer-token.js'
 import { withToken } from '../attacks/attack.js'
 import { sendRaw } from '../attacks/raw-request.js'
 import { serve } from '../attacks/server.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
 import { createService } from './service.js'
 
 // Holes that peers had in requests and users. What a token can be made of is in the table of attacks, row by row.
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await openDatabase()
-})
+const database = useDatabase()
 beforeEach(async () => {
   const documents = database.db.collection('custom_user_data')
   await documents.deleteMany({})
   await documents.insertMany(['alice', 'bob', '__proto__'].map(userId => ({ userId, of: userId })))
 })
-afterAll(() => database.close())
 
 function tokenOf(sub: string): string {
   return forgeToken({ claims: validClaims(sub) })

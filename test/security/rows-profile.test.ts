@@ -1,24 +1,19 @@
 import { generateKeyPairSync } from 'node:crypto'
 import supertest from 'supertest'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { partsOf } from '../attacks/forge.js'
-import { openDatabase } from '../support/database.js'
-import { primaryAddress } from '../support/primary-address.js'
-import type { TestDatabase } from '../support/database.js'
-import { startTcpProxy } from '../support/tcp-proxy.js'
+import { openProxiedDatabase, useDatabase } from '../support/database.js'
 import { AUDIENCE, forgeToken, ISSUER, SECRET, validClaims } from '../support/user-data.js'
 import { createService } from './service.js'
 import type { Service } from './service.js'
 
 // RFC 9068, RFC 9457. The types and claims that are refused (P1, P2) are in the table of attacks, row by row.
 
-let database: TestDatabase
+const database = useDatabase()
 let service: Service
 beforeAll(async () => {
-  database = await openDatabase()
   service = await createService(database)
 })
-afterAll(() => database.close())
 
 describe('access tokens', () => {
   it('P1 P2 ours say what they are, and have all the claims of the profile', async () => {
@@ -119,38 +114,30 @@ describe('errors', () => {
 
 describe('errors while MongoDB is away', () => {
   it('E2 nothing of it, of the server or of the token is in an answer', async () => {
-    const { host, port } = await primaryAddress(database.client)
-    const proxy = await startTcpProxy(host, port)
-    const proxied = await openDatabase({ proxyPort: proxy.port, serverSelectionTimeoutMS: 200 })
-    try {
-      const cut = await createService(proxied, { loadTimeoutMs: 10_000, sessionTimeoutMs: 10_000 })
-      const { refresh_token } = await cut.login('alice')
-      const causes: unknown[] = []
-      cut.userData.events.on('load_failed', ({ error }) => causes.push(error.cause))
-      proxy.cut()
-      const token = forgeToken()
-      const answers = [
-        cut.me(token),
-        cut.post('/login', { id: 'bob' }),
-        cut.post('/refresh', { refresh_token }),
-      ]
-      for (const sent of answers) {
-        const { status, headers, text } = await sent
-        expect(status).toBe(503)
-        expect(headers['retry-after']).toBe('1')
-        expect(headers).not.toHaveProperty('www-authenticate')
-        const whole = JSON.stringify(headers) + text
-        for (const secret of [SECRET, token, refresh_token]) expect(whole).not.toContain(secret)
-        expect(whole).not.toMatch(/mongodb|ECONN|node_modules|127\.0\.0\.1|\s{4}at /i)
-      }
-      expect(causes).toContainEqual(
-        expect.objectContaining({ message: expect.stringContaining('ECONNREFUSED') }),
-      )
-    } finally {
-      await database.client.db(proxied.db.databaseName).dropDatabase()
-      await proxied.client.close()
-      await proxy.close()
+    const proxied = await openProxiedDatabase(database, { serverSelectionTimeoutMS: 200 })
+    const cut = await createService(proxied, { loadTimeoutMs: 10_000, sessionTimeoutMs: 10_000 })
+    const { refresh_token } = await cut.login('alice')
+    const causes: unknown[] = []
+    cut.userData.events.on('load_failed', ({ error }) => causes.push(error.cause))
+    proxied.proxy.cut()
+    const token = forgeToken()
+    const answers = [
+      cut.me(token),
+      cut.post('/login', { id: 'bob' }),
+      cut.post('/refresh', { refresh_token }),
+    ]
+    for (const sent of answers) {
+      const { status, headers, text } = await sent
+      expect(status).toBe(503)
+      expect(headers['retry-after']).toBe('1')
+      expect(headers).not.toHaveProperty('www-authenticate')
+      const whole = JSON.stringify(headers) + text
+      for (const secret of [SECRET, token, refresh_token]) expect(whole).not.toContain(secret)
+      expect(whole).not.toMatch(/mongodb|ECONN|node_modules|127\.0\.0\.1|\s{4}at /i)
     }
+    // The connection that was cut is reset, and new ones are refused. Which of the two a load meets depends on timing.
+    const byNetwork = expect.stringMatching(/ECONNRE(?:FUSED|SET)/) as string
+    expect(causes).toContainEqual(expect.objectContaining({ message: byNetwork }))
   })
 })
 

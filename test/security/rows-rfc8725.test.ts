@@ -5,19 +5,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { forge, partsOf, signAs } from '../attacks/forge.js'
 import { serve } from '../attacks/server.js'
 import type { LoopbackServer } from '../attacks/server.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { AUDIENCE, createTestUserData } from '../support/user-data.js'
 import { createService } from './service.js'
 import type { Service } from './service.js'
 
 // RFC 8725 and its successor. What a token can be made of is in the table of attacks, row by row.
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
+const database = useDatabase()
 
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
 const KEYS: Readonly<Record<Algorithm, KeyObject>> = {

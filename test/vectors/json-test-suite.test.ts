@@ -1,9 +1,8 @@
 import { createHmac } from 'node:crypto'
 import express from 'express'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
+import { afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import { createManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { createGuardedApp, serve } from '../support/http-server.js'
 import type { TestServer } from '../support/http-server.js'
 import { startIssuer } from '../support/key-server.js'
@@ -17,14 +16,12 @@ const HEADER = Buffer.from(JSON.stringify({ alg: 'HS256', typ: 'at+jwt', kid: KI
 
 describeVectors('JSONTestSuite: 318 files in each place where JSON is read', () => {
   const files = listVectors(FOLDER)
-  let database: TestDatabase
+  const database = useDatabase()
   let server: TestServer
   let logins: unknown[]
   beforeAll(async () => {
-    database = await openDatabase()
     await createTestUserData(database).ready()
   })
-  afterAll(() => database.close())
 
   beforeEach(async () => {
     logins = []

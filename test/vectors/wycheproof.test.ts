@@ -1,7 +1,7 @@
 import { createPrivateKey, createSecretKey } from 'node:crypto'
 import type { JsonWebKey, KeyObject } from 'node:crypto'
 import { SignJWT } from 'jose'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import type { CustomUserDataOptions, KeyOptions } from 'express-custom-user-data'
 import { ASYMMETRIC_ALGORITHM_NAMES } from '../../lib/access-tokens/algorithms.js'
 import { parseCompactJws } from '../../lib/access-tokens/compact-jws.js'
@@ -13,8 +13,7 @@ import { verifySignature } from '../../lib/access-tokens/verify-signature.js'
 import { systemClock } from '../../lib/util/clock.js'
 import { CustomUserDataError, OptionError } from '../../lib/errors.js'
 import { createEvents } from '../../lib/events.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { createGuardedApp, serve } from '../support/http-server.js'
 import { startKeyServer } from '../support/key-server.js'
 import { createTestUserData, SECRET, validClaims } from '../support/user-data.js'
@@ -70,12 +69,10 @@ describeVectors('Wycheproof: JSON web signatures, keys and encryption', () => {
   const key = readGroups('key')
   const crypto = readGroups('crypto')
   const all = [...signature, ...key, ...crypto]
-  let database: TestDatabase
+  const database = useDatabase()
   beforeAll(async () => {
-    database = await openDatabase()
     await createTestUserData(database).ready()
   })
-  afterAll(() => database.close())
 
   it('B5: rejects 353 of 353 invalid signatures, and of 40 valid ones only the six of no payload', async () => {
     const { valid, invalid } = await verifyAll(signature, ({ tcId }) => !LEFT_OUT.includes(tcId))
