@@ -78,10 +78,11 @@ function project(
       include,
       exclude: [...configDefaults.exclude, 'test/consumers/**', ...exclude],
       pool: 'forks',
-      testTimeout: 20_000,
-      hookTimeout: 20_000,
-      // expect.poll waits this long, because a busy machine may stand still for seconds. The default is one second.
-      expect: { poll: { timeout: 15_000, interval: 10 } },
+      // These limits only end tests that hang, because a busy machine may be ten times slower than an idle one.
+      testTimeout: 60_000,
+      hookTimeout: 60_000,
+      // expect.poll waits this long. The default of one second is too short for a busy machine.
+      expect: { poll: { timeout: 30_000, interval: 10 } },
     },
   }
 }
