@@ -8,7 +8,7 @@ import { useDatabase } from '../support/database.js'
 import { serve } from '../support/http-server.js'
 import type { TestServer } from '../support/http-server.js'
 import { AUDIENCE, forgeToken, ISSUER, SECRET, validClaims } from '../support/user-data.js'
-import { ask } from './ask.js'
+import { ask } from '../support/ask.js'
 import { createApp, ROUTES } from './guarded-app.js'
 
 describe('under the jsdom environment of a test runner', () => {
