@@ -7,7 +7,7 @@ import { AUDIENCE, forgeToken, ISSUER, SECRET, validClaims } from '../support/us
 import { createService } from './service.js'
 import type { Service } from './service.js'
 
-// RFC 9068, RFC 9457. The types and claims that are refused (P1, P2) are in the table of attacks, row by row.
+// RFC 9068 and RFC 9457. test/attacks has the token types and claims that must be refused.
 
 const database = useDatabase()
 let service: Service
@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 
 describe('access tokens', () => {
-  it('P1 P2 ours say what they are, and have all the claims of the profile', async () => {
+  it('of our own name their type and have all claims of the profile', async () => {
     const [header, payload] = partsOf((await service.login('alice')).access_token)
     expect(decode(header)).toMatchObject({ typ: 'at+jwt', alg: 'HS256', kid: expect.any(String) })
     expect(decode(payload)).toEqual({
@@ -31,14 +31,14 @@ describe('access tokens', () => {
     })
   })
 
-  it('P2 each has an id of its own', async () => {
+  it('each have an id of their own', async () => {
     const tokens = await Promise.all([service.login('alice'), service.login('alice')])
     const ids = tokens.map(({ access_token }) => decode(partsOf(access_token)[1])['jti'])
     expect(new Set(ids).size).toBe(2)
   })
 
   it.each(['iss', 'exp', 'aud', 'sub', 'client_id', 'iat', 'jti'])(
-    'P2 P4 without %s: invalid_token',
+    'without %s: invalid_token',
     async claim => {
       const answer = await service.me(forgeToken({ claims: { ...validClaims(), [claim]: undefined } }))
       expect(answer.status).toBe(401)
@@ -46,7 +46,7 @@ describe('access tokens', () => {
     },
   )
 
-  it('P3 RS256 is served, by a private key that signs and a public one that verifies', async () => {
+  it('RS256 is served, by a private key that signs and a public one that verifies', async () => {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
     const byRsa = await createService(database, { keys: [{ kid: 'r', alg: 'RS256', key: privateKey }] })
     const { access_token } = await byRsa.login('alice')
@@ -54,7 +54,7 @@ describe('access tokens', () => {
     expect((await byRsa.me(access_token)).status).toBe(200)
   })
 
-  it("P5 a client's own token is no user's, though a user have the client's name", async () => {
+  it('a token of a client is refused, even if a user has the name of the client', async () => {
     await database.db.collection('custom_user_data').insertOne({ userId: 'client-1', secret: 'of the user' })
     const answer = await service.me(
       forgeToken({ claims: { ...validClaims('client-1'), client_id: 'client-1' } }),
@@ -64,7 +64,7 @@ describe('access tokens', () => {
   })
 })
 
-/** Requests for each kind of answer that the guard has for a client's mistake. */
+/** One request for each way in which the guard answers a mistake of the client. */
 const MISTAKES = [
   { title: 'no token', status: 401, authorization: undefined },
   { title: 'a malformed header', status: 400, authorization: 'Bearer a b' },
@@ -74,7 +74,7 @@ const MISTAKES = [
 
 describe('errors', () => {
   it.each(MISTAKES)(
-    'E1 $title: problem details that agree with the status',
+    '$title: problem details that agree with the status',
     async ({ status, authorization }) => {
       const answer = await get(service, authorization)
       expect(answer.status).toBe(status)
@@ -90,7 +90,7 @@ describe('errors', () => {
     },
   )
 
-  it("E1 E3 Express's own handler gives status and challenge too, to browsers and to HEAD", async () => {
+  it("Express's own handler gives status and challenge too, to browsers and to HEAD", async () => {
     const plain = await createService(database, { plainErrors: true })
     for (const { status, authorization } of MISTAKES) {
       const html = await get(plain, authorization).set('Accept', 'text/html')
@@ -103,7 +103,7 @@ describe('errors', () => {
     }
   })
 
-  it('E3 our own handler does, too', async () => {
+  it('our own handler gives status and challenge, too', async () => {
     for (const { status, authorization } of MISTAKES) {
       const head = await withAuthorization(supertest(service.app).head('/me'), authorization)
       expect(head.status).toBe(status)
@@ -113,7 +113,7 @@ describe('errors', () => {
 })
 
 describe('errors while MongoDB is away', () => {
-  it('E2 nothing of it, of the server or of the token is in an answer', async () => {
+  it('an answer reveals nothing of MongoDB, of the server or of the token', async () => {
     const proxied = await openProxiedDatabase(database, { serverSelectionTimeoutMS: 200 })
     const cut = await createService(proxied, { loadTimeoutMs: 10_000, sessionTimeoutMs: 10_000 })
     const { refresh_token } = await cut.login('alice')
@@ -135,7 +135,7 @@ describe('errors while MongoDB is away', () => {
       for (const secret of [SECRET, token, refresh_token]) expect(whole).not.toContain(secret)
       expect(whole).not.toMatch(/mongodb|ECONN|node_modules|127\.0\.0\.1|\s{4}at /i)
     }
-    // The connection that was cut is reset, and new ones are refused. Which of the two a load meets depends on timing.
+    // The open connection is reset, and new ones are refused. Which error a load meets depends on timing.
     const byNetwork = expect.stringMatching(/ECONNRE(?:FUSED|SET)/) as string
     expect(causes).toContainEqual(expect.objectContaining({ message: byNetwork }))
   })
