@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { attackTable } from './attack-table.js'
 import { withToken } from './attack.js'
 import type { AttackRequest } from './attack.js'
@@ -15,12 +14,11 @@ import { serve, startTrap } from './server.js'
 import type { LoopbackServer, Trap } from './server.js'
 
 describe.each(['HS256', 'RS256', 'ES256'] as const)('the guard, with a key for %s', alg => {
-  let database: TestDatabase
+  const database = useDatabase()
   let trap: Trap
   let context: AttackContext
   let server: LoopbackServer
   beforeAll(async () => {
-    database = await openDatabase()
     await database.db.collection('custom_user_data').insertMany([
       { userId: USER, of: USER },
       { userId: VICTIM, of: VICTIM },
@@ -33,7 +31,6 @@ describe.each(['HS256', 'RS256', 'ES256'] as const)('the guard, with a key for %
   afterAll(async () => {
     server.close()
     trap.close()
-    await database.close()
   })
 
   function send(request: AttackRequest): Promise<RawAnswer> {

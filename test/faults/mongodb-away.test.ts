@@ -1,14 +1,12 @@
 import type { Server } from 'node:http'
 import { MongoClient } from 'mongodb'
 import request from 'supertest'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import type { CustomUserData, LoadFailedEvent } from 'express-custom-user-data'
-import { openDatabase } from '../support/database.js'
-import { primaryAddress } from '../support/primary-address.js'
-import type { TestDatabase } from '../support/database.js'
+import { openDatabase, openProxiedDatabase } from '../support/database.js'
+import type { ProxiedDatabase, TestDatabase } from '../support/database.js'
 import { holdDeadlines } from '../support/deadlines.js'
 import { bearerOf, createGuardedApp, listen } from '../support/guarded-app.js'
-import { startTcpProxy } from '../support/tcp-proxy.js'
 import type { TcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
 
@@ -18,17 +16,15 @@ const MARGIN_MS = 2_000
 
 const deadlines = holdDeadlines()
 let direct: TestDatabase
+let database: ProxiedDatabase
 let proxy: TcpProxy
-let database: TestDatabase
 let server: Server
 let failures: LoadFailedEvent[]
-beforeAll(async () => {
-  direct = await openDatabase()
-})
 beforeEach(async () => {
-  const { host, port } = await primaryAddress(direct.client)
-  proxy = await startTcpProxy(host, port)
-  database = await openDatabase({ proxyPort: proxy.port, heartbeatFrequencyMS: 500 })
+  direct = await openDatabase()
+  onTestFinished(direct.close)
+  database = await openProxiedDatabase(direct, { heartbeatFrequencyMS: 500 })
+  proxy = database.proxy
   await database.db.collection('custom_user_data').insertOne({ userId: 'alice', n: 1 })
   const userData = createTestUserData(database, { loadTimeoutMs: LOAD_TIMEOUT_MS, sessionTimeoutMs: 300 })
   userData.events.on('warning', () => undefined)
@@ -40,12 +36,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await proxy.restore()
   await new Promise(resolve => server.close(resolve))
-  // Directly: the proxied client may still be recovering.
-  await direct.client.db(database.db.databaseName).dropDatabase()
-  await database.client.close()
-  await proxy.close()
 })
-afterAll(() => direct.close())
 
 function me(authorization: string, at = server): request.Test {
   return request(at).get('/me').set('Authorization', authorization)
@@ -80,7 +71,7 @@ function expectNothingToldBy(response: request.Response): void {
 }
 
 function sessionCount(): Promise<number> {
-  return direct.client.db(database.db.databaseName).collection('custom_user_data_sessions').countDocuments()
+  return direct.db.collection('custom_user_data_sessions').countDocuments()
 }
 
 async function untilServed(token: string, at = server): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Collection } from 'mongodb'
 import { setTimeout as wait } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { createEvents } from '../../lib/events.js'
 import { createSid, createRefreshToken, deriveSuccessor } from '../../lib/sessions/refresh-token.js'
 import type { RefreshToken } from '../../lib/sessions/refresh-token.js'
@@ -9,50 +9,33 @@ import { prepareSessionSecrets } from '../../lib/sessions/session-secrets.js'
 import { createSessionStore } from '../../lib/sessions/session-store.js'
 import type { SessionStore } from '../../lib/sessions/session-store.js'
 import { createManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
+import { openProxiedDatabase, useDatabase } from '../support/database.js'
 import { holdDeadlines } from '../support/deadlines.js'
-import { primaryAddress } from '../support/primary-address.js'
-import type { TestDatabase } from '../support/database.js'
-import { startTcpProxy } from '../support/tcp-proxy.js'
-import type { TcpProxy } from '../support/tcp-proxy.js'
+import type { ProxiedDatabase } from '../support/database.js'
 import { SECRET } from '../support/user-data.js'
 
 const [secret] = prepareSessionSecrets([SECRET]) as [ReturnType<typeof prepareSessionSecrets>[0]]
 const { name: secretName } = secret
 
 const deadlines = holdDeadlines()
-let database: TestDatabase
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
+const database = useDatabase()
 
 describe('sessions while MongoDB is away', () => {
-  let proxy: TcpProxy
-  let proxied: TestDatabase
+  let proxied: ProxiedDatabase
   let sessions: Collection<SessionDocument>
   /** Through the proxy, with no more patience than the tests have. */
   let away: SessionStore
   /** Directly: for what must not fail. */
   let there: SessionStore
   beforeEach(async () => {
-    const { host, port } = await primaryAddress(database.client)
-    proxy = await startTcpProxy(host, port)
-    proxied = await openDatabase({ proxyPort: proxy.port, heartbeatFrequencyMS: 500 })
-    sessions = database.client.db(proxied.db.databaseName).collection('custom_user_data_sessions')
+    proxied = await openProxiedDatabase(database, { heartbeatFrequencyMS: 500 })
+    sessions = database.db.collection('custom_user_data_sessions')
+    await sessions.deleteMany()
     away = openStore(proxied.db.collection<SessionDocument>('custom_user_data_sessions'), 300)
     there = openStore(sessions, 20_000)
     // Connected, so that what follows meets a connection that is lost.
     await proxied.db.command({ ping: 1 })
   })
-  afterEach(async () => {
-    await proxy.restore()
-    // Directly: the proxied client may still be recovering.
-    await database.client.db(proxied.db.databaseName).dropDatabase()
-    await proxied.client.close()
-    await proxy.close()
-  })
-
   function openStore(collection: Collection<SessionDocument>, sessionTimeoutMs: number): SessionStore {
     const scope = { issuer: 'https://issuer.example.com', clientId: 'our app' }
     const config = {
@@ -75,14 +58,14 @@ describe('sessions while MongoDB is away', () => {
 
   /** Until whatever the driver had kept to do is done. */
   async function backAgain(): Promise<void> {
-    await proxy.restore()
+    await proxied.proxy.restore()
     await expect.poll(() => proxied.db.command({ ping: 1 })).toMatchObject({ ok: 1 })
     await wait(300)
   }
 
   it.each(['cut', 'pause'] as const)('are unavailable in time, after a %s', async fault => {
     const token = await insert(there)
-    proxy[fault]()
+    proxied.proxy[fault]()
     const attempts = [
       insert(away, 'bob'),
       away.find(token.sid),
@@ -103,7 +86,7 @@ describe('sessions while MongoDB is away', () => {
   it('have nothing done to them later by what was answered as unavailable', async () => {
     const token = await insert(there)
     const before = await sessions.find().toArray()
-    proxy.cut()
+    proxied.proxy.cut()
     const attempts = [
       insert(away, 'bob'),
       exchange(away, token),

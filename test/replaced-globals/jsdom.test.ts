@@ -4,19 +4,17 @@ import { createCustomUserData } from 'express-custom-user-data'
 import { Passport } from 'passport'
 import passportJwt from 'passport-jwt'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { serve } from '../support/http-server.js'
 import type { TestServer } from '../support/http-server.js'
 import { AUDIENCE, forgeToken, ISSUER, SECRET, validClaims } from '../support/user-data.js'
-import { ask } from './ask.js'
+import { ask } from '../support/ask.js'
 import { createApp, ROUTES } from './guarded-app.js'
 
 describe('under the jsdom environment of a test runner', () => {
-  let database: TestDatabase
+  const database = useDatabase()
   let server: TestServer
   beforeAll(async () => {
-    database = await openDatabase()
     const collection = database.db.collection('custom_user_data')
     await collection.insertOne({ userId: 'alice', plan: 'gold' })
     const libraries = { express, Passport, passportJwt, createCustomUserData: createCustomUserData as never }
@@ -25,7 +23,6 @@ describe('under the jsdom environment of a test runner', () => {
   })
   afterAll(async () => {
     await server.close()
-    await database.close()
   })
 
   it('runs in that environment', () => {

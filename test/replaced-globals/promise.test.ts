@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { openNamedDatabase, runScript } from '../support/run-example.js'
-import type { CleanUp, RunningExample } from '../support/run-example.js'
+import type { CleanUp } from '../support/database.js'
+import type { RunningExample } from '../support/run-example.js'
 import { AUDIENCE, forgeToken, ISSUER, SECRET, validClaims } from '../support/user-data.js'
-import { ask } from './ask.js'
+import { ask } from '../support/ask.js'
 import { ROUTES } from './guarded-app.js'
 
 describe.each(['zone.js', 'bluebird', 'a subclass'])('where the global Promise is that of %s', name => {

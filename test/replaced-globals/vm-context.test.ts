@@ -8,12 +8,11 @@ import { Passport } from 'passport'
 import passportJwt from 'passport-jwt'
 import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { serve } from '../support/http-server.js'
 import type { TestServer } from '../support/http-server.js'
 import { AUDIENCE, forgeToken, ISSUER, SECRET, validClaims } from '../support/user-data.js'
-import { ask } from './ask.js'
+import { ask } from '../support/ask.js'
 import { createApp, ROUTES } from './guarded-app.js'
 import type { Libraries } from './guarded-app.js'
 
@@ -65,10 +64,9 @@ function loadInside(context: vm.Context): Pick<Libraries, 'createCustomUserData'
 }
 
 describe('where this package runs in a vm context and the driver outside', () => {
-  let database: TestDatabase
+  const database = useDatabase()
   let server: TestServer
   beforeAll(async () => {
-    database = await openDatabase()
     const collection = database.db.collection('custom_user_data')
     await collection.insertOne({ userId: 'alice', plan: 'gold' })
     const { createCustomUserData } = loadInside(createContext())
@@ -78,7 +76,6 @@ describe('where this package runs in a vm context and the driver outside', () =>
   })
   afterAll(async () => {
     await server.close()
-    await database.close()
   })
 
   it.each(ROUTES)('%s refuses a text that is no token with 401', async route => {

@@ -6,13 +6,13 @@ import type { Test } from 'supertest'
 import type { TestDatabase } from '../support/database.js'
 import { createTestUserData } from '../support/user-data.js'
 
-/** What a login answers with. */
+/** The tokens in the answer to a login. */
 export interface TokenPair {
   readonly access_token: string
   readonly refresh_token: string
 }
 
-/** A whole service on an instance of ours. */
+/** A service with login, refresh, logout and a guarded route. */
 export interface Service {
   readonly userData: CustomUserData<Readonly<Record<string, unknown>>>
   readonly app: Express
@@ -23,7 +23,7 @@ export interface Service {
   readonly login: (id: string) => Promise<TokenPair>
 }
 
-/** What differs from a service as the README sets it up. */
+/** How a service differs from the one in the README. */
 export type ServiceOptions = Partial<CustomUserDataOptions<Record<string, unknown>>> & {
   /** Middleware before everything. */
   readonly before?: readonly RequestHandler[]
@@ -31,13 +31,13 @@ export type ServiceOptions = Partial<CustomUserDataOptions<Record<string, unknow
   readonly plainErrors?: boolean
 }
 
-/** Login (of any `id` but "nobody"), refresh, logout, and a guarded `/me` that answers with `req.user`. */
+/** Creates a service. `/login` accepts any `id` but "nobody", and the guarded `/me` answers with `req.user`. */
 export async function createService(database: TestDatabase, options: ServiceOptions = {}): Promise<Service> {
   const { before = [], plainErrors = false, ...ours } = options
   const userData = createTestUserData(database, ours)
   await userData.ready()
   const app = express()
-  // Express would log each refusal otherwise.
+  // In other environments Express logs each refusal.
   app.set('env', 'test')
   for (const middleware of before) app.use(middleware)
   mountTokenRoutes(app, userData)

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { MongoClient } from 'mongodb'
 import type { Db } from 'mongodb'
 import { inject, onTestFinished } from 'vitest'
+import type { CleanUp } from './database.js'
 
 /** The package's folder. */
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -42,9 +43,6 @@ const NOTHING_SET: Environment = {
   REFRESH_TOKEN_TRANSPORT: '',
   USER_DATA_IN_TOKEN: '',
 }
-
-/** Where to say what is to be done in the end: at the end of the test, unless several share what was started. */
-export type CleanUp = (stop: () => void | Promise<void>) => void
 
 /** Starts `examples/<path>`: TypeScript through tsx, JavaScript by node alone. */
 export function runExample(

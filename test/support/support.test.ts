@@ -1,23 +1,17 @@
 import type { ClientSession, Db } from 'mongodb'
 import { setTimeout as wait } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { withDeadline } from '../../lib/util/deadline.js'
 import { createManualClock } from './clock.js'
-import { openDatabase } from './database.js'
+import { openDatabase, openProxiedDatabase, useDatabase } from './database.js'
 import { holdDeadlines } from './deadlines.js'
-import { primaryAddress } from './primary-address.js'
-import type { TestDatabase } from './database.js'
-import { startTcpProxy } from './tcp-proxy.js'
+import type { ProxiedDatabase, TestDatabase } from './database.js'
 import type { TcpProxy } from './tcp-proxy.js'
 
 const deadlines = holdDeadlines()
 
 describe('the database of a test file', () => {
-  let database: TestDatabase
-  beforeAll(async () => {
-    database = await openDatabase()
-  })
-  afterAll(() => database.close())
+  const database = useDatabase()
 
   it('answers a ping', async () => {
     expect(await database.db.command({ ping: 1 })).toMatchObject({ ok: 1 })
@@ -46,23 +40,16 @@ describe('the database of a test file', () => {
 describe('the TCP proxy', () => {
   let direct: TestDatabase
   let proxy: TcpProxy
-  let proxied: TestDatabase
+  let proxied: ProxiedDatabase
   beforeEach(async () => {
     direct = await openDatabase()
-    const { host, port } = await primaryAddress(direct.client)
-    proxy = await startTcpProxy(host, port)
-    // These tests are about what the driver sees, not about how long it tries.
+    onTestFinished(direct.close)
+    // The driver must not try again, because these tests look at the errors that it meets.
     const impatience = { serverSelectionTimeoutMS: 500, retryReads: false, retryWrites: false }
-    proxied = await openDatabase({ proxyPort: proxy.port, ...impatience })
+    proxied = await openProxiedDatabase(direct, impatience)
+    proxy = proxied.proxy
     await ping(proxied.db)
   })
-  afterEach(async () => {
-    await proxy.restore()
-    await proxied.close()
-    await proxy.close()
-    await direct.close()
-  })
-
   it('forwards, without being noticed', async () => {
     expect(await ping(proxied.db)).toBe(1)
   })
@@ -118,7 +105,7 @@ describe('the TCP proxy', () => {
     expect(proxy.holdsAnswer('electionId')).toBe(false)
   })
 
-  const seenDirectly = () => direct.client.db(proxied.db.databaseName).collection('things').countDocuments()
+  const seenDirectly = () => direct.db.collection('things').countDocuments()
 })
 
 describe('held deadlines', () => {

@@ -23,7 +23,7 @@ describeVectors('RFC 7520: the examples of JOSE', () => {
     file => readExample(`jws/${file}`).output.compact !== undefined && file !== detached,
   )
 
-  it('has four compact examples that are whole', () => {
+  it('has four complete examples in compact form', () => {
     expect(files).toHaveLength(8)
     expect(compact).toHaveLength(4)
   })
@@ -47,14 +47,14 @@ describeVectors('RFC 7520: the examples of JOSE', () => {
     await expect(verifySignature(output.compact!, key)).rejects.toMatchObject({ code: 'invalid_token' })
   })
 
-  it.each(files)('B15: refuses the JSON serializations of %s, unprotected headers and all', file => {
+  it.each(files)('refuses the JSON serializations of %s, unprotected headers and all', file => {
     const { json, json_flat: flat = json } = readExample(`jws/${file}`).output
     for (const form of [json, flat]) {
       expect(() => parseCompactJws(JSON.stringify(form))).toThrow('The access token is malformed.')
     }
   })
 
-  it('B17: refuses the Ed25519 key and names the algorithms that are supported, and the way round', () => {
+  it('refuses the Ed25519 key, and names the supported algorithms and the way round', () => {
     const { input } = readExample('curve25519/jws.json')
     const create = () => createKeyRing({ keys: [{ kid: 'ed', alg: input.alg, key: input.key }] })
     expect(create).toThrow(/"EdDSA" is not supported: write one of HS256, .*RS256, .*ES256.* attach\(\)/)
@@ -62,7 +62,7 @@ describeVectors('RFC 7520: the examples of JOSE', () => {
     expect(createAsEs256).toThrow(/^keys\[0\], of type ed25519, is not supported: write one of HS256/)
   })
 
-  it('B17: refuses a token signed with Ed25519', () => {
+  it('refuses a token signed with Ed25519', () => {
     const { output } = readExample('curve25519/jws.json')
     const ring = createKeyRing({ secret: 'a secret of the tests, 32 bytes or more' })
     const { header } = parseCompactJws(output.compact!)

@@ -1,7 +1,7 @@
 import { createPrivateKey, createSecretKey } from 'node:crypto'
 import type { JsonWebKey, KeyObject } from 'node:crypto'
 import { SignJWT } from 'jose'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import type { CustomUserDataOptions, KeyOptions } from 'express-custom-user-data'
 import { ASYMMETRIC_ALGORITHM_NAMES } from '../../lib/access-tokens/algorithms.js'
 import { parseCompactJws } from '../../lib/access-tokens/compact-jws.js'
@@ -13,8 +13,7 @@ import { verifySignature } from '../../lib/access-tokens/verify-signature.js'
 import { systemClock } from '../../lib/util/clock.js'
 import { CustomUserDataError, OptionError } from '../../lib/errors.js'
 import { createEvents } from '../../lib/events.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { createGuardedApp, serve } from '../support/http-server.js'
 import { startKeyServer } from '../support/key-server.js'
 import { createTestUserData, SECRET, validClaims } from '../support/user-data.js'
@@ -43,26 +42,26 @@ interface Group {
   readonly tests: readonly Vector[]
 }
 
-/** What became of the vectors, by their ids. */
+/** The ids of the vectors by their outcome. */
 type Outcomes = Record<Vector['result'], { readonly accepted: number[]; readonly refused: number[] }>
 
 /**
- * Left out of the signature file: 367 and 370 are invalid but to the letter the valid 357; 346 and 350 are signed by
- * PS384 under a key for PS256; 347 and 351 have a key for "ES521", which is no algorithm; 372 and 373 are valid with a
- * `?` in their base64.
+ * Vectors of the signature file that cannot be accepted or refused as the file says. 367 and 370 are invalid, but have the
+ * text of the valid 357. 346 and 350 are signed by PS384 under a key for PS256. 347 and 351 have a key for "ES521", which does
+ * not exist. 372 and 373 are valid with a `?` in their base64.
  */
 const LEFT_OUT = [346, 347, 350, 351, 367, 370, 372, 373]
 
-/** Valid JWS of no payload at all. They are no JWTs (RFC 7519 7.2 step 10), and jsonwebtoken does not read them. */
+/** Valid JWS with an empty payload. They are not JWTs (RFC 7519 7.2 step 10), and jsonwebtoken does not read them. */
 const EMPTY = [259, 264, 268, 272, 320, 325]
 
-/** The secret of the vectors on base64: 32 zero bytes. */
+/** The secret of the base64 vectors: 32 zero bytes. */
 const ZEROS = Buffer.alloc(32).toString('base64url')
 
-/** The first key of a ring signs; the vectors' public keys cannot. It serves none of them. */
+/** The first key of a ring must sign, which the public keys of the vectors cannot. No vector uses this key. */
 const SIGNER = { kid: 'signer of the tests', alg: 'HS256', key: SECRET } as const
 
-/** The name of a key that has none. */
+/** The name for keys without a name. */
 const UNNAMED = 'key of the group'
 
 describeVectors('Wycheproof: JSON web signatures, keys and encryption', () => {
@@ -70,14 +69,12 @@ describeVectors('Wycheproof: JSON web signatures, keys and encryption', () => {
   const key = readGroups('key')
   const crypto = readGroups('crypto')
   const all = [...signature, ...key, ...crypto]
-  let database: TestDatabase
+  const database = useDatabase()
   beforeAll(async () => {
-    database = await openDatabase()
     await createTestUserData(database).ready()
   })
-  afterAll(() => database.close())
 
-  it('B5: rejects 353 of 353 invalid signatures, and of 40 valid ones only the six of no payload', async () => {
+  it('rejects 353 of 353 invalid signatures, and of 40 valid ones only the six with an empty payload', async () => {
     const { valid, invalid } = await verifyAll(signature, ({ tcId }) => !LEFT_OUT.includes(tcId))
     expect(invalid.accepted).toEqual([])
     expect(invalid.refused).toHaveLength(353)
@@ -85,44 +82,44 @@ describeVectors('Wycheproof: JSON web signatures, keys and encryption', () => {
     expect(valid.refused).toEqual(EMPTY)
   })
 
-  it('B2, B15: refuses what is valid only where an algorithm or base64 is taken loosely', async () => {
+  it('refuses signatures that are valid only for a lenient reader of algorithms or base64', async () => {
     const { valid } = await verifyAll(signature, ({ tcId }) => LEFT_OUT.includes(tcId))
     expect(valid).toEqual({ accepted: [], refused: [346, 347, 350, 351, 372, 373] })
   })
 
-  it('B7, V3, 15e: refuses 21 of 21 unfit keys or their tokens, and accepts 2 of 2 keys that are not easy to guess', async () => {
+  it('refuses 21 of 21 unfit keys or their tokens, and accepts 2 of 2 keys that are not easy to guess', async () => {
     const { valid, invalid } = await verifyAll(key)
     expect(invalid.accepted).toEqual([])
     expect(invalid.refused).toHaveLength(21)
-    // 13 to 15 have the secret 0, 1, 2…, which the vectors take for valid.
+    // 13 to 15 have the secret 0, 1, 2…, which the vectors call valid.
     expect(valid).toEqual({ accepted: [2, 5], refused: [13, 14, 15] })
   })
 
-  it('B5: rejects 45 of 45 invalid JWS of the crypto file and accepts 4 of 4 valid ones', async () => {
+  it('rejects 45 of 45 invalid JWS of the crypto file and accepts 4 of 4 valid ones', async () => {
     const { valid, invalid } = await verifyAll(crypto, ({ jws }) => jws !== undefined)
     expect(invalid.accepted).toEqual([])
     expect(invalid.refused).toHaveLength(45)
     expect(valid).toEqual({ accepted: [1, 18, 33, 48], refused: [] })
   })
 
-  it('B6: refuses 34 of 34 JWE before anything of them is decrypted, valid or not', () => {
+  it('refuses 34 of 34 JWE, valid or not, before decrypting anything', () => {
     const encrypted = crypto.flatMap(({ tests }) => tests).filter(({ jwe }) => jwe !== undefined)
     expect(encrypted).toHaveLength(34)
     for (const vector of encrypted) expect(() => parseCompactJws(toText(vector))).toThrow('malformed')
   })
 
-  it('B5: no vector of the 510 is let in over HTTP, nor makes a 5xx', async () => {
+  it('none of the 510 vectors is accepted over HTTP or causes a 5xx', async () => {
     const statuses: number[] = []
     for (const group of all) {
       const texts = group.tests.map(toText)
       statuses.push(...(await statusesOf(ownKeysOf(group), texts)))
     }
-    // All 510 can stand in a header: the two that are JSON objects are sent as their text.
+    // Two of the 510 vectors are JSON objects, and are sent as their text.
     expect(statuses).toHaveLength(510)
     expect(statuses.filter(status => status !== 400 && status !== 401)).toEqual([])
   })
 
-  it('accepts over HTTP what each usable key of the vectors has signed, so that the refusals mean something', async () => {
+  it('accepts over HTTP a token signed by each usable key of the vectors, so that the refusals mean something', async () => {
     let accepted = 0
     for (const group of all) {
       const keys = ownKeysOf(group)
@@ -182,8 +179,8 @@ interface OpenKeySource extends KeySource {
 }
 
 /**
- * The keys of a group as they would be used: a set that publishes keys is read from a server, as an issuer's is, which
- * ignores secrets in it; a lone key, or a set of secrets, is ours.
+ * Puts the keys of a group where they would be used. A set with public keys is read from a server like the set of an issuer,
+ * and secrets in it are ignored. A single key and a set of secrets are keys of our own.
  */
 async function openKeySource(group: Group): Promise<OpenKeySource> {
   const { private: secrets, public: published = secrets } = group
@@ -212,7 +209,7 @@ function openKeyRing(jwks: readonly Jwk[]): OpenKeySource {
     return { find: () => [toZeroKey(jwk)], load: () => Promise.resolve([toZeroKey(jwk)]), close }
   try {
     const ring = createKeyRing({ keys: [SIGNER, ...jwks.map(toKeyOptions)] })
-    // The ring has the signer too, so a token that names no key means the group's.
+    // The ring has the signer too. A token without a key name is checked with the key of the group.
     const find: KeySource['find'] = header =>
       ring.find({ ...header, kid: header.kid ?? jwks[0]?.kid ?? UNNAMED })
     return { find, load: ring.load, close }
@@ -223,13 +220,13 @@ function openKeyRing(jwks: readonly Jwk[]): OpenKeySource {
   }
 }
 
-/** The key as it would be if it were not refused: otherwise the group's vectors, on base64, would show nothing. */
+/** Prepares a key without the checks that would refuse it. Without the key, the base64 vectors would prove nothing. */
 function toZeroKey({ kid = UNNAMED, k = '' }: Jwk): AccessTokenKey {
   const verificationKey = createSecretKey(Buffer.from(k, 'base64url'))
   return { kid, alg: 'HS256', verificationKey, signingKey: undefined, retired: false }
 }
 
-/** Whether one of the keys found verifies the token. A refusal must be one of ours. */
+/** Whether one of the found keys verifies the token. Only errors of this package count as refusals. */
 async function verify(source: KeySource, token: string): Promise<boolean> {
   try {
     const { header } = parseCompactJws(token)
@@ -244,7 +241,7 @@ async function verify(source: KeySource, token: string): Promise<boolean> {
   }
 }
 
-/** The group's keys as an instance's own, or the tests' where they are refused. */
+/** Gives the keys of the group to an instance, or the key of the tests where they are refused. */
 function ownKeysOf(group: Group): { readonly keys?: readonly KeyOptions[] } {
   const keys = [SIGNER, ...toList(group.public ?? group.private).map(toKeyOptions)]
   try {

@@ -1,32 +1,27 @@
 import { createSecretKey } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { forge } from '../attacks/forge.js'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { createTestUserData, forgeToken, KID, SECRET, validClaims } from '../support/user-data.js'
 import { createService } from './service.js'
 import type { Service } from './service.js'
 
-// RFC 7515 and 7519. T4 and T6, and what T3, T5, T7 and T8 refuse, are in the table of attacks, row by row.
+// RFC 7515 and 7519: tokens that must be accepted, and until when. test/attacks has the tokens that must be refused.
 
 const TOLERANCE_SECONDS = 60
 const OWN = { alg: 'HS256', kid: KID, key: createSecretKey(SECRET, 'utf8') }
 
-let database: TestDatabase
+const database = useDatabase()
 let clock: ManualClock
 let service: Service
-beforeAll(async () => {
-  database = await openDatabase()
-})
 beforeEach(async () => {
   clock = createManualClock()
   service = await createService(database, { clock, clockToleranceSeconds: TOLERANCE_SECONDS })
 })
-afterAll(() => database.close())
 
-/** The instant that the clock shows, in seconds. */
+/** The time of the clock, in seconds. */
 function now(): number {
   return clock.now() / 1000
 }
@@ -37,7 +32,7 @@ async function statusOf(claims: Record<string, unknown>): Promise<number> {
 }
 
 describe('the times of a token', () => {
-  it('T1 it is good until its expiry and the tolerance have passed, to the millisecond', async () => {
+  it('it is good until its expiry and the tolerance have passed, to the millisecond', async () => {
     const exp = now()
     clock.advance(TOLERANCE_SECONDS * 1000 - 1)
     expect(await statusOf({ exp })).toBe(200)
@@ -45,7 +40,7 @@ describe('the times of a token', () => {
     expect(await statusOf({ exp })).toBe(401)
   })
 
-  it('T1 the same holds for a token whose copy is cached', async () => {
+  it('the same holds for a token whose snapshot is cached', async () => {
     const exp = now() + 10
     const token = forgeToken({ claims: { ...validClaims('alice', clock.now()), exp } })
     expect((await service.me(token)).status).toBe(200)
@@ -55,18 +50,18 @@ describe('the times of a token', () => {
     expect((await service.me(token)).status).toBe(401)
   })
 
-  it('T1 without a tolerance it ends with its expiry', async () => {
+  it('without a tolerance it ends with its expiry', async () => {
     service = await createService(database, { clock, clockToleranceSeconds: 0 })
     expect(await statusOf({ exp: now() + 0.001 })).toBe(200)
     expect(await statusOf({ exp: now() })).toBe(401)
   })
 
-  it('T1 a tolerance of more than five minutes is refused at creation', () => {
+  it('a tolerance of more than five minutes is refused at creation', () => {
     expect(() => createTestUserData(database, { clockToleranceSeconds: 300 })).not.toThrow()
     expect(() => createTestUserData(database, { clockToleranceSeconds: 301 })).toThrow('from 0 to 300')
   })
 
-  it('T2 it is good from its nbf less the tolerance, to the millisecond', async () => {
+  it('it is good from its nbf less the tolerance, to the millisecond', async () => {
     const nbf = now() + TOLERANCE_SECONDS
     expect(await statusOf({ nbf })).toBe(200)
     expect(await statusOf({ nbf: nbf + 0.001 })).toBe(401)
@@ -74,7 +69,7 @@ describe('the times of a token', () => {
     expect(await statusOf({ nbf: nbf + 0.001 })).toBe(200)
   })
 
-  it('T3 they may have fractions', async () => {
+  it('times may have fractions of a second', async () => {
     expect(await statusOf({ exp: now() + 1.5, nbf: now() - 1.5, iat: now() - 2.5 })).toBe(200)
   })
 })
@@ -88,7 +83,7 @@ describe('the claims of a token', () => {
     )
   })
 
-  it('T5 of a name that is there twice the last counts, for the id, the claims and the data alike', async () => {
+  it('of a name that is there twice the last counts, for the id, the claims and the data alike', async () => {
     const text = JSON.stringify(validClaims('bob', clock.now()))
     const token = forge(OWN, { payload: text.replace('{', '{"sub":"alice",') })
     const expected = { id: 'bob', claims: { sub: 'bob' }, customData: { of: 'bob' } }
@@ -96,12 +91,12 @@ describe('the claims of a token', () => {
     expect((await service.me(token)).body).toMatchObject(expected)
   })
 
-  it.each(['zo\u00eb', 'zoe\u0308'])('T8 a subject is compared code point by code point: %j', async sub => {
+  it.each(['zo\u00eb', 'zoe\u0308'])('a subject is compared code point by code point: %j', async sub => {
     const token = forgeToken({ claims: validClaims(sub, clock.now()) })
     expect((await service.me(token)).body).toMatchObject({ id: sub, customData: { of: sub } })
   })
 
-  it('T8 a subject in another case is another user', async () => {
+  it('a subject in another case is another user', async () => {
     const token = forgeToken({ claims: validClaims('Alice', clock.now()) })
     expect((await service.me(token)).body).toMatchObject({ id: 'Alice', customData: {} })
   })

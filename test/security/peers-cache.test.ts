@@ -2,38 +2,33 @@ import { randomBytes } from 'node:crypto'
 import express from 'express'
 import type { RequestHandler } from 'express'
 import supertest from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { createAuthenticator } from '../../lib/authenticate/authenticator.js'
 import { systemClock } from '../../lib/util/clock.js'
 import { createSnapshots } from '../../lib/snapshots/snapshots.js'
 import { createUserGenerations } from '../../lib/snapshots/user-generations.js'
 import { createRevocations } from '../../lib/sessions/revocations.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { sidOf } from '../support/session-app.js'
 import { createTestUserData, forgeToken, KID, SECRET, validClaims } from '../support/user-data.js'
 import { createService } from './service.js'
 import type { Service, TokenPair } from './service.js'
 
-// Holes that peers had in their caches. A victim's token with another signature (V8) is in the table of attacks.
+// Holes that other packages had in their caches. test/attacks has the token of a victim with another signature.
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await openDatabase()
-})
+const database = useDatabase()
 beforeEach(async () => {
   const documents = database.db.collection('custom_user_data')
   await documents.deleteMany({})
   await documents.insertOne({ userId: 'alice', version: 1 })
 })
-afterAll(() => database.close())
 
 describe('the key of a cached copy', () => {
   const TOKENS = 100_000
   const PREFIX = 'eyJhbGciOiJIUzI1NiIs'
   const SUFFIX = 'SflKxwRJSMeKKF2Q'
 
-  it('V8 of 100,000 tokens that begin and end alike, none gets the copy of another', () => {
+  it('of 100,000 tokens that begin and end alike, none gets the snapshot of another', () => {
     const { keep, cached } = createKeeper(TOKENS)
     const tokens = Array.from(
       { length: TOKENS },
@@ -45,7 +40,7 @@ describe('the key of a cached copy', () => {
     expect(strangers.filter(token => cached(token) !== undefined)).toEqual([])
   })
 
-  /** The authenticator and its cache, with a way to put copies in. Nothing is verified or loaded. */
+  /** Creates an authenticator and its cache. Snapshots are put into the cache without verifying or loading. */
   function createKeeper(size: number) {
     const limits = { snapshotTtlMs: 60_000, maxSnapshots: size, maxSnapshotBytes: Number.MAX_SAFE_INTEGER }
     const config = {
@@ -97,7 +92,7 @@ describe('the key of a cached copy', () => {
 })
 
 describe('a cached yes', () => {
-  it('V24 is never made of a no: a user without a document stays refused', async () => {
+  it('is never made for a refused user: a user without a required document stays refused', async () => {
     const { me, userData } = await createService(database, { requireDocument: true })
     const token = forgeToken({ claims: validClaims('carol') })
     for (let attempt = 0; attempt < 3; attempt++) expect((await me(token)).status).toBe(403)
@@ -109,7 +104,7 @@ describe('a cached yes', () => {
     expect((await me(token)).status).toBe(403)
   })
 
-  it('V24 is never made of a token that was refused: what fails once fails again', async () => {
+  it('is never made for a refused token: a token that failed once fails again', async () => {
     const { me } = await createService(database)
     const good = forgeToken()
     const bad = forgeToken({ secret: randomBytes(32) })
@@ -119,7 +114,7 @@ describe('a cached yes', () => {
     }
   })
 
-  it('V24 of attach() is none of authenticate(): the token is still to be verified', async () => {
+  it('of attach() does not serve authenticate(), which still verifies the token', async () => {
     const userData = createTestUserData(database)
     const trusting: RequestHandler = (req, _res, next) => {
       req.user = { id: 'alice' } as Express.User
@@ -136,7 +131,7 @@ describe('a cached yes', () => {
     expect(await statusOf('/guarded')).toBe(401)
   })
 
-  it('V24 of one instance is none of another that trusts other keys', async () => {
+  it('of one instance does not serve another instance, which trusts other keys', async () => {
     const mine = await createService(database)
     const theirs = await createService(database, { secret: randomBytes(32) })
     const token = forgeToken()
@@ -210,15 +205,12 @@ describe('each way to take something back reaches the cache', () => {
     { way: 'disable', act: () => disableForAWhile(service.userData), me: 401, refresh: 400 },
     { way: 'deleteSessions', act: () => service.userData.deleteSessions('alice'), me: 401, refresh: 400 },
     { way: 'close', act: () => service.userData.close(), me: 503, refresh: 503 },
-  ])(
-    'V37 $way: the cached token is $me, the refresh token $refresh',
-    async ({ act, me, version, refresh }) => {
-      await act()
-      const answer = await service.me(tokens.access_token)
-      expect(answer.status).toBe(me)
-      expect(answer.body.customData?.version).toBe(version)
-      const { refresh_token } = tokens
-      expect((await service.post('/refresh', { refresh_token })).status).toBe(refresh)
-    },
-  )
+  ])('$way: the cached token is $me, the refresh token $refresh', async ({ act, me, version, refresh }) => {
+    await act()
+    const answer = await service.me(tokens.access_token)
+    expect(answer.status).toBe(me)
+    expect(answer.body.customData?.version).toBe(version)
+    const { refresh_token } = tokens
+    expect((await service.post('/refresh', { refresh_token })).status).toBe(refresh)
+  })
 })

@@ -1,27 +1,22 @@
 import { generateKeyPairSync } from 'node:crypto'
 import supertest from 'supertest'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { partsOf } from '../attacks/forge.js'
-import { openDatabase } from '../support/database.js'
-import { primaryAddress } from '../support/primary-address.js'
-import type { TestDatabase } from '../support/database.js'
-import { startTcpProxy } from '../support/tcp-proxy.js'
+import { openProxiedDatabase, useDatabase } from '../support/database.js'
 import { AUDIENCE, forgeToken, ISSUER, SECRET, validClaims } from '../support/user-data.js'
 import { createService } from './service.js'
 import type { Service } from './service.js'
 
-// RFC 9068, RFC 9457. The types and claims that are refused (P1, P2) are in the table of attacks, row by row.
+// RFC 9068 and RFC 9457. test/attacks has the token types and claims that must be refused.
 
-let database: TestDatabase
+const database = useDatabase()
 let service: Service
 beforeAll(async () => {
-  database = await openDatabase()
   service = await createService(database)
 })
-afterAll(() => database.close())
 
 describe('access tokens', () => {
-  it('P1 P2 ours say what they are, and have all the claims of the profile', async () => {
+  it('of our own name their type and have all claims of the profile', async () => {
     const [header, payload] = partsOf((await service.login('alice')).access_token)
     expect(decode(header)).toMatchObject({ typ: 'at+jwt', alg: 'HS256', kid: expect.any(String) })
     expect(decode(payload)).toEqual({
@@ -36,14 +31,14 @@ describe('access tokens', () => {
     })
   })
 
-  it('P2 each has an id of its own', async () => {
+  it('each have an id of their own', async () => {
     const tokens = await Promise.all([service.login('alice'), service.login('alice')])
     const ids = tokens.map(({ access_token }) => decode(partsOf(access_token)[1])['jti'])
     expect(new Set(ids).size).toBe(2)
   })
 
   it.each(['iss', 'exp', 'aud', 'sub', 'client_id', 'iat', 'jti'])(
-    'P2 P4 without %s: invalid_token',
+    'without %s: invalid_token',
     async claim => {
       const answer = await service.me(forgeToken({ claims: { ...validClaims(), [claim]: undefined } }))
       expect(answer.status).toBe(401)
@@ -51,7 +46,7 @@ describe('access tokens', () => {
     },
   )
 
-  it('P3 RS256 is served, by a private key that signs and a public one that verifies', async () => {
+  it('RS256 is served, by a private key that signs and a public one that verifies', async () => {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
     const byRsa = await createService(database, { keys: [{ kid: 'r', alg: 'RS256', key: privateKey }] })
     const { access_token } = await byRsa.login('alice')
@@ -59,7 +54,7 @@ describe('access tokens', () => {
     expect((await byRsa.me(access_token)).status).toBe(200)
   })
 
-  it("P5 a client's own token is no user's, though a user have the client's name", async () => {
+  it('a token of a client is refused, even if a user has the name of the client', async () => {
     await database.db.collection('custom_user_data').insertOne({ userId: 'client-1', secret: 'of the user' })
     const answer = await service.me(
       forgeToken({ claims: { ...validClaims('client-1'), client_id: 'client-1' } }),
@@ -69,7 +64,7 @@ describe('access tokens', () => {
   })
 })
 
-/** Requests for each kind of answer that the guard has for a client's mistake. */
+/** One request for each way in which the guard answers a mistake of the client. */
 const MISTAKES = [
   { title: 'no token', status: 401, authorization: undefined },
   { title: 'a malformed header', status: 400, authorization: 'Bearer a b' },
@@ -79,7 +74,7 @@ const MISTAKES = [
 
 describe('errors', () => {
   it.each(MISTAKES)(
-    'E1 $title: problem details that agree with the status',
+    '$title: problem details that agree with the status',
     async ({ status, authorization }) => {
       const answer = await get(service, authorization)
       expect(answer.status).toBe(status)
@@ -95,7 +90,7 @@ describe('errors', () => {
     },
   )
 
-  it("E1 E3 Express's own handler gives status and challenge too, to browsers and to HEAD", async () => {
+  it("Express's own handler gives status and challenge too, to browsers and to HEAD", async () => {
     const plain = await createService(database, { plainErrors: true })
     for (const { status, authorization } of MISTAKES) {
       const html = await get(plain, authorization).set('Accept', 'text/html')
@@ -108,7 +103,7 @@ describe('errors', () => {
     }
   })
 
-  it('E3 our own handler does, too', async () => {
+  it('our own handler gives status and challenge, too', async () => {
     for (const { status, authorization } of MISTAKES) {
       const head = await withAuthorization(supertest(service.app).head('/me'), authorization)
       expect(head.status).toBe(status)
@@ -118,39 +113,31 @@ describe('errors', () => {
 })
 
 describe('errors while MongoDB is away', () => {
-  it('E2 nothing of it, of the server or of the token is in an answer', async () => {
-    const { host, port } = await primaryAddress(database.client)
-    const proxy = await startTcpProxy(host, port)
-    const proxied = await openDatabase({ proxyPort: proxy.port, serverSelectionTimeoutMS: 200 })
-    try {
-      const cut = await createService(proxied, { loadTimeoutMs: 10_000, sessionTimeoutMs: 10_000 })
-      const { refresh_token } = await cut.login('alice')
-      const causes: unknown[] = []
-      cut.userData.events.on('load_failed', ({ error }) => causes.push(error.cause))
-      proxy.cut()
-      const token = forgeToken()
-      const answers = [
-        cut.me(token),
-        cut.post('/login', { id: 'bob' }),
-        cut.post('/refresh', { refresh_token }),
-      ]
-      for (const sent of answers) {
-        const { status, headers, text } = await sent
-        expect(status).toBe(503)
-        expect(headers['retry-after']).toBe('1')
-        expect(headers).not.toHaveProperty('www-authenticate')
-        const whole = JSON.stringify(headers) + text
-        for (const secret of [SECRET, token, refresh_token]) expect(whole).not.toContain(secret)
-        expect(whole).not.toMatch(/mongodb|ECONN|node_modules|127\.0\.0\.1|\s{4}at /i)
-      }
-      expect(causes).toContainEqual(
-        expect.objectContaining({ message: expect.stringContaining('ECONNREFUSED') }),
-      )
-    } finally {
-      await database.client.db(proxied.db.databaseName).dropDatabase()
-      await proxied.client.close()
-      await proxy.close()
+  it('an answer reveals nothing of MongoDB, of the server or of the token', async () => {
+    const proxied = await openProxiedDatabase(database, { serverSelectionTimeoutMS: 200 })
+    const cut = await createService(proxied, { loadTimeoutMs: 10_000, sessionTimeoutMs: 10_000 })
+    const { refresh_token } = await cut.login('alice')
+    const causes: unknown[] = []
+    cut.userData.events.on('load_failed', ({ error }) => causes.push(error.cause))
+    proxied.proxy.cut()
+    const token = forgeToken()
+    const answers = [
+      cut.me(token),
+      cut.post('/login', { id: 'bob' }),
+      cut.post('/refresh', { refresh_token }),
+    ]
+    for (const sent of answers) {
+      const { status, headers, text } = await sent
+      expect(status).toBe(503)
+      expect(headers['retry-after']).toBe('1')
+      expect(headers).not.toHaveProperty('www-authenticate')
+      const whole = JSON.stringify(headers) + text
+      for (const secret of [SECRET, token, refresh_token]) expect(whole).not.toContain(secret)
+      expect(whole).not.toMatch(/mongodb|ECONN|node_modules|127\.0\.0\.1|\s{4}at /i)
     }
+    // The open connection is reset, and new ones are refused. Which error a load meets depends on timing.
+    const byNetwork = expect.stringMatching(/ECONNRE(?:FUSED|SET)/) as string
+    expect(causes).toContainEqual(expect.objectContaining({ message: byNetwork }))
   })
 })
 

@@ -19,7 +19,7 @@ import {
 } from '../support/session-app.js'
 import { AUDIENCE, createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
 
-// The rows for sessions that no neighbour of lib/sessions has. Real processes are in test/sessions-load.
+// Requirements for sessions that no test of test/sessions shows. test/sessions-load tests them with several processes.
 
 interface Instance {
   userData: CustomUserData<Readonly<Record<string, unknown>>>
@@ -32,7 +32,7 @@ let instances: [Instance, Instance]
 beforeAll(async () => {
   databases = [await openDatabase(), await openDatabase()]
   const { databaseName } = databases[0]!.db
-  // As two processes have it: a client of their own each, and nothing shared but the database.
+  // The two instances share nothing but the database, like two processes.
   instances = databases.map(({ client }) => start(client.db(databaseName))) as typeof instances
 })
 afterAll(async () => {
@@ -52,13 +52,13 @@ function claimsOf({ access_token: token }: TokenAnswer<object>): Record<string, 
 const stored = (token: string) =>
   databases[0]!.db.collection<SessionDocument>('custom_user_data_sessions').findOne({ _id: sidOf(token) })
 
-/** The same request from both sides at once, many times each. */
+/** Sends the same request to both instances at once, many times. */
 function fromBoth(times: number, send: (app: Express) => PromiseLike<Response>): Promise<Response[]> {
   return Promise.all(Array.from({ length: times }, (_none, n) => send(instances[n % 2]!.app)))
 }
 
 describe('what a refresh gives', () => {
-  it('O3 is for the same user, audience, client and session, whatever else is asked for', async () => {
+  it('is for the same user, audience, client and session, whatever else is asked for', async () => {
     const [{ app }] = instances
     const login = await logIn(app)
     const wider = {
@@ -79,7 +79,7 @@ describe('what a refresh gives', () => {
     expect(answer.body).not.toHaveProperty('scope')
   })
 
-  it('O7 is no answer to the password grant: right credentials in its form are an invalid request', async () => {
+  it('is refused for the password grant: right credentials in its form are an invalid request', async () => {
     const [{ app }] = instances
     const grant = { grant_type: 'password', username: 'alice', password: 'right', user: 'alice' }
     const answer = await request(app).post('/refresh').type('form').send(grant)
@@ -90,7 +90,7 @@ describe('what a refresh gives', () => {
 
 describe('a token that is bound to a key', () => {
   it.each([{ jkt: 'thumbprint' }, { 'x5t#S256': 'thumbprint' }, {}, null])(
-    'O8 is no bearer token, since nobody checks the proof: %j',
+    'is no bearer token, since nobody checks the proof: %j',
     async cnf => {
       const [{ app }] = instances
       expect((await getMe(app, forgeToken({ claims: validClaims() }))).status).toBe(200)
@@ -102,7 +102,7 @@ describe('a token that is bound to a key', () => {
 })
 
 describe('a refresh token that is presented many times at once, to two instances', () => {
-  it('V19, ASVS 15.4.2: is exchanged once, and all get the one successor', async () => {
+  it('ASVS 15.4.2: is exchanged once, and all get the one successor', async () => {
     const token = (await logIn(instances[0].app)).refresh_token
     const answers = await fromBoth(40, app => refresh(app, token))
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
@@ -115,7 +115,7 @@ describe('a refresh token that is presented many times at once, to two instances
     expect(told.filter(({ name }) => name === 'replayed')).toHaveLength(39)
   })
 
-  it('V19: ends its session where its successor was used, and lets nobody through', async () => {
+  it('ends its session where its successor was used, and lets nobody through', async () => {
     const [{ app }] = instances
     const first = (await logIn(app)).refresh_token
     const third = await exchange(app, await exchange(app, first))
@@ -124,7 +124,7 @@ describe('a refresh token that is presented many times at once, to two instances
     expectInvalidGrant(await refresh(app, third))
   })
 
-  it('V19: lets nobody through after a logout that came with it was answered', async () => {
+  it('lets nobody through after a logout that came with it was answered', async () => {
     const token = (await logIn(instances[0].app)).refresh_token
     const refreshes = fromBoth(20, app => refresh(app, token))
     expect((await logOut(instances[1].app, token)).status).toBe(204)
@@ -138,12 +138,12 @@ describe('a refresh token that is presented many times at once, to two instances
 })
 
 describe('a client that loses answers', () => {
-  it('V35: to every one of its refreshes is still logged in, by whichever instance it asks next', async () => {
+  it('to every one of its refreshes is still logged in, by whichever instance it asks next', async () => {
     let token = (await logIn(instances[0].app)).refresh_token
     const sid = sidOf(token)
     for (let n = 0; n < 20; n++) {
       const lost = await exchange(instances[n % 2]!.app, token)
-      // All it knows is the token that it sent.
+      // The client knows only the token that it sent.
       const again = await exchange(instances[(n + 1) % 2]!.app, token)
       expect(again).toBe(lost)
       token = again
@@ -153,7 +153,7 @@ describe('a client that loses answers', () => {
     expect(told.filter(({ name }) => name === 'reuse_detected')).toEqual([])
   })
 
-  it('V35: in two tabs that refresh at the same time keeps its session in both', async () => {
+  it('in two tabs that refresh at the same time keeps its session in both', async () => {
     let token = (await logIn(instances[0].app)).refresh_token
     for (let n = 0; n < 10; n++) {
       const [one, two] = await Promise.all(instances.map(({ app }) => exchange(app, token)))

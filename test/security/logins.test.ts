@@ -6,13 +6,12 @@ import type { PasswordCredentialsOptions } from 'express-custom-user-data'
 import type { Document } from 'mongodb'
 import request from 'supertest'
 import type { Response } from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { useDatabase } from '../support/database.js'
 import { recordEvents } from '../support/session-app.js'
 import { createTestUserData } from '../support/user-data.js'
 
-// The rows for passwords (NIST SP 800-63B 3.1.1.2) that no neighbour of passwordCredentials() has.
+// Requirements for passwords (NIST SP 800-63B 3.1.1.2) that the tests of passwordCredentials() do not show.
 
 const PASSWORD = 'correct horse battery staple'
 const COMPOSED = 'caf\u00e9 \ufb01n'
@@ -23,11 +22,7 @@ interface Instance {
   events: Record<string, unknown>[]
 }
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
+const database = useDatabase()
 beforeEach(async () => {
   await users().deleteMany({})
 })
@@ -50,7 +45,7 @@ function logIn({ app }: Instance, password = PASSWORD): Promise<Response> {
 
 const storedHash = async () => (await users().findOne({ _id: 'alice' }))!['passwordHash'] as string
 
-describe('N3 a password with characters that have several spellings', () => {
+describe('a password with characters that have several spellings', () => {
   it.each([
     ['NFKC', COMPOSED],
     ['NFKC', DECOMPOSED],
@@ -81,7 +76,7 @@ describe('N3 a password with characters that have several spellings', () => {
 
 describe('N4 a hash', () => {
   const TODAYS = /^\$argon2id\$v=19\$m=19456,t=2,p=1\$[\w+/]{22}\$[\w+/]{43}$/
-  // The module's enums are types only, so that their values have to be written as numbers.
+  // The module exports its enums as types only, so their values are written as numbers.
   const weak: [string, object][] = [
     ['less memory', { memoryCost: 9_728, timeCost: 8 }],
     ['fewer passes', { timeCost: 1 }],

@@ -6,9 +6,8 @@ import type { TokenAnswer } from 'express-custom-user-data'
 import type { Document } from 'mongodb'
 import request from 'supertest'
 import type { Response } from 'supertest'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
+import { useDatabase } from '../support/database.js'
 import {
   createSessionApp,
   expectInvalidGrant,
@@ -19,16 +18,15 @@ import {
 } from '../support/session-app.js'
 import { createTestUserData } from '../support/user-data.js'
 
-// The rows of OWASP ASVS 5.0 for logins and sessions that no neighbour of lib holds. `grep -rn 'ASVS' test` finds the others.
+// Requirements of OWASP ASVS 5.0 for logins and sessions that no test of a single unit shows. `grep -rn ASVS test` finds the
+// others.
 
 const PASSWORD = 'correct horse battery staple'
 
-let database: TestDatabase
+const database = useDatabase()
 beforeAll(async () => {
-  database = await openDatabase()
   await addUser('alice', PASSWORD)
 })
-afterAll(() => database.close())
 
 const users = () => database.db.collection<Document & { _id: string }>('users')
 
@@ -86,8 +84,8 @@ describe('ASVS 1.2.4: no operator of a request reaches MongoDB', () => {
   })
 
   /**
-   * Of all that was sent, the members with a `$` in their name that hold something of the request's. Our own `$eq` over a text
-   * is none: it compares the text, whatever it holds.
+   * Finds the operators in all sent commands that hold a part of the request. An `$eq` over a text is harmless, because it
+   * compares the text whatever it contains.
    */
   function operatorsWithMark(value: unknown): string[] {
     if (typeof value !== 'object' || value === null) return []
@@ -210,7 +208,7 @@ it('ASVS 16.2.5: nothing that is printed or warned of has a token or a password 
   const secrets = [PASSWORD, 'a wrong password of alice']
   try {
     const { app } = start()
-    // Nobody listens to this one: Node prints its warnings.
+    // This instance has no listeners, so Node prints its warnings.
     await users().insertOne({ _id: 'torn', email: 'torn@example.com', passwordHash: 'no hash' })
     const silent = createTestUserData(database)
     const verify = silent.passwordCredentials({ collection: users() })

@@ -5,19 +5,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { forge, partsOf, signAs } from '../attacks/forge.js'
 import { serve } from '../attacks/server.js'
 import type { LoopbackServer } from '../attacks/server.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { AUDIENCE, createTestUserData } from '../support/user-data.js'
 import { createService } from './service.js'
 import type { Service } from './service.js'
 
-// RFC 8725 and its successor. What a token can be made of is in the table of attacks, row by row.
+// RFC 8725 and its successor. test/attacks has the forged tokens.
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
+const database = useDatabase()
 
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
 const KEYS: Readonly<Record<Algorithm, KeyObject>> = {
@@ -43,7 +38,7 @@ describe('a key and its algorithm', () => {
     service = await createService(database, { keys })
   })
 
-  it.each(ALGORITHMS)('B1 of twelve keys, only its own takes a token by %s', async alg => {
+  it.each(ALGORITHMS)('a token by %s is accepted only by its own key of twelve', async alg => {
     const accepted: string[] = []
     for (const owner of ALGORITHMS) {
       const { status } = await service.me(signedFor(owner, alg))
@@ -53,18 +48,18 @@ describe('a key and its algorithm', () => {
     expect(accepted).toEqual([alg])
   })
 
-  it('B2 one RSA key under six names serves one algorithm under each', async () => {
+  it('one RSA key under six names serves one algorithm under each', async () => {
     expect((await service.me(signedFor('PS256', 'PS384'))).status).toBe(401)
     expect((await service.me(signedFor('PS384', 'PS384'))).status).toBe(200)
   })
 
-  it('B3 B4 no key can be for "none", nor for an algorithm in another spelling', () => {
+  it('no key can be for "none", nor for an algorithm in another spelling', () => {
     for (const alg of ['none', 'None', '', 'hs256', 'HS1', 'RSA-OAEP']) {
       expect(() => createWith({ kid: '1', alg: alg as Algorithm, key: randomBytes(64) })).toThrow(TypeError)
     }
   })
 
-  it('B5 a signature with any one byte changed is refused', async () => {
+  it('a signature with any one byte changed is refused', async () => {
     const [header, payload, signature] = partsOf(signedFor('HS256', 'HS256'))
     const bytes = Buffer.from(signature, 'base64url')
     for (const index of bytes.keys()) {
@@ -77,19 +72,19 @@ describe('a key and its algorithm', () => {
 })
 
 describe('a key at creation', () => {
-  it('B7 a secret under 32 bytes is refused, and 32 random bytes are taken', () => {
+  it('a secret under 32 bytes is refused, and 32 random bytes are taken', () => {
     for (const size of [0, 1, 16, 31]) {
       expect(() => createTestUserData(database, { secret: randomBytes(size) })).toThrow(`has ${size} bytes`)
     }
     expect(() => createTestUserData(database, { secret: randomBytes(32) })).not.toThrow()
   })
 
-  it('B7 a secret that stands in public code is refused, however long', () => {
+  it('a secret that stands in public code is refused, however long', () => {
     const secret = 'my-32-character-ultra-secure-and-ultra-long-secret'
     expect(() => createTestUserData(database, { secret })).toThrow('known from public code')
   })
 
-  it.each(['EdDSA', 'Ed25519'])('B17 a key for %s is refused, with what to do about it', alg => {
+  it.each(['EdDSA', 'Ed25519'])('a key for %s is refused, with what to do about it', alg => {
     const { privateKey } = generateKeyPairSync('ed25519')
     const create = () => createWith({ kid: '1', alg: alg as Algorithm, key: privateKey })
     expect(create).toThrow(/write one of HS256, .*ES512.*attach\(\)/)
@@ -122,17 +117,17 @@ describe('two issuers', () => {
     { title: "A's key for B", key: A.key, issuer: B.issuer, status: 401 },
     { title: "B's key for A", key: B.key, issuer: A.issuer, status: 401 },
     { title: "B's key for B", key: B.key, issuer: B.issuer, status: 200 },
-  ])('B9 $title: $status, though both are named alike', async ({ key, issuer, status }) => {
+  ])('$title: $status, though both are named alike', async ({ key, issuer, status }) => {
     const token = forge({ alg: 'ES256', kid: 'same', key }, { claims: { iss: issuer } })
     const answer = await service.me(token)
     expect(answer.status).toBe(status)
-    // And the same subject of two issuers is two users.
+    // The same subject of two issuers is two users.
     if (status === 200) expect(answer.body.id).toBe(`${issuer}|alice`)
   })
 })
 
 describe('kinds of tokens', () => {
-  it('B14 each of our tokens passes where it belongs and nowhere else', async () => {
+  it('each kind of token is accepted only where it belongs', async () => {
     const service = await createService(database)
     const { access_token, refresh_token } = await service.login('alice')
     expect((await service.me(access_token)).status).toBe(200)
@@ -144,7 +139,7 @@ describe('kinds of tokens', () => {
   })
 })
 
-/** A token for the key of one algorithm, signed by another: with that very key wherever it can. */
+/** Forges a token for the key of one algorithm that is signed by another algorithm, with the same key where that is possible. */
 function signedFor(owner: Algorithm, alg: Algorithm): string {
   const key = KEYS[familyOf(owner) === familyOf(alg) ? owner : alg]
   const sign = (input: string): Buffer => signAs(alg, key, input)

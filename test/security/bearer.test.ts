@@ -2,33 +2,30 @@ import { createHash } from 'node:crypto'
 import express from 'express'
 import supertest from 'supertest'
 import type { Test } from 'supertest'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { useDatabase } from '../support/database.js'
 import { forgeToken, validClaims } from '../support/user-data.js'
 import { createService } from './service.js'
 import type { Service } from './service.js'
 
-// RFC 6750, and what RFC 6749 says of the token endpoints. The Authorization header (A5, A8), two of them (A4) and
-// hostile text in challenges (A6) are in the table of attacks, which also checks the challenge of each 401 (A1).
+// RFC 6750, and RFC 6749 for the token endpoints. test/attacks has malformed and repeated Authorization headers and hostile
+// text in challenges, and checks the challenge of each 401.
 
-let database: TestDatabase
+const database = useDatabase()
 let service: Service
 beforeAll(async () => {
-  database = await openDatabase()
   service = await createService(database)
 })
-afterAll(() => database.close())
 
 describe('challenges', () => {
-  it('A1 wrong credentials are a 401 without a Bearer challenge: no token was presented', async () => {
+  it('wrong credentials are a 401 without a Bearer challenge: no token was presented', async () => {
     const answer = await service.post('/login', { id: 'nobody' })
     expect(answer.status).toBe(401)
     expect(answer.body).toMatchObject({ error: 'invalid_credentials' })
     expect(answer.headers).not.toHaveProperty('www-authenticate')
   })
 
-  it('A2 where nothing was presented, the challenge has no error', async () => {
+  it('where nothing was presented, the challenge has no error', async () => {
     const answer = await service.me()
     expect(answer.status).toBe(401)
     expect(answer.headers['www-authenticate']).toBe('Bearer realm="api"')
@@ -38,20 +35,20 @@ describe('challenges', () => {
     { title: 'a malformed header', status: 400, error: 'invalid_request', authorization: 'Bearer a b' },
     { title: 'junk for a token', status: 401, error: 'invalid_token', authorization: 'Bearer junk' },
     { title: 'an expired token', status: 401, error: 'invalid_token', authorization: bearer({ exp: 1 }) },
-  ])('A3 $title: $status, $error', async ({ status, error, authorization }) => {
+  ])('$title: $status, $error', async ({ status, error, authorization }) => {
     const answer = await service.me().set('Authorization', authorization)
     expect(answer.status).toBe(status)
     expect(answer.headers['www-authenticate']).toContain(`Bearer realm="api", error="${error}"`)
   })
 
-  it('A3 a user who is refused for want of a document: 403, insufficient_scope', async () => {
+  it('a user without a required document is refused with 403, insufficient_scope', async () => {
     const strict = await createService(database, { requireDocument: true })
     const answer = await strict.me(forgeToken())
     expect(answer.status).toBe(403)
     expect(answer.headers['www-authenticate']).toContain('error="insufficient_scope"')
   })
 
-  it('A6 a realm that would break the challenge is refused at creation', async () => {
+  it('a realm that would break the challenge is refused at creation', async () => {
     for (const realm of ['a"b', 'a\\b', 'a\r\nX: y', 'caf\u00e9', '']) {
       await expect(createService(database, { realm })).rejects.toThrow('option "realm"')
     }
@@ -76,31 +73,28 @@ describe('tokens in other places', () => {
     cookie: ({ app }) => supertest(app).get('/me').set('Cookie', `access_token=${token}`),
   }
 
-  it.each(Object.keys(places))('A7 a token in the %s counts only where the team said so', async place => {
+  it.each(Object.keys(places))('a token in the %s counts only where the team said so', async place => {
     expect((await places[place]!(nowhere)).status).toBe(401)
     expect((await places[place]!(anywhere)).status).toBe(200)
   })
 
-  it.each(Object.keys(places))(
-    'A4 a token in the %s and one in the header: 400, cached or not',
-    async place => {
-      const withBoth = (): Test => places[place]!(anywhere).auth(token, { type: 'bearer' })
-      expect((await withBoth()).status).toBe(400)
-      expect((await anywhere.me(token)).status).toBe(200)
-      expect((await withBoth()).status).toBe(400)
-    },
-  )
+  it.each(Object.keys(places))('a token in the %s and one in the header: 400, cached or not', async place => {
+    const withBoth = (): Test => places[place]!(anywhere).auth(token, { type: 'bearer' })
+    expect((await withBoth()).status).toBe(400)
+    expect((await anywhere.me(token)).status).toBe(200)
+    expect((await withBoth()).status).toBe(400)
+  })
 
-  it('A4 a token in the query and one in the cookie: 400', async () => {
+  it('a token in the query and one in the cookie: 400', async () => {
     const answer = await places['query']!(anywhere).set('Cookie', `access_token=${token}`)
     expect(answer.status).toBe(400)
   })
 
-  it('A7 an answer to an address with a token in it is for no cache', async () => {
+  it('no cache keeps the answer to an address that contains a token', async () => {
     expect((await places['query']!(anywhere)).headers['cache-control']).toBe('no-store')
   })
 
-  it('A7 a form counts only as the body of a POST that is one', async () => {
+  it('a form counts only as the body of a POST that is one', async () => {
     const asJson = supertest(anywhere.app).post('/me').send({ access_token: token })
     expect((await asJson).status).toBe(401)
     const put = supertest(anywhere.app).put('/me').type('form').send({ access_token: token })
@@ -114,13 +108,13 @@ describe('token endpoints', () => {
     { title: 'a refused login', path: '/login', body: { id: 'nobody' }, status: 401 },
     { title: 'a refused refresh', path: '/refresh', body: { refresh_token: 'x' }, status: 400 },
     { title: 'a malformed refresh', path: '/refresh', body: {}, status: 400 },
-  ])('A9, ASVS 14.3.2 no cache keeps the answer to $title', async ({ path, body, status }) => {
+  ])('ASVS 14.3.2: no cache keeps the answer to $title', async ({ path, body, status }) => {
     const answer = await service.post(path, body)
     expect(answer.status).toBe(status)
     expect(answer.headers['cache-control']).toBe('no-store')
   })
 
-  it('A9, ASVS 14.3.2 nor the answer to a refresh', async () => {
+  it('ASVS 14.3.2: no cache keeps the answer to a refresh', async () => {
     const { refresh_token } = await service.login('alice')
     const answer = await service.post('/refresh', { refresh_token })
     expect(answer.status).toBe(200)
@@ -129,16 +123,13 @@ describe('token endpoints', () => {
 
   const strange = [{}, { $gt: '' }, [], ['x'], 1, true, null, '', 'x'.repeat(2_000)].map(value => ({ value }))
 
-  it.each(strange)(
-    'A10, V22, ASVS 15.3.5 a refresh token that is $value is an invalid request',
-    async ({ value }) => {
-      const answer = await service.post('/refresh', { refresh_token: value })
-      expect(answer.status).toBe(400)
-      expect(answer.body).toMatchObject({ error: 'invalid_request' })
-    },
-  )
+  it.each(strange)('ASVS 15.3.5: a refresh token that is $value is an invalid request', async ({ value }) => {
+    const answer = await service.post('/refresh', { refresh_token: value })
+    expect(answer.status).toBe(400)
+    expect(answer.body).toMatchObject({ error: 'invalid_request' })
+  })
 
-  it('A10 a refresh token that is unknown is an invalid grant', async () => {
+  it('a refresh token that is unknown is an invalid grant', async () => {
     const { refresh_token } = await service.login('alice')
     const digest = createHash('sha256').update(refresh_token).digest('base64url')
     for (const unknown of ['x', `${refresh_token}x`, refresh_token.replace('.0.', '.1.'), digest]) {
@@ -148,7 +139,7 @@ describe('token endpoints', () => {
     }
   })
 
-  it('A10, ASVS 15.3.7 a parameter that is there twice is an invalid request', async () => {
+  it('ASVS 15.3.7: a parameter that is there twice is an invalid request', async () => {
     const { refresh_token } = await service.login('alice')
     const twice = `refresh_token=${refresh_token}&refresh_token=${refresh_token}`
     for (const path of ['/refresh', '/logout']) {
@@ -158,7 +149,7 @@ describe('token endpoints', () => {
     }
   })
 
-  it.each(['/login', '/refresh', '/logout'])('A10 %s takes a body of no other kind', async path => {
+  it.each(['/login', '/refresh', '/logout'])('%s takes only JSON and forms as bodies', async path => {
     for (const body of ['[]', '"text"', 'null', '{']) {
       const answer = await supertest(service.app).post(path).type('json').send(body)
       expect(answer.status).toBe(400)
