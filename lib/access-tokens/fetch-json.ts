@@ -68,16 +68,26 @@ export async function fetchJson(address: string, limits: FetchLimits): Promise<u
         'over http only if the issuer is an http address.',
     )
   }
-  const response = await fetch(address, {
-    redirect: 'error',
-    headers: { accept: 'application/json' },
-    signal: AbortSignal.timeout(timeoutMs),
-  })
-  if (response.status !== 200 || !response.body) {
-    await response.body?.cancel()
-    throw new Error(`The status of the answer is ${response.status}, not 200.`)
+  const controller = new AbortController()
+  const abort = (): void => {
+    controller.abort(new Error(`The timeout of ${timeoutMs} ms has passed.`))
   }
-  return JSON.parse(await readText(response.body, maxBytes))
+  // Node runs timers before it reads sockets. After a pause of the process, an answer that has arrived is read first.
+  const timer = setTimeout(() => setImmediate(abort), timeoutMs)
+  try {
+    const response = await fetch(address, {
+      redirect: 'error',
+      headers: { accept: 'application/json' },
+      signal: controller.signal,
+    })
+    if (response.status !== 200 || !response.body) {
+      await response.body?.cancel()
+      throw new Error(`The status of the answer is ${response.status}, not 200.`)
+    }
+    return JSON.parse(await readText(response.body, maxBytes)) as unknown
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 async function readText(body: ReadableStream<Uint8Array>, maxBytes: number): Promise<string> {

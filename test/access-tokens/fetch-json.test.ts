@@ -146,6 +146,16 @@ describe('fetching JSON', () => {
     },
   )
 
+  it('accepts an answer that arrived while the event loop was blocked for longer than the timeout', async () => {
+    const answer: RequestListener = (_req, res) => {
+      res.end('[1]', () => {
+        const until = performance.now() + 600
+        while (performance.now() < until);
+      })
+    }
+    expect(await fetchIt(answer, { ...LIMITS, timeoutMs: 500 })).toEqual([1])
+  })
+
   it.each([301, 302, 303, 307, 308])('does not follow a redirect of %i', async status => {
     const elsewhere: RequestListener = (_req, res) => res.writeHead(status, { location: '/elsewhere' }).end()
     await expect(fetchIt(elsewhere)).rejects.toThrow()
