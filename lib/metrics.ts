@@ -87,18 +87,7 @@ const CHANNELS: { readonly [Name in keyof ChannelMessages]: Channel } = {
 
 /** Creates the counters of one instance. Messages name its collection, because a process may have several instances. */
 export function createObserver(collection = ''): Observer {
-  const counters: { -readonly [Name in keyof Counters]: number } = {
-    hits: 0,
-    misses: 0,
-    claimSnapshots: 0,
-    loads: 0,
-    failedLoads: 0,
-    loadMs: 0,
-    sharedLoads: 0,
-    stale: 0,
-    invalidated: 0,
-    evicted: 0,
-  }
+  const counters = startCounters()
   const refused = new Map<string, number>()
   const publish = createPublisher(collection)
 
@@ -149,6 +138,21 @@ export function createObserver(collection = ''): Observer {
       throw error
     },
     counted: () => ({ ...counters, refused: Object.fromEntries(refused) }),
+  }
+}
+
+function startCounters(): { -readonly [Name in keyof Counters]: number } {
+  return {
+    hits: 0,
+    misses: 0,
+    claimSnapshots: 0,
+    loads: 0,
+    failedLoads: 0,
+    loadMs: 0,
+    sharedLoads: 0,
+    stale: 0,
+    invalidated: 0,
+    evicted: 0,
   }
 }
 

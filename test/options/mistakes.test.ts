@@ -195,13 +195,13 @@ describe('a mistake in the options of a function is refused when the function is
     [
       'passwordCredentials()',
       () => userData.passwordCredentials(),
-      'passwordCredentials(): option "collection": hand over a Collection, e.g. client.db().collection("users").' +
+      'passwordCredentials(): option "collection": give a Collection, e.g. client.db().collection("users").' +
         README,
     ],
     [
       'passwordCredentials({ collection: a connection string })',
       () => userData.passwordCredentials({ collection: 'mongodb://app:hunter2@db.example.com/app' }),
-      'passwordCredentials(): option "collection": hand over a Collection, e.g. client.db().collection("users") (given: a text).' +
+      'passwordCredentials(): option "collection": give a Collection, e.g. client.db().collection("users") (given: a text).' +
         README,
     ],
     [

@@ -49,7 +49,7 @@ describe('wrong members of options', () => {
       says: '"trustedIssuers.0.jwksUri": write an https address',
     },
     { trustedIssuers: [{ ...TRUSTED, issuer: 'idp', profile: 7 }], says: 'jwksUri": write the address of' },
-    { trustedIssuers: [{ ...TRUSTED, userIdPrefix: 7 }], says: 'userIdPrefix": write a text, as "idp|"' },
+    { trustedIssuers: [{ ...TRUSTED, userIdPrefix: 7 }], says: 'userIdPrefix": write a text, e.g. "idp|"' },
     { loginThrottle: { windowSeconds: '9' }, says: '"loginThrottle.windowSeconds": write a whole number' },
     { refreshTokenTransport: {}, says: '"refreshTokenTransport.cookie": write { name, sameSite' },
     {
