@@ -357,7 +357,7 @@ describe('whom and what the data belongs to', () => {
   it('needs a token or a session to be bound to', async () => {
     const error = await attachError({ id: 'alice' }, undefined, cookie)
     expect(error).toMatchObject(misconfigured)
-    expect(error.message).toMatch(/cannot tell what the data is bound to/)
+    expect(error.message).toMatch(/cannot tell the token or session of the request/)
     for (const boundTo of [undefined, '', 42, {}]) {
       const options = { boundTo: () => boundTo as string }
       expect(await attachError({ id: 'alice' }, options)).toMatchObject(misconfigured)

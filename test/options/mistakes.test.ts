@@ -228,7 +228,7 @@ describe('a mistake in the options of a function is refused when the function is
     [
       'ownData()',
       () => userData.ownData(),
-      'ownData(): option "fields": name the fields that users may write, as ["language", "timezone"].' +
+      'ownData(): option "fields": name the fields that users may write, e.g. ["language", "timezone"].' +
         README,
     ],
     [
@@ -239,7 +239,7 @@ describe('a mistake in the options of a function is refused when the function is
     [
       "ownData({ fields: 'language' })",
       () => userData.ownData({ fields: 'language' }),
-      'ownData(): option "fields": name the fields that users may write, as ["language", "timezone"] (given: "language").' +
+      'ownData(): option "fields": name the fields that users may write, e.g. ["language", "timezone"] (given: "language").' +
         README,
     ],
     [
