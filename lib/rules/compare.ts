@@ -7,7 +7,7 @@ import type { Scalar } from './scalars.js'
  * Whether two values have the same type and content. Numbers are compared by value, whatever their BSON type. A missing
  * value equals nothing, not even null or another missing value.
  */
-export function equals(left: unknown, right: unknown): boolean {
+function equals(left: unknown, right: unknown): boolean {
   if (Array.isArray(left) || Array.isArray(right)) return haveSameElements(left, right)
   if (isPlainObject(left) || isPlainObject(right)) return haveSameMembers(left, right)
   return compare(left, right) === 0
@@ -34,7 +34,7 @@ export function ownValue(holder: unknown, key: string): unknown {
 }
 
 /** The result is below, at or above zero; `undefined` if the values differ in type or have no order. */
-export function compare(left: unknown, right: unknown): number | undefined {
+function compare(left: unknown, right: unknown): number | undefined {
   const [one, other] = [toScalar(left), toScalar(right)]
   return one && other ? compareScalars(one, other) : undefined
 }

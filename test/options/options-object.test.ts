@@ -75,7 +75,7 @@ describe('wrong members of options', () => {
     expect(linesOf(options).filter(line => line.startsWith(`option "${name}`))).toHaveLength(1)
   })
 
-  it('are named, and not what somebody added to the prototype of all objects', () => {
+  it('are named, and members of a polluted Object.prototype are not', () => {
     const everywhere = Object.prototype as { added?: number }
     everywhere.added = 1
     const lines = linesOf({ loadTimeoutMs: 0 })
@@ -85,7 +85,7 @@ describe('wrong members of options', () => {
   })
 })
 
-describe('what somebody added to the prototype of all objects', () => {
+describe('members of a polluted Object.prototype', () => {
   it('is no option', () => {
     const everywhere = Object.prototype as { optional?: boolean; maxAgeMs?: number }
     everywhere.optional = true

@@ -233,7 +233,7 @@ describe('options', () => {
     expect(() => create({ loadTimeoutMs: undefined, clock: undefined, schema: undefined })).not.toThrow()
   })
 
-  it('have defaults at any depth, beside what is given', () => {
+  it('have defaults at any depth, next to given values', () => {
     const { loginThrottle, trustedIssuers } = parse({
       loginThrottle: { windowSeconds: 60, addressFailures: undefined },
       trustedIssuers: [TRUSTED],

@@ -107,7 +107,7 @@ describe('a mistake in a rule', () => {
 })
 
 describe('a rule', () => {
-  it('is what it was when it was compiled', () => {
+  it('stays as it was when it was compiled', () => {
     const until = new Date(1000)
     const roles = ['admin']
     const expression: Record<string, unknown> = {
