@@ -1,50 +1,50 @@
 import { isThrown } from './util/thrown.js'
 
-/** What each stable code means: the HTTP status, and a title that never varies (RFC 9457 section 3.1). */
+/** The HTTP status of each code, and a title that is the same for all its errors (RFC 9457 section 3.1). */
 const ERRORS = {
   /** RFC 6750 3.1, RFC 6749 5.2: malformed, or a parameter repeated, missing or of the wrong type. */
   invalid_request: { status: 400, title: 'The request is malformed' },
   /** RFC 6749 5.2: the refresh token is unknown, used, expired or revoked. */
   invalid_grant: { status: 400, title: 'The refresh token is not valid' },
-  /** RFC 6750 3: nothing was presented, so the challenge says no more than that a token is needed. */
+  /** RFC 6750 3: the request presents no token, so the challenge has no error. */
   missing_token: { status: 401, title: 'An access token is required' },
-  /** RFC 6750 3.1: malformed, expired, revoked, or not ours. */
+  /** RFC 6750 3.1: the token is malformed, expired or revoked, or its issuer is not accepted. */
   invalid_token: { status: 401, title: 'The access token is not valid' },
   /** The login's credentials were refused. No challenge: no token was presented. */
   invalid_credentials: { status: 401, title: 'The credentials are not valid' },
-  /** The token is valid, and the team chose to refuse users without a document. */
+  /** The token is valid, but the user has no document, and `requireDocument` is on. */
   custom_data_missing: { status: 403, title: 'The user has no custom data' },
-  /** RFC 6750 3.1: the token is valid, and the rule of `allow()` does not let its user through. */
+  /** RFC 6750 3.1: the token is valid, but the rule of `allow()` does not let its user through. */
   forbidden: { status: 403, title: 'The user is not allowed to do this' },
-  /** The route knows the path but not the method (RFC 9110 15.5.6). */
+  /** RFC 9110 15.5.6: the route takes another method. */
   method_not_allowed: { status: 405, title: 'The method is not allowed' },
-  /** The user has no session of that name. */
+  /** The user has no session with that `sid`. */
   session_not_found: { status: 404, title: 'There is no such session' },
-  /** There is no document to read or to change, and none is to be made. */
+  /** The user has no document to read or change, and the option `upsert` is off. */
   custom_data_not_found: { status: 404, title: 'There is no custom data' },
-  /** A unique index of the team's stands against a write (RFC 9110 15.5.10). */
+  /** RFC 9110 15.5.10: a unique index of the team's does not allow the write. */
   custom_data_conflict: { status: 409, title: 'The custom data conflicts with what is there' },
-  /** RFC 9110 15.5.13: the data is not what `If-Match` or `If-None-Match` said. */
+  /** RFC 9110 15.5.13: the data has changed since the client read it, so `If-Match` or `If-None-Match` does not hold. */
   precondition_failed: { status: 412, title: 'The custom data has changed' },
   /** RFC 9110 15.5.16: the body is not JSON. */
   unsupported_media_type: { status: 415, title: 'The media type is not supported' },
-  /** RFC 9110 15.5.21: a schema or the collection's validator refuses what was to be written. */
+  /** RFC 9110 15.5.21: a schema, or the validator of the collection, refuses the new data. */
   custom_data_refused: { status: 422, title: 'The custom data does not have the expected form' },
   /** RFC 6585 4: too many failed logins for the account or from the address. */
   too_many_attempts: { status: 429, title: 'There were too many attempts' },
-  /** RFC 9110 15.5.14. */
+  /** RFC 9110 15.5.14: the body has more than 100 kB. */
   payload_too_large: { status: 413, title: 'The request body is too large' },
-  /** A callback of the team's threw, or answered with something that is not in its contract. */
+  /** A callback of the team's threw, or returned a value that it must not return. */
   callback_failed: { status: 500, title: 'The server is misconfigured' },
   /** The driver is older than 5.7: its `findOneAndUpdate()` answers with an object even if no document matches. */
   driver_unsupported: { status: 500, title: 'The server is misconfigured' },
   /** A load or a token was asked for with a value that is no user id. This is a fault of the package. */
   user_id_invalid: { status: 500, title: 'The server is misconfigured' },
-  /** `attach()` could not tell whom or what the data belongs to. */
+  /** `attach()` cannot tell the user or the token of the request, or a guard found a `req.user` that is not of this instance. */
   attach_misconfigured: { status: 500, title: 'The server is misconfigured' },
   /** The collection of sessions or of login attempts holds documents of the app. Nothing was written. */
   foreign_collection: { status: 500, title: 'The server is misconfigured' },
-  /** The user's document exceeds `maxDocumentBytes`. It was never sent by MongoDB. */
+  /** The user's document exceeds `maxDocumentBytes`. MongoDB has not sent it. */
   custom_data_too_large: { status: 500, title: 'The custom data is too large' },
   /** The user's document fails the team's schema. */
   custom_data_invalid: { status: 500, title: 'The custom data is not valid' },
@@ -52,7 +52,7 @@ const ERRORS = {
   custom_data_unavailable: { status: 503, title: 'Custom data is unavailable for the moment' },
   /** MongoDB did not read or write a session in time. Nothing was consumed. */
   sessions_unavailable: { status: 503, title: 'Sessions are unavailable for the moment' },
-  /** The issuer's keys could not be fetched, and none is known that fits. */
+  /** The issuer's keys could not be fetched, and no known key fits. */
   keys_unavailable: { status: 503, title: 'Access tokens cannot be verified for the moment' },
   /** Credentials could not be checked in time. */
   credentials_unavailable: { status: 503, title: 'Credentials cannot be checked for the moment' },
@@ -62,29 +62,36 @@ const ERRORS = {
   closed: { status: 503, title: 'The server is shutting down' },
 } as const satisfies Record<string, { status: number; title: string }>
 
-/** The stable code of an error; see the README for what to do about each. */
+/** The code of an error, which stays the same across versions. The README says what to do about each code. */
 export type ErrorCode = keyof typeof ERRORS
 
 /** Seconds a client should wait before it tries again after a 503 (RFC 9110 10.2.3). */
 const RETRY_AFTER_SECONDS = '1'
 
 /**
- * Every error of this package that can become an HTTP answer. Express's own error handler understands
- * `status` and `headers`; `errorHandler()` renders the rest. `cause` is for the log and is never sent.
+ * An error of this package that can become an HTTP answer. Express's own error handler understands `status` and `headers`;
+ * `errorHandler()` also answers the code. `cause` is for the log and is never sent.
+ *
+ * @example
+ * app.use((error, req, res, next) => {
+ *   if (error instanceof CustomUserDataError && error.code === 'missing_token') return res.redirect('/login')
+ *   next(error)
+ * })
  */
 export class CustomUserDataError extends Error {
   override readonly name = 'CustomUserDataError'
+  /** Tells what went wrong, for programs. */
   readonly code: ErrorCode
-  /** HTTP status. */
+  /** The HTTP status of the answer. */
   readonly status: number
   /** The same for all errors of one code. */
   readonly title: string
-  /** Headers to send along: `WWW-Authenticate`, `Retry-After`, `Allow`. */
+  /** Headers of the answer: `WWW-Authenticate`, `Retry-After`, `Allow`. */
   readonly headers: Record<string, string> = {}
 
   /**
    * @param code what went wrong, stable across versions
-   * @param message for the person who meets it; fixed text, never input
+   * @param message for people; a fixed text that never repeats input
    */
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
     super(message, options)
@@ -92,25 +99,25 @@ export class CustomUserDataError extends Error {
     this.status = ERRORS[code].status
     this.title = ERRORS[code].title
     if (this.status === 503) this.headers['Retry-After'] = RETRY_AFTER_SECONDS
-    // These are answers, thrown where a request ends: a stack would be our own frames, printed by
-    // Express into the body outside production. What led to one is its cause.
+    // Outside production Express prints the stack into the body. The frames would only be this package's own; the origin of
+    // the error is its cause.
     this.stack = `${this.name} [${code}]: ${message}`
   }
 }
 
-/** `value` itself when it is one of our errors, else `undefined`. */
+/** Returns `value` if it is an error of this package, otherwise `undefined`. */
 export function asCustomUserDataError(value: unknown): CustomUserDataError | undefined {
   return isThrown(CustomUserDataError, value) ? value : undefined
 }
 
-/** Errors of the team's callbacks become ours, so that their messages are not sent. */
+/** Wraps an error of a callback of the team's, so that its message is not sent. Errors of this package stay as they are. */
 export function toCallbackError(name: string, cause: unknown): CustomUserDataError {
   return (
     asCustomUserDataError(cause) ?? new CustomUserDataError('callback_failed', `${name} failed.`, { cause })
   )
 }
 
-/** A mistake in how the package is set up, found at creation: what is wrong and what to write instead. */
+/** A wrong, missing or unknown option. The message says what was given, and what to write instead. */
 export class OptionError extends TypeError {
   override readonly name = 'OptionError'
   readonly code = 'invalid_option'

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { describeThrown } from './util/thrown.js'
 
-/** Something that works, but not as well as it could: what it is and what to do about it. */
+/** A set-up that works, but not as well as it could. The message says what to do about it. */
 export interface WarningEvent {
   readonly code:
     | 'duplicate_documents'
@@ -20,95 +20,114 @@ export interface WarningEvent {
     | 'server_not_primary'
     | 'foreign_collection'
   readonly message: string
-  /** The user concerned, where there is one. */
+  /** The user concerned; absent if the warning is about no single user. */
   readonly userId?: string
 }
 
-/** A document that could not be given to a user. */
+/** A load of a user's document that failed. */
 export interface LoadFailedEvent {
   readonly userId: string
+  /** The code of `error`, see {@link CustomUserDataError}. */
   readonly code: string
+  /** The error of the request. Its `cause` is the error of the driver or of the schema. */
   readonly error: Error
 }
 
-/** The keys of a trusted issuer could not be read; those that are known go on to serve. */
+/** The keys of a trusted issuer could not be fetched. The keys that are known stay in use. */
 export interface KeySetFailedEvent {
   readonly issuer: string
   readonly error: Error
 }
 
-/** A user and the session concerned. */
+/** A session and its user. */
 export interface SessionEvent {
   readonly userId: string
   readonly sid: string
 }
 
-/** What was revoked: one session, or all of a user's. */
+/** A revocation: of one session (`sid`), or of all sessions of a user (`userId`). */
 export type RevokedEvent = { readonly sid: string } | { readonly userId: string }
 
-/** A login that was refused before its credentials were looked at. */
+/** A login that was refused before its credentials were checked, because of too many failures. */
 export interface ThrottledEvent {
-  /** Which count was full. */
+  /** The limit of `loginThrottle` that was reached. */
   readonly limit: 'account' | 'address' | 'account_and_address'
+  /** The address of the client; `undefined` if Express knows none. */
   readonly address: string | undefined
+  /** Seconds after which the client may try again. */
   readonly retryAfterSeconds: number
 }
 
-/** What has become of the change stream on a collection. */
+/** A change of the state of a change stream. */
 export interface ChangeStreamEvent {
+  /** The collection that the stream is on. */
   readonly of: 'custom_data' | 'sessions'
   /**
-   * `open`: the stream brings changes from now on, and everything cached before was dropped. `broken`: the stream has failed
+   * `open`: the stream brings changes from now on, and every snapshot from before was dropped. `broken`: the stream has failed
    * and is being opened again. `resumed`: it was opened again, and nothing was missed. `unavailable`: the server has no
-   * change streams, or the database user has no right to them. `skipped`: an event could not be understood; everything that
-   * it may concern was dropped, and the stream goes on.
+   * change streams, or the database user has no right to them. `skipped`: an event could not be read; every snapshot that it
+   * may concern was dropped, and the stream goes on.
    */
   readonly state: 'open' | 'broken' | 'resumed' | 'unavailable' | 'skipped'
+  /** The error that broke the stream. */
   readonly error?: Error
 }
 
 /** A callback of the team that failed: a hook that runs after the answer, `verifyCredentials` or `beforeLogin`. */
 export interface HookFailedEvent {
+  /** The name of the callback. */
   readonly hook: string
   readonly error: Error
 }
 
-/** An access token that went without its user's data, so that the server reads them as usual. */
+/** An access token that was issued without its user's data, although `userDataInToken` is on. The server loads the data. */
 export type SnapshotLeftOutEvent = { readonly userId: string } & (
   | { readonly reason: 'too_large'; readonly tokenBytes: number; readonly maxTokenBytes: number }
-  /** Extended JSON cannot express the document: names of fields that begin with `$`, values of a schema that are not BSON,
-   *  and with `relaxed` also -0 and integers beyond 2^53. */
+  /**
+   * Extended JSON cannot express the document: it has names of fields that begin with `$`, or values of a schema that are not
+   * BSON. With `relaxed` this also concerns -0 and integers beyond 2^53.
+   */
   | { readonly reason: 'no_extended_json' }
 )
 
-/** The events of an instance, by name. None carries a token, a secret or a password. */
+/** The events of an instance, by name. No event carries a token, a secret or a password. */
 export interface CustomUserDataEvents {
+  /** A warning about the set-up. Node prints it if nobody listens. */
   warning: [WarningEvent]
+  /** A load of a user's document failed. */
   load_failed: [LoadFailedEvent]
+  /** The keys of a trusted issuer could not be fetched. */
   key_set_failed: [KeySetFailedEvent]
   /** A session began. */
   login: [SessionEvent]
-  /** Credentials were refused by `verifyCredentials`; with the user's id: they were right, but a hook said no or the user
-   *  is disabled. */
+  /**
+   * A login was refused. Without `userId` the credentials were wrong. With it they were right, but a hook refused the user, or
+   * the user is disabled.
+   */
   login_refused: [{ readonly userId?: string; readonly address: string | undefined }]
+  /** A login was refused before its credentials were checked. */
   throttled: [ThrottledEvent]
   /** A refresh token was exchanged. */
   refreshed: [SessionEvent]
-  /** An exchanged refresh token came again and got its successor again. */
+  /** A refresh token that was exchanged before came again, and got its successor again. */
   replayed: [SessionEvent]
-  /** An exchanged refresh token came again too late: it was stolen, or its successor was. The session has ended. */
+  /** A refresh token that was exchanged before came again too late, so it may be stolen. The session has ended. */
   reuse_detected: [SessionEvent]
+  /** This process ended one session, or all sessions of a user. */
   revoked: [RevokedEvent]
+  /** A callback of the team failed. */
   hook_failed: [HookFailedEvent]
+  /** The state of a change stream has changed. */
   change_stream: [ChangeStreamEvent]
+  /** An access token was issued without its user's data. */
   snapshot_left_out: [SnapshotLeftOutEvent]
 }
 
-/** Emits without ever failing the request that it is emitted for. */
+/** Emits events. A listener that throws never fails the request. */
 export interface Events {
   readonly emitter: EventEmitter<CustomUserDataEvents>
   emit: <Name extends keyof CustomUserDataEvents>(name: Name, event: CustomUserDataEvents[Name][0]) => void
-  /** Emits `warning`; one that nobody listens to is printed by Node. */
+  /** Emits `warning`. Node prints it if nobody listens. */
   warn: (warning: WarningEvent) => void
 }
 
@@ -132,8 +151,7 @@ export function createEvents(): Events {
   }
 }
 
-/** A listener of the team's that throws must not turn somebody's request into a 500; nor may one that rejects
- *  end the process. */
+/** A listener that throws must not turn a request into a 500, and a listener that rejects must not end the process. */
 function isolated(emit: () => void): void {
   try {
     emit()

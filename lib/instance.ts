@@ -19,19 +19,21 @@ import type { AuthenticatedUser, TokenAnswer } from './types.js'
 /** One instance: middleware, route factories and functions over one collection of custom data. */
 export interface CustomUserData<CustomData> {
   /**
-   * The guard of what follows it: sets `req.user`, or hands an error to `next`.
+   * Creates the guard of the routes that follow it. It sets `req.user`, or hands a `CustomUserDataError` to `next`: 400 or 401
+   * for a bad or missing token, 403 if the user may not pass, 503 if a server that it needs does not answer in time.
    * @throws OptionError for a wrong or unknown option
    * @example app.use(userData.authenticate())
    */
   authenticate(options?: AuthenticateOptions): RequestHandler
   /**
-   * For apps that authenticate already: adds `customData` to the `req.user` that is there.
+   * Creates the middleware for apps that authenticate by other means. It adds `customData` to the `req.user` that another
+   * middleware set. If it cannot tell the user, it hands a 500 `attach_misconfigured` to `next`.
    * @throws OptionError for a wrong or unknown option
    * @example app.use(theirGuard, userData.attach({ userId: req => req.user.accountId }))
    */
   attach(options?: AttachOptions): RequestHandler
   /**
-   * A guard by a rule, mounted after `authenticate()`, `strategy()` or `attach()`. The rule is a function of the user, or an
+   * Creates a guard by a rule. It is mounted after `authenticate()`, `strategy()` or `attach()`. The rule is a function of the user, or an
    * expression as App Services had it. If the rule does not hold, the answer is 403 `forbidden`. For a `req.user` that no
    * guard of this instance made, the answer is 500 `attach_misconfigured`.
    * @throws OptionError for a wrong or unknown option, or an invalid expression
@@ -39,48 +41,74 @@ export interface CustomUserData<CustomData> {
    */
   allow(rule: GuardRule<CustomData>, options?: AllowOptions): RequestHandler
   /**
-   * For apps that use passport: `passport.use(userData.strategy())`, named `custom-user-data`.
+   * Creates a strategy for passport, with the name `custom-user-data`.
    * @throws OptionError for any argument
+   * @example
+   * passport.use(userData.strategy())
+   * app.use(passport.authenticate('custom-user-data', { session: false }))
    */
   strategy(): Strategy
   /**
-   * `POST`: credentials for a token pair.
-   * @throws OptionError if `verifyCredentials` is not a function, or for a wrong or unknown option
+   * Creates the route `POST` that exchanges credentials for an access token and a refresh token. Mount it before the guard.
+   * @throws OptionError if `verifyCredentials` is not a function, for a wrong or unknown option, or without keys of your own
+   * @example app.post('/login', userData.login(userData.passwordCredentials({ collection: users })))
    */
   login<Credentials = Readonly<Record<string, Scalar>>>(
     verifyCredentials: VerifyCredentials<Credentials>,
     options?: LoginOptions<Credentials>,
   ): RequestHandler
-  /** `POST`: a refresh token for a new token pair. */
+  /**
+   * Creates the route `POST` that exchanges a refresh token for new tokens. Mount it before the guard.
+   * @throws OptionError for any argument, or without keys of your own
+   */
   refresh(): RequestHandler
-  /** `POST`: ends the session of a refresh token. */
+  /**
+   * Creates the route `POST` that ends the session of a refresh token. Mount it before the guard.
+   * @throws OptionError for any argument
+   */
   logout(): RequestHandler
-  /** Renders this package's errors as `application/problem+json` (RFC 9457). Mount it last. */
+  /**
+   * Creates the handler that answers this package's errors as `application/problem+json` (RFC 9457). Mount it last. It leaves
+   * other errors to the next handler.
+   * @throws OptionError for any argument
+   */
   errorHandler(): ErrorRequestHandler
   /**
-   * A ready `verifyCredentials` over a users collection with argon2id hashes; see `hashPassword`.
+   * Creates a `verifyCredentials` over a users collection with argon2id hashes, see `hashPassword()`.
    * @throws OptionError for a wrong or unknown option
+   * @example userData.passwordCredentials({ collection: client.db('app').collection('users') })
    */
   passwordCredentials(options: PasswordCredentialsOptions): VerifyCredentials
-  /** The `req.user` of a guarded request, with this instance's type. Throws a `TypeError` where no guard ran. */
+  /**
+   * Returns the `req.user` of a guarded request, with this instance's type.
+   * @throws TypeError if no guard ran
+   * @example const { customData } = userData.user(req)
+   */
   user(req: Request): AuthenticatedUser<CustomData>
-  /** `POST`, behind a guard of this instance: ends all sessions of the user whom the guard let in. */
+  /**
+   * Creates the route `POST` that ends all sessions of a user. Mount it behind a guard of this instance: it acts on the user
+   * whom the guard let in.
+   * @throws OptionError for any argument
+   */
   logoutAll(): RequestHandler
   /**
-   * "My devices", behind a guard of this instance: `GET /` lists the sessions of the user whom the guard let in, and
-   * `DELETE /:sid` ends one of them. Behind `attach()` no session is marked as `current`.
+   * Creates the routes for a page "my devices". Mount them behind a guard of this instance: `GET /` lists the sessions of the
+   * user whom the guard let in, and `DELETE /:sid` ends one of them. Behind `attach()` no session is marked as `current`.
+   * @throws OptionError for any argument
+   * @example app.use('/me/sessions', userData.ownSessions())
    */
   ownSessions(): Router
   /**
-   * A user's own data, behind a guard of this instance: `GET`, `PATCH` and `PUT` of the fields that the user may change. It
-   * acts on the user whom the guard let in: the token's user, or the user id that `attach({ userId })` returned.
+   * Creates the routes `GET`, `PATCH` and `PUT` for the fields that users may change of their own data. Mount them behind a
+   * guard of this instance: they act on the user whom the guard let in: the token's user, or the user id that `attach({ userId })` returned.
    * @throws OptionError for a wrong or unknown option
    * @example app.use('/me/settings', userData.ownData({ fields: ['language'] }))
    */
   ownData(options: OwnDataOptions): Router
   /**
-   * One user's document, for server code to read, update, replace and delete.
+   * Returns the access to one user's document, for server code to read, update, replace and delete.
    * @throws TypeError if `userId` is not a text of 1 to 255 characters after its issuer's prefix
+   * @example await userData.forUser(userId).update({ role: 'admin' })
    */
   forUser(userId: string): UserDocument<CustomData>
   /**
@@ -98,8 +126,8 @@ export interface CustomUserData<CustomData> {
    */
   issueTokens(userId: string, options?: IssueTokensOptions): Promise<TokenAnswer<CustomData>>
   /**
-   * A user's sessions, newest first.
-   * @throws TypeError if `userId` cannot be a user id, see {@link forUser}
+   * Lists a user's sessions, newest first.
+   * @throws TypeError if `userId` cannot be a user id, see {@link forUser}; `sessions_unavailable` (503) if MongoDB is away
    */
   sessions(userId: string): Promise<SessionInfo[]>
   /**
@@ -124,7 +152,9 @@ export interface CustomUserData<CustomData> {
    * @throws TypeError if `userId` cannot be a user id, see {@link forUser}; `sessions_unavailable` (503) if MongoDB is away
    */
   enable(userId: string): Promise<void>
-  /** Revokes a user's sessions and removes them. The user's id and the time of the revocation stay. Throws like `revoke()`. */
+  /**
+   * Revokes a user's sessions and removes them. The user's id and the time of the revocation stay. Throws like `revoke()`.
+   */
   deleteSessions(userId: string): Promise<void>
   /**
    * Forgets the failed logins of an account, so that a user who was locked out can try again. This covers all addresses and
@@ -135,32 +165,62 @@ export interface CustomUserData<CustomData> {
    * @example await userData.forgetFailedLogins('alice@example.com')
    */
   forgetFailedLogins(account: string): Promise<void>
-  /** The user of an access token, for sockets and jobs. Rejects with a `CustomUserDataError`. */
+  /**
+   * Returns the user of an access token, for sockets and jobs.
+   * @throws `invalid_token` (401), `custom_data_missing` (403), `keys_unavailable`, `custom_data_unavailable` or
+   * `sessions_unavailable` (503), `custom_data_too_large` or `custom_data_invalid` (500)
+   * @example const user = await userData.verifyToken(socket.handshake.auth.token)
+   */
   verifyToken(token: string): Promise<AuthenticatedUser<CustomData>>
   /**
-   * Reads the data of this request's user now, for this request and those that follow with its token. Resolves to it, and
-   * `req.user` holds it; where that fails `req.user` stays as it was. Rejects with a `CustomUserDataError`, and with a
-   * `TypeError` where no guard of this instance made `req.user`.
+   * Loads the custom data of this request's user now, for this request and later requests with the same token. Resolves to
+   * the data, which `req.user` then holds. If the load fails, `req.user` stays as it was.
+   * @throws TypeError if no guard of this instance made `req.user`; otherwise the errors of {@link verifyToken}
+   * @example
+   * await orders.insertOne(order)
+   * const { plan } = await userData.refreshCustomData(req)
    */
   refreshCustomData(req: Request): Promise<CustomData>
   /**
-   * Drops the snapshots of a user in this process, and repeats loads that are running.
+   * Drops the snapshots of a user in this process, and repeats loads that are running. Call it after you have changed the
+   * user's document by other means than {@link forUser}.
    * @throws TypeError if `userId` cannot be a user id, see {@link forUser}
    */
   invalidate(userId: string): void
   /**
-   * Takes new keys. Tokens that a removed key signed are refused at once, cached or not.
-   * @throws OptionError if `keys` is not a list of keys
+   * Replaces the keys of this instance. The first key signs from now on. Tokens that a removed key signed are refused at once,
+   * also if their snapshots are cached.
+   * @throws OptionError if `keys` is not a list of keys, or without keys of your own
    */
   replaceKeys(keys: readonly KeyOptions[]): void
-  /** Route: the public keys as a JWK Set, for others to verify our tokens with. */
+  /**
+   * Creates the route `GET` that publishes the public keys as a JWK Set, with which other servers verify your tokens.
+   * @throws OptionError for any argument, or without keys of your own
+   * @example app.get('/.well-known/jwks.json', userData.jwks())
+   */
   jwks(): RequestHandler
-  /** Makes the indexes and opens the change streams once, then pings. Rejects while the instance cannot serve. */
+  /**
+   * Makes the indexes and opens the change streams. Later calls only send a ping. Rejects while the instance cannot serve.
+   * @throws `foreign_collection` (500) if a collection of this package holds documents of your app, the driver's error if
+   * MongoDB does not answer, and an error with the code `user_id_index_conflict` if duplicates prevent the unique index
+   * @example
+   * await userData.ready()
+   * app.listen(3000)
+   */
   ready(): Promise<void>
-  /** What was counted since the instance was created. The channels of `node:diagnostics_channel` tell each case. */
+  /**
+   * Returns the counters since the instance was created. The channels of `node:diagnostics_channel` report each single case,
+   * see `ChannelMessages`.
+   */
   stats(): Stats
-  /** Empties the cache, closes the change streams and refuses new loads. The MongoDB client is the app's to close. */
+  /**
+   * Empties the cache, closes the change streams and refuses new loads with 503 `closed`. Your app closes the MongoDB client.
+   * @example process.once('SIGTERM', userData.close)
+   */
   close(): void
-  /** What happens inside; see {@link CustomUserDataEvents}. */
+  /**
+   * Emits the events of this instance, see {@link CustomUserDataEvents}.
+   * @example userData.events.on('load_failed', ({ userId, error }) => log.error({ userId, error }))
+   */
   readonly events: EventEmitter<CustomUserDataEvents>
 }

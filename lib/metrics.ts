@@ -2,40 +2,48 @@ import { channel } from 'node:diagnostics_channel'
 import type { Channel } from 'node:diagnostics_channel'
 import { asCustomUserDataError } from './errors.js'
 
-/** What was counted since the instance was created, and what is cached now. */
+/** The counters since the instance was created, and the size of its cache. Each instance counts for its own process. */
 export interface Stats {
-  /** Requests that a cached copy served. */
+  /** Requests that a cached snapshot served. */
   readonly hits: number
-  /** Requests that none did: each became a load, shared one, or was served from its own token. */
+  /** Requests that no cached snapshot served. Each waited for a load, or was served from the data inside its token. */
   readonly misses: number
   /** Misses that were served without a read, from the `user_data` of the token. */
   readonly claimSnapshots: number
-  /** Loads of users' documents that ended, for logins, refreshes and `forUser()`, too, and those of them that failed. */
+  /** Loads of users' documents that have ended, also those for logins, refreshes and `forUser()`. */
   readonly loads: number
+  /** Loads that failed. They are part of `loads`. */
   readonly failedLoads: number
-  /** Milliseconds that all of them took together. */
+  /** Milliseconds that all loads took together. */
   readonly loadMs: number
   /** Requests that waited for a load which another had begun. */
   readonly sharedLoads: number
-  /** Copies that were found but not served: too old, invalidated, or their key was replaced. */
+  /** Snapshots that were found but not served, because they were stale or invalidated, or their key was replaced. */
   readonly stale: number
-  /** Calls of `invalidate()`. */
+  /** Invalidations of single users, by `invalidate()`, writes and revocations. */
   readonly invalidated: number
-  /** Copies that were dropped for want of room. */
+  /** Snapshots that were dropped because the cache was full. */
   readonly evicted: number
-  /** Requests that were refused by `authenticate()`, `attach()`, the strategy or `verifyToken()`, by the error's code. */
+  /** How many requests `authenticate()`, `attach()`, `allow()`, the strategy and `verifyToken()` refused, by error code. */
   readonly refused: Readonly<Record<string, number>>
-  /** Copies in the cache, and what they are estimated to weigh. */
+  /** Snapshots in the cache. */
   readonly cached: number
+  /** Bytes that the snapshots in the cache are estimated to take. */
   readonly cachedBytes: number
 }
 
-/** What the messages of the channels `express-custom-user-data:<name>` hold beside `collection`. None holds a token. */
+/**
+ * The messages of the channels `express-custom-user-data:<name>` of `node:diagnostics_channel`. Each message also has
+ * `collection`, the name of the collection of custom data. No message holds a token.
+ *
+ * @example
+ * diagnostics_channel.subscribe('express-custom-user-data:load', ({ userId, ms, code }) => log.debug({ userId, ms, code }))
+ */
 export interface ChannelMessages {
   hit: { readonly userId: string }
   miss: { readonly userId: string }
   claim_snapshot: { readonly userId: string }
-  /** `code` is that of the error, where there was one. */
+  /** `ms` is the time that the load took; `code` is the error's code, if the load failed. */
   load: { readonly userId: string; readonly ms: number; readonly code: string | undefined }
   shared_load: { readonly userId: string }
   stale: { readonly userId: string }
@@ -46,9 +54,9 @@ export interface ChannelMessages {
 
 type Counters = Omit<Stats, 'cached' | 'cachedBytes' | 'refused'>
 
-/** Counts what happens, and tells those who have subscribed to its channel. */
+/** Counts, and publishes each case on its channel. */
 export interface Observer {
-  /** On the hot path: one addition, and one look at whether anybody listens. */
+  /** Each hit calls this, so it only adds, and looks whether the channel has subscribers. */
   hit: (userId: string) => void
   miss: (userId: string) => void
   claimSnapshot: (userId: string) => void
@@ -60,11 +68,11 @@ export interface Observer {
   refused: (code: string) => void
   /** Counts an error as a refusal, and throws it again. */
   rethrow: (error: unknown) => never
-  /** A copy of the counters. */
+  /** The counters now. */
   counted: () => Omit<Stats, 'cached' | 'cachedBytes'>
 }
 
-/** Held, so that telling nobody costs one look at each. */
+/** Kept in constants, so that a channel without subscribers costs one look. */
 const CHANNELS: { readonly [Name in keyof ChannelMessages]: Channel } = {
   hit: open('hit'),
   miss: open('miss'),
@@ -77,20 +85,9 @@ const CHANNELS: { readonly [Name in keyof ChannelMessages]: Channel } = {
   refused: open('refused'),
 }
 
-/** Creates the observer of one instance; `collection` tells its messages from those of others in the process. */
+/** Creates the counters of one instance. Messages name its collection, because a process may have several instances. */
 export function createObserver(collection = ''): Observer {
-  const counters: { -readonly [Name in keyof Counters]: number } = {
-    hits: 0,
-    misses: 0,
-    claimSnapshots: 0,
-    loads: 0,
-    failedLoads: 0,
-    loadMs: 0,
-    sharedLoads: 0,
-    stale: 0,
-    invalidated: 0,
-    evicted: 0,
-  }
+  const counters = startCounters()
   const refused = new Map<string, number>()
   const publish = createPublisher(collection)
 
@@ -144,7 +141,22 @@ export function createObserver(collection = ''): Observer {
   }
 }
 
-/** A subscriber that throws is Node's to report: it never reaches the request. */
+function startCounters(): { -readonly [Name in keyof Counters]: number } {
+  return {
+    hits: 0,
+    misses: 0,
+    claimSnapshots: 0,
+    loads: 0,
+    failedLoads: 0,
+    loadMs: 0,
+    sharedLoads: 0,
+    stale: 0,
+    invalidated: 0,
+    evicted: 0,
+  }
+}
+
+/** If a subscriber throws, Node reports the error, and the request goes on. */
 function createPublisher(collection: string) {
   return <Name extends keyof ChannelMessages>(name: Name, message: ChannelMessages[Name]): void => {
     const named = CHANNELS[name]

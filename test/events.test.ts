@@ -20,7 +20,7 @@ afterEach(() => {
 })
 
 describe('events', () => {
-  it('reach those who listen, as they are', () => {
+  it('reach listeners unchanged', () => {
     const events = createEvents()
     const onWarning = vi.fn()
     const onFailure = vi.fn()
@@ -39,7 +39,7 @@ describe('events', () => {
     ])
   })
 
-  it('are no process warning where somebody listens', () => {
+  it('are no process warning if a listener is there', () => {
     const processWarnings = watchProcessWarnings()
     const events = createEvents()
     events.emitter.on('warning', () => undefined)

@@ -86,7 +86,7 @@ describe('stats()', () => {
     expect(start().stats()).toEqual(NOTHING)
   })
 
-  it('counts the first request as a miss and a load, later ones as hits, and what is cached', async () => {
+  it('counts the first request as a miss and a load, later requests as hits, and the cached snapshots', async () => {
     const userData = start()
     const token = tokenOf('alice')
     for (let n = 0; n < 3; n++) await userData.verifyToken(token)
@@ -116,7 +116,7 @@ describe('stats()', () => {
     expect(userData.stats()).toMatchObject({ hits: 1, misses: 0, loads: 1 })
   })
 
-  it('counts copies that are too old as stale, and as read again', async () => {
+  it('counts snapshots that are too old as stale, and their loads', async () => {
     const userData = start()
     const token = tokenOf('alice')
     await userData.verifyToken(token)
@@ -125,7 +125,7 @@ describe('stats()', () => {
     expect(userData.stats()).toMatchObject({ stale: 1, misses: 2, loads: 2, hits: 0, cached: 1 })
   })
 
-  it('counts invalidations, and the copies that they made stale when these are asked for', async () => {
+  it('counts invalidations, and the snapshots that they made stale at the next request', async () => {
     const userData = start()
     const tokens = [tokenOf('alice'), tokenOf('alice')]
     for (const token of tokens) await userData.verifyToken(token)
@@ -135,7 +135,7 @@ describe('stats()', () => {
     expect(userData.stats()).toMatchObject({ invalidated: 1, stale: 2, loads: 4 })
   })
 
-  it('counts copies that were dropped for want of room', async () => {
+  it('counts snapshots that were dropped because the cache was full', async () => {
     const userData = start({ maxSnapshots: 1 })
     for (let n = 0; n < 3; n++) await userData.verifyToken(tokenOf('alice'))
     expect(userData.stats()).toMatchObject({ evicted: 2, stale: 0, cached: 1 })
@@ -172,13 +172,13 @@ describe('stats()', () => {
     expect(contexts).toEqual(['one', 'other'])
   })
 
-  it('counts what is read by forUser()', async () => {
+  it('counts loads by forUser()', async () => {
     const userData = start()
     await userData.forUser('alice').read()
     expect(userData.stats()).toMatchObject({ loads: 1, misses: 0, cached: 0 })
   })
 
-  it('counts what loads take together, in milliseconds', async () => {
+  it('counts the milliseconds that all loads take together', async () => {
     const ticking = { ...clock, monotonic: () => (clock.advance(1), clock.monotonic()) }
     const userData = start({ clock: ticking })
     await userData.verifyToken(tokenOf('alice'))
@@ -186,7 +186,7 @@ describe('stats()', () => {
     expect(userData.stats().loadMs).toBeLessThan(20)
   })
 
-  it('counts tokens that brought their own copy along', async () => {
+  it('counts misses that were served from the data in the token', async () => {
     const { access_token } = await start({ userDataInToken: 'relaxed' }).issueTokens('alice')
     const other = start({ userDataInToken: 'relaxed' })
     await other.verifyToken(access_token)
@@ -209,7 +209,7 @@ describe('stats()', () => {
     expect(userData.stats().refused).toEqual({ missing_token: 3, invalid_token: 2, attach_misconfigured: 1 })
   })
 
-  it('counts each instance for itself, and hands out what stays as it is', async () => {
+  it('counts each instance for itself, and hands out numbers that do not change later', async () => {
     const [one, other] = [start(), start()]
     const before = one.stats()
     await one.verifyToken(tokenOf('alice'))
@@ -249,7 +249,7 @@ describe('the channels of node:diagnostics_channel', () => {
     ])
   })
 
-  it('say of whom, of which collection, how long a load took and why something was refused', async () => {
+  it('name the user and the collection, the time of a load and the reason of a refusal', async () => {
     const heard = listen()
     const ticking = { ...clock, monotonic: () => (clock.advance(1), clock.monotonic()) }
     const userData = start({ clock: ticking, maxDocumentBytes: 1 })
@@ -262,7 +262,7 @@ describe('the channels of node:diagnostics_channel', () => {
     ])
   })
 
-  it('never carry a token, nor what the document says', async () => {
+  it('never carry a token or data of the document', async () => {
     const heard = listen()
     const userData = start({ userDataInToken: 'relaxed' })
     const { access_token, refresh_token } = await userData.issueTokens('alice')

@@ -20,13 +20,13 @@ import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
  */
 export interface AttachOptions extends MaxAgeOption {
   /**
-   * The user's id.
+   * Returns the user's id.
    *
    * @default `req.user.id`, else `req.user.sub`
    */
   readonly userId?: (req: Request) => string | undefined
   /**
-   * The token or the session that authenticated the request: the snapshot is bound to it. Only its digest is kept.
+   * Returns the token or the session id that authenticated the request. The snapshot is bound to it. Only its digest is kept.
    *
    * @default `req.sessionID` of express-session if passport has signed the user in by the session, that is, if
    * `req.session.passport.user` is set; else the Authorization header; else `req.sessionID`
@@ -34,7 +34,7 @@ export interface AttachOptions extends MaxAgeOption {
    */
   readonly boundTo?: (req: Request) => string | undefined
   /**
-   * When that token or session ends: a `Date`, or milliseconds since the epoch.
+   * Returns the time at which that token or session ends: a `Date`, or milliseconds since the epoch.
    *
    * @default unknown: the snapshot lives for `snapshotTtlMs`
    */
@@ -55,7 +55,7 @@ const NOT_KEPT =
 const MISSING_ID =
   "attach() cannot tell the user's id: give it { userId: req => … } that returns a text of 1 to 255 characters"
 const MISSING_BINDING =
-  'attach() cannot tell what the data is bound to: give it { boundTo: req => … }, a token or session id.'
+  'attach() cannot tell the token or session of the request: give it { boundTo: req => … } that returns its id.'
 const BAD_EXPIRY = 'attach(): expiresAt must return a Date or milliseconds since the epoch.'
 const NOT_AT_ONCE =
   'returned a promise, which attach() does not await. Return the value itself: let a middleware before attach() await it and leave it on the request.'

@@ -43,12 +43,12 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   const loads = new TokenLoads({ ...parts, bindings, observer })
 
   /** The user of a snapshot. Throws if the token was revoked, or if the user has no document and must have one. */
-  function toUser(entry: BoundSnapshot): AuthenticatedUser<object> {
-    const { userId } = entry.generation
-    const claims = claimsOf(entry)
+  function toUser(snapshot: BoundSnapshot): AuthenticatedUser<object> {
+    const { userId } = snapshot.generation
+    const claims = claimsOf(snapshot)
     revocations.requireNotRevoked(userId, claims)
-    if (config.requireDocument) requireDocument(entry)
-    return { id: userId, customData: entry.data, claims }
+    if (config.requireDocument) requireDocument(snapshot)
+    return { id: userId, customData: snapshot.data, claims }
   }
 
   /**
@@ -59,9 +59,9 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
    */
   function cachedUser(token: string): AuthenticatedUser<object> | undefined {
     if (token.length > config.maxTokenLength) return undefined
-    const copy = snapshots.find(toCacheKey(token))
-    if (!copy || sessionChecks.isDue(copy.generation.userId, claimsOf(copy))) return undefined
-    const user = toUser(copy)
+    const snapshot = snapshots.find(toCacheKey(token))
+    if (!snapshot || sessionChecks.isDue(snapshot.generation.userId, claimsOf(snapshot))) return undefined
+    const user = toUser(snapshot)
     // Counted only here, because a request that is refused is no hit.
     observer.hit(user.id)
     return user

@@ -49,7 +49,7 @@ export function readAuthorization(request: RequestHeaders): string | undefined {
   return header
 }
 
-/** Nothing that could be a token was presented. */
+/** The error for a request that presents no token. */
 export function missingToken(): CustomUserDataError {
   return new CustomUserDataError('missing_token', 'Send an access token: "Authorization: Bearer …".')
 }

@@ -8,12 +8,12 @@ const ERROR_ATTRIBUTES: Partial<Record<ErrorCode, string>> = {
   forbidden: 'insufficient_scope',
 }
 
-/** RFC 6750 3: what `error_description` may hold. */
+/** RFC 6750 3: the characters that `error_description` must not hold. */
 const NOT_ALLOWED = /[^\x20\x21\x23-\x5b\x5d-\x7e]/g
 
 /**
- * The `WWW-Authenticate` value of an error of the guard (RFC 6750 section 3), or `undefined` where it takes none:
- * our own trouble is no reason to ask the client for another token.
+ * The `WWW-Authenticate` value of an error of the guard (RFC 6750 section 3). It is `undefined` for failures of the server,
+ * because another token would not help.
  */
 export function toChallenge(error: CustomUserDataError, realm: string): string | undefined {
   if (error.code === 'missing_token') return `Bearer realm="${realm}"`
@@ -23,7 +23,7 @@ export function toChallenge(error: CustomUserDataError, realm: string): string |
   return `Bearer realm="${realm}", error="${attribute}", error_description="${description}"`
 }
 
-/** Gives an error of the guard its challenge, where it takes one. */
+/** Adds the challenge to the headers of an error, if the error has one. */
 export function withChallenge(error: CustomUserDataError, realm: string): CustomUserDataError {
   const challenge = toChallenge(error, realm)
   if (challenge !== undefined) error.headers['WWW-Authenticate'] = challenge

@@ -4,13 +4,25 @@ import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { readBearerToken } from './bearer-token.js'
 import { onlyValue } from './request-headers.js'
 
-/** Where else than in the Authorization header a token may be, each by name. All are off unless asked for. */
+/** Other places than the Authorization header where a token may be. All are off by default. */
 export interface TokenPlaces {
-  /** The name of a cookie. Cookies are sent by other sites' pages too: see to `SameSite` and CSRF yourself. */
+  /**
+   * The name of a cookie. Browsers send cookies with requests of other sites too, so set `SameSite` and prevent CSRF yourself.
+   *
+   * @default no cookie is read
+   */
   readonly cookie?: string | undefined
-  /** The name of a query parameter (RFC 6750 2.3). Addresses end up in logs; answers get `no-store`. */
+  /**
+   * The name of a query parameter (RFC 6750 2.3). Addresses often end up in logs. The answers get `Cache-Control: no-store`.
+   *
+   * @default no query parameter is read
+   */
   readonly query?: string | undefined
-  /** The name of a field of a form that the app has parsed (RFC 6750 2.2). */
+  /**
+   * The name of a field of a form that a parser of your app has read (RFC 6750 2.2).
+   *
+   * @default no form is read
+   */
   readonly form?: string | undefined
 }
 
@@ -27,7 +39,7 @@ export type TokenReader = (req: Request) => string | undefined
 const TOKEN = /^[\w.~+/-]+=*$/
 const FORM = /^application\/x-www-form-urlencoded[ \t]*(?:;|$)/i
 
-/** Creates the reader: of the header alone, or of other places too, never of two at once (RFC 6750 section 2). */
+/** Creates the reader of the header, and of other places if there are any. Two tokens are refused (RFC 6750 section 2). */
 export function createTokenReader(places: TokenPlaces = {}): TokenReader {
   const { cookie, query, form } = places
   if (cookie === undefined && query === undefined && form === undefined) return readBearerToken
@@ -46,7 +58,7 @@ export function createTokenReader(places: TokenPlaces = {}): TokenReader {
   }
 }
 
-/** Credentials of another scheme are none of ours where a token is presented elsewhere. */
+/** An Authorization header of another scheme is ignored if the request presents a token in another place. */
 function readHeader(req: Request, hasToken: boolean): string | undefined {
   try {
     return readBearerToken(req)
@@ -60,15 +72,15 @@ function readCookie(req: Partial<Request>, name: string): string[] {
   const header = onlyValue(req.headers?.cookie)
   if (header !== undefined && typeof header !== 'string')
     throw invalid('There are two Cookie headers: send one.')
-  // An empty cookie is one that was cleared badly.
+  // Some apps clear a cookie by setting it to an empty value.
   return readCookies(header, name).filter(value => value !== '')
 }
 
-/** Of the address itself: what `req.query` holds depends on the app's query parser. */
+/** Reads the address itself, because `req.query` depends on the query parser of the app. */
 function readQuery({ url = '', res }: Partial<Request>, name: string): string[] {
   const start = url.indexOf('?')
   const found = start < 0 ? [] : new URLSearchParams(url.slice(start + 1)).getAll(name)
-  // RFC 6750 section 5.3: the answer to such an address is for nobody's cache.
+  // RFC 6750 section 5.3: no cache may store the answer to an address with a token.
   if (found.length > 0) res?.setHeader('Cache-Control', 'no-store')
   return found
 }

@@ -5,9 +5,9 @@ import { optionsObject } from './options-object.js'
 import { MAX_TOKEN_LENGTH, userDataInToken } from './user-data-in-token.js'
 import { DAY_SECONDS, name, secret, whole } from './value-schemas.js'
 
-/** What to write as an audience. */
+/** The advice for a missing or wrong audience. */
 export const NAME_YOUR_API = 'name your API, e.g. "https://api.example.com"'
-const PREFIX = 'write a text, as "idp|"'
+const PREFIX = 'write a text, e.g. "idp|"'
 const FETCHABLE = 'write an https address'
 const NOT_LOOPBACK =
   'this address is on loopback, and the issuer is not (or is not http): write an https address that is not on loopback'
@@ -26,7 +26,7 @@ const key = optionsObject('write { kid, alg, key }', {
   ),
 })
 
-/** Keys of our own. */
+/** The option `keys`. */
 export const keys = v.pipe(
   v.array(key, 'write a list of { kid, alg, key }'),
   v.minLength(1, 'write one key or more'),
@@ -69,7 +69,7 @@ const trustedIssuer = v.pipe(
   v.forward(
     v.partialCheck(
       [['issuer'], ['jwksUri']],
-      // The check before this one reports a jwksUri that is no URL.
+      // The check before this one reports a jwksUri that is not a URL.
       ({ issuer, jwksUri = '' }) => !isLoopbackAddress(jwksUri) || isFetchable(jwksUri, issuer),
       NOT_LOOPBACK,
     ),
@@ -78,7 +78,7 @@ const trustedIssuer = v.pipe(
   v.transform(value => ({ ...value, userIdPrefix: value.userIdPrefix ?? `${value.issuer}|` })),
 )
 
-/** Who we are as an issuer. */
+/** Options of instances that issue tokens. */
 export const ownIssuerOptions = {
   issuer: v.optional(name),
   audience: v.optional(audience),
@@ -87,7 +87,7 @@ export const ownIssuerOptions = {
   keys: v.optional(keys),
 }
 
-/** Whose tokens are accepted, where they may be, and what is in ours. */
+/** Options of access tokens: the issuers that are trusted, the places in a request, and the content of our own tokens. */
 export const accessTokenOptions = {
   trustedIssuers: v.optional(
     v.array(trustedIssuer, 'write a list of { issuer, audience, algorithms, jwksUri }'),

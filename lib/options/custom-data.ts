@@ -11,7 +11,7 @@ import {
   whole,
 } from './value-schemas.js'
 
-/** How documents are found and loaded, and how long copies serve. */
+/** Options of documents and snapshots. */
 export const customDataOptions = {
   userIdField: v.optional(
     v.pipe(name, v.regex(/^[^$.\0][^$\0]*$/, 'write the name of a field, e.g. "userId"')),
@@ -42,7 +42,7 @@ export const customDataOptions = {
   changeStreamTimeoutMs: v.optional(whole(1_000, DAY_SECONDS * 1000), 60_000),
 }
 
-/** A copy that does not change when the original does. Instances of classes, such as ObjectIds, are not copied. */
+/** Copies objects and lists, so that a later change of the original has no effect. Class instances stay the same objects. */
 function copyPlain<T>(value: T): T {
   if (Array.isArray(value)) return value.map(copyPlain) as T
   if (!isPlainObject(value)) return value

@@ -11,7 +11,7 @@ export function explain(callee: string, issues: readonly BaseIssue<unknown>[]): 
   return new OptionError(`${callee}: ${joinLines(issues.map(toLine))} The README lists all options.`)
 }
 
-/** An error about options that do not go together. */
+/** An error about a combination of options. */
 export function wrong(message: string): OptionError {
   return new OptionError(`createCustomUserData: ${message}`)
 }

@@ -31,7 +31,7 @@ export type AuthenticateConfig = v.InferOutput<typeof authenticateOptions>
 /** Complete options of `allow()`. */
 export type AllowConfig = v.InferOutput<typeof allowOptions>
 
-/** A callback of `attach()`. Its result is checked for each request. */
+/** A callback of `attach()`. Its result is checked at each request. */
 type OfRequest = (req: Request) => unknown
 
 /** Complete options of `attach()`. */

@@ -5,7 +5,7 @@ import type { accessTokenOptions, ownIssuerOptions } from './access-tokens.js'
 import { wrong } from './explain.js'
 import type { OptionsOf } from './options-object.js'
 
-/** Who we are as an issuer. */
+/** The names and keys of an instance that issues tokens. */
 export interface OwnIssuer {
   readonly issuer: string
   readonly audience: readonly string[]
@@ -15,7 +15,11 @@ export interface OwnIssuer {
 
 type Trusted = OptionsOf<typeof accessTokenOptions>['trustedIssuers']
 
-/** Completes who we are, or throws. `undefined` where only the tokens of others are accepted. */
+/**
+ * Completes the names and keys of the instance; `undefined` if it only accepts the tokens of trusted issuers.
+ *
+ * @throws OptionError if one of them is missing
+ */
 export function toOwnIssuer(
   given: OptionsOf<typeof ownIssuerOptions>,
   trustsOthers: boolean,
@@ -29,7 +33,7 @@ export function toOwnIssuer(
   return { issuer, audience, clientId: clientId ?? audience[0] ?? '', keys: ownKeys }
 }
 
-/** One secret, or a list of keys: never both, never neither. */
+/** Throws unless exactly one of the options `secret` and `keys` is given. */
 function toOwnKeys(given: { readonly secret?: unknown; readonly keys?: unknown }): OwnKeys {
   if ((given.secret === undefined) === (given.keys === undefined)) {
     throw wrong(
@@ -39,18 +43,30 @@ function toOwnKeys(given: { readonly secret?: unknown; readonly keys?: unknown }
   return given as OwnKeys
 }
 
-/** Two issuers' users are never one: no prefix begins another, and only one is empty (our own, where we issue). */
+/**
+ * Throws if users of two issuers could get the same id. So no prefix begins another prefix, and only one is empty. An
+ * instance that issues tokens has the empty prefix itself.
+ */
 export function requireDistinct(own: OwnIssuer | undefined, trusted: Trusted): void {
   const names = [...(own ? [own.issuer] : []), ...trusted.map(({ issuer }) => issuer)]
-  if (new Set(names).size < names.length) throw wrong('option "trustedIssuers": an issuer is there twice.')
+  const twice = names.find((name, index) => names.indexOf(name) < index)
+  if (twice !== undefined) throw wrong(explainTwice(twice, own))
   const prefixes = [...(own ? [''] : []), ...trusted.map(({ userIdPrefix }) => userIdPrefix)]
   for (const [index, prefix] of prefixes.entries()) {
     const others = prefixes.filter((_other, at) => at !== index)
     if (others.some(other => (prefix === '' ? other === '' : other.startsWith(prefix)))) {
       throw wrong(
-        `option "trustedIssuers": the userIdPrefix ${describeValue(prefix)} is, or begins, another issuer's. Write prefixes that ` +
-          'differ from the start, as "idp|"; only one may be empty, and our own users have none.',
+        `option "trustedIssuers": the userIdPrefix ${describeValue(prefix)} is the prefix of another issuer, or its beginning, so ` +
+          'two users could get the same id. Write prefixes that differ from the start, e.g. "idp|". Only one issuer may have an ' +
+          'empty prefix. If you issue tokens yourself, that issuer is you.',
       )
     }
   }
+}
+
+function explainTwice(issuer: string, own: OwnIssuer | undefined): string {
+  const name = describeValue(issuer)
+  return issuer === own?.issuer
+    ? `option "trustedIssuers": ${name} is also the option "issuer". Remove the entry: your own tokens are accepted anyway.`
+    : `option "trustedIssuers": ${name} is listed twice. Remove one of the two entries.`
 }

@@ -3,20 +3,20 @@ import { showPath } from '../util/field-names.js'
 import { nearestName } from './nearest-name.js'
 import { isObject, isOptionsObject } from './value-schemas.js'
 
-/** The most unknown names that a message lists. An object that is no options object may have hundreds of members. */
+/** The most unknown names that a message lists. An object that was given by mistake may have hundreds of members. */
 const MAX_NAMED = 5
 
-/** What an object has that was parsed. */
+/** The members of a parsed options object. */
 export type OptionsOf<Entries extends v.ObjectEntries> = v.InferOutput<
   v.StrictObjectSchema<Entries, undefined>
 >
 
-/** An object with these members and no others. `says` is what to write where it is none. */
+/** The schema of an object with these members and no others. `says` is the advice for a value that is no such object. */
 export function optionsObject<Entries extends v.ObjectEntries>(
   says: string,
   entries: Entries,
 ): v.GenericSchema<object, OptionsOf<Entries>> {
-  // valibot takes inherited entries for its own: what others put into Object.prototype would be a schema.
+  // valibot also reads inherited entries, so members that others put into Object.prototype would count as schemas.
   const own = Object.assign(Object.create(null) as object, entries)
   return v.pipe(
     v.custom<object>(isOptionsObject, says),
@@ -25,20 +25,20 @@ export function optionsObject<Entries extends v.ObjectEntries>(
   )
 }
 
-/** The members of an object, each read once. Those of a class or of defaults that it inherits from are its own. */
+/** Reads each member of an object once. Members that it inherits from a class or from an object of defaults count too. */
 function takeMembers(given: object, entries: v.ObjectEntries): object {
   const taken = Object.create(null) as Record<string, unknown>
   for (const name of Object.keys(entries)) {
     if (hasMember(given, name)) taken[name] = Reflect.get(given, name)
   }
-  // Unknown members: only their names are read.
+  // Of unknown members only the names are read.
   for (const name in given) {
     if (!Object.hasOwn(taken, name) && hasMember(given, name)) taken[name] = undefined
   }
   return taken
 }
 
-/** Whatever others have put into `Object.prototype` is a member of all objects, and so an option of none. */
+/** Ignores members that others put into `Object.prototype`, because all objects have them. */
 function hasMember(given: object, name: string): boolean {
   let holder: object | null = given
   while (holder !== null && !isObjectPrototype(holder)) {
@@ -48,12 +48,12 @@ function hasMember(given: object, name: string): boolean {
   return false
 }
 
-/** Of any realm: under Jest, apps have another one than this package. */
+/** Recognises the `Object.prototype` of any realm, because Jest runs an app in another realm than this package. */
 function isObjectPrototype(holder: object): boolean {
   return Object.getPrototypeOf(holder) === null && Object.hasOwn(holder, 'isPrototypeOf')
 }
 
-/** One of two, by the look of it: an error is about the one that was meant. valibot's union could only name both. */
+/** One of two schemas, by whether the value is an object. With valibot's `union` an error would have to name both. */
 export function objectOr<Members extends v.GenericSchema<object>, Other extends v.GenericSchema>(
   object: Members,
   other: Other,
@@ -61,12 +61,15 @@ export function objectOr<Members extends v.GenericSchema<object>, Other extends 
   return v.lazy(value => (isObject(value) ? object : other))
 }
 
-/** Whether an issue is about members that there are not. */
+/** Whether an issue is about unknown members. */
 export function isOfUnknownMembers(issue: v.BaseIssue<unknown>): boolean {
   return issue.type === 'strict_object' && issue.expected === 'never'
 }
 
-/** valibot stops at the first unknown member, and of a missing one it does not say what that one's own schema says. */
+/**
+ * valibot stops at the first unknown member, but the message is to name all of them. For a missing member valibot does not
+ * give the message of the member's own schema.
+ */
 function sayOfMember(entries: v.ObjectEntries, issue: v.StrictObjectIssue): string {
   const [member] = issue.path ?? []
   if (member?.type !== 'object') return issue.message
@@ -75,7 +78,7 @@ function sayOfMember(entries: v.ObjectEntries, issue: v.StrictObjectIssue): stri
   return (missing && v.safeParse(missing, undefined).issues?.[0].message) ?? issue.message
 }
 
-/** Inherited members are read, too, so they are looked at. */
+/** Names the unknown members, also inherited ones, because inherited options are read too. */
 function sayOfUnknown(entries: v.ObjectEntries, input: object): string {
   const unknown: string[] = []
   for (const name in input) if (!Object.hasOwn(entries, name)) unknown.push(name)

@@ -13,17 +13,26 @@ import type { Hooks } from '../login/hooks.js'
 import type { RefreshCookieOptions } from '../routes/refresh-transport.js'
 import type { LoginThrottleOptions } from '../login/login-throttle.js'
 
-/** What of the user's data goes into access tokens. */
+/** Options of `userDataInToken`: which data of the user goes into access tokens. */
 export interface UserDataInTokenOptions {
-  /** `canonical` says the type of each number, as App Services did; `relaxed` is shorter and reads like JSON. */
+  /** `canonical` states the type of each number, as App Services did. `relaxed` is shorter and reads like JSON. */
   readonly format: ExtendedJsonFormat
-  /** What clients may see, if not all that handlers do: then the token is for clients alone, and instances read. */
+  /**
+   * The fields that clients may see: `{ language: 1 }` or `{ notes: 0 }`. With it the token serves clients alone, and handlers
+   * get custom data from MongoDB.
+   *
+   * @default all data that handlers see
+   */
   readonly projection?: ClientProjection | undefined
-  /** Longest token; a longer one goes without. Default 8,192, and never above `maxTokenLength`. */
+  /**
+   * The longest token that may carry data, in bytes. A longer token is issued without data.
+   *
+   * @default 8_192, or `maxTokenLength` if that is less
+   */
   readonly maxTokenBytes?: number | undefined
 }
 
-/** Options that every instance takes. Durations carry their unit in the name. */
+/** Options that every instance takes. Names of durations end with their unit. */
 interface CommonOptions<Document extends object> {
   /** The collection that holds the documents: of mongodb (5.9 to 7) or of mongoose (7.8, 8 or 9). */
   readonly collection: CollectionLike
@@ -38,7 +47,11 @@ interface CommonOptions<Document extends object> {
    * createCustomUserData({ collection, bson: BSON, userDataInToken: 'relaxed', ...others })
    */
   readonly bson?: BsonLibrary | undefined
-  /** The field that holds the user's id; `_id` and dotted paths are fine. Default `userId`. */
+  /**
+   * The field that holds the user's id. It may be `_id` or a dotted path.
+   *
+   * @default 'userId'
+   */
   readonly userIdField?: string | undefined
   /**
    * The values that an id may have in that field, for ids that are numbers or UUIDs. If several match, the lowest in BSON
@@ -52,15 +65,39 @@ interface CommonOptions<Document extends object> {
    * id => (/^(0|[1-9]\d{0,14})$/.test(id) ? [Number(id)] : [])
    */
   readonly toFieldValues?: ToFieldValues | undefined
-  /** An aggregation `$project` of what handlers may see. Default: the whole document. */
+  /**
+   * The fields that handlers may see, as a `$project` stage of an aggregation.
+   *
+   * @default the whole document
+   * @example { passwordHash: 0 }
+   */
   readonly projection?: Readonly<Record<string, unknown>> | undefined
-  /** A Standard Schema (zod, valibot, arktype…) that types and checks each loaded document. */
+  /**
+   * A Standard Schema (zod, valibot, arktype…) that types and checks each loaded document. For a document that it refuses,
+   * the answer is 500 `custom_data_invalid`.
+   *
+   * @default documents are not checked
+   */
   readonly schema?: StandardSchemaV1<unknown, Document> | undefined
-  /** Refuse users without a document (403) instead of giving them `{}`. Default false. */
+  /**
+   * Whether users without a document are refused with 403 `custom_data_missing`. Otherwise their custom data is `{}`.
+   *
+   * @default false
+   */
   readonly requireDocument?: boolean | undefined
-  /** Make the index on the user id field unique (and partial). Default false. */
+  /**
+   * Whether `ready()` makes the index on the user id field unique. The index is partial, so documents without the field do
+   * not collide.
+   *
+   * @default false
+   */
   readonly uniqueUserId?: boolean | undefined
-  /** Largest document, in BSON bytes after the projection. Default 262,144. */
+  /**
+   * The largest document that is loaded, in BSON bytes after the projection. For a larger document the answer is 500
+   * `custom_data_too_large`.
+   *
+   * @default 262_144 (256 KiB)
+   */
   readonly maxDocumentBytes?: number | undefined
   /**
    * Milliseconds that a load may take. The request is answered with 503 when this time is over.
@@ -68,10 +105,18 @@ interface CommonOptions<Document extends object> {
    * @default 1_000
    */
   readonly loadTimeoutMs?: number | undefined
-  /** Loads in flight. Default 50, and always under half of the driver's `maxPoolSize`. */
+  /**
+   * How many loads may run at the same time. It is always less than half of the driver's `maxPoolSize`.
+   *
+   * @default 50
+   */
   readonly maxConcurrentLoads?: number | undefined
 
-  /** Age at which a token's copy is read anew, by the next request. Default 1,800,000: 30 minutes. */
+  /**
+   * The age in milliseconds at which a snapshot is stale. The next request with its token loads a new one.
+   *
+   * @default 1_800_000 (30 minutes)
+   */
   readonly snapshotTtlMs?: number | undefined
   /**
    * The most snapshots in the cache. One user may have a tenth of them, or 16 if that is more, and a tenth of
@@ -80,11 +125,19 @@ interface CommonOptions<Document extends object> {
    * @default 10_000
    */
   readonly maxSnapshots?: number | undefined
-  /** Most memory for copies, estimated. Default 67,108,864: 64 MiB. */
+  /**
+   * The most bytes of memory that snapshots may take. This is an estimate.
+   *
+   * @default 67_108_864 (64 MiB)
+   */
   readonly maxSnapshotBytes?: number | undefined
 
-  /** Whether changes that other processes make are followed, by change streams on custom data and sessions: `auto` where
-   *  the server can, or `off`. Takes two connections. Default `off`: a copy serves for as long as its token's data may. */
+  /**
+   * Whether change streams on custom data and sessions tell this process of changes that others make. `auto` opens them if
+   * the server has change streams; they take two connections. With `off` a change is seen when the snapshot is stale.
+   *
+   * @default 'off'
+   */
   readonly changeStreams?: 'auto' | 'off' | undefined
   /**
    * How many milliseconds cached snapshots are served after a change stream was last known to be current.
@@ -93,23 +146,43 @@ interface CommonOptions<Document extends object> {
    */
   readonly changeStreamTimeoutMs?: number | undefined
 
-  /** External issuers whose tokens are accepted too, each with its keys, its audience and its users apart. */
+  /**
+   * Other issuers whose access tokens are accepted, each with its own keys and audience. A prefix keeps their users apart.
+   *
+   * @default []
+   */
   readonly trustedIssuers?: readonly TrustedIssuer[] | undefined
-  /** Where else than in the Authorization header a token may be. Default: nowhere. */
+  /**
+   * Other places than the Authorization header where a token may be, see {@link TokenPlaces}.
+   *
+   * @default {}
+   */
   readonly tokenPlaces?: TokenPlaces | undefined
-  /** Lifetime of an access token. Default 1,800: 30 minutes. */
+  /**
+   * Seconds that an access token of ours is valid, 1 to 86,400.
+   *
+   * @default 1_800 (30 minutes)
+   */
   readonly accessTokenTtlSeconds?: number | undefined
   /**
-   * Whether our access tokens carry the user's document as `user_data`, in Extended JSON. Any instance then serves custom
-   * data from the token without a read; with `changeStreams: 'auto'` only while both streams are open. Anybody who holds
-   * the token can read the document.
+   * Whether our access tokens carry the user's document as the claim `user_data`, in Extended JSON. Any instance then serves
+   * custom data from the token without a read. With `changeStreams: 'auto'` it does so only while both streams are open.
+   * Anybody who holds the token can read the document.
    *
    * @default false
    */
   readonly userDataInToken?: false | ExtendedJsonFormat | UserDataInTokenOptions | undefined
-  /** Leeway for clocks that differ, 0 to 300. Default 5. */
+  /**
+   * By how many seconds the clocks of issuers and of this process may differ, 0 to 300.
+   *
+   * @default 5
+   */
   readonly clockToleranceSeconds?: number | undefined
-  /** Longest access token that is looked at, in characters. Default 8,192. */
+  /**
+   * The longest access token that is verified, in characters. A longer one is refused.
+   *
+   * @default 8_192
+   */
   readonly maxTokenLength?: number | undefined
 
   /**
@@ -118,14 +191,29 @@ interface CommonOptions<Document extends object> {
    * @default the collection `custom_user_data_sessions` in the database of `collection`
    */
   readonly sessionCollection?: CollectionLike | undefined
-  /** Lifetime of a session, from its login: 1,800 (30 minutes) to 157,680,000 (5 years). Default 60 days. */
+  /**
+   * Seconds that a session lives from its login: 1,800 (30 minutes) to 157,680,000 (5 years).
+   *
+   * @default 5_184_000 (60 days)
+   */
   readonly refreshTokenTtlSeconds?: number | undefined
-  /** How long a session lives without a refresh, in seconds. Default: as long as it lives at all. */
+  /**
+   * Seconds that a session lives without a refresh, 60 or more.
+   *
+   * @default the value of `refreshTokenTtlSeconds`
+   */
   readonly refreshTokenIdleSeconds?: number | undefined
-  /** Whether a refresh gives a new refresh token. `false` for clients that cannot follow. Default true. */
+  /**
+   * Whether each refresh gives a new refresh token. Write `false` only for clients that cannot store a new one.
+   *
+   * @default true
+   */
   readonly rotateRefreshTokens?: boolean | undefined
-  /** How long an exchanged refresh token still gets its successor again, 0 to 60. Default: until that one is used, so
-   *  that a lost answer or a second tab logs nobody out. */
+  /**
+   * Seconds during which an exchanged refresh token gets its successor again, 0 to 60.
+   *
+   * @default until the successor is used, so that a lost answer or a second tab logs nobody out
+   */
   readonly reuseWindowSeconds?: number | undefined
   /**
    * Secrets of 32 bytes or more from which successors of refresh tokens are derived. The first secret derives new ones, and
@@ -135,7 +223,12 @@ interface CommonOptions<Document extends object> {
    * @default one secret, derived from the HS secret
    */
   readonly sessionSecrets?: readonly (string | Uint8Array | KeyObject)[] | undefined
-  /** How refresh tokens travel: in the JSON, or in an HttpOnly cookie. Default `body`. */
+  /**
+   * How refresh tokens travel: in the JSON of requests and answers, or in an HttpOnly cookie.
+   *
+   * @default 'body'
+   * @example { cookie: { sameSite: 'lax', path: '/auth' } }
+   */
   readonly refreshTokenTransport?: 'body' | 'cookie' | { readonly cookie: RefreshCookieOptions } | undefined
   /**
    * How often, in milliseconds, the session of an access token in use is read, so that this process notices a logout in
@@ -155,28 +248,56 @@ interface CommonOptions<Document extends object> {
    * @default {}
    */
   readonly loginThrottle?: LoginThrottleOptions | false | undefined
-  /** What is to happen around logins, refreshes and what ends them. */
+  /**
+   * Functions of yours that run at logins, refreshes, logouts and deletions, see {@link Hooks}.
+   *
+   * @default {}
+   */
   readonly hooks?: Hooks | undefined
-  /** How long a session's read or write may take. Default 3,000. */
+  /**
+   * Milliseconds that a read or write of sessions may take. After that the answer is 503 `sessions_unavailable`.
+   *
+   * @default 3_000
+   */
   readonly sessionTimeoutMs?: number | undefined
-  /** How long a write of `forUser()` or `ownData()` may take. Default 3,000. */
+  /**
+   * Milliseconds that a write of `forUser()` or `ownData()` may take. After that it is a 503 `custom_data_unavailable`.
+   *
+   * @default 3_000
+   */
   readonly writeTimeoutMs?: number | undefined
-  /** How long `verifyCredentials` may take. Default 10,000. */
+  /**
+   * Milliseconds that `verifyCredentials` may take. After that the answer is 503 `credentials_unavailable`.
+   *
+   * @default 10_000
+   */
   readonly verifyCredentialsTimeoutMs?: number | undefined
 
-  /** The `realm` of challenges (RFC 9110 11.5). Default `api`. */
+  /**
+   * The `realm` of challenges (RFC 9110 11.5).
+   *
+   * @default 'api'
+   */
   readonly realm?: string | undefined
-  /** Where time is read: for tests. */
+  /**
+   * The clock of this instance. Tests give one that they can move.
+   *
+   * @default the clocks of the machine
+   */
   readonly clock?: Clock | undefined
 }
 
-/** Who we are as an issuer: needed to log users in, not to accept the tokens of others. */
+/** The names of an instance that issues tokens. Instances that only accept the tokens of others have none. */
 interface OwnIdentity {
-  /** Who issues the tokens: a URL that names your service (RFC 9068 `iss`). */
+  /** The issuer of the tokens: a URL that names your service (RFC 9068 `iss`). */
   readonly issuer: string
-  /** Whom the tokens are for: one or several names of your API (RFC 9068 `aud`). */
+  /** One or several names of your API, for which the tokens are meant (RFC 9068 `aud`). */
   readonly audience: string | readonly string[]
-  /** `client_id` of the tokens (RFC 9068 2.2). Default: the first audience. */
+  /**
+   * The claim `client_id` of the tokens (RFC 9068 2.2).
+   *
+   * @default the first audience
+   */
   readonly clientId?: string | undefined
 }
 
@@ -190,16 +311,16 @@ interface OwnSecret extends OwnIdentity {
 }
 
 interface OwnNamedKeys extends OwnIdentity {
-  /** Named keys; the first signs. */
+  /** Named keys. The first signs new tokens, and all verify. */
   readonly keys: readonly KeyOptions[]
   readonly secret?: undefined
 }
 
-/** Options of `createCustomUserData`: who we are, by `secret` or `keys`, and perhaps whom we trust. */
+/** Options of `createCustomUserData()` for apps that issue tokens, with `secret` or `keys`. */
 export type CustomUserDataOptions<Document extends object> = CommonOptions<Document> &
   (OwnSecret | OwnNamedKeys)
 
-/** Options for APIs that only accept the tokens of others: no login, refresh or logout. */
+/** Options for APIs that only accept the tokens of trusted issuers. They have no login, refresh or logout. */
 export interface TrustedIssuersOnlyOptions<Document extends object> extends CommonOptions<Document> {
   readonly trustedIssuers: readonly TrustedIssuer[]
   readonly issuer?: undefined

@@ -40,7 +40,7 @@ const newKeys = optionsObject(AN_OBJECT, { keys })
 
 type Parsed = v.InferOutput<typeof schema>
 
-/** Complete internal configuration: parsed once, at creation. */
+/** The complete options of an instance. */
 export type Config = Omit<
   Parsed,
   | 'issuer'
@@ -55,7 +55,7 @@ export type Config = Omit<
   | 'hooks'
   | 'userDataInToken'
 > & {
-  /** Absent where only the tokens of others are accepted. */
+  /** Absent if the instance only accepts the tokens of trusted issuers. */
   readonly own: OwnIssuer | undefined
   readonly clockToleranceMs: number
   readonly refreshTokenIdleSeconds: number
@@ -65,7 +65,7 @@ export type Config = Omit<
   readonly toFieldValues: ToFieldValues | undefined
 }
 
-/** Completes the options, or throws an {@link OptionError} that names each wrong one and what to write instead. */
+/** Completes the options, or throws an `OptionError` that names each wrong option and what to write instead. */
 export function parseOptions(options: unknown): Config {
   const result = v.safeParse(schema, options)
   if (!result.success) throw explain('createCustomUserData', result.issues)
@@ -95,7 +95,7 @@ const OWN_COLLECTIONS = {
   loginAttemptCollection: 'custom_user_data_login_attempts',
 } as const
 
-/** Documents of ours in the collection of custom data would be loaded as the custom data of their users. */
+/** Throws if a collection of this package is the collection of custom data: its documents would be loaded as custom data. */
 function requireOwnCollections(config: Pick<Parsed, 'collection' | keyof typeof OWN_COLLECTIONS>): void {
   const { collection } = config
   for (const name of ['sessionCollection', 'loginAttemptCollection'] as const) {
@@ -106,13 +106,13 @@ function requireOwnCollections(config: Pick<Parsed, 'collection' | keyof typeof 
     if (isShared) {
       throw wrong(
         `option "${name}": it is the collection of custom data, "${collection.collectionName}". ` +
-          'Hand over another collection, without documents of your own.',
+          'Give another collection that holds no documents of your app.',
       )
     }
   }
 }
 
-/** Checks what `replaceKeys()` is given, as the option `keys` is checked. */
+/** Checks the argument of `replaceKeys()` like the option `keys`. */
 export function parseNewKeys(given: unknown): OwnKeys {
   const result = v.safeParse(newKeys, { keys: given })
   if (!result.success) throw explain('replaceKeys()', result.issues)

@@ -19,15 +19,15 @@ const THROTTLE =
 
 const cookiePath = v.pipe(
   name,
-  v.regex(/^\/[\x20-\x3a\x3c-\x7e]*$/, 'write a path that begins with a slash, as "/auth"'),
+  v.regex(/^\/[\x20-\x3a\x3c-\x7e]*$/, 'write a path that begins with a slash, e.g. "/auth"'),
 )
-const cookieDomain = v.pipe(name, v.regex(/^[a-z\d.-]+$/i, 'write a domain, as "example.com"'))
+const cookieDomain = v.pipe(name, v.regex(/^[a-z\d.-]+$/i, 'write a domain, e.g. "example.com"'))
 
 const previousCookie = v.pipe(
   optionsObject('write { name, path, domain }', {
     name: v.pipe(
       name,
-      v.regex(/^[\w!#$%&'*+.^`|~-]+$/, 'write the whole name of a cookie, as "refresh_token"'),
+      v.regex(/^[\w!#$%&'*+.^`|~-]+$/, 'write the whole name of a cookie, e.g. "refresh_token"'),
     ),
     path: v.optional(cookiePath, '/'),
     domain: v.optional(cookieDomain),
@@ -46,7 +46,7 @@ const refreshCookie = v.pipe(
         name,
         v.regex(
           /^(?!__host-)[\w!#$%&'*+.^`|~-]+$/i,
-          'write a cookie name, as "refresh_token", without the prefix __Host-',
+          'write a cookie name, e.g. "refresh_token", without the prefix __Host-',
         ),
       ),
     ),
@@ -95,7 +95,7 @@ const hooks = optionsObject('write { beforeLogin, createCustomData, afterLogin, 
   afterDelete: v.optional(callback),
 })
 
-/** What sessions and logins are like, and how long all that users wait for may take. */
+/** Options of sessions, logins and writes. */
 export const sessionOptions = {
   sessionCollection: v.optional(collectionNamed('custom_user_data_sessions')),
   refreshTokenTtlSeconds: v.optional(whole(30 * 60, 5 * YEAR_SECONDS), 60 * DAY_SECONDS),

@@ -6,14 +6,14 @@ import { wrong } from './explain.js'
 import { optionsObject, objectOr } from './options-object.js'
 import { whole } from './value-schemas.js'
 
-/** What of the user's data goes into access tokens, and the length of those. */
+/** The complete option `userDataInToken`. */
 export interface UserDataInToken {
   readonly format: ExtendedJsonFormat
   readonly projection: ClientProjection | undefined
   readonly maxTokenBytes: number
 }
 
-/** Node refuses requests whose headers take more than 16 kB together: a token must leave room for the others. */
+/** Node refuses requests whose headers take more than 16 kB together, so a token must leave room for other headers. */
 export const MAX_TOKEN_LENGTH = 8 * 1024
 
 const PROJECTION = 'the projection as { language: 1 } or { notes: 0 }'
@@ -34,7 +34,7 @@ export const userDataInToken = v.optional(
   false,
 )
 
-/** Completes the option. A token that we would not look at again must not be issued. */
+/** Completes the option. Throws if it allows tokens that are longer than `maxTokenLength`, because we would refuse them. */
 export function completeUserDataInToken(
   given: v.InferOutput<typeof userDataInToken>,
   maxTokenLength: number,

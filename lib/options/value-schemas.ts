@@ -7,17 +7,15 @@ import type { BsonLibrary } from '../mongo/team-bson.js'
 import { isPlainFieldName } from '../util/field-names.js'
 import type { CollectionLike } from '../mongo/collection-like.js'
 
-/** The advice for a value that is no options object. */
+/** The advice for a value that cannot hold options. */
 export const AN_OBJECT = 'give an object of options'
 
-/** A day, in seconds. */
 export const DAY_SECONDS = 86_400
-/** A year, in seconds. */
 export const YEAR_SECONDS = 365 * DAY_SECONDS
 
 const NOT_EMPTY = 'write a text that is not empty'
 
-/** A text with something in it. */
+/** A text that is not empty. */
 export const name = v.pipe(v.string(NOT_EMPTY), v.nonEmpty(NOT_EMPTY))
 
 /** A name that can stand in a quoted string of a header as it is. */
@@ -26,26 +24,26 @@ export const printable = v.pipe(
   v.regex(/^[\x20-\x21\x23-\x5b\x5d-\x7e]+$/, 'write printable ASCII without quotes or backslashes'),
 )
 
-/** A boolean: other values that are true or false are probably a mistake. */
+/** A boolean. Other truthy or falsy values are probably a mistake. */
 export const trueOrFalse = v.boolean('write true or false')
 
-/** A function of the team's; what it is called with is for the types to say. */
+/** A function of the team's. Its parameters are not known at run time. */
 export const callback = v.custom<(...args: never[]) => unknown>(
   value => typeof value === 'function',
   'write a function',
 )
 
-/** What may be a secret. Whether it is a good one is for those to say who prepare it. */
+/** A secret of any kind. Its strength is checked when the key is made of it. */
 export const secret = v.custom<string | Uint8Array | KeyObject>(
   value => typeof value === 'string' || isObject(value),
   'write text, bytes or a KeyObject',
 )
 
-/** A collection of the team's driver, whatever its version or mongoose's: it is known by what it can do. */
+/** A collection of any driver, or of mongoose. It is recognised by its members, because it may be of another copy. */
 export function collectionNamed(example: string): v.GenericSchema<CollectionLike> {
   return v.custom<CollectionLike>(
     value => isObject(value) && 'collectionName' in value && 'aggregate' in value,
-    `hand over a Collection, e.g. client.db().collection("${example}")`,
+    `give a Collection, e.g. client.db().collection("${example}")`,
   )
 }
 
@@ -65,7 +63,7 @@ const TOP_LEVEL_FIELD = 'write the name of a top-level field'
 /** The name of a field of a document, without a path or an operator. */
 export const topLevelField = v.pipe(v.string(TOP_LEVEL_FIELD), v.check(isPlainFieldName, TOP_LEVEL_FIELD))
 
-/** A whole number within bounds. `says` is what to write instead. */
+/** A whole number within bounds. `says` is the advice for other values. */
 export function whole(
   min: number,
   max: number,
@@ -86,7 +84,7 @@ export function isOptionsObject(value: unknown): value is object {
   return !NO_OPTIONS.some(isOfKind => isOfKind(value))
 }
 
-/** Their entries would not be found, or nothing in them could be an option. */
+/** Objects whose entries are no members, or whose members cannot be options. */
 const NO_OPTIONS: readonly ((value: unknown) => boolean)[] = [
   types.isMap,
   types.isSet,

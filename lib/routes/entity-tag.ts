@@ -1,22 +1,22 @@
 import { hash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 
-/** A strong entity tag (RFC 9110 8.8.3): the digest of what is sent. */
+/** A strong entity tag (RFC 9110 8.8.3): the digest of the text that is sent. */
 export function toEntityTag(text: string): string {
   return `"${hash('sha256', text, 'base64url')}"`
 }
 
-/** What conditions are read from: a request. */
+/** A request, whose headers may hold conditions. */
 interface Conditional {
   readonly headers: IncomingHttpHeaders
 }
 
-/** RFC 9110 8.8.3: a tag is quoted, and what is quoted has no quotes or spaces in it. */
+/** RFC 9110 8.8.3: a tag is in quotes, and has no quotes or spaces in it. */
 const TAGS = /(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g
 
 /**
- * Whether a request may change what has this tag; `undefined`: what is not there. RFC 9110 13.1.1: `If-Match` compares
- * strongly, so that a weak tag matches nothing. 13.1.2: `If-None-Match: *` is for making what is not there.
+ * Whether the conditions of a request hold for data with this tag; `undefined` if there is no data. `If-Match` compares
+ * strongly, so a weak tag matches nothing (RFC 9110 13.1.1). `If-None-Match: *` holds only if there is no data (13.1.2).
  */
 export function meetsPreconditions({ headers }: Conditional, tag: string | undefined): boolean {
   const ifMatch = headers['if-match']
@@ -25,7 +25,7 @@ export function meetsPreconditions({ headers }: Conditional, tag: string | undef
   return ifNoneMatch === undefined || !matches(ifNoneMatch.replaceAll('W/"', '"'), tag)
 }
 
-/** Whether a request makes its change depend on what is there. */
+/** Whether a request has conditions on the data that it changes. */
 export function hasPreconditions({ headers }: Conditional): boolean {
   return headers['if-match'] !== undefined || headers['if-none-match'] !== undefined
 }

@@ -1,9 +1,9 @@
 import type { RequestHandler } from 'express'
 
-/** Seconds for which others may keep the set: a new key should sign only after that. */
+/** Seconds for which other servers may cache the set. A new key should sign only after that time. */
 const MAX_AGE_SECONDS = 600
 
-/** Creates the route that publishes the public keys (RFC 7517 section 5), as `GET /.well-known/jwks.json` for one. */
+/** Creates the route that publishes the public keys (RFC 7517 section 5), for example as `GET /.well-known/jwks.json`. */
 export function createJwksRoute(toJwkSet: () => { readonly keys: readonly object[] }): RequestHandler {
   return function jwks(req, res) {
     if (req.method !== 'GET' && req.method !== 'HEAD') {

@@ -12,24 +12,35 @@ import type { RequestBody } from './request-body.js'
 
 /** Options of `ownData()`. */
 export interface OwnDataOptions {
-  /** The top-level fields that users may read and write of their own document. Default: those of the schema, where it
-   *  tells them, as those of zod and valibot do. */
+  /**
+   * The top-level fields that users may read and write of their own document. `_id` and the user id field are refused.
+   *
+   * @default the fields of `schema`, if it is an object schema of zod or valibot
+   */
   readonly fields?: readonly string[] | undefined
-  /** A Standard Schema of these fields as they are after a change: a `PATCH` is checked together with what is there. It
-   *  gets plain JSON; what it makes of it is stored. */
+  /**
+   * A Standard Schema of these fields as they are after a change, so a `PATCH` is checked together with the stored fields. It
+   * gets plain JSON, and its output is stored. If it refuses the fields, the answer is 422 `custom_data_refused`.
+   *
+   * @default any JSON is stored
+   */
   readonly schema?: StandardSchemaV1 | undefined
-  /** Make a document for a user who has none, instead of answering 404. Default false. */
+  /**
+   * Whether to create a document for a user who has none. Otherwise the answer is 404 `custom_data_not_found`.
+   *
+   * @default false
+   */
   readonly upsert?: boolean | undefined
 }
 
-/** Complete configuration of `ownData()`. */
+/** Complete options of `ownData()`. */
 export interface OwnDataConfig {
   readonly fields: readonly string[]
   readonly schema: StandardSchemaV1 | undefined
   readonly upsert: boolean
 }
 
-const NAME_FIELDS = 'name the fields that users may write, as ["language", "timezone"]'
+const NAME_FIELDS = 'name the fields that users may write, e.g. ["language", "timezone"]'
 
 /** Completes the options, or throws an `OptionError`. */
 export function parseOwnDataOptions(given: unknown, userIdField: string): OwnDataConfig {
@@ -60,20 +71,20 @@ function fieldList(userIdField: string): v.GenericSchema<string[]> {
   return v.pipe(v.array(field, NAME_FIELDS), v.minLength(1, NAME_FIELDS))
 }
 
-/** No standard names a schema's fields; zod has them in `shape`, valibot in `entries`. */
+/** Standard Schema does not tell a schema's fields. zod has them in `shape`, and valibot in `entries`. */
 function fieldsOf(schema: StandardSchemaV1 | undefined): string[] | undefined {
   const { shape, entries } = (schema ?? {}) as { readonly shape?: unknown; readonly entries?: unknown }
   const members = [shape, entries].find(value => typeof value === 'object' && value !== null)
   return members && Object.keys(members)
 }
 
-/** `PATCH` changes the fields of the body, `PUT` replaces all that are allowed. */
+/** `PATCH` changes the fields of the body, and `PUT` replaces all allowed fields. */
 export type OwnDataMethod = 'PATCH' | 'PUT'
 
-/** Paths that are named in a refusal. */
+/** The most paths that a refusal names. */
 const MAX_NAMED = 10
 
-/** Throws `invalid_request` unless a body has only fields that are allowed, with values that are no more than values. */
+/** Throws `invalid_request` unless a body has only allowed fields, with values that MongoDB cannot take for operators. */
 export function requireAllowed(body: RequestBody, { fields }: OwnDataConfig): void {
   for (const [name, value] of Object.entries(body)) {
     if (!fields.includes(name)) throw invalid(`${showPath([name])} is no field that you may change.`)
@@ -82,7 +93,7 @@ export function requireAllowed(body: RequestBody, { fields }: OwnDataConfig): vo
   }
 }
 
-/** What a body makes of the fields that are there. Rejects with `custom_data_refused` where the schema says no. */
+/** The fields that a request sets and removes. Rejects with `custom_data_refused` if the schema refuses the result. */
 export async function toFieldChange(
   method: OwnDataMethod,
   body: RequestBody,
@@ -99,7 +110,7 @@ export async function toFieldChange(
   }
 }
 
-/** As the client sees it, since that is what the schema is about. */
+/** The fields as plain JSON, because the schema describes the data that clients send and get. */
 function toJson(view: OwnView): RequestBody {
   return JSON.parse(JSON.stringify(view)) as RequestBody
 }
@@ -122,7 +133,7 @@ async function callSchema(
   }
 }
 
-/** Messages of a schema can quote what is stored; paths cannot. */
+/** The error names only paths, because messages of a schema can quote stored data. */
 function refused(issues: readonly StandardSchemaV1.Issue[]): CustomUserDataError {
   const paths = issues.map(({ path = [] }) => showPath(path.map(toKey))).slice(0, MAX_NAMED)
   const message = `The schema refuses: ${[...new Set(paths)].join(', ')}.`

@@ -12,8 +12,7 @@ import type { OwnDataConfig, OwnDataMethod, OwnDataOptions } from './own-data-ch
 import { createBodyReader, MAX_BODY_BYTES } from './request-body.js'
 import type { RequestBody } from './request-body.js'
 
-/** What the routes work with. */
-export interface OwnDataParts {
+interface OwnDataParts {
   readonly documents: UserDocuments
   readonly writer: Writer
   readonly requestUsers: Pick<RequestUsers, 'require' | 'replaceData'>
@@ -71,7 +70,7 @@ interface Attempt {
   readonly view: OwnView | undefined
 }
 
-/** What a request does to the fields as they are now, if that is what the request is about. */
+/** The change that a request makes to the stored fields. Throws if the conditions of the request do not hold for them. */
 async function decide(
   method: OwnDataMethod,
   { req, body, view }: Attempt,
@@ -89,12 +88,12 @@ function answer(next: NextFunction, run: () => Promise<void>): void {
   })
 }
 
-/** The parser takes nothing for `{}`, which a `PUT` would take for a wish to remove everything. */
+/** The parser gives `{}` for an empty body, and a `PUT` of `{}` removes all fields. So an empty body is refused. */
 function requireContent(_req: unknown, _res: unknown, content: Buffer): void {
   if (content.length === 0) throw noContent()
 }
 
-/** Not `application/merge-patch+json`, where `null` removes. */
+/** Refuses `application/merge-patch+json` too, because `null` removes a field there, and is a value here. */
 function requireJson(req: Request): void {
   if (req.headers['content-length'] === '0') throw noContent()
   if (req.is('application/json') !== false) return
@@ -103,7 +102,7 @@ function requireJson(req: Request): void {
   throw error
 }
 
-/** Express answers a `GET` whose `If-None-Match` has the tag with 304. */
+/** Sends the fields with their tag. If `If-None-Match` of a `GET` has the tag, Express answers 304. */
 function send(res: Response, view: OwnView): void {
   const text = JSON.stringify(view)
   res.set({ 'Cache-Control': 'no-store', ETag: toEntityTag(text) })
@@ -119,6 +118,6 @@ function notFound(): CustomUserDataError {
 }
 
 function changed(): CustomUserDataError {
-  const message = 'The data is not what your request is about: read it again.'
+  const message = 'The data has changed since you read it. Read it again.'
   return new CustomUserDataError('precondition_failed', message)
 }

@@ -6,8 +6,7 @@ import type { Sessions } from '../sessions/sessions.js'
 import type { HookCalls } from '../login/hooks.js'
 import type { RefreshTransport } from './refresh-transport.js'
 
-/** What the routes work with. */
-export interface OwnSessionsParts {
+interface OwnSessionsParts {
   readonly sessions: Pick<Sessions, 'list' | 'revokeSession' | 'revokeUser'>
   readonly requestUsers: Pick<RequestUsers, 'require'>
   readonly transport: RefreshTransport
@@ -71,5 +70,5 @@ function noStore(res: Response): Response {
 }
 
 function unknownSession(): CustomUserDataError {
-  return new CustomUserDataError('session_not_found', 'You have no session of this name.')
+  return new CustomUserDataError('session_not_found', 'You have no session with this sid.')
 }

@@ -6,15 +6,31 @@ import type { TokenAnswer } from '../types.js'
 import { requireText } from './token-endpoint.js'
 import type { RequestBody } from './request-body.js'
 
-/** How the cookie of a refresh token is set. It is always `HttpOnly` and `Secure`. */
+/** Options of the cookie that holds the refresh token. The cookie is always `HttpOnly` and `Secure`. */
 export interface RefreshCookieOptions {
-  /** Default `refresh_token`, with the prefix `__Host-` where `path` is `/` and `domain` is not given. */
+  /**
+   * The name of the cookie. It gets the prefix `__Host-` if `path` is `/` and `domain` is not given.
+   *
+   * @default 'refresh_token'
+   */
   readonly name?: string | undefined
-  /** Default `strict`. With `none` other sites' pages can refresh: allow their origins by CORS one by one. */
+  /**
+   * The attribute `SameSite`. With `none`, pages of other sites can refresh too, so allow only known origins by CORS.
+   *
+   * @default 'strict'
+   */
   readonly sameSite?: 'strict' | 'lax' | 'none' | undefined
-  /** Default `/`. */
+  /**
+   * The attribute `Path`. The routes `refresh()` and `logout()` must be below it.
+   *
+   * @default '/'
+   */
   readonly path?: string | undefined
-  /** Default: the host alone. */
+  /**
+   * The attribute `Domain`.
+   *
+   * @default only the host that sets the cookie
+   */
   readonly domain?: string | undefined
   /**
    * Cookies that earlier versions of your app set for refresh tokens. A login and a logout clear them. Otherwise a browser
@@ -25,13 +41,19 @@ export interface RefreshCookieOptions {
   readonly previousCookies?: readonly PreviousCookie[] | undefined
 }
 
-/** A cookie that is not set any more. Browsers delete it only by the same name, path and domain. */
+/** A cookie that your app no longer sets. Browsers delete a cookie only by the same name, path and domain. */
 export interface PreviousCookie {
-  /** The whole name, with `__Host-` or `__Secure-` where it has such a prefix. */
+  /** The whole name, with the prefix `__Host-` or `__Secure-` if it has one. */
   readonly name: string
-  /** @default '/' */
+  /**
+   * The attribute `Path` that the cookie was set with.
+   * @default '/'
+   */
   readonly path?: string | undefined
-  /** @default only the host that set the cookie */
+  /**
+   * The attribute `Domain` that the cookie was set with.
+   * @default only the host that set the cookie
+   */
   readonly domain?: string | undefined
 }
 
@@ -39,7 +61,7 @@ export interface PreviousCookie {
 export interface RefreshTransport {
   /** Whether a request of the refresh and logout routes needs a body. */
   readonly needsBody: boolean
-  /** Throws `invalid_request` where another site's page sent the request, and that could do harm. */
+  /** Throws `invalid_request` if a page of another site sent the request, and the browser adds the token by itself. */
   requireSameSite: (req: Request) => void
   /** All refresh tokens of a request to refresh, one or more. Throws `invalid_request` if there is none. */
   read: (req: Request, body: RequestBody) => readonly string[]
@@ -67,8 +89,8 @@ export function createRefreshTransport(
   return createCookieTransport(option === 'cookie' ? {} : option.cookie, ttlSeconds)
 }
 
-/** In the JSON of both sides: `{ "refresh_token": "…" }`. */
-export const bodyTransport: RefreshTransport = {
+/** Refresh tokens are in the JSON of requests and answers: `{ "refresh_token": "…" }`. */
+const bodyTransport: RefreshTransport = {
   needsBody: true,
   requireSameSite: () => undefined,
   read: (_req, body) => [requireText(body, 'refresh_token', MAX_REFRESH_TOKEN_LENGTH)],
@@ -91,10 +113,10 @@ export function toRefreshCookieName({
 }
 
 /**
- * In a cookie that no script can read (ASVS 3.3.1 to 3.3.4), never in the JSON as well. A refresh that fails leaves the
- * cookie alone: of two parallel ones the loser would take away what the winner was given.
+ * Refresh tokens are in a cookie that no script can read (ASVS 3.3.1 to 3.3.4), and never in the JSON. A refresh that fails
+ * does not clear the cookie, because a parallel refresh may just have set a new one.
  */
-export function createCookieTransport(options: RefreshCookieOptions, ttlSeconds: number): RefreshTransport {
+function createCookieTransport(options: RefreshCookieOptions, ttlSeconds: number): RefreshTransport {
   const { sameSite = 'strict', path = '/', domain, previousCookies = [] } = options
   const name = toRefreshCookieName(options)
   const attributes: CookieOptions = {
@@ -138,7 +160,7 @@ export function createCookieTransport(options: RefreshCookieOptions, ttlSeconds:
   }
 }
 
-/** Browsers say where a request comes from (Fetch Metadata). `SameSite` keeps the cookie back; this says why. */
+/** Browsers tell the origin of a request (Fetch Metadata). `SameSite` withholds the cookie; this check gives the reason. */
 function requireSameSite(req: Request): void {
   if (req.headers['sec-fetch-site'] === 'cross-site') throw invalid('Requests from other sites are refused.')
 }

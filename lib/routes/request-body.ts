@@ -1,16 +1,16 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { CustomUserDataError } from '../errors.js'
 
-/** The parsed body of a request, whoever parsed it. */
+/** The body of a request, parsed by this package or by the app. */
 export type RequestBody = Readonly<Record<string, unknown>>
 
-/** What a route takes. */
+/** The formats that a route takes, for messages. */
 export type BodyFormat = 'JSON' | 'JSON or a form'
 
 /** The largest body that any of our routes takes. */
 export const MAX_BODY_BYTES = 100 * 1024
 
-/** Creates what reads the bodies of a route by these parsers, or takes what the app's own made of them, checked again. */
+/** Creates the reader of a route's bodies. It uses these parsers, unless a parser of the app has read the body already. */
 export function createBodyReader(
   format: BodyFormat,
   parsers: readonly RequestHandler[],
@@ -28,7 +28,7 @@ export function createBodyReader(
   }
 }
 
-/** The parsers of Express 4 leave `{}` behind where they read nothing. */
+/** The parsers of Express 4 set `{}` if they read nothing. */
 function isUnread({ body, readableEnded }: Request): boolean {
   return body === undefined || (!readableEnded && isObject(body) && Object.keys(body).length === 0)
 }
@@ -37,7 +37,7 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
-/** An app's own parser may have let more through than ours does. */
+/** A parser of the app may have a higher limit. */
 function requireSmall(req: Request, body: object, format: string): void {
   const isCompressed = req.headers['content-encoding'] !== undefined
   const declared = isCompressed ? NaN : Number(req.headers['content-length'])
@@ -45,7 +45,7 @@ function requireSmall(req: Request, body: object, format: string): void {
   if (bytes > MAX_BODY_BYTES) throw tooLarge()
 }
 
-/** What is nested too deep, holds itself or a bigint has no JSON, so no client has sent it as this route takes it. */
+/** A value that has no JSON, because of a cycle, a bigint or its depth, cannot come from a body in this format. */
 function sizeOf(body: object, format: string): number {
   try {
     return Buffer.byteLength(JSON.stringify(body))
@@ -63,7 +63,7 @@ function run(parse: RequestHandler, req: Request, res: Response, format: string)
   })
 }
 
-/** Not even as its cause: the errors of body-parser and of JSON.parse quote the body. */
+/** The error of the parser is not even the cause, because errors of body-parser and of JSON.parse quote the body. */
 function toBodyError({ status }: { readonly status?: unknown }, format: string): CustomUserDataError {
   return status === 413 ? tooLarge() : invalid(`The body cannot be read: send ${format}.`)
 }

@@ -4,20 +4,19 @@ import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { createBodyReader, MAX_BODY_BYTES } from './request-body.js'
 import type { RequestBody } from './request-body.js'
 
-/** What an endpoint does with a body; `undefined` is answered with 204. */
+/** Handles the body of a request. The result is sent as JSON, or 204 for `undefined`. */
 export type EndpointHandler = (body: RequestBody, req: Request, res: Response) => Promise<object | undefined>
 
-/** What an endpoint is. */
-export interface EndpointOptions {
-  /** Shows in stack traces and profiles. */
+interface EndpointOptions {
+  /** The name of the handler in stack traces and profiles. */
   readonly name: string
   /** Whether a request without a body is malformed. */
   readonly needsBody: boolean
 }
 
 /**
- * Creates a POST endpoint in the manner of RFC 6749 section 5: it reads JSON or a form (or takes what the app's own
- * parsers made of it, checked again), answers JSON that no cache keeps, and renders every error itself.
+ * Creates a `POST` endpoint like those of RFC 6749 section 5. It reads JSON or a form, answers JSON that no cache stores, and
+ * answers every error itself.
  */
 export function createTokenEndpoint(options: EndpointOptions, handle: EndpointHandler): RequestHandler {
   const readBody = createBodyReader('JSON or a form', [
@@ -46,7 +45,7 @@ function requirePost(req: Request): void {
   throw error
 }
 
-/** A text field of a body, or `invalid_request` where it is missing or something else. */
+/** Reads a text field of a body. Throws `invalid_request` if it is missing, empty, too long or no text. */
 export function requireText(body: RequestBody, field: string, maxLength: number): string {
   const value = Object.hasOwn(body, field) ? body[field] : undefined
   if (typeof value === 'string' && value !== '' && value.length <= maxLength) return value
@@ -54,13 +53,13 @@ export function requireText(body: RequestBody, field: string, maxLength: number)
   throw new CustomUserDataError('invalid_request', message)
 }
 
-/** RFC 6749 5.2: `error` names for the codes that have another one there. */
+/** RFC 6749 5.2: the value of `error` for codes that have another name there. */
 const OAUTH_NAMES: Partial<Record<CustomUserDataError['code'], string>> = {
   payload_too_large: 'invalid_request',
   method_not_allowed: 'invalid_request',
 }
 
-/** Answers with RFC 6749 section 5.2's error body. What is not one of our errors is opaque. */
+/** Answers with the error body of RFC 6749 section 5.2. Errors of others are answered without their message. */
 function sendTokenError(res: Response, thrown: unknown): void {
   const error = asCustomUserDataError(thrown) ?? internal(thrown)
   res
@@ -72,7 +71,7 @@ function sendTokenError(res: Response, thrown: unknown): void {
     })
 }
 
-/** RFC 6749 4.1.2.1 has these names for a server's own trouble; 5.2 has none. */
+/** RFC 6749 5.2 has no names for failures of the server, so those of 4.1.2.1 are used. */
 function toName({ code, status }: CustomUserDataError): string {
   if (status === 503) return 'temporarily_unavailable'
   return status >= 500 ? 'server_error' : (OAUTH_NAMES[code] ?? code)

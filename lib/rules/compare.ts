@@ -4,10 +4,10 @@ import { toScalar } from './scalars.js'
 import type { Scalar } from './scalars.js'
 
 /**
- * Whether two values are the same in type and content, as Extended JSON would write them; numbers are compared by what
- * they are, whatever their type. What is missing equals nothing, not even null or what is missing too.
+ * Whether two values have the same type and content. Numbers are compared by value, whatever their BSON type. A missing
+ * value equals nothing, not even null or another missing value.
  */
-export function equals(left: unknown, right: unknown): boolean {
+function equals(left: unknown, right: unknown): boolean {
   if (Array.isArray(left) || Array.isArray(right)) return haveSameElements(left, right)
   if (isPlainObject(left) || isPlainObject(right)) return haveSameMembers(left, right)
   return compare(left, right) === 0
@@ -18,7 +18,7 @@ function haveSameElements(left: unknown, right: unknown): boolean {
   return left.every((element, index) => equals(element, right[index]))
 }
 
-/** In whatever order they stand. */
+/** The order of the members does not count. */
 function haveSameMembers(left: unknown, right: unknown): boolean {
   if (!isPlainObject(left) || !isPlainObject(right)) return false
   const keys = Object.keys(left)
@@ -26,15 +26,15 @@ function haveSameMembers(left: unknown, right: unknown): boolean {
   return keys.every(key => equals(ownValue(left, key), ownValue(right, key)))
 }
 
-/** A member of an object or an element of a list; nothing that they inherit, and no length. */
+/** A member of an object or an element of a list. Inherited members and the length of a list are missing values. */
 export function ownValue(holder: unknown, key: string): unknown {
   if (Array.isArray(holder) && !/^\d+$/.test(key)) return undefined
   if (!Array.isArray(holder) && !isPlainObject(holder)) return undefined
   return Object.hasOwn(holder, key) ? (holder as Readonly<Record<string, unknown>>)[key] : undefined
 }
 
-/** Below, at or above zero; `undefined` where the two are not of one type, or have no order. */
-export function compare(left: unknown, right: unknown): number | undefined {
+/** The result is below, at or above zero; `undefined` if the values differ in type or have no order. */
+function compare(left: unknown, right: unknown): number | undefined {
   const [one, other] = [toScalar(left), toScalar(right)]
   return one && other ? compareScalars(one, other) : undefined
 }
@@ -47,7 +47,7 @@ function compareScalars(left: Scalar, right: Scalar): number | undefined {
   if (left.content === right.content) return 0
   if (left.type === 'string') return compareTexts(left.content, String(right.content))
   if (left.type === 'objectId') return left.content < String(right.content) ? -1 : 1
-  // A date beyond JavaScript's range is NaN, as their difference is then.
+  // A date beyond JavaScript's range is NaN, and so the difference is NaN too.
   const order = Number(left.content) - Number(right.content)
   return hasOrder(left.type) && !Number.isNaN(order) ? order : undefined
 }
@@ -59,7 +59,7 @@ function hasOrder(type: Scalar['type']): boolean {
 /** MongoDB's order of texts is that of their bytes, which is not that of UTF-16. */
 function compareTexts(left: string, right: string): number | undefined {
   const order = Buffer.compare(Buffer.from(left), Buffer.from(right))
-  // Halves of surrogate pairs all become the same bytes.
+  // All lone surrogates become the same bytes, so equal bytes of different texts give no order.
   return order === 0 ? undefined : order
 }
 
@@ -69,7 +69,7 @@ function compareTexts(left: string, right: string): number | undefined {
  */
 export type Verdict = boolean | undefined
 
-/** Whether what a rule names (left) stands to an operand (right) as an operator says. */
+/** Whether an operator holds between the value that a rule names (left) and an operand (right). */
 export type Comparison = (left: unknown, right: unknown) => Verdict
 
 /** A list on the left holds if one of its elements does: `owners: "%%user.id"` asks whether the user is one of them. */

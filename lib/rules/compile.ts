@@ -16,7 +16,7 @@ import type { Place } from './place.js'
  */
 export type RuleExpression =
   | boolean
-  // Functions pass for records otherwise: one that returns no boolean would.
+  // Without this member a function that returns no boolean would have the type of a record.
   | (Readonly<Record<string, unknown>> & { readonly call?: never })
 
 /** Whether a rule holds for a user and a request. Never throws. */
@@ -71,7 +71,7 @@ function compileField(key: string, value: unknown, place: Place): Part {
   return facts => condition(left(facts), facts)
 }
 
-/** `%%true` and `%%false` may stand before a rule, which must be as they say. */
+/** The value of `%%true` or `%%false` may be a rule, which must then hold or not hold. */
 function isExpressionObject(value: unknown): boolean {
   return membersOf(value)?.some(([key]) => isExpansion(key) || isCombination(key)) === true
 }

@@ -6,17 +6,17 @@ import type { Comparison, Verdict } from './compare.js'
 import { membersOf, mistake, operatorName, within } from './place.js'
 import type { Place } from './place.js'
 
-/** Whether what a field names is as its condition says. */
+/** Whether a condition holds for the value that a field names. */
 export type Condition = (left: unknown, facts: RuleFacts) => Verdict
 
 const OPERATORS =
   'write one of $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists, %and, %or, %nor, %not, %stringToOid, ' +
   '%oidToString, %stringToUuid and %uuidToString, or a function instead of the rule'
 
-/** Compiles what stands beside a field: operators that must all hold, or a value that it must equal. */
+/** Compiles the condition of a field: operators that must all hold, or a value that the field must equal. */
 export function compileCondition(value: unknown, place: Place): Condition {
   const members = membersOf(value)
-  if (members?.length === 0) throw mistake(place, '{} says nothing; write a value, or { "$exists": true }')
+  if (members?.length === 0) throw mistake(place, '{} is no condition; write a value, or { "$exists": true }')
   if (!members?.some(([key]) => isOperator(key))) return compileComparison(matches, value, place)
   const conditions = members.map(([key, operand]) => compileOperator(key, operand, within(place, key)))
   return every(conditions)

@@ -2,7 +2,7 @@ import { parseNumeric } from './numbers.js'
 import { binary, MadeValue, objectId, toScalar } from './scalars.js'
 import type { Scalar } from './scalars.js'
 
-/** Makes one value of another; `undefined` where it cannot. */
+/** Converts a value; `undefined` if the value cannot be converted. */
 type Conversion = (value: unknown) => unknown
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
@@ -12,7 +12,7 @@ function made(scalar: Scalar | undefined): MadeValue | undefined {
   return scalar && new MadeValue(scalar)
 }
 
-/** 24 hex digits, or a text of 12 bytes, as App Services took it. */
+/** Takes 24 hex digits, or a text of 12 bytes, like App Services. */
 function stringToOid(value: unknown): unknown {
   if (typeof value !== 'string') return undefined
   const bytes = Buffer.from(value)
@@ -35,7 +35,7 @@ function uuidToString(value: unknown): unknown {
   return UUID_BYTES.exec(scalar.content)?.slice(1).join('-')
 }
 
-/** Operators that make a value of the one that they are given. */
+/** Operators that convert a value. */
 export const CONVERSIONS: ReadonlyMap<string, Conversion> = new Map([
   ['%stringToOid', stringToOid],
   ['%oidToString', oidToString],
@@ -57,7 +57,7 @@ function date(value: unknown): unknown {
   return Number.isNaN(content) ? undefined : made({ type: 'date', content })
 }
 
-/** Extended JSON, in which exported rules write what JSON cannot. */
+/** The types of Extended JSON, which exported rules use for values that JSON does not have. */
 export const EXTENDED_JSON: ReadonlyMap<string, Conversion> = new Map<string, Conversion>([
   ['$oid', value => (typeof value === 'string' ? made(objectId(value)) : undefined)],
   ['$uuid', stringToUuid],
@@ -68,7 +68,7 @@ export const EXTENDED_JSON: ReadonlyMap<string, Conversion> = new Map<string, Co
   ['$numberDecimal', number],
 ])
 
-/** A double is the nearest one to what is written. */
+/** The double that is nearest to a decimal text. */
 function double(value: string): unknown {
   const content = Number(value)
   return Number.isNaN(content) && value !== 'NaN' ? undefined : content

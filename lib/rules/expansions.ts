@@ -2,20 +2,20 @@ import { ownValue } from './compare.js'
 import { mistake } from './place.js'
 import type { Place } from './place.js'
 
-/** What a rule can look at: the user and the request. What is missing is `undefined`. */
+/** The values of a user and a request that rules can name. A missing value is `undefined`. */
 export interface RuleFacts {
   readonly userId: string
   readonly customData: unknown
-  /** The verified claims of the access token; `undefined` where another strategy authenticated. */
+  /** The verified claims of the access token; `undefined` behind `attach()`. */
   readonly claims: unknown
   readonly request: RequestFacts
 }
 
-/** What a rule can look at of the request. */
+/** The values of a request that rules can name. */
 export interface RequestFacts {
   readonly method: string
   readonly ip: string | undefined
-  /** What follows the question mark; empty where there is none. */
+  /** The part of the address after the question mark; empty if there is none. */
   readonly rawQueryString: string
   /** A header, as the client sent it or middleware has set it; `undefined` if the client sent it twice. */
   header(name: string): string | undefined
@@ -23,10 +23,10 @@ export interface RequestFacts {
   param(name: string): string | undefined
 }
 
-/** A value of a rule, as it is for one request; `undefined` where it is missing. */
+/** Gives a value of a rule for one request; `undefined` if it is missing. */
 export type Operand = (facts: RuleFacts) => unknown
 
-/** Makes the operand of what follows an expansion's name; `undefined` where that makes no sense. */
+/** Makes the operand of an expansion with this path behind its name; `undefined` if the expansion takes no such path. */
 type Resolver = (path: readonly string[]) => Operand | undefined
 
 const KNOWN =
@@ -37,7 +37,7 @@ const NO_DOCUMENT =
   'a guard has no document; write %%user.custom_data.…, %%request.params.…, or a function instead of the rule'
 const NO_VALUES = 'write the value itself'
 
-/** What App Services had and a guard has not, each with what to write instead. */
+/** Expansions of App Services that a guard cannot have, each with what to write instead. */
 const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ...['this', 'prev', 'root', 'prevRoot', 'args', 'partition'].map(name => [name, NO_DOCUMENT] as const),
   ...['values', 'environment'].map(name => [name, NO_VALUES] as const),
@@ -47,10 +47,10 @@ const RESOLVERS: ReadonlyMap<string, Resolver> = new Map<string, Resolver>([
   ['true', alone(() => true)],
   ['false', alone(() => false)],
   ['user.id', alone(({ userId }) => userId)],
-  // App Services said "server" of the users of API keys, which there are none of here.
+  // App Services gave "server" for users of API keys. There are no API keys here.
   ['user.type', alone(() => 'normal')],
   ['user.custom_data', inside(({ customData }) => customData)],
-  // What it knew of a user from a token of the team's own is what the token claims.
+  // For users of custom JWTs, App Services took this data from the claims of the token.
   ['user.data', inside(({ claims }) => claims)],
   ['request.httpMethod', ofRequest(({ method }) => method)],
   ['request.httpReferrer', ofRequest(request => request.header('referer'))],

@@ -13,7 +13,7 @@ export function compileOperand(value: unknown, place: Place): Operand {
   const members = membersOf(value)
   if (members) return compileConversion(members, place) ?? compileObject(members, place)
   if (toScalar(value) === undefined) throw mistake(place, 'write a value of JSON or BSON')
-  // Dates and other values of the team's could be changed afterwards.
+  // The team could change a date or another value after the rule was compiled.
   const { copy } = toFrozenCopy({ copy: value }) as { readonly copy: unknown }
   return () => copy
 }
@@ -23,7 +23,7 @@ function compileList(values: readonly unknown[], place: Place): Operand {
   return facts => operands.map(operand => operand(facts))
 }
 
-/** Members that are missing make the object one that nothing equals, as they do themselves. */
+/** If a member is missing, nothing equals the object, because nothing equals a missing value. */
 function compileObject(members: readonly [string, unknown][], place: Place): Operand {
   const operands = members.map(([key, value]) => {
     const inner = within(place, key)
@@ -43,13 +43,13 @@ function compileConversion(members: readonly [string, unknown][], place: Place):
   const literal = EXTENDED_JSON.get(key)
   if (literal) {
     const made = literal(value)
-    if (made === undefined) throw mistake(inner, 'this is not what Extended JSON writes here')
+    if (made === undefined) throw mistake(inner, 'this is not a valid value of Extended JSON')
     return () => made
   }
   const convert = CONVERSIONS.get(key)
   if (!convert) return undefined
   const operand = compileOperand(value, inner)
   const isFixed = typeof value !== 'string' || !isExpansion(value)
-  if (isFixed && convert(value) === undefined) throw mistake(inner, 'this value cannot be converted so')
+  if (isFixed && convert(value) === undefined) throw mistake(inner, 'this value cannot be converted')
   return facts => convert(operand(facts))
 }

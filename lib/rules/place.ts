@@ -1,19 +1,19 @@
 import { isPlainObject } from '../util/plain-object.js'
 import { OptionError } from '../errors.js'
 
-/** Where in a rule something stands, for the person who wrote it. */
+/** The path to a part of a rule, for error messages. */
 export type Place = readonly string[]
 
-/** Deeper rules are a mistake, most likely one that holds itself. */
+/** A deeper rule is a mistake: probably an object that contains itself. */
 const MAX_DEPTH = 50
 
-/** A mistake in a rule: where, what, and what to write instead. */
+/** The error for a mistake in a rule. It tells the place, the mistake, and what to write instead. */
 export function mistake(place: Place, message: string): OptionError {
   const where = place.length === 0 ? '' : ` at ${place.join(' → ')}`
   return new OptionError(`allow(): the rule${where}: ${message}`)
 }
 
-/** One step further in. */
+/** The place of a member. Throws if it is too deep. */
 export function within(place: Place, key: string): Place {
   if (place.length >= MAX_DEPTH) {
     throw new OptionError(`allow(): the rule is nested more than ${MAX_DEPTH} levels deep: write a function.`)

@@ -2,24 +2,24 @@ import { isDate, isRegExp, isUint8Array } from 'node:util/types'
 import { parseNumeric } from './numbers.js'
 import type { Numeric } from './numbers.js'
 
-/** A value that is not made of others, in a form that can be compared: its type, and its content. */
+/** A value that is neither a list nor an object, in a form that can be compared: its type and its content. */
 export type Scalar =
   | { readonly type: 'number'; readonly content: Numeric }
   | { readonly type: 'string' | 'objectId'; readonly content: string }
   | { readonly type: 'boolean'; readonly content: boolean }
   | { readonly type: 'date'; readonly content: number }
   | { readonly type: 'null'; readonly content: null }
-  /** Types that have no order which a rule could mean. */
+  /** Types without an order that a rule could use. */
   | { readonly type: 'binary' | 'timestamp' | 'regex'; readonly content: string }
 
-/** A value that a rule makes by itself: an ObjectId or a UUID, without the driver's classes. */
+/** A value that a rule itself makes, such as an ObjectId or a UUID. It needs no class of the driver. */
 export class MadeValue {
   constructor(readonly scalar: Scalar) {}
 }
 
 const OBJECT_ID_HEX = /^[0-9a-f]{24}$/
 
-/** The scalar of a value of JavaScript or BSON; `undefined` for what is none, or of a type that rules do not know. */
+/** The scalar of a value of JavaScript or BSON; `undefined` for lists, objects, and types that rules do not know. */
 export function toScalar(value: unknown): Scalar | undefined {
   switch (typeof value) {
     case 'string':
@@ -44,12 +44,12 @@ function scalarOfObject(value: object): Scalar | undefined {
   try {
     return scalarOfBson(value)
   } catch {
-    // It says that it is of a BSON type, and is not.
+    // The object names a BSON type but does not have the members of that type.
     return undefined
   }
 }
 
-/** The driver's classes, of whatever major, by the name that all of them carry on their prototype. */
+/** Recognises the classes of all drivers by the name of the BSON type on their prototype. */
 function scalarOfBson(value: object): Scalar | undefined {
   const { _bsontype: type } = value as { readonly _bsontype?: unknown }
   switch (type) {

@@ -344,15 +344,23 @@ describe('trusted issuers', () => {
     const second: TrustedIssuer = { ...trusted, issuer: 'https://two.example.com', userIdPrefix: 'two|' }
 
     it.each<[string, unknown[], RegExp]>([
-      ['the same issuer twice', [trusted, { ...trusted, userIdPrefix: 'b|' }], /an issuer is there twice/],
-      ['our own issuer', [{ ...trusted, issuer: ISSUER }], /an issuer is there twice/],
+      [
+        'the same issuer twice',
+        [trusted, { ...trusted, userIdPrefix: 'b|' }],
+        /is listed twice\. Remove one/,
+      ],
+      ['our own issuer', [{ ...trusted, issuer: ISSUER }], /is also the option "issuer"/],
       ['the same prefix twice', [trusted, { ...second, userIdPrefix: 'idp|' }], /Write prefixes that differ/],
       [
         'a prefix that begins another',
         [trusted, { ...second, userIdPrefix: 'idp|2|' }],
-        /"idp\|" is, or begins/,
+        /"idp\|" is the prefix of another issuer, or its beginning/,
       ],
-      ['an empty prefix beside our own users', [{ ...trusted, userIdPrefix: '' }], /only one may be empty/],
+      [
+        'an empty prefix beside our own users',
+        [{ ...trusted, userIdPrefix: '' }],
+        /Only one issuer may have an empty prefix/,
+      ],
       ['an HS algorithm', [{ ...trusted, algorithms: ['HS256'] }], /algorithms.0": write some of RS256/],
       ['the algorithm none', [{ ...trusted, algorithms: ['none'] }], /algorithms.0": write some of RS256/],
       ['no algorithms', [{ ...trusted, algorithms: [] }], /write one algorithm or more/],
@@ -409,7 +417,9 @@ describe('trusted issuers', () => {
     it('two empty prefixes, with no keys of our own', () => {
       const collection = database.db.collection('custom_user_data')
       const trustedIssuers = [trusted, second].map(issuer => ({ ...issuer, userIdPrefix: '' }))
-      expect(() => createCustomUserData({ collection, trustedIssuers })).toThrow(/only one may be empty/)
+      expect(() => createCustomUserData({ collection, trustedIssuers })).toThrow(
+        /Only one issuer may have an empty prefix/,
+      )
     })
 
     it('no issuer at all', () => {

@@ -60,7 +60,7 @@ async function verdicts(rule: GuardRule<Data>, ...userIds: string[]): Promise<bo
 }
 
 describe('a rule expression', () => {
-  it('lets through whom it holds for, and nobody else', async () => {
+  it('lets a user through for whom it holds, and refuses all others', async () => {
     const rule = { '%%user.custom_data.role': 'admin' }
     expect(await verdicts(rule, 'alice', 'bob', 'carol')).toEqual([false, true, false])
   })
@@ -128,7 +128,7 @@ describe('a rule expression', () => {
     expect((await sendRaw(app, { headers: [...authorization, ...twice] })).status).toBe(403)
   })
 
-  it('does not find what a wildcard matched: one part of it must not stand for all', async () => {
+  it('does not find the segments of a wildcard, because one segment must not stand for all', async () => {
     const rule = { '%%user.custom_data.teams': { $in: '%%request.params.path' } }
     const app = express()
       .get('/files/*path', userData.authenticate(), userData.allow(rule), passed)
@@ -267,7 +267,7 @@ describe('who is refused', () => {
   })
 })
 
-describe('allow() without what it needs before it', () => {
+describe('allow() without a guard of this instance before it', () => {
   it.each([{ id: 'bob' }, 'bob', 7])('is a 500 for a req.user that no data was added to: %s', async user => {
     const others: RequestHandler = (req, _res, next) => {
       req.user = user as Express.User

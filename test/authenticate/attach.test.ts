@@ -171,7 +171,7 @@ describe("behind a team's own passport-jwt strategy", () => {
     expect(loads()).toBe(0)
   })
 
-  it('never makes authenticate() accept what only the other strategy accepts', async () => {
+  it('never makes authenticate() accept a token that only the other strategy accepts', async () => {
     const theirs = theirApp(sub => ({ id: sub }))
     const ours = createEchoApp(userData.authenticate())
     const token = theirToken()
@@ -185,7 +185,7 @@ describe("behind a team's own passport-jwt strategy", () => {
 })
 
 describe('behind express-session', () => {
-  it('binds the copy to the session, which stays as it was', async () => {
+  it('binds the snapshot to the session, and does not change the session', async () => {
     const sessions = session({ secret: 'test', resave: false, saveUninitialized: true })
     const app = attachApp({ id: 'alice' }, undefined, [sessions])
     const first = await request(app).get('/me')
@@ -201,7 +201,7 @@ describe('behind express-session', () => {
   })
 })
 
-describe('what the snapshot is bound to, behind express-session and passport', () => {
+describe('the binding of a snapshot behind express-session and passport', () => {
   /** A session store in memory. A login by `POST /login`, or a bearer token that is taken at its word, says who it is. */
   function sessionApp(options?: AttachOptions) {
     const passport = new Passport()
@@ -328,7 +328,7 @@ describe('a callback of attach() that returns a promise', () => {
   })
 })
 
-describe('whom and what the data belongs to', () => {
+describe('the user and the binding of the data', () => {
   it('is never guessed: an id that is no text is an error', async () => {
     const ids = [undefined, null, '', 42, 1n, true, {}, ['alice'], new String('alice'), Symbol('alice')]
     for (const id of ids) {
@@ -357,7 +357,7 @@ describe('whom and what the data belongs to', () => {
   it('needs a token or a session to be bound to', async () => {
     const error = await attachError({ id: 'alice' }, undefined, cookie)
     expect(error).toMatchObject(misconfigured)
-    expect(error.message).toMatch(/cannot tell what the data is bound to/)
+    expect(error.message).toMatch(/cannot tell the token or session of the request/)
     for (const boundTo of [undefined, '', 42, {}]) {
       const options = { boundTo: () => boundTo as string }
       expect(await attachError({ id: 'alice' }, options)).toMatchObject(misconfigured)
@@ -401,7 +401,7 @@ describe('whom and what the data belongs to', () => {
   }
 })
 
-describe('a copy of attach()', () => {
+describe('a snapshot of attach()', () => {
   it('never answers for another attach()', async () => {
     const [one, other] = [attachApp({ id: 'alice' }), attachApp({ id: 'alice' })]
     await sendRaw(one, { headers: bearer('a') })
@@ -458,7 +458,7 @@ describe('a copy of attach()', () => {
     expect(error.message).toMatch(/expiresAt must return a Date/)
   })
 
-  it('is read anew after invalidate()', async () => {
+  it('is loaded again after invalidate()', async () => {
     const app = attachApp({ id: 'alice' })
     await sendRaw(app, { headers: bearer('a') })
     userData.invalidate('alice')

@@ -119,7 +119,7 @@ const ways = [
 ]
 
 describe.each(ways)('maxAgeMs of $way', ({ createApp }) => {
-  it('0 reads on each request, and others go on with what was read last', async () => {
+  it('0 loads at each request, and other routes serve the latest snapshot', async () => {
     const app = createApp()
     expect(await dataOf(app, '/any')).toBe(1)
     await change(2)
@@ -133,7 +133,7 @@ describe.each(ways)('maxAgeMs of $way', ({ createApp }) => {
     expect(loads()).toBe(3)
   })
 
-  it('takes a copy that is younger, and reads where it is not', async () => {
+  it('serves a snapshot that is not older, and loads if it is older', async () => {
     const app = createApp()
     await dataOf(app, '/any')
     await change(2)
@@ -144,7 +144,7 @@ describe.each(ways)('maxAgeMs of $way', ({ createApp }) => {
     expect(loads()).toBe(2)
   })
 
-  it('has the new copy live its own 30 minutes', async () => {
+  it('lets the new snapshot live for 30 minutes of its own', async () => {
     token = `Bearer ${forgeToken({ claims: { ...validClaims('alice', clock.now()), exp: clock.now() / 1000 + 7_200 } })}`
     const app = createApp()
     await dataOf(app, '/any')
@@ -166,7 +166,7 @@ describe.each(ways)('maxAgeMs of $way', ({ createApp }) => {
     expect(await dataOf(app, '/minute')).toBe(2)
   })
 
-  it('is a 503 where the data cannot be read, and the copy that there was goes on to serve', async () => {
+  it('is a 503 if the data cannot be loaded, and other routes still serve the cached snapshot', async () => {
     await start({ loadTimeoutMs: 200 })
     const app = createApp()
     await dataOf(app, '/any')
@@ -233,8 +233,8 @@ describe('the age of data', () => {
   })
 })
 
-describe('what a request with maxAgeMs is checked for', () => {
-  it('is what every request is checked for', async () => {
+describe('the checks of a request with maxAgeMs', () => {
+  it('are the checks of every request', async () => {
     const app = routes(express(), options => userData.authenticate(options))
     const { user, access_token, refresh_token } = await userData.issueTokens('alice')
     token = `Bearer ${access_token}`

@@ -85,7 +85,7 @@ describe('a request with a good token', () => {
     }
   })
 
-  it('gets a req.user of its own, whose data cannot be changed', async () => {
+  it('gets a req.user of its own with data that cannot be changed', async () => {
     const { userData } = guard()
     const users: Express.User[] = []
     const app = createEchoApp(userData.authenticate(), (req, _res, next) => {

@@ -89,7 +89,7 @@ function createApp(guards: RequestHandler[], handler: RequestHandler): Express {
 const ask = (app: Express, path = '/') => request(app).get(path).set('Authorization', token)
 
 describe.each(ways)('refreshCustomData() behind $way', ({ guards }) => {
-  it('resolves to the data as it is now, which req.user holds, and so does the token from then on', async () => {
+  it('resolves to the data as it is now, which req.user and later requests with the token get', async () => {
     const app = createApp(guards(), async (req, res) => {
       await change(2)
       const before = req.user!.customData
@@ -104,7 +104,7 @@ describe.each(ways)('refreshCustomData() behind $way', ({ guards }) => {
     expect(database.commands.loads()).toHaveLength(0)
   })
 
-  it('hands out what nobody can change', async () => {
+  it('hands out data that nobody can change', async () => {
     const app = createApp(guards(), async (req, res) => {
       const fresh = await userData.refreshCustomData(req)
       expect(Object.isFrozen(fresh)).toBe(true)
@@ -130,7 +130,7 @@ describe.each(ways)('refreshCustomData() behind $way', ({ guards }) => {
     expect((await ask(app, '/me')).body).toMatchObject({ n: 1 })
   })
 
-  it('keeps what handlers added to req.user', async () => {
+  it('keeps members that handlers added to req.user', async () => {
     const app = createApp(guards(), async (req, res) => {
       Object.assign(req.user!, { isTrusted: true })
       await userData.refreshCustomData(req)

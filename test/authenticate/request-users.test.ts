@@ -102,7 +102,7 @@ const OURS: { guards: string; create: () => RequestHandler[] }[] = [
 ]
 
 describe.each(OURS)('behind $guards', ({ create }) => {
-  it('ownData(), ownSessions(), logoutAll() and allow() act on the user whom this instance let in', async () => {
+  it('ownData(), ownSessions(), logoutAll() and allow() act on the user that this instance let in', async () => {
     const token = await createSession()
     await createSession(`${user}-of-app`)
     expect(await sendAll(createApp(...create()), token)).toEqual(WORKS)
@@ -174,7 +174,7 @@ describe.each(NOT_OURS)('behind $guards', ({ create }) => {
 })
 
 describe('the reason', () => {
-  it('names the route and what to mount before it', async () => {
+  it('names the route and the guard to mount before it', async () => {
     const messages: string[] = []
     const app = express()
       .use(other.authenticate(), userData.ownData({ fields: ['language'] }))
@@ -215,7 +215,7 @@ describe('ownSessions() behind attach()', () => {
 })
 
 describe('ownData() behind attach()', () => {
-  it('shows the written data to the handlers that follow, and accepts a spread copy of the user', async () => {
+  it('shows the written data to later handlers, and accepts a spread of the user', async () => {
     const seen: unknown[] = []
     const own = userData.ownData({ fields: ['language'], upsert: true })
     const look: RequestHandler = (req, _res, next) => {

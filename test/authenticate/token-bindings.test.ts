@@ -16,7 +16,7 @@ it('the claims of a token are frozen, all the way down', () => {
   expect([claims, claims.aud, claims['x'], y, y[0]].every(value => Object.isFrozen(value))).toBe(true)
 })
 
-it('the claims of a token stay what they were', () => {
+it('the claims of a token keep their values', () => {
   const freeze = createClaimsFreezer()
   freeze(parse())
   const claims = parse()
@@ -43,7 +43,7 @@ it('texts that differ are never taken for one, however many there are', () => {
   }
 })
 
-it('claims weigh what a document of the same members is estimated to', () => {
+it('claims have the estimated weight of a document with the same members', () => {
   for (const json of [
     CLAIMS,
     '{}',

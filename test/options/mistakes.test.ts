@@ -195,13 +195,13 @@ describe('a mistake in the options of a function is refused when the function is
     [
       'passwordCredentials()',
       () => userData.passwordCredentials(),
-      'passwordCredentials(): option "collection": hand over a Collection, e.g. client.db().collection("users").' +
+      'passwordCredentials(): option "collection": give a Collection, e.g. client.db().collection("users").' +
         README,
     ],
     [
       'passwordCredentials({ collection: a connection string })',
       () => userData.passwordCredentials({ collection: 'mongodb://app:hunter2@db.example.com/app' }),
-      'passwordCredentials(): option "collection": hand over a Collection, e.g. client.db().collection("users") (given: a text).' +
+      'passwordCredentials(): option "collection": give a Collection, e.g. client.db().collection("users") (given: a text).' +
         README,
     ],
     [
@@ -228,7 +228,7 @@ describe('a mistake in the options of a function is refused when the function is
     [
       'ownData()',
       () => userData.ownData(),
-      'ownData(): option "fields": name the fields that users may write, as ["language", "timezone"].' +
+      'ownData(): option "fields": name the fields that users may write, e.g. ["language", "timezone"].' +
         README,
     ],
     [
@@ -239,7 +239,7 @@ describe('a mistake in the options of a function is refused when the function is
     [
       "ownData({ fields: 'language' })",
       () => userData.ownData({ fields: 'language' }),
-      'ownData(): option "fields": name the fields that users may write, as ["language", "timezone"] (given: "language").' +
+      'ownData(): option "fields": name the fields that users may write, e.g. ["language", "timezone"] (given: "language").' +
         README,
     ],
     [

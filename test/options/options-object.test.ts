@@ -49,7 +49,7 @@ describe('wrong members of options', () => {
       says: '"trustedIssuers.0.jwksUri": write an https address',
     },
     { trustedIssuers: [{ ...TRUSTED, issuer: 'idp', profile: 7 }], says: 'jwksUri": write the address of' },
-    { trustedIssuers: [{ ...TRUSTED, userIdPrefix: 7 }], says: 'userIdPrefix": write a text, as "idp|"' },
+    { trustedIssuers: [{ ...TRUSTED, userIdPrefix: 7 }], says: 'userIdPrefix": write a text, e.g. "idp|"' },
     { loginThrottle: { windowSeconds: '9' }, says: '"loginThrottle.windowSeconds": write a whole number' },
     { refreshTokenTransport: {}, says: '"refreshTokenTransport.cookie": write { name, sameSite' },
     {
@@ -75,7 +75,7 @@ describe('wrong members of options', () => {
     expect(linesOf(options).filter(line => line.startsWith(`option "${name}`))).toHaveLength(1)
   })
 
-  it('are named, and not what somebody added to the prototype of all objects', () => {
+  it('are named, and members of a polluted Object.prototype are not', () => {
     const everywhere = Object.prototype as { added?: number }
     everywhere.added = 1
     const lines = linesOf({ loadTimeoutMs: 0 })
@@ -85,7 +85,7 @@ describe('wrong members of options', () => {
   })
 })
 
-describe('what somebody added to the prototype of all objects', () => {
+describe('members of a polluted Object.prototype', () => {
   it('is no option', () => {
     const everywhere = Object.prototype as { optional?: boolean; maxAgeMs?: number }
     everywhere.optional = true

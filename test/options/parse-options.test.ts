@@ -8,7 +8,7 @@ import type { TestDatabase } from '../support/database.js'
 import { AUDIENCE, ISSUER, SECRET } from '../support/user-data.js'
 
 const WRONG: { option: string; value: unknown; says: string }[] = [
-  { option: 'collection', value: undefined, says: 'hand over a Collection' },
+  { option: 'collection', value: undefined, says: 'give a Collection' },
   { option: 'collection', value: 'custom_user_data', says: 'client.db().collection("custom_user_data")' },
   { option: 'issuer', value: undefined, says: 'name your service by its URL' },
   { option: 'issuer', value: '', says: 'write a text that is not empty' },
@@ -61,7 +61,7 @@ const WRONG: { option: string; value: unknown; says: string }[] = [
   },
   { option: 'clockToleranceSeconds', value: 301, says: 'write a whole number from 0 to 300' },
   { option: 'maxTokenLength', value: 255, says: 'write a whole number from 256 to 1048576' },
-  { option: 'sessionCollection', value: {}, says: 'hand over a Collection' },
+  { option: 'sessionCollection', value: {}, says: 'give a Collection' },
   { option: 'refreshTokenTtlSeconds', value: 60, says: 'write a whole number from 1800 to 157680000' },
   {
     option: 'refreshTokenTtlSeconds',
@@ -233,7 +233,7 @@ describe('options', () => {
     expect(() => create({ loadTimeoutMs: undefined, clock: undefined, schema: undefined })).not.toThrow()
   })
 
-  it('have defaults at any depth, beside what is given', () => {
+  it('have defaults at any depth, next to given values', () => {
     const { loginThrottle, trustedIssuers } = parse({
       loginThrottle: { windowSeconds: 60, addressFailures: undefined },
       trustedIssuers: [TRUSTED],

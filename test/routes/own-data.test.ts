@@ -68,7 +68,7 @@ const insert = (document: Document = {}) =>
 const stored = async () => collection.findOne({ userId: user }, { projection: { _id: 0 } })
 
 describe('GET', () => {
-  it('answers with the fields that are allowed, read anew, and no cache keeps it', async () => {
+  it('answers with the allowed fields as they are now, and no cache stores the answer', async () => {
     await insert()
     const { send } = start()
     const first = await send('get')
@@ -152,7 +152,7 @@ describe('PATCH', () => {
 })
 
 describe('PUT', () => {
-  it('replaces the fields that are allowed: those that are absent are gone, and others stay', async () => {
+  it('replaces the allowed fields: it removes those that are absent from the body, and keeps all other fields', async () => {
     await insert()
     const answer = await start().send('put', { language: 'de' })
     expect(answer).toMatchObject({ status: 200, body: { language: 'de' } })
@@ -172,7 +172,7 @@ describe.each(['patch', 'put'] as const)('%s', method => {
     expect(await all()).toMatchObject({ language: 'de', role: 'member' })
   })
 
-  it('is seen by what runs later in the same request', async () => {
+  it('is seen by later handlers of the same request', async () => {
     await insert()
     let seen: unknown
     const watch: RequestHandler = (req, res, next) => {
@@ -252,7 +252,7 @@ describe.each(['patch', 'put'] as const)('%s', method => {
     expect(await stored()).toMatchObject({ language: 'en' })
   })
 
-  it('takes what the app’s own parser read, and checks its size again', async () => {
+  it('takes a body that a parser of the app has read, and checks its size again', async () => {
     await insert()
     const { send } = start({ before: [express.json({ limit: '5mb', strict: false })] })
     expect((await send(method, { language: 'de' })).status).toBe(200)
@@ -268,7 +268,7 @@ describe.each(['patch', 'put'] as const)('%s', method => {
     expect(await stored()).toMatchObject({ language: 'en' })
   })
 
-  it('is refused where loads would refuse what it makes: too large, or not as the schema says', async () => {
+  it('is refused if loads would refuse the result, because of its size or the schema', async () => {
     await insert({ notes: 'x'.repeat(500) })
     const small = start({ options: { maxDocumentBytes: 1_000 } })
     const large = { language: 'x'.repeat(600) }
@@ -308,7 +308,7 @@ describe.each(['patch', 'put'] as const)('%s', method => {
     expect(answer.text).not.toContain('fr')
   })
 
-  it('is for those who present a token', async () => {
+  it('needs a token', async () => {
     const userData = createTestUserData(database)
     const app = express()
       .use('/me', userData.ownData({ fields: FIELDS }))
@@ -386,7 +386,7 @@ describe('a schema', () => {
     expect(await stored()).toEqual({ userId: user, language: 'de', role: 'member' })
   })
 
-  it('stores what it makes of the input', async () => {
+  it('stores its output', async () => {
     await insert()
     const answer = await start({ own: { schema } }).send('patch', { birthday: '1990-12-10' })
     expect(answer.body).toMatchObject({ birthday: '1990-12-10T00:00:00.000Z' })

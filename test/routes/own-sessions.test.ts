@@ -40,7 +40,7 @@ const end = (sid: string, { access_token: token }: Login, at = app) =>
 const sidOfLogin = (login: Login) => sidOf(login.refresh_token)
 
 describe('the list of one’s own sessions', () => {
-  it('has what is needed to know each again, newest first, and says which one asks', async () => {
+  it('describes each session, newest first, and marks the session of the request', async () => {
     const userAgent = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
     const first = await logIn(app, user)
     clock.advance(60_000)
@@ -89,7 +89,7 @@ describe('the list of one’s own sessions', () => {
     expect(list.map(({ sid }) => sid)).toEqual([sidOfLogin(login)])
   })
 
-  it('is what sessions(userId) gives to the server', async () => {
+  it('equals the list that sessions(userId) gives to the server', async () => {
     const login = await logIn(app, user)
     const list = await userData.sessions(user)
     expect(JSON.parse(JSON.stringify(list.map(session => ({ ...session, current: true }))))).toEqual(
@@ -163,7 +163,7 @@ describe('logoutAll()', () => {
 })
 
 describe('these routes', () => {
-  it('without a guard before them are a 401 with a challenge, and not somebody’s sessions', async () => {
+  it('without a guard before them are a 401 with a challenge', async () => {
     const bare = express()
       .use('/sessions', userData.ownSessions())
       .post('/logout-all', userData.logoutAll())

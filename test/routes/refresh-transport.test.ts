@@ -167,7 +167,7 @@ describe('refresh and logout by cookie', () => {
 })
 
 describe('a login by cookie', () => {
-  it('is refused from other sites, which could log somebody in as somebody else', async () => {
+  it('is refused from other sites, which could log a user in as another user', async () => {
     expectInvalidRequest(await logIn(start()).set('Sec-Fetch-Site', 'cross-site'))
     expect((await logIn(start({ sameSite: 'none' })).set('Sec-Fetch-Site', 'cross-site')).status).toBe(200)
   })
@@ -222,7 +222,7 @@ describe('the cookie is taken away', () => {
     for (let i = 0; i < 2; i++) expect(cookieOf(await post(app, '/logout', cookie)).value).toBe('')
   })
 
-  it('V36: not by a refresh that fails: of parallel ones the loser must not undo what the winner was given', async () => {
+  it('V36: not by a refresh that fails, because a parallel refresh may have set a new cookie', async () => {
     const app = start({}, { reuseWindowSeconds: 0 })
     const cookie = await logInFor(app)
     const answers = await Promise.all(Array.from({ length: 6 }, () => post(app, '/refresh', cookie)))

@@ -65,7 +65,7 @@ describe('a mistake in a rule', () => {
     ['an operator beside a value', { '%%user.id': { $eq: 'a', b: 1 } }, 'either operators or a value'],
     ['an operator in a value', { '%%user.custom_data.a': { b: { $gt: 1 } } }, 'either operators nor'],
     ['an expansion in a value', { '%%user.custom_data.a': { '%%user.id': 1 } }, 'operators nor expansions'],
-    ['an empty condition', { '%%user.custom_data.a': {} }, '{} says nothing'],
+    ['an empty condition', { '%%user.custom_data.a': {} }, '{} is no condition'],
     ['$exists of a text', { '%%user.id': { $exists: 'yes' } }, 'write true or false'],
     ['$in of a text', { '%%user.id': { $in: 'alice' } }, 'write a list'],
     ['$nin of an object', { '%%user.id': { $nin: { a: 1 } } }, 'write a list'],
@@ -75,13 +75,17 @@ describe('a mistake in a rule', () => {
     ['undefined', { '%%user.custom_data.a': undefined }, 'write a value of JSON or BSON'],
     ['a function as a value', { '%%user.custom_data.a': () => true }, 'write a value of JSON or BSON'],
     ['a type without equality', { '%%user.custom_data.a': new MaxKey() }, 'write a value of JSON or BSON'],
-    ['a bad $oid', { '%%user.custom_data.a': { $oid: '5f' } }, 'not what Extended JSON writes'],
-    ['a bad $date', { '%%user.custom_data.a': { $date: null } }, 'not what Extended JSON writes'],
-    ['a bad $numberInt', { '%%user.custom_data.a': { $numberInt: 'one' } }, 'not what Extended JSON writes'],
+    ['a bad $oid', { '%%user.custom_data.a': { $oid: '5f' } }, 'not a valid value of Extended JSON'],
+    ['a bad $date', { '%%user.custom_data.a': { $date: null } }, 'not a valid value of Extended JSON'],
+    [
+      'a bad $numberInt',
+      { '%%user.custom_data.a': { $numberInt: 'one' } },
+      'not a valid value of Extended JSON',
+    ],
     [
       'a bad $numberDouble',
       { '%%user.custom_data.a': { $numberDouble: '' } },
-      'not what Extended JSON writes',
+      'not a valid value of Extended JSON',
     ],
     ['a number without end', { '%%user.custom_data.a': { $numberDecimal: '1E999999999' } }, 'Extended JSON'],
     ['a bad %stringToOid', { '%%user.custom_data.a': { '%stringToOid': 'x' } }, 'cannot be converted'],
@@ -103,7 +107,7 @@ describe('a mistake in a rule', () => {
 })
 
 describe('a rule', () => {
-  it('is what it was when it was compiled', () => {
+  it('stays as it was when it was compiled', () => {
     const until = new Date(1000)
     const roles = ['admin']
     const expression: Record<string, unknown> = {

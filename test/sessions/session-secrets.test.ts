@@ -163,7 +163,7 @@ describe('the options of sessions', () => {
     [{ rotateRefreshTokens: 'no' }, 'option "rotateRefreshTokens": write true or false'],
     [{ sessionCheckIntervalMs: -1 }, 'option "sessionCheckIntervalMs": write a whole number from 0 to'],
     [{ sessionTimeoutMs: 0 }, 'option "sessionTimeoutMs": write a whole number from 1 to'],
-    [{ sessionCollection: 'sessions' }, 'option "sessionCollection": hand over a Collection'],
+    [{ sessionCollection: 'sessions' }, 'option "sessionCollection": give a Collection'],
   ])('are checked at creation: %j', (options, message) => {
     expect(create(options)).toThrow(OptionError)
     expect(create(options)).toThrow(message)
