@@ -12,20 +12,21 @@ const ARGON2ID = 2
 const VERSION_1_3 = 1
 type Costs = Readonly<Record<'algorithm' | 'version' | 'memoryCost' | 'timeCost', number>>
 
-/** Loaded on first use: an app with logins of its own never pays for the native module. */
+/** Loaded on first use, because an app that does not use passwords need not load the native module. */
 const argon2 = (): Promise<typeof import('@node-rs/argon2')> => import('@node-rs/argon2')
 
-/** Hashes at a time: as many as there are cores, so that files and names are still looked up meanwhile. */
+/** The most hashes at a time. One core stays free for other work on the thread pool, such as files and host names. */
 const MAX_HASHING = Math.max(1, availableParallelism() - 1)
-/** Hashes that wait; beyond it a login is answered with 503 rather than late. */
+/** The most hashes that wait. Further logins are answered with 503, because their answer would come too late. */
 const MAX_WAITING = 100
 const queue = createConcurrencyLimit(MAX_HASHING, MAX_WAITING)
 
 /**
- * Hashes a password with argon2id, off the event loop: a PHC string to be stored where `passwordCredentials()`
- * looks for it. The password is taken exactly as it is, unless the options name a form of Unicode.
+ * Hashes a password with argon2id, off the event loop. Resolves to a PHC string, which `passwordCredentials()` can check.
+ * The password is hashed exactly as it is, unless the options name a Unicode form.
  *
  * @throws {OptionError} if the password is not a text, or for a wrong or unknown option
+ * @example await users.insertOne({ email, passwordHash: await hashPassword(password) })
  */
 export async function hashPassword(password: string, options?: PasswordTextOptions): Promise<string> {
   const toText = createPasswordText(parseHashPasswordArguments(password, options))
@@ -33,22 +34,22 @@ export async function hashPassword(password: string, options?: PasswordTextOptio
 }
 
 /**
- * Whether a password is the one that a PHC string was made of. Rejects where that is no argon2 hash, with the signal's
- * reason when it aborts, and with a `QueueFullError` where too many wait.
+ * Whether a hash, as a PHC string, was made of a password. Rejects if the text is no argon2 hash, with a `QueueFullError` if
+ * too many logins wait, and with the signal's reason if it aborts.
  */
 export async function verifyPassword(hash: string, password: string, signal: AbortSignal): Promise<boolean> {
   const { verify } = await argon2()
   return queue.run(signal, () => verify(hash, password))
 }
 
-/** Hashes a password anew, in its turn among the logins. */
+/** Makes a new hash of a password. It waits for its turn among the logins. */
 export async function rehashPassword(password: string, signal: AbortSignal): Promise<string> {
   return queue.run(signal, () => hashPassword(password))
 }
 
 /**
- * Whether a hash costs less to guess at than one that is made today: another variant or version of argon2, less memory,
- * or less work in all. More memory for fewer passes is as good.
+ * Whether a hash is weaker than today's hashes: another variant or version of argon2, less memory, or less work in total.
+ * More memory for fewer passes is as strong.
  */
 export async function isOutdatedHash(hash: string): Promise<boolean> {
   const { parseOptions } = await argon2()

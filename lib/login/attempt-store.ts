@@ -22,9 +22,6 @@ export interface Refusal {
   readonly until: Date
 }
 
-/** Failed logins as MongoDB keeps them, for all processes. */
-export type AttemptStore = ReturnType<typeof createAttemptStore>
-
 const INDEXES = [
   {
     field: 'expiresAt',
@@ -44,53 +41,126 @@ const MOST_GIVEN_BACK = 3
 
 /** Creates the store. `find` gives the collection. No command is sent to MongoDB before the first login or `ready()`. */
 export function createAttemptStore<T extends Document>(
-  { issuer, timeoutMs }: { readonly issuer: string; readonly timeoutMs: number },
+  scope: AttemptScope,
   find: () => Promise<Collection<T>>,
   events: Events,
-) {
-  const own = createOwnCollection(
-    {
-      optionName: 'loginAttemptCollection',
-      indexes: INDEXES,
-      missingIndexCode: 'login_attempt_index_missing',
-      timeoutMs,
-    },
-    find as unknown as () => Promise<Collection>,
-    events,
-  )
-  // Accounts of another issuer are other people's, even if they have the same names.
-  const issuerKey = toIssuerKey(issuer)
-  const addressId = (address: string): string => `address:${issuerKey}:${address}`
-  const accountId = (account: string): string => `account:${issuerKey}:${account}`
-  let indexes: Promise<void> | undefined
+): AttemptStore {
+  return new AttemptStore(scope, find as unknown as () => Promise<Collection>, events)
+}
 
-  function ensureIndexes(): Promise<void> {
-    indexes ??= own.ensureIndexes().catch((error: unknown) => {
+interface AttemptScope {
+  readonly issuer: string
+  /** Milliseconds that an operation may take. */
+  readonly timeoutMs: number
+}
+
+/** Failed logins in MongoDB, for all processes. */
+export class AttemptStore {
+  readonly #timeoutMs: number
+  /** Accounts of another issuer belong to other people, even if they have the same names. */
+  readonly #issuerKey: string
+  readonly #collection: ReturnType<typeof createOwnCollection>
+  #indexes: Promise<void> | undefined
+
+  constructor({ issuer, timeoutMs }: AttemptScope, find: () => Promise<Collection>, events: Events) {
+    this.#timeoutMs = timeoutMs
+    this.#issuerKey = toIssuerKey(issuer)
+    this.#collection = createOwnCollection(
+      {
+        optionName: 'loginAttemptCollection',
+        indexes: INDEXES,
+        missingIndexCode: 'login_attempt_index_missing',
+        timeoutMs,
+      },
+      find,
+      events,
+    )
+  }
+
+  ensureIndexes(): Promise<void> {
+    this.#indexes ??= this.#collection.ensureIndexes().catch((error: unknown) => {
       // The next login tries again, because MongoDB may be back or the documents of the app may be gone.
-      indexes = undefined
+      this.#indexes = undefined
       throw error
     })
-    return indexes
+    return this.#indexes
   }
 
-  async function open<D extends Document>(): Promise<Collection<D>> {
-    await ensureIndexes()
-    return (await own.open()) as unknown as Collection<D>
+  /** Counts an attempt from an address; resolves to its window, or to the refusal. */
+  async countFromAddress(
+    address: string,
+    now: Date,
+    limit: number,
+    windowMs: number,
+  ): Promise<Date | Refusal> {
+    const change = countFromAddress(now, limit, windowMs)
+    const { wasCounted, expiresAt } = await this.#count<AddressDocument>(this.#addressId(address), change)
+    return wasCounted ? expiresAt : { limit: 'address', until: expiresAt }
   }
 
-  /**
-   * Does not pass the deadline's signal. With it the driver would abandon a command that the server may still run, and that
-   * attempt would stay counted.
-   */
-  function options() {
-    return { ...toExactOperations(timeoutMs, new AbortController().signal).write, signal: undefined as never }
+  /** Counts an attempt for an account; resolves to the refusal, if there is one. */
+  async countForAccount(
+    account: string,
+    attempt: AccountAttempt,
+    now: Date,
+    limits: AttemptLimits,
+  ): Promise<Refusal | undefined> {
+    const change = countForAccount(now, attempt, limits)
+    const { last } = await this.#count<AccountDocument>(this.#accountId(account), change)
+    return last.full === null || last.until === null ? undefined : { limit: last.full, until: last.until }
   }
 
-  async function count<D extends Document>(id: string, update: Document[]): Promise<D> {
-    const collection = await open<D>()
+  /** Takes one failure out of an address's count, unless its window is over. */
+  async giveBackAddress(address: string, window: Date): Promise<void> {
+    const isCounted = { expiresAt: window, failures: { $gt: 0 } }
+    const change = { $inc: { failures: -1 } }
+    await this.#update<AddressDocument>(this.#addressId(address), change, isCounted)
+  }
+
+  /** Takes a failure of a team's callback out of an address's count, a few times per window. Resolves to whether it did. */
+  async giveBackAddressOfFailedCallback(address: string, window: Date): Promise<boolean> {
+    const isLeft = { expiresAt: window, failures: { $gt: 0 }, givenBack: { $lt: MOST_GIVEN_BACK } }
+    const change = { $inc: { failures: -1, givenBack: 1 } }
+    return this.#update<AddressDocument>(this.#addressId(address), change, isLeft)
+  }
+
+  /** Takes one failure out of an account's counts. */
+  async giveBackAccount(account: string, { id }: Pick<AccountAttempt, 'id'>): Promise<void> {
+    await this.#update<AccountDocument>(this.#accountId(account), { $pull: { failures: { id } } })
+  }
+
+  /** Forgets the failures of an account in one spelling, and makes the address a known address. */
+  async succeedForAccount(account: string, attempt: AccountAttempt, now: Date): Promise<void> {
+    await this.#update<AccountDocument>(this.#accountId(account), succeedForAccount(now, attempt))
+  }
+
+  /** Forgets all failures of an account. Its known addresses stay known. */
+  async forgetAccount(account: string): Promise<void> {
+    await withDeadline(this.#timeoutMs, () =>
+      this.#update<AccountDocument>(this.#accountId(account), { $set: { failures: [] } }),
+    ).catch((cause: unknown) => {
+      throw toUnavailable(cause)
+    })
+  }
+
+  #addressId(address: string): string {
+    return `address:${this.#issuerKey}:${address}`
+  }
+
+  #accountId(account: string): string {
+    return `account:${this.#issuerKey}:${account}`
+  }
+
+  async #open<D extends Document>(): Promise<Collection<D>> {
+    await this.ensureIndexes()
+    return (await this.#collection.open()) as unknown as Collection<D>
+  }
+
+  async #count<D extends Document>(id: string, update: Document[]): Promise<D> {
+    const collection = await this.#open<D>()
     const found = await insertingOnce(() =>
       findOneAndUpdate(collection, markedFilter<D>(id), update, {
-        ...options(),
+        ...this.#options(),
         upsert: true,
         returnDocument: 'after',
         projection: { expiresAt: 1, wasCounted: 1, last: 1 },
@@ -100,74 +170,23 @@ export function createAttemptStore<T extends Document>(
     throw new Error('MongoDB gave no document for an attempt to log in.')
   }
 
-  async function update<D extends Document>(
+  async #update<D extends Document>(
     id: string,
     change: Document | Document[],
     condition: Filter<D> = {},
   ): Promise<boolean> {
     const filter = { ...markedFilter<D>(id), ...condition }
-    const { matchedCount } = await (await open<D>()).updateOne(filter, change, options())
+    const { matchedCount } = await (await this.#open<D>()).updateOne(filter, change, this.#options())
     return matchedCount > 0
   }
 
-  return {
-    ensureIndexes,
-
-    /** Counts an attempt from an address; resolves to its window, or to the refusal. */
-    async countFromAddress(
-      address: string,
-      now: Date,
-      limit: number,
-      windowMs: number,
-    ): Promise<Date | Refusal> {
-      const change = countFromAddress(now, limit, windowMs)
-      const { wasCounted, expiresAt } = await count<AddressDocument>(addressId(address), change)
-      return wasCounted ? expiresAt : { limit: 'address', until: expiresAt }
-    },
-
-    /** Counts an attempt for an account; resolves to the refusal, if there is one. */
-    async countForAccount(
-      account: string,
-      attempt: AccountAttempt,
-      now: Date,
-      limits: AttemptLimits,
-    ): Promise<Refusal | undefined> {
-      const change = countForAccount(now, attempt, limits)
-      const { last } = await count<AccountDocument>(accountId(account), change)
-      return last.full === null || last.until === null ? undefined : { limit: last.full, until: last.until }
-    },
-
-    /** Takes one failure out of an address's count, unless its window is over. */
-    async giveBackAddress(address: string, window: Date): Promise<void> {
-      const isCounted = { expiresAt: window, failures: { $gt: 0 } }
-      await update<AddressDocument>(addressId(address), { $inc: { failures: -1 } }, isCounted)
-    },
-
-    /** Takes a failure of a team's callback out of an address's count, a few times per window. Resolves to whether it did. */
-    async giveBackAddressOfFailedCallback(address: string, window: Date): Promise<boolean> {
-      const isLeft = { expiresAt: window, failures: { $gt: 0 }, givenBack: { $lt: MOST_GIVEN_BACK } }
-      const change = { $inc: { failures: -1, givenBack: 1 } }
-      return update<AddressDocument>(addressId(address), change, isLeft)
-    },
-
-    /** Takes one failure out of an account's counts. */
-    async giveBackAccount(account: string, { id }: Pick<AccountAttempt, 'id'>): Promise<void> {
-      await update<AccountDocument>(accountId(account), { $pull: { failures: { id } } })
-    },
-
-    /** Forgets the failures of an account in one spelling, and makes the address a known address. */
-    async succeedForAccount(account: string, attempt: AccountAttempt, now: Date): Promise<void> {
-      await update<AccountDocument>(accountId(account), succeedForAccount(now, attempt))
-    },
-
-    /** Forgets all failures of an account. Its known addresses stay known. */
-    async forgetAccount(account: string): Promise<void> {
-      await withDeadline(timeoutMs, () =>
-        update<AccountDocument>(accountId(account), { $set: { failures: [] } }),
-      ).catch((cause: unknown) => {
-        throw toUnavailable(cause)
-      })
-    },
+  /**
+   * Does not pass the deadline's signal. With it the driver would abandon a command that the server may still run, and that
+   * attempt would stay counted.
+   */
+  #options() {
+    const { write } = toExactOperations(this.#timeoutMs, new AbortController().signal)
+    return { ...write, signal: undefined as never }
   }
 }
 

@@ -4,7 +4,7 @@ import type { AccountName } from './account-name.js'
 /** Counts an account for the current login. Resolves to a function that reports that the credentials were right. */
 type CountAccount = (name: AccountName) => Promise<() => void>
 
-/** The login that is being verified, found by any function that its callback calls. */
+/** The login whose credentials are being checked. Functions that the team's callback calls find it here. */
 const current = new AsyncLocalStorage<CountAccount | undefined>()
 
 /** Runs the check of credentials, inside which {@link countAccount} counts for this login. */

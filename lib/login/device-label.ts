@@ -1,11 +1,11 @@
-/** Checked in this order: browsers name their ancestors too. */
+/** Checked in this order, because the header of a browser also names the browsers that it descends from. */
 const BROWSERS: readonly (readonly [RegExp, string])[] = [
   [/\bEdg(?:e|A|iOS)?\//, 'Edge'],
   [/\bOPR\//, 'Opera'],
   [/\bSamsungBrowser\//, 'Samsung Internet'],
   [/\b(?:Firefox|FxiOS)\//, 'Firefox'],
   [/\b(?:Chrome|CriOS)\//, 'Chrome'],
-  // Anchored: tried from each place, it would take a long header's length squared.
+  // Anchored, because without an anchor the time would grow with the square of the header's length.
   [/^(?=.*\bVersion\/\d).*\bSafari\//, 'Safari'],
 ]
 
@@ -21,7 +21,7 @@ const SYSTEMS: readonly (readonly [RegExp, string])[] = [
 
 const MAX_LENGTH = 64
 
-/** A label by which users know a device again, as `Firefox on Linux`; of others the name that they give themselves. */
+/** A label such as `Firefox on Linux`, for the user's list of sessions. For other clients it is the name in the header. */
 export function toDeviceLabel(userAgent: string | undefined): string | null {
   if (userAgent === undefined || userAgent === '') return null
   const browser = nameOf(userAgent, BROWSERS)

@@ -5,36 +5,35 @@ import { toExactOperations } from '../mongo/exact-operations.js'
 import type { TeamDatabase } from '../mongo/team-database.js'
 import { isOutdatedHash, rehashPassword } from './argon2.js'
 
-/** What an upgrade works with. */
-export interface HashUpgradeParts {
-  /** Of the users collection. */
+interface HashUpgradeParts {
+  /** The database of the users collection. */
   readonly database: TeamDatabase
   /** The field of the document that holds the hash. */
   readonly hashField: string
-  /** How long the write may take. */
+  /** Milliseconds that the write may take. */
   readonly timeoutMs: number
   readonly events: Events
 }
 
-/** Somebody who gave the right password, with the document that it was checked against. */
+/** A user who gave the right password, with the document that holds the hash. */
 interface LoggedIn {
   readonly id: string
   readonly document: Document
 }
 
-/** How long a new hash may wait for its turn among the logins. */
+/** Milliseconds that a new hash may wait for its turn among the logins. */
 const HASH_TIMEOUT_MS = 5_000
 
 /**
- * Creates what replaces a weak hash by one of today's (NIST SP 800-63B 3.1.1.2). Never rejects: what goes wrong is a
- * warning, and the next login tries again.
+ * Creates the function that replaces a weak hash by a hash of today (NIST SP 800-63B 3.1.1.2). It never rejects: an error is
+ * a warning, and the next login tries again.
  */
 export function createHashUpgrade(
   parts: HashUpgradeParts,
 ): (user: LoggedIn, password: string) => Promise<void> {
   const { database, hashField, timeoutMs, events } = parts
 
-  /** Compare-and-set: a password that was changed meanwhile stays as it was changed. */
+  /** Writes only if the old hash is still there, so that a password that was changed meanwhile stays changed. */
   async function replace({ _id }: Document, old: string, hash: string): Promise<void> {
     await withDeadline(timeoutMs, async signal =>
       (await database.collection()).updateOne(
@@ -58,7 +57,7 @@ export function createHashUpgrade(
   }
 }
 
-/** A server's message quotes the command, and so the hash: only name and number are told. */
+/** Only the name and the number of an error, because the message of a server quotes the command with the hash. */
 function nameOf(error: unknown): string {
   const { name, code } = error as { readonly name?: string; readonly code?: string | number }
   return [name, code].filter(part => part !== undefined).join(' ')

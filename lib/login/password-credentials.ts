@@ -6,6 +6,7 @@ import { withDeadline } from '../util/deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import { openTeamDatabase, PLAIN_BSON } from '../mongo/team-database.js'
+import type { TeamDatabase } from '../mongo/team-database.js'
 import type { CollectionLike } from '../mongo/collection-like.js'
 import { parsePasswordCredentialsOptions } from '../options/logins.js'
 import type { Scalar, VerifiedUser, VerifyCredentials } from './credentials.js'
@@ -16,34 +17,55 @@ import { createHashUpgrade } from './hash-upgrade.js'
 import { createPasswordText } from './password-text.js'
 import type { PasswordTextOptions } from './password-text.js'
 
-/** Where users and their password hashes are. */
+/** Options of `passwordCredentials()`: where users and their password hashes are stored. */
 export interface PasswordCredentialsOptions extends PasswordTextOptions {
   /** The users collection. */
   readonly collection: CollectionLike
-  /** The field of the body and of the document that names the user, compared exactly. Default `email`. */
+  /**
+   * The field of the body and of the document that names the user. Names are compared exactly.
+   * @default 'email'
+   */
   readonly usernameField?: string
-  /** The field of the document that holds the argon2id hash (a PHC string). Default `passwordHash`. */
+  /**
+   * The field of the document that holds the argon2id hash (a PHC string), which `hashPassword()` makes.
+   * @default 'passwordHash'
+   */
   readonly hashField?: string
-  /** Whether a user may not log in, as one that is disabled or locked. The answer is that of a wrong password, and comes
-   *  after the same work. It must not be async: a promise is a 500 `callback_failed`. */
+  /**
+   * Whether the user may not log in, for example because the account is locked. The answer is the same as to a wrong
+   * password, and takes as long. The function must not be async: a promise is a 500 `callback_failed`.
+   * @default () => false
+   * @example isRefused: user => user.locked === true
+   */
   readonly isRefused?: (user: Document) => boolean
-  /** Whether a hash that is weaker than those of `hashPassword()` is replaced after a login with the right password, which
-   *  is when it can be. Needs leave to write to the users collection. Default false: nothing is written. */
+  /**
+   * Whether a hash that is weaker than today's hashes of `hashPassword()` is replaced after a login with the right password.
+   * The database user needs the right to update the users collection.
+   * @default false
+   */
   readonly upgradeHashes?: boolean
-  /** The user's id. Default: the document's `_id`, an ObjectId as its hex digits. It must not be async either. */
+  /**
+   * The user's id. The function must not be async.
+   * @default the `_id` of the document, an ObjectId as its hex digits
+   * @example toUserId: user => user.uuid
+   */
   readonly toUserId?: (user: Document) => string
 }
 
-/** Whatever the collection's own: with a collation of strength 2, `bob` would be Bob. */
+/** Names are compared exactly: with a collation of strength 2, `bob` could log in as Bob. */
 const EXACT = { collation: { locale: 'simple' }, readPreference: 'primary' } as const
 const MAX_USERNAME_LENGTH = 320
 const MAX_PASSWORD_LENGTH = 1_024
-/** How long a login waits for its hash. */
+/** Milliseconds that a login waits for its hash. */
 const HASH_TIMEOUT_MS = 5_000
 
+type Body = Readonly<Record<string, Scalar>>
+
 /**
- * Creates a `verifyCredentials` over a users collection: `{ "email": "…", "password": "…" }`. An unknown user, a
- * wrong password and a user without a hash get the same answer after the same work.
+ * Creates a `verifyCredentials` over a users collection: `{ "email": "…", "password": "…" }`. An unknown user, a wrong
+ * password and a user without a hash get the same answer after the same work.
+ *
+ * @throws {OptionError} for a wrong or unknown option
  */
 export function createPasswordCredentials(
   given: PasswordCredentialsOptions,
@@ -51,21 +73,38 @@ export function createPasswordCredentials(
   events: Events,
 ): VerifyCredentials {
   const options = parsePasswordCredentialsOptions(given)
-  const {
-    usernameField,
-    hashField,
-    upgradeHashes,
-    toUserId = primaryKeyOf,
-    isRefused = () => false,
-  } = options
+  const { usernameField, hashField, upgradeHashes, toUserId = primaryKeyOf } = options
+  const isRefused = options.isRefused ?? (() => false)
   const toText = createPasswordText(options)
   const database = openTeamDatabase(options.collection)
-  // A real hash with the same parameters: verifying against anything else would answer sooner.
-  const decoy = hashPassword(randomBytes(32).toString('base64url'))
-  decoy.catch(() => undefined)
+  const findUser = createUserFinder(database, usernameField, timeoutMs)
+  const isPasswordOf = createPasswordCheck(hashField, events)
   const upgradeHash = createHashUpgrade({ database, hashField, timeoutMs, events })
 
-  async function findUser(username: string): Promise<Document | undefined> {
+  async function verify(body: Body): Promise<VerifiedUser | null> {
+    const username = requireText(body, usernameField, MAX_USERNAME_LENGTH)
+    const password = toText(requireText(body, 'password', MAX_PASSWORD_LENGTH))
+    // Counts the account here, because a function of the team that calls this may not tell login() the account's name.
+    const reportRight = await countAccount(username)
+    const user = await findUser(username)
+    const isRight = await isPasswordOf(user, password)
+    if (!isRight || !user || callAtOnce('passwordCredentials(): isRefused', () => isRefused(user)))
+      return null
+    reportRight()
+    const id = callAtOnce('passwordCredentials(): toUserId', () => toUserId(user))
+    // Not awaited, because a login neither waits for a new hash nor fails with it.
+    if (upgradeHashes) void upgradeHash({ id, document: user }, password)
+    return { id }
+  }
+
+  return Object.assign(verify, {
+    account: (body: Body) => requireText(body, usernameField, MAX_USERNAME_LENGTH),
+  })
+}
+
+/** Finds the user with a name. Rejects with `credentials_unavailable` if MongoDB does not answer in time. */
+function createUserFinder(database: TeamDatabase, usernameField: string, timeoutMs: number) {
+  return async (username: string): Promise<Document | undefined> => {
     const found = await withDeadline(timeoutMs, async signal =>
       (await database.collection()).findOne(
         { [usernameField]: { $eq: username } },
@@ -77,54 +116,38 @@ export function createPasswordCredentials(
     // A list that contains the name matches too, but names nobody.
     return found?.[usernameField] === username ? found : undefined
   }
+}
 
-  /** The same work for every user: a wrong password's. */
+/** Checks a password against the hash of a user. Also works for no user, and then takes as long and resolves to false. */
+function createPasswordCheck(hashField: string, events: Events) {
+  // A real hash with the same parameters, because any other text would be refused faster.
+  const decoy = hashPassword(randomBytes(32).toString('base64url'))
+  decoy.catch(() => undefined)
+
   async function verifyDecoy(password: string, signal: AbortSignal): Promise<false> {
     return (await verifyPassword(await decoy, password, signal)) && false
   }
 
-  async function isPasswordOf(
-    user: Document | undefined,
-    password: string,
-    signal: AbortSignal,
-  ): Promise<boolean> {
+  async function check(user: Document | undefined, password: string, signal: AbortSignal): Promise<boolean> {
     const hash: unknown = user?.[hashField]
     if (typeof hash !== 'string') return verifyDecoy(password, signal)
     return verifyPassword(hash, password, signal).catch((error: unknown) => {
       if (isThrown(QueueFullError, error) || signal.aborted) throw error
-      const message = `The "${hashField}" of a user is no argon2 hash. Store what "await hashPassword(password)" gives.`
+      const message =
+        `The field "${hashField}" of a user holds no argon2 hash, so this user cannot log in. ` +
+        'Store the result of "await hashPassword(password)".'
       events.warn({ code: 'password_hash_unreadable', message })
       return verifyDecoy(password, signal)
     })
   }
 
-  async function verify(body: Readonly<Record<string, Scalar>>): Promise<VerifiedUser | null> {
-    const username = requireText(body, usernameField, MAX_USERNAME_LENGTH)
-    const password = toText(requireText(body, 'password', MAX_PASSWORD_LENGTH))
-    // Counts the account here, because a function of the team that calls this may not tell login() the account's name.
-    const reportRight = await countAccount(username)
-    const user = await findUser(username)
-    const isRight = await withDeadline(HASH_TIMEOUT_MS, signal => isPasswordOf(user, password, signal)).catch(
-      (cause: unknown) => {
-        throw unavailable(cause)
-      },
-    )
-    if (!isRight || !user || callAtOnce('passwordCredentials(): isRefused', () => isRefused(user)))
-      return null
-    reportRight()
-    const id = callAtOnce('passwordCredentials(): toUserId', () => toUserId(user))
-    // Not awaited: it is nothing that a login should wait for or fail with.
-    if (upgradeHashes) void upgradeHash({ id, document: user }, password)
-    return { id }
-  }
-
-  return Object.assign(verify, {
-    account: (body: Readonly<Record<string, Scalar>>) =>
-      requireText(body, usernameField, MAX_USERNAME_LENGTH),
-  })
+  return (user: Document | undefined, password: string): Promise<boolean> =>
+    withDeadline(HASH_TIMEOUT_MS, signal => check(user, password, signal)).catch((cause: unknown) => {
+      throw unavailable(cause)
+    })
 }
 
-function requireText(body: Readonly<Record<string, Scalar>>, field: string, maxLength: number): string {
+function requireText(body: Body, field: string, maxLength: number): string {
   const value = Object.hasOwn(body, field) ? body[field] : undefined
   if (typeof value === 'string' && value !== '' && value.length <= maxLength) return value
   const message = `"${field}" must be a text of 1 to ${maxLength} characters.`
@@ -135,7 +158,8 @@ function primaryKeyOf(user: Document): string {
   const id: unknown = user['_id']
   if (typeof id === 'string') return id
   if (isObjectId(id)) return id.toHexString()
-  const message = 'passwordCredentials: _id is no text and no ObjectId; give it { toUserId: user => … }.'
+  const message =
+    'passwordCredentials(): the _id of a user is neither a text nor an ObjectId. Write { toUserId: user => … }.'
   throw new CustomUserDataError('callback_failed', message)
 }
 

@@ -1,10 +1,13 @@
 /** The forms of Unicode that NIST SP 800-63B 3.1.1.2 names for passwords. */
 export type UnicodeNormalization = 'NFKC' | 'NFKD'
 
-/** How a password becomes what is hashed. */
+/** Options for the text that is hashed. */
 export interface PasswordTextOptions {
-  /** One form for all spellings of a character, so that an é logs in from every keyboard. Must be the same for
-   *  `hashPassword()` and `passwordCredentials()`. Default: none, the password is taken exactly as received. */
+  /**
+   * The Unicode form to which passwords are converted, so that an `é` is the same from every keyboard. Give the same form to
+   * `hashPassword()` and `passwordCredentials()`.
+   * @default undefined, which hashes the password exactly as received
+   */
   readonly unicodeNormalization?: UnicodeNormalization | undefined
 }
 

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from 'node:timers'
 import { issueAccessToken } from '../access-tokens/issue-access-token.js'
 import type { AccessTokenConfig, IssuedAccessToken } from '../access-tokens/issue-access-token.js'
 import type { Issuers } from '../access-tokens/issuers.js'
@@ -101,8 +102,8 @@ export class TokenIssuer {
   ): Promise<TokenAnswer<object>> {
     const { issuers, sessions } = this.#parts
     requireOwnUserId(userId, issuers)
-    // Sent first, so that a refusal does not wait for the other commands.
     const admission = login.admit?.() ?? Promise.resolve()
+    if (login.admit) await giveHeadStart(admission)
     const session = sessions.begin(userId, { device, address }, login.start)
     const answer = this.#answerLogin(userId, { session, admission, create })
     // A login that is refused does not wait for its answer, so nobody else may handle the rejection.
@@ -186,6 +187,26 @@ export class TokenIssuer {
       refresh_token: refreshToken,
       user: { id: userId, customData: snapshot.data },
     }
+  }
+}
+
+/**
+ * Milliseconds that the check of the user gets before the session is stored. A MongoDB nearby answers within this time, so
+ * that nothing is stored for a disabled user. Over a longer way the commands run at the same time. Without this, logins of
+ * disabled users took 10 % longer than wrong passwords on a busy machine, which told that the password was right.
+ */
+const HEAD_START_MS = 5
+
+/** Resolves when the check has, or when it has had its head start. Rejects if the check does so before. */
+async function giveHeadStart(check: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const isOver = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, HEAD_START_MS)
+  })
+  try {
+    await Promise.race([check, isOver])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -1,13 +1,13 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { SessionSecret } from './session-secrets.js'
 
-/** A refresh token taken apart. */
+/** The parts of a refresh token. */
 export interface RefreshToken {
-  /** Names the session; not secret. */
+  /** The session's id, which is not secret. */
   readonly sid: string
-  /** How many exchanges came before. */
+  /** The number of exchanges before this token. */
   readonly generation: number
-  /** The part that makes the token: 256 bits. */
+  /** The secret part: 256 random bits. */
   readonly secret: string
   /** The whole token, as the client holds it. */
   readonly text: string
@@ -31,8 +31,8 @@ export function createRefreshToken(sid: string, secret: SessionSecret): RefreshT
 }
 
 /**
- * The token that follows another: the same for whoever derives it with the same session secret, so that a lost
- * answer, a second tab or another process gets no second one (security page 3.1).
+ * The successor of a token. It is derived, so that every process with the same session secret gives the same successor, also
+ * after a lost answer or to a second tab.
  */
 export function deriveSuccessor(token: RefreshToken, secret: SessionSecret): RefreshToken {
   const generation = token.generation + 1
@@ -40,21 +40,21 @@ export function deriveSuccessor(token: RefreshToken, secret: SessionSecret): Ref
   return seal({ sid: token.sid, generation, secret: derived.toString('base64url') }, secret)
 }
 
-/** The token that `text` is, or `undefined` where it cannot be one of ours. */
+/** Parses a refresh token. Returns `undefined` if the text cannot be a token of ours. */
 export function parseRefreshToken(text: string): RefreshToken | undefined {
   const [, sid, generation, secret] = GRAMMAR.exec(text) ?? []
   if (sid === undefined || generation === undefined || secret === undefined) return undefined
   return { sid, generation: Number(generation), secret, text }
 }
 
-/** What is stored of a token: its SHA-256. A token has 256 random bits, so no salt is needed. */
+/** The SHA-256 of a token, which is stored instead of the token. A token has 256 random bits, so no salt is needed. */
 export function hashRefreshToken(token: RefreshToken): string {
   return createHash('sha256').update(token.text).digest('base64url')
 }
 
 /**
- * Whether we made a token, by the seal that it carries. Only then is an old one a sign of theft: a session's id is no
- * secret, and whoever knows it could otherwise end the session with a token of their own making.
+ * Whether this package made a token, according to its seal. Only then an old token is a sign of theft. A session's id is not
+ * secret, so without the seal anybody who knows it could end the session by an invented token.
  */
 export function isSealed(token: RefreshToken, secrets: readonly SessionSecret[]): boolean {
   const given = Buffer.from(token.text)

@@ -3,26 +3,7 @@ import { CustomUserDataError } from '../errors.js'
 import type { AccessTokenClaims } from '../types.js'
 
 /** The access tokens that this process no longer serves, although they have not expired. */
-export interface Revocations {
-  /** Refuses the tokens of a session from now on. */
-  revokeSession: (sid: string) => void
-  /** The same for one whose refresh token came twice: an answer on its way still goes out, its tokens are refused. */
-  revokeStolenSession: (sid: string) => void
-  /**
-   * Refuses the tokens that trusted issuers issued to a user before `revokedAt`, the database server's time of the
-   * revocation. Drops the user's snapshots, so that the next load for each token reads the record of the user.
-   */
-  revokeUser: (userId: string, revokedAt?: number) => void
-  /** Throws `invalid_token` if a verified token is revoked. Every request calls it, so it is cheap if nothing is revoked. */
-  requireNotRevoked: (userId: string, claims: AccessTokenClaims) => void
-  /**
-   * Whether one of our own tokens was issued to its user before a revocation, as far as clocks can tell. Its session may be
-   * alive, so it is not refused, but it is served only after its session was read.
-   */
-  mayBeRevoked: (userId: string, claims: AccessTokenClaims) => boolean
-  /** Whether a session was ended by this process, on somebody's wish. */
-  wasSessionEnded: (sid: string) => boolean
-}
+export type Revocations = ReturnType<typeof createRevocations>
 
 /** How long revocations are remembered, and how far clocks may differ. */
 export interface RevocationsConfig {
@@ -39,19 +20,26 @@ export function createRevocations(
   ownIssuer: string | undefined,
   clock: Clock,
   dropSnapshots: (userId: string) => void = () => undefined,
-): Revocations {
+) {
   const sessions = createExpiringMap<'ended' | 'stolen'>(config.sessionMs, clock)
   const users = createExpiringMap<number>(config.userMs, clock)
   return {
-    revokeSession: sid => sessions.set(sid, 'ended'),
-    revokeStolenSession(sid) {
+    /** Refuses the tokens of a session from now on. */
+    revokeSession: (sid: string): void => sessions.set(sid, 'ended'),
+    /** Refuses the tokens of a session whose refresh token came twice. An answer that is under way still goes out. */
+    revokeStolenSession(sid: string): void {
       if (sessions.get(sid) === undefined) sessions.set(sid, 'stolen')
     },
-    revokeUser(userId, revokedAt = 0) {
+    /**
+     * Refuses the tokens that trusted issuers issued to a user before `revokedAt`, the database server's time of the
+     * revocation. Drops the user's snapshots, so that the next load for each token reads the record of the user.
+     */
+    revokeUser(userId: string, revokedAt = 0): void {
       users.set(userId, Math.max(revokedAt, users.get(userId) ?? 0))
       dropSnapshots(userId)
     },
-    requireNotRevoked(userId, claims) {
+    /** Throws `invalid_token` if a verified token is revoked. Every request calls it, so it is cheap if nothing is revoked. */
+    requireNotRevoked(userId: string, claims: AccessTokenClaims): void {
       // Our own tokens are judged by their session, never by their time. So a login right after a revocation works.
       if (claims.iss === ownIssuer) {
         if (claims.sid !== undefined && sessions.get(claims.sid) !== undefined) throw revoked()
@@ -60,11 +48,16 @@ export function createRevocations(
       const revokedAt = users.get(userId)
       if (revokedAt !== undefined) requireIssuedAfter(claims, revokedAt, config.clockToleranceMs)
     },
-    mayBeRevoked(userId, { iss, iat = 0 }) {
+    /**
+     * Whether one of our own tokens was issued to its user before a revocation, as far as clocks can tell. Its session may be
+     * alive, so it is not refused, but it is served only after its session was read.
+     */
+    mayBeRevoked(userId: string, { iss, iat = 0 }: AccessTokenClaims): boolean {
       const revokedAt = iss === ownIssuer ? users.get(userId) : undefined
       return revokedAt !== undefined && Math.floor(iat) * 1000 <= revokedAt + config.clockToleranceMs
     },
-    wasSessionEnded: sid => sessions.get(sid) === 'ended',
+    /** Whether this process ended a session because somebody asked for it. */
+    wasSessionEnded: (sid: string): boolean => sessions.get(sid) === 'ended',
   }
 }
 
@@ -92,17 +85,14 @@ function revoked(): CustomUserDataError {
   return new CustomUserDataError('invalid_token', 'The access token was revoked.')
 }
 
-interface ExpiringMap<Value> {
-  set: (key: string, value: Value) => void
-  get: (key: string) => Value | undefined
-}
-
 /**
- * Not an LRU list: what falls out of it early would be served again. Two maps, of which the older goes as a whole when the
- * younger is as old as an entry lives: to delete the oldest of one map again and again is slow, since whoever looks for it
- * steps over all that was deleted before.
+ * Creates a map whose entries expire after `ttlMs`. It is not an LRU cache, because an entry that is dropped early would let
+ * a revoked token work again.
+ *
+ * Two maps are used, and the older map is dropped as a whole when all its entries have expired. Deleting the oldest entries
+ * of one map one by one is slow, because an iterator steps over all deleted entries.
  */
-function createExpiringMap<Value>(ttlMs: number, clock: Clock): ExpiringMap<Value> {
+function createExpiringMap<Value>(ttlMs: number, clock: Clock) {
   type Entries = Map<string, { readonly value: Value; readonly endsAt: number }>
   const empty = (): Entries => new Map()
   let younger = empty()
@@ -110,20 +100,20 @@ function createExpiringMap<Value>(ttlMs: number, clock: Clock): ExpiringMap<Valu
   let youngerUntil = -Infinity
 
   function rotate(now: number): void {
-    // After a pause of a whole life nothing of the younger is alive either.
+    // After a pause of `ttlMs` the entries of the younger map have expired too.
     older = now < youngerUntil + ttlMs ? younger : empty()
     younger = empty()
     youngerUntil = now + ttlMs
   }
 
   return {
-    set(key, value) {
+    set(key: string, value: Value): void {
       const now = clock.monotonic()
       if (now >= youngerUntil) rotate(now)
       younger.set(key, { value, endsAt: now + ttlMs })
     },
-    get(key) {
-      // Asked by each request: while nothing is revoked it costs nothing.
+    get(key: string): Value | undefined {
+      // Each request asks, so this costs nothing while nothing is revoked.
       if (younger.size === 0 && older.size === 0) return undefined
       const entry = younger.get(key) ?? older.get(key)
       return entry && clock.monotonic() < entry.endsAt ? entry.value : undefined

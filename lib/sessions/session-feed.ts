@@ -9,8 +9,7 @@ import type { SessionStore } from './session-store.js'
 import { isRecordKey } from './user-records.js'
 import type { UserRecords } from './user-records.js'
 
-/** What the feed works with. */
-export interface SessionFeedParts {
+interface SessionFeedParts {
   readonly openCollection: () => Promise<Collection>
   readonly store: Pick<SessionStore, 'listRevoked'>
   readonly userRecords: Pick<UserRecords, 'listRevoked' | 'userIdOf'>
@@ -19,8 +18,7 @@ export interface SessionFeedParts {
   readonly report: ChangeSource<SessionChange>['report']
 }
 
-/** How long the feed looks back, and how often where its stream is broken. */
-export interface SessionFeedConfig {
+interface SessionFeedConfig {
   /** Milliseconds that an access token of a revoked session may live on. */
   readonly accessTokenMs: number
   readonly changeStreamTimeoutMs: number
@@ -62,7 +60,7 @@ const PIPELINE: readonly Document[] = [
   },
 ]
 
-/** Follows the sessions: what another process has ended is ended here, too. */
+/** Creates the feed of sessions. It ends sessions here that another process has ended. */
 export function createSessionFeed(config: SessionFeedConfig, parts: SessionFeedParts): ChangeFeed {
   const { openCollection, store, userRecords, revocations, clock, report } = parts
 

@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto'
 
 /**
- * Whose sessions, records of users and login attempts an instance reads and writes. Several instances may share one
- * database: those of another issuer have users of their own, and those of another client of the same issuer share the
- * users but not the refresh tokens (RFC 6749 section 6: a refresh token is bound to the client it was issued to).
+ * Limits the sessions, records of users and login attempts that an instance reads and writes, because several instances may
+ * share one database. Instances with another issuer have other users. Instances with the same issuer and another client
+ * share the users, but not the refresh tokens: a refresh token is bound to its client (RFC 6749 section 6).
  */
 export interface SessionScope {
-  /** The issuer of our own tokens; empty where an instance only accepts the tokens of trusted issuers. */
+  /** The issuer of our own tokens. Empty if an instance only accepts the tokens of trusted issuers. */
   readonly issuer: string
   /** `client_id` of our own tokens. */
   readonly clientId: string
@@ -17,7 +17,7 @@ export function toSessionScope(own: SessionScope | undefined): SessionScope {
   return { issuer: own?.issuer ?? '', clientId: own?.clientId ?? '' }
 }
 
-/** A short name of an issuer, for document ids: an issuer may be as long as it likes. */
+/** A short digest of an issuer for document ids, because an issuer can be a long text. */
 export function toIssuerKey(issuer: string): string {
   return hash('sha256', issuer, 'base64url').slice(0, 16)
 }

@@ -4,14 +4,14 @@ import { kidOfSecret, toSecretKey } from '../access-tokens/keys.js'
 import { requireStrongSecret } from '../access-tokens/secret-strength.js'
 import { OptionError } from '../errors.js'
 
-/** A secret that successors are derived with. */
+/** A secret from which successors of refresh tokens are derived. */
 export interface SessionSecret {
-  /** A one-way name, stored beside what was derived with it. */
+  /** A digest of the key. Each session stores the name of the secret that derived its token. */
   readonly name: string
   readonly key: KeyObject
 }
 
-/** The least length: 256 bits, like a refresh token. */
+/** At least 256 bits, like a refresh token. */
 const LENGTH = { minBytes: 32, reason: 'a secret for sessions needs 32 or more.' }
 
 /**
@@ -34,7 +34,7 @@ export function createSessionSecrets(
   )
 }
 
-/** Prepares the team's secrets: the first derives successors, and all of them are tried. Throws an `OptionError`. */
+/** Prepares the team's secrets. The first derives successors, and all are tried on tokens. Throws an `OptionError`. */
 export function prepareSessionSecrets(given: readonly (string | Uint8Array | KeyObject)[]): SessionSecret[] {
   return given.map((secret, index) => {
     const key = toSecretKey(secret, `sessionSecrets[${index}]`)
@@ -43,7 +43,7 @@ export function prepareSessionSecrets(given: readonly (string | Uint8Array | Key
   })
 }
 
-/** A session secret of its own, derived from the secret that signs access tokens. */
+/** Derives a session secret from the secret that signs access tokens. The two secrets stay independent. */
 export function deriveSessionSecret(signingSecret: KeyObject): SessionSecret {
   const derived = hkdfSync('sha256', signingSecret, '', 'express-custom-user-data session secret', 32)
   return toSessionSecret(createSecretKey(Buffer.from(derived)))

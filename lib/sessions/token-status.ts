@@ -5,8 +5,7 @@ import type { Revocations } from './revocations.js'
 import type { SessionStore } from './session-store.js'
 import type { UserRecords } from './user-records.js'
 
-/** The parts that tell whether an access token is revoked. */
-export interface TokenStatusParts {
+interface TokenStatusParts {
   readonly store: Pick<SessionStore, 'find'>
   readonly userRecords: Pick<UserRecords, 'find'>
   readonly revocations: Pick<Revocations, 'revokeSession'>

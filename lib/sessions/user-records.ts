@@ -24,7 +24,7 @@ export interface UserRecordDocument {
 }
 
 /** Whether a user is disabled, and when the user was revoked. Times are the database server's, in milliseconds. */
-export interface UserStanding {
+interface UserStanding {
   readonly isDisabled: boolean
   /** When all sessions of the user were last revoked; `undefined` if never. */
   readonly revokedAt: number | undefined
@@ -36,7 +36,7 @@ interface TimedStanding extends UserStanding {
 }
 
 /** The time limits of records. */
-export interface UserRecordsConfig {
+interface UserRecordsConfig {
   readonly issuer: string
   /** Milliseconds that an operation may take. */
   readonly sessionTimeoutMs: number

@@ -55,7 +55,7 @@ it('a label has 64 characters at most', () => {
 })
 
 it.each(['Version/1', 'Version/1 Safari', 'Chrome', 'Mac OS X', ' ', '/', 'a'])(
-  'V21: a header of 16 kB costs nothing: %j',
+  'a header of 16 kB takes no noticeable time: %j',
   run => {
     const userAgent = run.repeat(16_000 / run.length)
     const time = () => {

@@ -125,7 +125,7 @@ describe('the limit of an account holds', () => {
     expect(guesses).toBeLessThanOrEqual(10)
   })
 
-  it('against a stranger who had their address noted as known by a login of another account', async () => {
+  it('against a stranger whose address became known by a login of another account', async () => {
     const instance = start(
       ({ username, password }) => (username === 'mallory' && password === RIGHT ? { id: 'mallory' } : null),
       { accountFailures: 3 },
@@ -295,7 +295,7 @@ describe('an attempt that is refused', () => {
     expect(await countGuesses(30, () => post(instance, { email: name, password: 'x' }))).toBe(10)
   })
 
-  it('never locks the owner out of an address that the account has logged in from', async () => {
+  it('never locks the owner out of a known address', async () => {
     const verify: Verify = ({ email, password }) => (password === RIGHT ? { id: String(email) } : null)
     const instance = start(verify, { addressFailures: 1_000 })
     expect(await post(instance, { email: name, password: RIGHT }, '192.0.2.1')).toBe(200)
@@ -355,7 +355,7 @@ describe('forgetFailedLogins()', () => {
   })
 
   it.each([undefined, null, '', ' ', 5, { $ne: 1 }, ['a']])(
-    'refuses what names no account: %j',
+    'refuses a value that names no account: %j',
     async account => {
       const { userData } = start(() => null)
       await expect(userData.forgetFailedLogins(account as never)).rejects.toThrow(TypeError)
@@ -436,7 +436,7 @@ describe('a warning says once', () => {
 })
 
 it.each([{ a: 1 }, Promise.resolve('alice'), Symbol('alice')])(
-  'an account that is no text and no number is a 500, and the credentials are not looked at: %s',
+  'an account that is neither a text nor a number is a 500, and the credentials are not checked: %s',
   async account => {
     const looked: unknown[] = []
     const instance = start(

@@ -41,7 +41,7 @@ const sessionsOf = () => database.db.collection('custom_user_data_sessions').cou
 const afterAllHooks = () => new Promise(resolve => setImmediate(() => setImmediate(resolve)))
 
 describe('createCustomData', () => {
-  it('makes a document before the first token, which is in its answer and its copy', async () => {
+  it('creates a document before the first token, and the answer and the snapshot have it', async () => {
     const { app } = start({ createCustomData: ({ id }) => ({ language: 'en', madeFor: id }) })
     const login = await logIn(app, user)
     const customData = { _id: user, userId: user, language: 'en', madeFor: user }
@@ -73,7 +73,7 @@ describe('createCustomData', () => {
     expect(calls).toBe(0)
   })
 
-  it('makes one document for any number of parallel first logins, and all of them get it', async () => {
+  it('creates one document for any number of parallel first logins, and all of them get it', async () => {
     const apps = [0, 1].map(n => start({ createCustomData: () => ({ n }) }).app)
     const logins = await Promise.all(Array.from({ length: 16 }, (_value, i) => tryLogIn(apps[i % 2]!)))
     const [made, ...others] = await documents()
@@ -84,7 +84,7 @@ describe('createCustomData', () => {
     }
   })
 
-  it.each([undefined, null])('makes none by returning %j, and the login goes on', async nothing => {
+  it.each([undefined, null])('creates no document if it returns %j, and the login goes on', async nothing => {
     const { app } = start({ createCustomData: () => nothing })
     expect((await logIn(app, user)).user).toEqual({ id: user, customData: {} })
     expect(await documents()).toEqual([])
@@ -103,7 +103,7 @@ describe('createCustomData', () => {
     ['another error', () => Promise.reject(new Error('secret')), 500, 'server_error'],
     ['a text', () => 'nonsense', 500, 'server_error'],
     ['the document of somebody else', () => ({ userId: 'bob' }), 500, 'server_error'],
-    ['what loads would refuse', () => ({ text: 'x'.repeat(2_000) }), 500, 'server_error'],
+    ['a document that loads would refuse', () => ({ text: 'x'.repeat(2_000) }), 500, 'server_error'],
     ['a never settling promise', () => new Promise(() => undefined), 503, 'temporarily_unavailable'],
   ])('refuses the login with %s, and nothing is stored', async (_name, createCustomData, status, error) => {
     const verifyCredentialsTimeoutMs = status === 503 ? 50 : 10_000
@@ -116,8 +116,8 @@ describe('createCustomData', () => {
   })
 })
 
-describe('a hook that runs after', () => {
-  it('a refresh is told whose it was, and not of one that was refused', async () => {
+describe('the hook that runs after', () => {
+  it('a refresh gets the user, and does not run after a refused refresh', async () => {
     const told: unknown[] = []
     const { app } = start({ afterRefresh: (given, req) => told.push([given, req.path]) })
     const login = await logIn(app, user)
@@ -127,7 +127,7 @@ describe('a hook that runs after', () => {
     expect(told).toEqual([[{ id: user }, '/refresh']])
   })
 
-  it('a logout is told whose session ended, once, by whichever route', async () => {
+  it('a logout gets the user whose session ended, once, by each route', async () => {
     const told: unknown[] = []
     const { app, userData } = start({
       afterLogout: (given, req) => told.push([given, req.baseUrl + req.path]),
@@ -155,7 +155,7 @@ describe('a hook that runs after', () => {
     expect(told).toEqual(routes.map(route => [{ id: user }, route]))
   })
 
-  it('a deletion is told of whom and what was deleted', async () => {
+  it('a deletion gets the user and what was deleted', async () => {
     const told: unknown[] = []
     const { app, userData } = start({ afterDelete: (...args) => told.push(args) })
     await logIn(app, user)

@@ -60,7 +60,7 @@ function expectWrong({ status, body, headers }: Response): void {
 }
 
 describe('beforeLogin', () => {
-  it('that says false refuses as wrong credentials do, and nothing is issued', async () => {
+  it('that returns false refuses like wrong credentials, and nothing is issued', async () => {
     for (const beforeLogin of [() => false, () => Promise.resolve(false)]) {
       const { app } = start({ beforeLogin })
       const answer = await tryLogIn(app)
@@ -70,9 +70,12 @@ describe('beforeLogin', () => {
     }
   })
 
-  it.each([true, undefined, null, 0, '', 'false'])('that says anything else lets in: %j', async verdict => {
-    expect((await tryLogIn(start({ beforeLogin: () => verdict }).app)).status).toBe(200)
-  })
+  it.each([true, undefined, null, 0, '', 'false'])(
+    'that returns anything else lets the user in: %j',
+    async verdict => {
+      expect((await tryLogIn(start({ beforeLogin: () => verdict }).app)).status).toBe(200)
+    },
+  )
 
   it('may throw one of our errors to answer with', async () => {
     const beforeLogin = () => {
@@ -114,14 +117,14 @@ describe('beforeLogin', () => {
     expect(await sessionsOf(user)).toBe(0)
   })
 
-  it('gets the user as verifyCredentials gave them, and the request', async () => {
+  it('gets the user that verifyCredentials returned, and the request', async () => {
     const calls: unknown[] = []
     const { app } = start({ beforeLogin: (given, req) => calls.push(given, req.path) })
     await tryLogIn(app)
     expect(calls).toEqual([{ id: user, role: 'admin' }, '/login'])
   })
 
-  it('is not asked about wrong credentials, nor about a disabled user', async () => {
+  it('does not run for wrong credentials, nor for a disabled user', async () => {
     const { app, userData } = start({ beforeLogin: () => expect.unreachable() })
     expectWrong(await tryLogIn(app, 'wrong'))
     await userData.disable(user)
@@ -130,7 +133,7 @@ describe('beforeLogin', () => {
 })
 
 describe('afterLogin', () => {
-  it('is told of each login, with the user and the request, once its session is there', async () => {
+  it('runs after each login, with the user and the request, when the session is stored', async () => {
     const told = new Promise<unknown[]>(resolve => {
       const { app } = start({
         afterLogin: async (given, req) => {
@@ -153,7 +156,7 @@ describe('afterLogin', () => {
     ['rejects', () => Promise.reject(new Error('the mailer is down')), 'the mailer is down'],
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as hooks do
     ['rejects with a text', () => Promise.reject('down'), 'down'],
-  ])('that %s is the event `hook_failed`, and nobody’s answer', async (_name, afterLogin, message) => {
+  ])('that %s is the event `hook_failed`, and the login succeeds', async (_name, afterLogin, message) => {
     const { app, userData } = start({ afterLogin })
     const failed = new Promise(resolve => userData.events.once('hook_failed', resolve))
     const answer = await tryLogIn(app)
@@ -162,11 +165,11 @@ describe('afterLogin', () => {
     expect((await refresh(createSessionApp(userData), tokensOf(answer).refresh_token)).status).toBe(200)
   })
 
-  it('that never settles holds nobody up', async () => {
+  it('that never settles delays no answer', async () => {
     expect((await tryLogIn(start({ afterLogin: () => new Promise(() => undefined) }).app)).status).toBe(200)
   })
 
-  it('is not told of a login that failed', async () => {
+  it('does not run after a login that failed', async () => {
     const told: unknown[] = []
     const afterLogin = () => told.push('told')
     const refusing = start({ afterLogin, beforeLogin: () => false })
@@ -182,7 +185,7 @@ describe('afterLogin', () => {
 describe('a refusal', () => {
   const THROTTLE: Options = { loginThrottle: { accountAndAddressFailures: 2 } }
 
-  it('by beforeLogin counts as a failure, and our own trouble in it does not', async () => {
+  it('by beforeLogin counts as a failure, and an error of the hook does not', async () => {
     const refusing = start({ beforeLogin: () => false }, THROTTLE)
     for (const status of [401, 401, 429]) expect((await tryLogIn(refusing.app)).status).toBe(status)
     user = `${user}-2`
@@ -196,7 +199,7 @@ describe('a refusal', () => {
     for (const status of [401, 401, 429]) expect((await tryLogIn(app)).status).toBe(status)
   })
 
-  it('is the answer for an account that nobody has as for one that is there, also where it is throttled', async () => {
+  it('is the same for an unknown account and a known one, also if it is throttled', async () => {
     const { app } = start({}, THROTTLE)
     const known = [await tryLogIn(app, 'wrong'), await tryLogIn(app, 'wrong'), await tryLogIn(app, 'wrong')]
     user = 'nobody'
@@ -209,7 +212,7 @@ describe('a refusal', () => {
 })
 
 describe('a login', () => {
-  it('cannot be as the user of another issuer', async () => {
+  it('cannot be for the user of another issuer', async () => {
     const issuer = await startIssuer()
     user = `${issuer.server.origin}|alice`
     const { app } = start({}, { trustedIssuers: [issuer.option()] })
@@ -218,13 +221,13 @@ describe('a login', () => {
     await issuer.server.close()
   })
 
-  it('is noted with the device and the address that it came from', async () => {
+  it('is stored with the device and the address of the client', async () => {
     const { app, userData } = start()
     await tryLogIn(app).set({ 'User-Agent': 'curl/8.5.0', 'X-Forwarded-For': '::ffff:203.0.113.7' })
     expect(await userData.sessions(user)).toMatchObject([{ device: 'curl', address: '203.0.113.7' }])
   })
 
-  it('ASVS 7.2.4: begins a session of its own, and ends the one whose refresh token comes with it', async () => {
+  it('ASVS 7.2.4: begins a new session, and ends the session whose refresh token comes with it', async () => {
     const app = createSessionApp(createTestUserData(database))
     const first = await logIn(app, user)
     const other = await logIn(app, user)
@@ -238,7 +241,7 @@ describe('a login', () => {
     await exchange(app, other.refresh_token)
   })
 
-  it('ends nothing where it fails', async () => {
+  it('ends no session if it fails', async () => {
     const app = createSessionApp(createTestUserData(database))
     const { refresh_token: token } = await logIn(app, user)
     expect((await request(app).post('/login').send({ refresh_token: token })).status).toBe(401)
@@ -247,7 +250,7 @@ describe('a login', () => {
 })
 
 describe('events', () => {
-  it('ASVS 16.3.1, 16.3.3: tell each outcome with the ids that it has, and none tells a token, a secret or a password', async () => {
+  it('ASVS 16.3.1, 16.3.3: tell each outcome with its ids, and never a token, a secret or a password', async () => {
     const afterLogin = () => Promise.reject(new Error('the mailer is down'))
     const { app, userData, events } = start(
       { afterLogin },
@@ -297,7 +300,7 @@ describe('events', () => {
 })
 
 it.each([{ beforeLogin: true }, { afterLogin: 'send a mail' }, { onLogin: () => undefined }])(
-  'hooks that are none are refused at creation: %j',
+  'values that are no hooks are refused at creation: %j',
   hooks => {
     expect(() => start(hooks as never)).toThrow(OptionError)
   },
@@ -338,7 +341,7 @@ describe('the id of a login', () => {
   }
   const idOf = ({ body }: Response) => (body as TokenAnswer).user.id
 
-  it('is read once from what verifyCredentials answers with', async () => {
+  it('is read once from the result of verifyCredentials', async () => {
     let reads = 0
     const verify = () => ({
       get id() {
@@ -359,7 +362,7 @@ describe('the id of a login', () => {
     await expect.poll(() => told).toEqual([{ id: user }])
   })
 
-  it('is that of each login where verifyCredentials answers with one object for all', async () => {
+  it('is right for each login if verifyCredentials returns one object for all', async () => {
     const shared = { id: '' }
     const userData = createTestUserData(database)
     const verify = ({ email }: Record<string, unknown>) => Object.assign(shared, { id: String(email) })

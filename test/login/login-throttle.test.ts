@@ -98,7 +98,7 @@ const COLLECTION = 'custom_user_data_login_attempts'
 const attempts = () => database.db.collection(COLLECTION)
 
 describe('failed logins', () => {
-  it('N1, ASVS 6.3.1: are let through ten times for an account from an address; then even the right password waits', async () => {
+  it('ASVS 6.3.1: are let through ten times for one account and address, and then the right password waits too', async () => {
     const instance = start()
     await fail(instance, 10)
     expectThrottled(await logIn(instance, { password: RIGHT }))
@@ -128,7 +128,7 @@ describe('failed logins', () => {
     }
   })
 
-  it('of an account count together however its name is written', async () => {
+  it('count together for all spellings of the name of an account', async () => {
     const instance = start({ accountAndAddressFailures: 4 })
     const name = `josé${tests}@example.com`
     const written = [name, name.toUpperCase(), name.normalize('NFD'), name.replace('@', '＠')]
@@ -142,7 +142,7 @@ describe('failed logins', () => {
     await fail(instance, 1, { email: 'another@example.com' })
   })
 
-  it('are counted by the field `username` too, and by what the team says an account is', async () => {
+  it('are also counted by the field `username`, and by the account that the team names', async () => {
     const named = start({ accountAndAddressFailures: 1 })
     const byName = () =>
       request(named.app)
@@ -164,7 +164,7 @@ describe('failed logins', () => {
     expectThrottled(await byPhone())
   })
 
-  it('of nobody in particular count for their address alone', async () => {
+  it('that name no account count for their address alone', async () => {
     const instance = start({ addressFailures: 3, accountAndAddressFailures: 1, accountFailures: 1 })
     await fail(instance, 3, { email: null })
     expectThrottled(await logIn(instance, { email: null }))
@@ -179,14 +179,14 @@ describe('failed logins', () => {
     await fail(instance, 1, { from: '203.0.113.99' })
   })
 
-  it('alone count: any number of successes from one address are let through', async () => {
+  it('do not include successes: any number of successes from one address is let through', async () => {
     const instance = start({ addressFailures: 3, accountAndAddressFailures: 3 })
     for (let i = 0; i < 8; i++) expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
   })
 })
 
-describe('N1: two hundred guesses at once', () => {
-  it('are looked at ten times at most, by one instance and by two', async () => {
+describe('two hundred guesses at once', () => {
+  it('are checked ten times at most, by one instance and by two', async () => {
     const limits = { addressFailures: 1_000 }
     for (const instances of [[start(limits)], [start(limits), start(limits)]]) {
       account = `parallel${instances.length}@example.com`
@@ -224,7 +224,7 @@ describe('the wait', () => {
   })
   const pass = (seconds: number) => vi.setSystemTime(Date.now() + seconds * 1_000)
 
-  it('ends when the window does, counted from the first failure, and Retry-After says when', async () => {
+  it('ends with the window, which begins at the first failure, and Retry-After tells the end', async () => {
     const instance = start({ windowSeconds: 60, accountAndAddressFailures: 2 })
     await fail(instance, 1)
     pass(20)
@@ -237,7 +237,7 @@ describe('the wait', () => {
     expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
   })
 
-  it('is a day where the account as such is at its limit', async () => {
+  it('is a day if the account is at its limit for all addresses', async () => {
     const instance = start({ accountFailures: 2 })
     for (const from of ['203.0.113.1', '203.0.113.2']) await fail(instance, 1, { from })
     expectThrottled(await logIn(instance, { from: '203.0.113.3' }), '86400')
@@ -245,7 +245,7 @@ describe('the wait', () => {
     await fail(instance, 1, { from: '203.0.113.3' })
   })
 
-  it('N2: an address is known to be one of an account’s for 90 days', async () => {
+  it('does not apply for 90 days to an address from which the account has logged in', async () => {
     const instance = start({ accountFailures: 1 })
     expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
     const day = 86_400
@@ -259,15 +259,15 @@ describe('the wait', () => {
   })
 })
 
-describe('N2, ASVS 6.3.1: the owner of an account', () => {
-  it('is let in from an address of their own while somebody else’s is at its limit', async () => {
+describe('ASVS 6.3.1: the owner of an account', () => {
+  it('is let in from their own address while another address is at its limit', async () => {
     const instance = start()
     await fail(instance, 10, { from: '203.0.113.50' })
     expectThrottled(await logIn(instance, { from: '203.0.113.50' }))
     expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
   })
 
-  it('is let in from where they logged in before while the account is at its limit for strangers', async () => {
+  it('is let in from a known address while the account is at its limit for strangers', async () => {
     const instance = start({ accountFailures: 3 })
     expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
     for (let i = 0; i < 3; i++) await fail(instance, 1, { from: `203.0.113.${60 + i}` })
@@ -278,7 +278,7 @@ describe('N2, ASVS 6.3.1: the owner of an account', () => {
     expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
   })
 
-  it('does not add to the count for strangers by failures from where they logged in before', async () => {
+  it('does not add to the count for strangers by failures from a known address', async () => {
     const instance = start({ accountFailures: 1 })
     expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
     await fail(instance, 5)
@@ -286,8 +286,8 @@ describe('N2, ASVS 6.3.1: the owner of an account', () => {
   })
 })
 
-describe('O9: an address', () => {
-  it('V26: is a whole /64 of IPv6: a thousand addresses of one get no more guesses than one', async () => {
+describe('an address', () => {
+  it('is a whole /64 of IPv6: a thousand addresses of one network get no more guesses than one address', async () => {
     const instance = start({ addressFailures: 10 })
     const froms = Array.from({ length: 1_000 }, (_item, i) => `2001:db8:0:${tests}::${(i * 7).toString(16)}`)
     for (const from of froms.slice(0, 10)) await fail(instance, 1, { from, email: `${from}@example.com` })
@@ -297,7 +297,7 @@ describe('O9: an address', () => {
     await fail(instance, 1, { from: `2001:db8:0:f${tests}::1` })
   })
 
-  it('V26: of IPv4 is the same where it is written as IPv6', async () => {
+  it('of IPv4 is the same if it is written as IPv6', async () => {
     const instance = start({ accountAndAddressFailures: 2 })
     await fail(instance, 1, { from: `::ffff:${address}` })
     await fail(instance, 1, { from: address })
@@ -313,7 +313,7 @@ describe('O9: an address', () => {
   })
 })
 
-describe('our own trouble is nobody’s failure:', () => {
+describe('a fault of the server is no failed login:', () => {
   it.each<[string, number, () => unknown]>([
     ['a verifyCredentials that never settles', 503, () => new Promise(() => undefined)],
     ['one that says so itself', 503, () => unavailable()],
@@ -330,19 +330,19 @@ describe('our own trouble is nobody’s failure:', () => {
     expectThrottled(await logIn(instance))
   })
 
-  it('a document that cannot be given counts nothing', async () => {
+  it('a document that cannot be served counts nothing', async () => {
     const instance = start({ accountAndAddressFailures: 1 }, { options: { maxDocumentBytes: 500 } })
     const attempt = { email: 'large', password: RIGHT }
     for (let i = 0; i < 3; i++) expect((await logIn(instance, attempt)).status).toBe(500)
   })
 
-  it('a body that is refused before anybody looks at it counts nothing', async () => {
+  it('a body that is refused before its credentials are checked counts nothing', async () => {
     const instance = start({ accountAndAddressFailures: 1, addressFailures: 1 })
     for (let i = 0; i < 3; i++) expect((await logIn(instance, { email: { $gt: '' } })).status).toBe(400)
     await fail(instance, 1)
   })
 
-  it('it gives strangers no further guesses either, where it comes from a known address', async () => {
+  it('it gives strangers no further guesses, also if it comes from a known address', async () => {
     const trouble = () => unavailable()
     const instance = start({ accountFailures: 2 }, { trouble })
     expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
@@ -351,7 +351,7 @@ describe('our own trouble is nobody’s failure:', () => {
     expectThrottled(await logIn(instance, { from: '203.0.113.110' }))
   })
 
-  it('ASVS 16.5.3: a login is a 503 where nothing can be counted, and its credentials are not looked at', async () => {
+  it('ASVS 16.5.3: a login is a 503 if nothing can be counted, and its credentials are not checked', async () => {
     const { host, port } = await primaryAddress(database.client)
     const proxy = await startTcpProxy(host, port)
     const proxied = await openDatabase({ proxyPort: proxy.port })
@@ -369,7 +369,7 @@ describe('our own trouble is nobody’s failure:', () => {
     await proxy.close()
   })
 
-  it('logins that were answered with 503 count nothing when MongoDB comes round to counting them', async () => {
+  it('logins that were answered with 503 count nothing when MongoDB counts them later', async () => {
     const { host, port } = await primaryAddress(database.client)
     const proxy = await startTcpProxy(host, port)
     const fresh = await openDatabase()
@@ -529,6 +529,6 @@ it.each([
   { windowSeconds: 0 },
   { windowSeconds: 86_401 },
   { perSecond: 1 },
-])('limits that are none, or beyond NIST’s hundred, are refused at creation: %j', loginThrottle => {
+])('limits that are no limits, or above the hundred of NIST, are refused at creation: %j', loginThrottle => {
   expect(() => createTestUserData(database, { loginThrottle: loginThrottle as never })).toThrow(OptionError)
 })

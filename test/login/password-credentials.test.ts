@@ -94,7 +94,7 @@ describe('the right password', () => {
   })
 })
 
-describe('N5, ASVS 6.3.8: one and the same answer', () => {
+describe('ASVS 6.3.8: the same answer', () => {
   it.each([
     ['a wrong password', 'alice@example.com', 'wrong'],
     ['an unknown user', 'nobody@example.com', PASSWORD],
@@ -121,7 +121,7 @@ describe('N5, ASVS 6.3.8: one and the same answer', () => {
     expect(warnings).toEqual([])
   })
 
-  it('N6: takes work of the same order, whether or not there is such a user', async () => {
+  it('takes about the same work, whether or not the user exists', async () => {
     const cases = ['alice@example.com', 'nobody@example.com', 'nohash@example.com', 'unreadable@example.com']
     const times = new Map(cases.map(email => [email, [] as number[]]))
     for (let run = 0; run < 15; run++) {
@@ -187,7 +187,7 @@ describe('isRefused', () => {
   const logInRefused = (password: string, options = { isRefused }) =>
     logIn({ email: 'text@example.com', password }, createApp(options))
 
-  it('N5: gives its users the answer of a wrong password, whatever theirs is', async () => {
+  it('refuses its users as for a wrong password, also if the password is right', async () => {
     const app = createApp({ isRefused })
     const [refused, wrong] = [await logInRefused(PASSWORD), await logInRefused('wrong')]
     for (const answer of [refused, wrong]) expect(answer).toMatchObject(WRONG)
@@ -215,8 +215,8 @@ describe('isRefused', () => {
   })
 })
 
-describe('N7: more logins at once than there is room for', () => {
-  it('are answered with 503, while those in the queue get their answer and other routes are served', async () => {
+describe('more logins at once than there is room for', () => {
+  it('are answered with 503, while the logins in the queue are answered and other routes are served', async () => {
     // Reads of users must not fail by their deadline on a busy machine: that is a 503, too.
     const userData = createTestUserData(database, { loadTimeoutMs: 10_000, sessionTimeoutMs: 10_000 })
     const verify = userData.passwordCredentials({ collection: database.db.collection('users') })

@@ -88,7 +88,7 @@ describe('the answer of a login', () => {
     })
   })
 
-  it('brings the copy for its token along, so that the next request costs no query', async () => {
+  it('keeps the snapshot for its token, so that the next request sends no query', async () => {
     const app = createApp(alice)
     const { body } = await request(app).post('/login').send({ email: 'a' })
     database.commands.clear()
@@ -235,7 +235,7 @@ describe('the option account', () => {
 describe('a Standard Schema of the body', () => {
   const body = z.object({ user: z.object({ name: z.string() }), code: z.array(z.number()).max(2) })
 
-  it('lets fields be more than scalars, and hands on what it makes of them', async () => {
+  it('lets fields be more than scalars, and its output goes to verifyCredentials', async () => {
     let seen: unknown
     const app = createApp(
       (credentials: z.infer<typeof body>) => {
@@ -305,7 +305,7 @@ describe('issueTokens()', () => {
   })
 
   it.each([undefined, null, '', 42, {}, { $ne: null }, 'x'.repeat(256)])(
-    'is a TypeError for what is no user id, and asks nobody: %j',
+    'is a TypeError for a value that is no user id, and sends no command: %j',
     async userId => {
       const userData = createTestUserData(database)
       await expect(userData.issueTokens(userId as string)).rejects.toThrow(TypeError)

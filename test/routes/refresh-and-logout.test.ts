@@ -92,7 +92,7 @@ describe('a refresh', () => {
     expect(second.body.refresh_token).toMatch(/^[\w-]{22}\.2\./)
   })
 
-  it('reads the data anew, and leaves the copies of older access tokens as they are', async () => {
+  it('loads the data again, and leaves the snapshots of older access tokens as they are', async () => {
     const login = await request(app).post('/login').send({ email: 'a' })
     const collection = database.db.collection('custom_user_data')
     await collection.updateOne({ userId: 'alice' }, { $set: { version: 2 } })

@@ -85,8 +85,8 @@ const WAYS: [string, (at: Process, login: Login, user: string) => unknown][] = [
 let users = 0
 const newUser = () => `user-${users++}`
 
-describe.each(WAYS)('V37: after %s', (_name, end) => {
-  it('neither an access token that is cached nor the refresh token is served here any more', async () => {
+describe.each(WAYS)('after %s', (_name, end) => {
+  it('this process accepts neither a cached access token nor the refresh token', async () => {
     const [user, here] = [newUser(), start()]
     const login = await logIn(here.app, user)
     expect((await getMe(here.app, login.access_token)).status).toBe(200)
@@ -100,7 +100,7 @@ describe.each(WAYS)('V37: after %s', (_name, end) => {
     expectInvalidGrant(await refresh(here.app, login.refresh_token))
   })
 
-  it('none of the access tokens of the session is, nor the previous refresh token', async () => {
+  it('this process accepts no access token of the session, nor the previous refresh token', async () => {
     const [user, here] = [newUser(), start()]
     const login = await logIn(here.app, user)
     const next = (await refresh(here.app, login.refresh_token)).body as Login
@@ -113,7 +113,7 @@ describe.each(WAYS)('V37: after %s', (_name, end) => {
     }
   })
 
-  it('the access token is not served where it was not cached either', async () => {
+  it('the access token is refused also if it was not cached', async () => {
     const [user, here] = [newUser(), start({ maxSnapshots: 1 })]
     const login = await logIn(here.app, user)
     await logIn(here.app, newUser())
@@ -137,7 +137,7 @@ describe.each(WAYS)('V37: after %s', (_name, end) => {
     await exchange(here.app, other.refresh_token)
   })
 
-  it('another process refuses the refresh token at once, and the access token with its next look', async () => {
+  it('another process refuses the refresh token at once, and the access token when it reads the session', async () => {
     const [user, here] = [newUser(), start()]
     const looking = start({ sessionCheckIntervalMs: 0 })
     const patient = start({ sessionCheckIntervalMs: 60_000 })
@@ -178,7 +178,7 @@ describe('revoke()', () => {
     }
   })
 
-  it('of a session that has ended by lying idle refuses its access tokens here', async () => {
+  it('of a session that has expired unused refuses its access tokens here', async () => {
     for (const target of ['sid', 'user']) {
       const [user, here] = [newUser(), start({ refreshTokenIdleSeconds: 60 })]
       const login = await logIn(here.app, user)
@@ -188,13 +188,13 @@ describe('revoke()', () => {
     }
   })
 
-  it('of what nobody has is no error', async () => {
+  it('of an unknown session or user is no error', async () => {
     const { userData } = start()
     await userData.revoke('nobody')
     await userData.revoke({ sid: 'A'.repeat(22) })
   })
 
-  it('is told by the event `revoked`, with the id of the session or of the user', async () => {
+  it('emits the event `revoked`, with the id of the session or of the user', async () => {
     const [user, here] = [newUser(), start()]
     const events = recordEvents(here.userData)
     const login = await logIn(here.app, user)
@@ -348,7 +348,7 @@ describe('a user of a trusted issuer', () => {
     expect(database.commands.loads()).toHaveLength(1)
   })
 
-  it('is another one than our own of the same name', async () => {
+  it('is not our own user with the same id', async () => {
     const { app, userData } = startNow()
     const { sub } = newForeignUser()
     const [ours, theirs] = [(await logIn(app, sub)).access_token, token({ sub })]
@@ -357,7 +357,7 @@ describe('a user of a trusted issuer', () => {
     expect((await getMe(app, theirs)).status).toBe(200)
   })
 
-  it('is not refused because a session of ours that bears the name of theirs was revoked', async () => {
+  it('is not refused because a session of ours with the same sid was revoked', async () => {
     const { app, userData } = startNow()
     const { sub } = newForeignUser()
     const { refresh_token: ours } = await logIn(app, sub)
@@ -368,10 +368,10 @@ describe('a user of a trusted issuer', () => {
 
 describe('the revocations of a process', () => {
   const claims = (changes: object = {}) => ({ iss: ISSUER, sub: 'alice', aud: 'a', exp: 0, ...changes })
-  type Book = ReturnType<typeof createRevocations>
-  function isRevoked(book: Book, userId: string, of: ReturnType<typeof claims>): boolean {
+  type Revocations = ReturnType<typeof createRevocations>
+  function isRevoked(revocations: Revocations, userId: string, of: ReturnType<typeof claims>): boolean {
     try {
-      book.requireNotRevoked(userId, of)
+      revocations.requireNotRevoked(userId, of)
       return false
     } catch (error) {
       expect(error).toMatchObject({ code: 'invalid_token' })
@@ -379,63 +379,87 @@ describe('the revocations of a process', () => {
     }
   }
 
-  it('keeps a session for as long as an access token of it may live, and not for ever', () => {
-    const book = createRevocations({ sessionMs: 1_000, userMs: 5_000, clockToleranceMs: 0 }, ISSUER, clock)
-    book.revokeSession('one')
+  it('remembers a session as long as its access tokens can live, and not for ever', () => {
+    const revocations = createRevocations(
+      { sessionMs: 1_000, userMs: 5_000, clockToleranceMs: 0 },
+      ISSUER,
+      clock,
+    )
+    revocations.revokeSession('one')
     clock.advance(999)
-    book.revokeSession('two')
-    expect(isRevoked(book, 'alice', claims({ sid: 'one' }))).toBe(true)
+    revocations.revokeSession('two')
+    expect(isRevoked(revocations, 'alice', claims({ sid: 'one' }))).toBe(true)
     clock.advance(1)
-    book.revokeSession('three')
-    expect(['one', 'two', 'three'].map(book.wasSessionEnded)).toEqual([false, true, true])
+    revocations.revokeSession('three')
+    expect(['one', 'two', 'three'].map(revocations.wasSessionEnded)).toEqual([false, true, true])
   })
 
-  it('keeps what was revoked again for the whole time anew', () => {
-    const book = createRevocations({ sessionMs: 1_000, userMs: 1_000, clockToleranceMs: 0 }, ISSUER, clock)
-    book.revokeSession('one')
+  it('remembers a session that was revoked again for the full time', () => {
+    const revocations = createRevocations(
+      { sessionMs: 1_000, userMs: 1_000, clockToleranceMs: 0 },
+      ISSUER,
+      clock,
+    )
+    revocations.revokeSession('one')
     clock.advance(600)
-    book.revokeSession('one')
+    revocations.revokeSession('one')
     clock.advance(600)
-    book.revokeSession('two')
-    expect(book.wasSessionEnded('one')).toBe(true)
+    revocations.revokeSession('two')
+    expect(revocations.wasSessionEnded('one')).toBe(true)
   })
 
-  it('keeps each for its time and no more, however they come and after whatever pause', () => {
-    const book = createRevocations({ sessionMs: 1_000, userMs: 1_000, clockToleranceMs: 0 }, ISSUER, clock)
+  it('remembers each session for exactly its time, also after pauses', () => {
+    const revocations = createRevocations(
+      { sessionMs: 1_000, userMs: 1_000, clockToleranceMs: 0 },
+      ISSUER,
+      clock,
+    )
     const revokedAt: number[] = []
     for (const pause of [0, 400, 599, 1, 300, 700, 1_000, 5_000, 999, 1_001]) {
       clock.advance(pause)
-      book.revokeSession(String(revokedAt.length))
+      revocations.revokeSession(String(revokedAt.length))
       revokedAt.push(clock.monotonic())
       const alive = revokedAt.map(at => clock.monotonic() < at + 1_000)
-      expect(revokedAt.map((_at, n) => book.wasSessionEnded(String(n)))).toEqual(alive)
+      expect(revokedAt.map((_at, n) => revocations.wasSessionEnded(String(n)))).toEqual(alive)
     }
   })
 
-  it('does not go by a wall clock that jumps', () => {
-    const book = createRevocations({ sessionMs: 1_000, userMs: 1_000, clockToleranceMs: 0 }, ISSUER, clock)
-    book.revokeSession('one')
+  it('does not depend on the wall clock, which may jump', () => {
+    const revocations = createRevocations(
+      { sessionMs: 1_000, userMs: 1_000, clockToleranceMs: 0 },
+      ISSUER,
+      clock,
+    )
+    revocations.revokeSession('one')
     clock.setWall(clock.now() + 3_600_000)
-    book.revokeSession('two')
-    expect(book.wasSessionEnded('one')).toBe(true)
+    revocations.revokeSession('two')
+    expect(revocations.wasSessionEnded('one')).toBe(true)
   })
 
-  it('does not let an older revocation of a user take the place of a newer one', () => {
-    const book = createRevocations({ sessionMs: 1_000, userMs: 1_000, clockToleranceMs: 0 }, ISSUER, clock)
+  it('does not replace a newer revocation of a user by an older one', () => {
+    const revocations = createRevocations(
+      { sessionMs: 1_000, userMs: 1_000, clockToleranceMs: 0 },
+      ISSUER,
+      clock,
+    )
     const iat = Math.floor(clock.now() / 1000) - 10
-    book.revokeUser('alice', clock.now())
-    book.revokeUser('alice', clock.now() - 60_000)
-    book.revokeUser('bob', clock.now() - 60_000)
-    expect(isRevoked(book, 'alice', claims({ iss: 'another', iat }))).toBe(true)
-    expect(isRevoked(book, 'bob', claims({ iss: 'another', iat }))).toBe(false)
+    revocations.revokeUser('alice', clock.now())
+    revocations.revokeUser('alice', clock.now() - 60_000)
+    revocations.revokeUser('bob', clock.now() - 60_000)
+    expect(isRevoked(revocations, 'alice', claims({ iss: 'another', iat }))).toBe(true)
+    expect(isRevoked(revocations, 'bob', claims({ iss: 'another', iat }))).toBe(false)
   })
 
   it('knows nothing of a token without a session, nor of other users', () => {
-    const book = createRevocations({ sessionMs: 1_000, userMs: 1_000, clockToleranceMs: 0 }, ISSUER, clock)
-    book.revokeSession('one')
-    book.revokeUser('alice', clock.now())
-    expect(isRevoked(book, 'alice', claims())).toBe(false)
-    expect(isRevoked(book, 'bob', claims({ iss: 'another', iat: 0 }))).toBe(false)
-    expect(isRevoked(book, 'alice', claims({ iss: 'another', iat: 0 }))).toBe(true)
+    const revocations = createRevocations(
+      { sessionMs: 1_000, userMs: 1_000, clockToleranceMs: 0 },
+      ISSUER,
+      clock,
+    )
+    revocations.revokeSession('one')
+    revocations.revokeUser('alice', clock.now())
+    expect(isRevoked(revocations, 'alice', claims())).toBe(false)
+    expect(isRevoked(revocations, 'bob', claims({ iss: 'another', iat: 0 }))).toBe(false)
+    expect(isRevoked(revocations, 'alice', claims({ iss: 'another', iat: 0 }))).toBe(true)
   })
 })

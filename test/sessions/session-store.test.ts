@@ -105,7 +105,7 @@ describe('what is stored of a session', () => {
   })
 })
 
-describe('V18: a session', () => {
+describe('a session', () => {
   const NO_DATES = [null, '', 0, '9999-01-01', true, [], {}, { $gt: 0 }, Infinity]
 
   it.each(['expiresAt', 'idleExpiresAt'])('whose %s is no date is none', async field => {
@@ -183,7 +183,7 @@ describe('the commands for sessions', () => {
     }
   })
 
-  it('V31: hold nothing of the client’s but texts: the id and the hash of a token', async () => {
+  it('hold nothing from the client except texts: the id and the hash of a token', async () => {
     database.commands.clear()
     const { refresh_token: token } = await logIn(app)
     await exchange(app, token)

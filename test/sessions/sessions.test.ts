@@ -66,7 +66,7 @@ async function expectEnded({ app }: Instance, ...tokens: string[]): Promise<void
 const named = ({ events }: Instance, name: string) => events.filter(event => event['name'] === name)
 
 describe('an exchanged refresh token', () => {
-  it('gets the same successor until that one is used, from whichever instance', async () => {
+  it('gets the same successor from every instance, until the successor is used', async () => {
     const [one, two] = [start(), start()]
     const first = await logInAt(one)
     const second = await exchange(one.app, first)
@@ -75,7 +75,7 @@ describe('an exchanged refresh token', () => {
     expect(await exchange(two.app, second)).toMatch(/^[\w-]{22}\.2\./)
   })
 
-  it('O1, O2, V28, ASVS 10.4.5: is a sign of theft once its successor was used: it ends the session', async () => {
+  it('ASVS 10.4.5: is a sign of theft after its successor was used, and ends the session', async () => {
     const instance = start()
     const first = await logInAt(instance)
     const second = await exchange(instance.app, first)
@@ -86,7 +86,7 @@ describe('an exchanged refresh token', () => {
     ])
   })
 
-  it('O2: is one of any generation, however far back', async () => {
+  it('is a sign of theft however old it is', async () => {
     for (const depth of [3, 6]) {
       const [one, two] = [start(), start()]
       const chain = [await logInAt(one)]
@@ -96,7 +96,7 @@ describe('an exchanged refresh token', () => {
     }
   })
 
-  it('V29: is one after a restart too', async () => {
+  it('is a sign of theft after a restart too', async () => {
     const before = start()
     const first = await logInAt(before)
     const third = await exchange(before.app, await exchange(before.app, first))
@@ -105,7 +105,7 @@ describe('an exchanged refresh token', () => {
     expect(named(after, 'reuse_detected')).toHaveLength(1)
   })
 
-  it('O2: that ends its session ends the access tokens here at once', async () => {
+  it('that ends its session ends its access tokens in this process at once', async () => {
     const instance = start()
     const login = await logIn(instance.app)
     expect((await getMe(instance.app, login.access_token)).status).toBe(200)
@@ -114,7 +114,7 @@ describe('an exchanged refresh token', () => {
     expect((await getMe(instance.app, login.access_token)).status).toBe(401)
   })
 
-  it('ends no other session of the user, nor of anybody else', async () => {
+  it('ends no other session of this user or another user', async () => {
     const instance = start()
     const others = [await logInAt(instance), await logInAt(instance, 'bob')]
     const first = await logInAt(instance)
@@ -123,7 +123,7 @@ describe('an exchanged refresh token', () => {
     for (const other of others) await exchange(instance.app, other)
   })
 
-  it('is told by the event `replayed` where it gets its successor again', async () => {
+  it('emits the event `replayed` if it gets its successor again', async () => {
     const instance = start()
     const first = await logInAt(instance)
     await exchange(instance.app, first)
@@ -138,7 +138,7 @@ describe('an exchanged refresh token', () => {
 })
 
 describe('with reuseWindowSeconds an exchanged refresh token', () => {
-  it('gets the same successor within the window, even where that one was answered by another instance', async () => {
+  it('gets the same successor within the window, also from another instance', async () => {
     const [one, two] = [start({ reuseWindowSeconds: 10 }), start({ reuseWindowSeconds: 10 })]
     const first = await logInAt(one)
     const second = await exchange(one.app, first)
@@ -146,7 +146,7 @@ describe('with reuseWindowSeconds an exchanged refresh token', () => {
     expect(await exchange(two.app, first)).toBe(second)
   })
 
-  it('ends the session from the millisecond on that the window ends', async () => {
+  it('ends the session from the end of the window on', async () => {
     const instance = start({ reuseWindowSeconds: 10 })
     const first = await logInAt(instance)
     const second = await exchange(instance.app, first)
@@ -155,7 +155,7 @@ describe('with reuseWindowSeconds an exchanged refresh token', () => {
     expect(named(instance, 'reuse_detected')).toHaveLength(1)
   })
 
-  it('does not open the window anew by coming again', async () => {
+  it('does not start a new window when it comes again', async () => {
     const instance = start({ reuseWindowSeconds: 10 })
     const first = await logInAt(instance)
     await exchange(instance.app, first)
@@ -165,14 +165,14 @@ describe('with reuseWindowSeconds an exchanged refresh token', () => {
     await expectEnded(instance, first)
   })
 
-  it('ends the session at once where the window is 0', async () => {
+  it('ends the session at once if the window is 0', async () => {
     const instance = start({ reuseWindowSeconds: 0 })
     const first = await logInAt(instance)
     const second = await exchange(instance.app, first)
     await expectEnded(instance, first, second)
   })
 
-  it('V28: is exchanged once at most by parallel refreshes where the window is 0, which ends the session', async () => {
+  it('is exchanged at most once by parallel refreshes if the window is 0, and the session ends', async () => {
     const instances = [start({ reuseWindowSeconds: 0 }), start({ reuseWindowSeconds: 0 })]
     const first = await logInAt(instances[0]!)
     const answers = await Promise.all(
@@ -184,7 +184,7 @@ describe('with reuseWindowSeconds an exchanged refresh token', () => {
     expect(await stored(first)).toMatchObject({ generation: 1, revokedAt: expect.any(Date) })
   })
 
-  it('is not used up where the document cannot be given: that is found out first', async () => {
+  it('is not used up if the document cannot be served, because the document is loaded first', async () => {
     await database.db.collection('custom_user_data').insertOne({ userId: 'large', text: 'x'.repeat(1000) })
     const healthy = start({ reuseWindowSeconds: 0 })
     const strict = start({ reuseWindowSeconds: 0, maxDocumentBytes: 500 })
@@ -209,7 +209,7 @@ describe('a token that we did not issue', () => {
     },
   )
 
-  it('V27: is one of another session under a known id: it ends neither', async () => {
+  it('ends neither session if it joins the id of one and the secret of another', async () => {
     const instance = start()
     const [mine, theirs] = [await logInAt(instance), await logInAt(instance, 'bob')]
     const mixed = mine.replace(sidOf(mine), sidOf(theirs))
@@ -218,7 +218,7 @@ describe('a token that we did not issue', () => {
     for (const token of [mine, theirs]) await exchange(instance.app, token)
   })
 
-  it('is any with a session that nobody has', async () => {
+  it('is refused if its session does not exist', async () => {
     const instance = start()
     const token = await logInAt(instance)
     await expectEnded(instance, token.replace(sidOf(token), 'A'.repeat(22)))
@@ -245,7 +245,7 @@ describe('rotateRefreshTokens: false', () => {
     await expectEnded(instance, token)
   })
 
-  it('goes on with tokens that were exchanged before, and tells the theft of older ones', async () => {
+  it('accepts tokens that were exchanged before, and detects the theft of older tokens', async () => {
     const before = start()
     const first = await logInAt(before)
     const second = await exchange(before.app, first)
@@ -260,7 +260,7 @@ describe('rotateRefreshTokens: false', () => {
 describe('the life of a session', () => {
   const HOUR = 3_600_000
 
-  it('O4, ASVS 7.3.1: ends where it is not used for its idle time, at the millisecond', async () => {
+  it('ASVS 7.3.1: ends exactly when it was not used for its idle time', async () => {
     const instance = start({ refreshTokenIdleSeconds: 3600 })
     const [used, unused] = [await logInAt(instance), await logInAt(instance)]
     clock.advance(HOUR - 1)
@@ -271,7 +271,7 @@ describe('the life of a session', () => {
     await exchange(instance.app, next)
   })
 
-  it('O4, ASVS 7.3.2, 10.4.8: ends at its absolute end, which no exchange moves', async () => {
+  it('ASVS 7.3.2, 10.4.8: ends at its absolute end, which no exchange moves', async () => {
     const instance = start({ refreshTokenTtlSeconds: 10 * 3600, refreshTokenIdleSeconds: 3600 })
     let token = await logInAt(instance)
     const end = new Date(clock.now() + 10 * HOUR)
@@ -286,7 +286,7 @@ describe('the life of a session', () => {
     await expectEnded(instance, token)
   })
 
-  it('is not prolonged by a clock that jumps back', async () => {
+  it('is not prolonged when the clock jumps back', async () => {
     const instance = start({ refreshTokenTtlSeconds: 3600 })
     const token = await logInAt(instance)
     clock.setWall(clock.now() - HOUR)
@@ -294,7 +294,7 @@ describe('the life of a session', () => {
     expect((await stored(next))!.expiresAt).toEqual(new Date(clock.now() + 2 * HOUR))
   })
 
-  it('V34: does not depend on other logins: a user may have any number, and sees them all', async () => {
+  it('does not depend on other logins: a user may have any number, and sees them all', async () => {
     const instance = start()
     const tokens = [await logInAt(instance, 'carol')]
     clock.advance(1)
@@ -306,7 +306,7 @@ describe('the life of a session', () => {
 })
 
 describe('a logout', () => {
-  it('O5: ends the session for the current token and for the previous one, which would get its successor otherwise', async () => {
+  it('ends the session with the current token and with the previous token', async () => {
     for (const options of [{}, { reuseWindowSeconds: 60 }]) {
       const [one, two] = [start(options), start(options)]
       const first = await logInAt(one)
@@ -319,7 +319,7 @@ describe('a logout', () => {
     }
   })
 
-  it('O5: may come with the previous token, where the answer to a refresh was lost', async () => {
+  it('works with the previous token if the answer to a refresh was lost', async () => {
     const instance = start()
     const first = await logInAt(instance)
     const second = await exchange(instance.app, first)
@@ -327,7 +327,7 @@ describe('a logout', () => {
     await expectEnded(instance, second)
   })
 
-  it('is answered with 503 where it cannot be written, and can be repeated', async () => {
+  it('is a 503 if it cannot be written, and can be repeated', async () => {
     const { instance, proxy, close } = await startBehindProxy()
     const token = await logInAt(instance)
     proxy.pause()
@@ -365,8 +365,8 @@ describe('a stored session without a valid user id', () => {
   )
 })
 
-describe('our own trouble', () => {
-  it('O6: an answer that never arrives costs nothing: the same token gets the same successor', async () => {
+describe('a fault of the server', () => {
+  it('an answer that never arrives does no harm: the same token gets the same successor', async () => {
     const instance = start()
     const server = await listen(instance.app)
     const { port } = server.address() as AddressInfo
@@ -384,7 +384,7 @@ describe('our own trouble', () => {
     server.close()
   })
 
-  it('V30: any number of refreshes during an outage leave the token good, and detect no theft', async () => {
+  it('any number of refreshes during an outage leave the token valid, and detect no theft', async () => {
     const { instance, proxy, close } = await startBehindProxy()
     const token = await logInAt(instance)
     proxy.pause()
@@ -399,7 +399,7 @@ describe('our own trouble', () => {
     await close()
   })
 
-  it('an exchange whose outcome MongoDB could not tell leaves the token good', async () => {
+  it('an exchange with an unknown outcome leaves the token valid', async () => {
     const { instance, proxy, close } = await startBehindProxy()
     const token = await logInAt(instance)
     const before = await stored(token)
@@ -413,7 +413,7 @@ describe('our own trouble', () => {
     await close()
   })
 
-  it('a MongoDB that is down is a 503 within the time that is given, and the token is good afterwards', async () => {
+  it('a MongoDB that is down is a 503 within the time limit, and the token is valid afterwards', async () => {
     const { instance, proxy, close } = await startBehindProxy()
     const token = await logInAt(instance)
     proxy.cut()
