@@ -21,6 +21,7 @@ import { createDocumentCodec } from './token-data/document-codec.js'
 import { createUserDocument } from './writing/for-user.js'
 import { createLoader } from './documents/loader.js'
 import type { Loader } from './documents/loader.js'
+import { createCustomDataFeed } from './snapshots/custom-data-feed.js'
 import { createSnapshots } from './snapshots/snapshots.js'
 import type { Snapshots } from './snapshots/snapshots.js'
 import { createTokenSnapshots } from './token-data/claim-snapshots.js'
@@ -57,6 +58,7 @@ import { createLogoutAllRoute, createOwnSessionsRouter } from './routes/own-sess
 import { createLogoutRoute, createRefreshRoute } from './routes/refresh-and-logout.js'
 import { createRevocations } from './sessions/revocations.js'
 import { createSessionChecks } from './sessions/session-checks.js'
+import { createSessionFeed } from './sessions/session-feed.js'
 import { createSessionStore, SESSION_INDEXES } from './sessions/session-store.js'
 import { createSessions } from './sessions/sessions.js'
 import { createLoadCheck, createTokenStatus } from './sessions/token-status.js'
@@ -149,10 +151,14 @@ export function createCustomUserData(
   const verifyToken = createTokenVerifier(config.maxTokenLength, issuers, clock)
   const ownIssuer = config.own?.issuer
   const revocations = createRevocations(revocationsConfig, ownIssuer, clock, snapshots.invalidate)
-  const changeFeeds = createChangeFeeds(
-    { ...config, accessTokenMs: revocationsConfig.sessionMs },
-    { database, openSessions, sessionStore, userRecords, snapshots, revocations, events, clock },
-  )
+  const changeFeeds = createChangeFeeds({ ...config, maxPoolSize: database.maxPoolSize() }, events, {
+    custom_data: report => createCustomDataFeed(config, { database, snapshots, clock, report }),
+    sessions: report =>
+      createSessionFeed(
+        { ...config, accessTokenMs: revocationsConfig.sessionMs },
+        { openCollection: openSessions, store: sessionStore, userRecords, revocations, clock, report },
+      ),
+  })
   const attemptDatabase =
     config.loginAttemptCollection &&
     openTeamDatabase(config.loginAttemptCollection, { optionName: 'loginAttemptCollection' })
