@@ -1,5 +1,7 @@
 import { createReadiness } from '../checks/readiness.js'
 import { createChangeFeeds } from '../mongo/change-feeds.js'
+import { createSessionFeed } from '../sessions/session-feed.js'
+import { createCustomDataFeed } from '../snapshots/custom-data-feed.js'
 import type { Core } from './core.js'
 import type { LoginAttempts } from './logins.js'
 import type { SessionParts } from './sessions.js'
@@ -11,19 +13,15 @@ export type Checks = ReturnType<typeof createChecks>
 export function createChecks(core: Core, sessions: SessionParts, loginAttempts: LoginAttempts) {
   const { config, database, userIdIndex, events, clock, invalidations } = core
   const { store, userRecords, revocations, open, lifetimes } = sessions
-  const changeFeeds = createChangeFeeds(
-    { ...config, accessTokenMs: lifetimes.sessionMs },
-    {
-      database,
-      openSessions: open,
-      sessionStore: store,
-      userRecords,
-      snapshots: invalidations,
-      revocations,
-      events,
-      clock,
-    },
-  )
+  const changeFeeds = createChangeFeeds({ ...config, maxPoolSize: database.maxPoolSize() }, events, {
+    custom_data: report =>
+      createCustomDataFeed(config, { database, snapshots: invalidations, clock, report }),
+    sessions: report =>
+      createSessionFeed(
+        { ...config, accessTokenMs: lifetimes.sessionMs },
+        { openCollection: open, store, userRecords, revocations, clock, report },
+      ),
+  })
   const countsLogins = config.own !== undefined && config.loginThrottle !== false
   const readiness = createReadiness(
     {

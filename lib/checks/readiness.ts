@@ -1,62 +1,85 @@
 import { withDeadline } from '../util/deadline.js'
 import { asCustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
-import { warnOfDuplicates } from '../documents/duplicate-warnings.js'
 import type { UserIdIndex } from '../documents/user-id-index.js'
 import type { TeamDatabase } from '../mongo/team-database.js'
 import type { ChangeFeed } from '../mongo/change-stream.js'
 import { readFromPrimary } from '../mongo/primary-check.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
-import type { AttemptStore } from '../login/attempt-store.js'
+import { checkDuplicateDocuments } from './duplicate-documents.js'
 
-/** What readiness is made of. */
-export interface ReadinessParts {
+/** A collection of this package, which needs indexes. */
+interface OwnCollection {
+  readonly ensureIndexes: () => Promise<void>
+}
+
+interface ReadinessParts {
   readonly database: TeamDatabase
   readonly index: UserIdIndex
-  readonly sessions: { readonly ensureIndexes: () => Promise<void> }
+  readonly sessions: OwnCollection
   /** Absent if no logins are counted. */
-  readonly loginAttempts: Pick<AttemptStore, 'ensureIndexes'> | undefined
+  readonly loginAttempts: OwnCollection | undefined
   readonly changeFeeds: ChangeFeed
   readonly events: Events
 }
 
-/** Whether an instance can serve. */
-export interface Readiness {
+interface ReadinessConfig {
+  readonly userIdField: string
+  /** Limits a ping and the search for duplicates, in milliseconds. Building an index has no limit. */
+  readonly loadTimeoutMs: number
+}
+
+/** Creates the check whether an instance can serve. */
+export function createReadiness(parts: ReadinessParts, config: ReadinessConfig): Readiness {
+  return new Readiness(parts, config)
+}
+
+class Readiness {
+  readonly #parts: ReadinessParts
+  readonly #config: ReadinessConfig
+  #indexes: Promise<{ readonly isUnique: boolean }> | undefined
+  #hasSearched = false
+  #hasStarted = false
+
+  constructor(parts: ReadinessParts, config: ReadinessConfig) {
+    this.#parts = parts
+    this.#config = config
+  }
+
   /**
    * The first call makes the indexes, searches for users with several documents and opens the change streams. Later calls
    * only ping. Rejects if MongoDB is away or an index cannot be made.
    */
-  ready: () => Promise<void>
-  /** The same in the background, once, for apps that never ask. */
-  start: () => void
-}
-
-/** Settings of the checks. */
-export interface ReadinessConfig {
-  readonly userIdField: string
-  /** Limits a ping and the search for duplicates. Building an index has no limit. */
-  readonly loadTimeoutMs: number
-}
-
-/** Creates the readiness of one instance. */
-export function createReadiness(
-  { database, index, sessions, loginAttempts, changeFeeds, events }: ReadinessParts,
-  { userIdField, loadTimeoutMs }: ReadinessConfig,
-): Readiness {
-  let indexes: Promise<{ readonly isUnique: boolean }> | undefined
-  let hasSearched = false
-
-  function ensureIndexes(): Promise<{ readonly isUnique: boolean }> {
-    indexes ??= makeIndexes().catch((error: unknown) => {
-      // Not remembered: MongoDB may be back, or the duplicates gone, the next time.
-      indexes = undefined
-      throw error
-    })
-    return indexes
+  async ready(): Promise<void> {
+    const { changeFeeds } = this.#parts
+    changeFeeds.start()
+    const makesThemNow = this.#indexes === undefined
+    const { isUnique } = await this.#ensureIndexes()
+    if (!makesThemNow) await this.#ping()
+    if (!isUnique) await this.#searchDuplicates()
+    await changeFeeds.settled()
   }
 
-  async function makeIndexes(): Promise<{ readonly isUnique: boolean }> {
-    await ping()
+  /** Makes the indexes and opens the change streams in the background, once, for apps that never call `ready()`. */
+  start(): void {
+    if (this.#hasStarted) return
+    this.#hasStarted = true
+    this.#parts.changeFeeds.start()
+    this.#ensureIndexes().catch((error: unknown) => this.#reportFailedStart(error))
+  }
+
+  #ensureIndexes(): Promise<{ readonly isUnique: boolean }> {
+    this.#indexes ??= this.#makeIndexes().catch((error: unknown) => {
+      // The next call tries again, because MongoDB may be back or the duplicates may be gone.
+      this.#indexes = undefined
+      throw error
+    })
+    return this.#indexes
+  }
+
+  async #makeIndexes(): Promise<{ readonly isUnique: boolean }> {
+    const { database, index, sessions, loginAttempts } = this.#parts
+    await this.#ping()
     const { isUnique } = await index.ensure(await database.collection())
     await sessions.ensureIndexes()
     await loginAttempts?.ensureIndexes()
@@ -64,47 +87,37 @@ export function createReadiness(
   }
 
   /** Runs once, and only by `ready()`: it reads every user id, which no request should cause. */
-  async function searchDuplicates(): Promise<void> {
-    if (hasSearched) return
-    hasSearched = true
-    await warnOfDuplicates(await database.collection(), { userIdField, loadTimeoutMs }, events)
+  async #searchDuplicates(): Promise<void> {
+    if (this.#hasSearched) return
+    this.#hasSearched = true
+    const { userIdField, loadTimeoutMs: timeoutMs } = this.#config
+    const collection = await this.#parts.database.collection()
+    const warning = await checkDuplicateDocuments(collection, { userIdField, timeoutMs })
+    if (warning) this.#parts.events.warn(warning)
   }
 
-  async function ping(): Promise<void> {
-    await withDeadline(loadTimeoutMs, async signal => {
+  async #ping(): Promise<void> {
+    const { database, events } = this.#parts
+    const maxTimeMS = this.#config.loadTimeoutMs
+    await withDeadline(maxTimeMS, async signal => {
       const collection = await database.collection()
-      const limits = { signal, maxTimeMS: loadTimeoutMs, projection: { _id: 1 } }
+      const options = { ...PLAIN_BSON, readPreference: 'primary', projection: { _id: 1 } } as const
       return readFromPrimary(collection, { signal, events }, () =>
-        collection.findOne({}, { ...PLAIN_BSON, readPreference: 'primary', ...limits }),
+        collection.findOne({}, { ...options, signal, maxTimeMS }),
       )
     })
   }
 
-  let started = false
-  return {
-    async ready() {
-      changeFeeds.start()
-      const makesThemNow = indexes === undefined
-      const { isUnique } = await ensureIndexes()
-      if (!makesThemNow) await ping()
-      if (!isUnique) await searchDuplicates()
-      await changeFeeds.settled()
-    },
-    start() {
-      if (started) return
-      started = true
-      changeFeeds.start()
-      ensureIndexes().catch((error: unknown) => {
-        const foreign = asCustomUserDataError(error)
-        if (foreign?.code === 'foreign_collection') {
-          // This lasts until the team acts, so one warning is enough. Operations on the collection reject with this message.
-          events.warn({ code: 'foreign_collection', message: foreign.message })
-          return
-        }
-        started = false
-        if (isConflict(error)) events.warn({ code: 'user_id_index_conflict', message: error.message })
-      })
-    },
+  #reportFailedStart(error: unknown): void {
+    const { events } = this.#parts
+    const foreign = asCustomUserDataError(error)
+    if (foreign?.code === 'foreign_collection') {
+      // This lasts until the team acts, so one warning is enough. Operations on the collection reject with this message.
+      events.warn({ code: 'foreign_collection', message: foreign.message })
+      return
+    }
+    this.#hasStarted = false
+    if (isConflict(error)) events.warn({ code: 'user_id_index_conflict', message: error.message })
   }
 }
 

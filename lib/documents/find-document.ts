@@ -1,9 +1,5 @@
 import type { BSONSerializeOptions, Collection, Document } from 'mongodb'
 import { PLAIN_BSON } from '../mongo/team-database.js'
-import type { OpenCollection } from '../mongo/team-database.js'
-import { toFound, toSizedRow, toTeamsProjection } from './sized-row.js'
-import type { FoundDocument, SizedRow } from './sized-row.js'
-import type { UserIdIndexName } from './user-id-index.js'
 
 /** Decodes a document twice: once with the BSON types of its numbers, and once without. */
 export type ExactDecoder = (
@@ -11,9 +7,9 @@ export type ExactDecoder = (
   options: { readonly enableUtf8Validation: boolean },
 ) => { readonly plain: Document; readonly exact: Document }
 
-/** What is read of a document. */
+/** Which part of a document is read, and in which form. */
 export interface DocumentRead {
-  /** The team's projection, or all fields. */
+  /** The team's projection, or `undefined` for all fields. */
   readonly projection: Document | undefined
   /** A document that is larger after the projection is measured, but never sent. */
   readonly maxDocumentBytes: number
@@ -21,21 +17,17 @@ export interface DocumentRead {
   readonly decodeExactly?: ExactDecoder | undefined
 }
 
-/** The same, prepared once for any number of queries. */
-export interface PreparedRead {
-  /** Stages; none for all fields. */
-  readonly teamsProjection: readonly Document[]
-  readonly row: Document
-  readonly decodeExactly: ExactDecoder | undefined
-}
+/** A {@link DocumentRead} that was prepared once for any number of queries. */
+export type PreparedRead = ReturnType<typeof prepareRead>
 
-/** Which documents are a user's, and what is read of them. */
+/** Which documents belong to a user, and which part of them is read. */
 export interface DocumentQuery {
   readonly userIdField: string
-  /** The forms that the id may have in the field. */
+  /** The values that the field may have for this user. */
   readonly values: readonly unknown[]
   readonly read: PreparedRead
-  readonly index: UserIdIndexName
+  /** The name of the index on the field, or `undefined` if there is none. */
+  readonly index: string | undefined
 }
 
 /** The time limit of a query, for the server and for this process. */
@@ -44,10 +36,29 @@ export interface QueryLimits {
   readonly signal: AbortSignal
 }
 
-/** Prepares what is read. */
-export function prepareRead({ projection, maxDocumentBytes, decodeExactly }: DocumentRead): PreparedRead {
+/** A document that was found. */
+export interface FoundDocument {
+  /** `undefined` if the document is over the limit. */
+  readonly document: Document | undefined
+  /** The same document with the BSON types of its numbers, if the read asked for them. */
+  readonly exact: Document | undefined
+  /** Its BSON size in bytes, after the projection. */
+  readonly bytes: number
+  /** The `_id`, even if the projection excludes it; `undefined` if the document is over the limit. */
+  readonly documentId: unknown
+}
+
+/** The answer of a query that ends with {@link toSizedRow}. */
+export interface SizedRow {
+  readonly bytes: number
+  /** `null` if the document is over the limit. */
+  readonly doc: Document | null
+}
+
+/** Prepares a read for any number of queries. */
+export function prepareRead({ projection, maxDocumentBytes, decodeExactly }: DocumentRead) {
   return {
-    teamsProjection: toTeamsProjection(projection),
+    stages: toTeamsProjection(projection),
     row: toSizedRow(maxDocumentBytes),
     decodeExactly,
   }
@@ -55,7 +66,7 @@ export function prepareRead({ projection, maxDocumentBytes, decodeExactly }: Doc
 
 /** Reads a user's document from the primary, in one query. */
 export async function findDocument(
-  { collection }: Pick<OpenCollection, 'collection'>,
+  collection: Collection,
   query: DocumentQuery,
   limits: QueryLimits,
 ): Promise<FoundDocument | undefined> {
@@ -89,12 +100,21 @@ interface RawReply {
   readonly cursor?: { readonly firstBatch: readonly SizedRow[] }
 }
 
-/** Ids are compared exactly, whatever the collection's own collation. */
-const COLLATION = { locale: 'simple' } as const
+/** The options of all queries. Each option of a single query has a place here, because V8 is slow to add members to a copy. */
+const OPTIONS = {
+  ...PLAIN_BSON,
+  raw: false as boolean,
+  // Ids are compared exactly, whatever the collation of the collection.
+  collation: { locale: 'simple' },
+  readPreference: 'primary',
+  hint: undefined,
+  maxTimeMS: undefined,
+  signal: undefined,
+} as const
 
 /**
- * A `find`, for it costs the server less, unless only stages can do it: the team's projection before the size is measured,
- * or the order that the index would give. Without the index in the natural order, said outright.
+ * `find` costs the server less than `aggregate`. Only stages can apply the team's projection before the size is measured, or
+ * find the first inserted document without the index.
  */
 async function findRow(
   collection: Collection,
@@ -102,30 +122,23 @@ async function findRow(
   { timeoutMs, signal }: QueryLimits,
 ): Promise<Document | null | undefined> {
   const { read, index } = query
-  const options = {
-    ...PLAIN_BSON,
-    raw: read.decodeExactly !== undefined,
-    hint: index ?? { $natural: 1 },
-    collation: COLLATION,
-    readPreference: 'primary',
-    maxTimeMS: timeoutMs,
-    signal,
-  } as const
-  if (index !== undefined && read.teamsProjection.length === 0)
+  const raw = read.decodeExactly !== undefined
+  const options = { ...OPTIONS, raw, hint: index ?? { $natural: 1 }, maxTimeMS: timeoutMs, signal }
+  if (index !== undefined && read.stages.length === 0)
     return collection.findOne(toFilter(query), { ...options, projection: read.row })
   const rows = await collection.aggregate(toPipeline(query), options).toArray()
   return rows[0]
 }
 
 /**
- * With the index, the first row in its order is the user's. A `$sort` is not used: one array in the collection would make
- * MongoDB sort in memory, which is not stable. Without the index MongoDB reads every document in natural order, and takes
- * the first document of each value.
+ * With the index, the user's document is the first in the order of the index. A `$sort` is not used: one array in the
+ * collection would make MongoDB sort in memory, which is not stable. Without the index MongoDB reads every document in
+ * natural order, and takes the first document of each value.
  */
 function toPipeline(query: DocumentQuery): Document[] {
-  const { teamsProjection, row } = query.read
+  const { stages, row } = query.read
   const ordered = query.index === undefined ? toNaturalOrder(query.userIdField) : []
-  return [{ $match: toFilter(query) }, ...ordered, { $limit: 1 }, ...teamsProjection, { $project: row }]
+  return [{ $match: toFilter(query) }, ...ordered, { $limit: 1 }, ...stages, { $project: row }]
 }
 
 function toNaturalOrder(userIdField: string): Document[] {
@@ -138,7 +151,7 @@ function toNaturalOrder(userIdField: string): Document[] {
 
 const ARRAY = { $type: 'array' } as const
 
-/** Only scalars: an array that contains the id matches `$in`, but belongs to nobody. */
+/** Matches only single values. An array that contains the id would match `$in`, but belongs to nobody. */
 export function toFilter({ userIdField, values }: Pick<DocumentQuery, 'userIdField' | 'values'>): Document {
   const filter: Document = { [userIdField]: { $in: values, $not: ARRAY } }
   if (userIdField.includes('.'))
@@ -150,4 +163,28 @@ export function toFilter({ userIdField, values }: Pick<DocumentQuery, 'userIdFie
 function parentPaths(path: string): string[] {
   const steps = path.split('.')
   return steps.slice(1).map((_step, index) => steps.slice(0, index + 1).join('.'))
+}
+
+/**
+ * The projection that measures a document, and leaves it out if it is over the limit. The limit is not a part of the filter:
+ * there an oversized document would look like none, or its duplicate would be returned in its place.
+ */
+export function toSizedRow(maxDocumentBytes: number): Document {
+  const size = { $bsonSize: '$$ROOT' }
+  return { _id: 0, bytes: size, doc: { $cond: [{ $lte: [size, maxDocumentBytes] }, '$$ROOT', null] } }
+}
+
+/** Converts a row to the document that was found. `exactRow` is the same row with the BSON types of its numbers. */
+export function toFound({ doc, bytes }: SizedRow, exactRow?: SizedRow): FoundDocument {
+  const document = doc ?? undefined
+  return { document, exact: exactRow?.doc ?? undefined, bytes, documentId: document?.['_id'] }
+}
+
+/**
+ * The stage of the team's projection, if it leaves out anything. It always keeps `_id`, by which change events name the
+ * document; the loader removes it later.
+ */
+export function toTeamsProjection(projection: Document = {}): Document[] {
+  const { _id, ...others } = projection
+  return Object.keys(others).length > 0 || _id ? [{ $project: { ...projection, _id: 1 } }] : []
 }

@@ -6,16 +6,14 @@ import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import type { Observer } from '../metrics.js'
 import { assertUserId } from '../access-tokens/user-id.js'
-import type { DocumentEncoder, EncodedDocument } from '../token-data/document-codec.js'
 import { isFrozenCopyOf, toFrozenCopy } from './frozen-copy.js'
 import { isPlainObject } from '../util/plain-object.js'
 import { estimateHeapBytes } from './heap-size.js'
 import { prepareRead } from './find-document.js'
-import type { FoundDocument } from './sized-row.js'
+import type { ExactDecoder, FoundDocument } from './find-document.js'
 import type { UserDocuments } from './user-documents.js'
-import type { LatestDocument } from '../snapshots/user-generations.js'
 
-/** What becomes of a document that was found. */
+/** The options that decide what handlers get of a document that was found. */
 export interface LoadedForm {
   readonly projection?: Readonly<Record<string, unknown>> | undefined
   /** BSON bytes, after the projection. */
@@ -23,34 +21,45 @@ export interface LoadedForm {
   readonly schema?: StandardSchemaV1 | undefined
 }
 
-/** What the loader needs to know. */
-export interface LoaderConfig extends LoadedForm {
-  readonly userIdField: string
-  /** Milliseconds that a load may take, waiting included. */
-  readonly loadTimeoutMs: number
-}
-
-/** A document as handlers get it. */
-export interface FrozenDocument {
-  /** Frozen; `{}` where the user has no document. */
+/** The custom data of a user as loaded at one moment. */
+export interface LoadedDocument {
+  /** Frozen; `{}` if the user has no document. */
   readonly data: object
-  /** What `data` takes in the heap, estimated. */
+  /** The estimated memory of `data` in the heap. */
   readonly heapBytes: number
-}
-
-/** Custom data as loaded at one instant. */
-export interface LoadedDocument extends FrozenDocument {
   readonly exists: boolean
   /** The `_id` of the document, by which change events name it. */
   readonly documentId: unknown
-  /** For the token that is issued with it; not kept. */
+  /** For the token that is issued with it; the cache does not keep it. */
   readonly encoded?: EncodedDocument | undefined
 }
 
-/** What one load came to. */
+/** The result of one load. */
 export interface Load extends LoadedDocument {
-  /** The values of the user id field that were looked for, by which change events name new documents. */
+  /** The values of the user id field that were searched for. Change events name new documents by them. */
   readonly userIdValues: readonly unknown[]
+}
+
+/** The data that the latest load of a user gave. Loads of the same data share its memory. The loader updates it. */
+export interface LatestDocument {
+  data: object | undefined
+  heapBytes: number
+}
+
+/** Encodes each document that is loaded, for the token that may be issued with it. */
+export interface DocumentEncoder {
+  /** Decodes a document with the BSON types of its numbers; `undefined` if these types are not needed. */
+  readonly decodeExactly: ExactDecoder | undefined
+  /**
+   * Extended JSON of a document; `undefined` if reading it back would give a different document. `exact` is the same
+   * document with the BSON types of its numbers.
+   */
+  readonly encode: (document: object, exact?: object) => EncodedDocument | undefined
+}
+
+/** A document as Extended JSON. */
+export interface EncodedDocument {
+  readonly json: unknown
 }
 
 /** Reads users' documents. */
@@ -62,25 +71,23 @@ export interface Loader {
   load(userId: string, latest?: LatestDocument): Promise<Load>
 }
 
-/** What the loader works with. */
-export interface LoaderParts {
-  readonly documents: UserDocuments
-  readonly events: Events
-  readonly clock: Clock
-  readonly observer: Pick<Observer, 'load'>
-  readonly encoder?: DocumentEncoder | undefined
-}
-
 const NOTHING: LatestDocument = { data: undefined, heapBytes: 0 }
 const NO_DOCUMENT = { data: Object.freeze({}), exists: false, documentId: undefined, heapBytes: 0 } as const
 
-/** Creates the loader over the users' documents. */
+/** Creates the loader over the users' documents. `loadTimeoutMs` includes the wait for a turn. */
 export function createLoader(
-  config: LoaderConfig,
-  { documents, events, clock, observer, encoder }: LoaderParts,
+  config: LoadedForm & { readonly loadTimeoutMs: number },
+  parts: {
+    readonly documents: Pick<UserDocuments, 'read'>
+    readonly events: Events
+    readonly clock: Clock
+    readonly observer: Pick<Observer, 'load'>
+    readonly encoder?: DocumentEncoder | undefined
+  },
 ): Loader {
+  const { documents, events, clock, observer, encoder } = parts
   const { projection, maxDocumentBytes } = config
-  const what = prepareRead({ projection, maxDocumentBytes, decodeExactly: encoder?.decodeExactly })
+  const read = prepareRead({ projection, maxDocumentBytes, decodeExactly: encoder?.decodeExactly })
 
   async function loadDocument(
     userId: string,
@@ -88,7 +95,7 @@ export function createLoader(
     signal: AbortSignal,
   ): Promise<Load> {
     assertUserId(userId, 'a load')
-    const { found, userIdValues } = await documents.read(userId, what, signal)
+    const { found, userIdValues } = await documents.read(userId, read, signal)
     if (!found) {
       if (latest) Object.assign(latest, NOTHING)
       return { ...NO_DOCUMENT, userIdValues }
@@ -100,40 +107,38 @@ export function createLoader(
   }
 
   return {
-    load(userId, latest) {
+    async load(userId, latest) {
       const startedAt = clock.monotonic()
-      const loading = withDeadline(config.loadTimeoutMs, signal => loadDocument(userId, latest, signal))
-      return loading.then(
-        loaded => {
-          observer.load(userId, clock.monotonic() - startedAt)
-          return loaded
-        },
-        (cause: unknown) => {
-          const error = asCustomUserDataError(cause) ?? unavailable(cause)
-          observer.load(userId, clock.monotonic() - startedAt, error.code)
-          events.emit('load_failed', { userId, code: error.code, error })
-          throw error
-        },
-      )
+      let loaded: Load
+      try {
+        loaded = await withDeadline(config.loadTimeoutMs, signal => loadDocument(userId, latest, signal))
+      } catch (cause) {
+        const error = asCustomUserDataError(cause) ?? unavailable(cause)
+        observer.load(userId, clock.monotonic() - startedAt, error.code)
+        events.emit('load_failed', { userId, code: error.code, error })
+        throw error
+      }
+      observer.load(userId, clock.monotonic() - startedAt)
+      return loaded
     },
   }
 }
 
 /**
- * A found document as handlers get it: at once, unless the team's schema is to be asked. Throws where it is over the limit,
- * and rejects where it fails the schema.
+ * Converts a found document to what handlers get. Without a schema the result is no promise. Throws if the document is over
+ * the limit, and rejects if it fails the schema.
  */
 export function toLoaded(
   found: FoundDocument,
   config: LoadedForm,
   encoder?: DocumentEncoder,
-  toFrozen: (data: object) => FrozenDocument = freeze,
+  toFrozen: (data: object) => Frozen = freeze,
 ): LoadedDocument | Promise<LoadedDocument> {
-  const { document, exact, documentId, excessiveSize } = found
+  const { document, exact, documentId, bytes } = found
   if (!document) {
     const message = `The custom data of the user exceeds ${config.maxDocumentBytes} bytes.`
     throw new CustomUserDataError('custom_data_too_large', message, {
-      cause: new Error(`It has ${excessiveSize} bytes`),
+      cause: new Error(`It has ${bytes} bytes`),
     })
   }
   if (hidesPrimaryKey(config.projection)) {
@@ -148,27 +153,29 @@ export function toLoaded(
   return config.schema ? validate(config.schema, document).then(finish) : finish(document)
 }
 
+type Frozen = Pick<LoadedDocument, 'data' | 'heapBytes'>
+
 /**
  * The latest frozen document if it equals `data`; otherwise a new one, which becomes the latest. Synchronous, because loads
  * of one user overlap.
  */
-function keepLatest(data: object, latest: LatestDocument): FrozenDocument {
+function keepLatest(data: object, latest: LatestDocument): Frozen {
   if (!latest.data || !isFrozenCopyOf(latest.data, data)) return Object.assign(latest, freeze(data))
   return { data: latest.data, heapBytes: latest.heapBytes }
 }
 
-function freeze(data: object): FrozenDocument {
+function freeze(data: object): Frozen {
   return { data: toFrozenCopy(data), heapBytes: estimateHeapBytes(data) }
 }
 
-/** The query keeps `_id` for the cache's sake; the team may have left it out. */
+/** Whether the team's projection leaves out `_id`. The query always asks for it, for the cache. */
 function hidesPrimaryKey(projection: LoadedForm['projection']): boolean {
   return projection !== undefined && '_id' in projection && !projection['_id']
 }
 
 async function validate(schema: StandardSchemaV1, document: Document): Promise<object> {
   const result = await callSchema(schema, document)
-  // Of instances and maps there would be no frozen copy.
+  // Class instances and maps cannot be frozen.
   if (!result.issues && isPlainObject(result.value)) return result.value
   // Messages of a schema can quote the document; paths cannot.
   const paths = result.issues?.map(issue => issue.path?.map(toKey).join('.') ?? '').join(', ')
@@ -193,7 +200,7 @@ function toKey(segment: PropertyKey | StandardSchemaV1.PathSegment): string {
   return String(typeof segment === 'object' ? segment.key : segment)
 }
 
-/** An aborted load rejects under several names; a server that is away under more. All mean: not now. */
+/** The driver has many errors for a load that was aborted and for a server that is away. All of them may pass. */
 function unavailable(cause: unknown): CustomUserDataError {
   return new CustomUserDataError('custom_data_unavailable', 'Custom data could not be loaded in time.', {
     cause,

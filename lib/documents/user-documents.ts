@@ -1,3 +1,4 @@
+import type { Collection } from 'mongodb'
 import { callAtOnce } from '../util/call-at-once.js'
 import { createConcurrencyLimit } from '../util/concurrency-limit.js'
 import { CustomUserDataError } from '../errors.js'
@@ -5,10 +6,9 @@ import type { Events } from '../events.js'
 import { readFromPrimary } from '../mongo/primary-check.js'
 import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
 import type { ObjectIdClass } from '../mongo/collection-like.js'
-import type { OpenCollection, TeamDatabase } from '../mongo/team-database.js'
+import type { TeamDatabase } from '../mongo/team-database.js'
 import { findDocument } from './find-document.js'
-import type { PreparedRead } from './find-document.js'
-import type { FoundDocument } from './sized-row.js'
+import type { FoundDocument, PreparedRead } from './find-document.js'
 import type { UserIdIndex } from './user-id-index.js'
 import { copyIdValue, faultOf } from './user-id-value.js'
 
@@ -25,80 +25,75 @@ type FieldValues = readonly unknown[]
  */
 export type ToFieldValues = (userId: string) => FieldValues
 
-/** How users and documents belong together. */
-export interface UserDocumentsConfig {
-  readonly userIdField: string
-  readonly toFieldValues?: ToFieldValues | undefined
-  /** Milliseconds that a query may take at the server. */
-  readonly loadTimeoutMs: number
-  readonly maxConcurrentLoads?: number | undefined
-}
-
-/** What was looked for, and what there was. */
+/** The result of one read. */
 export interface Reading {
+  /** The values of the user id field that were searched for. */
   readonly userIdValues: FieldValues
   readonly found: FoundDocument | undefined
 }
 
-/** Finds the one document that is a user's. */
-export interface UserDocuments {
-  /** At once, unless the driver's ObjectId class has to be found first. */
-  values: (userId: string, signal: AbortSignal) => FieldValues | Promise<FieldValues>
-  find: (userId: string, read: PreparedRead, signal: AbortSignal) => Promise<FoundDocument | undefined>
-  /** Finds the document like `find()`, and also gives the values of the user id field that were searched for. */
-  read: (userId: string, read: PreparedRead, signal: AbortSignal) => Promise<Reading>
-}
+/** Finds the one document of a user. */
+export type UserDocuments = ReturnType<typeof createUserDocuments>
 
-/** The most loads in flight where the pool would allow more. */
+/** The default of `maxConcurrentLoads`. */
 const MAX_CONCURRENT_LOADS = 50
 const OBJECT_ID_HEX = /^[0-9a-f]{24}$/
-/** The server's answer to a hint at an index that is gone, or still being built. */
+/** The server's codes for a hint that names an index which is gone, or is still being built. */
 const HINT_REFUSED = [SERVER_ERRORS.badValue, SERVER_ERRORS.indexNotFound]
 
-/** Creates the view of the team's collection by user. */
+/** Creates the access to the team's documents by user id. */
 export function createUserDocuments(
-  config: UserDocumentsConfig,
+  config: {
+    readonly userIdField: string
+    readonly toFieldValues?: ToFieldValues | undefined
+    /** Milliseconds that a query may take at the server. */
+    readonly loadTimeoutMs: number
+    readonly maxConcurrentLoads?: number | undefined
+  },
   database: TeamDatabase,
   index: UserIdIndex,
   events: Events,
-): UserDocuments {
+) {
   const limit = createConcurrencyLimit(concurrency(config.maxConcurrentLoads, database.maxPoolSize()))
   const { userIdField, loadTimeoutMs: timeoutMs } = config
 
-  function valuesOf(userId: string, signal: AbortSignal): FieldValues | Promise<FieldValues> {
+  /** The values of a user's id in the user id field. Not a promise, unless the driver's ObjectId class has to be found. */
+  function values(userId: string, signal: AbortSignal): FieldValues | Promise<FieldValues> {
     if (config.toFieldValues) return callToFieldValues(config.toFieldValues, userId)
     // As a string, or as the ObjectId of the same 24 lower-case hex digits.
     return OBJECT_ID_HEX.test(userId) ? toBothForms(userId, database.objectIdClass(signal)) : [userId]
   }
 
-  async function find(
-    open: OpenCollection,
-    values: FieldValues,
-    what: PreparedRead,
+  async function findByIndex(
+    collection: Collection,
+    userIdValues: FieldValues,
+    read: PreparedRead,
     signal: AbortSignal,
   ): Promise<FoundDocument | undefined> {
-    const name = await index.name(open.collection)
+    const query = { userIdField, values: userIdValues, read }
     const limits = { timeoutMs, signal }
+    const name = await index.name(collection)
     try {
-      return await findDocument(open, { userIdField, values, read: what, index: name }, limits)
+      return await findDocument(collection, { ...query, index: name }, limits)
     } catch (error) {
       if (name === undefined || !hasCode(error, ...HINT_REFUSED)) throw error
       index.forget()
-      return findDocument(open, { userIdField, values, read: what, index: undefined }, limits)
+      return findDocument(collection, { ...query, index: undefined }, limits)
     }
   }
 
+  /** Finds the document like `find()`, and also gives the values of the user id field that were searched for. */
   async function read(userId: string, what: PreparedRead, signal: AbortSignal): Promise<Reading> {
-    const open = await database.open()
+    const { collection } = await database.open()
     const turn = limit.enter(signal)
     if (turn) await turn
     try {
-      const values = await valuesOf(userId, signal)
-      if (values.length === 0) return { userIdValues: values, found: undefined }
-      const found = await readFromPrimary(open.collection, { signal, events }, () =>
-        find(open, values, what, signal),
+      const userIdValues = await values(userId, signal)
+      if (userIdValues.length === 0) return { userIdValues, found: undefined }
+      const found = await readFromPrimary(collection, { signal, events }, () =>
+        findByIndex(collection, userIdValues, what, signal),
       )
-      return { userIdValues: values, found }
+      return { userIdValues, found }
     } finally {
       // Drivers before 6.13 ignore the signal, so an operation that passed its deadline keeps its place until it settles.
       limit.leave()
@@ -106,13 +101,14 @@ export function createUserDocuments(
   }
 
   return {
-    values: valuesOf,
+    values,
     read,
-    find: async (userId, what, signal) => (await read(userId, what, signal)).found,
+    find: async (userId: string, what: PreparedRead, signal: AbortSignal) =>
+      (await read(userId, what, signal)).found,
   }
 }
 
-/** Under half of the pool: the app needs its connections too. */
+/** Loads use less than half of the pool, because the app needs connections too. */
 function concurrency(wanted = MAX_CONCURRENT_LOADS, maxPoolSize: number): number {
   // The driver takes 0 for "no limit".
   const underHalf = maxPoolSize === 0 ? Infinity : Math.ceil(maxPoolSize / 2) - 1
@@ -126,7 +122,7 @@ async function toBothForms(
   return [userId, (await objectIdClass).createFromHexString(userId)]
 }
 
-/** The values are copied and the copies are checked: a callback may use one list for all its calls. */
+/** Copies the values before it checks them, because a callback may use one list for all its calls. */
 function callToFieldValues(toFieldValues: ToFieldValues, userId: string): FieldValues {
   const returned: unknown = callAtOnce('toFieldValues', () => toFieldValues(userId))
   if (!Array.isArray(returned)) throw wrongValue('did not return an array of values')

@@ -3,25 +3,18 @@ import { withDeadline } from '../util/deadline.js'
 import type { Events } from '../events.js'
 import { createIndexCommand, ensureIndex, listIndexes } from '../mongo/indexes.js'
 
-/**
- * The index that gives "string before ObjectId, then the one inserted first": a scan of a single-field,
- * ascending, simple-collation index is in that order, whatever the `_id`s, and whether or not arrays are
- * among the values. `undefined`: there is none, and the collection is read in its natural order.
- */
-export type UserIdIndexName = string | undefined
-
-/** Thrown by `ready()` where the unique index that the team asked for cannot be made. */
+/** Thrown by `ready()` if the unique index that the team asked for cannot be made. */
 class UserIdIndexConflictError extends Error {
   override readonly name = 'UserIdIndexConflictError'
   readonly code = 'user_id_index_conflict'
 }
 
-/** What the team decided about the index on the user id field. */
+/** The options about the index on the user id field. */
 export interface UserIdIndexConfig {
   readonly userIdField: string
-  /** Whether it is unique (and partial, so that documents without the field do not collide). */
+  /** Whether the index is unique. A unique index is partial too, so that documents without the field do not collide. */
   readonly uniqueUserId: boolean
-  /** Milliseconds that a look at the indexes may take. */
+  /** Milliseconds that the list of the indexes may take. */
   readonly loadTimeoutMs: number
 }
 
@@ -29,35 +22,38 @@ const INDEX_NAME = 'express_custom_user_data'
 const PRIMARY_KEY_INDEX = '_id_'
 const WHY_NOT = {
   unauthorized: 'this database user may not create one',
-  conflict: 'one that is hidden, or has the same name, stands in its place: drop it',
+  conflict: 'an index that is hidden or has the same name prevents it, so drop that index first',
 }
 
-/** The index on the user id field, as it stands. */
+/** The index on the user id field. */
 export interface UserIdIndex {
-  /** Its name: from the server's list until one is found, and at once from then on. */
-  name: (collection: Collection) => UserIdIndexName | Promise<UserIdIndexName>
+  /**
+   * The name of an index that gives the user's document first, or `undefined` if there is none. Not a promise once such an
+   * index was found.
+   */
+  name: (collection: Collection) => string | undefined | Promise<string | undefined>
   /**
    * Makes the index if it is missing, and tells whether it is unique. Warns if the database user may not make it. Throws if
    * duplicates prevent a unique index.
    */
   ensure(collection: Collection): Promise<{ readonly isUnique: boolean }>
-  /** To be called when the server says that the index is gone. */
+  /** Call this when the server says that the index is gone. */
   forget(): void
 }
 
-/** Creates the view of the index that loads go by. */
+/** Creates the access to the index that loads use. */
 export function createUserIdIndex(config: UserIdIndexConfig, events: Events): UserIdIndex {
   const { userIdField, uniqueUserId, loadTimeoutMs } = config
-  let known: UserIdIndexName
+  let known: string | undefined
   async function usable(collection: Collection): Promise<IndexDescriptionInfo[]> {
     const all = await withDeadline(loadTimeoutMs, () => listIndexes(collection))
     return all.filter(index => givesInsertionOrder(index, userIdField))
   }
-  async function lookUp(collection: Collection): Promise<UserIdIndexName> {
+  async function lookUp(collection: Collection): Promise<string | undefined> {
     return (known ??= (await usable(collection))[0]?.name)
   }
   return {
-    // Only a find is remembered: who reads the whole collection can also afford to look again.
+    // A missing index is not remembered: a load that reads the whole collection can also afford to ask again.
     name: collection => known ?? lookUp(collection),
     async ensure(collection) {
       const there = await usable(collection)
@@ -99,6 +95,10 @@ function indexOptions({ userIdField, uniqueUserId }: UserIdIndexConfig): CreateI
   }
 }
 
+/**
+ * Whether a scan of the index gives strings before ObjectIds, and of equal values the first inserted. A single-field,
+ * ascending index with the simple collation does, whatever the `_id`s are, and even if some values are arrays.
+ */
 function givesInsertionOrder(index: IndexDescriptionInfo, userIdField: string): boolean {
   const fields = Object.entries(index.key as Record<string, unknown>)
   const [field, direction] = fields[0] ?? []
@@ -109,7 +109,7 @@ function givesInsertionOrder(index: IndexDescriptionInfo, userIdField: string): 
   )
 }
 
-/** The one partial filter that every user's document passes. */
+/** The only partial filter that includes the document of every user. */
 function isExistsFilter(filter: Record<string, unknown>, userIdField: string): boolean {
   return JSON.stringify(filter) === JSON.stringify({ [userIdField]: { $exists: true } })
 }
@@ -117,7 +117,7 @@ function isExistsFilter(filter: Record<string, unknown>, userIdField: string): b
 function conflict(collection: Collection, userIdField: string, command: string): UserIdIndexConflictError {
   return new UserIdIndexConflictError(
     `The unique index on "${userIdField}" of ${collection.namespace} cannot be made: two documents hold the same ` +
-      `id, or another index stands in its place. Find the duplicates with aggregate([{ $group: { _id: "$${userIdField}", ` +
+      `id, or another index prevents it. Find the duplicates with aggregate([{ $group: { _id: "$${userIdField}", ` +
       `n: { $sum: 1 } } }, { $match: { n: { $gt: 1 } } }]), remove them, and run: ${command}`,
   )
 }

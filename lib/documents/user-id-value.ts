@@ -4,10 +4,10 @@ import { isPlainObject } from '../util/plain-object.js'
 /** BSON types that cannot be a user id: queries treat them as patterns, or they stand for no value. */
 const NO_ID_TYPES = ['BSONRegExp', 'Code', 'DBRef', 'MaxKey', 'MinKey']
 const NUMBER_TYPES = ['Decimal128', 'Double', 'Int32', 'Long']
-/** What many ids are converted to that are no numbers, or too large ones. */
+/** The results for many ids that are not numbers, or that are too large. */
 const NO_NUMBERS = ['NaN', 'Infinity', '-Infinity']
 
-/** A copy that later changes of the value do not reach. BSON values and dates stay as they are. */
+/** Copies a value, so that later changes of it have no effect. BSON values and dates are not copied. */
 export function copyIdValue(value: unknown): unknown {
   if (types.isUint8Array(value)) return Buffer.from(value)
   if (!isPlainObject(value)) return value

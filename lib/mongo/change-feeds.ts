@@ -1,38 +1,17 @@
-import type { Collection } from 'mongodb'
-import type { Clock } from '../util/clock.js'
-import { createCustomDataFeed } from '../snapshots/custom-data-feed.js'
-import type { Snapshots } from '../snapshots/snapshots.js'
 import type { ChangeStreamEvent, Events } from '../events.js'
-import type { ChangeFeed } from './change-stream.js'
-import type { TeamDatabase } from './team-database.js'
-import type { Revocations } from '../sessions/revocations.js'
-import { createSessionFeed } from '../sessions/session-feed.js'
-import type { SessionStore } from '../sessions/session-store.js'
-import type { UserRecords } from '../sessions/user-records.js'
+import type { ChangeFeed, ChangeSource } from './change-stream.js'
 
-/** Whether and how changes are followed. */
-export interface ChangeFeedsConfig {
+/** Creates one feed, which reports its states by this function. */
+type CreateFeed = (report: ChangeSource<never>['report']) => ChangeFeed
+
+interface ChangeFeedsConfig {
   readonly changeStreams: 'auto' | 'off'
-  readonly changeStreamTimeoutMs: number
-  readonly userIdField: string
   readonly userDataInToken: unknown
-  /** Milliseconds that an access token of a revoked session may live on. */
-  readonly accessTokenMs: number
+  /** The size of the connection pool; 0 if it has no limit. */
+  readonly maxPoolSize: number
 }
 
-/** What the feeds read from, and what they act on. */
-export interface ChangeFeedsParts {
-  readonly database: TeamDatabase
-  readonly openSessions: () => Promise<Collection>
-  readonly sessionStore: SessionStore
-  readonly userRecords: UserRecords
-  readonly snapshots: Pick<Snapshots, 'changed' | 'invalidateAll'>
-  readonly revocations: Revocations
-  readonly events: Events
-  readonly clock: Clock
-}
-
-/** Each open stream has a connection to itself; this many leave as many for the app. */
+/** Each open stream occupies a connection. With this pool the two streams leave as many connections for the app. */
 const MIN_POOL_SIZE = 4
 const NO_FEEDS: ChangeFeed = {
   start: () => undefined,
@@ -41,35 +20,30 @@ const NO_FEEDS: ChangeFeed = {
   close: () => undefined,
 }
 
-/** Creates the two streams of an instance, on custom data and on sessions, as one. Of both together it warns once. */
-export function createChangeFeeds(config: ChangeFeedsConfig, parts: ChangeFeedsParts): ChangeFeed {
-  if (config.changeStreams === 'off') return NO_FEEDS
-  const { database, openSessions, sessionStore, userRecords, snapshots, revocations, events, clock } = parts
-  const warn = createWarning(events, config.userDataInToken !== undefined)
-  const poolSize = database.maxPoolSize()
-  // The driver takes 0 for "no limit".
-  if (poolSize > 0 && poolSize < MIN_POOL_SIZE) {
-    return { ...NO_FEEDS, start: () => warn(`the driver's maxPoolSize is ${poolSize}, and it takes two`) }
+/** Joins the change feeds of an instance. If changes cannot be followed, it warns once for all feeds. */
+export function createChangeFeeds(
+  { changeStreams, userDataInToken, maxPoolSize }: ChangeFeedsConfig,
+  events: Events,
+  create: Readonly<Record<ChangeStreamEvent['of'], CreateFeed>>,
+): ChangeFeed {
+  if (changeStreams === 'off') return NO_FEEDS
+  const warn = createWarning(events, userDataInToken !== undefined)
+  if (maxPoolSize > 0 && maxPoolSize < MIN_POOL_SIZE) {
+    return {
+      ...NO_FEEDS,
+      start: () => warn(`the driver's maxPoolSize is ${maxPoolSize}, and the streams occupy two connections`),
+    }
   }
-
-  function reportFor(of: 'custom_data' | 'sessions') {
-    return (state: ChangeStreamEvent['state'], error?: Error): void => {
+  const reportFor = (of: ChangeStreamEvent['of']): ChangeSource<never>['report'] => {
+    return (state, error) => {
       events.emit('change_stream', { of, state, ...(error && { error }) })
       if (state === 'unavailable') warn(error?.message ?? state)
     }
   }
+  return joinFeeds([create.custom_data(reportFor('custom_data')), create.sessions(reportFor('sessions'))])
+}
 
-  const feeds = [
-    createCustomDataFeed(config, { database, snapshots, clock, report: reportFor('custom_data') }),
-    createSessionFeed(config, {
-      openCollection: openSessions,
-      store: sessionStore,
-      userRecords,
-      revocations,
-      clock,
-      report: reportFor('sessions'),
-    }),
-  ]
+function joinFeeds(feeds: readonly ChangeFeed[]): ChangeFeed {
   return {
     start() {
       for (const feed of feeds) feed.start()

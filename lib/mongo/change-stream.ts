@@ -1,14 +1,16 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import type { ChangeStream, ChangeStreamOptions, Collection, Document } from 'mongodb'
+import type { ChangeStreamOptions, Collection, Document } from 'mongodb'
 import type { Clock } from '../util/clock.js'
-import { withDeadline } from '../util/deadline.js'
 import { toError } from '../util/thrown.js'
-import { codeOf, hasCode, hasLabel } from './server-errors.js'
+import { codeOf } from './server-errors.js'
 import { createStaleLimit } from './stale-limit.js'
 import type { Moment, StaleLimit } from './stale-limit.js'
+import { BATCH_SIZE, StreamEndedError, StreamReader } from './stream-answers.js'
+import type { StreamAnswer } from './stream-answers.js'
+import { isResumable, StreamRetries } from './stream-retries.js'
 import { PLAIN_BSON } from './team-database.js'
 
-/** What every change event has. `invalidate` is the last one of a stream: its collection was dropped or renamed. */
+/** A change event. The type `invalidate` marks the last event of a stream: the collection was dropped or renamed. */
 export interface ChangeEvent {
   readonly operationType: string
 }
@@ -34,14 +36,14 @@ export interface ChangeFeedTiming {
 }
 
 /**
- * `open`: from now on; what came before is not known. `broken`: it is being opened again. `resumed`: nothing was missed.
- * `unavailable`: this server, or this database user, has no change streams, and it is not asked again.
+ * `open`: the stream follows from now on, and earlier changes are unknown. `broken`: it is being opened again. `resumed`:
+ * nothing was missed. `unavailable`: the server or the database user has no change streams, and is not asked again.
  */
 export type ChangeStreamState = 'open' | 'broken' | 'resumed' | 'unavailable'
 
 /** A change stream that is kept open. */
 export interface ChangeFeed {
-  /** Opens it in the background, once. */
+  /** Opens the stream in the background, once. */
   start: () => void
   /** Resolves when the first attempt to open it has succeeded or failed. Never rejects. */
   settled: () => Promise<void>
@@ -53,40 +55,8 @@ export interface ChangeFeed {
   close: () => void
 }
 
-/** How soon a stream has to answer: far longer than the server waits for a change. */
-const ANSWER_LIMIT_MS = 15_000
 /** How long the server waits for a change before it answers that there is none: the stream's heartbeat. */
 const MAX_AWAIT_MS = 1_000
-/** Most events in one answer. An answer with fewer events contains all events that the server has. */
-const BATCH_SIZE = 1_000
-const FIRST_RETRY_MS = 100
-const MAX_RETRY_MS = 5_000
-/** A stream that was open for this long is opened again at once when it breaks. */
-const STABLE_AFTER_MS = 10_000
-/** A stream that was opened this often at one position, and always failed without an answer, is stuck at an event. */
-const MAX_FRUITLESS = 3
-
-/**
- * After these a resume token is still good, and a stream can be opened: the change stream specification's list, what ends
- * a cursor from outside (237, 11601), and what passes while a server starts or is busy (24, 50, 94, 134, 202, 211, 246).
- */
-const RESUMABLE = [
-  6, 7, 24, 43, 50, 63, 89, 91, 94, 133, 134, 150, 189, 202, 211, 234, 237, 246, 262, 9001, 10107, 11600,
-  11601, 11602, 13388, 13435, 13436,
-]
-
-/** The stream has ended for good: what comes after can only be followed from now on. */
-class StreamEndedError extends Error {
-  override readonly name = 'StreamEndedError'
-}
-
-/** One answer of a stream: an event, or `null` if there is none. */
-interface StreamAnswer<Change> {
-  readonly change: Change | null
-  readonly askedAt: Moment
-  /** Whether the server was asked. Otherwise the driver already held the event from the answer before. */
-  readonly isNewBatch: boolean
-}
 
 /**
  * Keeps one stream open. The driver resumes by itself after most errors. After other errors the stream is opened again with
@@ -113,9 +83,7 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
   #state: ChangeStreamState | undefined
   /** When the stream was opened; `undefined` while it is not open. */
   #openedAt: Moment | undefined
-  #failures = 0
-  /** How many opened streams have failed since the last answer. */
-  #fruitless = 0
+  readonly #retries = new StreamRetries()
 
   constructor(
     source: ChangeSource<Change>,
@@ -174,53 +142,27 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
     }
     signal.addEventListener('abort', close)
     try {
-      const first = this.#next(stream)
+      const reader = new StreamReader(stream, () => this.#limit.now())
+      const first = reader.next()
       // An empty first batch brings a token, and has the driver wait for the next batch at once.
       await Promise.race([first, new Promise(resolve => stream.once('resumeTokenChanged', resolve))])
       await this.#opened()
       this.#resumeToken ??= stream.resumeToken
-      await this.#handleAll(stream, first)
-      // Following a stream only ends by an error, so this line is never reached.
-      throw new StreamEndedError('The change stream has ended.')
+      for (let answer = await first; ; answer = await reader.next()) {
+        await this.#handle(answer)
+        this.#resumeToken = stream.resumeToken
+      }
     } finally {
       signal.removeEventListener('abort', close)
       close()
     }
   }
 
-  async #handleAll(
-    stream: ChangeStream<Document, Change & Document>,
-    first: Promise<StreamAnswer<Change>>,
-  ): Promise<void> {
-    let batch: { readonly askedAt: Moment; events: number } | undefined
-    for (let answer = await first; ; answer = await this.#next(stream)) {
-      this.#fruitless = 0
-      if (this.#resumeToken !== undefined) this.#tell('resumed')
-      if (batch && answer.isNewBatch && batch.events < BATCH_SIZE) this.#limit.currentAsOf(batch.askedAt)
-      if (!batch || answer.isNewBatch) batch = { askedAt: answer.askedAt, events: 0 }
-      if (answer.change) {
-        batch.events++
-        await this.#take(answer.change)
-      } else {
-        this.#limit.currentAsOf(answer.askedAt)
-      }
-      this.#resumeToken = stream.resumeToken
-    }
-  }
-
-  async #next(stream: ChangeStream<Document, Change & Document>): Promise<StreamAnswer<Change>> {
-    const askedAt = this.#limit.now()
-    let isNewBatch = false
-    // tryNext() gives an event that the driver already holds before this callback runs, and a server's answer after it.
-    const asking = setImmediate(() => (isNewBatch = true))
-    try {
-      // Without a limit a dead connection would block the stream until the operating system gives up.
-      const change = await withDeadline(ANSWER_LIMIT_MS, () => stream.tryNext())
-      if (stream.closed) throw new StreamEndedError('The change stream was closed.')
-      return { change, askedAt, isNewBatch }
-    } finally {
-      clearImmediate(asking)
-    }
+  async #handle({ change, currentAsOf }: StreamAnswer<Change>): Promise<void> {
+    this.#retries.answered()
+    if (this.#resumeToken !== undefined) this.#tell('resumed')
+    if (currentAsOf) this.#limit.currentAsOf(currentAsOf)
+    if (change) await this.#take(change)
   }
 
   async #take(change: Change): Promise<void> {
@@ -251,36 +193,23 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
     this.#source.report(next, error)
   }
 
-  /** Whether there is nothing to be tried any more; otherwise returns when it is time to try again. */
+  /** Whether no attempt can succeed any more; otherwise resolves when it is time to try again. */
   async #isOver(error: Error): Promise<boolean> {
     this.#limit.check()
     const isFinal = !isResumable(error)
     // The server refused to open a new stream: it is standalone, it has no change streams, or the user has no right to them.
     const isUnavailable = isFinal && this.#resumeToken === undefined && codeOf(error) !== undefined
-    if (isFinal || this.#isStuck()) {
+    const openForMs = this.#openedAt && this.#limit.elapsedMs(this.#openedAt)
+    this.#openedAt = undefined
+    if (isFinal || this.#retries.isStuck(openForMs !== undefined)) {
       this.#resumeToken = undefined
       await this.#resyncQuietly()
     }
     if (isUnavailable) this.#limit.stop()
     this.#tell(isUnavailable ? 'unavailable' : 'broken', error)
     this.#settle()
-    if (!isUnavailable) await this.#wait(this.#nextRetryMs(), this.#closing.signal)
+    if (!isUnavailable) await this.#wait(this.#retries.nextWaitMs(openForMs ?? 0), this.#closing.signal)
     return isUnavailable
-  }
-
-  /** Counts a failure, and tells whether the stream can be opened but always fails at the same position. */
-  #isStuck(): boolean {
-    if (this.#openedAt) this.#fruitless++
-    if (this.#fruitless < MAX_FRUITLESS) return false
-    this.#fruitless = 0
-    return true
-  }
-
-  /** Waits grow for a stream that opens and fails at once, as for a stream that does not open. */
-  #nextRetryMs(): number {
-    if (this.#openedAt && this.#limit.elapsedMs(this.#openedAt) >= STABLE_AFTER_MS) this.#failures = 0
-    this.#openedAt = undefined
-    return Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#failures++)
   }
 
   async #resync(): Promise<void> {
@@ -312,13 +241,4 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
 
 async function waitUnreferenced(ms: number, signal: AbortSignal): Promise<void> {
   await wait(ms, undefined, { ref: false, signal })
-}
-
-/**
- * Whether the stream can go on with the last resume token. Network errors have no code of the server. Other errors without
- * a code, such as a failure to decode an event, occur again at the same position.
- */
-function isResumable(error: Error): boolean {
-  if (hasCode(error, ...RESUMABLE) || hasLabel(error, 'ResumableChangeStreamError')) return true
-  return codeOf(error) === undefined && (error.name === 'DeadlineError' || error.name.startsWith('Mongo'))
 }

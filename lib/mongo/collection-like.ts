@@ -1,8 +1,8 @@
 import type { ObjectId } from 'mongodb'
 
 /**
- * What is asked of the team's collection: the `Collection` of mongodb 5.9 to 7, or mongoose's.
- * Structural, because a mongoose app's driver may be another major than the one beside this package.
+ * A collection that the team gives: the `Collection` of mongodb 5.9 to 7, or of mongoose. The type is structural, because the
+ * driver of a mongoose app may be another major than the driver that this package was compiled with.
  */
 export interface CollectionLike {
   readonly collectionName: string
@@ -10,15 +10,15 @@ export interface CollectionLike {
   aggregate(pipeline: never, options?: never): unknown
 }
 
-/** The class of the team's own driver: a value of another BSON major would be refused. */
+/** The ObjectId class of the team's own driver, which refuses values of another BSON major. */
 export type ObjectIdClass = typeof ObjectId
 
-/** Whether a collection is mongoose's own, which has the way to the mongoose that it belongs to. */
+/** Whether a collection is one of mongoose. It leads to the mongoose that it belongs to. */
 export function isMongoose(given: CollectionLike): boolean {
   return 'conn' in given
 }
 
-/** What leads from a collection of the driver or of mongoose to the name of its database. */
+/** The members that lead from a collection to the name of its database. */
 interface NamedOrigins {
   readonly db?: { readonly databaseName: string }
   readonly dbName?: string
@@ -26,8 +26,8 @@ interface NamedOrigins {
 }
 
 /**
- * A collection as `database.collection`; `undefined` while a connection of mongoose has not been open. To be asked each time:
- * a connection may be opened again with another database.
+ * The name `database.collection`; `undefined` until a connection of mongoose has been open. Call it each time, because a
+ * connection may be opened again with another database.
  */
 export function namespaceOf(given: CollectionLike): string | undefined {
   const { db, dbName, conn } = given as NamedOrigins
@@ -35,7 +35,7 @@ export function namespaceOf(given: CollectionLike): string | undefined {
   return name === undefined ? undefined : `${name}.${given.collectionName}`
 }
 
-/** Whether two collections are one, as far as their names tell. */
+/** Whether two collections have the same name and database. The server is not compared. */
 export function isSameCollection(one: CollectionLike, other: CollectionLike): boolean {
   return one === other || (namespaceOf(one) !== undefined && namespaceOf(one) === namespaceOf(other))
 }

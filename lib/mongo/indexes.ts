@@ -2,10 +2,10 @@ import type { Collection, CreateIndexesOptions, IndexDescriptionInfo } from 'mon
 import { hasCode, SERVER_ERRORS } from './server-errors.js'
 import { PLAIN_BSON } from './team-database.js'
 
-/** What became of an attempt to make an index. */
+/** The result of an attempt to make an index. */
 export type IndexOutcome = 'there' | 'unauthorized' | 'conflict'
 
-/** The indexes of a collection; none where the collection does not exist yet. */
+/** Lists the indexes of a collection. A collection that does not exist yet has none. */
 export async function listIndexes(collection: Collection): Promise<IndexDescriptionInfo[]> {
   try {
     return await collection.indexes({ ...PLAIN_BSON, readPreference: 'primary', full: true })
@@ -15,7 +15,7 @@ export async function listIndexes(collection: Collection): Promise<IndexDescript
   }
 }
 
-/** Makes an index, if the server lets us and what is there allows it. */
+/** Makes an index if it is missing, unless the database user has no right to, or an existing index prevents it. */
 export async function ensureIndex(
   collection: Pick<Collection, 'createIndex'>,
   field: string,
@@ -33,7 +33,7 @@ export async function ensureIndex(
   }
 }
 
-/** The shell command that makes an index, for whoever has the right to. */
+/** The command for the MongoDB shell that makes an index. Warnings show it. */
 export function createIndexCommand(
   collectionName: string,
   field: string,

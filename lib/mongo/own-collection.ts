@@ -12,7 +12,7 @@ import { PLAIN_BSON } from './team-database.js'
  */
 export const MARK = 'expressCustomUserData'
 
-/** What the mark says of a document. */
+/** The values that the mark may have. */
 const MARKS = ['session', 'user', 'login_attempt']
 
 /** Matches documents that have the mark. Our indexes use it as their partial filter. */

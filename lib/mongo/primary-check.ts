@@ -7,11 +7,6 @@ class NotPrimaryError extends Error {
   override readonly name = 'NotPrimaryError'
 }
 
-/** A collection of the driver, with any documents. */
-interface DirectCollection {
-  readonly dbName: string
-}
-
 interface DirectClient {
   readonly options?: { readonly directConnection?: boolean }
   db(name: string): Db
@@ -31,7 +26,7 @@ const directClients = new WeakMap<object, boolean>()
  * {@link NotPrimaryError}. The first rejection of an instance also warns with `server_not_primary`.
  */
 export function readFromPrimary<T>(
-  collection: DirectCollection,
+  collection: { readonly dbName: string },
   { signal, events }: { readonly signal: AbortSignal; readonly events: Events },
   read: () => Promise<T>,
 ): Promise<T> {

@@ -1,4 +1,4 @@
-/** MongoDB's error codes that are met here, by its own names. */
+/** The error codes of MongoDB that this package handles, by the names that MongoDB gives them. */
 export const SERVER_ERRORS = {
   badValue: 2,
   hostUnreachable: 6,
@@ -58,13 +58,13 @@ export function isServerRefusal(error: unknown): boolean {
   return code !== undefined && !PASSING_CODES.includes(code)
 }
 
-/** Whether an error of the driver carries one of these codes of the server's. */
+/** Whether an error of the driver carries one of these server codes. */
 export function hasCode(error: unknown, ...codes: readonly number[]): boolean {
   const code = codeOf(error)
   return code !== undefined && codes.includes(code)
 }
 
-/** Whether the server, or the driver, has put this label on an error. */
+/** Whether an error carries this label of the server or the driver. */
 export function hasLabel(error: unknown, label: string): boolean {
   const { errorLabels } = Object(error) as { readonly errorLabels?: readonly string[] }
   return errorLabels?.includes(label) === true

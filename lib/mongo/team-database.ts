@@ -2,11 +2,12 @@ import type { Collection, Db, Document, ObjectId } from 'mongodb'
 import { isMongoose, namespaceOf } from './collection-like.js'
 import type { CollectionLike, ObjectIdClass } from './collection-like.js'
 import { refuseOldDriver } from './driver-version.js'
+import type { DriverSupport } from './driver-version.js'
 import { probeFindOneAndUpdate } from './find-one-and-update.js'
 import { findTeamBson } from './team-bson.js'
 import type { BsonLibrary, TeamBson } from './team-bson.js'
 
-/** The driver's collection class before and after it made `db` public, and mongoose's with its connection. */
+/** The members that lead from a collection to its database. Each major of the driver, and mongoose, has some of them. */
 interface Origins {
   readonly db?: Db
   readonly dbName?: string
@@ -14,14 +15,14 @@ interface Origins {
   readonly conn?: MongooseConnection
 }
 
-/** A connection of mongoose. It has its database once it has been open. */
+/** A connection of mongoose. It has no `db` before it has been open. */
 interface MongooseConnection {
   readonly db?: Db
   asPromise(): Promise<unknown>
   once(event: 'open', listener: () => void): unknown
 }
 
-/** The custom data collection and its database, as the driver has them. */
+/** A collection of the driver, and its database. */
 export interface OpenCollection {
   readonly db: Db
   readonly collection: Collection
@@ -37,30 +38,12 @@ export interface TeamDatabaseConfig {
   readonly bson?: BsonLibrary | undefined
 }
 
-/** The team's MongoDB, reached only through the collection that they handed over. */
-export interface TeamDatabase {
-  /** At once, unless somebody has to connect first. */
-  open: () => OpenCollection | Promise<OpenCollection>
-  /** The custom data collection alone. */
-  collection<T extends Document = Document>(): Promise<Collection<T>>
-  /** Another collection of the same database. */
-  sibling<T extends Document = Document>(name: string): Promise<Collection<T>>
-  /** The BSON library of the driver; `undefined` if the collection does not lead to it. */
-  readonly bson: TeamBson | undefined
-  /** The driver's ObjectId class: at once if the BSON library is known, otherwise at once from the second call on. */
-  objectIdClass: (signal: AbortSignal) => ObjectIdClass | Promise<ObjectIdClass>
-  /** The size of the connection pool. */
-  maxPoolSize(): number
-  /** The name `database.collection`; `undefined` until a connection of mongoose has been open. */
-  namespace: () => string | undefined
-}
-
-/** What is asked of a client's options. */
+/** The part of a client's options that is read. */
 interface ClientOptions {
   readonly maxPoolSize?: number
 }
 
-/** The driver's own default, where the client does not say. */
+/** The driver's own default of `maxPoolSize`. */
 const DEFAULT_POOL_SIZE = 100
 
 /**
@@ -69,7 +52,7 @@ const DEFAULT_POOL_SIZE = 100
  */
 const ALL_DECODED = Object.freeze(Object.create(null) as Record<string, never>)
 
-/** What handlers get does not depend on how the team opened its collection. */
+/** The BSON options of every read, so that custom data does not depend on how the team opened its collection. */
 export const PLAIN_BSON = {
   raw: false,
   promoteLongs: true,
@@ -81,68 +64,105 @@ export const PLAIN_BSON = {
 } as const
 
 /**
- * Wraps the team's collection. Nothing is asked of the server before it is needed.
+ * Wraps the team's collection. Sends nothing to the server before the first use.
  *
  * @throws {OptionError} if the driver is too old
  */
-export function openTeamDatabase(
-  given: CollectionLike,
-  { optionName = 'collection', timeoutMs = 5_000, bson: givenBson }: TeamDatabaseConfig = {},
-): TeamDatabase {
-  const findDatabase = createConnector(given)
-  const bson = findTeamBson(given, givenBson)
-  const support = refuseOldDriver(given, optionName)
-  let opened: OpenCollection | undefined
-  let opening: { readonly db: Db; readonly promise: Promise<OpenCollection> } | undefined
-  let objectId = bson?.ObjectId
+export function openTeamDatabase(given: CollectionLike, config: TeamDatabaseConfig = {}): TeamDatabase {
+  return new TeamDatabase(given, config)
+}
 
-  function open(): OpenCollection | Promise<OpenCollection> {
-    const db = findDatabase()
-    // Mongoose has another after it was closed and opened anew.
-    return opened?.db === db ? opened : openIn(db)
+/** The team's MongoDB, which is reached only through the collection that the team gave. */
+export class TeamDatabase {
+  /** The BSON library of the driver; `undefined` if the collection does not lead to it. */
+  readonly bson: TeamBson | undefined
+  /** The name `database.collection`; `undefined` until a connection of mongoose has been open. */
+  readonly namespace = (): string | undefined => namespaceOf(this.#given)
+  readonly #given: CollectionLike
+  readonly #findDatabase: () => Db | Promise<Db>
+  readonly #driver: DriverSupport
+  readonly #timeoutMs: number
+  #opened: OpenCollection | undefined
+  #opening: { readonly db: Db; readonly promise: Promise<OpenCollection> } | undefined
+  #objectId: ObjectIdClass | undefined
+
+  constructor(
+    given: CollectionLike,
+    { optionName = 'collection', timeoutMs = 5_000, bson }: TeamDatabaseConfig,
+  ) {
+    this.#given = given
+    this.#findDatabase = createConnector(given)
+    this.bson = findTeamBson(given, bson)
+    this.#driver = refuseOldDriver(given, optionName)
+    this.#timeoutMs = timeoutMs
+    this.#objectId = this.bson?.ObjectId
   }
-  /** Another caller that waits for the same promise may have seen it fail, and may have started again. */
-  const isOpening = (promise: Promise<OpenCollection>): boolean => opening?.promise === promise
 
-  /** Once for all that wait. */
-  async function openIn(found: Db | Promise<Db>): Promise<OpenCollection> {
+  /** The collection and its database. Not a promise, unless a client has to connect first. */
+  open(): OpenCollection | Promise<OpenCollection> {
+    const db = this.#findDatabase()
+    // Mongoose has another database after it was closed and opened again.
+    return this.#opened?.db === db ? this.#opened : this.#openIn(db)
+  }
+
+  /** The team's collection. */
+  async collection<T extends Document = Document>(): Promise<Collection<T>> {
+    return (await this.open()).collection as unknown as Collection<T>
+  }
+
+  /** Another collection of the same database. */
+  async sibling<T extends Document = Document>(name: string): Promise<Collection<T>> {
+    return (await this.open()).db.collection<T>(name)
+  }
+
+  /** The driver's ObjectId class. Not a promise if the BSON library is known, and from the second call on. */
+  objectIdClass(signal: AbortSignal): ObjectIdClass | Promise<ObjectIdClass> {
+    // Each caller asks by itself: a shared command would end with the deadline of the caller that sent it.
+    return this.#objectId ?? this.#askForObjectIdClass(signal)
+  }
+
+  /** The size of the connection pool; 0 if it has no limit. */
+  maxPoolSize(): number {
+    return poolSizeOf(this.#given)
+  }
+
+  /** All callers that wait for the same database share one attempt. */
+  async #openIn(found: Db | Promise<Db>): Promise<OpenCollection> {
     const db = await found
-    if (opening?.db !== db) opening = { db, promise: openWith(db) }
-    const { promise } = opening
+    if (this.#opening?.db !== db) this.#opening = { db, promise: this.#openWith(db) }
+    const { promise } = this.#opening
     try {
       const open = await promise
-      if (isOpening(promise)) opened = open
+      if (this.#isOpening(promise)) this.#opened = open
       return open
     } catch (error) {
-      if (isOpening(promise)) opening = undefined
+      if (this.#isOpening(promise)) this.#opening = undefined
       throw error
     }
   }
-  async function openWith(db: Db): Promise<OpenCollection> {
-    const collection = isMongoose(given)
-      ? db.collection(given.collectionName)
-      : (given as unknown as Collection)
-    if (support === 'unknown') await probeFindOneAndUpdate(collection, timeoutMs)
+
+  /** Another caller that waits for the same promise may have seen it fail, and may have started again. */
+  #isOpening(promise: Promise<OpenCollection>): boolean {
+    return this.#opening?.promise === promise
+  }
+
+  async #openWith(db: Db): Promise<OpenCollection> {
+    const collection = isMongoose(this.#given)
+      ? db.collection(this.#given.collectionName)
+      : (this.#given as unknown as Collection)
+    if (this.#driver === 'unknown') await probeFindOneAndUpdate(collection, this.#timeoutMs)
     return { db, collection }
   }
-  async function askForObjectIdClass(signal: AbortSignal): Promise<ObjectIdClass> {
-    return (objectId ??= await readObjectIdClass(await findDatabase(), signal))
-  }
-  return {
-    open,
-    bson,
-    collection: async <T extends Document>() => (await open()).collection as unknown as Collection<T>,
-    sibling: async <T extends Document>(name: string) => (await open()).db.collection<T>(name),
-    // Not shared while it is asked for: one load's deadline would be another's.
-    objectIdClass: signal => objectId ?? askForObjectIdClass(signal),
-    maxPoolSize: () => poolSizeOf(given),
-    namespace: () => namespaceOf(given),
+
+  async #askForObjectIdClass(signal: AbortSignal): Promise<ObjectIdClass> {
+    return (this.#objectId ??= await readObjectIdClass(await this.#findDatabase(), signal))
   }
 }
 
 /**
- * A client that gave up on its first attempt to connect is closed for good, unless it is told to connect again. One
- * that was connected once finds its servers by itself, and may have been closed by the team since: it is left alone.
+ * Creates the function that finds the database. It connects the client first, because a client that gave up on its first
+ * attempt to connect stays closed. A client that was connected once finds its servers by itself. It is left alone, because
+ * the team may have closed it.
  */
 function createConnector(given: CollectionLike): () => Db | Promise<Db> {
   const { db, dbName, client = db?.client, conn } = given as Origins
@@ -156,17 +176,17 @@ function createConnector(given: CollectionLike): () => Db | Promise<Db> {
     const found = own ?? conn?.db
     if (found) return found
     throw new TypeError(
-      'The collection does not lead to its database: hand over a Collection of mongodb or mongoose.',
+      'The collection does not lead to its database. Give a Collection of mongodb or mongoose.',
     )
   }
   return () => (wasConnected ? (own ?? conn?.db) : undefined) ?? connect()
 }
 
-/** One listener a connection, however many loads wait for it to open. */
+/** Each connection gets one listener, even if many loads wait for it to open. */
 const openings = new WeakMap<MongooseConnection, Promise<void>>()
 
 async function openingOf(conn: MongooseConnection): Promise<void> {
-  // Rejects where connecting has failed, but resolves at once where nobody has called connect() yet.
+  // Rejects if connecting has failed, but resolves at once if nobody has called connect() yet.
   await conn.asPromise()
   if (conn.db) return
   const opening = openings.get(conn) ?? new Promise<void>(resolve => conn.once('open', resolve))
@@ -175,8 +195,8 @@ async function openingOf(conn: MongooseConnection): Promise<void> {
 }
 
 /**
- * The server's `hello` holds an ObjectId on every server since 4.4, decoded by the team's own driver:
- * the one way to its class whatever driver that is, without looking into it.
+ * Takes the ObjectId class from the server's `hello`. Every server since 4.4 answers it with an ObjectId, which the team's
+ * own driver decodes. So this works with any driver.
  */
 async function readObjectIdClass(db: Db, signal: AbortSignal): Promise<ObjectIdClass> {
   const hello: Document = await db.command({ hello: 1 }, { ...PLAIN_BSON, signal })
@@ -188,7 +208,7 @@ function poolSizeOf(given: CollectionLike): number {
   return clientOptionsOf(given as Origins).maxPoolSize ?? DEFAULT_POOL_SIZE
 }
 
-/** Read rarely: the driver copies them for each who asks. */
+/** Call this rarely: the driver copies all options on each access. */
 function clientOptionsOf({ db, client, conn }: Origins): ClientOptions {
   const owner = (db ?? conn?.db)?.client ?? client
   return (owner as { readonly options?: ClientOptions } | undefined)?.options ?? {}

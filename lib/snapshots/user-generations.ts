@@ -1,8 +1,4 @@
-/** What was loaded for a user last, for what is equal to share its memory. The loader keeps it up. */
-export interface LatestDocument {
-  data: object | undefined
-  heapBytes: number
-}
+import type { LatestDocument } from '../documents/loader.js'
 
 /**
  * What was loaded for one user between two invalidations. Loads and cached copies hold on to the generation

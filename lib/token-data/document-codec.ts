@@ -7,7 +7,7 @@ import type { TeamBson } from '../mongo/team-bson.js'
 import { createClientProjection } from './client-projection.js'
 import type { ClientProjection } from './client-projection.js'
 import { isPlainObject } from '../util/plain-object.js'
-import type { ExactDecoder } from '../documents/find-document.js'
+import type { DocumentEncoder } from '../documents/loader.js'
 
 /** MongoDB Extended JSON v2: `canonical` states the type of each number, `relaxed` writes plain JSON numbers. */
 export type ExtendedJsonFormat = 'relaxed' | 'canonical'
@@ -17,22 +17,6 @@ export interface TokenContent {
   readonly format: ExtendedJsonFormat
   /** What clients may see; `undefined` for all that handlers do. */
   readonly projection: ClientProjection | undefined
-}
-
-/** Encodes each document that is loaded, for the token that may be issued with it. */
-export interface DocumentEncoder {
-  /** Decodes a document with the BSON types of its numbers; `undefined` if these types are not needed. */
-  readonly decodeExactly: ExactDecoder | undefined
-  /**
-   * Extended JSON of a document; `undefined` if reading it back would give a different document. `exact` is the same
-   * document with the BSON types of its numbers.
-   */
-  readonly encode: (document: object, exact?: object) => EncodedDocument | undefined
-}
-
-/** A document as Extended JSON. */
-export interface EncodedDocument {
-  readonly json: unknown
 }
 
 /** Documents to Extended JSON and back. */

@@ -1,55 +1,49 @@
-/** Lets a bounded number of operations run at a time; the others wait in order. */
-export interface ConcurrencyLimit {
-  /**
-   * Takes room for one operation, to be given back by `leave()`: at once, or when the promise resolves. Throws and rejects
-   * as `run()` does.
-   */
-  enter(signal: AbortSignal): Promise<void> | undefined
-  leave(): void
-  /**
-   * Runs `operation` when there is room. Rejects with the signal's reason if it aborts while waiting, and with a
-   * {@link QueueFullError} where too many wait already.
-   */
-  run<T>(signal: AbortSignal, operation: () => Promise<T>): Promise<T>
-}
-
-/** Rejection of an operation that there is no room to wait for. */
+/** Rejection of an operation because too many operations wait already. */
 export class QueueFullError extends Error {
   override readonly name = 'QueueFullError'
 }
 
-/** Creates a limit of `max` operations at a time, and of `maxWaiting` that wait. */
-export function createConcurrencyLimit(max: number, maxWaiting = Infinity): ConcurrencyLimit {
+/** Lets `max` operations run at a time. At most `maxWaiting` more wait in order. */
+export function createConcurrencyLimit(max: number, maxWaiting = Infinity) {
   const waiting = new Set<() => void>()
   let running = 0
+
+  /**
+   * Takes a place for one operation, which `leave()` gives back: at once, or when the promise resolves. Throws and rejects
+   * like `run()`.
+   */
   function enter(signal: AbortSignal): Promise<void> | undefined {
     if (running >= max && waiting.size < maxWaiting) return waitForTurn(waiting, signal)
-    if (running >= max) throw new QueueFullError(`More than ${maxWaiting} wait already.`)
+    if (running >= max) throw new QueueFullError(`${maxWaiting} operations wait already.`)
     running++
     return undefined
   }
-  /** Hands the room over: freed first, it could be taken by one that comes before the next has woken up. */
+
+  /** Gives the place to the next in order. If it were free first, a later operation could take it. */
   function leave(): void {
     const [next] = waiting
     if (next) next()
     else running--
   }
-  return {
-    enter,
-    leave,
-    async run(signal, operation) {
-      const turn = enter(signal)
-      if (turn) await turn
-      try {
-        return await operation()
-      } finally {
-        leave()
-      }
-    },
+
+  /**
+   * Runs `operation` when there is a place. Rejects with the signal's reason if the signal aborts during the wait, and with a
+   * {@link QueueFullError} if too many operations wait already.
+   */
+  async function run<T>(signal: AbortSignal, operation: () => Promise<T>): Promise<T> {
+    const turn = enter(signal)
+    if (turn) await turn
+    try {
+      return await operation()
+    } finally {
+      leave()
+    }
   }
+
+  return { enter, leave, run }
 }
 
-/** Resolves when its turn comes; an operation that gave up leaves the queue at once. */
+/** Resolves when it is the operation's turn. An operation whose signal aborts leaves the queue at once. */
 function waitForTurn(waiting: Set<() => void>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     function stopWaiting(): void {

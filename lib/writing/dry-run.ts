@@ -3,8 +3,8 @@ import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
 import { toLoaded } from '../documents/loader.js'
 import type { LoadedDocument, LoadedForm } from '../documents/loader.js'
-import { toFound, toSizedRow, toTeamsProjection } from '../documents/sized-row.js'
-import type { SizedRow } from '../documents/sized-row.js'
+import { toFound, toSizedRow, toTeamsProjection } from '../documents/find-document.js'
+import type { SizedRow } from '../documents/find-document.js'
 
 /** Fields of a document to set, and fields to remove. */
 export interface FieldChange {

@@ -61,14 +61,14 @@ describe('ready()', () => {
     expect(commandNames()).toEqual(['find', 'find'])
   })
 
-  it('makes them once, however many ask at the same time', async () => {
+  it('makes the indexes once, even if many ask at the same time', async () => {
     const { userData } = createInstance()
     database.commands.clear()
     await Promise.all(Array.from({ length: 10 }, () => userData.ready()))
     expect(database.commands.named('createIndexes')).toHaveLength(4)
   })
 
-  it('makes none where a suitable one is there', async () => {
+  it('makes no index if a suitable one exists', async () => {
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
     await collection.createIndex({ userId: 1 }, { name: 'theirs' })
     const { userData } = createInstance()
@@ -76,7 +76,7 @@ describe('ready()', () => {
     expect(await indexNames(collection)).toEqual(['_id_', 'theirs'])
   })
 
-  it('makes a unique one by option, which leaves out documents without the field', async () => {
+  it('makes a unique index if the option says so, without documents that lack the field', async () => {
     const { userData } = createInstance({ uniqueUserId: true })
     await userData.ready()
     const [, made] = await collection.indexes()
@@ -87,7 +87,7 @@ describe('ready()', () => {
     })
   })
 
-  it('rejects where duplicates stand against it, says how to find them, and resolves once they are gone', async () => {
+  it('rejects if duplicates prevent the unique index, says how to find them, and resolves when they are gone', async () => {
     await collection.insertMany([{ userId: 'alice' }, { userId: 'alice' }, { userId: 'bob' }])
     const { userData } = createInstance({ uniqueUserId: true })
     const error: unknown = await userData.ready().catch((thrown: unknown) => thrown)
@@ -103,7 +103,7 @@ describe('ready()', () => {
     expect(await indexNames(collection)).toContain('express_custom_user_data_unique')
   })
 
-  it('need not be called: the first load starts what it does', async () => {
+  it('need not be called: the first load makes the indexes', async () => {
     const { userData } = createInstance()
     await loadCustomData(userData, 'alice')
     await expect.poll(() => indexNames(collection)).toEqual(['_id_', 'express_custom_user_data'])
@@ -112,7 +112,7 @@ describe('ready()', () => {
       .toEqual(['_id_', 'session_expiry', 'session_revoked', 'session_user'])
   })
 
-  it('has a conflict told by an event where nobody calls it, and users served', async () => {
+  it('need not be called: a conflict is a warning, and users are served', async () => {
     await collection.insertMany([
       { userId: 'alice', n: 1 },
       { userId: 'alice', n: 2 },
@@ -124,7 +124,7 @@ describe('ready()', () => {
       .toContainEqual(expect.objectContaining({ code: 'user_id_index_conflict' }))
   })
 
-  it('pings the primary, however the collection was opened', async () => {
+  it('pings the primary, even if the collection prefers secondaries', async () => {
     const opened = database.db.collection(collection.collectionName, { readPreference: 'secondary' })
     const { userData } = createInstance({ collection: opened })
     await userData.ready()
@@ -141,7 +141,7 @@ describe('ready() for a database user who may not create indexes', () => {
     const extraUsers = [
       { createUser: 'reader', pwd: PASSWORD, roles: [{ role: 'read', db: 'app' }], database: 'admin' },
     ]
-    // Any version will do.
+    // Any version of mongod will do.
     vi.stubEnv('MONGOMS_SYSTEM_BINARY_VERSION_CHECK', 'false')
     server = await MongoMemoryServer.create({
       binary: { systemBinary: await findMongod() },
@@ -167,7 +167,7 @@ describe('ready() for a database user who may not create indexes', () => {
     vi.unstubAllEnvs()
   })
 
-  it('resolves, and warns with the command for somebody who may', async () => {
+  it('resolves, and warns with the command that makes the index', async () => {
     const profiles = reader.db('app').collection('profiles')
     const sessions = reader.db('app').collection('sessions')
     const { userData, warnings } = createInstance({ collection: profiles, sessionCollection: sessions })
@@ -182,7 +182,7 @@ describe('ready() for a database user who may not create indexes', () => {
     expect(warnings[0]?.message).toContain(
       'db.getCollection("profiles").createIndex({"userId":1}, {"name":"express_custom_user_data","collation":{"locale":"simple"}})',
     )
-    // Served all the same, the first inserted, and by the index as soon as somebody has made it.
+    // The first inserted document is served, without the index and with it.
     expect(await loadCustomData(userData, 'alice')).toMatchObject({ n: 1 })
     await owner
       .db('app')
@@ -203,14 +203,14 @@ describe('ready() while MongoDB is away', () => {
   })
   afterEach(async () => {
     await proxy.restore()
-    // Directly: the proxied client may still be recovering.
+    // Not by the proxied client, which may still be recovering.
     await database.client.db(proxied.db.databaseName).dropDatabase()
     await proxied.client.close()
     await proxy.close()
   })
 
   it.each(['cut', 'pause'] as const)(
-    'rejects in about the time of a load after a %s, and resolves once it is back',
+    'rejects within about the time of a load after a %s, and resolves when MongoDB is back',
     async fault => {
       const userData = createTestUserData(proxied, { loadTimeoutMs: 300 })
       const ready = () => deadlines.passUntil(userData.ready())

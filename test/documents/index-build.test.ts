@@ -57,7 +57,7 @@ function createFreshLoader(): Loader {
   return createLoader({ ...config, ...bounds }, parts)
 }
 
-it('serves the first inserted while the index is being built, however long that takes', async () => {
+it('serves the first inserted document while the index is being built', async () => {
   const userData = createTestUserData(database)
   userData.events.on('warning', () => undefined)
   await failPoint('hangAfterStartingIndexBuild', 'alwaysOn')
@@ -80,7 +80,7 @@ it('ready() succeeds if the search for duplicates takes too long', async () => {
 })
 
 it.each(['hello', 'find', 'listIndexes'])(
-  'keeps no room from the next load where a %s of an earlier one is never answered',
+  'keeps no place from the next load if a %s of an earlier one is never answered',
   async command => {
     const loader = createFreshLoader()
     const data = { failCommands: [command], blockConnection: true, blockTimeMS: BLOCKED_MS }

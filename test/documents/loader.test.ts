@@ -5,10 +5,8 @@ import { BSON, Long, ObjectId } from 'mongodb'
 import { z } from 'zod'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import type { CustomUserDataOptions, LoadFailedEvent } from 'express-custom-user-data'
-import type { DocumentEncoder } from '../../lib/token-data/document-codec.js'
 import { createLoader } from '../../lib/documents/loader.js'
-import type { Loader } from '../../lib/documents/loader.js'
-import type { LatestDocument } from '../../lib/snapshots/user-generations.js'
+import type { DocumentEncoder, LatestDocument, Loader } from '../../lib/documents/loader.js'
 import { createUserDocuments } from '../../lib/documents/user-documents.js'
 import { createUserIdIndex } from '../../lib/documents/user-id-index.js'
 import { systemClock } from '../../lib/util/clock.js'
@@ -41,7 +39,7 @@ afterAll(() => database.close())
 
 type Options = Partial<CustomUserDataOptions<Document>>
 
-/** What handlers get of a user, by an instance that has made its index. */
+/** The custom data that handlers get, from an instance that has made its index. */
 async function load(userId: string, options: Options = {}): Promise<Document> {
   const userData = createTestUserData(database, { collection, ...options })
   userData.events.on('warning', () => undefined)
@@ -49,7 +47,7 @@ async function load(userId: string, options: Options = {}): Promise<Document> {
   return loadCustomData(userData, userId)
 }
 
-/** A loader that nobody makes an index for. */
+/** A loader over a collection without an index. */
 function loaderWithoutIndex(
   options: { userIdField?: string; projection?: Document; schema?: StandardSchemaV1 } = {},
   encoder?: DocumentEncoder,
@@ -88,35 +86,35 @@ describe('of several documents, the one that was inserted first', () => {
   ] as Document[]
 
   it.each([
-    { where: 'the index is ours alone', key: undefined, options: {} },
-    { where: 'the team has a plain one', key: { userId: 1 }, options: {} },
-    { where: 'a compound one stands beside', key: { userId: 1, n: -1 }, options: {} },
-    { where: 'a descending one stands beside', key: { userId: -1 }, options: {} },
-    { where: 'a hashed one stands beside', key: { userId: 'hashed' }, options: {} },
+    { where: 'there is only our index', key: undefined, options: {} },
+    { where: 'the team has a plain index', key: { userId: 1 }, options: {} },
+    { where: 'the team has a compound index', key: { userId: 1, n: -1 }, options: {} },
+    { where: 'the team has a descending index', key: { userId: -1 }, options: {} },
+    { where: 'the team has a hashed index', key: { userId: 'hashed' }, options: {} },
     {
-      where: 'a unique one of some documents stands beside',
+      where: 'the team has a unique index of some documents',
       key: { userId: 1 },
       options: { unique: true, partialFilterExpression: { n: 1 } },
     },
-  ])('wins where $where', async ({ key, options }) => {
+  ])('wins if $where', async ({ key, options }) => {
     if (key) await createIndex(key, options)
     await collection.insertMany(TWO)
     expect(await load('bob')).toEqual(TWO[0])
   })
 
-  it('wins where the index was made after them', async () => {
+  it('wins if the index was made after the documents', async () => {
     await collection.insertMany([...TWO, { userId: 'eve' }])
     await createIndex({ userId: 1 })
     expect(await load('bob')).toEqual(TWO[0])
   })
 
-  it('wins where there is no index at all', async () => {
+  it('wins if there is no index', async () => {
     await collection.insertMany(TWO)
     expect(await loaderWithoutIndex().load('bob')).toMatchObject({ data: TWO[0], documentId: 'zzz' })
   })
 
   it.each([{}, { userDataInToken: 'canonical' } as const])(
-    'wins where the index is dropped while in use: %j',
+    'wins if the index is dropped while it is used: %j',
     async options => {
       await collection.insertMany(TWO)
       const userData = createTestUserData(database, { collection, ...options })
@@ -128,13 +126,13 @@ describe('of several documents, the one that was inserted first', () => {
     },
   )
 
-  it('wins where an array that holds the id makes the index multikey', async () => {
+  it('wins if an array that holds the id makes the index multikey', async () => {
     await collection.insertMany([{ userId: ['bob'], n: 0 }, ...TWO, { userId: ['bob', 'eve'], n: 3 }])
     expect(await load('bob')).toEqual(TWO[0])
     expect(await loaderWithoutIndex().load('bob')).toMatchObject({ data: TWO[0] })
   })
 
-  it('wins, when it is removed, no longer', async () => {
+  it('no longer wins when it has been removed', async () => {
     await collection.insertMany(TWO)
     await collection.deleteOne({ n: 1 })
     expect(await load('bob')).toEqual(TWO[1])
@@ -142,7 +140,7 @@ describe('of several documents, the one that was inserted first', () => {
 })
 
 describe('a document belongs to a user', () => {
-  it('whose id its field holds as an ObjectId', async () => {
+  it('if its field holds the id as an ObjectId', async () => {
     await collection.insertOne({ userId: new ObjectId(HEX), n: 1 })
     expect(await load(HEX)).toMatchObject({ n: 1 })
     expect(await load(OTHER_HEX)).toEqual({})
@@ -179,7 +177,7 @@ describe('a document belongs to a user', () => {
     },
   )
 
-  it('whose id is exactly the same, in a case-insensitive collection too', async () => {
+  it('only if the id is exactly the same, even in a case-insensitive collection', async () => {
     const collation = { locale: 'en', strength: 2 }
     collection = await database.db.createCollection(`insensitive_${collections}`, { collation })
     await createIndex({ userId: 1 })
@@ -207,7 +205,7 @@ describe('a document belongs to a user', () => {
     },
   )
 
-  it('by its _id, where that is the user id', async () => {
+  it('by its _id, if the option userIdField says so', async () => {
     await collection.insertMany([
       { _id: 'bob', n: 1 },
       { _id: new ObjectId(HEX), n: 2 },
@@ -224,7 +222,7 @@ describe('a document belongs to a user', () => {
     expect(await load('bob', { userIdField: '_id' })).toMatchObject({ n: 1 })
   })
 
-  it('by a field inside, unless arrays make it many', async () => {
+  it('by a nested field, unless an array is on its path', async () => {
     await collection.insertMany([
       { account: [{ id: { value: 'bob' } }], n: 1 },
       { account: { id: [{ value: 'bob' }] }, n: 2 },
@@ -241,7 +239,7 @@ describe('a document belongs to a user', () => {
     expect(await loaderWithoutIndex({ userIdField }).load('bob')).toMatchObject({ data: { n: 5 } })
   })
 
-  it('by a number or a UUID, where toFieldValues says so', async () => {
+  it('by a number or a UUID, if toFieldValues says so', async () => {
     const uuid = 'a3bb189e-8bf9-4c4b-9d5f-3d0e2a8e1b11'
     await collection.insertMany([
       { userId: 42, n: 1 },
@@ -270,7 +268,7 @@ describe('a document belongs to a user', () => {
 })
 
 describe('a load', () => {
-  it('is one query', async () => {
+  it('sends one query', async () => {
     await collection.insertOne({ userId: HEX })
     const userData = createTestUserData(database, { collection })
     await userData.ready()
@@ -280,7 +278,7 @@ describe('a load', () => {
     expect(database.commands.map(({ name }) => name)).toEqual(['find'])
   })
 
-  it('reads from the primary, however the collection was opened', async () => {
+  it('reads from the primary, even if the collection prefers secondaries', async () => {
     await collection.insertOne({ userId: 'bob', n: 1 })
     const readPreference = 'secondary'
     const secondary = database.db.collection(collection.collectionName, { readPreference })
@@ -306,7 +304,7 @@ describe('a load', () => {
     },
   )
 
-  it('asks the server for no more time than it has itself', async () => {
+  it('gives the server its own time limit', async () => {
     const userData = createTestUserData(database, { collection, loadTimeoutMs: 777 })
     await userData.ready()
     database.commands.clear()
@@ -314,7 +312,7 @@ describe('a load', () => {
     expect(database.commands.loads()).toMatchObject([{ command: { maxTimeMS: 777 } }])
   })
 
-  it('keeps nothing of a document that is gone', async () => {
+  it('keeps no memory of a document that is gone', async () => {
     await collection.insertOne({ userId: 'bob' })
     const loader = loaderWithoutIndex()
     const latest = createLatest()
@@ -419,7 +417,7 @@ describe('a document that was loaded before', () => {
     for (let n = 0; n < 3; n++) expect((await loader.load('bob', latest)).data).toEqual(stored)
   })
 
-  it('is known by the `_id` that it has now, where an equal one without its `_id` has taken its place', async () => {
+  it('has its new `_id` if an equal document with another `_id` has replaced it', async () => {
     const projection = { _id: 0 }
     const loader = loaderWithoutIndex({ projection })
     const latest = createLatest()
@@ -432,7 +430,7 @@ describe('a document that was loaded before', () => {
     }
   })
 
-  it('is what is stored, whatever happened in between', async () => {
+  it('always equals the stored document, whatever happened in between', async () => {
     const loader = loaderWithoutIndex()
     const latest = createLatest()
     const replace = async (n: number) => {
@@ -455,7 +453,7 @@ describe('a document that was loaded before', () => {
     await fc.assert(isStored, { numRuns: 40 })
   })
 
-  it('is what is stored where loads overlap with changes', async () => {
+  it('equals the stored document if loads overlap with changes', async () => {
     await collection.insertOne({ userId: 'bob', n: 0 })
     const loader = loaderWithoutIndex()
     const latest = createLatest()
@@ -467,7 +465,7 @@ describe('a document that was loaded before', () => {
     }
   })
 
-  it('is shown to the schema each time: what that says may change', async () => {
+  it('is checked by the schema each time, because the schema may decide otherwise', async () => {
     await collection.insertOne({ userId: 'bob' })
     let asked = 0
     const schema = z.looseObject({}).refine(() => ++asked <= 3)
@@ -488,19 +486,19 @@ describe('a document that was loaded before', () => {
   })
 })
 
-describe('a text that is no UTF-8', () => {
+describe('a text that is not UTF-8', () => {
   beforeEach(async () => {
     const namespace = { database: database.db.databaseName, collection: collection.collectionName }
     await insertInvalidText(inject('mongoUri'), namespace, { userId: 'bob', name: '?Bob' })
   })
 
-  it('is an error, and is read once', async () => {
+  it('is an error after one read', async () => {
     database.commands.clear()
     await expect(load('bob')).rejects.toMatchObject({ code: 'custom_data_unavailable' })
     expect(database.commands.loads()).toHaveLength(1)
   })
 
-  it('is served where the collection was opened without the check', async () => {
+  it('is served if the collection was opened without the check', async () => {
     const opened = database.db.collection(collection.collectionName, { enableUtf8Validation: false })
     expect(await load('bob', { collection: opened })).toMatchObject({ name: '\ufffdBob' })
   })
@@ -532,7 +530,7 @@ describe('a projection', () => {
     expect(await load('bob', { projection })).toEqual(gives)
   })
 
-  it('that leaves the user id out changes nothing about whose document it is', async () => {
+  it('may leave out the user id', async () => {
     expect(await load('bob', { projection: { userId: 0, _id: 0, deep: 0 } })).toEqual({
       name: 'Bob',
       secret: 's',
@@ -540,7 +538,7 @@ describe('a projection', () => {
     expect(await load('eve', { projection: { userId: 0 } })).toEqual({})
   })
 
-  it('leaves the document’s _id known, though handlers do not get it', async () => {
+  it('may leave out `_id`, which the cache still knows', async () => {
     const loader = loaderWithoutIndex({ projection: { _id: 0, name: 1 } })
     expect(await loader.load('bob')).toMatchObject({ data: { name: 'Bob' }, documentId: 1 })
   })
@@ -568,14 +566,14 @@ describe('a document over the size limit', () => {
     expect(Math.max(...replies)).toBeLessThan(MAX)
   })
 
-  it('is an error for the user whose it is, although a smaller one holds the same id', async () => {
+  it('is an error for its user, even if a smaller document holds the same id', async () => {
     await collection.insertMany([{ userId: 'bob', big }, { userId: 'bob' }])
     await expect(load('bob', { maxDocumentBytes: MAX })).rejects.toMatchObject({
       code: 'custom_data_too_large',
     })
   })
 
-  it('is no matter where it is not the first', async () => {
+  it('has no effect if it is not the first of its user', async () => {
     await collection.insertMany([
       { userId: 'bob', n: 1 },
       { userId: 'bob', big },
@@ -583,7 +581,7 @@ describe('a document over the size limit', () => {
     expect(await load('bob', { maxDocumentBytes: MAX })).toMatchObject({ n: 1 })
   })
 
-  it('may have 15 MB: it is told in time, and is served where the projection leaves the rest out', async () => {
+  it('may have 15 MB: the error comes in time, and a small part of it is served by a projection', async () => {
     const huge = 'x'.repeat(15 * 1024 * 1024)
     await collection.insertOne({ _id: 1, userId: 'bob', name: 'Bob', huge } as Document)
     await expect(load('bob')).rejects.toMatchObject({ code: 'custom_data_too_large' })
@@ -592,7 +590,7 @@ describe('a document over the size limit', () => {
     expect(Math.max(...replies)).toBeLessThan(MAX)
   })
 
-  it('begins one byte beyond it', async () => {
+  it('is over the limit by a single byte', async () => {
     await collection.insertOne({ _id: 1, userId: 'bob' } as Document)
     const bytes = BSON.calculateObjectSize({ _id: 1, userId: 'bob' })
     expect(await load('bob', { maxDocumentBytes: bytes })).toEqual({ _id: 1, userId: 'bob' })
@@ -601,7 +599,7 @@ describe('a document over the size limit', () => {
     })
   })
 
-  it('brings an event that names the user and the size, and is read again by the next request', async () => {
+  it('causes an event with the user and the size, and is read again by the next request', async () => {
     await collection.insertOne({ userId: 'bob', big })
     const userData = createTestUserData(database, { collection, maxDocumentBytes: MAX })
     const failures: LoadFailedEvent[] = []
@@ -623,7 +621,7 @@ describe('a schema', () => {
     ])
   })
 
-  it('gives handlers what it makes of the document, frozen', async () => {
+  it('gives handlers its result, frozen', async () => {
     const data = await load('bob', { schema })
     expect(data).toEqual({ name: 'Bob', age: 42 })
     expect(Object.isFrozen(data)).toBe(true)
@@ -655,7 +653,7 @@ describe('a schema', () => {
     })
   })
 
-  it('that never settles is an error in time', async () => {
+  it('that never settles is an error when the time is over', async () => {
     const stuck = schema.transform(() => new Promise<Document>(() => undefined))
     await expect(load('bob', { schema: stuck, loadTimeoutMs: 100 })).rejects.toMatchObject({
       code: 'custom_data_unavailable',

@@ -169,7 +169,7 @@ describe('ids that are numbers', () => {
     },
   )
 
-  it('have no document created if toFieldValues returns an empty list, and the error says why', async () => {
+  it('get no document if toFieldValues returns an empty list, and the error says why', async () => {
     const userData = withFieldValues(toNumber)
     const created = userData.forUser('ten').update({ a: 1 }, { upsert: true })
     await expect(created).rejects.toMatchObject({ code: 'callback_failed', status: 500 })

@@ -61,22 +61,25 @@ async function indexNames(collection: Collection): Promise<unknown[]> {
 }
 
 describe('the index on the user id', () => {
-  it.each(USABLE)('uses what the team has, where it gives the order: $what', async given => {
+  it.each(USABLE)('is an index of the team if it gives the order: $what', async given => {
     const collection = await collectionWith(given)
     await indexOf().ensure(collection)
     expect(await indexNames(collection)).toEqual(['_id_', 'theirs'])
     expect(await indexOf().name(collection)).toBe('theirs')
   })
 
-  it.each(UNUSABLE)('is made beside what does not give the order: $what', async given => {
-    const collection = await collectionWith(given)
-    expect(await indexOf().name(collection)).toBeUndefined()
-    const index = indexOf()
-    await index.ensure(collection)
-    expect(await index.name(collection)).toBe('express_custom_user_data')
-  })
+  it.each(UNUSABLE)(
+    'is made if the team has only an index that does not give the order: $what',
+    async given => {
+      const collection = await collectionWith(given)
+      expect(await indexOf().name(collection)).toBeUndefined()
+      const index = indexOf()
+      await index.ensure(collection)
+      expect(await index.name(collection)).toBe('express_custom_user_data')
+    },
+  )
 
-  it('warns of a hidden one that stands in its place, which is no reason not to serve', async () => {
+  it('causes a warning if a hidden index prevents it, and users are served', async () => {
     const collection = await collectionWith({ key: { userId: 1 }, options: { hidden: true } })
     const events = createEvents()
     const warnings: WarningEvent[] = []
@@ -103,7 +106,7 @@ describe('the index on the user id', () => {
     expect(await index.name(collection)).toBe('express_custom_user_data')
   })
 
-  it('is the one that every collection has, where _id is the user id', async () => {
+  it('is the index on _id if _id is the user id', async () => {
     const collection = await database.db.createCollection('by_primary_key')
     const index = indexOf({ userIdField: '_id', uniqueUserId: true })
     await index.ensure(collection)
@@ -111,27 +114,27 @@ describe('the index on the user id', () => {
     expect(await index.name(collection)).toBe('_id_')
   })
 
-  it('is unique and leaves out documents without the field, by option', async () => {
+  it('is unique by option, and then leaves out documents without the field', async () => {
     const collection = await database.db.createCollection('unique')
     await indexOf({ uniqueUserId: true }).ensure(collection)
     await collection.insertMany([{ n: 1 }, { n: 2 }, { userId: 'alice' }])
     await expect(collection.insertOne({ userId: 'alice' })).rejects.toMatchObject({ code: 11000 })
   })
 
-  it('is made unique beside a plain one of the team’s', async () => {
+  it('is made unique even if the team has a plain index', async () => {
     const collection = await collectionWith({ key: { userId: 1 } })
     await indexOf({ uniqueUserId: true }).ensure(collection)
     expect(await indexNames(collection)).toEqual(['_id_', 'theirs', 'express_custom_user_data_unique'])
   })
 
-  it('is made once, however often it is asked for', async () => {
+  it('is made only once', async () => {
     const collection = await database.db.createCollection('often')
     const index = indexOf()
     await Promise.all([index.ensure(collection), index.ensure(collection), indexOf().ensure(collection)])
     expect(await indexNames(collection)).toEqual(['_id_', 'express_custom_user_data'])
   })
 
-  it('is made where the collection does not exist yet', async () => {
+  it('is made if the collection does not exist yet', async () => {
     const collection = database.db.collection('not_there_yet')
     const index = indexOf()
     expect(await index.name(collection)).toBeUndefined()
@@ -139,7 +142,7 @@ describe('the index on the user id', () => {
     expect(await index.name(collection)).toBe('express_custom_user_data')
   })
 
-  it('is looked up once it is found only when it was forgotten', async () => {
+  it('is looked up again only after it was forgotten', async () => {
     const collection = await collectionWith({ key: { userId: 1 } })
     const index = indexOf()
     await index.name(collection)
@@ -151,7 +154,7 @@ describe('the index on the user id', () => {
     expect(database.commands.named('listIndexes')).toHaveLength(1)
   })
 
-  it('is found where the collection is opened for reading from secondaries', async () => {
+  it('is found if the collection prefers secondaries', async () => {
     const { collectionName } = await collectionWith({ key: { userId: 1 } })
     const collection = database.db.collection(collectionName, { readPreference: 'secondary' })
     expect(await indexOf().name(collection)).toBe('theirs')

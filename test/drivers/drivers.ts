@@ -20,7 +20,7 @@ const WITHOUT_SIGNAL = ['mongodb5', 'mongoose7'] as const
 const EXCLUSIONS: readonly Exclusion[] = [
   {
     drivers: WITHOUT_SIGNAL,
-    tests: ['keeps no room from the next load where a', 'that MongoDB does not finish in time is a 503, and'],
+    tests: ['keeps no place from the next load if a', 'that MongoDB does not finish in time is a 503, and'],
     why: 'before 6.13 an operation that passed its deadline goes on, and keeps its place in the load limit until it settles',
   },
   {

@@ -27,7 +27,7 @@ interface Profile {
 
 const ALICE = { _id: 1, userId: 'alice', n: 1 }
 const BOB = { _id: 2, userId: 'bob' }
-/** What the reading client calls itself, so that the server fails its commands and no one else's. */
+/** The app name of the reading client. The server's fail points go by it. */
 const READER = 'reader'
 
 const deadlines = holdDeadlines()
@@ -59,7 +59,7 @@ const streamsOpened = (of: TestDatabase) =>
 const loads = () => reading.commands.loads().length
 const change = (n: number) => documents.updateOne({ _id: 1 }, { $set: { n } })
 
-/** Has the server fail the reader's commands, until {@link heal}. */
+/** Makes the server fail the reader's commands, until {@link heal}. */
 const fail = (failCommands: string[], fault: Document, mode: Document | string = 'alwaysOn') =>
   writing.client.db('admin').command({
     configureFailPoint: 'failCommand',
@@ -80,7 +80,7 @@ async function cursorsOn(name: string, databaseName = writing.db.databaseName): 
   return operations.map(({ cursor }) => Long.fromValue((cursor as { cursorId: Long }).cursorId))
 }
 
-/** Has the watchdogs of streams go by `vi.advanceTimersByTime`, until the end of the test. */
+/** Makes the watchdogs of streams follow `vi.advanceTimersByTime`, until the end of the test. */
 function holdWatchdogs(): void {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
   onTestFinished(() => {
@@ -101,7 +101,7 @@ describe('a stream that breaks', () => {
     there.userData.close()
   })
 
-  it('because its cursor was killed is resumed: nothing is missed, and nothing dropped', async () => {
+  it('because its cursor was killed is resumed: nothing is missed and nothing is dropped', async () => {
     let cursors: Long[] = []
     await expect.poll(async () => (cursors = await cursorsOn('custom_user_data'))).not.toEqual([])
     await writing.db.command({ killCursors: 'custom_user_data', cursors })
@@ -130,7 +130,7 @@ describe('a stream that breaks', () => {
     expect(loads()).toBe(1)
   })
 
-  it('and has lost its history is opened from now on, with everything dropped', async () => {
+  it('and has lost its history starts at the present, and everything is dropped', async () => {
     await fail(['getMore'], { errorCode: 286 })
     await there.until('custom_data', 'broken')
     await heal()
@@ -148,7 +148,7 @@ describe('a stream that breaks', () => {
     await there.seesOf('alice', { ...ALICE, n: 2 })
   })
 
-  it('and whose token is refused when it is opened again is opened from now on', async () => {
+  it('and whose resume token is refused starts at the present', async () => {
     await fail(['getMore'], { errorCode: 11601 })
     await there.until('custom_data', 'broken')
     const namespace = documents.namespace
@@ -158,7 +158,7 @@ describe('a stream that breaks', () => {
     await there.seesOf('alice', { ...ALICE, n: 2 })
   })
 
-  it('is opened again less and less often while that fails', async () => {
+  it('is opened again with growing waits while that fails', async () => {
     await fail(['getMore', 'aggregate'], { errorCode: 11601 })
     await there.until('custom_data', 'broken')
     await there.until('sessions', 'broken')
@@ -203,7 +203,7 @@ describe('while a stream is broken', () => {
     },
   )
 
-  it('copies that were made meanwhile live no longer either, and sessions are looked at as often', async () => {
+  it('new snapshots live no longer than the time-out either, and sessions are read as often', async () => {
     there = await startFollower(otherDb(), { changeStreamTimeoutMs: 1_000 })
     await fail(['getMore'], { errorCode: 11601 })
     await there.until('custom_data', 'broken')
@@ -261,7 +261,7 @@ describe('an event', () => {
     await wait(1)
   }
 
-  it('that throws when it is handled drops everything, and the stream goes on after it', async () => {
+  it('that throws in its handler drops everything, and the stream goes on after it', async () => {
     follow(({ documentKey }) => {
       if (documentKey._id === 1) throw new RangeError('an odd document')
       handled.push(documentKey._id)
@@ -293,7 +293,7 @@ describe('an event', () => {
     await expect.poll(() => handled).toEqual([1])
   })
 
-  it('that makes each stream fail at once is tried less and less often', async () => {
+  it('that makes each stream fail at once is tried with growing waits', async () => {
     follow(() => undefined)
     await feed.settled()
     const beganAt = clock.now()
@@ -359,7 +359,7 @@ describe('data inside a token', () => {
     expect(userData.stats().claimSnapshots).toBe(1)
   })
 
-  it('is not used any more when a stream is broken for longer than its time-out', async () => {
+  it('is no longer used when a stream is broken for longer than its time-out', async () => {
     const clock = createManualClock()
     const { userData, until } = await startFollower(otherDb(), {
       clock,
@@ -399,7 +399,7 @@ describe('a server without change streams', () => {
     vi.unstubAllEnvs()
   })
 
-  it('is warned of once, and not asked again; copies live as long as their TTL', async () => {
+  it('causes one warning and is not asked again; snapshots live as long as their TTL', async () => {
     const database = await openDatabase({ uri: standalone.getUri() })
     client = database.client
     await database.db.collection<Profile>('custom_user_data').insertOne(ALICE)
@@ -438,7 +438,7 @@ describe('a server without change streams', () => {
 })
 
 describe('the streams of an instance', () => {
-  it('are opened by the first load, where nobody calls ready()', async () => {
+  it('are opened by the first load if nobody calls ready()', async () => {
     const there = createFollower(otherDb())
     await there.seesOf('alice', ALICE)
     await there.until('custom_data', 'open')
@@ -448,7 +448,7 @@ describe('the streams of an instance', () => {
     there.userData.close()
   })
 
-  it('drop what was loaded before they were open, and may have changed since', async () => {
+  it('drop snapshots from before they were open', async () => {
     await fail(['aggregate'], {
       errorCode: 11601,
       namespace: `${writing.db.databaseName}.custom_user_data_sessions`,
@@ -463,7 +463,7 @@ describe('the streams of an instance', () => {
     there.userData.close()
   })
 
-  it('are two, however often it is asked whether it is ready', async () => {
+  it('are two, however often ready() is called', async () => {
     reading.commands.clear()
     const there = await startFollower(otherDb())
     await Promise.all(Array.from({ length: 5 }, () => there.userData.ready()))
@@ -471,7 +471,7 @@ describe('the streams of an instance', () => {
     there.userData.close()
   })
 
-  it('are none where the team wants none', async () => {
+  it('are not opened if the option says so', async () => {
     reading.commands.clear()
     const there = createFollower(otherDb(), { changeStreams: 'off' })
     await there.userData.ready()
@@ -480,7 +480,7 @@ describe('the streams of an instance', () => {
     there.userData.close()
   })
 
-  it('are none where they would take all of the pool, and that is warned of', async () => {
+  it('are not opened if they would occupy the whole pool, and a warning says so', async () => {
     const small = await openDatabase({ uri: mongod.uri, maxPoolSize: 3 })
     const there = createFollower(small.db)
     await there.userData.ready()
@@ -490,7 +490,7 @@ describe('the streams of an instance', () => {
     await small.close()
   })
 
-  it('are gone from the server after close(), and are not opened again', async () => {
+  it('are closed at the server by close(), and are not opened again', async () => {
     const cursors = async () =>
       [
         await cursorsOn('custom_user_data', ownName),

@@ -1,10 +1,9 @@
 import { setImmediate as idle } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { createConcurrencyLimit } from '../../lib/util/concurrency-limit.js'
-import type { ConcurrencyLimit } from '../../lib/util/concurrency-limit.js'
 
 /** Operations that run until told to end, and how many of them do. */
-function createOperations(limit: ConcurrencyLimit) {
+function createOperations(limit: ReturnType<typeof createConcurrencyLimit>) {
   const running: { name: string; end: () => void; fail: (error: Error) => void }[] = []
   let most = 0
   return {
@@ -36,7 +35,7 @@ function createOperations(limit: ConcurrencyLimit) {
 }
 
 describe('a limit of concurrent operations', () => {
-  it('lets so many run, and the others wait in order', async () => {
+  it('lets that many run, and the others wait in order', async () => {
     const operations = createOperations(createConcurrencyLimit(2))
     const all = ['a', 'b', 'c', 'd'].map(name => operations.start(name))
     expect(operations.running()).toEqual(['a', 'b'])
@@ -50,7 +49,7 @@ describe('a limit of concurrent operations', () => {
     expect(await Promise.all(all)).toEqual(['a', 'b', 'c', 'd'])
   })
 
-  it('gives the room of one that failed to the next', async () => {
+  it('gives the place of a failed operation to the next', async () => {
     const operations = createOperations(createConcurrencyLimit(1))
     const failing = operations.start('a')
     const next = operations.start('b')
@@ -61,7 +60,7 @@ describe('a limit of concurrent operations', () => {
     expect(await next).toBe('b')
   })
 
-  it('keeps the room of one that waits from one that comes as it is freed', async () => {
+  it('gives a free place to the operation that waits, not to one that comes at that moment', async () => {
     for (let ticks = 0; ticks < 10; ticks++) {
       const operations = createOperations(createConcurrencyLimit(1))
       const first = operations.start('first')
@@ -79,7 +78,7 @@ describe('a limit of concurrent operations', () => {
     }
   })
 
-  it('never starts one that gave up while it waited', async () => {
+  it('never starts an operation whose signal aborted during the wait', async () => {
     const operations = createOperations(createConcurrencyLimit(1))
     const controller = new AbortController()
     const first = operations.start('a')
@@ -94,7 +93,7 @@ describe('a limit of concurrent operations', () => {
     await Promise.all([first, patient])
   })
 
-  it('never queues one that has given up already', async () => {
+  it('never queues an operation whose signal has aborted already', async () => {
     const operations = createOperations(createConcurrencyLimit(1))
     const first = operations.start('a')
     await expect(operations.start('b', AbortSignal.abort(new Error('too late')))).rejects.toThrow('too late')

@@ -34,17 +34,17 @@ async function warningsOf(
 }
 
 it.each([
-  ['two texts', [{ userId: 'bob' }, { userId: 'eve' }, { userId: 'bob' }], '"bob"'],
+  ['two strings', [{ userId: 'bob' }, { userId: 'eve' }, { userId: 'bob' }], '"bob"'],
   ['two ObjectIds', [{ userId: new ObjectId(HEX) }, { userId: new ObjectId(HEX) }], `"${HEX}"`],
-  ['a text and the ObjectId of the same digits', [{ userId: HEX }, { userId: new ObjectId(HEX) }], HEX],
+  ['a string and the ObjectId of the same digits', [{ userId: HEX }, { userId: new ObjectId(HEX) }], HEX],
   ['two numbers', [{ userId: 7 }, { userId: 7 }], '7'],
-])('ready() warns once where two documents hold one user id, as %s', async (_what, documents, named) => {
+])('ready() warns once if two documents hold one user id, as %s', async (_what, documents, named) => {
   const warnings = await warningsOf(documents)
   expect(warnings).toMatchObject([{ code: 'duplicate_documents' }])
   expect(warnings[0]?.message).toContain(named)
 })
 
-it('ready() names only some users if many have several documents', async () => {
+it('ready() names at most five users if more have several documents', async () => {
   const twice = Array.from({ length: 40 }, (_user, n) => ({ userId: `user-${n % 20}` }))
   const [warning] = await warningsOf(twice)
   expect(warning?.message).toContain(' and others.')
@@ -55,7 +55,7 @@ it.each([
   ['are of one user each', [{ userId: 'bob' }, { userId: 'eve' }]],
   ['belong to nobody', [{ userId: null }, { userId: null }, {}, {}]],
   ['hold a list of the same ids', [{ userId: ['bob'] }, { userId: ['bob'] }]],
-])('ready() does not warn where documents %s', async (_what, documents) => {
+])('ready() does not warn if documents %s', async (_what, documents) => {
   expect(await warningsOf(documents)).toEqual([])
 })
 
