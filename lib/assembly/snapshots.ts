@@ -30,7 +30,7 @@ export function createSnapshotParts(
       {
         codec,
         documents,
-        namespace: database.namespace,
+        namespace: () => database.namespace(),
         isUpToDate: () => !followsChanges || changeFeeds.isOpen(),
         mayBeRevoked: revocations.mayBeRevoked,
         clock,
