@@ -124,9 +124,11 @@ describe('an operation with a deadline', () => {
     const unhandled: unknown[] = []
     const listener = (reason: unknown) => unhandled.push(reason)
     process.on('unhandledRejection', listener)
-    const late = wait(40).then(() => Promise.reject(new Error('late')))
+    let fail!: (error: Error) => void
+    const late = new Promise<never>((_resolve, reject) => (fail = reject))
     await expect(withDeadline(10, () => late)).rejects.toBeInstanceOf(DeadlineError)
-    await wait(60)
+    fail(new Error('late'))
+    await wait(20)
     process.off('unhandledRejection', listener)
     expect(unhandled).toEqual([])
   })
