@@ -8,7 +8,7 @@ import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { createTestUserData } from '../support/user-data.js'
 
-/** Until then each request has a hidden class of its own: see request-properties.ts. */
+/** Until then each request has a hidden class of its own: see hidden-classes.ts. */
 const V8_MAJOR = Number.parseInt(process.versions.v8, 10)
 
 /** A response that no test uses. */
