@@ -13,10 +13,14 @@ import type { RequestBody } from './request-body.js'
 
 /** Options of `login()`. */
 export interface LoginOptions<Credentials> {
-  /** A Standard Schema of the body, for logins whose fields are more than scalars. */
+  /**
+   * A Standard Schema of the body, for fields that are objects or lists. Its output goes to `verifyCredentials`.
+   * @default undefined, which accepts texts, numbers, booleans and null
+   */
   readonly body?: StandardSchemaV1<unknown, Credentials>
   /**
-   * The account that the credentials name, for its failed logins to be counted; `undefined` where they name none.
+   * Returns the account that the credentials name, so that its failed logins are counted. Returns `undefined` if they name
+   * none.
    * @default each of `email` and `username` that is a text, a number or a boolean
    * @example login(verifyCredentials, { account: ({ phone }) => phone })
    */
@@ -65,7 +69,7 @@ function guessAccounts(credentials: unknown): NamedAccounts {
   return { names: [email, username].filter(isAccountName), source: 'guessed' }
 }
 
-/** Objects and arrays are refused: `{ "email": { "$gt": "" } }` must not reach anybody's query. */
+/** Refuses objects and arrays, because a value such as `{ "$gt": "" }` could become part of a query. */
 function requireScalars(body: RequestBody): Readonly<Record<string, Scalar>> {
   const nested = Object.values(body).some(value => typeof value === 'object' && value !== null)
   if (!nested) return body as Readonly<Record<string, Scalar>>

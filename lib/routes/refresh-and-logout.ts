@@ -8,7 +8,7 @@ import { MAX_CANDIDATES } from './refresh-transport.js'
 import type { RefreshTransport } from './refresh-transport.js'
 import { createTokenEndpoint } from './token-endpoint.js'
 
-/** Creates the refresh route: a refresh token for a new pair of tokens. */
+/** Creates the refresh route, which exchanges a refresh token for a new pair of tokens. */
 export function createRefreshRoute(
   tokenIssuer: TokenIssuer,
   sessions: Pick<Sessions, 'recognise'>,
@@ -29,7 +29,7 @@ export function createRefreshRoute(
   })
 }
 
-/** Creates the logout route. A token that is not good any more is no error (RFC 7009 section 2.2). */
+/** Creates the logout route. A token that is not valid any more is no error (RFC 7009 section 2.2). */
 export function createLogoutRoute(
   sessions: Pick<Sessions, 'end'>,
   transport: RefreshTransport,
@@ -37,7 +37,7 @@ export function createLogoutRoute(
 ): RequestHandler {
   return createTokenEndpoint({ name: 'logout', needsBody: transport.needsBody }, async (body, req, res) => {
     transport.requireSameSite(req)
-    // A client that holds its token in the body must send it; a browser whose cookie is gone is logged out already.
+    // A client that keeps its token must send it. A browser without the cookie is logged out already.
     const tokens = transport.needsBody ? transport.read(req, body) : transport.readToEnd(req, body)
     const userIds = await Promise.all(tokens.map(token => sessions.end(token)))
     for (const id of userIds) if (id !== undefined) hooks.after('afterLogout', { id }, req)

@@ -14,9 +14,13 @@ import type { Events } from '../events.js'
 
 /** A session as its user sees it. */
 export interface SessionInfo extends SessionOrigin {
+  /** The session's id, which `revoke({ sid })` takes. */
   readonly sid: string
+  /** The time of the login. */
   readonly createdAt: Date
+  /** The time of the last refresh, or of the login. */
   readonly lastUsedAt: Date
+  /** When the session ends at the latest. It ends earlier if it is not used or is revoked. */
   readonly expiresAt: Date
 }
 
