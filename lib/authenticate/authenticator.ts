@@ -3,7 +3,6 @@ import { expiresAtMs } from '../access-tokens/claims.js'
 import type { BoundSnapshot, Snapshot, SnapshotBinding } from '../snapshots/snapshot-cache.js'
 import { isFresh } from '../snapshots/freshness.js'
 import type { Freshness } from '../snapshots/freshness.js'
-import { estimateHeapBytes } from '../documents/heap-size.js'
 import type { Snapshots } from '../snapshots/snapshots.js'
 import type { ClaimSnapshots } from '../token-data/claim-snapshots.js'
 import { CustomUserDataError } from '../errors.js'
@@ -68,7 +67,7 @@ interface Introduction {
 export function createAuthenticator(config: AuthenticatorConfig, parts: AuthenticatorParts): Authenticator {
   const { verifyToken, snapshots, revocations, sessionChecks, claimSnapshots } = parts
   const { observer = createObserver(), loadCheck } = parts
-  const freezeAndWeigh = createClaimsFreezer()
+  const freezeClaims = createClaimsFreezer()
   const introductions = createSharedRuns<Introduction>()
   const takes = createSharedRuns<BoundSnapshot | undefined>()
   /** Bindings of tokens without custom data that may be served: requests with these tokens wait for the load. */
@@ -86,7 +85,10 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
   }
 
   function introduce(token: string, cacheKey: string): Promise<Introduction> {
-    return verifyToken(token).then(verified => ({ verified, binding: toBinding(cacheKey, verified) }))
+    return verifyToken(token).then(verified => ({
+      verified,
+      binding: toBinding(token, cacheKey, verified),
+    }))
   }
 
   /** The running load of this token, if a request may wait for it without verifying the token again. */
@@ -120,23 +122,41 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     return undefined
   }
 
-  function toBinding(cacheKey: string, { userId, claims, key }: VerifiedToken): SnapshotBinding {
+  function toBinding(
+    token: string,
+    cacheKey: string,
+    { userId, claims, key }: VerifiedToken,
+  ): SnapshotBinding {
     requireUserId(userId)
     const kept = claimSnapshots?.withoutUserData(claims) ?? claims
-    const claimsBytes = freezeAndWeigh(kept)
+    freezeClaims(kept)
     userIds.set(kept, userId)
     const alongside = loadCheck?.(userId, claims)
-    return { cacheKey, userId, claims: kept, claimsBytes, signedBy: key, expiresAt: endOf(claims), alongside }
+    const claimsLength = lengthOf(token, kept)
+    return {
+      cacheKey,
+      userId,
+      claims: kept,
+      claimsLength,
+      signedBy: key,
+      expiresAt: endOf(claims),
+      alongside,
+    }
+  }
+
+  /** The custom data inside a token is not kept with its claims, so it does not count. */
+  function lengthOf(token: string, keptClaims: unknown): number {
+    return claimSnapshots ? JSON.stringify(keptClaims).length : token.length
   }
 
   /** What a cached copy was bound to. */
-  function rebind(cacheKey: string, copy: BoundSnapshot): SnapshotBinding {
+  function rebind(token: string, cacheKey: string, copy: BoundSnapshot): SnapshotBinding {
     const { generation, claims, signedBy } = copy
-    const claimsBytes = estimateHeapBytes(claims)
+    const claimsLength = lengthOf(token, claims)
     const expiresAt = endOf(claimsOf(copy))
     const { userId } = generation
     const alongside = loadCheck?.(userId, claimsOf(copy))
-    return { cacheKey, userId, claims, claimsBytes, signedBy, expiresAt, alongside }
+    return { cacheKey, userId, claims, claimsLength, signedBy, expiresAt, alongside }
   }
 
   function endOf(claims: AccessTokenClaims): number {
@@ -161,7 +181,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
       let entry = isHit ? copy : undefined
       if (!entry) {
         // Only a verified token has a cached snapshot or a running load, and both are found only while the token is valid.
-        let binding = copy ? rebind(cacheKey, copy) : loading(cacheKey, wanted)
+        let binding = copy ? rebind(token, cacheKey, copy) : loading(cacheKey, wanted)
         let introduction: Introduction | undefined
         if (!binding) {
           const running = introductions.running(cacheKey)
@@ -183,7 +203,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     },
     userIdOf: claims => userIds.get(claims as object),
     keep(token, verified, snapshot) {
-      snapshots.keep(toBinding(toCacheKey(token), verified), snapshot)
+      snapshots.keep(toBinding(token, toCacheKey(token), verified), snapshot)
     },
   }
 }

@@ -79,7 +79,12 @@ interface CommonOptions<Document extends object> {
    * @default 10_000
    */
   readonly maxSnapshots?: number | undefined
-  /** Most memory for copies, estimated. Default 67,108,864: 64 MiB. */
+  /**
+   * The most bytes of memory for snapshots. It is an estimate from the types of their values and the length of their
+   * tokens: a full cache takes between half of it and all of it.
+   *
+   * @default 67_108_864
+   */
   readonly maxSnapshotBytes?: number | undefined
 
   /** Whether changes that other processes make are followed, by change streams on custom data and sessions: `auto` where

@@ -463,7 +463,7 @@ describe('an invalidation', () => {
   })
 })
 
-const BINDING = { claims: {}, claimsBytes: 0, signedBy: undefined, expiresAt: undefined }
+const BINDING = { claims: {}, claimsLength: 0, signedBy: undefined, expiresAt: undefined }
 
 describe('what is held of users', () => {
   it('is let go of after loads that fail, that succeed and that are overtaken', async () => {
