@@ -108,7 +108,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     const taken = await (shared ??
       takes.start(
         cacheKey,
-        snapshots.take(binding, () => from.read(userId, claims)),
+        snapshots.keepFromClaim(binding, () => from.read(userId, claims)),
       ))
     // A request that shares this result may have come after an invalidation.
     if (taken?.generation.current === true) {
@@ -131,7 +131,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     const kept = claimSnapshots?.withoutUserData(claims) ?? claims
     freezeClaims(kept)
     userIds.set(kept, userId)
-    const alongside = loadCheck?.(userId, claims)
+    const check = loadCheck?.(userId, claims)
     const claimsLength = lengthOf(token, kept)
     return {
       cacheKey,
@@ -140,7 +140,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
       claimsLength,
       signedBy: key,
       expiresAt: endOf(claims),
-      alongside,
+      check,
     }
   }
 
@@ -155,8 +155,8 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     const claimsLength = lengthOf(token, claims)
     const expiresAt = endOf(claimsOf(copy))
     const { userId } = generation
-    const alongside = loadCheck?.(userId, claimsOf(copy))
-    return { cacheKey, userId, claims, claimsLength, signedBy, expiresAt, alongside }
+    const check = loadCheck?.(userId, claimsOf(copy))
+    return { cacheKey, userId, claims, claimsLength, signedBy, expiresAt, check }
   }
 
   function endOf(claims: AccessTokenClaims): number {

@@ -97,7 +97,7 @@ export function createTokenIssuer(config: TokenIssuerConfig, parts: TokenIssuerP
   }
 
   function issueWith(userId: string, opening: Opening): Promise<TokenAnswer<object>> {
-    return snapshots.loadAnew(userId, snapshot => answerWith(snapshot, userId, opening))
+    return snapshots.loadForNewToken(userId, snapshot => answerWith(snapshot, userId, opening))
   }
 
   /** Lets a document be made before the first token, so that the token's copy has it. */
@@ -106,7 +106,7 @@ export function createTokenIssuer(config: TokenIssuerConfig, parts: TokenIssuerP
     opening: Opening,
     create: () => Promise<void>,
   ): Promise<TokenAnswer<object>> {
-    const answer = await snapshots.loadAnew(userId, async snapshot =>
+    const answer = await snapshots.loadForNewToken(userId, async snapshot =>
       snapshot.exists ? answerWith(snapshot, userId, opening) : undefined,
     )
     if (answer) return answer

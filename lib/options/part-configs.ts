@@ -1,7 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import type { Issuer } from '../access-tokens/issuers.js'
 import type { KeyRing } from '../access-tokens/key-ring.js'
-import type { SnapshotsConfig } from '../snapshots/snapshots.js'
+import type { SnapshotsConfig } from '../snapshots/snapshot-loads.js'
 import type { ClaimSnapshotsConfig } from '../token-data/claim-snapshots.js'
 import { OptionError } from '../errors.js'
 import type { OwnIssuer } from './issuers.js'

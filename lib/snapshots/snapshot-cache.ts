@@ -19,7 +19,7 @@ export interface SnapshotBinding {
   /** When the token is no longer accepted, in wall-clock milliseconds; `undefined` where nobody knows. */
   readonly expiresAt: number | undefined
   /** A check that runs at the same time as the load. If it rejects, the load is not served. */
-  readonly alongside?: (() => Promise<void>) | undefined
+  readonly check?: (() => Promise<void>) | undefined
 }
 
 /** A user's document as loaded for one token. */

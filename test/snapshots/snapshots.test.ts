@@ -504,7 +504,7 @@ it('keeps no document twice: what was encoded for a token has gone into it', asy
     { load: () => Promise.resolve(document) },
     clock,
   )
-  await snapshots.loadAnew('alice', async snapshot => {
+  await snapshots.loadForNewToken('alice', async snapshot => {
     expect(snapshot.encoded).toEqual({ json: {} })
     snapshots.keep({ ...BINDING, cacheKey: 'a', userId: 'alice' }, snapshot)
   })
