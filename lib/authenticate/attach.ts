@@ -134,7 +134,7 @@ function toBinding(
     cacheKey: hash('sha256', `${userId.length}:${userId}${boundTo}`, 'base64'),
     userId,
     claims: undefined,
-    claimsBytes: 0,
+    claimsLength: 0,
     signedBy: undefined,
     expiresAt: toMilliseconds(call('expiresAt', () => options.expiresAt?.(req))),
   }

@@ -95,7 +95,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     userIdOf: bindings.userIdOf,
     /** Keeps a snapshot for a token that was just issued. */
     keep(token: string, verified: VerifiedToken, snapshot: Snapshot): void {
-      snapshots.keep(bindings.bind(toCacheKey(token), verified), snapshot)
+      snapshots.keep(bindings.bind(token, toCacheKey(token), verified), snapshot)
     },
   }
 }

@@ -55,7 +55,7 @@ export class TokenLoads {
   async load({ token, cacheKey, cached, wanted }: Miss): Promise<BoundSnapshot> {
     const { bindings, snapshots, revocations } = this.#parts
     // Only a verified token has a cached snapshot or a running load, and both are found only while the token is valid.
-    let binding = cached ? bindings.rebind(cacheKey, cached) : this.#loading(cacheKey, wanted)
+    let binding = cached ? bindings.rebind(token, cacheKey, cached) : this.#loading(cacheKey, wanted)
     let taken: BoundSnapshot | undefined
     if (binding) {
       revocations.requireNotRevoked(binding.userId, claimsOf(binding))
@@ -82,7 +82,7 @@ export class TokenLoads {
   #verify(token: string, cacheKey: string): Promise<VerifiedBinding> {
     const { verifyToken, bindings } = this.#parts
     return this.#verifications.share(cacheKey, () =>
-      verifyToken(token).then(verified => ({ verified, binding: bindings.bind(cacheKey, verified) })),
+      verifyToken(token).then(verified => ({ verified, binding: bindings.bind(token, cacheKey, verified) })),
     )
   }
 
@@ -94,7 +94,7 @@ export class TokenLoads {
     const { userId, claims } = verified
     const isShared = this.#takes.isRunning(cacheKey)
     const taken = await this.#takes.share(cacheKey, () =>
-      snapshots.take(binding, () => claimSnapshots.read(userId, claims)),
+      snapshots.keepFromClaim(binding, () => claimSnapshots.read(userId, claims)),
     )
     // A request that shares this result may have come after an invalidation.
     if (taken?.generation.current === true) {

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { isDate } from 'node:util/types'
 import { isPlainObject } from '../util/plain-object.js'
-import { areEqualOpaque, cloneOpaque, isOpaque } from './opaque-values.js'
+import { areEqualOpaque, cloneOpaque, isBinary, isOpaque } from './opaque-values.js'
 
 /**
  * Creates a read-only copy of a loaded document. Objects and arrays are frozen. Freezing does not protect the inside of
@@ -61,7 +61,7 @@ class OpaqueValues {
   readonly #values: readonly (number | object)[]
 
   constructor(values: readonly object[]) {
-    this.#values = values.map(value => (isDate(value) ? value.getTime() : value))
+    this.#values = values.map(toKept)
     Object.freeze(this)
   }
 
@@ -75,6 +75,12 @@ class OpaqueValues {
     if (typeof value === 'number') return isDate(other) && Object.is(value, other.getTime())
     return areEqualOpaque(value, other)
   }
+}
+
+/** The bytes of a binary are a part of the server's whole reply, which they would keep in memory. So they are copied. */
+function toKept(value: object): number | object {
+  if (isDate(value)) return value.getTime()
+  return isBinary(value) ? cloneOpaque(value) : value
 }
 
 type Getter = (this: Holder) => object

@@ -15,7 +15,16 @@ export function areEqualOpaque(one: unknown, other: object): boolean {
 }
 
 function isObjectId(value: unknown): value is ObjectId {
-  return (value as { _bsontype?: unknown } | null | undefined)?._bsontype === 'ObjectId'
+  return hasBsonType(value, 'ObjectId')
+}
+
+/** Whether a value is a binary or a UUID of the driver, or bytes. */
+export function isBinary(value: unknown): boolean {
+  return types.isUint8Array(value) || hasBsonType(value, 'Binary') || hasBsonType(value, 'UUID')
+}
+
+function hasBsonType(value: unknown, name: string): boolean {
+  return (value as { _bsontype?: unknown } | null | undefined)?._bsontype === name
 }
 
 /** Creates a new instance that shares nothing with the value. */
@@ -35,7 +44,8 @@ function cloneBsonValue(value: object): object {
 }
 
 function cloneState(state: unknown): unknown {
-  if (types.isUint8Array(state)) return Buffer.isBuffer(state) ? Buffer.from(state) : state.slice()
+  // Not `Buffer.from()`: its bytes are a part of a larger pool, which a kept value would hold in memory.
+  if (types.isUint8Array(state)) return Uint8Array.prototype.slice.call(state)
   if (Array.isArray(state)) return state.map(cloneState)
   if (isPlainObject(state)) {
     return Object.fromEntries(Object.entries(state).map(([key, value]) => [key, cloneState(value)]))

@@ -29,7 +29,7 @@ interface TokenIssuerParts {
   readonly authenticator: {
     readonly keep: (token: string, verified: VerifiedToken, snapshot: Snapshot) => void
   }
-  readonly snapshots: Pick<Snapshots, 'loadAnew'>
+  readonly snapshots: Pick<Snapshots, 'loadForNewToken'>
   readonly sessions: Pick<Sessions, 'begin' | 'peek' | 'exchange'>
   readonly revocations: Pick<Revocations, 'wasSessionEnded'>
   readonly clock: Clock
@@ -153,7 +153,7 @@ export class TokenIssuer {
   ): Promise<TokenAnswer<object>> {
     const opening = { open: () => session.open(), ended: endedMeanwhile }
     if (create) {
-      const answer = await this.#parts.snapshots.loadAnew(userId, async snapshot => {
+      const answer = await this.#parts.snapshots.loadForNewToken(userId, async snapshot => {
         await admission
         return snapshot.exists ? this.#answer(userId, snapshot, opening) : undefined
       })
@@ -161,14 +161,14 @@ export class TokenIssuer {
       // The document is created before the first token, so that the token's snapshot has it.
       await create()
     }
-    return this.#parts.snapshots.loadAnew(userId, async snapshot => {
+    return this.#parts.snapshots.loadForNewToken(userId, async snapshot => {
       await admission
       return this.#answer(userId, snapshot, opening)
     })
   }
 
   #loadAndAnswer(userId: string, opening: Opening): Promise<TokenAnswer<object>> {
-    return this.#parts.snapshots.loadAnew(userId, snapshot => this.#answer(userId, snapshot, opening))
+    return this.#parts.snapshots.loadForNewToken(userId, snapshot => this.#answer(userId, snapshot, opening))
   }
 
   /** Opens the session, which comes last of all that can fail, and signs its access token. */

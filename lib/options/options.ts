@@ -126,9 +126,10 @@ interface CommonOptions<Document extends object> {
    */
   readonly maxSnapshots?: number | undefined
   /**
-   * The most bytes of memory that snapshots may take. This is an estimate.
+   * The most bytes of memory for snapshots. It is an estimate from the types of their values and the length of their
+   * tokens: a full cache takes between half of it and all of it.
    *
-   * @default 67_108_864 (64 MiB)
+   * @default 67_108_864
    */
   readonly maxSnapshotBytes?: number | undefined
 

@@ -4,14 +4,14 @@ import type { UserGeneration } from './user-generations.js'
  * Which generations a change concerns. A load depends on the document that it has read and on the values that it has
  * looked for, each named by a key; a change event names the document and the value that it has now.
  */
-export interface Dependents {
+export interface ChangeIndex {
   /** A load begins. What changes from now on may be newer than what it reads. */
   begin: () => LoadMark
   /**
    * A load has read. Whether what it depends on has changed meanwhile; if not, the generation is found by these keys
    * from now on. They are asked for only where changes are told.
    */
-  isOvertaken: (mark: LoadMark, generation: UserGeneration, toKeys: () => readonly string[]) => boolean
+  hasChanged: (mark: LoadMark, generation: UserGeneration, toKeys: () => readonly string[]) => boolean
   /** A load is done, or has failed. */
   end: () => void
   /** Notes a change; the users concerned, as far as they are known yet. */
@@ -27,7 +27,7 @@ export type LoadMark = number
 const MAX_REMEMBERED = 1_000
 
 /** Creates an empty book. */
-export function createDependents(): Dependents {
+export function createChangeIndex(): ChangeIndex {
   const byKey = new Map<string, UserGeneration[]>()
   const keysOf = new Map<UserGeneration, Set<string>>()
   const recent = new Map<string, number>()
@@ -64,7 +64,7 @@ export function createDependents(): Dependents {
       inFlight++
       return changes
     },
-    isOvertaken(mark, generation, toKeys) {
+    hasChanged(mark, generation, toKeys) {
       const keys = toKeys()
       if (mark < forgottenUntil || keys.some(key => (recent.get(key) ?? 0) > mark)) return true
       // One that is void already is found by nobody, and would never be forgotten.
@@ -88,9 +88,9 @@ export function createDependents(): Dependents {
 }
 
 /** Where nobody tells of changes, nothing is noted. */
-export const NO_DEPENDENTS: Dependents = {
+export const NO_CHANGE_INDEX: ChangeIndex = {
   begin: () => 0,
-  isOvertaken: () => false,
+  hasChanged: () => false,
   end: () => undefined,
   changed: () => [],
   forget: () => undefined,

@@ -12,14 +12,14 @@ export interface SnapshotBinding {
   readonly userId: string
   /** Verified claims, frozen; `undefined` where another strategy authenticated. */
   readonly claims: unknown
-  /** What the claims take in the heap, estimated. */
-  readonly claimsBytes: number
+  /** Characters of the token or of the JSON of its claims, as an estimate of the bytes that the claims take in memory. */
+  readonly claimsLength: number
   /** The key that signed the token: its copies die with it. */
   readonly signedBy: { readonly retired: boolean } | undefined
   /** When the token is no longer accepted, in wall-clock milliseconds; `undefined` where nobody knows. */
   readonly expiresAt: number | undefined
   /** A check that runs at the same time as the load. If it rejects, the load is not served. */
-  readonly alongside?: (() => Promise<void>) | undefined
+  readonly check?: (() => Promise<void>) | undefined
 }
 
 /** A user's document as loaded for one token. */
@@ -158,7 +158,7 @@ export function createSnapshotCache(
       loadedAt: Math.floor(snapshot.loadedAt),
       endsAt: endOf(binding, snapshot.loadedAt),
       tokenEndsAfter: expiresAt === undefined ? undefined : expiresAt - createdAt,
-      bytes: entryBytes + binding.claimsBytes + snapshot.heapBytes,
+      bytes: entryBytes + binding.claimsLength + snapshot.heapBytes,
     }
   }
 

@@ -33,7 +33,7 @@ export interface ClaimSnapshotsConfig {
 }
 
 /** A document that a token brought along. */
-export interface BroughtDocument {
+export interface ClaimDocument {
   readonly document: LoadedDocument
   /** The values of the user id field that it would be looked for by. */
   readonly userIdValues: readonly unknown[]
@@ -46,7 +46,7 @@ export interface ClaimSnapshots {
   /** The claims that carry a snapshot; `undefined` if Extended JSON cannot express it, or if its source has no digest. */
   toClaims: (snapshot: Snapshot) => Readonly<Record<string, unknown>> | undefined
   /** The document in a verified token, where it may be served; else the database is to be read. */
-  read: (userId: string, claims: AccessTokenClaims) => Promise<BroughtDocument | undefined>
+  read: (userId: string, claims: AccessTokenClaims) => Promise<ClaimDocument | undefined>
   /** The claims as handlers get them: they have `customData`, and its memory is to be paid once. */
   withoutUserData: (claims: AccessTokenClaims) => AccessTokenClaims
   /** Voids what tokens hold of a user, as far as it was read before now. */
@@ -106,8 +106,8 @@ export function createClaimSnapshots(
   }
 
   /** Clocks differ: within the tolerance nobody can tell which was first, the reading or the invalidation. */
-  function isVoid(keys: readonly string[], readAt: number): boolean {
-    return keys.some(key => invalidations.isVoid(key, clock.now() - readAt + clockToleranceMs))
+  function isInvalidated(keys: readonly string[], readAt: number): boolean {
+    return keys.some(key => invalidations.isInvalidated(key, clock.now() - readAt + clockToleranceMs))
   }
 
   function valuesOf(userId: string): Promise<readonly unknown[]> {
@@ -161,7 +161,7 @@ export function createClaimSnapshots(
         ...userIdValues.map(toUserKey),
         toDocumentKey(document.documentId),
       ]
-      if (isVoid(keys, read.at)) return undefined
+      if (isInvalidated(keys, read.at)) return undefined
       const ageMs = Math.max(0, clock.now() - read.at)
       return { document, userIdValues, loadedAt: clock.monotonic() - ageMs }
     },

@@ -7,7 +7,7 @@ export interface InvalidationTimes {
   /** Voids what was read of anybody until now. */
   addAll: () => void
   /** Whether a copy that is so many milliseconds old was read before its key's last invalidation. */
-  isVoid: (key: string, ageMs: number) => boolean
+  isInvalidated: (key: string, ageMs: number) => boolean
 }
 
 /** Keys remembered one by one. */
@@ -43,7 +43,7 @@ export function createInvalidationTimes(clock: Clock): InvalidationTimes {
     addAll() {
       floor = clock.monotonic()
     },
-    isVoid(key, ageMs) {
+    isInvalidated(key, ageMs) {
       const time = younger.get(key) ?? older.get(key) ?? -Infinity
       return clock.monotonic() - ageMs <= Math.max(floor, time)
     },

@@ -8,7 +8,7 @@ import { createTokenReader } from '../../lib/authenticate/token-places.js'
 import type { VerifiedToken } from '../../lib/access-tokens/token-verifier.js'
 import { systemClock } from '../../lib/util/clock.js'
 import { createSnapshots } from '../../lib/snapshots/snapshots.js'
-import type { BroughtDocument } from '../../lib/token-data/claim-snapshots.js'
+import type { ClaimDocument } from '../../lib/token-data/claim-snapshots.js'
 import { createObserver } from '../../lib/metrics.js'
 import { createRevocations } from '../../lib/sessions/revocations.js'
 import type { AccessTokenClaims } from '../../lib/types.js'
@@ -59,7 +59,7 @@ describe('requests with a token that nobody has seen', () => {
   /** An authenticator whose verifications, readings of tokens and loads wait until the test settles them. */
   function createWaiting({ bringsData }: { bringsData: boolean }) {
     const verifications = createWaitingCalls<VerifiedToken>()
-    const readings = createWaitingCalls<BroughtDocument | undefined>()
+    const readings = createWaitingCalls<ClaimDocument | undefined>()
     const loads = createWaitingCalls<typeof found>()
     const observer = createObserver()
     const snapshots = createSnapshots(

@@ -32,7 +32,7 @@ const RULES: readonly Rule[] = [
     -Infinity,
     150,
   ],
-  ['heap of a full cache, of its bound', m => at(m, 'memory.boundRatio'), 0.8, 1.2],
+  ['heap of a full cache, of its bound', m => at(m, 'memory.boundRatio'), 0.5, 1],
   ['a miss, of one verification and one query', m => at(m, 'miss.ofBare'), 0.9, Infinity],
   ['a refresh, of compare-and-set, findOne and sign', m => at(m, 'refresh.ofBare'), 0.8, Infinity],
   ['start, ms', m => at(m, 'start.ms'), 0, 150],

@@ -1,21 +1,21 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { createDependents } from '../../lib/snapshots/change-index.js'
-import type { Dependents } from '../../lib/snapshots/change-index.js'
+import { createChangeIndex } from '../../lib/snapshots/change-index.js'
+import type { ChangeIndex } from '../../lib/snapshots/change-index.js'
 import { createUserGenerations } from '../../lib/snapshots/user-generations.js'
 import type { UserGeneration, UserGenerations } from '../../lib/snapshots/user-generations.js'
 import { heapGrowth } from '../support/heap.js'
 
-let dependents: Dependents
+let dependents: ChangeIndex
 let generations: UserGenerations
 beforeEach(() => {
-  dependents = createDependents()
+  dependents = createChangeIndex()
   generations = createUserGenerations(dependents.forget)
 })
 
 /** A load that has begun and ended, and whose copy is kept. */
 function load(userId: string, ...keys: string[]): UserGeneration {
   const generation = generations.hold(userId)
-  expect(dependents.isOvertaken(dependents.begin(), generation, () => keys)).toBe(false)
+  expect(dependents.hasChanged(dependents.begin(), generation, () => keys)).toBe(false)
   dependents.end()
   return generation
 }
@@ -57,26 +57,26 @@ describe('a load', () => {
     const early = dependents.begin()
     dependents.changed(['document 1'])
     const late = dependents.begin()
-    expect(dependents.isOvertaken(early, alice, () => ['document 2'])).toBe(false)
-    expect(dependents.isOvertaken(early, alice, () => ['user alice', 'document 1'])).toBe(true)
-    expect(dependents.isOvertaken(late, alice, () => ['document 1'])).toBe(false)
+    expect(dependents.hasChanged(early, alice, () => ['document 2'])).toBe(false)
+    expect(dependents.hasChanged(early, alice, () => ['user alice', 'document 1'])).toBe(true)
+    expect(dependents.hasChanged(late, alice, () => ['document 1'])).toBe(false)
   })
 
   it('is taken for overtaken after more changes than are remembered', () => {
     const alice = generations.hold('alice')
     const early = dependents.begin()
     for (let n = 0; n < 1_000; n++) dependents.changed([`document ${n}`])
-    expect(dependents.isOvertaken(early, alice, () => ['document x'])).toBe(false)
+    expect(dependents.hasChanged(early, alice, () => ['document x'])).toBe(false)
     dependents.changed(['document y'])
-    expect(dependents.isOvertaken(early, alice, () => ['document x'])).toBe(true)
-    expect(dependents.isOvertaken(dependents.begin(), alice, () => ['document x'])).toBe(false)
+    expect(dependents.hasChanged(early, alice, () => ['document x'])).toBe(true)
+    expect(dependents.hasChanged(dependents.begin(), alice, () => ['document x'])).toBe(false)
   })
 
   it('of a generation that has ended is found by nobody', () => {
     const alice = generations.hold('alice')
     const mark = dependents.begin()
     generations.invalidate('alice')
-    expect(dependents.isOvertaken(mark, alice, () => ['document 1'])).toBe(false)
+    expect(dependents.hasChanged(mark, alice, () => ['document 1'])).toBe(false)
     expect(dependents.changed(['document 1'])).toEqual([])
   })
 })

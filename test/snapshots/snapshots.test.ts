@@ -463,7 +463,7 @@ describe('an invalidation', () => {
   })
 })
 
-const BINDING = { claims: {}, claimsBytes: 0, signedBy: undefined, expiresAt: undefined }
+const BINDING = { claims: {}, claimsLength: 0, signedBy: undefined, expiresAt: undefined }
 
 describe('what is held of users', () => {
   it('is let go of after loads that fail, that succeed and that are overtaken', async () => {
@@ -504,7 +504,7 @@ it('keeps no document twice: what was encoded for a token has gone into it', asy
     { load: () => Promise.resolve(document) },
     clock,
   )
-  await snapshots.loadAnew('alice', async snapshot => {
+  await snapshots.loadForNewToken('alice', async snapshot => {
     expect(snapshot.encoded).toEqual({ json: {} })
     snapshots.keep({ ...BINDING, cacheKey: 'a', userId: 'alice' }, snapshot)
   })

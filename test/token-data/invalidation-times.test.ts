@@ -10,8 +10,8 @@ describe('the times of invalidations', () => {
     const times = createInvalidationTimes(clock)
     times.add('alice')
     clock.advance(1_000)
-    expect([1_001, 1_000, 999].map(ageMs => times.isVoid('alice', ageMs))).toEqual([true, true, false])
-    expect(times.isVoid('bob', 1_001)).toBe(false)
+    expect([1_001, 1_000, 999].map(ageMs => times.isInvalidated('alice', ageMs))).toEqual([true, true, false])
+    expect(times.isInvalidated('bob', 1_001)).toBe(false)
   })
 
   it('are each user’s last', () => {
@@ -20,7 +20,7 @@ describe('the times of invalidations', () => {
     times.add('alice')
     clock.advance(1_000)
     times.add('alice')
-    expect(times.isVoid('alice', 500)).toBe(true)
+    expect(times.isInvalidated('alice', 500)).toBe(true)
   })
 
   it('void what was read of anybody, where all is invalidated', () => {
@@ -28,7 +28,7 @@ describe('the times of invalidations', () => {
     const times = createInvalidationTimes(clock)
     times.addAll()
     clock.advance(1_000)
-    expect([1_000, 999].map(ageMs => times.isVoid('anybody', ageMs))).toEqual([true, false])
+    expect([1_000, 999].map(ageMs => times.isInvalidated('anybody', ageMs))).toEqual([true, false])
   })
 
   it('are by the clock that never jumps', () => {
@@ -36,7 +36,7 @@ describe('the times of invalidations', () => {
     const times = createInvalidationTimes(clock)
     times.add('alice')
     clock.setWall(clock.now() - 3_600_000)
-    expect(times.isVoid('alice', 0)).toBe(true)
+    expect(times.isInvalidated('alice', 0)).toBe(true)
   })
 
   it('are forgotten for all users at once: where there are too many, old copies of everybody are void', () => {
@@ -46,11 +46,15 @@ describe('the times of invalidations', () => {
     clock.advance(1_000)
     for (let n = 0; n < 50_000; n++) times.add(`second-${n}`)
     clock.advance(1_000)
-    expect(['first-0', 'second-0', 'bob'].map(user => times.isVoid(user, 2_001))).toEqual([true, true, false])
+    expect(['first-0', 'second-0', 'bob'].map(user => times.isInvalidated(user, 2_001))).toEqual([
+      true,
+      true,
+      false,
+    ])
     times.add('one too many')
-    expect(['first-0', 'bob'].map(user => times.isVoid(user, 2_000))).toEqual([true, true])
-    expect(['first-0', 'bob'].map(user => times.isVoid(user, 1_999))).toEqual([false, false])
-    expect(times.isVoid('second-0', 1_000)).toBe(true)
+    expect(['first-0', 'bob'].map(user => times.isInvalidated(user, 2_000))).toEqual([true, true])
+    expect(['first-0', 'bob'].map(user => times.isInvalidated(user, 1_999))).toEqual([false, false])
+    expect(times.isInvalidated('second-0', 1_000)).toBe(true)
   })
 
   it('take 16 MiB at most, after a million', async () => {
@@ -64,6 +68,6 @@ describe('the times of invalidations', () => {
     })
     expect(growth).toBeGreaterThan(1024 * 1024)
     expect(growth).toBeLessThan(16 * 1024 * 1024)
-    expect(books.map(times => times.isVoid('65a000000000000001999999', 0))).toEqual([true, true])
+    expect(books.map(times => times.isInvalidated('65a000000000000001999999', 0))).toEqual([true, true])
   })
 })
