@@ -2,15 +2,16 @@ import { clearInterval, setInterval } from 'node:timers'
 import { afterAll, beforeAll, vi } from 'vitest'
 import type { MockInstance } from 'vitest'
 
-/** The deadlines of a test file: they pass when a test says so, and never because its machine stood still. */
+/** The deadlines of a test file. They pass only when a test says so, and never because the machine is busy. */
 export interface HeldDeadlines {
   /** How many milliseconds have passed. */
   readonly now: () => number
-  /** Lets so many milliseconds pass for deadlines, and for nothing else. */
+  /** Lets time pass for deadlines, and for nothing else. */
   readonly pass: (ms: number) => void
   /**
-   * Lets time pass so at the pace of the machine, where that does not stand still, until an answer is there; gives it, and
-   * what passed. Rejects where no deadline has ended it within {@link LIMIT_MS}.
+   * Lets time pass for deadlines in small steps until an answer is there. Resolves to the answer and the time that
+   * passed.
+   * Rejects if no deadline has ended the operation within {@link LIMIT_MS}.
    */
   readonly passUntil: <T>(answer: PromiseLike<T>) => Promise<{ answer: T; passedMs: number }>
 }
@@ -21,15 +22,17 @@ interface HeldTimer {
 }
 
 const STEP_MS = 10
-/** More than what tests have for deadlines that are to end something, and less than what must not end. */
+/** More than the time limits that tests want to end, and less than the time limits that must not end. */
 const LIMIT_MS = 5_000
 
 /**
- * Holds what the package's own code waits for with the global `setTimeout`, which is deadlines alone. The driver and Node's
- * HTTP take theirs from `node:timers`, and go on by the machine's clock.
+ * Holds the timers of the global `setTimeout`, which this package uses for deadlines only. The driver and Node's HTTP
+ * use
+ * `node:timers`, which go on by the machine's clock.
  *
- * For a whole file, before its instances are made: operations share deadlines, held ones as well. A deadline that the
- * machine itself made late by standing still gets that time again here too, up to its own.
+ * Call it once for a whole file, before instances are created, because operations share deadlines. A deadline that
+ * was late
+ * because the machine stood still gets the lost time again, up to its own length.
  */
 export function holdDeadlines(): HeldDeadlines {
   const timers = new Set<HeldTimer>()
@@ -70,7 +73,7 @@ export function holdDeadlines(): HeldDeadlines {
       const began = now
       let passing: NodeJS.Timeout | undefined
       const limit = new Promise<never>((_resolve, reject) => {
-        // A real one, from node:timers.
+        // This timer of node:timers is not held.
         passing = setInterval(() => {
           pass(STEP_MS)
           if (now - began >= LIMIT_MS) reject(new Error(`No deadline has ended this within ${LIMIT_MS} ms.`))

@@ -4,13 +4,15 @@ import { runInNewContext } from 'node:vm'
 setFlagsFromString('--expose-gc')
 const collectOnce = runInNewContext('gc') as () => void
 
-/** Twice: what the first collection finalizes goes with the second. */
+/** Collects twice, because objects that the first collection finalizes are freed by the second. */
 function collectGarbage(): void {
   collectOnce()
   collectOnce()
 }
 
-/** Bytes that an action leaves in the heap. The first of two runs warms up, and does not count. */
+/**
+ * Measures the bytes that an action leaves in the heap. It runs twice, and the first run warms up and does not count.
+ */
 export async function heapGrowth(action: () => void | Promise<void>): Promise<number> {
   await action()
   collectGarbage()
