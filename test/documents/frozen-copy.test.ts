@@ -2,12 +2,11 @@ import type { Binary, Collection, DBRef, Document } from 'mongodb'
 import { inspect, isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { BSON, Decimal128, Long, MaxKey, MinKey, ObjectId, Timestamp } from 'mongodb'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { isFrozenCopyOf, toFrozenCopy } from '../../lib/documents/frozen-copy.js'
 import { cloneWhole } from '../../lib/documents/opaque-values.js'
 import { PLAIN_BSON } from '../../lib/mongo/team-database.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 
 // Driver 5 does not export it by itself.
 const { UUID } = BSON
@@ -68,13 +67,11 @@ const WHOLE: { kind: string; value: object; spoil: (value: never) => unknown }[]
 /** Keys that have done harm somewhere. */
 const HOSTILE = ['constructor', 'prototype', 'toJSON', 'then', 'hasOwnProperty', 'toString', '$x', 'a.b', '']
 
-let database: TestDatabase
+const database = useDatabase()
 let collection: Collection
 beforeAll(async () => {
-  database = await openDatabase()
   collection = database.db.collection('documents')
 })
-afterAll(() => database.close())
 
 /** The document as the server gives it back, once for the copy and once to compare with. */
 async function roundTrip(document: Document): Promise<{ copy: Document; original: Document }> {
