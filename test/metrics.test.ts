@@ -4,13 +4,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import express from 'express'
 import passport from 'passport'
 import request from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import type { ChannelMessages, CustomUserData } from 'express-custom-user-data'
 import { createManualClock } from './support/clock.js'
 import type { ManualClock } from './support/clock.js'
-import { openDatabase } from './support/database.js'
-import type { TestDatabase } from './support/database.js'
+import { useDatabase } from './support/database.js'
 import { holdDeadlines } from './support/deadlines.js'
 import { bearerOf, createGuardedApp } from './support/guarded-app.js'
 import { createTestUserData, forgeToken, validClaims } from './support/user-data.js'
@@ -48,16 +47,14 @@ const NOTHING = {
 }
 
 const deadlines = holdDeadlines()
-let database: TestDatabase
+const database = useDatabase()
 let clock: ManualClock
 beforeAll(async () => {
-  database = await openDatabase()
   await database.db.collection('custom_user_data').insertOne({ userId: 'alice', secretOfAlice: 'abc' })
 })
 beforeEach(() => {
   clock = createManualClock()
 })
-afterAll(() => database.close())
 
 function start(options: Parameters<typeof createTestUserData>[1] = {}): TestUserData {
   return createTestUserData(database, { clock, ...options })

@@ -1,14 +1,13 @@
 import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { decodeProtectedHeader } from 'jose'
 import request from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ALGORITHM_NAMES, needsOf } from '../../lib/access-tokens/algorithms.js'
 import type { Algorithm } from '../../lib/access-tokens/algorithms.js'
 import { createKeyRing } from '../../lib/access-tokens/key-ring.js'
 import type { KeyOptions } from '../../lib/access-tokens/keys.js'
 import { OptionError } from '../../lib/errors.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { createEchoApp, expectChallenge } from '../support/http.js'
 import { createTestUserData, forgeToken, KID, SECRET } from '../support/user-data.js'
 
@@ -23,12 +22,10 @@ function createKey(alg: Algorithm, kid: string = alg): KeyOptions {
   return { kid, alg, key: generateKeyPairSync('ec', { namedCurve: curves[alg] }).privateKey }
 }
 
-let database: TestDatabase
+const database = useDatabase()
 beforeAll(async () => {
-  database = await openDatabase()
   await database.db.collection('custom_user_data').insertOne({ userId: 'alice', plan: 'gold' })
 })
-afterAll(() => database.close())
 
 describe('a key ring', () => {
   it('signs with the first key and finds each by its kid and algorithm', async () => {

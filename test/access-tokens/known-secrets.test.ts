@@ -1,10 +1,9 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { KeyOptions } from 'express-custom-user-data'
 import { isKnownSecret, KNOWN_SECRET_COUNT } from '../../lib/access-tokens/known-secrets.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { createTestUserData } from '../support/user-data.js'
 
 /** Each is in the documentation or the tutorials of something that many have copied from. */
@@ -20,11 +19,7 @@ const KNOWN = [
 ]
 
 describe('secrets from public code and documentation', () => {
-  let database: TestDatabase
-  beforeAll(async () => {
-    database = await openDatabase()
-  })
-  afterAll(() => database.close())
+  const database = useDatabase()
 
   it.each(KNOWN)('"%s" is known, and refused at creation with what to write instead', secret => {
     expect(isKnownSecret(Buffer.from(secret))).toBe(true)

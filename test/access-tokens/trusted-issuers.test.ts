@@ -1,11 +1,10 @@
 import request from 'supertest'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createCustomUserData, OptionError } from 'express-custom-user-data'
 import type { CustomUserData, CustomUserDataOptions, TrustedIssuer } from 'express-custom-user-data'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { createGuardedApp } from '../support/http-server.js'
 import { createTestKey, startIssuer, startKeyServer } from '../support/key-server.js'
 import type { TestIssuer } from '../support/key-server.js'
@@ -17,16 +16,12 @@ type Options = Partial<CustomUserDataOptions<Record<string, unknown>>>
 type UserData = CustomUserData<Readonly<Record<string, unknown>>>
 
 describe('trusted issuers', () => {
-  let database: TestDatabase
+  const database = useDatabase()
   let idp: TestIssuer
   let other: TestIssuer
   let clock: ManualClock
   let userData: UserData
   let instances: UserData[]
-  beforeAll(async () => {
-    database = await openDatabase()
-  })
-  afterAll(() => database.close())
   beforeEach(async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
     clock = createManualClock(Date.now())

@@ -2,10 +2,9 @@ import express from 'express'
 import type { RequestHandler } from 'express'
 import { ObjectId } from 'mongodb'
 import request from 'supertest'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { createCustomUserData } from 'express-custom-user-data'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { createGuardedApp } from '../support/guarded-app.js'
 import { onError } from '../support/http.js'
 import { AUDIENCE, createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
@@ -16,14 +15,12 @@ const wrong = (value: unknown) => value as never
 const IDP = { issuer: 'https://idp.example.com', audience: AUDIENCE, algorithms: ['RS256' as const] }
 const PREFIX = 'idp|'
 
-let database: TestDatabase
+const database = useDatabase({ ignoreUndefined: true })
 let userData: ReturnType<typeof createTestUserData>
 beforeAll(async () => {
   // Such a client turns { userId: undefined } into a filter that matches all documents.
-  database = await openDatabase({ ignoreUndefined: true })
   userData = createTestUserData(database, { trustedIssuers: [{ ...IDP, userIdPrefix: PREFIX }] })
 })
-afterAll(() => database.close())
 
 const documents = () => database.db.collection('custom_user_data')
 

@@ -5,7 +5,7 @@ import { attacksOnHeaders } from './attacks-on-headers.js'
 import { attacksOnRequests } from './attacks-on-requests.js'
 import { attacksOnSpelling } from './attacks-on-spelling.js'
 
-/** Every attack on the guard: what our tests refuse, and what `npm run compare` runs against others. */
+/** All attacks on the guard. The tests run them against this package, and `npm run compare` against others. */
 export const attackTable: readonly Attack[] = [
   ...attacksOnRequests,
   ...attacksOnAlgorithms,

@@ -1,35 +1,38 @@
 import type { AttackContext, ContextAlgorithm } from './context.js'
 
-/** A request as it goes over the wire: nothing of a client library's manners stands in the way. */
+/** A request as it goes over the wire. A client library would correct it. */
 export interface AttackRequest {
   readonly method?: string
-  /** `/` is guarded as the package comes; `/anywhere` also reads tokens from the query and from forms. */
+  /** `/` has the default guard, and `/anywhere` also reads tokens from the query and from forms. */
   readonly path?: string
-  /** Whole lines, in their order. */
+  /** Whole header lines, in order. */
   readonly headers: readonly string[]
   readonly body?: string
 }
 
 /** One row of the table. */
 export interface Attack {
-  /** The requirement or the hole in a peer that it stands for: B, T, A, O and P of the standards, V of peers. */
+  /**
+   * Groups the rows in the report of `npm run compare`: B for RFC 8725, T for RFC 7519, A for RFC 6750, P for RFC 9068,
+   * O for OAuth, and V for holes that other packages had.
+   */
   readonly id: string
   readonly title: string
-  /** Where the row says something: all kinds of keys, unless it names some. */
+  /** The kinds of keys with which the attack makes sense. */
   readonly contexts: readonly ContextAlgorithm[]
-  /** The status that the standards ask for. 200 where a stricter guard would lock somebody out. */
+  /** The status that the standards require. It is 200 where a stricter guard would refuse legitimate clients. */
   readonly expected: number
-  /** A rule of RFC 9068 or of this package that a peer does not set out to keep: shown, and counted apart. */
+  /** Whether the rule is one of RFC 9068 or of this package, which other packages do not claim to keep. */
   readonly isBeyondPeers: boolean
   readonly request: (context: AttackContext) => AttackRequest | Promise<AttackRequest>
 }
 
-/** What most rows leave as it is. */
+/** Details that most rows leave at their defaults. */
 export type AttackDetails = Partial<Pick<Attack, 'contexts' | 'expected' | 'isBeyondPeers'>>
 
 const ALL_CONTEXTS: readonly ContextAlgorithm[] = ['HS256', 'RS256', 'ES256']
 
-/** A row about a whole request. */
+/** Makes a row about a whole request. */
 export function attack(
   id: string,
   title: string,
@@ -39,7 +42,7 @@ export function attack(
   return { id, title, contexts, expected, isBeyondPeers, request }
 }
 
-/** A row about a token that is sent as it should be. */
+/** Makes a row about a token in an ordinary request. */
 export function tokenAttack(
   id: string,
   title: string,
@@ -49,12 +52,12 @@ export function tokenAttack(
   return attack(id, title, async context => withToken(await token(context)), details)
 }
 
-/** A request with a token in its Authorization header. */
+/** Makes a request with a token in its Authorization header. */
 export function withToken(token: string): AttackRequest {
   return { headers: [`Authorization: Bearer ${token}`] }
 }
 
-/** Titles with what makes each row different. */
+/** Types a list of titles and their values. */
 export function rowsOf<T>(rows: readonly (readonly [title: string, value: T])[]): typeof rows {
   return rows
 }

@@ -17,7 +17,9 @@ const NAMES = [
   ...['ES256', 'ES384', 'ES512'],
 ]
 
-/** Every algorithm but the key's own: by the server's key where it fits, else by one of the attacker's. */
+/**
+ * Signs by every algorithm except the key's own, with the server's key if it fits, or else with an attacker's key.
+ */
 const otherAlgorithms = NAMES.map(alg =>
   tokenAttack(
     FAMILIES.RS256.test(alg) ? 'B2' : 'B1',
@@ -27,7 +29,7 @@ const otherAlgorithms = NAMES.map(alg =>
   ),
 )
 
-/** Names of no algorithm. The signature is right, so that nothing but the name can be what is refused. */
+/** Names that no algorithm has. The signature is right, so that only the name can be the reason for a refusal. */
 const noAlgorithms = [
   ...['none', 'None', 'NONE', 'nOnE', ' none', 'none ', '', 'hs256', 'RS256 ', 'HS257'],
   ...[undefined, null, 0, true, ['HS256'], { name: 'HS256' }],
@@ -64,7 +66,7 @@ const unsigned = [
   ),
 ]
 
-/** The public key is public: taken for a secret, in whatever form, it would sign anything (CVE-2022-23541). */
+/** Attackers know the public key. A guard that takes it for a secret accepts tokens of attackers (CVE-2022-23541). */
 const confusions = [
   confusion('PEM', key => pemOf(key)),
   confusion('PEM without its last newline', key => pemOf(key).trimEnd()),
@@ -115,7 +117,7 @@ const edwards = ['EdDSA', 'Ed25519'].map(alg =>
   ),
 )
 
-/** Who decides how a signature is made. */
+/** Attacks on the choice of the algorithm. */
 export const attacksOnAlgorithms: readonly Attack[] = [
   ...otherAlgorithms,
   ...noAlgorithms,

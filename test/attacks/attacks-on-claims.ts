@@ -157,7 +157,7 @@ const profile = [
   ),
 ]
 
-/** A signature says who wrote the claims, not that they are good. */
+/** Attacks with correctly signed claims that are not valid. */
 export const attacksOnClaims: readonly Attack[] = [
   ...times,
   ...payloads,
@@ -180,7 +180,7 @@ function claims(
   )
 }
 
-/** Claims with a text that is not UTF-8. */
+/** Makes claims with a text that is not UTF-8. */
 function withBytes(hex: string): Buffer {
   const [before = '', after = ''] = claimsText({ name: '@@' }).split('@@')
   return Buffer.concat([Buffer.from(before), Buffer.from(hex, 'hex'), Buffer.from(after)])

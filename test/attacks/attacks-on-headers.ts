@@ -30,7 +30,7 @@ const keysInTheHeader = [
   ),
 ]
 
-/** Names that a look-up in an object, a folder or a database might find something under. */
+/** Key names under which an object, a folder or a database might find something. */
 const kidsThatMeanSomething = [
   '../../../../dev/null',
   '/dev/null',
@@ -57,7 +57,7 @@ const kidsOfNoKey = rowsOf<unknown>([
   tokenAttack('B12', `kid ${title}, signed`, context => forge(context, { header: { kid } }), OURS),
 )
 
-/** RFC 7515 4.1.11: what must be understood, and is not. */
+/** RFC 7515 4.1.11: critical extensions that the guard does not understand. */
 const criticalExtensions = rowsOf<Readonly<Record<string, unknown>>>([
   ['of an unknown extension', { crit: ['unknown'], unknown: true }],
   ['of an unknown extension that is absent', { crit: ['unknown'] }],
@@ -136,7 +136,7 @@ const texts = [
   ),
 ]
 
-/** What stands in a token's header is the attacker's to write. */
+/** Attacks with members of the token's header, which an attacker can write. */
 export const attacksOnHeaders: readonly Attack[] = [
   ...keysInTheHeader,
   ...kidsThatMeanSomething,
@@ -148,7 +148,7 @@ export const attacksOnHeaders: readonly Attack[] = [
   ...texts,
 ]
 
-/** Signed by the attacker, with a hint at where the attacker's key is to be had. */
+/** Makes a token that the attacker signed and that names an address of the attacker's key. */
 function byAttacker(context: AttackContext, hint: Readonly<Record<string, unknown>>): string {
   return forge(context, {
     header: { alg: 'RS256', kid: 'attacker', ...hint },
@@ -156,7 +156,7 @@ function byAttacker(context: AttackContext, hint: Readonly<Record<string, unknow
   })
 }
 
-/** RFC 7797 section 3: the signature is over the payload's text, which is sent as it is. */
+/** RFC 7797 section 3: the payload is sent and signed without base64. */
 function unencoded(context: AttackContext): string {
   const header = encode(JSON.stringify({ alg: context.alg, kid: context.kid, crit: ['b64'], b64: false }))
   const payload = Buffer.from(partsOf(forge(context))[1], 'base64url').toString()

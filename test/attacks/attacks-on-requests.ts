@@ -31,7 +31,7 @@ const headers = [
   header('A8', 'another scheme, with the token', token => `JWT ${token}`),
 ]
 
-/** Node keeps the first of two Authorization headers and says nothing. */
+/** Node silently keeps the first of two Authorization headers. */
 const twoHeaders = (['fresh', 'cached'] as const).flatMap(age => [
   two(age, 'equal', token => [`Authorization: Bearer ${token}`, `Authorization: Bearer ${token}`]),
   two(age, 'valid, then junk', token => [`Authorization: Bearer ${token}`, 'Authorization: Bearer junk']),
@@ -82,7 +82,7 @@ const otherPlaces = [
   })),
 ]
 
-/** The request around the token. */
+/** Attacks with the request around the token. */
 export const attacksOnRequests: readonly Attack[] = [...headers, ...twoHeaders, ...otherPlaces]
 
 function header(

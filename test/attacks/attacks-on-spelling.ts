@@ -5,7 +5,7 @@ import { claimsText, encode, forge, partsOf, signAs } from './forge.js'
 
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
-/** RFC 8725bis 3.14, RFC 7515 2: one token, one spelling. */
+/** RFC 8725bis 3.14 and RFC 7515 2: a token has exactly one spelling. */
 const spellings = [
   tokenAttack('B15', '= at the end', context => `${forge(context)}=`),
   tokenAttack('B15', '== at the end', context => `${forge(context)}==`),
@@ -43,7 +43,7 @@ const unusedBits = [
   ),
 ]
 
-/** The victim was served before, so a copy is cached under the victim's token. */
+/** The victim was served before, so a snapshot is cached for the victim's token. */
 const nearVictims = [
   tokenAttack(
     'V8',
@@ -82,10 +82,10 @@ const sizes = [
   tokenAttack('B15', '64 kB of signature', context => `${forge(context)}${'A'.repeat(64 * 1024)}`),
 ]
 
-/** The token's text itself. */
+/** Attacks with the text of the token. */
 export const attacksOnSpelling: readonly Attack[] = [...spellings, ...unusedBits, ...nearVictims, ...sizes]
 
-/** A token whose parts are spelled otherwise, with the server's signature over that spelling. */
+/** Makes a token with other spellings of its parts, and the server's signature over them. */
 function respelled(
   context: AttackContext,
   respellHeader: (header: string) => string,
@@ -97,13 +97,13 @@ function respelled(
   return `${signingInput}.${signAs(context.alg, context.key, signingInput).toString('base64url')}`
 }
 
-/** JSON whose last character in base64url has bits to spare. */
+/** JSON whose last character in base64url has unused bits. */
 function textWithUnusedBits(value: object): string {
   const text = JSON.stringify(value)
   return text.length % 3 === 0 ? `${text} ` : text
 }
 
-/** The same bytes, spelled otherwise: 2 or 4 bits of the last character mean nothing. */
+/** Spells the same bytes differently, by the 2 or 4 unused bits of the last character. */
 function withUnusedBits(part: string): string {
   return part.slice(0, -1) + (BASE64URL[BASE64URL.indexOf(part.slice(-1)) + 1] ?? '')
 }
@@ -114,7 +114,7 @@ function withFlippedBit(part: string): string {
   return bytes.toString('base64url')
 }
 
-/** Both alphabets' own characters are in it. */
+/** Contains characters in which the two alphabets of base64 differ. */
 function plainBase64(context: AttackContext): string {
   const token = forge(context, { payload: claimsText({ pad: '???>>>???>>>???>>>' }) })
   return token.replaceAll('-', '+').replaceAll('_', '/')

@@ -47,11 +47,11 @@ describe.each(['HS256', 'RS256', 'ES256'] as const)('the guard, with a key for %
     })
   }
 
-  it('B12 nobody asked the address that the tokens pointed to', () => {
+  it('the address in the tokens was never requested', () => {
     expect(trap.hits()).toBe(0)
   })
 
-  it('V8 the victim has been served from the cache, and is still served', async () => {
+  it('the victim has been served from the cache, and is still served', async () => {
     database.commands.clear()
     const answer = await send(withToken(context.victimToken))
     expect(answer.text).toContain(`"of":"${VICTIM}"`)

@@ -24,9 +24,9 @@ import type { RawAnswer } from './raw-request.js'
 import { hasChallenge } from './refusal.js'
 import { serve, startTrap } from './server.js'
 
-// Runs the table of attacks against other packages as they come, and prints what each answers beside what we do.
+// Runs the attacks against other packages with their defaults, and prints their answers and ours side by side.
 
-/** What the apps of `peers/apps.js` are made from. */
+/** The parts from which `peers/apps.js` makes its apps. */
 interface PeerSetup {
   readonly alg: string
   readonly key: string
@@ -61,7 +61,9 @@ try {
   await rm(folder, { recursive: true, force: true })
 }
 
-/** The peers, in a folder of their own: name and version, and how to make an app. */
+/**
+ * Installs the other packages in a folder of their own. Gives the name and version of each, and how to make an app.
+ */
 async function installPeers(): Promise<Record<string, CreateApp>> {
   await cp(PEERS, folder, { recursive: true })
   await promisify(execFile)('npm', INSTALL, { cwd: folder, timeout: INSTALL_LIMIT_MS })
@@ -84,7 +86,7 @@ function toSetup({ alg, secret, publicKey }: AttackContext): PeerSetup {
   return { alg, key, issuer: ISSUER, audience: AUDIENCE, findUser }
 }
 
-/** Each row once: with a secret, or where it says nothing about secrets, with an RSA key. */
+/** Runs each row once, with a secret or, if the row does not apply to secrets, with an RSA key. */
 async function runTable(createApp: CreateApp): Promise<Outcome[]> {
   const bySecret = await openRun('HS256', createApp)
   const byRsaKey = await openRun('RS256', createApp)
@@ -115,7 +117,7 @@ async function openRun(alg: 'HS256' | 'RS256', createApp: CreateApp) {
   }
 }
 
-/** A guard that throws where nobody can catch it takes its server down: that is an outcome, too. */
+/** A guard that throws outside the request takes its server down, which is an outcome, too. */
 async function orCrash(answer: Promise<RawAnswer>): Promise<RawAnswer | undefined> {
   const answered = new AbortController()
   const crash = once(process, 'uncaughtException', answered).then(

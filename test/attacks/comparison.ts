@@ -1,20 +1,20 @@
 import type { Attack } from './attack.js'
 
-/** What one package answered to one row. */
+/** The answer of one package to one row. */
 export interface Outcome {
   readonly row: Attack
-  /** `undefined` where the request took the server down. */
+  /** `undefined` if the request took the server down. */
   readonly status: number | undefined
   readonly hasChallenge: boolean
 }
 
-/** One package: its outcomes are in the order of the table. */
+/** One package and its outcomes, in the order of the table. */
 export interface Column {
   readonly name: string
   readonly outcomes: readonly Outcome[]
 }
 
-/** The counts, and then every row that was run, side by side. */
+/** Formats the counts, and then every row with the answers side by side. */
 export function toMarkdown(columns: readonly Column[]): string {
   const names = columns.map(({ name }) => name)
   const counts = COUNTS.map(([title, count]) => [title, ...columns.map(({ outcomes }) => count(outcomes))])
@@ -50,7 +50,7 @@ const COUNTS: readonly (readonly [title: string, count: (outcomes: readonly Outc
   ['crashes', outcomes => countOf(outcomes, ({ status }) => status === undefined)],
 ]
 
-/** An attack is refused by any 4xx: which of them is a finer point. */
+/** Any 4xx counts as a refusal of an attack. */
 function holds({ row, status = 0 }: Outcome): boolean {
   return isAttack(row) ? status >= 400 && status < 500 : status === row.expected
 }
@@ -83,7 +83,7 @@ function toTable(head: readonly string[], rows: readonly (readonly string[])[]):
   return [head, head.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |`)
 }
 
-/** A title may hold what Markdown takes for its own. */
+/** Escapes characters that have a meaning in Markdown. */
 function escape(title: string): string {
   return title.replace(/[|*_<>`\\]/g, '\\$&')
 }

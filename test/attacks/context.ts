@@ -5,18 +5,18 @@ import { forge } from './forge.js'
 /** The kinds of keys that the table is run with. */
 export type ContextAlgorithm = 'HS256' | 'RS256' | 'ES256'
 
-/** What an attack is made against, and from. */
+/** The target of an attack, and the attacker's means. */
 export interface AttackContext {
   readonly alg: ContextAlgorithm
   /** The name of the server's key. */
   readonly kid: string
-  /** The server's key: its secret, or its private key. */
+  /** The server's secret or private key. */
   readonly key: KeyObject
-  /** The secret as text; `undefined` with a key pair. */
+  /** The secret as text. `undefined` with a key pair. */
   readonly secret: string | undefined
-  /** The public key; `undefined` with a secret. */
+  /** The public key. `undefined` with a secret. */
   readonly publicKey: KeyObject | undefined
-  /** An address that must never be asked for anything. */
+  /** An address that no guard may request. */
   readonly trapUrl: string
   /** The valid token of a user whom the server has served already. */
   readonly victimToken: string
@@ -34,7 +34,7 @@ export function createAttackContext(alg: ContextAlgorithm, trapUrl: string): Att
 
 function createKeys(alg: ContextAlgorithm): Pick<AttackContext, 'key' | 'secret' | 'publicKey'> {
   if (alg === 'HS256') {
-    // 32 characters: as long as an encryption key, too, so that JWEs can be made of it.
+    // 32 characters are the length of an encryption key, so that JWEs can be made with it.
     const secret = randomBytes(24).toString('base64url')
     return { key: createSecretKey(secret, 'utf8'), secret, publicKey: undefined }
   }

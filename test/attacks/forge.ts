@@ -11,10 +11,10 @@ import type { KeyObject } from 'node:crypto'
 import { AUDIENCE, ISSUER } from '../support/user-data.js'
 import type { AttackContext } from './context.js'
 
-/** Who signs, and as what. */
+/** The signer and its algorithm. */
 export type Signer = Pick<AttackContext, 'kid' | 'key'> & { readonly alg: string }
 
-/** How a token differs from a valid one; what is `undefined` in an object is left out of the token. */
+/** How a token differs from a valid one. A member that is `undefined` is left out of the token. */
 export interface Forgery {
   /** Members of the header that differ. */
   readonly header?: Readonly<Record<string, unknown>>
@@ -24,11 +24,13 @@ export interface Forgery {
   readonly claims?: Readonly<Record<string, unknown>>
   /** The payload's text, in place of claims. */
   readonly payload?: string | Buffer
-  /** The signature, where it is not the server's own. */
+  /** The signature, if it is not the server's. */
   readonly sign?: (signingInput: string) => Buffer
 }
 
-/** A token that is valid but for what the forgery says: signed with the server's key, as a careless issuer would. */
+/**
+ * Makes a token that is valid except for the forgery. It is signed with the server's key, as if by a careless issuer.
+ */
 export function forge(signer: Signer, forgery: Forgery = {}): string {
   const { header, headerText, claims, payload = claimsText(claims) } = forgery
   const signWith = forgery.sign ?? (input => signAs(signer.alg, signer.key, input))
@@ -37,12 +39,12 @@ export function forge(signer: Signer, forgery: Forgery = {}): string {
   return `${signingInput}.${signWith(signingInput).toString('base64url')}`
 }
 
-/** The claims of a valid token, with differences, as JSON. */
+/** Makes the claims of a valid token, with differences, as JSON. */
 export function claimsText(changes: Readonly<Record<string, unknown>> = {}): string {
   return JSON.stringify({ ...validClaims(), ...changes })
 }
 
-/** The claims of a valid token with one of them as literal JSON, for what `JSON.stringify` cannot say. */
+/** Makes valid claims with one value as literal JSON, for values that `JSON.stringify` cannot write. */
 export function claimsTextWith(claim: string, json: string): string {
   return `${claimsText({ [claim]: undefined }).slice(0, -1)},${JSON.stringify(claim)}:${json}}`
 }
@@ -52,7 +54,7 @@ export function nowSeconds(): number {
   return Math.floor(Date.now() / 1000)
 }
 
-/** A JWS signature by Node's own functions. */
+/** Signs by Node's own functions. */
 export function signAs(alg: string, key: KeyObject, input: string): Buffer {
   const hash = `sha${alg.slice(2)}`
   const bytes = Buffer.from(input)
@@ -64,7 +66,7 @@ export function signAs(alg: string, key: KeyObject, input: string): Buffer {
   return sign(hash, bytes, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength })
 }
 
-/** The HMAC-SHA-256 of whatever an attacker takes for a key. */
+/** Signs by HMAC-SHA-256 with any bytes as the key. */
 export function macWith(secret: string | Buffer): (signingInput: string) => Buffer {
   return signingInput => createHmac('sha256', secret).update(signingInput).digest()
 }

@@ -4,7 +4,10 @@ import type { Db } from 'mongodb'
 import { createTestUserData } from '../support/user-data.js'
 import type { AttackContext } from './context.js'
 
-/** An app of ours: `/` as the package comes, `/anywhere` with tokens in the query and in forms, too. */
+/**
+ * Creates an app with this package. `/` has the default guard, and `/anywhere` also reads tokens from the query and
+ * forms.
+ */
 export async function createGuardedApp(db: Db, { kid, alg, key }: AttackContext): Promise<Express> {
   const options = { keys: [{ kid, alg, key }] }
   const userData = createTestUserData({ db }, options)

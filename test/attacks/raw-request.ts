@@ -1,19 +1,20 @@
 import { connect } from 'node:net'
 import type { AttackRequest } from './attack.js'
 
-/** An answer as it came over the wire. */
+/** The exact answer of a server. */
 export interface RawAnswer {
   readonly status: number
-  /** By lower-case name; of several, the last. */
+  /** The last value of each header, by its lower-case name. */
   readonly headers: Readonly<Record<string, string>>
-  /** All of it, headers included. */
+  /** The whole answer, headers included. */
   readonly text: string
 }
 
 const TIMEOUT_MS = 10_000
 
 /**
- * Sends a request byte for byte to a port of this machine, and reads until the server closes. With `latin1` each character
+ * Sends a request byte for byte to a port of this machine, and reads until the server closes. With `latin1` each
+ * character
  * below 256 is the byte of its number.
  */
 export async function sendRaw(

@@ -10,15 +10,15 @@ export interface LoopbackServer {
   close(): void
 }
 
-/** A server that must never be asked for anything. */
+/** A server that no guard may request. */
 export interface Trap extends LoopbackServer {
   hits(): number
 }
 
-/** More than Node's 16 kB, so that it is the guard and not Node that has to deal with what is long. */
+/** More than Node's limit of 16 kB, so that long headers reach the guard. */
 const MAX_HEADER_BYTES = 512 * 1024
 
-/** Serves a listener, as an Express app. */
+/** Serves a listener, for example an Express app. */
 export async function serve(listener: RequestListener): Promise<LoopbackServer> {
   const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, listener)
   server.listen(0, '127.0.0.1')
@@ -31,7 +31,7 @@ export async function serve(listener: RequestListener): Promise<LoopbackServer> 
   return { port, url: `http://127.0.0.1:${port}`, close }
 }
 
-/** Where attackers' tokens point to; it answers with what would make those who ask believe the token. */
+/** Starts the server to which the attackers' tokens point. It answers with the attackers' key set. */
 export async function startTrap(keySet: object): Promise<Trap> {
   let hits = 0
   const server = await serve((_req, res) => {

@@ -2,13 +2,12 @@ import express from 'express'
 import type { Express, Request, RequestHandler } from 'express'
 import { ObjectId } from 'mongodb'
 import request from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { CustomUserDataError, OptionError } from 'express-custom-user-data'
 import type { GuardRule } from 'express-custom-user-data'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { bearerOf } from '../support/guarded-app.js'
 import { expectChallenge, onError, sendRaw } from '../support/http.js'
 import { recordEvents } from '../support/session-app.js'
@@ -16,17 +15,15 @@ import { createTestUserData, forgeToken, validClaims } from '../support/user-dat
 
 type Data = Readonly<Record<string, unknown>>
 
-let database: TestDatabase
+const database = useDatabase()
 let clock: ManualClock
 let userData: ReturnType<typeof createTestUserData>
 beforeAll(async () => {
-  database = await openDatabase()
   await database.db.collection('custom_user_data').insertMany([
     { userId: 'alice', role: 'member', teams: ['red'], device: new ObjectId('5f6aae9a82989d521a606369') },
     { userId: 'bob', role: 'admin' },
   ])
 })
-afterAll(() => database.close())
 beforeEach(() => {
   clock = createManualClock()
   userData = createTestUserData(database, { clock })

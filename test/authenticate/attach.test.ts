@@ -7,11 +7,10 @@ import session from 'express-session'
 import { Passport } from 'passport'
 import { ExtractJwt, Strategy as JwtStrategy } from 'passport-jwt'
 import request from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { createEchoApp, expectChallenge, onError, sendRaw } from '../support/http.js'
 import { createTestUserData, forgeToken, ISSUER, SECRET, validClaims } from '../support/user-data.js'
 
@@ -22,16 +21,14 @@ const Bluebird = createRequire(import.meta.url)('bluebird') as PromiseConstructo
 
 const THEIR_AUDIENCE = 'https://theirs.example'
 
-let database: TestDatabase
+const database = useDatabase()
 let clock: ManualClock
 let userData: ReturnType<typeof createTestUserData>
 beforeAll(async () => {
-  database = await openDatabase()
   await database.db
     .collection('custom_user_data')
     .insertMany([{ userId: 'alice', plan: 'gold' }, { userId: 'bob', plan: 'free' }, { plan: 'of nobody' }])
 })
-afterAll(() => database.close())
 beforeEach(() => {
   clock = createManualClock()
   userData = createTestUserData(database, { clock })

@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express'
 import { CustomUserDataError } from 'express-custom-user-data'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { prepareKey } from '../../lib/access-tokens/keys.js'
 import { createAuthenticator, isCompleteUser } from '../../lib/authenticate/authenticator.js'
 import { createAuthenticateMiddleware } from '../../lib/authenticate/middleware.js'
@@ -12,21 +12,18 @@ import type { ClaimDocument } from '../../lib/token-data/claim-snapshots.js'
 import { createObserver } from '../../lib/metrics.js'
 import { createRevocations } from '../../lib/sessions/revocations.js'
 import type { AccessTokenClaims } from '../../lib/types.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { createTestUserData, forgeToken, ISSUER, SECRET, validClaims } from '../support/user-data.js'
 
 /** A response that no test uses. */
 const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 
-let database: TestDatabase
+const database = useDatabase()
 let userData: ReturnType<typeof createTestUserData>
 beforeAll(async () => {
-  database = await openDatabase()
   userData = createTestUserData(database)
   await database.db.collection('custom_user_data').insertOne({ userId: 'bob', plan: 'free' })
 })
-afterAll(() => database.close())
 
 describe('verifyToken()', () => {
   it('gives the user of a token, as the guard does', async () => {

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { OptionError } from 'express-custom-user-data'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
+import { openDatabase, useDatabase } from '../support/database.js'
 import { holdDeadlines } from '../support/deadlines.js'
 import { primaryAddress } from '../support/primary-address.js'
 import type { TestDatabase } from '../support/database.js'
@@ -19,7 +19,7 @@ import { createTestUserData, forgeToken, validClaims } from '../support/user-dat
 const MINUTE = 60_000
 
 const deadlines = holdDeadlines()
-let direct: TestDatabase
+const direct = useDatabase()
 let proxy: TcpProxy
 /** What the instance goes through. */
 let database: TestDatabase
@@ -29,7 +29,6 @@ let userData: ReturnType<typeof createTestUserData>
 let token: string
 
 beforeAll(async () => {
-  direct = await openDatabase()
   const { host, port } = await primaryAddress(direct.client)
   proxy = await startTcpProxy(host, port)
   database = await openDatabase({ proxyPort: proxy.port })
@@ -38,7 +37,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await database.close()
   await proxy.close()
-  await direct.close()
 })
 beforeEach(async () => {
   await documents.deleteMany()

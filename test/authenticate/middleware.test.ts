@@ -6,13 +6,10 @@ import type { Request, RequestHandler, Response } from 'express'
 import { CustomUserDataError } from 'express-custom-user-data'
 import type { CustomUserDataOptions } from 'express-custom-user-data'
 import request from 'supertest'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { createManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
-import { primaryAddress } from '../support/primary-address.js'
-import type { TestDatabase } from '../support/database.js'
+import { openProxiedDatabase, useDatabase } from '../support/database.js'
 import { createEchoApp, expectChallenge, onError, sendRaw } from '../support/http.js'
-import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData, forgeToken, KID, SECRET, validClaims } from '../support/user-data.js'
 
 /** Nothing is asked of it. */
@@ -20,15 +17,13 @@ const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 const NOW = 1_800_000_000_000
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
 
-let database: TestDatabase
+const database = useDatabase()
 beforeAll(async () => {
-  database = await openDatabase()
   await database.db.collection('custom_user_data').insertMany([
     { userId: 'alice', plan: 'gold' },
     { userId: 'bob', plan: 'free' },
   ])
 })
-afterAll(() => database.close())
 
 type Options = Partial<CustomUserDataOptions<Record<string, unknown>>>
 
@@ -455,9 +450,8 @@ describe('errorHandler()', () => {
   })
 
   it('says of our own trouble only that there is some, and when to come again', async () => {
-    const { host, port } = await primaryAddress(database.client)
-    const proxy = await startTcpProxy(host, port)
-    const proxied = await openDatabase({ proxyPort: proxy.port })
+    const proxied = await openProxiedDatabase(database)
+    const { proxy } = proxied
     const userData = createTestUserData(proxied, { clock: createManualClock(NOW), loadTimeoutMs: 50 })
     const app = createEchoApp(userData.authenticate()).use(userData.errorHandler())
     const headers = bearer(forgeToken({ claims: claims() }))
@@ -473,8 +467,6 @@ describe('errorHandler()', () => {
       status: 503,
       code: 'custom_data_unavailable',
     })
-    await proxied.close()
-    await proxy.close()
   })
 
   it('leaves an answer alone that has begun', async () => {

@@ -3,45 +3,33 @@ import type { Express, RequestHandler } from 'express'
 import type { Collection } from 'mongodb'
 import { Passport } from 'passport'
 import request from 'supertest'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
-import { primaryAddress } from '../support/primary-address.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase, useProxiedDatabase } from '../support/database.js'
+import { holdDeadlines } from '../support/deadlines.js'
 import { bearerOf } from '../support/guarded-app.js'
 import { expectChallenge } from '../support/http.js'
-import { startTcpProxy } from '../support/tcp-proxy.js'
-import type { TcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
 
-let direct: TestDatabase
-let proxy: TcpProxy
-let database: TestDatabase
+const LOAD_TIMEOUT_MS = 300
+
+const deadlines = holdDeadlines()
+const direct = useDatabase()
+const database = useProxiedDatabase(direct)
 let documents: Collection
 let userData: ReturnType<typeof createTestUserData>
 let token: string
 
-beforeAll(async () => {
-  direct = await openDatabase()
-  const { host, port } = await primaryAddress(direct.client)
-  proxy = await startTcpProxy(host, port)
-  database = await openDatabase({ proxyPort: proxy.port })
-  documents = direct.client.db(database.db.databaseName).collection('custom_user_data')
-})
-afterAll(async () => {
-  await database.close()
-  await proxy.close()
-  await direct.close()
-})
 beforeEach(async () => {
+  documents = direct.db.collection('custom_user_data')
   await documents.deleteMany()
   await documents.insertOne({ userId: 'alice', n: 1, since: new Date(0) })
   const clock = createManualClock()
-  userData = createTestUserData(database, { clock })
+  userData = createTestUserData(database, { clock, loadTimeoutMs: LOAD_TIMEOUT_MS })
   await userData.ready()
   token = bearerOf('alice', clock.now())
 })
-afterEach(() => proxy.restore())
+afterEach(() => database.proxy.restore())
 
 const change = (n: number) => documents.updateOne({ userId: 'alice' }, { $set: { n } })
 
@@ -118,15 +106,16 @@ describe.each(ways)('refreshCustomData() behind $way', ({ guards }) => {
     const app = createApp(guards(), async (req, res, next) => {
       const before = req.user!
       const data = before.customData
-      proxy.pause()
-      const failure: unknown = await userData.refreshCustomData(req).catch((error: unknown) => error)
+      database.proxy.pause()
+      const refused = userData.refreshCustomData(req).catch((error: unknown) => error)
+      const { answer: failure } = await deadlines.passUntil(refused)
       expect(req.user).toBe(before)
       expect(before.customData).toBe(data)
       next(failure)
     })
     const { status, body, headers } = await ask(app)
     expect([status, body.code, headers['retry-after']]).toEqual([503, 'custom_data_unavailable', '1'])
-    proxy.resume()
+    database.proxy.resume()
     expect((await ask(app, '/me')).body).toMatchObject({ n: 1 })
   })
 

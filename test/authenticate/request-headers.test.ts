@@ -2,28 +2,25 @@ import express from 'express'
 import type { Express, Request, RequestHandler, Response } from 'express'
 import { Passport } from 'passport'
 import serverless from 'serverless-http'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { isSentTwice, readHeaderOnce } from '../../lib/authenticate/request-headers.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { sendRaw } from '../support/http.js'
 import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
 
 /** A response that no test uses. */
 const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 
-let database: TestDatabase
+const database = useDatabase()
 let userData: ReturnType<typeof createTestUserData>
 const token = forgeToken({ claims: validClaims('alice') })
 const other = forgeToken({ claims: validClaims('bob') })
 beforeAll(async () => {
-  database = await openDatabase()
   await database.db.collection('custom_user_data').insertMany([
     { userId: 'alice', plan: 'gold' },
     { userId: 'bob', plan: 'free' },
   ])
 })
-afterAll(() => database.close())
 beforeEach(() => {
   userData = createTestUserData(database)
 })

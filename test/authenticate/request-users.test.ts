@@ -2,24 +2,19 @@ import express from 'express'
 import type { Express, Request, RequestHandler } from 'express'
 import { Passport } from 'passport'
 import request from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { useDatabase } from '../support/database.js'
 import { expectChallenge, onError } from '../support/http.js'
 import { createTestUserData } from '../support/user-data.js'
 
 type UserData = ReturnType<typeof createTestUserData>
 
-let database: TestDatabase
+const database = useDatabase()
 let userData: UserData
 /** Another instance of the same app, with the same keys, over another collection. */
 let other: UserData
 let user: string
 let users = 0
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
 beforeEach(() => {
   userData = createTestUserData(database)
   other = createTestUserData(database, { collection: database.db.collection('others') })

@@ -6,7 +6,7 @@ import type { AuthenticateOptions } from 'passport'
 import { ExtractJwt, Strategy as JwtStrategy } from 'passport-jwt'
 import request from 'supertest'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
+import { openDatabase, useDatabase } from '../support/database.js'
 import { primaryAddress } from '../support/primary-address.js'
 import type { TestDatabase } from '../support/database.js'
 import { createEchoApp, expectChallenge, onError, sendRaw } from '../support/http.js'
@@ -17,14 +17,13 @@ import { createTestUserData, forgeToken, validClaims } from '../support/user-dat
 const USERS = Array.from({ length: 20 }, (_, index) => `user ${index}`)
 const OTHER_SECRET = 'the secret of another strategy, 32 bytes'
 
-let database: TestDatabase
+const database = useDatabase()
 let proxy: TcpProxy
 let proxied: TestDatabase
 let userData: ReturnType<typeof createTestUserData>
 let passport: InstanceType<typeof Passport>
 
 beforeAll(async () => {
-  database = await openDatabase()
   const { host, port } = await primaryAddress(database.client)
   proxy = await startTcpProxy(host, port)
   proxied = await openDatabase({ proxyPort: proxy.port })
@@ -35,7 +34,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await proxied.close()
   await proxy.close()
-  await database.close()
 })
 beforeEach(() => {
   userData = createTestUserData(database)

@@ -2,11 +2,10 @@ import express from 'express'
 import type { Express, Request, Response } from 'express'
 import passport from 'passport'
 import request from 'supertest'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import type { TokenPlaces } from 'express-custom-user-data'
 import { createTokenReader } from '../../lib/authenticate/token-places.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { sendRaw } from '../support/http.js'
 import { createGuardedApp } from '../support/http-server.js'
 import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
@@ -19,12 +18,10 @@ const ALL: TokenPlaces = { cookie: 'session_token', query: 'access_token', form:
 describe('where a token may be', () => {
   const alice = forgeToken()
   const bob = forgeToken({ claims: validClaims('bob') })
-  let database: TestDatabase
+  const database = useDatabase()
   beforeAll(async () => {
-    database = await openDatabase()
     await createTestUserData(database).ready()
   })
-  afterAll(() => database.close())
 
   /** Any method, and bodies parsed as an app would. */
   function createApp(tokenPlaces?: TokenPlaces): Express {

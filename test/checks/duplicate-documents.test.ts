@@ -1,23 +1,18 @@
 import { ObjectId } from 'mongodb'
 import type { Collection, Document } from 'mongodb'
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { beforeEach, expect, it } from 'vitest'
 import type { CustomUserDataOptions, WarningEvent } from 'express-custom-user-data'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { createTestUserData } from '../support/user-data.js'
 
 const HEX = '64b7f3a1c2d4e5f601234567'
 
-let database: TestDatabase
+const database = useDatabase()
 let collection: Collection
 let collections = 0
-beforeAll(async () => {
-  database = await openDatabase()
-})
 beforeEach(() => {
   collection = database.db.collection(`documents_${++collections}`)
 })
-afterAll(() => database.close())
 
 /** The warnings of an instance when it becomes ready. */
 async function warningsOf(

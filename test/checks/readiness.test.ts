@@ -4,7 +4,7 @@ import { MongoMemoryServer } from 'mongodb-memory-server-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { WarningEvent } from 'express-custom-user-data'
 import { findMongod } from '../../examples/support/find-mongod.js'
-import { openDatabase } from '../support/database.js'
+import { openDatabase, useDatabase } from '../support/database.js'
 import { holdDeadlines } from '../support/deadlines.js'
 import { primaryAddress } from '../support/primary-address.js'
 import type { TestDatabase } from '../support/database.js'
@@ -16,18 +16,14 @@ import { createTestUserData } from '../support/user-data.js'
 type Options = Parameters<typeof createTestUserData>[1]
 
 const deadlines = holdDeadlines()
-let database: TestDatabase
+const database = useDatabase()
 let collection: Collection
 let sessionCollection: Collection
 let collections = 0
-beforeAll(async () => {
-  database = await openDatabase()
-})
 beforeEach(() => {
   collection = database.db.collection(`documents_${++collections}`)
   sessionCollection = database.db.collection(`sessions_${collections}`)
 })
-afterAll(() => database.close())
 
 function createInstance(options: Options = {}) {
   const userData = createTestUserData(database, { collection, sessionCollection, ...options })

@@ -1,10 +1,9 @@
 import { BSON, ObjectId } from 'mongodb'
 import type { Collection, Document } from 'mongodb'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { beforeAll, describe, expect, inject, it } from 'vitest'
 import { findDocument, prepareRead } from '../../lib/documents/find-document.js'
 import type { DocumentQuery, DocumentRead } from '../../lib/documents/find-document.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { insertInvalidText } from '../support/raw-insert.js'
 
 const INDEX = 'on_user_id'
@@ -19,17 +18,15 @@ function toRead(read: Partial<DocumentRead>) {
   return prepareRead({ projection: undefined, maxDocumentBytes: 1_000, ...read })
 }
 
-let database: TestDatabase
+const database = useDatabase()
 let collection: Collection
 beforeAll(async () => {
-  database = await openDatabase()
   collection = database.db.collection('documents')
   const others = Array.from({ length: 500 }, (_, n) => ({ userId: `user-${n}`, list: [n] }))
   await collection.insertMany([...others, { userId: 'bob', n: 1 }, { userId: ['bob', 'eve'] }])
   // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
   await collection.createIndex({ userId: 1 }, { name: INDEX })
 })
-afterAll(() => database.close())
 
 /** The server's plan for the query that a load sends. */
 async function explain(query: DocumentQuery): Promise<{ stages: string; documentsExamined: unknown }> {

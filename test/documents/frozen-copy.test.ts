@@ -2,24 +2,21 @@ import type { Collection, Document } from 'mongodb'
 import { inspect, isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { BSON, ObjectId } from 'mongodb'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { isFrozenCopyOf, toFrozenCopy } from '../../lib/documents/frozen-copy.js'
 import { cloneOpaque } from '../../lib/documents/opaque-values.js'
 import { PLAIN_BSON } from '../../lib/mongo/team-database.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { HEX, OPAQUE_SAMPLES } from './opaque-samples.js'
 
 /** Keys that have done harm somewhere. */
 const HOSTILE = ['constructor', 'prototype', 'toJSON', 'then', 'hasOwnProperty', 'toString', '$x', 'a.b', '']
 
-let database: TestDatabase
+const database = useDatabase()
 let collection: Collection
 beforeAll(async () => {
-  database = await openDatabase()
   collection = database.db.collection('documents')
 })
-afterAll(() => database.close())
 
 /** The document as the server gives it back, once for the copy and once to compare with. */
 async function roundTrip(document: Document): Promise<{ copy: Document; original: Document }> {

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import type { Collection, CollectionOptions, Document } from 'mongodb'
 import { BSON, Long, ObjectId } from 'mongodb'
 import { z } from 'zod'
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import type { CustomUserDataOptions, LoadFailedEvent } from 'express-custom-user-data'
 import { createLoader } from '../../lib/documents/loader.js'
 import type { DocumentEncoder, LatestDocument, Loader } from '../../lib/documents/loader.js'
@@ -13,8 +13,7 @@ import { systemClock } from '../../lib/util/clock.js'
 import { createEvents } from '../../lib/events.js'
 import { createObserver } from '../../lib/metrics.js'
 import { openTeamDatabase } from '../../lib/mongo/team-database.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { openDatabase, useDatabase } from '../support/database.js'
 import { loadCustomData } from '../support/guarded-app.js'
 import { insertInvalidText } from '../support/raw-insert.js'
 import { createTestUserData } from '../support/user-data.js'
@@ -25,17 +24,13 @@ const { UUID } = BSON
 const HEX = '64b7f3a1c2d4e5f601234567'
 const OTHER_HEX = '64b7f3a1c2d4e5f601234568'
 
-let database: TestDatabase
+const database = useDatabase()
 let collection: Collection
 let collections = 0
 const isRead = (command: string) => command === 'find' || command === 'aggregate'
-beforeAll(async () => {
-  database = await openDatabase()
-})
 beforeEach(() => {
   collection = database.db.collection(`documents_${++collections}`)
 })
-afterAll(() => database.close())
 
 type Options = Partial<CustomUserDataOptions<Document>>
 

@@ -1,21 +1,16 @@
 import { BSON, BSONRegExp, BSONSymbol, Decimal128, Double, MaxKey, ObjectId } from 'mongodb'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { useDatabase } from '../support/database.js'
 import { loadCustomData } from '../support/guarded-app.js'
 import { createTestUserData } from '../support/user-data.js'
 
 // Driver 5 does not export it by itself.
 const { UUID } = BSON
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await openDatabase()
-})
+const database = useDatabase()
 beforeEach(async () => {
   await documents().deleteMany({})
 })
-afterAll(() => database.close())
 
 const documents = () => database.db.collection('custom_user_data')
 

@@ -1,11 +1,10 @@
 import type { Collection, CreateIndexesOptions, IndexSpecification } from 'mongodb'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createUserIdIndex } from '../../lib/documents/user-id-index.js'
 import type { UserIdIndex } from '../../lib/documents/user-id-index.js'
 import { createEvents } from '../../lib/events.js'
 import type { WarningEvent } from '../../lib/events.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 
 interface GivenIndex {
   what: string
@@ -37,12 +36,8 @@ const UNUSABLE: GivenIndex[] = [
   { what: 'a partial one', key: { userId: 1 }, options: { partialFilterExpression: { active: true } } },
 ]
 
-let database: TestDatabase
+const database = useDatabase()
 let collections = 0
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
 
 function indexOf(options: { uniqueUserId?: boolean; userIdField?: string } = {}): UserIdIndex {
   const config = { userIdField: 'userId', uniqueUserId: false, loadTimeoutMs: 5_000, ...options }

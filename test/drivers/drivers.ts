@@ -1,22 +1,20 @@
 import { createRequire } from 'node:module'
 
-/** The drivers that the whole suite can be run with, by the name of `TEST_DRIVER`. */
+/** The drivers with which the behaviour tests can run. `TEST_DRIVER` names one of them. */
 export const DRIVERS = ['mongodb5', 'mongodb6', 'mongoose7', 'mongoose8', 'mongoose9'] as const
 
-/** The name of one of these drivers. */
 export type DriverName = (typeof DRIVERS)[number]
 
-/** Tests that a driver cannot pass, by a part of their name, and why. */
+/** Tests that some drivers cannot pass, by parts of their names, and the reason. */
 export interface Exclusion {
   readonly drivers: readonly DriverName[]
   readonly tests: readonly string[]
   readonly why: string
 }
 
-/** The drivers that take no `signal`: mongoose 7 brings mongodb 5.9. */
+/** The drivers that do not know the option `signal`. mongoose 7 contains mongodb 5.9. */
 const WITHOUT_SIGNAL = ['mongodb5', 'mongoose7'] as const
 
-/** What a driver cannot do. */
 const EXCLUSIONS: readonly Exclusion[] = [
   {
     drivers: WITHOUT_SIGNAL,
@@ -25,7 +23,7 @@ const EXCLUSIONS: readonly Exclusion[] = [
   },
   {
     drivers: WITHOUT_SIGNAL,
-    tests: ['have nothing done to them later by what was answered as unavailable'],
+    tests: ['are not changed later by an operation that was answered as unavailable'],
     why: 'before 6.13 a write that passed its deadline cannot be stopped',
   },
   {
@@ -39,11 +37,11 @@ const EXCLUSIONS: readonly Exclusion[] = [
       'because its connection is cut is resumed with what came',
       'lets a request through and drops its answer',
     ],
-    why: 'driver 5.9 tells of a cut connection in other words, and resumes a change stream without telling',
+    why: 'driver 5.9 reports a cut connection in other words, and resumes a change stream without an event',
   },
 ]
 
-/** The driver that this run is for; `undefined` for the projects `newest` and `oldest`. */
+/** The driver of this run, or `undefined` for a run with both ends of the peer range. */
 export function chosenDriver(): DriverName | undefined {
   const chosen = process.env['TEST_DRIVER']
   if (chosen === undefined || chosen === '') return undefined
@@ -52,14 +50,14 @@ export function chosenDriver(): DriverName | undefined {
   throw new Error(`TEST_DRIVER="${chosen}" is not known. Write one of: ${DRIVERS.join(', ')}.`)
 }
 
-/** What `import 'mongodb'` means under a driver: for mongoose, the driver inside it. */
+/** The package that `import 'mongodb'` loads in a run for a driver. For mongoose it is the driver inside mongoose. */
 export function driverPackage(driver: DriverName): string {
   if (!driver.startsWith('mongoose')) return driver
   const mongoose = createRequire(import.meta.url).resolve(driver)
   return createRequire(mongoose).resolve('mongodb')
 }
 
-/** What is left out under a driver. */
+/** The tests that are left out in a run for a driver. */
 export function exclusionsOf(driver: DriverName): Exclusion[] {
   return EXCLUSIONS.filter(({ drivers }) => drivers.includes(driver))
 }

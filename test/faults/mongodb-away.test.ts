@@ -85,7 +85,7 @@ async function untilReady(
 }
 
 describe.each(['cut', 'pause'] as const)('while MongoDB is away, by a %s', fault => {
-  it('ASVS 16.5.2: tokens with a copy are served as ever', async () => {
+  it('ASVS 16.5.2: tokens with a snapshot are served as before', async () => {
     const token = bearerOf('alice')
     await me(token).expect(200)
     proxy[fault]()
@@ -107,7 +107,7 @@ describe.each(['cut', 'pause'] as const)('while MongoDB is away, by a %s', fault
     expect(failures).toMatchObject([{ userId: 'alice', code: 'custom_data_unavailable' }])
   })
 
-  it('many more than loads may be in flight are answered in time, too', async () => {
+  it('more requests than loads may run at once are answered in time, too', async () => {
     proxy[fault]()
     await expectAllUnavailable(Array.from({ length: 200 }, () => me(bearerOf('alice'))))
   })
@@ -118,7 +118,7 @@ describe.each(['cut', 'pause'] as const)('while MongoDB is away, by a %s', fault
     await request(server).get('/me').expect(401)
   })
 
-  it('nothing is kept of what failed, and all is well without a restart once it is back', async () => {
+  it('no failure is cached, and requests are served without a restart once MongoDB is back', async () => {
     const token = bearerOf('alice')
     proxy[fault]()
     await expectUnavailable(me(token))
@@ -138,7 +138,7 @@ describe.each(['cut', 'pause'] as const)('while MongoDB is away, by a %s', fault
     expect(await sessionCount()).toBe(0)
   })
 
-  it('a refresh is answered with 503, and its token is good once it is back', async () => {
+  it('a refresh is answered with 503, and its token works once MongoDB is back', async () => {
     const { refresh } = await login()
     proxy[fault]()
     for (let n = 0; n < 3; n++) {
@@ -150,7 +150,7 @@ describe.each(['cut', 'pause'] as const)('while MongoDB is away, by a %s', fault
     await post('/refresh', { refresh_token: refresh }).expect(200)
   })
 
-  it('a logout is answered with 503, for the session has not ended', async () => {
+  it('a logout is answered with 503, because the session has not ended', async () => {
     const { refresh } = await login()
     proxy[fault]()
     await expectUnavailable(post('/logout', { refresh_token: refresh }))
@@ -185,7 +185,7 @@ describe('a login that fails', () => {
 })
 
 describe('a slow MongoDB', () => {
-  it('holds up nobody who has a copy', async () => {
+  it('delays no request that has a snapshot', async () => {
     const token = bearerOf('alice')
     await me(token).expect(200)
     proxy.pause()
@@ -196,7 +196,7 @@ describe('a slow MongoDB', () => {
   })
 
   it('is no fault while it is in time', async () => {
-    // The first load also finds out what every instance finds out once.
+    // The first load also looks at the driver and the indexes, which happens once for an instance.
     await me(bearerOf('alice')).expect(200)
     proxy.pause()
     const slow = me(bearerOf('alice')).expect(200)
@@ -209,7 +209,7 @@ describe('a slow MongoDB', () => {
 })
 
 describe('an app that starts while MongoDB is down', () => {
-  it('starts, answers 503 in time, and serves without a restart once it is up', async () => {
+  it('starts, answers 503 in time, and serves without a restart once MongoDB is up', async () => {
     proxy.cut()
     const client = new MongoClient(`mongodb://127.0.0.1:${proxy.port}/?directConnection=true`, {
       heartbeatFrequencyMS: 500,
@@ -231,7 +231,7 @@ describe('an app that starts while MongoDB is down', () => {
 })
 
 describe('an app that starts while MongoDB is down for longer than the driver tries to connect', () => {
-  it('serves without a restart once it is up', async () => {
+  it('serves without a restart once MongoDB is up', async () => {
     proxy.cut()
     const client = new MongoClient(`mongodb://127.0.0.1:${proxy.port}/?directConnection=true`, {
       serverSelectionTimeoutMS: 200,
@@ -243,7 +243,7 @@ describe('an app that starts while MongoDB is down for longer than the driver tr
     const token = bearerOf('alice')
     const causes: unknown[] = []
     userData.events.on('load_failed', ({ error }) => causes.push(error.cause))
-    // From the second on, a driver that was never connected says that it is closed.
+    // After its first attempt, a driver that was never connected says that it is closed.
     for (let turn = 0; turn < 3; turn++) expectNothingToldBy(await me(token, app))
     const byDriver: unknown = expect.objectContaining({ name: expect.stringMatching(/^Mongo/) })
     expect(causes).toEqual([byDriver, byDriver, byDriver])
@@ -256,7 +256,7 @@ describe('an app that starts while MongoDB is down for longer than the driver tr
 })
 
 describe('a fault at any step', () => {
-  it('rejects no promise that nobody handles', async () => {
+  it('leaves no rejected promise unhandled', async () => {
     const unhandled: unknown[] = []
     const listener = (reason: unknown) => unhandled.push(reason)
     process.on('unhandledRejection', listener)

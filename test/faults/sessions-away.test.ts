@@ -23,9 +23,9 @@ const database = useDatabase()
 describe('sessions while MongoDB is away', () => {
   let proxied: ProxiedDatabase
   let sessions: Collection<SessionDocument>
-  /** Through the proxy, with no more patience than the tests have. */
+  /** Goes through the proxy, with a short time limit. */
   let away: SessionStore
-  /** Directly: for what must not fail. */
+  /** Goes to MongoDB directly, for operations that must not fail. */
   let there: SessionStore
   beforeEach(async () => {
     proxied = await openProxiedDatabase(database, { heartbeatFrequencyMS: 500 })
@@ -33,7 +33,7 @@ describe('sessions while MongoDB is away', () => {
     await sessions.deleteMany()
     away = openStore(proxied.db.collection<SessionDocument>('custom_user_data_sessions'), 300)
     there = openStore(sessions, 20_000)
-    // Connected, so that what follows meets a connection that is lost.
+    // Connect now, so that the tests lose an open connection.
     await proxied.db.command({ ping: 1 })
   })
   function openStore(collection: Collection<SessionDocument>, sessionTimeoutMs: number): SessionStore {
@@ -56,7 +56,7 @@ describe('sessions while MongoDB is away', () => {
   const exchange = (store: SessionStore, token: RefreshToken) =>
     store.exchange({ token, successor: deriveSuccessor(token, secret), secretName })
 
-  /** Until whatever the driver had kept to do is done. */
+  /** Waits until MongoDB answers, and until the driver has sent the commands that it may have queued. */
   async function backAgain(): Promise<void> {
     await proxied.proxy.restore()
     await expect.poll(() => proxied.db.command({ ping: 1 })).toMatchObject({ ok: 1 })
@@ -83,7 +83,7 @@ describe('sessions while MongoDB is away', () => {
     expect(passedMs).toBeLessThan(3_000)
   })
 
-  it('have nothing done to them later by what was answered as unavailable', async () => {
+  it('are not changed later by an operation that was answered as unavailable', async () => {
     const token = await insert(there)
     const before = await sessions.find().toArray()
     proxied.proxy.cut()

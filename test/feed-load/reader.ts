@@ -1,16 +1,19 @@
-/** The other process: an instance that answers when it first sees what it is asked to wait for. */
+/** The other process. Its instance answers when it first sees the awaited state. */
 import { setImmediate } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
 import { createTestUserData } from '../support/user-data.js'
 
-/** What the reader is asked. `data`: wait until a token's data has this `n`; `refused`: until the token is refused. */
+/**
+ * A question to the reader. `data` waits until the token's data has this `n`, and `refused` until the token is
+ * refused.
+ */
 export interface Question {
   readonly kind: 'data' | 'refused' | 'look'
   readonly token: string
   readonly n?: number
 }
 
-/** When it was seen, in nanoseconds of the machine's clock, and what the token gives now. */
+/** The time of the first sight, in nanoseconds of the machine's clock, and the current `n` of the token's data. */
 export interface Answer {
   readonly at: string
   readonly n: number | undefined
@@ -36,7 +39,7 @@ async function answer({ kind, token, n }: Question): Promise<Answer> {
   }
 }
 
-/** While there is no primary, loads fail: that is no stale answer. */
+/** Loads fail while there is no primary. A failed load does not count as a stale answer. */
 async function look(token: string): Promise<unknown> {
   try {
     return (await userData.verifyToken(token)).customData['n'] ?? 0

@@ -1,6 +1,7 @@
 /**
- * How soon a write in one process is seen in another: `npm run test:feed`. Two instances in two processes on a replica
- * set of three; exits with 1 where anything stale is left.
+ * Measures how soon a write in one process is seen in another: `npm run test:feed`. Two processes use a replica set
+ * of three
+ * members. Exits with 1 if stale data is left. `ROUNDS` sets the number of writes, 1,000 by default.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -51,7 +52,9 @@ async function run(): Promise<void> {
   if (stale > 0) process.exitCode = 1
 }
 
-/** Milliseconds from the acknowledgement to the first fresh answer, sorted. Halfway through, `meanwhile` begins. */
+/**
+ * Measures the milliseconds from the acknowledgement to the first fresh answer, sorted. `meanwhile` starts halfway.
+ */
 async function measure(
   round: (round: number) => Promise<number>,
   meanwhile?: () => Promise<void>,
@@ -114,7 +117,7 @@ async function primary(): Promise<unknown> {
   return hello['primary']
 }
 
-/** Writes are tried again while there is no primary: only what was acknowledged counts. */
+/** Tries a write again while there is no primary, because only acknowledged writes count. */
 async function untilDone<T>(write: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

@@ -1,15 +1,10 @@
 import request from 'supertest'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { expect, it } from 'vitest'
+import { useDatabase } from '../support/database.js'
 import { createEchoApp } from '../support/http.js'
 import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
+const database = useDatabase()
 
 it('users are served while the index on the user id is being built', async () => {
   const users = Array.from({ length: 20_000 }, (_, number) => ({ userId: `user ${number}`, number }))

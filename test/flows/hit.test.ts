@@ -2,10 +2,9 @@ import { createHook } from 'node:async_hooks'
 import type { Request, Response } from 'express'
 import { Passport } from 'passport'
 import type { CustomUserData } from 'express-custom-user-data'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { createManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { createTestUserData } from '../support/user-data.js'
 
 /** Until then each request has a hidden class of its own: see hidden-classes.ts. */
@@ -14,14 +13,10 @@ const V8_MAJOR = Number.parseInt(process.versions.v8, 10)
 /** A response that no test uses. */
 const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 
-let database: TestDatabase
+const database = useDatabase()
 let userData: CustomUserData<Readonly<Record<string, unknown>>>
 let token: string
 let clockReads: string[]
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
 beforeEach(async () => {
   clockReads = []
   userData = createTestUserData(database, { clock: recordReads(clockReads) })

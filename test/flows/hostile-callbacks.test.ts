@@ -1,20 +1,13 @@
 import express from 'express'
 import request from 'supertest'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import { primaryAddress } from '../support/primary-address.js'
-import type { TestDatabase } from '../support/database.js'
-import { startTcpProxy } from '../support/tcp-proxy.js'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { openProxiedDatabase, useDatabase } from '../support/database.js'
 import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
 
-let database: TestDatabase
+const database = useDatabase()
 let unhandled: unknown[]
 const note = (error: unknown) => unhandled.push(error)
 
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
 beforeEach(() => {
   unhandled = []
   process.on('unhandledRejection', note).on('uncaughtException', note)
@@ -67,9 +60,8 @@ it('a callback that throws, rejects or never settles ends its request, and not t
 })
 
 it('a MongoDB that comes and goes leaves nothing behind that ends the process', async () => {
-  const { host, port } = await primaryAddress(database.client)
-  const proxy = await startTcpProxy(host, port)
-  const proxied = await openDatabase({ proxyPort: proxy.port, serverSelectionTimeoutMS: 100 })
+  const proxied = await openProxiedDatabase(database, { serverSelectionTimeoutMS: 100 })
+  const { proxy } = proxied
   const limits = { loadTimeoutMs: 100, sessionTimeoutMs: 100 }
   const userData = createTestUserData(proxied, limits)
   const app = express()
@@ -96,8 +88,6 @@ it('a MongoDB that comes and goes leaves nothing behind that ends the process', 
   await expect.poll(async () => (await request(app).post('/login').send({ email: 'a' })).status).toBe(200)
   await nextTurns()
   expect(unhandled).toEqual([])
-  await proxied.close()
-  await proxy.close()
 })
 
 it('an instance that was closed answers, and answers 503', async () => {

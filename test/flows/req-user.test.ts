@@ -1,26 +1,23 @@
 import express from 'express'
 import type { RequestHandler } from 'express'
 import request from 'supertest'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import type { AuthenticatedUser, CustomUserData } from 'express-custom-user-data'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { bearerOf } from '../support/guarded-app.js'
 import { createTestUserData } from '../support/user-data.js'
 
 type Data = Readonly<Record<string, unknown>>
 
-let database: TestDatabase
+const database = useDatabase()
 let userData: CustomUserData<Data>
 beforeAll(async () => {
-  database = await openDatabase()
   userData = createTestUserData(database)
   await userData.ready()
   await database.db
     .collection('custom_user_data')
     .insertOne({ userId: 'alice', roles: ['reader'], since: new Date(0), address: { city: 'Ulm' } })
 })
-afterAll(() => database.close())
 
 /** Sends requests with one token, one after the other, each to a handler of its own. */
 async function requestsOfOneToken(...handlers: ((user: AuthenticatedUser<Data>) => void)[]): Promise<void> {

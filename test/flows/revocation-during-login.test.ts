@@ -2,7 +2,7 @@ import express from 'express'
 import request from 'supertest'
 import type { Response } from 'supertest'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
+import { openDatabase, useDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { primaryAddress } from '../support/primary-address.js'
 import {
@@ -26,11 +26,10 @@ const WRONG = {
   body: { error: 'invalid_credentials', error_description: 'The credentials are wrong.' },
 }
 
-let database: TestDatabase
+const database = useDatabase()
 let proxy: TcpProxy
 let proxied: TestDatabase
 beforeAll(async () => {
-  database = await openDatabase()
   const { host, port } = await primaryAddress(database.client)
   proxy = await startTcpProxy(host, port)
   proxied = await openDatabase({ proxyPort: proxy.port })
@@ -38,7 +37,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await proxied.client.close()
   await proxy.close()
-  await database.close()
 })
 
 let users = 0

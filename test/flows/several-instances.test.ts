@@ -1,7 +1,6 @@
 import request from 'supertest'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { useDatabase } from '../support/database.js'
 import {
   createSessionApp,
   expectInvalidGrant,
@@ -15,13 +14,11 @@ import { createTestUserData } from '../support/user-data.js'
 
 const ISSUER = 'https://issuer.example.com'
 
-let database: TestDatabase
+const database = useDatabase()
 beforeAll(async () => {
-  database = await openDatabase()
   await database.db.collection('customers').insertOne({ userId: '1', role: 'customer' })
   await database.db.collection('staff').insertOne({ userId: '1', role: 'admin' })
 })
-afterAll(() => database.close())
 
 /** One instance among several on one database, which share the collections of this package. */
 function start(collection: string, options: object) {

@@ -3,11 +3,10 @@ import type { Express, RequestHandler } from 'express'
 import { CustomUserDataError, hashPassword } from 'express-custom-user-data'
 import type { CustomUserData } from 'express-custom-user-data'
 import request from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { recordEvents } from '../support/session-app.js'
 import { createTestUserData } from '../support/user-data.js'
 
@@ -17,14 +16,10 @@ type TestUserData = CustomUserData<Readonly<Record<string, unknown>>>
 type Body = Readonly<Record<string, unknown>>
 type Verify = (body: Body) => { id: string } | null | Promise<{ id: string } | null>
 
-let database: TestDatabase
+const database = useDatabase()
 let clock: ManualClock
 let name: string
 let tests = 0
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
 beforeEach(() => {
   clock = createManualClock()
   tests++

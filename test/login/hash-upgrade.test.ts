@@ -4,22 +4,17 @@ import express from 'express'
 import type { PasswordCredentialsOptions } from 'express-custom-user-data'
 import type { Document } from 'mongodb'
 import request from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { createHashUpgrade } from '../../lib/login/hash-upgrade.js'
 import { createEvents } from '../../lib/events.js'
 import { openTeamDatabase } from '../../lib/mongo/team-database.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { recordEvents } from '../support/session-app.js'
 import { createTestUserData } from '../support/user-data.js'
 
 const PASSWORD = 'correct horse battery staple'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
+const database = useDatabase()
 beforeEach(async () => {
   await users().deleteMany({})
   database.commands.clear()

@@ -4,9 +4,8 @@ import type { Document } from 'mongodb'
 import { CustomUserDataError } from 'express-custom-user-data'
 import type { CustomUserDataOptions, Hooks } from 'express-custom-user-data'
 import request from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { useDatabase } from '../support/database.js'
 import {
   createSessionApp,
   exchange,
@@ -18,12 +17,8 @@ import {
 } from '../support/session-app.js'
 import { createTestUserData } from '../support/user-data.js'
 
-let database: TestDatabase
+const database = useDatabase()
 let user: string
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
 beforeEach(() => {
   user = new ObjectId().toHexString()
 })

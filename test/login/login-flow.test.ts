@@ -4,9 +4,8 @@ import { CustomUserDataError, OptionError } from 'express-custom-user-data'
 import type { CustomUserDataOptions, Hooks, TokenAnswer } from 'express-custom-user-data'
 import request from 'supertest'
 import type { Response } from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { useDatabase } from '../support/database.js'
 import { startIssuer } from '../support/key-server.js'
 import { ODD_THROWS } from '../support/odd-throws.js'
 import {
@@ -26,13 +25,9 @@ const PASSWORD = 'hunter2 and more of it'
 
 type Options = Partial<CustomUserDataOptions<Record<string, unknown>>>
 
-let database: TestDatabase
+const database = useDatabase()
 let user: string
 let users = 0
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
 beforeEach(() => {
   user = `user-${users++}`
 })

@@ -6,25 +6,20 @@ import type { LoginThrottleOptions } from 'express-custom-user-data'
 import type { Db } from 'mongodb'
 import request from 'supertest'
 import type { Response } from 'supertest'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { openDatabase } from '../support/database.js'
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { openDatabase, openProxiedDatabase, useDatabase } from '../support/database.js'
 import { holdDeadlines } from '../support/deadlines.js'
-import { primaryAddress } from '../support/primary-address.js'
-import type { TestDatabase } from '../support/database.js'
 import { listen } from '../support/guarded-app.js'
 import { recordEvents } from '../support/session-app.js'
-import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
 
 const RIGHT = 'the right password'
 
 const deadlines = holdDeadlines()
-let database: TestDatabase
+const database = useDatabase()
 beforeAll(async () => {
-  database = await openDatabase()
   await database.db.collection('custom_user_data').insertOne({ userId: 'large', text: 'x'.repeat(1_000) })
 })
-afterAll(() => database.close())
 
 interface Instance {
   app: Express
@@ -352,10 +347,9 @@ describe('a fault of the server is no failed login:', () => {
   })
 
   it('ASVS 16.5.3: a login is a 503 if nothing can be counted, and its credentials are not checked', async () => {
-    const { host, port } = await primaryAddress(database.client)
-    const proxy = await startTcpProxy(host, port)
-    const proxied = await openDatabase({ proxyPort: proxy.port })
-    const db = proxied.client.db(database.db.databaseName)
+    const proxied = await openProxiedDatabase(database)
+    const { proxy } = proxied
+    const db = proxied.db
     const instance = start({}, { db, options: { sessionTimeoutMs: 400 } })
     await fail(instance, 1)
     proxy.pause()
@@ -365,16 +359,13 @@ describe('a fault of the server is no failed login:', () => {
     expect(instance.verified).toHaveLength(1)
     proxy.resume()
     expect((await logIn(start(), { password: RIGHT })).status).toBe(200)
-    await proxied.client.close()
-    await proxy.close()
   })
 
   it('logins that were answered with 503 count nothing when MongoDB counts them later', async () => {
-    const { host, port } = await primaryAddress(database.client)
-    const proxy = await startTcpProxy(host, port)
     const fresh = await openDatabase()
-    const proxied = await openDatabase({ proxyPort: proxy.port })
-    const db = proxied.client.db(fresh.db.databaseName)
+    const proxied = await openProxiedDatabase(fresh)
+    const { proxy } = proxied
+    const db = proxied.db
     const points = async () => {
       const stored = await fresh.db.collection(COLLECTION).find().toArray()
       return stored.map(({ failures }) => (Array.isArray(failures) ? failures.length : (failures as number)))
@@ -390,8 +381,6 @@ describe('a fault of the server is no failed login:', () => {
     await expect.poll(counted, { timeout: 10_000 }).toBeGreaterThanOrEqual(8)
     await expect.poll(points, { timeout: 10_000 }).toEqual([2, 2])
     await fail(instance, 1)
-    await proxied.client.close()
-    await proxy.close()
     await fresh.close()
   })
 

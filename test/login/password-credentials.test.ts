@@ -7,12 +7,9 @@ import type { PasswordCredentialsOptions, WarningEvent } from 'express-custom-us
 import { ObjectId } from 'mongodb'
 import type { Document } from 'mongodb'
 import request from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import { primaryAddress } from '../support/primary-address.js'
-import type { TestDatabase } from '../support/database.js'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { openProxiedDatabase, useDatabase } from '../support/database.js'
 import { bearerOf, createGuardedApp, listen } from '../support/guarded-app.js'
-import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
 
 const ALICE = new ObjectId()
@@ -22,11 +19,10 @@ const WRONG = {
   body: { error: 'invalid_credentials', error_description: 'The credentials are wrong.' },
 }
 
-let database: TestDatabase
+const database = useDatabase()
 let app: express.Express
 let warnings: WarningEvent[]
 beforeAll(async () => {
-  database = await openDatabase()
   const passwordHash = await hashPassword(PASSWORD)
   await database.db.collection<Document & { _id: unknown }>('users').insertMany([
     { _id: ALICE, email: 'alice@example.com', passwordHash },
@@ -41,7 +37,6 @@ beforeAll(async () => {
     { _id: 'other', name: 'Alice', secret: await hashPassword('other') },
   ])
 })
-afterAll(() => database.close())
 beforeEach(() => {
   app = createApp()
 })
@@ -169,17 +164,14 @@ describe('what is no text', () => {
 })
 
 it('a MongoDB that is away is a 503, and not a refusal', async () => {
-  const { host, port } = await primaryAddress(database.client)
-  const proxy = await startTcpProxy(host, port)
-  const proxied = await openDatabase({ proxyPort: proxy.port })
+  const proxied = await openProxiedDatabase(database)
+  const { proxy } = proxied
   proxy.pause()
   const answer = await logIn({ email: 'alice@example.com', password: PASSWORD }, createApp({}, proxied, 50))
   proxy.resume()
   expect(answer.status).toBe(503)
   expect(answer.headers['retry-after']).toBe('1')
   expect(answer.body.error).toBe('temporarily_unavailable')
-  await proxied.close()
-  await proxy.close()
 })
 
 describe('isRefused', () => {

@@ -10,13 +10,11 @@ import { startMongod } from '../../examples/support/start-mongod.js'
 import type { StartedMongod } from '../../examples/support/start-mongod.js'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
-import { primaryAddress } from '../support/primary-address.js'
+import { openDatabase, openProxiedDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { holdDeadlines } from '../support/deadlines.js'
 import { createFollower, startFollower } from '../support/following.js'
 import type { Follower } from '../support/following.js'
-import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
 
 interface Profile {
@@ -179,12 +177,11 @@ describe('while a stream is broken', () => {
   it.each(['cut', 'pause'] as const)(
     'by a network that is %s, copies from before are served so long and no longer',
     async fault => {
-      const { host, port } = await primaryAddress(writing.client)
-      const proxy = await startTcpProxy(host, port)
-      const proxied = await openDatabase({ uri: mongod.uri, proxyPort: proxy.port })
+      const proxied = await openProxiedDatabase(writing)
+      const { proxy } = proxied
       const options = { changeStreamTimeoutMs: 60_000, loadTimeoutMs: 300 }
       holdWatchdogs()
-      there = createFollower(proxied.client.db(writing.db.databaseName), options)
+      there = createFollower(proxied.db, options)
       await there.userData.ready()
       await there.seesOf('alice', ALICE)
       proxy[fault]()
@@ -198,8 +195,6 @@ describe('while a stream is broken', () => {
       await proxy.restore()
       await there.seesOf('alice', { ...ALICE, n: 2 })
       there.userData.close()
-      await proxied.client.close()
-      await proxy.close()
     },
   )
 
@@ -308,14 +303,11 @@ describe('an event', () => {
 
 describe('an event that cannot be decoded', () => {
   it('drops everything, and is not read again', async () => {
-    const { host, port } = await primaryAddress(writing.client)
-    const proxy = await startTcpProxy(host, port)
-    const proxied = await openDatabase({ uri: mongod.uri, proxyPort: proxy.port })
-    const there = await startFollower(proxied.client.db(writing.db.databaseName))
+    const proxied = await openProxiedDatabase(writing)
+    const { proxy } = proxied
+    const there = await startFollower(proxied.db)
     onTestFinished(async () => {
       there.userData.close()
-      await proxied.client.close()
-      await proxy.close()
     })
     await there.seesOf('alice', ALICE)
     // BSON has no type 0x20.

@@ -1,8 +1,7 @@
 import { createRequire } from 'node:module'
 import type { CommandStartedEvent, MongoClient } from 'mongodb'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { holdDeadlines } from '../support/deadlines.js'
 import { loadCustomData } from '../support/guarded-app.js'
 import { primaryAddress } from '../support/primary-address.js'
@@ -11,11 +10,10 @@ import type { TcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
 
 const deadlines = holdDeadlines()
-let direct: TestDatabase
+const direct = useDatabase()
 let proxy: TcpProxy
 let client: MongoClient
 beforeAll(async () => {
-  direct = await openDatabase()
   const { host, port } = await primaryAddress(direct.client)
   proxy = await startTcpProxy(host, port)
   const driver = createRequire(import.meta.url)('mongodb5') as { MongoClient: typeof MongoClient }
@@ -28,7 +26,6 @@ afterAll(async () => {
   proxy.resume()
   await client.close()
   await proxy.close()
-  await direct.close()
 })
 
 it('with driver 5.9 a load that passed its deadline keeps its place until the driver has finished it', async () => {

@@ -1,19 +1,16 @@
 import express from 'express'
 import type { RequestHandler } from 'express'
 import request from 'supertest'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { useDatabase } from '../support/database.js'
 import { bearerOf } from '../support/guarded-app.js'
 import { createTestUserData } from '../support/user-data.js'
 
-let database: TestDatabase
+const database = useDatabase()
 let userData: ReturnType<typeof createTestUserData>
 beforeAll(async () => {
-  database = await openDatabase()
   userData = createTestUserData(database)
 })
-afterAll(() => database.close())
 
 /** Options whose members are getters that count how often they are read. */
 function counting<T extends object>(values: T): { options: T; reads: Record<string, number> } {

@@ -5,8 +5,7 @@ import { ObjectId } from 'mongodb'
 import request from 'supertest'
 import { z } from 'zod'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { onError } from '../support/http.js'
 import { AUDIENCE, createTestUserData, ISSUER, SECRET } from '../support/user-data.js'
 
@@ -20,15 +19,13 @@ type Untyped = Record<Exclude<keyof UserData, 'events' | 'forUser'>, Call> & {
 
 const untyped = (instance: UserData) => instance as unknown as Untyped
 
-let database: TestDatabase
+const database = useDatabase()
 let userData: Untyped
 beforeAll(async () => {
-  database = await openDatabase()
   userData = untyped(createTestUserData(database))
 })
 afterAll(async () => {
   userData.close()
-  await database.close()
 })
 
 const README = ' The README lists all options.'

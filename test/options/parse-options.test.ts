@@ -1,10 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createCustomUserData, OptionError } from 'express-custom-user-data'
 import type { CustomUserDataOptions } from 'express-custom-user-data'
 import { parseOptions } from '../../lib/options/parse-options.js'
 import type { Config } from '../../lib/options/parse-options.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { AUDIENCE, ISSUER, SECRET } from '../support/user-data.js'
 
 const WRONG: { option: string; value: unknown; says: string }[] = [
@@ -91,11 +90,7 @@ const WRONG: { option: string; value: unknown; says: string }[] = [
 
 const TRUSTED = { issuer: 'https://idp.example.com', audience: AUDIENCE, algorithms: ['RS256'] }
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
+const database = useDatabase()
 
 /** What must be given. */
 function needed(): object {

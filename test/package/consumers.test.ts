@@ -4,11 +4,11 @@ import { openDatabase } from '../support/database.js'
 import { openWorkshop } from './workshop.js'
 import type { Consumer, Outcome, Workshop } from './workshop.js'
 
-// Compilers and package managers take their time, more so when other tests share the machine.
+// Compilers and package managers are slow, especially on a busy machine.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 const COMPILERS = ['5.9', '6.0', '7.0'] as const
-/** The one whose words the comments in the refused files quote. */
+/** The compiler whose messages the comments in the refused files quote. */
 const QUOTED_COMPILER = '7.0'
 const SUCCESS: Outcome = { exitCode: 0, output: '', errors: '' }
 
@@ -80,7 +80,7 @@ describe('the packed tarball', () => {
   }
 })
 
-/** A program that has not ended by itself within the child's time limit has failed, too. */
+/** Compiles a program and runs it. A program that does not end within the time limit has failed, too. */
 function compileAndRun(consumer: () => Consumer): (compiler: string) => Promise<void> {
   return async compiler => {
     expect(await consumer().compile(compiler)).toEqual(SUCCESS)
@@ -92,7 +92,7 @@ function compileAndRun(consumer: () => Consumer): (compiler: string) => Promise<
   }
 }
 
-/** `@ts-expect-error` is content with any error: without it, each line must say why it is refused. */
+/** Removes `@ts-expect-error`, which accepts any error, and compares each error with the comment above its line. */
 async function expectRefusals(consumer: Consumer): Promise<void> {
   const lines = (await consumer.read('refused.ts')).split('\n')
   await consumer.write('refused.ts', lines.join('\n').replaceAll('@ts-expect-error', ''))

@@ -9,14 +9,14 @@ const CONSUMERS = join(ROOT, 'test/consumers')
 /** Files that every consumer gets. */
 const SHARED = ['tsconfig.json', 'visit.ts']
 
-/** A child that hangs must fail its test, not the run. */
+/** Ends a child that hangs, so that only its test fails. */
 const CHILD_LIMIT_MS = 120_000
-/** The consumers pin what they ask for, so what the npm cache has is as good as what the registry has. */
+/** The consumers pin their dependencies, so the npm cache is as good as the registry. */
 const NPM_INSTALL = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts']
 
-/** What a child process said, and how it ended. */
+/** The output of a child process, and how it ended. */
 export interface Outcome {
-  /** `null` where a signal ended it. */
+  /** `null` if a signal ended the process. */
   readonly exitCode: number | null
   readonly output: string
   readonly errors: string
@@ -24,7 +24,7 @@ export interface Outcome {
 
 /** A project that has installed the tarball. */
 export interface Consumer {
-  /** Compiles it with a compiler of the workshop, into a folder of that compiler's. */
+  /** Compiles the project with a compiler of the workshop, into a folder for this compiler. */
   compile(compiler: string): Promise<Outcome>
   /** Runs a file that a compiler made. */
   run(compiler: string, file: string, env: Readonly<Record<string, string>>): Promise<Outcome>
@@ -38,7 +38,7 @@ export interface Consumer {
 
 /** A temporary folder with the tarball of this package, compilers, and consumers. */
 export interface Workshop {
-  /** Copies a folder of `test/consumers` and installs what it asks for, and the tarball. */
+  /** Copies a folder of `test/consumers`, and installs its dependencies and the tarball. */
   createConsumer(name: string): Promise<Consumer>
   /** Deletes the folder. */
   close(): Promise<void>
@@ -54,7 +54,7 @@ export async function openWorkshop(compilers: readonly string[]): Promise<Worksh
   }
 }
 
-/** Builds beside the work tree: its `dist` may be stale, or in use. */
+/** Builds outside the work tree, whose `dist` may be stale or in use. */
 async function pack(folder: string): Promise<string> {
   const staged = join(folder, 'staged')
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
@@ -111,7 +111,7 @@ function run(cwd: string, command: string, args: readonly string[], env = {}): P
   return new Promise(resolve => {
     const options = { cwd, env: { ...process.env, ...env }, timeout: CHILD_LIMIT_MS }
     const child = execFile(command, args, options, (error, output, errors) => {
-      // Without words of its own the child could not be started, or was ended: then Node's say more.
+      // A child that could not start or was killed prints nothing. Then Node's message says more.
       resolve({ exitCode: child.exitCode, output, errors: errors || (error?.message ?? '') })
     })
   })

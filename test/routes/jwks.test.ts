@@ -1,10 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto'
 import express from 'express'
 import request from 'supertest'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { CustomUserData, KeyOptions } from 'express-custom-user-data'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { createGuardedApp, serve } from '../support/http-server.js'
 import { AUDIENCE, createTestUserData } from '../support/user-data.js'
 
@@ -20,11 +19,7 @@ describe('the published key set', () => {
     { kid: 'ec-jwk', alg: 'ES256', key: { ...ecJwk, key_ops: ['sign'], ext: true, note: 'for nobody' } },
     { kid: 'secret', alg: 'HS256', key: 'a secret of 32 bytes or more, for nobody' },
   ]
-  let database: TestDatabase
-  beforeAll(async () => {
-    database = await openDatabase()
-  })
-  afterAll(() => database.close())
+  const database = useDatabase()
 
   function createApp(userData: CustomUserData<object>): express.Express {
     return express().use('/.well-known/jwks.json', userData.jwks())

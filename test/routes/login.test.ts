@@ -3,11 +3,10 @@ import { CustomUserDataError } from 'express-custom-user-data'
 import type { CustomUserDataOptions, LoginOptions, VerifyCredentials } from 'express-custom-user-data'
 import { Long, ObjectId } from 'mongodb'
 import request from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { createManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { createTestUserData } from '../support/user-data.js'
 
 const DOCUMENT = {
@@ -19,12 +18,10 @@ const DOCUMENT = {
   nested: { list: [1, { deep: true }], none: null },
 }
 
-let database: TestDatabase
+const database = useDatabase()
 beforeAll(async () => {
-  database = await openDatabase()
   await database.db.collection('custom_user_data').insertOne(DOCUMENT)
 })
-afterAll(() => database.close())
 beforeEach(() => {
   database.commands.clear()
 })

@@ -5,26 +5,22 @@ import type { RequestHandler } from 'express'
 import type { CustomUserDataOptions, OwnDataOptions } from 'express-custom-user-data'
 import request from 'supertest'
 import { z } from 'zod'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { openProxiedDatabase, useDatabase } from '../support/database.js'
 import { holdDeadlines } from '../support/deadlines.js'
-import { primaryAddress } from '../support/primary-address.js'
 import type { TestDatabase } from '../support/database.js'
 import { bearerOf } from '../support/guarded-app.js'
 import { sendRaw } from '../support/http.js'
-import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
 
 const deadlines = holdDeadlines()
-let database: TestDatabase
+const database = useDatabase()
 let collection: Collection
 let user: string
 let users = 0
 beforeAll(async () => {
-  database = await openDatabase()
   collection = database.db.collection('custom_user_data')
 })
-afterAll(() => database.close())
 beforeEach(() => {
   user = `user-${users++}`
 })
@@ -492,10 +488,9 @@ describe('hostile input', () => {
 
 it('is a 503 in time while MongoDB is away, and does not log anybody out', async () => {
   await insert()
-  const { host, port } = await primaryAddress(database.client)
-  const proxy = await startTcpProxy(host, port)
-  const proxied = await openDatabase({ proxyPort: proxy.port })
-  const at = { db: proxied.client.db(database.db.databaseName) }
+  const proxied = await openProxiedDatabase(database)
+  const { proxy } = proxied
+  const at = { db: proxied.db }
   const { send, all } = start({ at, options: { writeTimeoutMs: 300, loadTimeoutMs: 300 } })
   await all()
   proxy.pause()
@@ -506,8 +501,6 @@ it('is a 503 in time while MongoDB is away, and does not log anybody out', async
     expect(answer.headers).not.toHaveProperty('www-authenticate')
   }
   await proxy.restore()
-  await proxied.client.close()
-  await proxy.close()
 })
 
 /** In a filter or a pipeline it must be under `$literal`, in an update under `$set`. */

@@ -2,29 +2,22 @@ import express from 'express'
 import type { Express } from 'express'
 import type { CustomUserData, TokenAnswer } from 'express-custom-user-data'
 import request from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
+import { openProxiedDatabase, useDatabase } from '../support/database.js'
 import { holdDeadlines } from '../support/deadlines.js'
-import { primaryAddress } from '../support/primary-address.js'
-import type { TestDatabase } from '../support/database.js'
 import { expectChallenge } from '../support/http.js'
 import { createSessionApp, getMe, logIn, logOut, sidOf } from '../support/session-app.js'
-import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
 
 const deadlines = holdDeadlines()
-let database: TestDatabase
+const database = useDatabase()
 let clock: ManualClock
 let userData: CustomUserData<Readonly<Record<string, unknown>>>
 let app: Express
 let user: string
 let users = 0
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
 beforeEach(() => {
   clock = createManualClock()
   userData = createTestUserData(database, { clock })
@@ -182,10 +175,9 @@ describe('these routes', () => {
   })
 
   it('are a 503 while MongoDB is away', async () => {
-    const { host, port } = await primaryAddress(database.client)
-    const proxy = await startTcpProxy(host, port)
-    const proxied = await openDatabase({ proxyPort: proxy.port })
-    const db = proxied.client.db(database.db.databaseName)
+    const proxied = await openProxiedDatabase(database)
+    const { proxy } = proxied
+    const db = proxied.db
     const there = createSessionApp(createTestUserData({ db }, { clock, sessionTimeoutMs: 400 }))
     const login = await logIn(app, user)
     expect((await getMe(there, login.access_token)).status).toBe(200)
@@ -196,7 +188,5 @@ describe('these routes', () => {
       expect(answer.headers).toMatchObject({ 'retry-after': '1' })
     }
     proxy.resume()
-    await proxied.client.close()
-    await proxy.close()
   })
 })

@@ -1,25 +1,21 @@
 import express from 'express'
 import request from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
-import { primaryAddress } from '../support/primary-address.js'
+import { openProxiedDatabase, useDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
-import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
 
 const TTL_SECONDS = 3600
 
-let database: TestDatabase
+const database = useDatabase()
 let clock: ManualClock
 let app: express.Express
 let refreshToken: string
 beforeAll(async () => {
-  database = await openDatabase()
   await database.db.collection('custom_user_data').insertOne({ userId: 'alice', version: 1 })
 })
-afterAll(() => database.close())
 beforeEach(async () => {
   // Far off, so that MongoDB, which goes by its own clock, does not clean up what expires here.
   clock = createManualClock(4_000_000_000_000)
@@ -173,10 +169,9 @@ describe('a refresh token', () => {
   })
 
   it('is not used up by a refresh that MongoDB could not serve', async () => {
-    const { host, port } = await primaryAddress(database.client)
-    const proxy = await startTcpProxy(host, port)
-    const proxied = await openDatabase({ proxyPort: proxy.port })
-    const slow = createApp({ db: proxied.client.db(database.db.databaseName) }, { sessionTimeoutMs: 50 })
+    const proxied = await openProxiedDatabase(database)
+    const { proxy } = proxied
+    const slow = createApp({ db: proxied.db }, { sessionTimeoutMs: 50 })
     proxy.pause()
     const answer = await refresh(refreshToken, slow)
     proxy.resume()
@@ -184,8 +179,6 @@ describe('a refresh token', () => {
     expect(answer.headers['retry-after']).toBe('1')
     expect(answer.body.error).toBe('temporarily_unavailable')
     expect((await refresh(refreshToken)).status).toBe(200)
-    await proxied.close()
-    await proxy.close()
   })
 
   it('is not used up where the user is refused or the data cannot be given', async () => {

@@ -4,8 +4,7 @@ import type { RefreshCookieOptions, TokenAnswer } from 'express-custom-user-data
 import request from 'supertest'
 import type { Response } from 'supertest'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { sendRaw } from '../attacks/raw-request.js'
 import { serve } from '../support/http-server.js'
 import type { TestServer } from '../support/http-server.js'
@@ -14,11 +13,7 @@ import { createTestUserData } from '../support/user-data.js'
 
 const NAME = '__Host-refresh_token'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
+const database = useDatabase()
 
 function start(cookie?: RefreshCookieOptions, options: object = {}): Express {
   const refreshTokenTransport = cookie ? { cookie } : 'cookie'

@@ -2,18 +2,13 @@ import { gzipSync } from 'node:zlib'
 import express from 'express'
 import type { Express, RequestHandler } from 'express'
 import request from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { useDatabase } from '../support/database.js'
 import { sendRaw } from '../support/http.js'
 import { createTestUserData } from '../support/user-data.js'
 
-let database: TestDatabase
+const database = useDatabase()
 let verified: unknown[] = []
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
 beforeEach(() => {
   verified = []
 })

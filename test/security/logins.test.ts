@@ -105,7 +105,7 @@ describe('N4 a hash', () => {
     },
   )
 
-  it('is made anew of the password in its form', async () => {
+  it('is replaced by a new hash of the normalized password', async () => {
     await addUser(await hash(COMPOSED.normalize('NFKC'), { timeCost: 1 }))
     const instance = start({ upgradeHashes: true, unicodeNormalization: 'NFKC' })
     expect((await logIn(instance, DECOMPOSED)).status).toBe(200)

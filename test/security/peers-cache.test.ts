@@ -23,7 +23,7 @@ beforeEach(async () => {
   await documents.insertOne({ userId: 'alice', version: 1 })
 })
 
-describe('the key of a cached copy', () => {
+describe('the key of a cached snapshot', () => {
   const TOKENS = 100_000
   const PREFIX = 'eyJhbGciOiJIUzI1NiIs'
   const SUFFIX = 'SflKxwRJSMeKKF2Q'

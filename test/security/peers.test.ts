@@ -125,7 +125,7 @@ describe('who the user is', () => {
     expect(body.customData.of).toBe(sub === '__proto__' ? sub : undefined)
   })
 
-  it('a claim named __proto__ is a claim, and makes nobody an admin', async () => {
+  it('a claim named __proto__ is an ordinary claim, and makes no user an admin', async () => {
     const userData = createTestUserData(database)
     const claims = JSON.parse(
       JSON.stringify(validClaims()).replace('{', '{"__proto__":{"isAdmin":true},'),

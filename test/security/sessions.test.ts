@@ -90,7 +90,7 @@ describe('what a refresh gives', () => {
 
 describe('a token that is bound to a key', () => {
   it.each([{ jkt: 'thumbprint' }, { 'x5t#S256': 'thumbprint' }, {}, null])(
-    'is no bearer token, since nobody checks the proof: %j',
+    'is not accepted as a bearer token, because its proof is not checked: %j',
     async cnf => {
       const [{ app }] = instances
       expect((await getMe(app, forgeToken({ claims: validClaims() }))).status).toBe(200)

@@ -2,16 +2,16 @@ import type { Collection, Db } from 'mongodb'
 import type { SessionDocument } from '../../lib/sessions/session-store.js'
 import type { Service } from './service.js'
 
-/** What was counted or measured. */
+/** Counts and measurements, by name. */
 export type Figures = Record<string, number>
 
-/** What a case found, and what of it must be as it is written here. */
+/** The figures of a case, and the values that some of them must have. */
 export interface Outcome {
   readonly figures: Figures
   readonly expected: Figures
 }
 
-/** Where a case runs: a database of its own, and processes that end with it. */
+/** The surroundings of a case: its own database, and processes that end with the case. */
 export interface World {
   readonly db: Db
   readonly sessions: Collection<SessionDocument>
@@ -19,7 +19,7 @@ export interface World {
   readonly start: (count: number, options?: Readonly<Record<string, unknown>>) => Promise<Service[]>
 }
 
-/** A row of the goals for rotation: its name, the rule, and how to find out. */
+/** One goal for the rotation of refresh tokens: its name, the rule, and how to measure it. */
 export interface Case {
   readonly id: string
   readonly rule: string
@@ -39,7 +39,7 @@ export async function forEachOf(
   await Promise.all(Array.from({ length: width }, worker))
 }
 
-/** `item` of a list that has one at every place asked for. */
+/** Reads an item of a list that is known to have it. */
 export function at<T>(list: readonly T[], n: number): T {
   return list[n % list.length] as T
 }
@@ -49,7 +49,7 @@ export function createTally<Name extends string>(...names: Name[]): Record<Name,
   return Object.fromEntries(names.map(name => [name, 0])) as Record<Name, number>
 }
 
-/** The sum of an event's counts over all processes. */
+/** Sums the counts of an event over all processes. */
 export async function sumOf(services: readonly Service[], event: string): Promise<number> {
   const counts = await Promise.all(services.map(service => service.counts()))
   return counts.reduce((sum, { [event]: count = 0 }) => sum + count, 0)

@@ -11,7 +11,7 @@ import { stepDowns } from './cases/step-downs.js'
 import { storageFaults } from './cases/storage.js'
 import { throughput } from './cases/throughput.js'
 
-/** The goals for rotation, in their order, then what is measured beside them. */
+/** The goals for rotation in their order, and then the measurements without a goal. */
 export const CASES: readonly Case[] = [
   parallelRefreshes,
   parallelRefreshesWithoutWindow,

@@ -5,13 +5,13 @@ import type { Case, Figures } from './case.js'
 import { startService } from './service.js'
 import type { Service } from './service.js'
 
-/** What a case found, and the names of the figures that are not as they must be. */
+/** The figures of a case, and the names of the wrong ones. */
 export interface Report {
   readonly figures: Figures
   readonly wrong: readonly string[]
 }
 
-/** Runs a case in a database of its own, and ends every process that it started. */
+/** Runs a case in its own database, and ends every process that it started. */
 export async function runCase({ run }: Case, uri: string, isQuick: boolean): Promise<Report> {
   const client = await MongoClient.connect(uri)
   const database = `sessions_${randomBytes(6).toString('hex')}`

@@ -1,6 +1,8 @@
 /**
- * The goals for rotation of refresh tokens, with processes that are killed, a MongoDB that fails and clients that lose
- * answers: `npm run test:sessions`, or with the names of some cases and `--quick`. Ends with 1 where one does not hold.
+ * Measures the goals for the rotation of refresh tokens: `npm run test:sessions`. Processes are killed, MongoDB
+ * fails, and
+ * clients lose answers. Names of cases run only these cases, and `--quick` is the short form. Exits with 1 if a goal
+ * fails.
  */
 import { resolveMongoUri } from '../../examples/support/start-mongod.js'
 import { CASES } from './cases.js'

@@ -1,6 +1,6 @@
 /**
- * One process of a service, as a team would run several of: plain JavaScript over the built package, because it is
- * started a thousand times. Its parent tells it what to be (SERVICE), and gets its port.
+ * One process of a service with several processes. It is JavaScript and uses the built package, because it is started a
+ * thousand times. It reads its options from the variable SERVICE, and tells its parent its port.
  */
 import express from 'express'
 import { createCustomUserData, CustomUserDataError } from 'express-custom-user-data'
@@ -18,7 +18,7 @@ const userData = createCustomUserData({
   issuer: 'https://issuer.example.com',
   audience: 'https://api.example.com',
   secret: 'a secret of the session service, 32 bytes or more',
-  // A busy machine is no MongoDB that is away.
+  // Long time limits, so that a busy machine does not look like a MongoDB that is away.
   loadTimeoutMs: 10_000,
   sessionTimeoutMs: 10_000,
   loginThrottle: false,
@@ -34,7 +34,7 @@ for (const name of ['login', 'login_refused', 'refreshed', 'replayed', 'reuse_de
 }
 userData.events.on('warning', () => undefined)
 
-/** What a network does: the work is done, and nobody hears of it. */
+/** Drops the answer after the work is done, like a network that fails. */
 function loseAnswer(req, res, next) {
   if (req.headers['x-lose-answer']) res.end = () => req.socket.destroy()
   next()
@@ -76,7 +76,7 @@ const app = express()
 
 await client.connect()
 await userData.ready()
-// Or it would close a connection just when a client takes it up again.
+// With the default the server might close a connection just when a client reuses it.
 const server = app.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }))
 server.keepAliveTimeout = 0
 process.on('disconnect', () => process.exit())

@@ -6,12 +6,12 @@ import { fileURLToPath } from 'node:url'
 import type { MongoClientOptions } from 'mongodb'
 
 const SCRIPT = fileURLToPath(new URL('service-process.js', import.meta.url))
-/** How long a process may take to serve, on a busy machine. */
+/** The time in which a process must serve on a busy machine. */
 const START_TIMEOUT_MS = 60_000
-/** No answer takes as long as this. */
+/** The time limit of an answer. */
 const ANSWER_TIMEOUT_MS = 60_000
 
-/** What a process is to be. */
+/** How a process is started. */
 export interface ServiceSettings {
   readonly uri: string
   readonly database: string
@@ -20,7 +20,7 @@ export interface ServiceSettings {
   readonly clientOptions?: MongoClientOptions
 }
 
-/** An answer; its status is 0 where the connection ended without one. */
+/** An answer. Its status is 0 if the connection ended without one. */
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, unknown>>
@@ -31,18 +31,18 @@ export interface Answer {
 export interface Service {
   readonly post: (path: string, body: object, headers?: Record<string, string>) => Promise<Answer>
   readonly get: (path: string, accessToken?: string) => Promise<Answer>
-  /** The refresh token of a new session. */
+  /** Logs in and resolves to the refresh token. */
   readonly logIn: (user: string) => Promise<string>
   readonly refresh: (refreshToken: string) => Promise<Answer>
   /** How often each event came. */
   readonly counts: () => Promise<Record<string, number>>
   /** Moves its clock. */
   readonly advance: (ms: number) => Promise<void>
-  /** SIGKILL: resolves when it is gone. */
+  /** Sends SIGKILL and resolves when the process has ended. */
   readonly kill: () => Promise<void>
 }
 
-/** The refresh token that an answer gives. */
+/** Reads the refresh token of an answer. */
 export function tokenOf({ status, body }: Answer): string {
   const { refresh_token: token } = body
   if (typeof token !== 'string')
@@ -50,7 +50,7 @@ export function tokenOf({ status, body }: Answer): string {
   return token
 }
 
-/** Asks again where a 503 says to: a machine that stands still may be out of time, and that is no fault of a session. */
+/** Asks again after a 503, because a busy machine may miss a deadline, which is not a fault of sessions. */
 export async function patiently(ask: () => Promise<Answer>): Promise<Answer> {
   for (let n = 0; n < 20; n++) {
     const answer = await ask()

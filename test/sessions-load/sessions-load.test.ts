@@ -5,8 +5,8 @@ import { mannWhitneyP, median } from './statistics.js'
 
 const TIMEOUT_MS = 180_000
 
-// `npm run test:sessions` is the long form. Rates are for reading only.
-describe.concurrent('sessions over several processes, in small', () => {
+// `npm run test:sessions` is the long form. The case `rate` has no goal, so it is left out here.
+describe.concurrent('sessions over several processes, in short form', () => {
   it.each(CASES.filter(({ id }) => id !== 'rate'))(
     '$id: $rule',
     async one => {
@@ -18,12 +18,12 @@ describe.concurrent('sessions over several processes, in small', () => {
 })
 
 describe('the statistics of login times', () => {
-  it('take the middle one, or the middle of two', () => {
+  it('take the middle value, or the mean of the two middle values', () => {
     expect(median([3, 1, 2])).toBe(2)
     expect(median([4, 1, 2, 3])).toBe(2.5)
   })
 
-  it('find two samples of one kind alike, and shifted ones different', () => {
+  it('find no difference between equal samples, and a difference between shifted samples', () => {
     const one = Array.from({ length: 40 }, (_, n) => n)
     expect(mannWhitneyP(one, one)).toBeCloseTo(1, 6)
     // R 4.4: wilcox.test(0:39, 0:39 + 10, exact = FALSE, correct = FALSE)

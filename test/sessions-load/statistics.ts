@@ -1,4 +1,4 @@
-/** The middle of some numbers. */
+/** The median. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = sorted.length / 2
@@ -18,7 +18,7 @@ export function mannWhitneyP(one: readonly number[], other: readonly number[]): 
   return 2 * upperTail(Math.abs(u - (n * m) / 2) / deviation)
 }
 
-/** Each value's place, ties sharing the mean of theirs. */
+/** Ranks values. Equal values share the mean of their ranks. */
 function rank(values: readonly number[]): number[] {
   const sorted = [...values].sort((a, b) => a - b)
   const first = new Map<number, number>()

@@ -7,8 +7,7 @@ import { toIssuerKey } from '../../lib/sessions/session-scope.js'
 import type { UserRecordDocument } from '../../lib/sessions/user-records.js'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { startIssuer } from '../support/key-server.js'
 import type { TestIssuer } from '../support/key-server.js'
 import {
@@ -29,16 +28,14 @@ interface Process {
   app: Express
 }
 
-let database: TestDatabase
+const database = useDatabase()
 let clock: ManualClock
 let issuer: TestIssuer
 beforeAll(async () => {
-  database = await openDatabase()
   issuer = await startIssuer()
 })
 afterAll(async () => {
   await issuer.server.close()
-  await database.close()
 })
 beforeEach(() => {
   clock = createManualClock()

@@ -1,22 +1,16 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
+import { openProxiedDatabase, useDatabase } from '../support/database.js'
 import { holdDeadlines } from '../support/deadlines.js'
-import { primaryAddress } from '../support/primary-address.js'
 import type { TestDatabase } from '../support/database.js'
 import { startIssuer } from '../support/key-server.js'
 import { createSessionApp, getMe, logIn, logOut } from '../support/session-app.js'
-import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
 
 const deadlines = holdDeadlines()
-let database: TestDatabase
+const database = useDatabase()
 let clock: ManualClock
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
 beforeEach(() => {
   clock = createManualClock()
 })
@@ -132,11 +126,10 @@ describe('the look at a session', () => {
 })
 
 it('a look that MongoDB does not answer is a 503, and no sign of an end', async () => {
-  const { host, port } = await primaryAddress(database.client)
-  const proxy = await startTcpProxy(host, port)
-  const proxied = await openDatabase({ proxyPort: proxy.port })
+  const proxied = await openProxiedDatabase(database)
+  const { proxy } = proxied
   const { elsewhere } = startTwo()
-  const here = createSessionApp(start(10_000, { db: proxied.client.db(database.db.databaseName) }))
+  const here = createSessionApp(start(10_000, { db: proxied.db }))
   const login = await logIn(elsewhere)
   expect((await getMe(here, login.access_token)).status).toBe(200)
   clock.advance(10_000)
@@ -146,6 +139,4 @@ it('a look that MongoDB does not answer is a 503, and no sign of an end', async 
   expect(answer.headers).toMatchObject({ 'retry-after': '1' })
   proxy.resume()
   expect((await getMe(here, login.access_token)).status).toBe(200)
-  await proxied.client.close()
-  await proxy.close()
 })

@@ -1,7 +1,7 @@
 import type { Collection } from 'mongodb'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
+import { openDatabase, useDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { createFollower, startFollower } from '../support/following.js'
 import type { Follower } from '../support/following.js'
@@ -11,13 +11,12 @@ import { createTestUserData } from '../support/user-data.js'
 
 type UserData = ReturnType<typeof createTestUserData>
 
-let writing: TestDatabase
+const writing = useDatabase()
 let reading: TestDatabase
 let sessions: Collection<{ _id: string }>
 let here: UserData
 let there: Follower
 beforeAll(async () => {
-  writing = await openDatabase()
   reading = await openDatabase()
   sessions = writing.db.collection('custom_user_data_sessions')
 })
@@ -28,7 +27,6 @@ beforeEach(async () => {
 afterEach(() => there.userData.close())
 afterAll(async () => {
   await reading.client.close()
-  await writing.close()
 })
 
 /** The same database, by a client of its own, as another process has it. */

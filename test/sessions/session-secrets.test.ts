@@ -1,10 +1,9 @@
 import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import type { KeyOptions } from 'express-custom-user-data'
 import { createCustomUserData, OptionError } from 'express-custom-user-data'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { deriveSessionSecret, prepareSessionSecrets } from '../../lib/sessions/session-secrets.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import {
   createSessionApp,
   exchange,
@@ -18,11 +17,7 @@ import { AUDIENCE, createTestUserData, ISSUER, KID, SECRET } from '../support/us
 const OLD = randomBytes(32)
 const NEW = randomBytes(32)
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
+const database = useDatabase()
 
 type Secrets = readonly (string | Uint8Array)[]
 

@@ -2,10 +2,9 @@ import type { Document, Filter } from 'mongodb'
 import request from 'supertest'
 import type { Express } from 'express'
 import type { WarningEvent } from 'express-custom-user-data'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { createManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { openDatabase, useDatabase } from '../support/database.js'
 import {
   createSessionApp,
   exchange,
@@ -18,12 +17,8 @@ import {
 } from '../support/session-app.js'
 import { AUDIENCE, createTestUserData, ISSUER } from '../support/user-data.js'
 
-let database: TestDatabase
+const database = useDatabase()
 let app: Express
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
 beforeEach(() => {
   app = createSessionApp(createTestUserData(database))
 })

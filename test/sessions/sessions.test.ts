@@ -3,13 +3,12 @@ import { connect } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import type { Express } from 'express'
 import type { CustomUserData, CustomUserDataOptions } from 'express-custom-user-data'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import type { SessionDocument } from '../../lib/sessions/session-store.js'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
+import { openProxiedDatabase, useDatabase } from '../support/database.js'
 import { holdDeadlines } from '../support/deadlines.js'
-import { primaryAddress } from '../support/primary-address.js'
 import type { TestDatabase } from '../support/database.js'
 import { listen } from '../support/guarded-app.js'
 import {
@@ -24,7 +23,6 @@ import {
   refresh,
   sidOf,
 } from '../support/session-app.js'
-import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
 
 type Options = Partial<CustomUserDataOptions<Record<string, unknown>>>
@@ -36,12 +34,8 @@ interface Instance {
 }
 
 const deadlines = holdDeadlines()
-let database: TestDatabase
+const database = useDatabase()
 let clock: ManualClock
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
 beforeEach(() => {
   clock = createManualClock()
 })
@@ -428,18 +422,15 @@ describe('a fault of the server', () => {
 
 /** An instance behind a proxy in front of the same database. */
 async function startBehindProxy() {
-  const { host, port } = await primaryAddress(database.client)
-  const proxy = await startTcpProxy(host, port)
-  const proxied = await openDatabase({ proxyPort: proxy.port })
-  const db = proxied.client.db(database.db.databaseName)
+  const proxied = await openProxiedDatabase(database)
+  const { proxy } = proxied
+  const db = proxied.db
   const instance = start({ sessionTimeoutMs: 400 }, { db })
   return {
     instance,
     proxy,
     close: async () => {
       await proxy.restore()
-      await proxied.client.close()
-      await proxy.close()
     },
   }
 }

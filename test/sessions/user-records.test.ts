@@ -1,13 +1,11 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import type { Express } from 'express'
 import type { CustomUserData } from 'express-custom-user-data'
 import request from 'supertest'
 import { toIssuerKey } from '../../lib/sessions/session-scope.js'
 import type { UserRecordDocument } from '../../lib/sessions/user-records.js'
 import { createManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
-import { primaryAddress } from '../support/primary-address.js'
-import type { TestDatabase } from '../support/database.js'
+import { openProxiedDatabase, useDatabase } from '../support/database.js'
 import {
   createSessionApp,
   exchange,
@@ -16,7 +14,6 @@ import {
   recordEvents,
   refresh,
 } from '../support/session-app.js'
-import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData, ISSUER } from '../support/user-data.js'
 
 const clock = createManualClock()
@@ -25,13 +22,9 @@ const WRONG = {
   body: { error: 'invalid_credentials', error_description: 'The credentials are wrong.' },
 }
 
-let database: TestDatabase
+const database = useDatabase()
 let userData: CustomUserData<Readonly<Record<string, unknown>>>
 let app: Express
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
 beforeEach(() => {
   userData = createTestUserData(database, { clock })
   app = createSessionApp(userData)
@@ -224,10 +217,9 @@ it('records of users are read from the primary and written with majority, even i
 })
 
 it('ASVS 16.5.3: a record that cannot be read is a 503, and lets nobody in', async () => {
-  const { host, port } = await primaryAddress(database.client)
-  const proxy = await startTcpProxy(host, port)
-  const proxied = await openDatabase({ proxyPort: proxy.port })
-  const db = proxied.client.db(database.db.databaseName)
+  const proxied = await openProxiedDatabase(database)
+  const { proxy } = proxied
+  const db = proxied.db
   const patient = createTestUserData({ db }, { clock })
   await patient.ready()
   const impatient = createTestUserData({ db }, { clock, sessionTimeoutMs: 300 })
@@ -237,6 +229,4 @@ it('ASVS 16.5.3: a record that cannot be read is a 503, and lets nobody in', asy
   await expect(impatient.disable('a')).rejects.toMatchObject({ code: 'sessions_unavailable' })
   await expect(impatient.enable('a')).rejects.toMatchObject({ code: 'sessions_unavailable' })
   proxy.resume()
-  await proxied.client.close()
-  await proxy.close()
 })

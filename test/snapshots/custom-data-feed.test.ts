@@ -1,7 +1,7 @@
 import { Code, DBRef, ObjectId } from 'mongodb'
 import type { Collection } from 'mongodb'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
-import { openDatabase } from '../support/database.js'
+import { openDatabase, useDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { startFollower } from '../support/following.js'
 import { insertInvalidText } from '../support/raw-insert.js'
@@ -13,12 +13,11 @@ interface Profile {
   n?: number
 }
 
-let writing: TestDatabase
+const writing = useDatabase()
 let reading: TestDatabase
 let documents: Collection<Profile>
 let there: Follower
 beforeAll(async () => {
-  writing = await openDatabase()
   reading = await openDatabase()
 })
 beforeEach(async () => {
@@ -29,7 +28,6 @@ beforeEach(async () => {
 afterEach(() => there.userData.close())
 afterAll(async () => {
   await reading.client.close()
-  await writing.close()
 })
 
 /** The other instance: a process of its own has a client of its own. */

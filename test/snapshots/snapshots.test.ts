@@ -10,7 +10,7 @@ import type { CustomUserData } from 'express-custom-user-data'
 import { createSnapshots } from '../../lib/snapshots/snapshots.js'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
+import { openDatabase, useDatabase } from '../support/database.js'
 import { primaryAddress } from '../support/primary-address.js'
 import type { TestDatabase } from '../support/database.js'
 import { holdDeadlines } from '../support/deadlines.js'
@@ -26,7 +26,7 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 
 const deadlines = holdDeadlines()
-let direct: TestDatabase
+const direct = useDatabase()
 let proxy: TcpProxy
 /** What the instance goes through. */
 let database: TestDatabase
@@ -38,7 +38,6 @@ let server: Server
 let arrivals: number
 
 beforeAll(async () => {
-  direct = await openDatabase()
   const { host, port } = await primaryAddress(direct.client)
   proxy = await startTcpProxy(host, port)
   database = await openDatabase({ proxyPort: proxy.port })
@@ -57,7 +56,6 @@ afterEach(async () => {
 afterAll(async () => {
   await database.close()
   await proxy.close()
-  await direct.close()
 })
 
 async function start(options: Parameters<typeof createTestUserData>[1]): Promise<void> {

@@ -1,19 +1,19 @@
-/** A clock that stands still until told to move. */
+/** A clock that moves only when a test moves it. */
 export interface ManualClock {
   /** Wall clock, milliseconds since the epoch. */
   now: () => number
-  /** Monotonic clock, milliseconds since some moment. */
+  /** Monotonic clock, milliseconds since an arbitrary moment. */
   monotonic: () => number
   /** Lets time pass, on both clocks. */
   advance: (ms: number) => void
-  /** Sets the wall clock, as a correction by NTP does; the monotonic clock goes on from where it was. */
+  /** Sets the wall clock, like a correction by NTP. The monotonic clock does not change. */
   setWall: (ms: number) => void
 }
 
-/** A manual clock whose wall clock shows `startMs`, by default an instant in January 2027. */
+/** Creates a manual clock. The wall clock shows `startMs`, by default a time in January 2027. */
 export function createManualClock(startMs = 1_800_000_000_000): ManualClock {
   let wall = startMs
-  // Not 0, nor near the wall clock: to compare the two is a mistake that should show.
+  // The clocks differ widely, so that code which compares one with the other fails.
   let monotonic = 1_000_000
   return {
     now: () => wall,

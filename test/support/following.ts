@@ -6,18 +6,18 @@ import { createTestUserData, forgeToken, validClaims } from './user-data.js'
 type Options = Partial<CustomUserDataOptions<Record<string, unknown>>>
 type UserData = ReturnType<typeof createTestUserData>
 
-/** An instance that follows changes, as one process of several, and what it has said of its streams. */
+/** An instance that follows changes, like one process of several, and the events of its streams. */
 export interface Follower {
   readonly userData: UserData
   readonly states: ChangeStreamEvent[]
   readonly warnings: WarningEvent[]
-  /** What a user's one token gives. */
+  /** The custom data under the one token of a user. */
   readonly dataOf: (userId: string) => Promise<unknown>
-  /** What a token is refused with, if it is. */
+  /** The error with which a token is refused, or `undefined`. */
   readonly errorOf: (token: string) => Promise<unknown>
-  /** Waits until a user's token gives this: at once, or by an event of a stream. */
+  /** Waits until a user's token gives this custom data. */
   readonly seesOf: (userId: string, expected: unknown) => Promise<void>
-  /** Waits until a stream has said this so many times. */
+  /** Waits until a stream has reported a state so many times. */
   readonly until: (
     of: ChangeStreamEvent['of'],
     state: ChangeStreamEvent['state'],
@@ -25,7 +25,7 @@ export interface Follower {
   ) => Promise<void>
 }
 
-/** Creates an instance, which opens its streams when it is first asked. */
+/** Creates an instance. It opens its streams at its first request. */
 export function createFollower(db: Db, options: Options = {}): Follower {
   const userData = createTestUserData({ db }, { changeStreams: 'auto', ...options })
   const states: ChangeStreamEvent[] = []

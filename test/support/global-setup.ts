@@ -8,7 +8,7 @@ declare module 'vitest' {
   }
 }
 
-/** Starts the MongoDB of the whole run, unless `MONGODB_URI` names one; returns the teardown. */
+/** Starts the MongoDB of the whole run, unless `MONGODB_URI` names one. Returns the teardown. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const mongo = await resolveMongoUri()
   project.provide('mongoUri', mongo.uri)

@@ -7,7 +7,7 @@ import { forgeToken, validClaims } from './user-data.js'
 
 type TestUserData = CustomUserData<Readonly<Record<string, unknown>>>
 
-/** An app as a team mounts it: `/login` takes anybody's word for who they are, `/me` is behind the guard. */
+/** Creates an app like a team's. `/login` accepts any user without a password, and `/me` is behind the guard. */
 export function createGuardedApp(userData: TestUserData): Express {
   return express()
     .disable('x-powered-by')
@@ -21,19 +21,19 @@ export function createGuardedApp(userData: TestUserData): Express {
     .use(userData.errorHandler())
 }
 
-/** Has an app listen on a free loopback port. */
+/** Lets an app listen on a free loopback port. */
 export async function listen(app: Express): Promise<Server> {
   const server = app.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return server
 }
 
-/** An `Authorization` value for a user: a token of its own on each call. */
+/** Makes an `Authorization` value for a user, with another token on each call. */
 export function bearerOf(userId: string, nowMs?: number): string {
   return `Bearer ${forgeToken({ claims: validClaims(userId, nowMs) })}`
 }
 
-/** What handlers get of a user under a token that was never seen before. */
+/** Loads the custom data of a user under a token that was never used before. */
 export async function loadCustomData(
   userData: TestUserData,
   userId: string,

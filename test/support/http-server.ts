@@ -5,9 +5,9 @@ import express from 'express'
 import type { Express } from 'express'
 import type { CustomUserData } from 'express-custom-user-data'
 
-/** A server on loopback, for tests that send too many requests to open a port for each. */
+/** A server on loopback, for tests that send many requests. supertest would open a port for each. */
 export interface TestServer {
-  /** `http://127.0.0.1:…`, without a slash at its end. */
+  /** `http://127.0.0.1:…`, without a slash at the end. */
   readonly origin: string
   close: () => Promise<void>
 }
@@ -25,7 +25,7 @@ export async function serve(handle: RequestListener, options: ServerOptions = {}
   return { origin: `http://127.0.0.1:${port}`, close }
 }
 
-/** An app with one guarded route, `GET /me`, which answers with the user's id and custom data. */
+/** Creates an app with one guarded route, `GET /me`. It answers with the user's id and custom data. */
 export function createGuardedApp(userData: CustomUserData<object>): Express {
   const app = express()
   app.use(userData.authenticate())

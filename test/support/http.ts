@@ -7,7 +7,7 @@ import express from 'express'
 import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express'
 import { expect } from 'vitest'
 
-/** An app whose one route, `/me`, answers with what the middleware in front of it made of `req.user`. */
+/** Creates an app whose one route, `/me`, answers with `req.user` as the middleware left it. */
 export function createEchoApp(...middleware: RequestHandler[]): Express {
   const app = express()
   app.all('/me', ...middleware, (req: Request, res) => {
@@ -16,7 +16,7 @@ export function createEchoApp(...middleware: RequestHandler[]): Express {
   return app
 }
 
-/** An error handler of the app's own. */
+/** Makes an error handler like an app's own. */
 export function onError(respond: (error: Error, res: Response) => void): ErrorRequestHandler {
   return (error: Error, _req, res, next) => {
     respond(error, res)
@@ -24,24 +24,24 @@ export function onError(respond: (error: Error, res: Response) => void): ErrorRe
   }
 }
 
-/** An answer as it came, to a request that was sent as it stood. */
+/** The exact answer to a raw request. */
 export interface RawAnswer {
   status: number
   headers: IncomingMessage['headers']
   body: string
 }
 
-/** What to send, where supertest would tidy up: repeated headers, chunks. */
+/** A request that supertest would change, for example with repeated headers or chunks. */
 export interface RawRequest {
   method?: string
   path?: string
-  /** Names and values in turn. */
+  /** Names and values alternate. */
   headers?: string[]
-  /** Sent one by one, so that the request has no Content-Length. */
+  /** Parts of the body. They are sent one by one, so the request has no Content-Length. */
   chunks?: string[]
 }
 
-/** Sends a request with its headers as given, to an app that listens for this one request. */
+/** Sends a request with exactly these headers to an app, which listens only for this request. */
 export async function sendRaw(app: Express, options: RawRequest = {}): Promise<RawAnswer> {
   const { method = 'GET', path = '/me', headers = [], chunks = [] } = options
   const server = createServer(app).listen(0, '127.0.0.1')
@@ -59,14 +59,14 @@ export async function sendRaw(app: Express, options: RawRequest = {}): Promise<R
   }
 }
 
-/** A challenge taken apart (RFC 6750 section 3, RFC 9110 11.6.1). */
+/** The attributes of a challenge (RFC 6750 section 3, RFC 9110 11.6.1). */
 export type Challenge = Record<string, string>
 
 const ATTRIBUTE = /^(realm|error|error_description)="([\x20\x21\x23-\x5b\x5d-\x7e]*)"$/
 
 /**
- * The attributes of the one Bearer challenge of an answer; fails unless it can be parsed, each attribute is there
- * at most once, and nothing of `input` (what the client had sent) is in it.
+ * Parses the one Bearer challenge of an answer. Fails if it cannot be parsed, if an attribute occurs twice, or if the
+ * challenge contains a part of `input`, which the client has sent.
  */
 export function expectChallenge(answer: { headers: object }, ...input: string[]): Challenge {
   const header = String((answer.headers as Record<string, unknown>)['www-authenticate'])

@@ -6,13 +6,13 @@ import { serve } from './http-server.js'
 import type { TestServer } from './http-server.js'
 import { AUDIENCE, validClaims } from './user-data.js'
 
-/** A key pair of somebody else's, for ES256. */
+/** A key pair of another issuer, for ES256. */
 export interface TestKey {
   readonly kid: string
-  /** The public key, as it is published. */
+  /** The public key as the issuer publishes it. */
   readonly jwk: JsonWebKey
   readonly privateJwk: JsonWebKey
-  /** A token of any claims; members of the header can be replaced. */
+  /** Signs claims. Members of the header can be replaced. */
   sign: (claims: unknown, header?: Record<string, unknown>) => string
 }
 
@@ -32,18 +32,18 @@ export function createTestKey(kid = 'key-1'): TestKey {
   }
 }
 
-/** A server on loopback that publishes keys, or does what else it is told, and remembers who asked. */
+/** A server on loopback that publishes keys, or answers as a test says, and records the requests. */
 export interface KeyServer extends TestServer {
   readonly jwksUri: string
-  /** The paths that were asked for, oldest first. */
+  /** The requested paths, oldest first. */
   readonly hits: string[]
-  /** Answers everything with a set of these keys. */
+  /** Answers every request with a set of these keys. */
   publish: (...keys: readonly object[]) => void
-  /** Answers everything by this from now on. */
+  /** Answers every request with this handler. */
   answerBy: (handle: RequestListener) => void
 }
 
-/** Starts the server, with no keys yet. */
+/** Starts the server, which publishes no keys at first. */
 export async function startKeyServer(...keys: readonly object[]): Promise<KeyServer> {
   const hits: string[] = []
   let handle = answerJson({ keys })

@@ -1,4 +1,4 @@
-/** Values that a callback may throw, and that cannot be turned into a text, or not even looked at. */
+/** Values that a callback may throw and that cannot be converted to a text. Some throw when any member is read. */
 export const ODD_THROWS: readonly { what: string; thrown: unknown }[] = [
   { what: 'an object without a prototype', thrown: Object.create(null) as unknown },
   { what: 'an object whose toString throws', thrown: { toString: fail } },

@@ -3,11 +3,11 @@ import { connect } from 'node:net'
 import type { Document } from 'mongodb'
 import { BSON } from 'mongodb'
 
-/** The opcode of all messages of today's protocol. */
+/** The opcode of all messages in the current protocol. */
 const OP_MSG = 2013
 const HEADER_BYTES = 16
 
-/** What no driver would send: a text that begins with `\xff`, which is no UTF-8. In `document` it begins with `?`. */
+/** Inserts a text that is not UTF-8, which no driver would send: the first `?` of the document is sent as `\xff`. */
 export async function insertInvalidText(
   mongoUri: string,
   namespace: { readonly database: string; readonly collection: string },
@@ -28,7 +28,7 @@ export async function insertInvalidText(
   }
 }
 
-/** Header, no flags, and one section of kind 0. */
+/** Builds a message from a header, no flags, and one section of kind 0. */
 function toMessage(body: Buffer): Buffer {
   const header = Buffer.alloc(HEADER_BYTES + 5)
   header.writeInt32LE(header.length + body.length, 0)

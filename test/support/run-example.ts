@@ -14,22 +14,22 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** An example that runs in a process of its own. */
 export interface RunningExample {
   process: ChildProcess
-  /** Everything that it has printed so far. */
+  /** The output so far. */
   output: () => string
-  /** Resolves to the match once the output matches; rejects if the process ends before. */
+  /** Resolves to the match once the output matches. Rejects if the process ends before. */
   printed: (pattern: RegExp) => Promise<RegExpExecArray>
-  /** Resolves to the address that it prints when it can serve. */
+  /** Resolves to the address that the example prints when it can serve. */
   listening: () => Promise<string>
-  /** Resolves when the process has ended: how, and how many milliseconds from now that was. */
+  /** Waits for the end of the process. Resolves to its exit code and the milliseconds of waiting. */
   ended: () => Promise<{ exitCode: number | null; ms: number }>
   /** Sends SIGTERM, and resolves when the process has ended. */
   stop: () => Promise<{ exitCode: number | null; ms: number }>
 }
 
-/** Environment variables of an example; an empty one counts as none. */
+/** Environment variables of an example. An empty variable counts as unset. */
 export type Environment = Record<string, string>
 
-/** What the examples read, and none of it from the environment of the test run. */
+/** Unsets each variable that the examples read, because the environment of the test run must not matter. */
 const NOTHING_SET: Environment = {
   PORT: '0',
   MONGODB_URI: '',
@@ -44,7 +44,7 @@ const NOTHING_SET: Environment = {
   USER_DATA_IN_TOKEN: '',
 }
 
-/** Starts `examples/<path>`: TypeScript through tsx, JavaScript by node alone. */
+/** Starts `examples/<path>`. TypeScript runs through tsx. */
 export function runExample(
   path: string,
   env: Environment = {},
@@ -54,7 +54,7 @@ export function runExample(
   return run([process.execPath, ...loader, `examples/${path}`], env, cleanUp)
 }
 
-/** Starts a TypeScript file of the package, with arguments, as an example is started. */
+/** Starts a TypeScript file of the package, with arguments, like an example. */
 export function runScript(
   path: string,
   args: readonly string[],
@@ -77,11 +77,11 @@ export async function startExample(
 
 /** Starts the server example as its README says, in a process group of its own. */
 export function runByNpm(env: Environment = {}): RunningExample {
-  // npm would look for newer versions of itself.
+  // Without this variable npm may look for a newer version of itself.
   return run(['npm', 'run', 'example'], { npm_config_update_notifier: 'false', ...env }, onTestFinished)
 }
 
-/** A database of the run's MongoDB, by a URI that names it; dropped in the end. */
+/** Makes a database of the run's MongoDB and a URI that names it. The database is dropped in the end. */
 export async function openNamedDatabase(cleanUp: CleanUp = onTestFinished): Promise<{ uri: string; db: Db }> {
   const name = `example_${randomBytes(6).toString('hex')}`
   const uri = inject('mongoUri').replace(/^([a-z+]+:\/\/[^/?]+)[^?]*/, `$1/${name}`)
@@ -106,7 +106,7 @@ function run([command = '', ...args]: string[], env: Environment, cleanUp: Clean
   child.stdout.on('data', collect)
   child.stderr.on('data', collect)
   const closed = once(child, 'close')
-  // Whatever a failed test left running.
+  // A failed test may have left the process running.
   cleanUp(() => {
     signalGroup(child, 'SIGKILL')
   })
@@ -140,7 +140,7 @@ function run([command = '', ...args]: string[], env: Environment, cleanUp: Clean
   }
 }
 
-/** Signals a process that was started here and all that it started, as a terminal's Ctrl-C does. */
+/** Signals a process that was started here and all its children, like Ctrl-C in a terminal. */
 export function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid!, signal)

@@ -7,7 +7,7 @@ import { expect } from 'vitest'
 
 type TestUserData = CustomUserData<Readonly<Record<string, unknown>>>
 
-/** An app with every route that has to do with sessions; `/login` takes anybody's word for who they are. */
+/** Creates an app with every route for sessions. `/login` accepts any user without a password. */
 export function createSessionApp(userData: TestUserData): Express {
   return express()
     .post(
@@ -23,7 +23,7 @@ export function createSessionApp(userData: TestUserData): Express {
     .use(userData.errorHandler())
 }
 
-/** Logs a user in; fails unless that succeeds. */
+/** Logs a user in. Fails unless the login succeeds. */
 export async function logIn(app: Express, user = 'alice'): Promise<TokenAnswer<object>> {
   const answer = await request(app).post('/login').send({ user })
   expect(answer.status).toBe(200)
@@ -35,7 +35,7 @@ export function refresh(app: Express, refreshToken: string): Test {
   return request(app).post('/refresh').send({ refresh_token: refreshToken })
 }
 
-/** Exchanges a refresh token for its successor; fails unless that succeeds. */
+/** Exchanges a refresh token for its successor. Fails unless the refresh succeeds. */
 export async function exchange(app: Express, refreshToken: string): Promise<string> {
   const answer = await refresh(app, refreshToken)
   expect(answer.status).toBe(200)
@@ -47,12 +47,12 @@ export function logOut(app: Express, refreshToken: string): Test {
   return request(app).post('/logout').send({ refresh_token: refreshToken })
 }
 
-/** A request with an access token. */
+/** Requests `/me` with an access token. */
 export function getMe(app: Express, accessToken: string): Test {
   return request(app).get('/me').auth(accessToken, { type: 'bearer' })
 }
 
-/** Fails unless a refresh was refused as every refresh token that is not good is. */
+/** Fails unless the answer is the one for every invalid refresh token. */
 export function expectInvalidGrant({ status, body, headers }: Response): void {
   const error_description = 'The refresh token is unknown, used, expired or revoked.'
   expect({ status, body: body as unknown }).toEqual({
@@ -62,7 +62,7 @@ export function expectInvalidGrant({ status, body, headers }: Response): void {
   expect(headers).not.toHaveProperty('www-authenticate')
 }
 
-/** Fails unless an answer says that MongoDB is away, and not that the token is bad. */
+/** Fails unless an answer says that MongoDB is away, and not that the token is invalid. */
 export function expectUnavailable({ status, body, headers }: Response): void {
   expect(status).toBe(503)
   expect(body).toMatchObject({ error: 'temporarily_unavailable' })
@@ -70,7 +70,7 @@ export function expectUnavailable({ status, body, headers }: Response): void {
   expect(headers).not.toHaveProperty('www-authenticate')
 }
 
-/** The session that a refresh token names. */
+/** Reads the session id from a refresh token. */
 export function sidOf(refreshToken: string): string {
   return refreshToken.split('.')[0]!
 }
@@ -89,7 +89,7 @@ const EVENT_NAMES = [
   'hook_failed',
 ] as const satisfies (keyof CustomUserDataEvents)[]
 
-/** The events of an instance from now on, each with its name. */
+/** Records the events of an instance from now on, each with its name. */
 export function recordEvents({ events }: Pick<TestUserData, 'events'>): Record<string, unknown>[] {
   const recorded: Record<string, unknown>[] = []
   for (const name of EVENT_NAMES) events.on(name, (event: object) => recorded.push({ name, ...event }))

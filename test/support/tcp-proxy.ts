@@ -3,29 +3,30 @@ import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** A proxy on a loopback port that can do to a connection what a network does. */
+/** A proxy on a loopback port that injects the faults of a network. */
 export interface TcpProxy {
   port: number
-  /** Accepts and holds everything, in both directions, until {@link resume}: a network that has gone silent. */
+  /** Holds everything in both directions until {@link resume}, like a silent network. */
   pause: () => void
   /** Lets requests through and holds the answers to them, until {@link resume}. */
   holdAnswers: () => void
   /**
-   * Whether an answer with this text in it is being held, to whatever was asked: the server has done its work, and nobody
-   * knows. Those of connections that were cut meanwhile count as well.
+   * Whether an answer that contains this text is held. Then the server has done its work, and the client does not
+   * know it.
+   * Answers of connections that were cut meanwhile count as well.
    */
   holdsAnswer: (text: string) => boolean
-  /** Delivers what {@link pause} or {@link holdAnswers} held, and forwards again. */
+  /** Delivers the data that {@link pause} or {@link holdAnswers} held, and forwards again. */
   resume: () => void
-  /** Resets all connections and refuses new ones, until {@link restore}: a server that is down. */
+  /** Resets all connections and refuses new ones until {@link restore}, like a server that is down. */
   cut: () => void
-  /** Holds every answer for so many milliseconds. */
+  /** Delays every answer by so many milliseconds. */
   delay: (ms: number) => void
   /** Lets requests reach the server and throws its answers away. */
   dropResponses: () => void
-  /** Puts another text of the same length in a text's place, in whatever the server answers. */
+  /** Replaces a text in the server's answers by another text of the same length. */
   rewrite: (text: string, other: string) => void
-  /** Ends every fault, and then listens on the same port as before. */
+  /** Ends every fault and listens on the same port as before. */
   restore: () => Promise<void>
   /** Ends all connections and stops listening. */
   close: () => Promise<void>
@@ -41,7 +42,7 @@ export async function startTcpProxy(targetHost: string, targetPort: number): Pro
 
   const track = (socket: Socket) => {
     sockets.add(socket)
-    // A reset is what this proxy is for; the 'close' that follows does the work.
+    // Resets are expected here, and the event 'close' follows each.
     socket.on('error', () => undefined).on('close', () => sockets.delete(socket))
   }
 
@@ -67,7 +68,7 @@ export async function startTcpProxy(targetHost: string, targetPort: number): Pro
     await once(server, 'listening')
     return (server.address() as AddressInfo).port
   }
-  // To accept and then reset would not do: drivers take that for an overloaded server, not for one that is down.
+  // Refuse new connections. Drivers would take a reset after accepting for an overloaded server.
   const cut = () => {
     server.close()
     for (const socket of sockets) socket.resetAndDestroy()
@@ -107,18 +108,20 @@ export async function startTcpProxy(targetHost: string, targetPort: number): Pro
       resume()
       server.close()
       const closed = Array.from(sockets, socket => new Promise(resolve => socket.once('close', resolve)))
-      // Not by a reset: that waits for what is still to be written, and nobody may be reading.
+      // A reset would wait for data that is still to be written, and the other side may not read it.
       for (const socket of sockets) socket.destroy()
       await Promise.all(closed)
     },
   }
 }
 
-/** Passes chunks on in their order, each when `deliver` gives it; undefined drops it. The end waits its turn too. */
+/**
+ * Passes chunks on in their order, each when `deliver` resolves to it. `undefined` drops a chunk. The end comes last.
+ */
 function forward(from: Socket, to: Socket, deliver: (chunk: Buffer) => Promise<Buffer | undefined>): void {
   let last: Promise<unknown> = Promise.resolve()
   from.on('data', (chunk: Buffer) => {
-    // Begun now and not in its turn: a delay counts from a chunk's arrival.
+    // Begin now, because a delay counts from the arrival of the chunk.
     const delivery = deliver(chunk)
     last = last.then(async () => {
       const passed = await delivery

@@ -15,8 +15,9 @@ interface MongooseConnection {
 const connections = new WeakMap<MongoClient, MongooseConnection>()
 
 /**
- * A collection as a team has it: of mongoose where the run is for mongoose, else of the driver. Mongoose takes over a client
- * only once it is connected; before that the collection is one of the driver inside mongoose.
+ * Makes a collection like a team's. In a run for mongoose it is a collection of mongoose. Because mongoose accepts
+ * only a
+ * connected client, before that the collection comes from the driver inside mongoose.
  */
 export function toTeamCollection(db: Db, name: string): CollectionLike {
   const driver = chosenDriver()

@@ -1,4 +1,4 @@
-/** A self-signed certificate for 127.0.0.1, with its key, for tests alone: nothing trusts it. */
+/** A self-signed certificate for 127.0.0.1 and its key. Only these tests use it, and nothing trusts it. */
 export const TEST_CERTIFICATE = {
   key: `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgvEuGmn77UN/2RXuK

@@ -6,13 +6,13 @@ import { kidOfSecret } from '../../lib/access-tokens/keys.js'
 import type { TestDatabase } from './database.js'
 import { toTeamCollection } from './team-collection.js'
 
-/** What the tests' instances are created with, unless a test says otherwise. */
+/** Options of the instances in tests, unless a test says otherwise. */
 export const SECRET = 'a secret of the tests, 32 bytes or more'
 export const ISSUER = 'https://issuer.example.com'
 export const AUDIENCE = 'https://api.example.com'
 export const KID = kidOfSecret(createSecretKey(SECRET, 'utf8'))
 
-/** An instance over the `custom_user_data` collection of a test's database. */
+/** Creates an instance for the `custom_user_data` collection of a test's database. */
 export function createTestUserData(
   { db }: Pick<TestDatabase, 'db'>,
   options: Partial<CustomUserDataOptions<Record<string, unknown>>> = {},
@@ -21,7 +21,7 @@ export function createTestUserData(
   const keys = options.keys ? {} : { secret: SECRET }
   return createCustomUserData({
     collection,
-    // The runs for other drivers use a copy that this package does not resolve.
+    // In the runs for other drivers this package resolves another copy of BSON than the tests.
     bson: BSON,
     issuer: ISSUER,
     audience: AUDIENCE,
@@ -29,7 +29,7 @@ export function createTestUserData(
     loadTimeoutMs: 10_000,
     sessionTimeoutMs: 10_000,
     writeTimeoutMs: 10_000,
-    // Tests log in more often, and more wrongly, than people do. Those of the throttle turn it on.
+    // Tests fail to log in more often than people do. Only the tests of the throttle turn it on.
     loginThrottle: false,
     sessionSecrets: [SECRET],
     ...keys,
@@ -37,20 +37,20 @@ export function createTestUserData(
   } as CustomUserDataOptions<Record<string, unknown>>)
 }
 
-/** The claims of a token that an instance of the tests accepts at the time `nowMs`. */
+/** Makes claims that an instance of the tests accepts at the time `nowMs`. */
 export function validClaims(sub = 'alice', nowMs = Date.now()): Record<string, unknown> {
   const iat = Math.floor(nowMs / 1000)
   return { iss: ISSUER, aud: AUDIENCE, sub, client_id: AUDIENCE, iat, exp: iat + 1800, jti: randomUUID() }
 }
 
-/** What a forged token is made of; each part can be anything. */
+/** The parts of a forged token. Each can be anything. */
 export interface ForgedToken {
   header?: Record<string, unknown>
   claims?: unknown
   secret?: string | Buffer
 }
 
-/** An HS256 token made by hand, so that nothing of a library's checks stands in the way of a wrong one. */
+/** Makes an HS256 token by hand, because a library would refuse to make an invalid one. */
 export function forgeToken({
   header = {},
   claims = validClaims(),

@@ -7,7 +7,7 @@ const FOLDER =
   process.env['VECTORS_DIR'] ?? fileURLToPath(new URL('../../../shared/vectors', import.meta.url))
 const WHY = 'the published test vectors are not here; set VECTORS_DIR to their folder'
 
-/** A suite over published vectors: skipped, and said so, where they are not; in CI that is a failure. */
+/** Describes tests over published vectors. Without the vectors they are skipped with a warning, and fail in CI. */
 export function describeVectors(name: string, suite: () => void): void {
   if (existsSync(FOLDER)) {
     describe(name, suite)
@@ -21,17 +21,17 @@ export function describeVectors(name: string, suite: () => void): void {
   }
 }
 
-/** The bytes of a vector file. */
+/** Reads the bytes of a vector file. */
 export function readVector(path: string): Buffer {
   return readFileSync(join(FOLDER, path))
 }
 
-/** A vector file of JSON. */
+/** Reads a vector file as JSON. */
 export function readJsonVector(path: string): unknown {
   return JSON.parse(readVector(path).toString('utf8'))
 }
 
-/** The names of the files in a folder of vectors, sorted. */
+/** Lists the files in a folder of vectors, sorted by name. */
 export function listVectors(path: string): string[] {
   return readdirSync(join(FOLDER, path)).sort()
 }

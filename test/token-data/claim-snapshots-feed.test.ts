@@ -2,12 +2,10 @@ import type { Collection } from 'mongodb'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
+import { openDatabase, openProxiedDatabase, useDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { createFollower, startFollower } from '../support/following.js'
 import type { Follower } from '../support/following.js'
-import { primaryAddress } from '../support/primary-address.js'
-import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
 
 interface Profile {
@@ -19,13 +17,12 @@ interface Profile {
 /** More than clocks may differ: within that an instance reads to be sure. */
 const LATER_MS = 10_000
 
-let issuing: TestDatabase
+const issuing = useDatabase()
 let serving: TestDatabase
 let documents: Collection<Profile>
 let clock: ManualClock
 let there: Follower
 beforeAll(async () => {
-  issuing = await openDatabase()
   serving = await openDatabase()
 })
 beforeEach(async () => {
@@ -43,7 +40,6 @@ beforeEach(async () => {
 afterEach(() => there.userData.close())
 afterAll(async () => {
   await serving.client.close()
-  await issuing.close()
 })
 
 async function issue(userId: string): Promise<string> {
@@ -134,15 +130,12 @@ describe('a token whose custom data has no `_id`', () => {
 
 describe('a process whose streams cannot open yet', () => {
   it('uses no data inside tokens: it loads, and serves from tokens once the streams are open', async () => {
-    const { host, port } = await primaryAddress(issuing.client)
-    const proxy = await startTcpProxy(host, port)
-    const proxied = await openDatabase({ proxyPort: proxy.port })
+    const proxied = await openProxiedDatabase(issuing)
+    const { proxy } = proxied
     const options = { clock, userDataInToken: 'relaxed' } as const
-    const late = createFollower(proxied.client.db(issuing.db.databaseName), options)
+    const late = createFollower(proxied.db, options)
     onTestFinished(async () => {
       late.userData.close()
-      await proxied.client.close()
-      await proxy.close()
     })
     const [old, changed] = [await issue('alice'), await issue('bob')]
     await documents.updateOne({ _id: 1 }, { $set: { n: 2 } })

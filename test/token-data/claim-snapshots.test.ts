@@ -1,13 +1,12 @@
 import { BSON, Decimal128, Int32, Long, ObjectId } from 'mongodb'
 import type { Collection, Document } from 'mongodb'
 import request from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import type { CustomUserData, SnapshotLeftOutEvent } from 'express-custom-user-data'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 import { startIssuer } from '../support/key-server.js'
 import { createGuardedApp } from '../support/guarded-app.js'
 import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
@@ -18,11 +17,10 @@ type TestUserData = CustomUserData<Readonly<Record<string, unknown>>>
 const MINUTE = 60_000
 const TOLERANCE_MS = 5_000
 
-let database: TestDatabase
+const database = useDatabase()
 let documents: Collection
 let clock: ManualClock
 beforeAll(async () => {
-  database = await openDatabase()
   documents = database.db.collection('custom_user_data')
 })
 beforeEach(async () => {
@@ -30,7 +28,6 @@ beforeEach(async () => {
   await documents.insertOne({ userId: 'alice', language: 'en', logins: new Long(3) })
   clock = createManualClock()
 })
-afterAll(() => database.close())
 
 /** An instance that has its indexes, so that what is counted from now on is reads. */
 async function start(options: Options = {}): Promise<TestUserData> {

@@ -1,8 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { createClientProjection, isClientProjection } from '../../lib/token-data/client-projection.js'
 import type { ClientProjection } from '../../lib/token-data/client-projection.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 
 const DOCUMENT = {
   _id: 1,
@@ -13,12 +12,10 @@ const DOCUMENT = {
   nothing: null,
 }
 
-let database: TestDatabase
+const database = useDatabase()
 beforeAll(async () => {
-  database = await openDatabase()
   await database.db.collection<typeof DOCUMENT>('documents').insertOne(DOCUMENT)
 })
-afterAll(() => database.close())
 
 const PROJECTIONS: ClientProjection[] = [
   { language: 1 },

@@ -15,12 +15,11 @@ import {
   Timestamp,
 } from 'mongodb'
 import type { Document } from 'mongodb'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createDocumentCodec } from '../../lib/token-data/document-codec.js'
 import type { ExtendedJsonFormat } from '../../lib/token-data/document-codec.js'
 import { PLAIN_BSON } from '../../lib/mongo/team-database.js'
-import { openDatabase } from '../support/database.js'
-import type { TestDatabase } from '../support/database.js'
+import { useDatabase } from '../support/database.js'
 
 // Driver 5 does not export it by itself.
 const { UUID } = BSON
@@ -70,11 +69,7 @@ const VALUES: Record<string, unknown> = {
   maxKey: new MaxKey(),
 }
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await openDatabase()
-})
-afterAll(() => database.close())
+const database = useDatabase()
 
 /** A document as it comes from the server: with the types of its numbers, and as handlers get it. */
 async function load(values: object): Promise<{ exact: Document; plain: Document }> {

@@ -1,26 +1,19 @@
 import type { Collection, Document } from 'mongodb'
 import { Long, ObjectId } from 'mongodb'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import type { CustomUserDataOptions, UserDocument } from 'express-custom-user-data'
-import { openDatabase } from '../support/database.js'
-import { primaryAddress } from '../support/primary-address.js'
-import type { TestDatabase } from '../support/database.js'
+import { openProxiedDatabase, useDatabase } from '../support/database.js'
 import { bearerOf } from '../support/guarded-app.js'
-import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
 
 const HEX = '64b7f3a1c2d4e5f601234567'
 
-let database: TestDatabase
+const database = useDatabase()
 let collection: Collection
 let collections = 0
-beforeAll(async () => {
-  database = await openDatabase()
-})
 beforeEach(() => {
   collection = database.db.collection(`documents_${++collections}`)
 })
-afterAll(() => database.close())
 
 type Options = Partial<CustomUserDataOptions<Document>>
 
@@ -270,9 +263,8 @@ describe('a write', () => {
   })
 
   it('that MongoDB does not finish in time is a 503, and drops the user’s snapshot', async () => {
-    const { host, port } = await primaryAddress(database.client)
-    const proxy = await startTcpProxy(host, port)
-    const proxied = await openDatabase({ proxyPort: proxy.port })
+    const proxied = await openProxiedDatabase(database)
+    const { proxy } = proxied
     const userData = createTestUserData(proxied, { writeTimeoutMs: 200 })
     const token = bearerOf('alice').slice('Bearer '.length)
     await userData.verifyToken(token)
@@ -283,7 +275,5 @@ describe('a write', () => {
     proxied.commands.clear()
     await userData.verifyToken(token)
     expect(proxied.commands.loads()).toHaveLength(1)
-    await proxied.client.close()
-    await proxy.close()
   })
 })

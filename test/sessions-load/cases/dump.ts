@@ -3,10 +3,10 @@ import type { Case, World } from '../case.js'
 import { tokenOf } from '../service.js'
 import type { Service } from '../service.js'
 
-/** As long as a seal, which a thief would have to make up. */
+/** A text with the length of a seal, which a thief of the database would have to guess. */
 const NO_SEAL = 'A'.repeat(22)
 
-/** R10: whoever reads the database can be nobody. */
+/** R10: the database contains nothing with which its reader can act as a user. */
 export const databaseDump: Case = {
   id: 'R10',
   rule: 'nothing in a dump of the database, nor anything composed of it, passes a refresh or the guard',
@@ -42,7 +42,7 @@ async function candidatesOf({ db }: World): Promise<string[]> {
   return [...found].filter(text => text !== '')
 }
 
-/** What has the form of a refresh token. */
+/** Finds texts with the form of a refresh token. */
 function composedOf(document: object, texts: readonly string[]): string[] {
   const { _id, generation } = document as { _id?: unknown; generation?: unknown }
   return texts.flatMap(text =>
@@ -52,7 +52,7 @@ function composedOf(document: object, texts: readonly string[]): string[] {
   )
 }
 
-/** Every text in a value, however deep. */
+/** Finds every text in a value, at any depth. */
 function textsOf(value: unknown): string[] {
   if (typeof value === 'string') return [value]
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsOf) : []

@@ -8,7 +8,7 @@ const TABS = 4
 /** How often each of them goes on asking after it was refused. */
 const TRIES_AFTER = 3
 
-/** R6: an end is an end, whatever is under way (O5). */
+/** R6: a session that ended stays ended, even with refreshes under way. */
 export const ends: Case = {
   id: 'R6',
   rule: 'after a logout or a revocation was answered no refresh succeeds, whatever was under way, in no process',
@@ -58,7 +58,7 @@ async function endDuringRefreshes(services: readonly Service[], n: number, tally
   for (const token of state.refreshTokens) {
     if ((await at(services, n + 1).refresh(token)).status === 200) tally.deadTokensAlive++
   }
-  // By the process that ended it; the others' bound is another promise.
+  // Ask only the process that ended the session. Others may take up to their check interval.
   for (const token of state.accessTokens) {
     if ((await ender.get('/me', token)).status === 200) tally.accessTokensServed++
   }

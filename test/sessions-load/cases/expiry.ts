@@ -4,7 +4,7 @@ import type { Service } from '../service.js'
 
 const DAY_MS = 86_400_000
 
-/** R9: no chain without an end (ASVS 10.4.8). */
+/** R9: every session ends at a fixed time (ASVS 10.4.8). */
 export const absoluteExpiry: Case = {
   id: 'R9',
   rule: 'a session ends when its login said so, however often its token is exchanged',

@@ -3,17 +3,17 @@ import type { Case } from '../case.js'
 import { tokenOf } from '../service.js'
 import type { Answer, Service } from '../service.js'
 
-/** The points of the refresh path at which the process dies: so many, spread over the time that a refresh takes. */
+/** The number of moments at which the process is killed, spread over the duration of a refresh. */
 const POINTS = 20
-/** In times that a refresh takes: so that the last points come after the first answers. */
+/** The last moment, in durations of a refresh. It is more than 1, so that some answers come before it. */
 const SPREAD = 3
-/** Refreshes under way when it dies, each of a session of its own. */
+/** Refreshes under way at that moment, each of another session. */
 const CLIENTS = 8
 
-/** R5: a crash leaves nobody behind. */
+/** R5: a crash logs no user out. */
 export const kills: Case = {
   id: 'R5',
-  rule: 'a process that is killed in the middle of refreshes strands nobody and makes no second successor',
+  rule: 'a process that is killed during refreshes logs no user out and makes no second successor',
   async run(world, isQuick) {
     const rounds = isQuick ? 4 : 1_000
     const [survivor] = (await world.start(1)) as [Service]
@@ -47,7 +47,7 @@ async function killDuring({ victim, survivor, round, afterMs }: Round, tally: Ta
   const tokens = await Promise.all(
     Array.from({ length: CLIENTS }, (_, n) => survivor.logIn(`user${round}-${n}`)),
   )
-  // The first refresh of a process pays for its connections.
+  // The first refresh of a process also opens its connections.
   await victim.refresh(await survivor.logIn('warm'))
   const refreshes = tokens.map(token => victim.refresh(token))
   await new Promise(resolve => setTimeout(resolve, afterMs))

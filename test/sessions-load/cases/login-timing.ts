@@ -5,7 +5,7 @@ import { mannWhitneyP, median } from '../statistics.js'
 import type { Service } from '../service.js'
 
 const PASSWORD = 'correct horse battery staple'
-/** Those who may not log in, each for another reason (N5). */
+/** Logins that are refused, each for another reason. */
 const ARMS = {
   unknown: { email: 'nobody@example.com', password: PASSWORD },
   wrong: { email: 'wrong@example.com', password: 'not her password' },
@@ -16,12 +16,12 @@ const ARMS = {
 type Arm = keyof typeof ARMS
 const NAMES = Object.keys(ARMS) as Arm[]
 
-/** Most that two arms' medians may differ, in parts of a login's time (N5). */
+/** The largest allowed difference between two medians, as a fraction of the duration of a login. */
 const MOST_DIFFERENCE = 0.05
-/** Below it two arms count as different. */
+/** Below this p two kinds of logins count as different. */
 const LEAST_P = 0.01
 
-/** N5: the answer and its time do not tell who has an account (ASVS 6.3.8). */
+/** The answer and its duration do not reveal who has an account (ASVS 6.3.8). */
 export const loginTiming: Case = {
   id: 'N5',
   rule: 'unknown, wrong, disabled, without a password and locked cannot be told apart, by answer or by time',
@@ -36,7 +36,7 @@ export const loginTiming: Case = {
     const answers = new Set<string>()
     const tally = createTally('logins', 'answered401')
     for (let round = 0; round < rounds; round++) {
-      // Each round in another order: nobody is always first.
+      // Each round has another order, so that no kind is always first.
       for (let n = 0; n < NAMES.length; n++) {
         const name = NAMES[(round * 2 + n * (1 + (round % 4))) % NAMES.length]!
         const { status, body, headers, ms } = await timed(service, name)
@@ -69,12 +69,15 @@ async function createUsers({ db }: World, service: Service): Promise<void> {
   ] as never)
   await db.collection('users').createIndex({ email: 1 })
   await service.post('/disable', { user: 'disabled' })
-  // That a right password is let in, or all of this would show nothing.
+  // Check that the right password works. Without that, equal refusals would prove nothing.
   const { status } = await service.post('/password', { email: 'alice@example.com', password: PASSWORD })
   if (status !== 200) throw new Error(`The right password was answered with ${status}.`)
 }
 
-/** Over all pairs: the largest difference of medians in parts of a login's time, and the least p of Mann-Whitney. */
+/**
+ * Compares all pairs. Gives the largest difference of medians, as a fraction of a login, and the least p of Mann-
+ * Whitney.
+ */
 function compare(times: Record<Arm, number[]>): Figures {
   const medians = NAMES.map(name => median(times[name]))
   const loginMs = median(medians)

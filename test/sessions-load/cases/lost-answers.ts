@@ -2,10 +2,12 @@ import { at, createTally, forEachOf, sumOf } from '../case.js'
 import type { Case } from '../case.js'
 import { tokenOf } from '../service.js'
 
-/** R3: the commonest way to be logged out for nothing (FAPI 2.0 Security Profile 5.3.2.1, clause 10). */
+/**
+ * R3: a lost answer is the most common reason for an unwanted logout (FAPI 2.0 Security Profile 5.3.2.1, clause 10).
+ */
 export const lostAnswers: Case = {
   id: 'R3',
-  rule: 'whoever lost the answer of a refresh asks again, of any process, and goes on',
+  rule: 'a client that lost the answer of a refresh can ask any process again, and stays logged in',
   async run(world, isQuick) {
     const times = isQuick ? 30 : 1_000
     const services = await world.start(2)

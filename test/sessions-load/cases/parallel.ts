@@ -2,11 +2,11 @@ import { at, createTally, forEachOf, sumOf } from '../case.js'
 import type { Case, Figures, World } from '../case.js'
 import type { Answer, Service } from '../service.js'
 
-/** Families at a time, each with all its requests at once. */
+/** Sessions at a time, each with all its requests at once. */
 const WIDTH = 4
 const PARALLEL = 50
 
-/** R1: no window, and so no loser. */
+/** R1: with the default tolerance all parallel refreshes succeed. */
 export const parallelRefreshes: Case = {
   id: 'R1',
   rule: 'parallel refreshes of one token, over two processes, all get its one successor',
@@ -31,7 +31,7 @@ export const parallelRefreshes: Case = {
       oneSuccessor: families,
       doubleSuccessors: 0,
       stranded: 0,
-      // One for the storm, one for going on.
+      // One exchange for the parallel requests, and one for the next refresh.
       generationsWrong: 0,
       falselyRevoked: 0,
       falselyDetected: 0,
@@ -40,7 +40,7 @@ export const parallelRefreshes: Case = {
   },
 }
 
-/** R2: a window of 0, and so one winner; the losers are taken for thieves, which ends the session. */
+/** R2: with a tolerance of 0 one parallel refresh succeeds. The others count as theft and end the session. */
 export const parallelRefreshesWithoutWindow: Case = {
   id: 'R2',
   rule: 'with a window of 0, one of parallel refreshes wins, and never are there two successors',

@@ -30,7 +30,7 @@ export const replays: Case = {
   },
 }
 
-/** R8: what was rotated is known to whoever comes after a crash (V29). */
+/** R8: after a crash, new processes know which tokens were exchanged. */
 export const replaysAfterRestart: Case = {
   id: 'R8',
   rule: 'a replay is detected after the process that rotated was killed and another one started',
@@ -79,7 +79,7 @@ async function makeLineages(
   return made
 }
 
-/** Presents the token at `index` of each, and then the newest, which must be dead after that one request. */
+/** Presents the token at `index` of each session, and then the newest token, which must be refused now. */
 async function replayAll(
   services: readonly Service[],
   made: readonly Lineage[],

@@ -6,7 +6,7 @@ import { startService, tokenOf } from '../service.js'
 import type { Service } from '../service.js'
 
 const CLIENTS = 16
-/** How long a primary that stepped down stays away from elections. */
+/** The time for which a primary that stepped down takes part in no election. */
 const STEP_DOWN_SECONDS = 2
 
 /** R7, second part: a replica set of three whose primary steps down again and again, during refreshes. */
@@ -53,7 +53,7 @@ interface Load {
   readonly run: { goesOn: boolean }
 }
 
-/** One client: it asks both processes at once with the token that it has, and goes on with what it gets. */
+/** One client. It asks both processes at once with its token, and continues with the token of the answer. */
 async function keepRefreshing(services: readonly Service[], n: number, { tally, run }: Load): Promise<void> {
   let token = await at(services, n).logIn(`user${n}`)
   while (run.goesOn) {
@@ -82,7 +82,7 @@ async function isAlive(service: Service, token: string): Promise<boolean> {
 }
 
 async function stepDown(client: MongoClient): Promise<void> {
-  // The server closes the connection that asked, in the versions that answer with an error.
+  // Some versions of the server close the connection, which is an error here.
   await client
     .db('admin')
     .command({ replSetStepDown: STEP_DOWN_SECONDS, force: true })

@@ -10,9 +10,9 @@ import { patiently, startService, tokenOf } from '../service.js'
 import type { Service } from '../service.js'
 
 const APP_NAME = 'sessions-under-test'
-/** The commands of a refresh: the exchange, the look at a replay, the load. */
+/** The commands of a refresh: the exchange, the look-up of a replay, and the load. */
 const COMMANDS = ['findAndModify', 'find', 'aggregate']
-/** What a server answers with, or does: by their names in its error codes. */
+/** Errors of the server, by their names in its list of error codes, and a closed connection. */
 const FAULTS: Readonly<Record<string, Document>> = {
   network: { closeConnection: true },
   notWritablePrimary: { errorCode: 10_107 },
@@ -23,11 +23,11 @@ const FAULTS: Readonly<Record<string, Document>> = {
 }
 const NETWORK = ['cut', 'pause', 'dropResponses'] as const
 const CLIENTS = 4
-/** Once, so that the driver's own second try succeeds; and until it is ended. */
+/** Faults happen once, so that the driver's second attempt succeeds, or until they are ended. */
 const ALL_MODES = [{ times: 1 }, 'alwaysOn'] as const
 type Mode = (typeof ALL_MODES)[number]
 
-/** R7, first part: whatever fails at whatever step, it is 503 and the token works later. */
+/** R7, first part: a fault at any step is a 503, and the token works later. */
 export const storageFaults: Case = {
   id: 'R7a',
   rule: 'a refresh that MongoDB failed is a 503, and the same token works later',
@@ -69,7 +69,7 @@ interface Fault {
 
 type Tally = Record<'faults' | 'answered200' | 'answered503' | 'answeredElse' | 'lostFamilies', number>
 
-/** Each fault at each command, once (the driver may try again) and for as long as it lasts. */
+/** Combines each fault with each command and each duration. */
 function failpointsOf(client: MongoClient, modes: readonly Mode[]): Fault[] {
   const admin = client.db('admin')
   const set = (mode: Mode | 'off', data?: Document) =>
@@ -91,7 +91,7 @@ function networkFault(proxy: TcpProxy, name: (typeof NETWORK)[number]): Fault {
 async function refreshUnder(service: Service, { begin, end }: Fault, tally: Tally): Promise<void> {
   tally.faults++
   const tokens = await Promise.all(Array.from({ length: CLIENTS }, () => service.logIn('alice')))
-  // An exchanged one as well: its next refresh is a replay.
+  // Use an exchanged token too, because its next refresh is a replay.
   const replayed = tokens[0] ?? ''
   await service.refresh(replayed)
   await begin()

@@ -6,7 +6,7 @@ import type { Service } from '../service.js'
 
 const CONCURRENCY = 16
 
-/** How fast one process refreshes, beside MongoDB's own ceiling: measured, not judged. */
+/** Measures how fast one process refreshes, and how fast MongoDB alone could. There is no goal. */
 export const throughput: Case = {
   id: 'rate',
   rule: 'refreshes a second of one process over HTTP, beside bare compare-and-sets at the same concurrency',
@@ -19,7 +19,7 @@ export const throughput: Case = {
     const hashes = tokens.map(() => '')
     const lanes = tokens.map((_token, n) => n)
 
-    /** Each lane is one session; it takes the next turn when it is free. */
+    /** Each lane is one session. It refreshes again when it has its answer. */
     async function rateOf(turn: (lane: number) => Promise<void>): Promise<number> {
       const free = [...lanes]
       const began = performance.now()
