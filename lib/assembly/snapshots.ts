@@ -32,7 +32,7 @@ export function createSnapshotParts(
         documents,
         namespace: () => database.namespace(),
         isUpToDate: () => !followsChanges || changeFeeds.isOpen(),
-        mayBeRevoked: revocations.mayBeRevoked,
+        mayBeRevoked: (userId, claims) => revocations.mayBeRevoked(userId, claims),
         clock,
       },
     )

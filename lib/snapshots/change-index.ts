@@ -1,32 +1,32 @@
 import type { UserGeneration } from './user-generations.js'
 
 /**
- * Which generations a change concerns. A load depends on the document that it has read and on the values that it has
- * looked for, each named by a key; a change event names the document and the value that it has now.
+ * Finds the generations that a change concerns. A load depends on the document that it read and on the values that it
+ * searched for. A key names each of them. A change event names the document and the value that it has now.
  */
 export interface ChangeIndex {
-  /** A load begins. What changes from now on may be newer than what it reads. */
+  /** Call it before a load: a change from now on may be newer than the document that the load reads. */
   begin: () => LoadMark
   /**
-   * A load has read. Whether what it depends on has changed meanwhile; if not, the generation is found by these keys
-   * from now on. They are asked for only where changes are told.
+   * Whether anything that a load depends on has changed since its mark. If not, changes find the generation by these keys
+   * from now on. `toKeys` is called only if changes are followed.
    */
   hasChanged: (mark: LoadMark, generation: UserGeneration, toKeys: () => readonly string[]) => boolean
-  /** A load is done, or has failed. */
+  /** Call it after each load, also after one that failed. */
   end: () => void
-  /** Notes a change; the users concerned, as far as they are known yet. */
+  /** Notes a change and returns the ids of the users that it concerns. */
   changed: (keys: readonly string[]) => string[]
-  /** The generation is over, or nobody holds it any more. */
+  /** Removes a generation that has ended or has no holder. */
   forget: (generation: UserGeneration) => void
 }
 
-/** When a load began, counted in changes. */
+/** The number of changes before a load began. */
 export type LoadMark = number
 
-/** Changes remembered for the sake of loads in flight; beyond it those are taken for overtaken. */
+/** Changes remembered for running loads. If there are more, these loads count as changed. */
 const MAX_REMEMBERED = 1_000
 
-/** Creates an empty book. */
+/** Creates an empty index. */
 export function createChangeIndex(): ChangeIndex {
   const byKey = new Map<string, UserGeneration[]>()
   const keysOf = new Map<UserGeneration, Set<string>>()
@@ -67,7 +67,7 @@ export function createChangeIndex(): ChangeIndex {
     hasChanged(mark, generation, toKeys) {
       const keys = toKeys()
       if (mark < forgottenUntil || keys.some(key => (recent.get(key) ?? 0) > mark)) return true
-      // One that is void already is found by nobody, and would never be forgotten.
+      // A generation that has ended is never forgotten again, so it would stay here.
       if (generation.current) for (const key of keys) note(generation, key)
       return false
     },
@@ -87,7 +87,7 @@ export function createChangeIndex(): ChangeIndex {
   }
 }
 
-/** Where nobody tells of changes, nothing is noted. */
+/** The index of an instance that does not follow changes. */
 export const NO_CHANGE_INDEX: ChangeIndex = {
   begin: () => 0,
   hasChanged: () => false,

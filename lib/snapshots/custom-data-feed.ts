@@ -5,7 +5,6 @@ import type { ChangeEvent, ChangeFeed, ChangeSource } from '../mongo/change-stre
 import type { TeamDatabase } from '../mongo/team-database.js'
 import type { Snapshots } from './snapshots.js'
 
-/** The field of the user's id, and how long snapshots are served while the stream is broken. */
 export interface CustomDataFeedConfig {
   readonly userIdField: string
   /** How many milliseconds snapshots may be served while the stream is broken. */
@@ -20,17 +19,17 @@ export interface CustomDataFeedParts {
   readonly report: ChangeSource<DocumentChange>['report']
 }
 
-/** A change of a document: all that is sent of it. */
+/** The part of a change event that the server sends. */
 interface DocumentChange extends ChangeEvent {
-  /** Absent where the whole collection is concerned. */
+  /** Absent if the event concerns the whole collection. */
   readonly documentKey?: { readonly _id?: unknown }
-  /** Whose the document is now; absent where it is gone, or nobody's. */
+  /** The user id that the document has now; absent if it was deleted or has none. */
   readonly userId?: unknown
 }
 
 /**
- * Follows the custom data. A change names the document, by which whoever had it is found, and the user id that it holds
- * now, by which whoever has it from now on is found.
+ * Invalidates snapshots when custom data changes. A change event names the document, which finds the user who had it. It also
+ * has the user id of the document now, which finds the user who has it from now on.
  */
 export function createCustomDataFeed(
   { userIdField, changeStreamTimeoutMs }: CustomDataFeedConfig,
@@ -50,7 +49,7 @@ export function createCustomDataFeed(
   )
 }
 
-/** Documents stay on the server: only the user's id is looked at. */
+/** Only the user's id is needed, so the documents stay on the server. */
 function toPipeline(userIdField: string): Document[] {
   return [{ $project: { operationType: 1, documentKey: 1, userId: `$fullDocument.${userIdField}` } }]
 }

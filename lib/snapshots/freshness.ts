@@ -1,14 +1,14 @@
 import type { BoundSnapshot } from './snapshot-cache.js'
 
-/** How young a copy must be for one request. */
+/** How fresh a snapshot must be for one request. */
 export interface Freshness {
-  /** Loads that had begun when the request arrived. What began after it is young enough, whatever the clock says. */
+  /** The number of loads that had begun when the request arrived. Any later load is fresh, whatever the clock says. */
   readonly loadsBegun: number
-  /** In monotonic milliseconds: what began later than this is young enough as well. */
+  /** In monotonic milliseconds. A load that began later than this is fresh too. */
   readonly laterThan: number
 }
 
-/** Whether a snapshot may be served to a request that asks for this. Its age is counted from when its load began. */
+/** Whether a snapshot is fresh enough for a request. The age of a snapshot is counted from the start of its load. */
 export function isFresh({ loadNumber, loadedAt }: BoundSnapshot, wanted: Freshness | undefined): boolean {
   return wanted === undefined || loadNumber > wanted.loadsBegun || loadedAt > wanted.laterThan
 }

@@ -5,18 +5,18 @@ import type { Observer } from '../metrics.js'
 import type { LoadedDocument } from '../documents/loader.js'
 import type { CacheShare, UserGeneration, UserGenerations } from './user-generations.js'
 
-/** What a cached copy is bound to. */
+/** The token that a snapshot belongs to. */
 export interface SnapshotBinding {
-  /** Never the token: its digest, together with who vouched for it. */
+  /** The digest of the token, never the token, together with the guard that accepted it. */
   readonly cacheKey: string
   readonly userId: string
-  /** Verified claims, frozen; `undefined` where another strategy authenticated. */
+  /** Verified and frozen claims; `undefined` if another middleware authenticated the request. */
   readonly claims: unknown
   /** Characters of the token or of the JSON of its claims, as an estimate of the bytes that the claims take in memory. */
   readonly claimsLength: number
-  /** The key that signed the token: its copies die with it. */
+  /** The key that signed the token. Its snapshots end when the key is replaced. */
   readonly signedBy: { readonly retired: boolean } | undefined
-  /** When the token is no longer accepted, in wall-clock milliseconds; `undefined` where nobody knows. */
+  /** When the token expires, in wall-clock milliseconds; `undefined` if that is not known. */
   readonly expiresAt: number | undefined
   /** A check that runs at the same time as the load. If it rejects, the load is not served. */
   readonly check?: (() => Promise<void>) | undefined
@@ -34,8 +34,8 @@ export interface Snapshot extends LoadedDocument {
 }
 
 /**
- * A snapshot with what it is bound to. There is one for each token: so it is flat, has what a request needs and no more, and
- * its times are whole numbers, which V8 keeps in place up to 31 bits, that is for 24 days.
+ * A snapshot with its binding, as the cache keeps it. There is one for each token, so it is flat and has only what a request
+ * needs. Its times are integers, which V8 keeps in place up to 31 bits, that is for 24 days.
  */
 export interface BoundSnapshot {
   readonly data: object
@@ -48,11 +48,11 @@ export interface BoundSnapshot {
   /** When its load began, in monotonic milliseconds. */
   readonly loadedAt: number
   /**
-   * When it is too old or its token ends, in monotonic milliseconds. Not left to lru-cache's TTL: that ends a tick late,
-   * reads the time once more on each hit, and takes 0, NaN and Infinity for "for ever".
+   * When it is too old or its token expires, in monotonic milliseconds. The TTL of lru-cache is not used: it ends a
+   * millisecond late, reads the time once more on each hit, and never ends for 0, NaN and Infinity.
    */
   readonly endsAt: number
-  /** When its token ends, in wall-clock milliseconds since the cache was made; `undefined` where nobody knows. */
+  /** When its token expires, in wall-clock milliseconds since the cache was created; `undefined` if that is not known. */
   readonly tokenEndsAfter: number | undefined
   /** Its estimated memory in the cache. */
   readonly bytes: number
@@ -60,12 +60,12 @@ export interface BoundSnapshot {
 
 /** Bounds of the cache. */
 export interface SnapshotCacheConfig {
-  /** Age in milliseconds at which a copy is read anew. */
+  /** Age in milliseconds at which a snapshot is stale. */
   readonly snapshotTtlMs: number
   readonly maxSnapshots: number
   /** Estimated bytes of all entries. */
   readonly maxSnapshotBytes: number
-  /** Whether it is told what changes: then it is noted what each copy depends on. */
+  /** Whether changes are followed. Then more memory is needed for each user. */
   readonly followsChanges: boolean
 }
 
@@ -81,13 +81,13 @@ export interface SnapshotCache {
    */
   set(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot
   clear(): void
-  /** Copies, and what they are estimated to weigh in bytes. */
+  /** The number of snapshots and their estimated bytes. */
   size: () => { readonly cached: number; readonly cachedBytes: number }
 }
 
-/** What an entry weighs beside its claims and its document: its key, itself, the list's own slots, the user's generation. */
+/** Bytes of an entry without its claims and its document: the key, the entry, the slots of the list, the user's generation. */
 const ENTRY_BYTES = 300
-/** What is noted of a user where changes are followed. */
+/** Bytes of a user's keys in the change index. */
 const DEPENDENCY_BYTES = 500
 
 /**
@@ -128,7 +128,7 @@ export function createSnapshotCache(
     }
   }
 
-  /** Looked at on every hit: the end of a token is the wall clock's to say, and that may be put right at any time. */
+  /** Checked on every hit, because the wall clock, which decides when a token expires, can be set at any time. */
   function isServable({ generation, signedBy, endsAt, tokenEndsAfter }: BoundSnapshot): boolean {
     return (
       generation.current &&
@@ -138,7 +138,7 @@ export function createSnapshotCache(
     )
   }
 
-  /** Age by the monotonic clock, the token's end by the wall clock. */
+  /** The age is measured by the monotonic clock, and the end of the token by the wall clock. */
   function endOf({ expiresAt }: SnapshotBinding, loadedAt: number): number {
     const tooOldAt = loadedAt + config.snapshotTtlMs
     const endsAt = expiresAt === undefined ? tooOldAt : clock.monotonic() + expiresAt - clock.now()
@@ -180,7 +180,7 @@ export function createSnapshotCache(
       entries.delete(cacheKey)
       makeRoomFor(userId, bytes)
       entries.set(cacheKey, entry, { size: bytes })
-      // An entry larger than the whole cache is not taken, and not disposed of either.
+      // The list neither takes nor disposes of an entry that is larger than the whole cache.
       if (entries.peek(cacheKey) !== entry) return entry
       generations.retain(generation)
       generations.addCached(userId, cacheKey, bytes)

@@ -1,12 +1,12 @@
 import type { LatestDocument } from '../documents/loader.js'
 
 /**
- * What was loaded for one user between two invalidations. Loads and cached copies hold on to the generation
- * in which they began, so that one assignment voids any number of them. There is one for each user: so it is flat.
+ * The time between two invalidations of one user. Loads and snapshots hold the generation in which they began, so one
+ * assignment invalidates any number of them. There is one for each user, so it is flat.
  */
 export interface UserGeneration extends LatestDocument {
   readonly userId: string
-  /** False once the user was invalidated: nothing that began before may be served any more. */
+  /** False after an invalidation: no load and no snapshot of this generation may be served. */
   current: boolean
   /** Loads and snapshots that hold it. */
   holders: number
@@ -19,11 +19,11 @@ export interface UserGeneration extends LatestDocument {
   cachedBytes: number
 }
 
-/** The users of whom anything is loaded or loading. */
+/** The generations of all users who have snapshots or running loads. */
 export interface UserGenerations {
-  /** The user's current generation; to be released when the holder is done with it. */
+  /** The user's current generation. Its holder must release it. */
   hold(userId: string): UserGeneration
-  /** One more holder of a generation that somebody holds already. */
+  /** Adds a holder to a generation that has one already. */
   retain(generation: UserGeneration): void
   release(generation: UserGeneration): void
   /** Notes a snapshot that the cache now holds. The user must have a generation. */
@@ -32,7 +32,7 @@ export interface UserGenerations {
   removeCached(userId: string, cacheKey: string, bytes: number): void
   /** The key of the user's oldest cached snapshot, if one more snapshot of this size would exceed the user's share. */
   oldestBeyond(userId: string, share: CacheShare, bytes: number): string | undefined
-  /** Ends the user's generation. A user of whom nothing is held costs nothing. */
+  /** Ends the user's generation. This costs no memory for a user without one. */
   invalidate(userId: string): void
   /** Ends all generations. */
   invalidateAll(): void

@@ -14,15 +14,15 @@ import type { LoadedDocument } from '../documents/loader.js'
 import type { Snapshot } from '../snapshots/snapshot-cache.js'
 import type { UserDocuments } from '../documents/user-documents.js'
 
-/** What is to be known of the instance. */
+/** The settings that decide whether custom data inside a token may be served. */
 export interface ClaimSnapshotsConfig {
-  /** Whose tokens are believed: our own. */
+  /** The issuer whose tokens may hold custom data: this instance. */
   readonly issuer: string
   readonly snapshotTtlMs: number
   readonly clockToleranceMs: number
   readonly requireDocument: boolean
   readonly loadTimeoutMs: number
-  /** Whether tokens hold what clients may see, which is not what handlers are to get. */
+  /** Whether tokens hold only the fields that clients may see. Handlers do not get these. */
   readonly forClientsOnly: boolean
   /** BSON bytes. */
   readonly maxDocumentBytes: number
@@ -32,32 +32,32 @@ export interface ClaimSnapshotsConfig {
   readonly projection?: Readonly<Record<string, unknown>> | undefined
 }
 
-/** A document that a token brought along. */
+/** A document from a claim of a token. */
 export interface ClaimDocument {
   readonly document: LoadedDocument
-  /** The values of the user id field that it would be looked for by. */
+  /** The values of the user id field that a load would search for. */
   readonly userIdValues: readonly unknown[]
   /** When it was read, in monotonic milliseconds. */
   readonly loadedAt: number
 }
 
-/** Custom data on its way into our access tokens, and back out of them. */
+/** Puts custom data into access tokens, and reads it from them. */
 export interface ClaimSnapshots {
   /** The claims that carry a snapshot; `undefined` if Extended JSON cannot express it, or if its source has no digest. */
   toClaims: (snapshot: Snapshot) => Readonly<Record<string, unknown>> | undefined
-  /** The document in a verified token, where it may be served; else the database is to be read. */
+  /** The document in a verified token; `undefined` if it may not be served, so that the database must be read. */
   read: (userId: string, claims: AccessTokenClaims) => Promise<ClaimDocument | undefined>
-  /** The claims as handlers get them: they have `customData`, and its memory is to be paid once. */
+  /** The claims without the custom data, which handlers have as `customData`, so that it is in memory once. */
   withoutUserData: (claims: AccessTokenClaims) => AccessTokenClaims
-  /** Voids what tokens hold of a user, as far as it was read before now. */
+  /** Invalidates the data of a user in tokens that was read before now. */
   invalidate: (userId: string) => void
-  /** Voids what tokens hold of a document that has changed, and of the user whose it is now. */
+  /** Invalidates the data in tokens of a changed document, and of the user who has the document now. */
   changed: (documentId: unknown, userIdValue: unknown) => void
-  /** Voids what tokens hold of anybody, as far as it was read before now. */
+  /** Invalidates all data in tokens that was read before now. */
   invalidateAll: () => void
 }
 
-/** When and from where the document was read. There without `user_data`: the user had none. */
+/** When and from where the document was read. A token with this claim and no `user_data` is of a user without a document. */
 interface ReadClaim {
   /** Wall-clock milliseconds. `iat` is later, by the time that a login takes. */
   readonly at: number
@@ -83,7 +83,7 @@ export interface ClaimSnapshotsParts {
   readonly clock: Clock
 }
 
-/** Creates the way in and out of tokens for one instance. */
+/** Creates the claim snapshots of one instance. */
 export function createClaimSnapshots(
   config: ClaimSnapshotsConfig,
   { codec, documents, namespace, isUpToDate, mayBeRevoked, clock }: ClaimSnapshotsParts,
@@ -100,12 +100,12 @@ export function createClaimSnapshots(
     return text === undefined ? undefined : hash('sha256', text, 'base64url').slice(0, SOURCE_LENGTH)
   }
 
-  function isYoung(claims: AccessTokenClaims, readAt: number): boolean {
+  function hasFreshData(claims: AccessTokenClaims, readAt: number): boolean {
     const ageMs = clock.now() - Math.min(readAt, (claims.iat ?? 0) * 1000)
     return ageMs >= -clockToleranceMs && ageMs < snapshotTtlMs
   }
 
-  /** Clocks differ: within the tolerance nobody can tell which was first, the reading or the invalidation. */
+  /** Clocks differ. Within the tolerance the order of read and invalidation is unknown, so the data counts as invalidated. */
   function isInvalidated(keys: readonly string[], readAt: number): boolean {
     return keys.some(key => invalidations.isInvalidated(key, clock.now() - readAt + clockToleranceMs))
   }
@@ -113,7 +113,7 @@ export function createClaimSnapshots(
   function valuesOf(userId: string): Promise<readonly unknown[]> {
     return withDeadline(config.loadTimeoutMs, signal => documents.values(userId, signal)).catch(
       (cause: unknown) => {
-        // To read the document now would be to wait for the same MongoDB once more.
+        // A read of the document would wait for the same MongoDB once more.
         const message = 'Custom data could not be loaded in time.'
         throw (
           asCustomUserDataError(cause) ??
@@ -137,7 +137,7 @@ export function createClaimSnapshots(
 
   return {
     toClaims({ exists, encoded, loadedAt, userIdValues }) {
-      // Without the other claim no instance takes a part for the whole, whatever its own options say.
+      // Without the other claim no instance takes these fields for the whole document, whatever its options are.
       if (config.forClientsOnly) return exists ? encoded && { [DATA]: encoded.json } : {}
       const from = sourceOf(userIdValues)
       if (from === undefined) return undefined
@@ -148,7 +148,7 @@ export function createClaimSnapshots(
     async read(userId, claims) {
       const read = claims[READ]
       if (claims.iss !== config.issuer || !isReadClaim(read)) return undefined
-      if (!isUpToDate() || !isYoung(claims, read.at) || mayBeRevoked(userId, claims)) return undefined
+      if (!isUpToDate() || !hasFreshData(claims, read.at) || mayBeRevoked(userId, claims)) return undefined
       const userIdValues = await valuesOf(userId)
       if (read.from !== sourceOf(userIdValues)) return undefined
       const document = await decode(claims)
@@ -182,7 +182,7 @@ export function createClaimSnapshots(
   }
 }
 
-/** As no key of a change is. */
+/** No key of a change event begins like this. */
 function toInvalidationKey(userId: string): string {
   return `invalidated ${userId}`
 }

@@ -1,16 +1,23 @@
 import { isPlainObject } from '../util/plain-object.js'
 
-/** What clients may see: `{ language: 1, 'address.city': 1 }`, or `{ notes: 0 }` for all but that. */
+/**
+ * The fields that clients may see.
+ *
+ * @example
+ * { language: 1, 'address.city': 1 } // only these, and _id
+ * @example
+ * { notes: 0 } // all fields except this one
+ */
 export type ClientProjection = Readonly<Record<string, 0 | 1 | boolean>>
 
-/** Fields by name; `true` is the whole of one. */
+/** Fields by name; `true` means the whole field. */
 interface Tree {
   readonly fields: ReadonlyMap<string, Tree | true>
 }
 
 /**
- * Creates the function that leaves out of a document what clients may not see, as MongoDB's `find` does: dotted paths
- * reach into objects and into each of an array's, and `_id` stays unless it is named.
+ * Creates the function that removes the fields that clients may not see, as MongoDB's `find` does. Dotted paths reach into
+ * objects and into the objects of arrays. `_id` stays unless it is named.
  */
 export function createClientProjection(projection: ClientProjection): (document: object) => object {
   const { _id: id, ...others } = projection
@@ -25,7 +32,7 @@ export function createClientProjection(projection: ClientProjection): (document:
   return document => exclude(document, hidden) as object
 }
 
-/** Whether a projection names either what is shown or what is hidden; only `_id` may differ. */
+/** Whether a value is a projection of either shown or hidden fields; only `_id` may differ. */
 export function isClientProjection(value: unknown): value is ClientProjection {
   if (!isPlainObject(value) || Object.keys(value).length === 0) return false
   const entries = Object.entries(value)

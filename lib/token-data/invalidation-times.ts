@@ -1,23 +1,22 @@
 import type { Clock } from '../util/clock.js'
 
-/** When each of some keys (users, documents) was last invalidated: what tells a copy that came from elsewhere from one that is void. */
+/** When users and documents were last invalidated. This decides whether data that another instance read may be served. */
 export interface InvalidationTimes {
-  /** Voids what was read under a key until now. */
+  /** Invalidates data that was read under a key until now. */
   add: (key: string) => void
-  /** Voids what was read of anybody until now. */
+  /** Invalidates all data that was read until now. */
   addAll: () => void
-  /** Whether a copy that is so many milliseconds old was read before its key's last invalidation. */
+  /** Whether data of this age in milliseconds was read before its key's last invalidation. */
   isInvalidated: (key: string, ageMs: number) => boolean
 }
 
-/** Keys remembered one by one. */
+/** The most keys with a time of their own. */
 const MAX_REMEMBERED = 100_000
 
 /**
- * Creates an empty book. Where there are too many keys in it, the older half goes, and the last of its times stands for
- * all keys from then on: some copies are read again in vain, and none is served that should not be. Copies that are older
- * than their TTL are not served either, so that the half is seldom missed. (One map from which the oldest is deleted
- * would be slow: iteration has to step over what was deleted.)
+ * Creates the times. If there are too many keys, the older half is dropped, and its latest time then counts for all keys.
+ * So some data is read again in vain, but no invalidated data is served. Data older than its TTL is not served anyway, so this
+ * happens seldom. One map from which the oldest keys are deleted would be slow: its iteration steps over deleted entries.
  */
 export function createInvalidationTimes(clock: Clock): InvalidationTimes {
   /** In monotonic milliseconds. */

@@ -37,7 +37,7 @@ function useBounds(bounds: Partial<typeof BOUNDS>, observer = createObserver()):
   cache = createSnapshotCache({ ...BOUNDS, ...bounds }, generations, clock, observer)
 }
 
-/** Keeps a copy as a load does: the generation is held until it is kept. */
+/** Keeps a snapshot as a load does: the generation is held until it is kept. */
 function keep(
   cacheKey: string,
   { heapBytes = 100, ...binding }: Partial<SnapshotBinding> & { heapBytes?: number } = {},
@@ -71,14 +71,14 @@ function holdersOf(entry: BoundSnapshot): number {
   return entry.generation.holders
 }
 
-describe('a cached copy', () => {
+describe('a cached snapshot', () => {
   it('is found by its key alone', () => {
     const entry = keep('a')
     expect(cache.get('a')).toMatchObject(entry)
     expect(cache.get('b')).toBeUndefined()
   })
 
-  it('is found until it is 30 minutes old, and then no more', () => {
+  it('is found until it is 30 minutes old', () => {
     keep('a')
     clock.advance(TTL_MS - 1)
     expect(cache.get('a')).toBeDefined()
@@ -86,7 +86,7 @@ describe('a cached copy', () => {
     expect(cache.get('a')).toBeUndefined()
   })
 
-  it('does not live longer for being read', () => {
+  it('does not live longer because it is read', () => {
     keep('a')
     for (let minute = 0; minute < 29; minute++) {
       clock.advance(60_000)
@@ -96,7 +96,7 @@ describe('a cached copy', () => {
     expect(cache.get('a')).toBeUndefined()
   })
 
-  it('is as old as its load, not as the moment it was kept', () => {
+  it('has the age of its load, not of the moment when it was kept', () => {
     const { generation } = keep('a')
     const snapshot = toSnapshot(generation)
     clock.advance(TTL_MS - 1_000)
@@ -116,13 +116,13 @@ describe('a cached copy', () => {
     expect(cache.get('a')).toBeUndefined()
   })
 
-  it('ends at once where the wall clock is put forward past the end of its token', () => {
+  it('ends at once when the wall clock is set past the end of its token', () => {
     keep('a', { expiresAt: clock.now() + 60_000 })
     clock.setWall(clock.now() + 3_600_000)
     expect(cache.get('a')).toBeUndefined()
   })
 
-  it('lives no longer for a wall clock that is put back', () => {
+  it('does not live longer because the wall clock is set back', () => {
     keep('a', { expiresAt: clock.now() + 60_000 })
     keep('b')
     clock.setWall(clock.now() - 3_600_000)
@@ -133,7 +133,7 @@ describe('a cached copy', () => {
     expect(cache.get('b')).toBeUndefined()
   })
 
-  it('does not end because the wall clock is put forward, where its token goes on', () => {
+  it('does not end when the wall clock is set forward and its token is still valid', () => {
     keep('a')
     clock.setWall(clock.now() + 24 * 3_600_000)
     expect(cache.get('a')).toBeDefined()
@@ -145,7 +145,7 @@ describe('a cached copy', () => {
     expect(holdersOf(entry)).toBe(0)
   })
 
-  it('lives its 30 minutes at most where its token never ends', () => {
+  it('lives for 30 minutes at most if its token never expires', () => {
     keep('a', { expiresAt: Infinity })
     expect(cache.get('a')).toBeDefined()
     clock.advance(TTL_MS)
@@ -168,14 +168,14 @@ describe('a cached copy', () => {
     expect(cache.get('a')).toBeDefined()
   })
 
-  it('is never kept when its user was invalidated meanwhile', () => {
+  it('is not kept if its user was invalidated during the load', () => {
     const { generation } = keep('a')
     generations.invalidate(generation.userId)
     cache.set(toBinding('a'), toSnapshot(generation))
     expect(cache.get('a')).toBeUndefined()
   })
 
-  it('dies with the key that signed its token', () => {
+  it('ends when the key that signed its token is replaced', () => {
     const signedBy = { retired: false }
     keep('a', { signedBy })
     expect(cache.get('a')).toBeDefined()
@@ -187,7 +187,7 @@ describe('a cached copy', () => {
 })
 
 describe('the cache', () => {
-  it('keeps so many copies, the last used ones', () => {
+  it('keeps at most maxSnapshots snapshots, the last used ones', () => {
     useBounds({ maxSnapshots: 2 })
     const entries = ['a', 'b'].map(key => keep(key))
     cache.get('a')
@@ -205,14 +205,14 @@ describe('the cache', () => {
     expect(kept.length * 9_000).toBeLessThan(100_000)
   })
 
-  it('bounds copies of nothing by bytes, too', () => {
+  it('bounds snapshots of empty documents by bytes, too', () => {
     useBounds({ maxSnapshots: 1_000, maxSnapshotBytes: 10_000 })
     const keys = Array.from({ length: 100 }, (_, n) => `key-${n}`)
     for (const key of keys) keep(key, { heapBytes: 0 })
     expect(keys.filter(key => cache.get(key)).length).toBeLessThan(50)
   })
 
-  it('does not take what is larger than it is, nor lose others by it', () => {
+  it('does not keep a snapshot that is larger than the cache, and loses no other snapshot for it', () => {
     const small = keep('small')
     const large = keep('large', { heapBytes: BOUNDS.maxSnapshotBytes })
     expect(cache.get('large')).toBeUndefined()
@@ -220,14 +220,14 @@ describe('the cache', () => {
     expect([holdersOf(small), holdersOf(large)]).toEqual([1, 0])
   })
 
-  it('serves no older copy in place of a newer one that is too large', () => {
+  it('serves no older snapshot in place of a newer one that is too large', () => {
     const old = keep('a', { userId: 'alice' })
     keep('a', { userId: 'alice', heapBytes: BOUNDS.maxSnapshotBytes })
     expect(cache.get('a')).toBeUndefined()
     expect(holdersOf(old)).toBe(0)
   })
 
-  it('holds each user once for each copy, and lets go when a copy is replaced', () => {
+  it('holds a generation once for each snapshot, and releases it when a snapshot is replaced', () => {
     const first = keep('a', { userId: 'alice' })
     keep('b', { userId: 'alice' })
     expect(holdersOf(first)).toBe(2)
@@ -236,14 +236,14 @@ describe('the cache', () => {
     expect(holdersOf(first)).toBe(2)
   })
 
-  it('lets go of what has expired when it is looked for', () => {
+  it('releases an expired snapshot when it is looked for', () => {
     const entry = keep('a')
     clock.advance(TTL_MS + 1)
     cache.get('a')
     expect(holdersOf(entry)).toBe(0)
   })
 
-  it('lets go of everything when it is cleared', () => {
+  it('releases all snapshots when it is cleared', () => {
     const entries = ['a', 'b', 'c'].map(cacheKey => keep(cacheKey, { userId: 'alice' }))
     cache.clear()
     expect(cache.get('a')).toBeUndefined()
