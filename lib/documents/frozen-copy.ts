@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { isDate } from 'node:util/types'
 import { isPlainObject } from '../util/plain-object.js'
-import { areEqualOpaque, cloneOpaque, isBinary, isOpaque } from './opaque-values.js'
+import { areEqualOpaque, cloneOpaque, holdsBytes, isOpaque } from './opaque-values.js'
 
 /**
  * Creates a read-only copy of a loaded document. Objects and arrays are frozen. Freezing does not protect the inside of
@@ -77,10 +77,10 @@ class OpaqueValues {
   }
 }
 
-/** The bytes of a binary are a part of the server's whole reply, which they would keep in memory. So they are copied. */
+/** The bytes of a value are a part of a larger buffer, often the server's whole reply, which they would keep in memory. */
 function toKept(value: object): number | object {
   if (isDate(value)) return value.getTime()
-  return isBinary(value) ? cloneOpaque(value) : value
+  return holdsBytes(value) ? cloneOpaque(value) : value
 }
 
 type Getter = (this: Holder) => object

@@ -18,9 +18,10 @@ function isObjectId(value: unknown): value is ObjectId {
   return hasBsonType(value, 'ObjectId')
 }
 
-/** Whether a value is a binary or a UUID of the driver, or bytes. */
-export function isBinary(value: unknown): boolean {
-  return types.isUint8Array(value) || hasBsonType(value, 'Binary') || hasBsonType(value, 'UUID')
+/** Whether a value holds bytes: binaries do, and in older drivers ObjectIds do too. */
+export function holdsBytes(value: object): boolean {
+  if (types.isUint8Array(value)) return true
+  return Reflect.ownKeys(value).some(key => types.isUint8Array(Reflect.get(value, key)))
 }
 
 function hasBsonType(value: unknown, name: string): boolean {

@@ -43,7 +43,7 @@ export function createSnapshots(
     /** Keeps a snapshot of `loadForNewToken()` for the issued token. */
     keep: (binding: SnapshotBinding, snapshot: Snapshot): void => void loads.keep(binding, snapshot),
     /** Invalidates all snapshots of a user, and all loads of the user that have begun. */
-    invalidate(userId: string): void {
+    invalidate: (userId: string): void => {
       observer.invalidated(userId)
       loads.generations.invalidate(userId)
     },
