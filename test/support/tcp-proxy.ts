@@ -1,6 +1,7 @@
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 
 /** A proxy on a loopback port that injects the faults of a network. */
@@ -66,7 +67,6 @@ export async function startTcpProxy(targetHost: string, targetPort: number): Pro
   const listen = async (port: number) => {
     server.listen(port, '127.0.0.1')
     await once(server, 'listening')
-    return (server.address() as AddressInfo).port
   }
   // Refuse new connections. Drivers would take a reset after accepting for an overloaded server.
   const cut = () => {
@@ -79,7 +79,7 @@ export async function startTcpProxy(targetHost: string, targetPort: number): Pro
     answerGate.open()
   }
 
-  const port = await listen(0)
+  const port = await findPort(listen)
   return {
     port,
     pause: () => {
@@ -112,6 +112,22 @@ export async function startTcpProxy(targetHost: string, targetPort: number): Pro
       for (const socket of sockets) socket.destroy()
       await Promise.all(closed)
     },
+  }
+}
+
+/**
+ * Listens on a port that systems do not give to connections and servers by themselves. Such a port is still free when a
+ * proxy that was cut listens again.
+ */
+async function findPort(listen: (port: number) => Promise<void>): Promise<number> {
+  for (let attempt = 1; ; attempt++) {
+    const port = randomInt(20_000, 32_000)
+    try {
+      await listen(port)
+      return port
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt === 100) throw error
+    }
   }
 }
 
