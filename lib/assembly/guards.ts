@@ -73,7 +73,7 @@ function createTokenChecks(
   }
 }
 
-/** The methods of an instance that let requests through, and those that give the user of a request or a token. */
+/** The guards, and the methods that give the user of a request or a token. */
 type Guards = Pick<
   CustomUserData<object>,
   | 'authenticate'

@@ -69,15 +69,15 @@ export interface SnapshotCacheConfig {
   readonly followsChanges: boolean
 }
 
-/** Copies by token. */
+/** The snapshots of all tokens, by cache key. */
 export interface SnapshotCache {
-  /** The copy, if it may still be served: within its TTL and its token's times, not invalidated, key in use. */
+  /** The snapshot, unless it is stale, its token has expired, it was invalidated, or its key was replaced. */
   get(cacheKey: string): BoundSnapshot | undefined
   /** Binds a snapshot to a token, without keeping it. */
   bind(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot
   /**
-   * Keeps a copy until it is too old or its token ends, whichever is first; not one that is void already.
-   * The caller holds the snapshot's generation meanwhile.
+   * Keeps a snapshot until it is stale or its token expires, whichever is first. A snapshot that was invalidated meanwhile
+   * is not kept. The caller holds the snapshot's generation during the call.
    */
   set(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot
   clear(): void
