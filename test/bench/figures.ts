@@ -1,7 +1,7 @@
 import type { Spread } from './statistics.js'
 
 /** What a number counts. A ratio has none. */
-export type Unit = 'ratio' | 'µs' | 'ms' | 'bytes' | 'queries' | 'per second'
+export type Unit = 'ratio' | 'µs' | 'ms' | 'bytes' | 'queries' | 'commands' | 'per second'
 
 /** One measured thing. */
 export interface Figure {

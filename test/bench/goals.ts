@@ -35,6 +35,10 @@ const RULES: readonly Rule[] = [
   ['heap of a full cache, of its bound', m => at(m, 'memory.boundRatio'), 0.5, 1],
   ['a miss, of one verification and one query', m => at(m, 'miss.ofBare'), 0.9, Infinity],
   ['a refresh, of compare-and-set, findOne and sign', m => at(m, 'refresh.ofBare'), 0.8, Infinity],
+  ['commands in sequence of a login with the throttle', m => at(m, 'roundTrips.login'), 1, 4],
+  ['commands in sequence of a login without it', m => at(m, 'roundTrips.loginWithoutThrottle'), 1, 3],
+  ['commands in sequence of a wrong password', m => at(m, 'roundTrips.wrongPassword'), 1, 3],
+  ['commands in sequence of a refresh', m => at(m, 'roundTrips.refresh'), 1, 2],
   ['start, ms', m => at(m, 'start.ms'), 0, 150],
 ]
 

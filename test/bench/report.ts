@@ -19,6 +19,7 @@ const DIGITS: Readonly<Record<Unit, number>> = {
   ms: 1,
   bytes: 0,
   queries: 0,
+  commands: 0,
   'per second': 0,
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { resolveMongoUri } from '../../examples/support/start-mongod.js'
+import { measureDistantDatabase } from './distant-database.js'
 import { toMedians } from './figures.js'
 import type { Section } from './figures.js'
 import { toGoals } from './goals.js'
@@ -50,6 +51,7 @@ async function measureAll(address: { mongoUri: string; database: string }) {
     inProcess: () => measureInProcess(plan, address),
     misses: () => measureMisses(plan, address),
     refreshes: () => measureRefreshes(plan, address),
+    roundTrips: () => measureDistantDatabase(address),
     herd: () => measureHerd(plan, address, jobs),
     start: () => measureStart(plan),
     firstRequests: () => measureFirstRequests(plan, address),
