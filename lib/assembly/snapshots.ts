@@ -1,5 +1,5 @@
 import { createSnapshots } from '../snapshots/snapshots.js'
-import { createClaimSnapshots } from '../token-data/claim-snapshots.js'
+import { ClaimSnapshots } from '../token-data/claim-snapshots.js'
 import type { Checks } from './checks.js'
 import type { Core } from './core.js'
 import type { Documents } from './documents.js'
@@ -19,7 +19,7 @@ export function createSnapshotParts(
   const followsChanges = config.changeStreams !== 'off'
   const claimSnapshots =
     codec &&
-    createClaimSnapshots(
+    new ClaimSnapshots(
       {
         ...config,
         followsChanges,

@@ -10,7 +10,7 @@ import type { LoadedDocument, Loader } from '../documents/loader.js'
 import { createSnapshotCache } from './snapshot-cache.js'
 import type { BoundSnapshot, Snapshot, SnapshotBinding, SnapshotCacheConfig } from './snapshot-cache.js'
 import type { ClaimDocument } from '../token-data/claim-snapshots.js'
-import { createUserGenerations } from './user-generations.js'
+import { UserGenerations } from './user-generations.js'
 import type { UserGeneration } from './user-generations.js'
 
 /** The bounds of the cache, and how long a request waits. */
@@ -44,7 +44,7 @@ export class SnapshotLoads {
     this.#clock = clock
     this.#observer = observer
     this.#changeIndex = config.followsChanges ? createChangeIndex() : NO_CHANGE_INDEX
-    this.generations = createUserGenerations(this.#changeIndex.forget)
+    this.generations = new UserGenerations(this.#changeIndex.forget)
     this.cache = createSnapshotCache(config, this.generations, clock, observer)
   }
 

@@ -19,25 +19,6 @@ export interface UserGeneration extends LatestDocument {
   cachedBytes: number
 }
 
-/** The generations of all users who have snapshots or running loads. */
-export interface UserGenerations {
-  /** The user's current generation. Its holder must release it. */
-  hold(userId: string): UserGeneration
-  /** Adds a holder to a generation that has one already. */
-  retain(generation: UserGeneration): void
-  release(generation: UserGeneration): void
-  /** Notes a snapshot that the cache now holds. The user must have a generation. */
-  addCached(userId: string, cacheKey: string, bytes: number): void
-  /** Forgets a snapshot that has left the cache. */
-  removeCached(userId: string, cacheKey: string, bytes: number): void
-  /** The key of the user's oldest cached snapshot, if one more snapshot of this size would exceed the user's share. */
-  oldestBeyond(userId: string, share: CacheShare, bytes: number): string | undefined
-  /** Ends the user's generation. This costs no memory for a user without one. */
-  invalidate(userId: string): void
-  /** Ends all generations. */
-  invalidateAll(): void
-}
-
 /** The most that one user may have in the cache. */
 export interface CacheShare {
   readonly snapshots: number
@@ -56,83 +37,102 @@ function createGeneration(userId: string): UserGeneration {
   }
 }
 
-/** Creates the registry. It calls `onEnd` with each generation that ends or that nobody holds any more. */
-export function createUserGenerations(onEnd?: (generation: UserGeneration) => void): UserGenerations {
+/** The generations of all users who have snapshots or running loads. */
+export class UserGenerations {
   /** One generation for each user: the current one, or an ended one with snapshots that are still cached. */
-  const generations = new Map<string, UserGeneration>()
+  readonly #generations = new Map<string, UserGeneration>()
+  readonly #onEnd: ((generation: UserGeneration) => void) | undefined
 
-  function end(generation: UserGeneration): void {
-    if (!generation.current) return
-    generation.current = false
-    onEnd?.(generation)
-    forgetUnused(generation)
+  /** `onEnd` is called with each generation that ends or that nobody holds any more. */
+  constructor(onEnd?: (generation: UserGeneration) => void) {
+    this.#onEnd = onEnd
   }
 
-  function forgetUnused(generation: UserGeneration): void {
+  /** The user's current generation. Its holder must release it. */
+  hold(userId: string): UserGeneration {
+    let generation = this.#generations.get(userId)
+    if (!generation?.current) generation = this.#begin(userId, generation)
+    generation.holders++
+    return generation
+  }
+
+  /** Adds a holder to a generation that has one already. */
+  retain(generation: UserGeneration): void {
+    generation.holders++
+  }
+
+  release(generation: UserGeneration): void {
+    generation.holders--
+    if (generation.holders > 0 || !generation.current) return
+    this.#onEnd?.(generation)
+    this.#forgetUnused(generation)
+  }
+
+  /** Notes a snapshot that the cache now holds. The user must have a generation. */
+  addCached(userId: string, cacheKey: string, bytes: number): void {
+    const generation = this.#generations.get(userId)
+    if (!generation) return
+    generation.cachedBytes += bytes
+    const { cacheKeys } = generation
+    if (cacheKeys === undefined) generation.cacheKeys = cacheKey
+    else if (typeof cacheKeys === 'string') generation.cacheKeys = new Set([cacheKeys, cacheKey])
+    else cacheKeys.add(cacheKey)
+  }
+
+  /** Forgets a snapshot that has left the cache. */
+  removeCached(userId: string, cacheKey: string, bytes: number): void {
+    const generation = this.#generations.get(userId)
+    if (!generation) return
+    generation.cachedBytes -= bytes
+    const { cacheKeys } = generation
+    if (typeof cacheKeys !== 'string') cacheKeys?.delete(cacheKey)
+    if (cacheKeys === cacheKey || (typeof cacheKeys === 'object' && cacheKeys.size === 0)) {
+      generation.cacheKeys = undefined
+      this.#forgetUnused(generation)
+    }
+  }
+
+  /** The key of the user's oldest cached snapshot, if one more snapshot of this size would exceed the user's share. */
+  oldestBeyond(userId: string, share: CacheShare, bytes: number): string | undefined {
+    const { cacheKeys, cachedBytes } = this.#generations.get(userId) ?? {}
+    if (cacheKeys === undefined || cachedBytes === undefined) return undefined
+    const count = typeof cacheKeys === 'string' ? 1 : cacheKeys.size
+    if (count < share.snapshots && cachedBytes + bytes <= share.bytes) return undefined
+    return typeof cacheKeys === 'string' ? cacheKeys : cacheKeys.values().next().value
+  }
+
+  /** Ends the user's generation. This costs no memory for a user without one. */
+  invalidate(userId: string): void {
+    const generation = this.#generations.get(userId)
+    if (generation) this.#end(generation)
+  }
+
+  /** Ends all generations. */
+  invalidateAll(): void {
+    for (const generation of this.#generations.values()) this.#end(generation)
+  }
+
+  #end(generation: UserGeneration): void {
+    if (!generation.current) return
+    generation.current = false
+    this.#onEnd?.(generation)
+    this.#forgetUnused(generation)
+  }
+
+  #forgetUnused(generation: UserGeneration): void {
     if (generation.cacheKeys !== undefined || (generation.current && generation.holders > 0)) return
-    if (generations.get(generation.userId) === generation) generations.delete(generation.userId)
+    const { userId } = generation
+    if (this.#generations.get(userId) === generation) this.#generations.delete(userId)
   }
 
   /** Begins a new generation. Cached snapshots of the one before still count for the user's share. */
-  function begin(userId: string, before: UserGeneration | undefined): UserGeneration {
+  #begin(userId: string, before: UserGeneration | undefined): UserGeneration {
     const generation = createGeneration(userId)
     if (before) {
       generation.cacheKeys = before.cacheKeys
       generation.cachedBytes = before.cachedBytes
     }
-    generations.set(userId, generation)
+    this.#generations.set(userId, generation)
     return generation
-  }
-
-  return {
-    hold(userId) {
-      let generation = generations.get(userId)
-      if (!generation?.current) generation = begin(userId, generation)
-      generation.holders++
-      return generation
-    },
-    retain(generation) {
-      generation.holders++
-    },
-    release(generation) {
-      generation.holders--
-      if (generation.holders > 0 || !generation.current) return
-      onEnd?.(generation)
-      forgetUnused(generation)
-    },
-    addCached(userId, cacheKey, bytes) {
-      const generation = generations.get(userId)
-      if (!generation) return
-      generation.cachedBytes += bytes
-      const { cacheKeys } = generation
-      if (cacheKeys === undefined) generation.cacheKeys = cacheKey
-      else if (typeof cacheKeys === 'string') generation.cacheKeys = new Set([cacheKeys, cacheKey])
-      else cacheKeys.add(cacheKey)
-    },
-    removeCached(userId, cacheKey, bytes) {
-      const generation = generations.get(userId)
-      if (!generation) return
-      generation.cachedBytes -= bytes
-      const { cacheKeys } = generation
-      if (typeof cacheKeys !== 'string') cacheKeys?.delete(cacheKey)
-      if (cacheKeys === cacheKey || (typeof cacheKeys === 'object' && cacheKeys.size === 0)) {
-        generation.cacheKeys = undefined
-        forgetUnused(generation)
-      }
-    },
-    oldestBeyond(userId, share, bytes) {
-      const { cacheKeys, cachedBytes } = generations.get(userId) ?? {}
-      if (cacheKeys === undefined || cachedBytes === undefined) return undefined
-      const count = typeof cacheKeys === 'string' ? 1 : cacheKeys.size
-      if (count < share.snapshots && cachedBytes + bytes <= share.bytes) return undefined
-      return typeof cacheKeys === 'string' ? cacheKeys : cacheKeys.values().next().value
-    },
-    invalidate(userId) {
-      const generation = generations.get(userId)
-      if (generation) end(generation)
-    },
-    invalidateAll() {
-      for (const generation of generations.values()) end(generation)
-    },
   }
 }

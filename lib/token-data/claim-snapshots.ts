@@ -10,6 +10,7 @@ import { toExactText } from './exact-text.js'
 import { toFrozenCopy } from '../documents/frozen-copy.js'
 import { estimateHeapBytes } from '../documents/heap-size.js'
 import { createInvalidationTimes } from './invalidation-times.js'
+import type { InvalidationTimes } from './invalidation-times.js'
 import type { LoadedDocument } from '../documents/loader.js'
 import type { Snapshot } from '../snapshots/snapshot-cache.js'
 import type { UserDocuments } from '../documents/user-documents.js'
@@ -41,22 +42,6 @@ export interface ClaimDocument {
   readonly loadedAt: number
 }
 
-/** Puts custom data into access tokens, and reads it from them. */
-export interface ClaimSnapshots {
-  /** The claims that carry a snapshot; `undefined` if Extended JSON cannot express it, or if its source has no digest. */
-  toClaims: (snapshot: Snapshot) => Readonly<Record<string, unknown>> | undefined
-  /** The document in a verified token; `undefined` if it may not be served, so that the database must be read. */
-  read: (userId: string, claims: AccessTokenClaims) => Promise<ClaimDocument | undefined>
-  /** The claims without the custom data, which handlers have as `customData`, so that it is in memory once. */
-  withoutUserData: (claims: AccessTokenClaims) => AccessTokenClaims
-  /** Invalidates the data of a user in tokens that was read before now. */
-  invalidate: (userId: string) => void
-  /** Invalidates the data in tokens of a changed document, and of the user who has the document now. */
-  changed: (documentId: unknown, userIdValue: unknown) => void
-  /** Invalidates all data in tokens that was read before now. */
-  invalidateAll: () => void
-}
-
 /** When and from where the document was read. A token with this claim and no `user_data` is of a user without a document. */
 interface ReadClaim {
   /** Wall-clock milliseconds. `iat` is later, by the time that a login takes. */
@@ -83,102 +68,124 @@ export interface ClaimSnapshotsParts {
   readonly clock: Clock
 }
 
-/** Creates the claim snapshots of one instance. */
-export function createClaimSnapshots(
-  config: ClaimSnapshotsConfig,
-  { codec, documents, namespace, isUpToDate, mayBeRevoked, clock }: ClaimSnapshotsParts,
-): ClaimSnapshots {
-  const { snapshotTtlMs, clockToleranceMs, userIdField, projection = null } = config
-  const invalidations = createInvalidationTimes(clock)
+/** Puts custom data into access tokens, and reads it from them. */
+export class ClaimSnapshots {
+  readonly #config: ClaimSnapshotsConfig
+  readonly #parts: ClaimSnapshotsParts
+  readonly #invalidations: InvalidationTimes
+
+  constructor(config: ClaimSnapshotsConfig, parts: ClaimSnapshotsParts) {
+    this.#config = config
+    this.#parts = parts
+    this.#invalidations = createInvalidationTimes(parts.clock)
+  }
+
+  /** The claims that carry a snapshot; `undefined` if Extended JSON cannot express it, or if its source has no digest. */
+  toClaims(snapshot: Snapshot): Readonly<Record<string, unknown>> | undefined {
+    const { exists, encoded, loadedAt, userIdValues } = snapshot
+    // Without the other claim no instance takes these fields for the whole document, whatever its options are.
+    if (this.#config.forClientsOnly) return exists ? encoded && { [DATA]: encoded.json } : {}
+    const from = this.#sourceOf(userIdValues)
+    if (from === undefined) return undefined
+    const { clock } = this.#parts
+    const read: ReadClaim = { at: Math.floor(clock.now() - (clock.monotonic() - loadedAt)), from }
+    if (!exists) return { [READ]: read }
+    return encoded && { [DATA]: encoded.json, [READ]: read }
+  }
+
+  /** The document in a verified token; `undefined` if it may not be served, so that the database must be read. */
+  async read(userId: string, claims: AccessTokenClaims): Promise<ClaimDocument | undefined> {
+    const read = claims[READ]
+    if (claims.iss !== this.#config.issuer || !isReadClaim(read)) return undefined
+    const { clock, isUpToDate, mayBeRevoked } = this.#parts
+    if (!isUpToDate() || !this.#hasFreshData(claims, read.at) || mayBeRevoked(userId, claims))
+      return undefined
+    const userIdValues = await this.#valuesOf(userId)
+    if (read.from !== this.#sourceOf(userIdValues)) return undefined
+    const document = await this.#decode(claims)
+    // The stream may have broken while the document was decoded.
+    if (!document || !isUpToDate()) return undefined
+    // An event names the document by its `_id`. Data without it could not be dropped when the document changes.
+    if (this.#config.followsChanges && document.exists && document.documentId === undefined) return undefined
+    const keys = [
+      toInvalidationKey(userId),
+      ...userIdValues.map(toUserKey),
+      toDocumentKey(document.documentId),
+    ]
+    if (this.#isInvalidated(keys, read.at)) return undefined
+    const ageMs = Math.max(0, clock.now() - read.at)
+    return { document, userIdValues, loadedAt: clock.monotonic() - ageMs }
+  }
+
+  /** The claims without the custom data, which handlers have as `customData`, so that it is in memory once. */
+  withoutUserData(claims: AccessTokenClaims): AccessTokenClaims {
+    if (claims.iss !== this.#config.issuer || !(DATA in claims || READ in claims)) return claims
+    const others = Object.entries(claims).filter(([claim]) => claim !== DATA && claim !== READ)
+    return Object.fromEntries(others) as AccessTokenClaims
+  }
+
+  /** Invalidates the data of a user in tokens that was read before now. */
+  invalidate(userId: string): void {
+    this.#invalidations.add(toInvalidationKey(userId))
+  }
+
+  /** Invalidates the data in tokens of a changed document, and of the user who has the document now. */
+  changed(documentId: unknown, userIdValue: unknown): void {
+    const keys = toChangeKeys(documentId, userIdValue)
+    if (keys) keys.forEach(this.#invalidations.add)
+    else this.#invalidations.addAll()
+  }
+
+  /** Invalidates all data in tokens that was read before now. */
+  invalidateAll(): void {
+    this.#invalidations.addAll()
+  }
 
   /**
    * The digest of the source of a user's document; `undefined` if the source has no exact text. The source includes the
    * values that are searched for: a token from before a correction of `toFieldValues` may hold another user's document.
    */
-  function sourceOf(userIdValues: readonly unknown[]): string | undefined {
-    const text = toExactText([namespace(), userIdField, projection, userIdValues])
+  #sourceOf(userIdValues: readonly unknown[]): string | undefined {
+    const { userIdField, projection = null } = this.#config
+    const text = toExactText([this.#parts.namespace(), userIdField, projection, userIdValues])
     return text === undefined ? undefined : hash('sha256', text, 'base64url').slice(0, SOURCE_LENGTH)
   }
 
-  function hasFreshData(claims: AccessTokenClaims, readAt: number): boolean {
-    const ageMs = clock.now() - Math.min(readAt, (claims.iat ?? 0) * 1000)
+  #hasFreshData(claims: AccessTokenClaims, readAt: number): boolean {
+    const { clockToleranceMs, snapshotTtlMs } = this.#config
+    const ageMs = this.#parts.clock.now() - Math.min(readAt, (claims.iat ?? 0) * 1000)
     return ageMs >= -clockToleranceMs && ageMs < snapshotTtlMs
   }
 
   /** Clocks differ. Within the tolerance the order of read and invalidation is unknown, so the data counts as invalidated. */
-  function isInvalidated(keys: readonly string[], readAt: number): boolean {
-    return keys.some(key => invalidations.isInvalidated(key, clock.now() - readAt + clockToleranceMs))
+  #isInvalidated(keys: readonly string[], readAt: number): boolean {
+    const ageMs = this.#parts.clock.now() - readAt + this.#config.clockToleranceMs
+    return keys.some(key => this.#invalidations.isInvalidated(key, ageMs))
   }
 
-  function valuesOf(userId: string): Promise<readonly unknown[]> {
-    return withDeadline(config.loadTimeoutMs, signal => documents.values(userId, signal)).catch(
-      (cause: unknown) => {
-        // A read of the document would wait for the same MongoDB once more.
-        const message = 'Custom data could not be loaded in time.'
-        throw (
-          asCustomUserDataError(cause) ??
-          new CustomUserDataError('custom_data_unavailable', message, { cause })
-        )
-      },
-    )
+  async #valuesOf(userId: string): Promise<readonly unknown[]> {
+    const { documents } = this.#parts
+    try {
+      return await withDeadline(this.#config.loadTimeoutMs, signal => documents.values(userId, signal))
+    } catch (cause) {
+      // A read of the document would wait for the same MongoDB once more.
+      const message = 'Custom data could not be loaded in time.'
+      throw (
+        asCustomUserDataError(cause) ?? new CustomUserDataError('custom_data_unavailable', message, { cause })
+      )
+    }
   }
 
-  async function decode(claims: AccessTokenClaims): Promise<LoadedDocument | undefined> {
+  async #decode(claims: AccessTokenClaims): Promise<LoadedDocument | undefined> {
     const json = claims[DATA]
-    if (json === undefined && config.requireDocument) return undefined
+    if (json === undefined && this.#config.requireDocument) return undefined
     // The load that follows reports that the document is too large.
-    if (json !== undefined && maxBsonBytes(json) > config.maxDocumentBytes) return undefined
-    const data = json === undefined ? {} : await codec.decode(json)
+    if (json !== undefined && maxBsonBytes(json) > this.#config.maxDocumentBytes) return undefined
+    const data = json === undefined ? {} : await this.#parts.codec.decode(json)
     if (!data) return undefined
     const documentId = (data as { _id?: unknown })._id
     const heapBytes = estimateHeapBytes(data)
     return { data: toFrozenCopy(data), exists: json !== undefined, documentId, heapBytes }
-  }
-
-  return {
-    toClaims({ exists, encoded, loadedAt, userIdValues }) {
-      // Without the other claim no instance takes these fields for the whole document, whatever its options are.
-      if (config.forClientsOnly) return exists ? encoded && { [DATA]: encoded.json } : {}
-      const from = sourceOf(userIdValues)
-      if (from === undefined) return undefined
-      const read: ReadClaim = { at: Math.floor(clock.now() - (clock.monotonic() - loadedAt)), from }
-      if (!exists) return { [READ]: read }
-      return encoded && { [DATA]: encoded.json, [READ]: read }
-    },
-    async read(userId, claims) {
-      const read = claims[READ]
-      if (claims.iss !== config.issuer || !isReadClaim(read)) return undefined
-      if (!isUpToDate() || !hasFreshData(claims, read.at) || mayBeRevoked(userId, claims)) return undefined
-      const userIdValues = await valuesOf(userId)
-      if (read.from !== sourceOf(userIdValues)) return undefined
-      const document = await decode(claims)
-      // The stream may have broken while the document was decoded.
-      if (!document || !isUpToDate()) return undefined
-      // An event names the document by its `_id`. Data without it could not be dropped when the document changes.
-      if (config.followsChanges && document.exists && document.documentId === undefined) return undefined
-      const keys = [
-        toInvalidationKey(userId),
-        ...userIdValues.map(toUserKey),
-        toDocumentKey(document.documentId),
-      ]
-      if (isInvalidated(keys, read.at)) return undefined
-      const ageMs = Math.max(0, clock.now() - read.at)
-      return { document, userIdValues, loadedAt: clock.monotonic() - ageMs }
-    },
-    withoutUserData(claims) {
-      if (claims.iss !== config.issuer || !(DATA in claims || READ in claims)) return claims
-      const others = Object.entries(claims).filter(([claim]) => claim !== DATA && claim !== READ)
-      return Object.fromEntries(others) as AccessTokenClaims
-    },
-    invalidate(userId) {
-      invalidations.add(toInvalidationKey(userId))
-    },
-    changed(documentId, userIdValue) {
-      const keys = toChangeKeys(documentId, userIdValue)
-      if (keys) keys.forEach(invalidations.add)
-      else invalidations.addAll()
-    },
-    invalidateAll: invalidations.addAll,
   }
 }
 

@@ -6,7 +6,7 @@ import { toFrozenCopy } from '../../lib/documents/frozen-copy.js'
 import { estimateHeapBytes } from '../../lib/documents/heap-size.js'
 import { createSnapshotCache } from '../../lib/snapshots/snapshot-cache.js'
 import type { SnapshotCache } from '../../lib/snapshots/snapshot-cache.js'
-import { createUserGenerations } from '../../lib/snapshots/user-generations.js'
+import { UserGenerations } from '../../lib/snapshots/user-generations.js'
 import type { AccessTokenClaims } from '../../lib/types.js'
 import { systemClock } from '../../lib/util/clock.js'
 import { medianOfThree, memoryInUse } from '../support/heap.js'
@@ -66,7 +66,7 @@ export function measureFullCache(makeDocument: () => Document, maxSnapshotBytes:
 
 /** Fills a cache as loads do, until it has dropped snapshots. */
 function fill(makeDocument: () => Document, maxSnapshotBytes: number): SnapshotCache {
-  const generations = createUserGenerations()
+  const generations = new UserGenerations()
   // The cache allocates a list for this many snapshots when it is created, so it is not more than the cache can hold.
   const maxSnapshots = Math.ceil(maxSnapshotBytes / (600 + estimateHeapBytes(decode(makeDocument()))))
   const bounds = { snapshotTtlMs: DAY, maxSnapshots, maxSnapshotBytes, followsChanges: false }

@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { createAuthenticator } from '../../lib/authenticate/authenticator.js'
 import { systemClock } from '../../lib/util/clock.js'
 import { createSnapshots } from '../../lib/snapshots/snapshots.js'
-import { createUserGenerations } from '../../lib/snapshots/user-generations.js'
+import { UserGenerations } from '../../lib/snapshots/user-generations.js'
 import { createRevocations } from '../../lib/sessions/revocations.js'
 import { useDatabase } from '../support/database.js'
 import { sidOf } from '../support/session-app.js'
@@ -62,7 +62,7 @@ describe('the key of a cached snapshot', () => {
       ),
       sessionChecks: { isDue: () => false, check: never },
     })
-    const generations = createUserGenerations()
+    const generations = new UserGenerations()
     return {
       cached: authenticator.cachedUser,
       keep: (token: string, userId: string): void => {

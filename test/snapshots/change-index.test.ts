@@ -1,15 +1,15 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createChangeIndex } from '../../lib/snapshots/change-index.js'
 import type { ChangeIndex } from '../../lib/snapshots/change-index.js'
-import { createUserGenerations } from '../../lib/snapshots/user-generations.js'
-import type { UserGeneration, UserGenerations } from '../../lib/snapshots/user-generations.js'
+import { UserGenerations } from '../../lib/snapshots/user-generations.js'
+import type { UserGeneration } from '../../lib/snapshots/user-generations.js'
 import { heapGrowth } from '../support/heap.js'
 
 let dependents: ChangeIndex
 let generations: UserGenerations
 beforeEach(() => {
   dependents = createChangeIndex()
-  generations = createUserGenerations(dependents.forget)
+  generations = new UserGenerations(dependents.forget)
 })
 
 /** A load that has begun and ended, and whose copy is kept. */

@@ -7,8 +7,8 @@ import type {
   SnapshotBinding,
   SnapshotCache,
 } from '../../lib/snapshots/snapshot-cache.js'
-import { createUserGenerations } from '../../lib/snapshots/user-generations.js'
-import type { UserGeneration, UserGenerations } from '../../lib/snapshots/user-generations.js'
+import { UserGenerations } from '../../lib/snapshots/user-generations.js'
+import type { UserGeneration } from '../../lib/snapshots/user-generations.js'
 import { createClaimsFreezer } from '../../lib/authenticate/token-bindings.js'
 import { createObserver } from '../../lib/metrics.js'
 import type { AccessTokenClaims } from '../../lib/types.js'
@@ -33,7 +33,7 @@ beforeEach(() => {
 })
 
 function useBounds(bounds: Partial<typeof BOUNDS>, observer = createObserver()): void {
-  generations = createUserGenerations()
+  generations = new UserGenerations()
   cache = createSnapshotCache({ ...BOUNDS, ...bounds }, generations, clock, observer)
 }
 

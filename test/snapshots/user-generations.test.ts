@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import { createUserGenerations } from '../../lib/snapshots/user-generations.js'
+import { UserGenerations } from '../../lib/snapshots/user-generations.js'
 import { heapGrowth } from '../support/heap.js'
 
 /** How often each method of a `Map` is called meanwhile, by anybody. */
@@ -24,7 +24,7 @@ function countMapOperations(run: () => void): Record<string, number> {
 
 describe('the generations of users', () => {
   it('are one for each user while somebody holds it', () => {
-    const generations = createUserGenerations()
+    const generations = new UserGenerations()
     const alice = generations.hold('alice')
     expect(generations.hold('alice')).toBe(alice)
     expect(generations.hold('bob')).not.toBe(alice)
@@ -32,7 +32,7 @@ describe('the generations of users', () => {
   })
 
   it('are forgotten when the last holder lets go', () => {
-    const generations = createUserGenerations()
+    const generations = new UserGenerations()
     const first = generations.hold('alice')
     generations.retain(first)
     generations.release(first)
@@ -44,7 +44,7 @@ describe('the generations of users', () => {
   })
 
   it('end with an invalidation, for all who hold them, and a new one begins', () => {
-    const generations = createUserGenerations()
+    const generations = new UserGenerations()
     const before = generations.hold('alice')
     const bob = generations.hold('bob')
     generations.invalidate('alice')
@@ -54,7 +54,7 @@ describe('the generations of users', () => {
 
   it('end all at once', () => {
     const ended: string[] = []
-    const generations = createUserGenerations(({ userId }) => ended.push(userId))
+    const generations = new UserGenerations(({ userId }) => ended.push(userId))
     const held = ['alice', 'bob'].map(userId => generations.hold(userId))
     generations.invalidateAll()
     expect(held.map(({ current }) => current)).toEqual([false, false])
@@ -63,7 +63,7 @@ describe('the generations of users', () => {
   })
 
   it('are not forgotten by a late release of one that has ended', () => {
-    const generations = createUserGenerations()
+    const generations = new UserGenerations()
     const before = generations.hold('alice')
     generations.invalidate('alice')
     const after = generations.hold('alice')
@@ -75,7 +75,7 @@ describe('the generations of users', () => {
 
   it('end by as many operations for a user of whom much is held as for one of whom little is', () => {
     const operations = [1, 100_000].map(holders => {
-      const generations = createUserGenerations()
+      const generations = new UserGenerations()
       const held = generations.hold('alice')
       for (let n = 1; n < holders; n++) generations.retain(held)
       for (let n = 0; n < holders; n++) generations.hold(`other-${n}`)
@@ -88,14 +88,14 @@ describe('the generations of users', () => {
   })
 
   it('take users’ ids for what they are', () => {
-    const generations = createUserGenerations()
+    const generations = new UserGenerations()
     const hostile = ['__proto__', 'constructor', 'toString', 'hasOwnProperty']
     for (const userId of hostile) generations.invalidate(userId)
     expect(hostile.map(userId => generations.hold(userId).userId)).toEqual(hostile)
   })
 
   it('cost no memory for users of whom nothing is held', async () => {
-    const generations = createUserGenerations()
+    const generations = new UserGenerations()
     const growth = await heapGrowth(() => {
       for (let n = 0; n < 100_000; n++) generations.invalidate(`unknown-${n}`)
       for (let n = 0; n < 100_000; n++) generations.release(generations.hold(`gone-${n}`))
