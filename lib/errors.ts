@@ -79,6 +79,7 @@ const RETRY_AFTER_SECONDS = '1'
  * })
  */
 export class CustomUserDataError extends Error {
+  /** The name of the class, for programs that cannot use `instanceof`. */
   override readonly name = 'CustomUserDataError'
   /** Tells what went wrong, for programs. */
   readonly code: ErrorCode
@@ -119,6 +120,8 @@ export function toCallbackError(name: string, cause: unknown): CustomUserDataErr
 
 /** A wrong, missing or unknown option. The message says what was given, and what to write instead. */
 export class OptionError extends TypeError {
+  /** The name of the class, for programs that cannot use `instanceof`. */
   override readonly name = 'OptionError'
+  /** The same for all of these errors. */
   readonly code = 'invalid_option'
 }

@@ -3,6 +3,7 @@ import { describeThrown } from './util/thrown.js'
 
 /** A set-up that works, but not as well as it could. The message says what to do about it. */
 export interface WarningEvent {
+  /** The kind of warning, which stays the same across versions. */
   readonly code:
     | 'duplicate_documents'
     | 'user_id_index_missing'
@@ -19,6 +20,7 @@ export interface WarningEvent {
     | 'key_ignored'
     | 'server_not_primary'
     | 'foreign_collection'
+  /** The finding, and what to do about it. */
   readonly message: string
   /** The user concerned; absent if the warning is about no single user. */
   readonly userId?: string
@@ -26,6 +28,7 @@ export interface WarningEvent {
 
 /** A load of a user's document that failed. */
 export interface LoadFailedEvent {
+  /** The id of the user whose document could not be loaded. */
   readonly userId: string
   /** The code of `error`, see {@link CustomUserDataError}. */
   readonly code: string
@@ -35,13 +38,17 @@ export interface LoadFailedEvent {
 
 /** The keys of a trusted issuer could not be fetched. The keys that are known stay in use. */
 export interface KeySetFailedEvent {
+  /** The `iss` of the trusted issuer. */
   readonly issuer: string
+  /** The error of the fetch, or of an answer that is not a JWK Set. */
   readonly error: Error
 }
 
 /** A session and its user. */
 export interface SessionEvent {
+  /** The id of the user. */
   readonly userId: string
+  /** The id of the session, as in the claim `sid` of its access tokens. */
   readonly sid: string
 }
 
@@ -77,17 +84,30 @@ export interface ChangeStreamEvent {
 export interface HookFailedEvent {
   /** The name of the callback. */
   readonly hook: string
+  /** The error that the callback threw. */
   readonly error: Error
 }
 
 /** An access token that was issued without its user's data, although `userDataInToken` is on. The server loads the data. */
-export type SnapshotLeftOutEvent = { readonly userId: string } & (
-  | { readonly reason: 'too_large'; readonly tokenBytes: number; readonly maxTokenBytes: number }
-  /**
-   * Extended JSON cannot express the document: it has names of fields that begin with `$`, or values of a schema that are not
-   * BSON. With `relaxed` this also concerns -0 and integers beyond 2^53.
-   */
-  | { readonly reason: 'no_extended_json' }
+export type SnapshotLeftOutEvent = {
+  /** The id of the user. */
+  readonly userId: string
+} & (
+  | {
+      /** The token would have been longer than `userDataInToken.maxTokenBytes`. */
+      readonly reason: 'too_large'
+      /** The length of the token with the data, in bytes. */
+      readonly tokenBytes: number
+      /** The limit, in bytes. */
+      readonly maxTokenBytes: number
+    }
+  | {
+      /**
+       * Extended JSON cannot express the document: it has names of fields that begin with `$`, or values of a schema that are
+       * not BSON. With `relaxed` this also concerns -0 and integers beyond 2^53.
+       */
+      readonly reason: 'no_extended_json'
+    }
 )
 
 /** The events of an instance, by name. No event carries a token, a secret or a password. */

@@ -40,15 +40,23 @@ export interface Stats {
  * diagnostics_channel.subscribe('express-custom-user-data:load', ({ userId, ms, code }) => log.debug({ userId, ms, code }))
  */
 export interface ChannelMessages {
+  /** A request was served from the cache. */
   hit: { readonly userId: string }
+  /** A request was not served from the cache. */
   miss: { readonly userId: string }
+  /** A request was served from the data inside its token. */
   claim_snapshot: { readonly userId: string }
   /** `ms` is the time that the load took; `code` is the error's code, if the load failed. */
   load: { readonly userId: string; readonly ms: number; readonly code: string | undefined }
+  /** A request waited for a load that was running already. */
   shared_load: { readonly userId: string }
+  /** A cached snapshot could not be served any more, because it was too old, invalidated, or its token had ended. */
   stale: { readonly userId: string }
+  /** `invalidate()` was called for a user. */
   invalidated: { readonly userId: string }
+  /** A snapshot was dropped to make room for others. */
   evicted: { readonly userId: string }
+  /** A request was refused. `code` is the code of the error. */
   refused: { readonly code: string }
 }
 

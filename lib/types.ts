@@ -41,13 +41,21 @@ export type DeepReadonly<T> = T extends Whole
 
 /** The verified payload of an access token (RFC 9068 section 2.2). Times are in seconds since the epoch. */
 export interface AccessTokenClaims {
+  /** The issuer. */
   readonly iss: string
+  /** The subject: the id of the user at the issuer. */
   readonly sub: string
+  /** The APIs that the token is meant for. */
   readonly aud: string | readonly string[]
+  /** When the token expires. */
   readonly exp: number
+  /** When the token was issued. */
   readonly iat?: number
+  /** The time before which the token is refused. */
   readonly nbf?: number
+  /** The id of the token. */
   readonly jti?: string
+  /** The client that the token was issued to. */
   readonly client_id?: string
   /** The session that the token belongs to. */
   readonly sid?: string
@@ -66,11 +74,15 @@ export interface AuthenticatedUser<CustomData = RegisteredCustomData> {
 
 /** The answer of a login or a refresh (RFC 6749 section 5.1). */
 export interface TokenAnswer<CustomData = RegisteredCustomData> {
+  /** The access token, for the header `Authorization: Bearer …`. */
   readonly access_token: string
+  /** How the access token is presented (RFC 6750). */
   readonly token_type: 'Bearer'
   /** Lifetime of the access token in seconds. */
   readonly expires_in: number
+  /** The refresh token. The next refresh takes it, and answers with its successor. */
   readonly refresh_token: string
+  /** The user, with the custom data that was read for this access token. */
   readonly user: { readonly id: string; readonly customData: CustomData }
 }
 

@@ -5,8 +5,11 @@ import type { ObjectId } from 'mongodb'
  * driver of a mongoose app may be another major than the driver that this package was compiled with.
  */
 export interface CollectionLike {
+  /** The name of the collection, without its database. */
   readonly collectionName: string
+  /** Every driver has this method. It tells a collection from other values. */
   find(filter: never, options?: never): unknown
+  /** Every driver has this method. It tells a collection from other values. */
   aggregate(pipeline: never, options?: never): unknown
 }
 

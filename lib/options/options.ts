@@ -324,9 +324,14 @@ export type CustomUserDataOptions<Document extends object> = CommonOptions<Docum
 /** Options for APIs that only accept the tokens of trusted issuers. They have no login, refresh or logout. */
 export interface TrustedIssuersOnlyOptions<Document extends object> extends CommonOptions<Document> {
   readonly trustedIssuers: readonly TrustedIssuer[]
+  /** Not given: this app issues no tokens. */
   readonly issuer?: undefined
+  /** Not given: each trusted issuer has an `audience` of its own. */
   readonly audience?: undefined
+  /** Not given: this app issues no tokens. */
   readonly clientId?: undefined
+  /** Not given: this app signs no tokens. */
   readonly keys?: undefined
+  /** Not given: this app signs no tokens. */
   readonly secret?: undefined
 }
