@@ -13,7 +13,7 @@ interface OwnCollection {
   readonly ensureIndexes: () => Promise<void>
 }
 
-interface ReadinessParts {
+export interface ReadinessParts {
   readonly database: TeamDatabase
   readonly index: UserIdIndex
   readonly sessions: OwnCollection
@@ -23,7 +23,7 @@ interface ReadinessParts {
   readonly events: Events
 }
 
-interface ReadinessConfig {
+export interface ReadinessConfig {
   readonly userIdField: string
   /** Limits a ping and the search for duplicates, in milliseconds. Building an index has no limit. */
   readonly loadTimeoutMs: number
@@ -34,7 +34,7 @@ export function createReadiness(parts: ReadinessParts, config: ReadinessConfig):
   return new Readiness(parts, config)
 }
 
-class Readiness {
+export class Readiness {
   readonly #parts: ReadinessParts
   readonly #config: ReadinessConfig
   #indexes: Promise<{ readonly isUnique: boolean }> | undefined
