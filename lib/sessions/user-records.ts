@@ -45,10 +45,11 @@ interface UserRecordsConfig {
 }
 
 /**
- * How many milliseconds the server's clock must have passed a revocation before the call resolves. BSON dates are whole
- * milliseconds. After one the millisecond of the revocation is over; after the second a new login is surely later.
+ * How many milliseconds the server's clock must have passed a revocation before the call resolves. Two are enough to tell a
+ * later login from an earlier one, because BSON dates are whole milliseconds. The others are for pauses of a busy process:
+ * a login that begins right after the answer measures its own time with such pauses, and would be answered with 503 in doubt.
  */
-const PASSED_BY_MS = 2
+const PASSED_BY_MS = 20
 /** The longest wait for the server's clock, which may be behind after a failover. */
 const LONGEST_WAIT_MS = 100
 
