@@ -1,4 +1,5 @@
 import { BlockList, isIPv6 } from 'node:net'
+import { withDeadline } from '../util/deadline.js'
 
 /** The limits of one fetch. */
 export interface FetchLimits {
@@ -68,26 +69,18 @@ export async function fetchJson(address: string, limits: FetchLimits): Promise<u
         'over http only if the issuer is an http address.',
     )
   }
-  const controller = new AbortController()
-  const abort = (): void => {
-    controller.abort(new Error(`The timeout of ${timeoutMs} ms has passed.`))
-  }
-  // Node runs timers before it reads sockets. After a pause of the process, an answer that has arrived is read first.
-  const timer = setTimeout(() => setImmediate(abort), timeoutMs)
-  try {
+  return withDeadline(timeoutMs, async signal => {
     const response = await fetch(address, {
       redirect: 'error',
       headers: { accept: 'application/json' },
-      signal: controller.signal,
+      signal,
     })
     if (response.status !== 200 || !response.body) {
       await response.body?.cancel()
       throw new Error(`The status of the answer is ${response.status}, not 200.`)
     }
     return JSON.parse(await readText(response.body, maxBytes)) as unknown
-  } finally {
-    clearTimeout(timer)
-  }
+  })
 }
 
 async function readText(body: ReadableStream<Uint8Array>, maxBytes: number): Promise<string> {

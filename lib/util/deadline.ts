@@ -7,23 +7,14 @@ export class DeadlineError extends Error {
 }
 
 /**
- * Controllers that no operation uses. Each operation takes one and returns it when it has succeeded in time, because a new
- * AbortController costs about a tenth of a load: its signal is expensive to make and to collect.
- */
-const idle: AbortController[] = []
-const MAX_IDLE = 100
-
-/**
  * Runs `operation`, and rejects with a {@link DeadlineError} after `timeoutMs`, even if the operation ignores its signal.
  * The driver alone would wait 30 s for a server. The signal aborts with the same error.
- *
- * The operation must not use its signal after it has resolved, and must not hand it to the team's code.
  */
 export async function withDeadline<T>(
   timeoutMs: number,
   operation: (signal: AbortSignal) => T | PromiseLike<T>,
 ): Promise<T> {
-  const controller = idle.pop() ?? new AbortController()
+  const controller = new AbortController()
   let timer: NodeJS.Timeout | undefined
   let lastChance: NodeJS.Immediate | undefined
   const expired = new Promise<never>((_resolve, reject) => {
@@ -37,9 +28,7 @@ export async function withDeadline<T>(
     }, timeoutMs)
   })
   try {
-    const result = await Promise.race([operation(controller.signal), expired])
-    if (idle.length < MAX_IDLE && !controller.signal.aborted) idle.push(controller)
-    return result
+    return await Promise.race([operation(controller.signal), expired])
   } finally {
     clearTimeout(timer)
     clearImmediate(lastChance)

@@ -142,7 +142,7 @@ describe('fetching JSON', () => {
   ] satisfies [string, RequestListener][])(
     'ends a fetch from a server that hangs %s',
     async (_when, answer) => {
-      await expect(fetchIt(answer, { ...LIMITS, timeoutMs: 50 })).rejects.toThrow(/timeout/)
+      await expect(fetchIt(answer, { ...LIMITS, timeoutMs: 50 })).rejects.toThrow('No answer within')
     },
   )
 

@@ -39,29 +39,6 @@ describe('an operation with a deadline', () => {
     expect(signal?.aborted).toBe(false)
   })
 
-  it('may use the signal of an operation that succeeded, and is not aborted by the deadline of that one', async () => {
-    const signals: AbortSignal[] = []
-    await withDeadline(20, async signal => void signals.push(signal))
-    await withDeadline(1_000, signal => {
-      signals.push(signal)
-      return wait(60)
-    })
-    expect(signals[1]).toBe(signals[0])
-    expect(signals[1]?.aborted).toBe(false)
-  })
-
-  it('never uses the signal of an operation that failed', async () => {
-    const signals: AbortSignal[] = []
-    await expect(
-      withDeadline(20, signal => {
-        signals.push(signal)
-        return NEVER
-      }),
-    ).rejects.toThrow()
-    await withDeadline(20, async signal => void signals.push(signal))
-    expect(signals[1]).not.toBe(signals[0])
-  })
-
   it('leaves no timer behind when the operation has settled', async () => {
     const before = activeTimers()
     await withDeadline(60_000, async () => 'done')

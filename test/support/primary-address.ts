@@ -1,1 +1,0 @@
-export { primaryAddress } from './database.js'
