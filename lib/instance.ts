@@ -86,21 +86,22 @@ export interface CustomUserData<CustomData> {
    */
   user(req: Request): AuthenticatedUser<CustomData>
   /**
-   * Creates the route `POST` that ends all sessions of a user. Mount it behind a guard of this instance: it acts on the user
-   * whom the guard let in.
+   * Creates the route `POST` that ends all sessions of a user. Mount it behind a guard of this instance: it acts on the
+   * user that the guard set.
    * @throws OptionError for any argument
    */
   logoutAll(): RequestHandler
   /**
    * Creates the routes for a page "my devices". Mount them behind a guard of this instance: `GET /` lists the sessions of the
-   * user whom the guard let in, and `DELETE /:sid` ends one of them. Behind `attach()` no session is marked as `current`.
+   * user that the guard set, and `DELETE /:sid` ends one of them. Behind `attach()` no session is marked as `current`.
    * @throws OptionError for any argument
    * @example app.use('/me/sessions', userData.ownSessions())
    */
   ownSessions(): Router
   /**
    * Creates the routes `GET`, `PATCH` and `PUT` for the fields that users may change of their own data. Mount them behind a
-   * guard of this instance: they act on the user whom the guard let in: the token's user, or the user id that `attach({ userId })` returned.
+   * guard of this instance. Behind `authenticate()` they change the document of the token's user, and behind `attach()` the
+   * document of the user id that `attach({ userId })` returned.
    * @throws OptionError for a wrong or unknown option
    * @example app.use('/me/settings', userData.ownData({ fields: ['language'] }))
    */

@@ -1,4 +1,4 @@
-import { createReadiness } from '../checks/readiness.js'
+import { Readiness } from '../checks/readiness.js'
 import { createChangeFeeds } from '../mongo/change-feeds.js'
 import { createSessionFeed } from '../sessions/session-feed.js'
 import { createCustomDataFeed } from '../snapshots/custom-data-feed.js'
@@ -23,7 +23,7 @@ export function createChecks(core: Core, sessions: SessionParts, loginAttempts: 
       ),
   })
   const countsLogins = config.own !== undefined && config.loginThrottle !== false
-  const readiness = createReadiness(
+  const readiness = new Readiness(
     {
       database,
       index: userIdIndex,

@@ -2,7 +2,7 @@ import type { Collection } from 'mongodb'
 import { createAttemptStore } from '../login/attempt-store.js'
 import { createHookCalls } from '../login/hooks.js'
 import { createLoginThrottle } from '../login/login-throttle.js'
-import { createTokenIssuer } from '../login/token-issuer.js'
+import { TokenIssuer } from '../login/token-issuer.js'
 import { openTeamDatabase } from '../mongo/team-database.js'
 import { Writer } from '../writing/writer.js'
 import type { AccessTokens } from './access-tokens.js'
@@ -43,7 +43,7 @@ export function createLogins(
   const hooks = createHookCalls(config, writer, events)
   const parts = { issuers, authenticator, snapshots, sessions, revocations, clock, events, claimSnapshots }
   const tokenIssuer =
-    config.own && ownKeys && createTokenIssuer({ ...config, ...config.own }, { ...parts, keys: ownKeys })
+    config.own && ownKeys && new TokenIssuer({ ...config, ...config.own }, { ...parts, keys: ownKeys })
   const { loginThrottle, sessionTimeoutMs: timeoutMs } = config
   const throttle = loginThrottle
     ? createLoginThrottle({ config: loginThrottle, store: loginAttempts, timeoutMs, events, clock })

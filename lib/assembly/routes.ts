@@ -1,5 +1,5 @@
 import type { CustomUserData } from '../instance.js'
-import { createLoginFlow } from '../login/login-flow.js'
+import { LoginFlow } from '../login/login-flow.js'
 import { refuseArguments } from '../options/arguments.js'
 import { createJwksRoute } from '../routes/jwks.js'
 import { createLoginRoute } from '../routes/login.js'
@@ -33,7 +33,7 @@ export function createRoutes(
   return {
     login(verifyCredentials, options) {
       const tokenIssuer = needOwn(logins.tokenIssuer, 'login()')
-      const flow = createLoginFlow(config, { ...logins, tokenIssuer })
+      const flow = new LoginFlow(config, { ...logins, tokenIssuer })
       return createLoginRoute(flow, transport, verifyCredentials, options)
     },
     refresh(...given) {

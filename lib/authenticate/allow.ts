@@ -80,7 +80,7 @@ export function createAllow(
 
 function requireUser(req: Request, requestUsers: AllowParts['requestUsers']): AuthenticatedUser<object> {
   requestUsers.require('allow()', req)
-  // Data that was never loaded must not look like a user without data, for whom a rule may hold.
+  // Without `customData` nothing was loaded. A rule could take this for a user without a document, and let the user in.
   if (!('customData' in Object(req.user))) throw new CustomUserDataError('attach_misconfigured', NO_DATA)
   return req.user as AuthenticatedUser<object>
 }

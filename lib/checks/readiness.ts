@@ -29,11 +29,6 @@ export interface ReadinessConfig {
   readonly loadTimeoutMs: number
 }
 
-/** Creates the check whether an instance can serve. */
-export function createReadiness(parts: ReadinessParts, config: ReadinessConfig): Readiness {
-  return new Readiness(parts, config)
-}
-
 export class Readiness {
   readonly #parts: ReadinessParts
   readonly #config: ReadinessConfig

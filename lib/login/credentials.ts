@@ -1,4 +1,5 @@
 import type { Request } from 'express'
+import { CustomUserDataError } from '../errors.js'
 import type { AccountName } from './account-name.js'
 
 /** The type of a field of a login without a schema. Objects are refused, because they could become part of a query. */
@@ -35,4 +36,16 @@ export interface VerifyCredentials<Credentials = Readonly<Record<string, Scalar>
    * @example login(verifyCredentials, { account: ({ phone }) => phone })
    */
   readonly account?: (credentials: Credentials) => AccountName | null | undefined
+}
+
+/** Reads a text field of a body. Throws `invalid_request` if it is missing, empty, too long or no text. */
+export function requireText(
+  body: Readonly<Record<string, unknown>>,
+  field: string,
+  maxLength: number,
+): string {
+  const value = Object.hasOwn(body, field) ? body[field] : undefined
+  if (typeof value === 'string' && value !== '' && value.length <= maxLength) return value
+  const message = `"${field}" must be a text of 1 to ${maxLength} characters.`
+  throw new CustomUserDataError('invalid_request', message)
 }

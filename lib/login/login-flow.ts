@@ -50,11 +50,6 @@ interface Login {
   readonly replaced: readonly string[]
 }
 
-/** Creates the flow of logins for one route. */
-export function createLoginFlow(config: LoginConfig, parts: LoginParts): LoginFlow {
-  return new LoginFlow(config, parts)
-}
-
 /**
  * Logins, in this order: count the attempt, check the credentials, refuse disabled users, call the hook, issue tokens. No
  * step is left out, but commands that do not need each other's results are sent together.

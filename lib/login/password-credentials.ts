@@ -9,6 +9,7 @@ import { openTeamDatabase, PLAIN_BSON } from '../mongo/team-database.js'
 import type { TeamDatabase } from '../mongo/team-database.js'
 import type { CollectionLike } from '../mongo/collection-like.js'
 import { parsePasswordCredentialsOptions } from '../options/logins.js'
+import { requireText } from './credentials.js'
 import type { Scalar, VerifiedUser, VerifyCredentials } from './credentials.js'
 import { isThrown } from '../util/thrown.js'
 import { countAccount } from './current-attempt.js'
@@ -122,6 +123,7 @@ function createUserFinder(database: TeamDatabase, usernameField: string, timeout
 function createPasswordCheck(hashField: string, events: Events) {
   // A real hash with the same parameters, because any other text would be refused faster.
   const decoy = hashPassword(randomBytes(32).toString('base64url'))
+  // verifyDecoy() awaits it later, and then reports a failure. Until then nobody would handle the rejection.
   decoy.catch(() => undefined)
 
   async function verifyDecoy(password: string, signal: AbortSignal): Promise<false> {
@@ -145,13 +147,6 @@ function createPasswordCheck(hashField: string, events: Events) {
     withDeadline(HASH_TIMEOUT_MS, signal => check(user, password, signal)).catch((cause: unknown) => {
       throw unavailable(cause)
     })
-}
-
-function requireText(body: Body, field: string, maxLength: number): string {
-  const value = Object.hasOwn(body, field) ? body[field] : undefined
-  if (typeof value === 'string' && value !== '' && value.length <= maxLength) return value
-  const message = `"${field}" must be a text of 1 to ${maxLength} characters.`
-  throw new CustomUserDataError('invalid_request', message)
 }
 
 function primaryKeyOf(user: Document): string {

@@ -70,11 +70,6 @@ interface Opening {
   readonly ended: () => CustomUserDataError
 }
 
-/** Creates the issuer of one instance. */
-export function createTokenIssuer(config: TokenIssuerConfig, parts: TokenIssuerParts): TokenIssuer {
-  return new TokenIssuer(config, parts)
-}
-
 /** Issues token pairs. Each has a new snapshot of the user's document, which is bound to its access token. */
 export class TokenIssuer {
   readonly #config: TokenIssuerConfig

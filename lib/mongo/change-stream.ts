@@ -99,7 +99,7 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
   start(): void {
     if (this.#running || this.#closing.signal.aborted) return
     this.#limit.start()
-    // close() makes it reject.
+    // Only close() makes it reject: #run() handles every other error, and reports it as a state.
     this.#running = this.#run().catch(() => undefined)
   }
 
@@ -138,6 +138,7 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
       this.#toOptions(),
     )
     const close = (): void => {
+      // The instance is closing and needs the stream no more, so a stream that cannot be closed harms nobody.
       stream.close().catch(() => undefined)
     }
     signal.addEventListener('abort', close)

@@ -14,7 +14,7 @@ interface OwnSessionsParts {
 }
 
 /**
- * Creates "my devices". Mount it behind a guard of this instance: it acts on the user whom the guard let in. `GET /` lists
+ * Creates "my devices". Mount it behind a guard of this instance: it acts on the user that this guard set. `GET /` lists
  * the user's sessions, and `DELETE /:sid` ends one. Another user's session is answered like an unknown session.
  */
 export function createOwnSessionsRouter({

@@ -3,7 +3,7 @@ import { readCookies } from '../util/cookies.js'
 import { CustomUserDataError } from '../errors.js'
 import { parseRefreshToken } from '../sessions/refresh-token.js'
 import type { TokenAnswer } from '../types.js'
-import { requireText } from './token-endpoint.js'
+import { requireText } from '../login/credentials.js'
 import type { RequestBody } from './request-body.js'
 
 /** Options of the cookie that holds the refresh token. The cookie is always `HttpOnly` and `Secure`. */

@@ -45,14 +45,6 @@ function requirePost(req: Request): void {
   throw error
 }
 
-/** Reads a text field of a body. Throws `invalid_request` if it is missing, empty, too long or no text. */
-export function requireText(body: RequestBody, field: string, maxLength: number): string {
-  const value = Object.hasOwn(body, field) ? body[field] : undefined
-  if (typeof value === 'string' && value !== '' && value.length <= maxLength) return value
-  const message = `"${field}" must be a text of 1 to ${maxLength} characters.`
-  throw new CustomUserDataError('invalid_request', message)
-}
-
 /** RFC 6749 5.2: the value of `error` for codes that have another name there. */
 const OAUTH_NAMES: Partial<Record<CustomUserDataError['code'], string>> = {
   payload_too_large: 'invalid_request',

@@ -68,7 +68,7 @@ export interface RevocationReading {
  * - The true revocation came before `revokedAt + 1`, and the true server time is not before `serverTime`. So
  *   `serverTime - afterMs >= revokedAt + 1` proves that the login began after the revocation.
  * - `serverTime - beforeMs <= revokedAt` says that the login began before `revokedAt + 1`. A revocation is answered only
- *   when the server's clock shows `revokedAt + 20`, so no login that began after the answer is taken for an older one.
+ *   when the server's clock has passed that millisecond, so no login that began after the answer is taken for an older one.
  */
 export function compareWithRevocation(reading: RevocationReading): 'before' | 'after' | 'unclear' {
   const { revokedAt, serverTime, beforeMs, afterMs } = reading

@@ -86,8 +86,8 @@ function revoked(): CustomUserDataError {
 }
 
 /**
- * Creates a map whose entries expire after `ttlMs`. It is not an LRU cache, because an entry that is dropped early would let
- * a revoked token work again.
+ * Creates a map whose entries expire after `ttlMs`. An LRU cache would drop entries early, and a revoked token would work
+ * again.
  *
  * Two maps are used, and the older map is dropped as a whole when all its entries have expired. Deleting the oldest entries
  * of one map one by one is slow, because an iterator steps over all deleted entries.

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { holdDeadlines } from '../support/deadlines.js'
-import { primaryAddress } from '../support/primary-address.js'
+import { primaryAddress } from '../support/database.js'
 import { recordEvents } from '../support/session-app.js'
 import { startTcpProxy } from '../support/tcp-proxy.js'
 import type { TcpProxy } from '../support/tcp-proxy.js'

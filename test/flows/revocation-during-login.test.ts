@@ -4,7 +4,7 @@ import type { Response } from 'supertest'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openDatabase, useDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
-import { primaryAddress } from '../support/primary-address.js'
+import { primaryAddress } from '../support/database.js'
 import {
   createSessionApp,
   exchange,

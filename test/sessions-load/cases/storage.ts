@@ -1,7 +1,7 @@
 import { MongoClient } from 'mongodb'
 import type { Document } from 'mongodb'
 import { startMongod } from '../../../examples/support/start-mongod.js'
-import { primaryAddress } from '../../support/primary-address.js'
+import { primaryAddress } from '../../support/database.js'
 import { startTcpProxy } from '../../support/tcp-proxy.js'
 import type { TcpProxy } from '../../support/tcp-proxy.js'
 import { createTally, forEachOf } from '../case.js'
