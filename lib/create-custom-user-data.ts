@@ -69,11 +69,12 @@ export function createCustomUserData(
       refuseOptions('ready()', given)
       return checks.readiness.ready()
     },
-    close(...given) {
+    async close(...given) {
       refuseOptions('close()', given)
       checks.changeFeeds.close()
       snapshots.snapshots.close()
       tokens.close()
+      await core.backgroundWork.settled()
     },
   }
 }

@@ -215,10 +215,16 @@ export interface CustomUserData<CustomData> {
    */
   stats(): Stats
   /**
-   * Empties the cache, closes the change streams and refuses new loads with 503 `closed`. Your app closes the MongoDB client.
-   * @example process.once('SIGTERM', userData.close)
+   * Empties the cache, closes the change streams and refuses new loads with 503 `closed`. Resolves when the work that follows
+   * the answers to logins is done, after a few seconds at most, even if MongoDB is away. Close the MongoDB client afterwards.
+   * It never rejects unless it is given options.
+   * @example
+   * process.once('SIGTERM', () => server.close(async () => {
+   *   await userData.close()
+   *   await client.close()
+   * }))
    */
-  close(): void
+  close(): Promise<void>
   /**
    * Emits the events of this instance, see {@link CustomUserDataEvents}.
    * @example userData.events.on('load_failed', ({ userId, error }) => log.error({ userId, error }))

@@ -38,7 +38,10 @@ const server = app.listen(process.env.PORT ?? 3000, '127.0.0.1', error => {
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, () => {
-    server.close(() => client.close())
+    server.close(async () => {
+      await userData.close()
+      await client.close()
+    })
     server.closeAllConnections()
   })
 }

@@ -4,6 +4,7 @@ import { createObserver } from '../metrics.js'
 import { openTeamDatabase } from '../mongo/team-database.js'
 import { parseOptions } from '../options/parse-options.js'
 import { createInvalidations } from '../snapshots/invalidations.js'
+import { BackgroundWork } from '../util/background-work.js'
 
 /** The parts that every room uses. */
 export type Core = ReturnType<typeof createCore>
@@ -20,5 +21,6 @@ export function createCore(options: unknown) {
     database: openTeamDatabase(config.collection, { bson: config.bson }),
     userIdIndex: createUserIdIndex(config, events),
     invalidations: createInvalidations(),
+    backgroundWork: new BackgroundWork(),
   }
 }

@@ -38,15 +38,32 @@ export function createLogins(
   { authenticator }: GuardParts,
   loginAttempts: LoginAttempts,
 ) {
-  const { config, clock, events, database, invalidations } = core
+  const { config, clock, events, database, invalidations, backgroundWork } = core
   const writer = new Writer(config, { database, documents, invalidate: invalidations.invalidate })
   const hooks = createHookCalls(config, writer, events)
-  const parts = { issuers, authenticator, snapshots, sessions, revocations, clock, events, claimSnapshots }
+  const parts = {
+    issuers,
+    authenticator,
+    snapshots,
+    sessions,
+    revocations,
+    clock,
+    events,
+    claimSnapshots,
+    backgroundWork,
+  }
   const tokenIssuer =
     config.own && ownKeys && new TokenIssuer({ ...config, ...config.own }, { ...parts, keys: ownKeys })
   const { loginThrottle, sessionTimeoutMs: timeoutMs } = config
   const throttle = loginThrottle
-    ? createLoginThrottle({ config: loginThrottle, store: loginAttempts, timeoutMs, events, clock })
+    ? createLoginThrottle({
+        config: loginThrottle,
+        store: loginAttempts,
+        timeoutMs,
+        events,
+        clock,
+        backgroundWork,
+      })
     : undefined
   return { writer, hooks, tokenIssuer, throttle, sessions, userRecords, events }
 }

@@ -1,3 +1,4 @@
+import type { BackgroundWork } from '../util/background-work.js'
 import type { Clock } from '../util/clock.js'
 import { withDeadline } from '../util/deadline.js'
 import { describeThrown } from '../util/thrown.js'
@@ -14,18 +15,21 @@ export class CountCorrections {
   readonly #timeoutMs: number
   readonly #events: Events
   readonly #clock: Clock
+  readonly #backgroundWork: BackgroundWork
   readonly #running = new Map<string, Promise<unknown>>()
   #reportedAt = -Infinity
 
-  constructor(timeoutMs: number, events: Events, clock: Clock) {
+  constructor(timeoutMs: number, events: Events, clock: Clock, backgroundWork: BackgroundWork) {
     this.#timeoutMs = timeoutMs
     this.#events = events
     this.#clock = clock
+    this.#backgroundWork = backgroundWork
   }
 
   /** Runs a correction of these counts. Never rejects: a failure is a warning, because it must not change an answer. */
   async run(keys: readonly string[], operation: () => Promise<void>): Promise<void> {
     const correction = withDeadline(this.#timeoutMs, operation).catch((error: unknown) => this.#report(error))
+    this.#backgroundWork.add(correction)
     for (const key of keys) {
       const all = Promise.all([this.#running.get(key), correction])
       this.#running.set(key, all)

@@ -1,3 +1,4 @@
+import type { BackgroundWork } from '../util/background-work.js'
 import type { Clock } from '../util/clock.js'
 import type { Events } from '../events.js'
 import type { AttemptStore } from './attempt-store.js'
@@ -37,6 +38,7 @@ interface ThrottleParts {
   readonly timeoutMs: number
   readonly events: Events
   readonly clock: Clock
+  readonly backgroundWork: BackgroundWork
 }
 
 /** Counts failed logins, for all processes on one MongoDB. */
@@ -44,7 +46,8 @@ export type LoginThrottle = ReturnType<typeof createLoginThrottle>
 
 /** Creates the throttle. */
 export function createLoginThrottle(parts: ThrottleParts) {
-  const corrections = new CountCorrections(parts.timeoutMs, parts.events, parts.clock)
+  const { timeoutMs, events, clock, backgroundWork } = parts
+  const corrections = new CountCorrections(timeoutMs, events, clock, backgroundWork)
   return {
     /** Begins an attempt from an address. Nothing is counted yet. */
     begin: (address: string | undefined) => new LoginAttempt({ ...parts, corrections }, address),

@@ -5,6 +5,7 @@ import type { Issuers } from '../access-tokens/issuers.js'
 import { requireUserId } from '../access-tokens/user-id.js'
 import type { KeyRing } from '../access-tokens/key-ring.js'
 import type { VerifiedToken } from '../access-tokens/token-verifier.js'
+import type { BackgroundWork } from '../util/background-work.js'
 import type { Clock } from '../util/clock.js'
 import { describeValue } from '../util/describe-value.js'
 import type { CustomUserDataError } from '../errors.js'
@@ -36,6 +37,7 @@ interface TokenIssuerParts {
   readonly events: Events
   /** Absent where tokens carry no custom data. */
   readonly claimSnapshots: ClaimSnapshots | undefined
+  readonly backgroundWork: BackgroundWork
 }
 
 interface TokenIssuerConfig extends AccessTokenConfig {
@@ -95,7 +97,7 @@ export class TokenIssuer {
     create?: () => Promise<void>,
     login: LoginInProgress = { start: toLoginStart(startedAt) },
   ): Promise<TokenAnswer<object>> {
-    const { issuers, sessions } = this.#parts
+    const { issuers, sessions, backgroundWork } = this.#parts
     requireOwnUserId(userId, issuers)
     const admission = login.admit?.() ?? Promise.resolve()
     if (login.admit) await giveHeadStart(admission)
@@ -107,7 +109,7 @@ export class TokenIssuer {
       await admission
     } catch (error) {
       // Not awaited, so that the answer for a disabled user takes no longer than the answer to a wrong password.
-      void session.discard()
+      backgroundWork.add(session.discard())
       throw error
     }
     try {

@@ -41,7 +41,7 @@ describe('trusted issuers', () => {
     ])
   })
   afterEach(async () => {
-    for (const instance of instances) instance.close()
+    for (const instance of instances) await instance.close()
     await idp.server.close()
     await other.server.close()
     vi.useRealTimers()
@@ -292,7 +292,7 @@ describe('trusted issuers', () => {
     await me(idp.token())
     await me(other.token())
     expect(vi.getTimerCount()).toBe(2)
-    userData.close()
+    await userData.close()
     expect(vi.getTimerCount()).toBe(0)
   })
 

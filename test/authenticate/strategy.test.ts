@@ -347,7 +347,7 @@ describe('a custom callback', () => {
 
   it('gets the error where our own side is in trouble', async () => {
     const closed = createTestUserData(database)
-    closed.close()
+    await closed.close()
     const [error, ...others] = await callbackArguments(bearer(tokenOf('user 10')), closed)
     expect(error).toMatchObject({ code: 'closed', status: 503 })
     expect(others).toEqual([])

@@ -31,7 +31,7 @@ try {
   await run()
 } finally {
   reader.disconnect()
-  userData.close()
+  await userData.close()
   await client.close()
   await mongod.stop()
 }

@@ -37,6 +37,7 @@ beforeEach(() => {
 })
 afterEach(async () => {
   proxied.client.removeAllListeners('commandStarted')
+  proxied.client.removeAllListeners('commandSucceeded')
   await proxy.restore()
 })
 
@@ -91,6 +92,36 @@ describe('the counts of failed logins', () => {
       .poll(() => events.filter(({ name }) => name === 'warning'))
       .toMatchObject([{ code: 'login_attempts_not_corrected' }])
     await deadlines.passUntil(warned)
+  })
+})
+
+describe('close()', () => {
+  it('waits until the counts are corrected, so that the app can close its MongoDB client', async () => {
+    const { app, userData, events } = start({ addressFailures: 1_000 })
+    const sent: string[] = []
+    proxied.client.on('commandSucceeded', ({ commandName }) => sent.push(commandName))
+    proxy.delay(20)
+    expect(await logIn(app)).toBe(200)
+    sent.length = 0
+    await userData.close()
+    expect(sent).toContain('update')
+    expect(events.filter(({ name }) => name === 'warning')).toEqual([])
+  })
+
+  it('waits until the session of a refused login is removed', async () => {
+    const { app, userData } = start(false)
+    await userData.disable(user)
+    proxy.delay(20)
+    expect(await logIn(app)).toBe(401)
+    await userData.close()
+    expect(await storedSessions()).toBe(0)
+  })
+
+  it('waits no longer than sessionTimeoutMs while MongoDB does not answer', async () => {
+    const { app, userData } = start({ addressFailures: 1_000 })
+    holdAnswersTo('update')
+    expect(await logIn(app)).toBe(200)
+    await deadlines.passUntil(userData.close())
   })
 })
 

@@ -97,7 +97,7 @@ it('an instance that was closed answers, and answers 503', async () => {
   const pending = request(app)
     .get('/me')
     .auth(forgeToken({ claims: validClaims('alice') }), { type: 'bearer' })
-  userData.close()
+  await userData.close()
   expect((await pending).status).toBe(503)
   await nextTurns()
   expect(unhandled).toEqual([])

@@ -96,7 +96,7 @@ describe('a stream that breaks', () => {
   })
   afterEach(async () => {
     await heal()
-    there.userData.close()
+    await there.userData.close()
   })
 
   it('because its cursor was killed is resumed: nothing is missed and nothing is dropped', async () => {
@@ -171,7 +171,7 @@ describe('while a stream is broken', () => {
   let there: Follower
   afterEach(async () => {
     await heal()
-    there.userData.close()
+    await there.userData.close()
   })
 
   it.each(['cut', 'pause'] as const)(
@@ -194,7 +194,7 @@ describe('while a stream is broken', () => {
       await change(2)
       await proxy.restore()
       await there.seesOf('alice', { ...ALICE, n: 2 })
-      there.userData.close()
+      await there.userData.close()
     },
   )
 
@@ -307,7 +307,7 @@ describe('an event that cannot be decoded', () => {
     const { proxy } = proxied
     const there = await startFollower(proxied.db)
     onTestFinished(async () => {
-      there.userData.close()
+      await there.userData.close()
     })
     await there.seesOf('alice', ALICE)
     // BSON has no type 0x20.
@@ -410,7 +410,7 @@ describe('a server without change streams', () => {
     database.commands.clear()
     expect(await alone.dataOf('alice')).toEqual(ALICE)
     expect(database.commands).toHaveLength(0)
-    alone.userData.close()
+    await alone.userData.close()
   })
 
   it('does not use data inside tokens, and its one warning says so', async () => {
@@ -426,7 +426,7 @@ describe('a server without change streams', () => {
     expect(alone.warnings.map(({ message }) => message)).toEqual([
       expect.stringContaining('Custom data inside access tokens is not used'),
     ])
-    alone.userData.close()
+    await alone.userData.close()
     await database.close()
   })
 })
@@ -439,7 +439,7 @@ describe('the streams of an instance', () => {
     await there.until('sessions', 'open')
     await change(2)
     await there.seesOf('alice', { ...ALICE, n: 2 })
-    there.userData.close()
+    await there.userData.close()
   })
 
   it('drop snapshots from before they were open', async () => {
@@ -454,7 +454,7 @@ describe('the streams of an instance', () => {
     await there.until('custom_data', 'open')
     await there.dataOf('alice')
     expect(loads()).toBe(2)
-    there.userData.close()
+    await there.userData.close()
   })
 
   it('are two, however often ready() is called', async () => {
@@ -462,7 +462,7 @@ describe('the streams of an instance', () => {
     const there = await startFollower(otherDb())
     await Promise.all(Array.from({ length: 5 }, () => there.userData.ready()))
     expect(streamsOpened(reading)).toHaveLength(2)
-    there.userData.close()
+    await there.userData.close()
   })
 
   it('are not opened if the option says so', async () => {
@@ -471,7 +471,7 @@ describe('the streams of an instance', () => {
     await there.userData.ready()
     expect(streamsOpened(reading)).toHaveLength(0)
     expect([there.states, there.warnings]).toEqual([[], []])
-    there.userData.close()
+    await there.userData.close()
   })
 
   it('are not opened if they would occupy the whole pool, and a warning says so', async () => {
@@ -480,7 +480,7 @@ describe('the streams of an instance', () => {
     await there.userData.ready()
     expect(streamsOpened(small)).toHaveLength(0)
     expect(there.warnings.map(({ code }) => code)).toEqual(['change_stream_unavailable'])
-    there.userData.close()
+    await there.userData.close()
     await small.close()
   })
 
@@ -493,7 +493,7 @@ describe('the streams of an instance', () => {
     const ownName = `${writing.db.databaseName}_closed`
     const there = await startFollower(reading.client.db(ownName))
     await expect.poll(cursors).toHaveLength(2)
-    there.userData.close()
+    await there.userData.close()
     await expect.poll(cursors).toEqual([])
     reading.commands.clear()
     await wait(300)
@@ -505,12 +505,12 @@ describe('the streams of an instance', () => {
   it('end quietly when they are closed while they open, and when the client is closed first', async () => {
     const opening = createFollower(otherDb())
     const ready = opening.userData.ready()
-    opening.userData.close()
+    await opening.userData.close()
     await ready
     const other = await openDatabase({ uri: mongod.uri })
     const there = await startFollower(other.db)
     await other.close()
     await there.until('custom_data', 'broken')
-    there.userData.close()
+    await there.userData.close()
   })
 })

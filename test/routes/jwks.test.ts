@@ -119,7 +119,7 @@ describe('the published key set', () => {
     ours.replaceKeys([keys[2]!, keys[0]!])
     const { access_token: next } = await ours.issueTokens('alice')
     await request(guarded).get('/me').auth(next, { type: 'bearer' }).expect(200)
-    theirs.close()
+    await theirs.close()
     await server.close()
   })
 })

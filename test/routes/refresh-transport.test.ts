@@ -240,7 +240,7 @@ describe('the cookie is taken away', () => {
     const patient = start()
     const cookie = await logInFor(patient)
     const closed = createTestUserData(database, { refreshTokenTransport: 'cookie' })
-    closed.close()
+    await closed.close()
     const answer = await post(createSessionApp(closed), '/refresh', cookie)
     expect(answer.status).toBe(503)
     expect(answer.headers).not.toHaveProperty('set-cookie')

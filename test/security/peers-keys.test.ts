@@ -122,8 +122,8 @@ describe('the keys of a trusted issuer', () => {
     service = await createService(database, { trustedIssuers: [{ ...TRUSTED, jwksUri: server.url }] })
     service.userData.events.on('warning', warning => warnings.push(warning))
   })
-  afterAll(() => {
-    service.userData.close()
+  afterAll(async () => {
+    await service.userData.close()
     server.close()
   })
 
@@ -166,7 +166,7 @@ describe('an issuer that publishes no key', () => {
           expect((await service.me(forge(signer, { header: { alg }, claims, sign }))).status).toBe(status)
         }
       }
-      service.userData.close()
+      await service.userData.close()
       server.close()
     },
   )

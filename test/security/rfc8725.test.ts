@@ -107,8 +107,8 @@ describe('two issuers', () => {
     )
     service = await createService(database, { trustedIssuers })
   })
-  afterAll(() => {
-    service.userData.close()
+  afterAll(async () => {
+    await service.userData.close()
     for (const server of servers) server.close()
   })
 

@@ -107,7 +107,7 @@ describe('a session that lives on', () => {
 
 it('a trusted issuer’s user who is disabled is refused elsewhere at once, and let in again after enable()', async () => {
   const issuer = await startIssuer()
-  there.userData.close()
+  await there.userData.close()
   const clock = createManualClock(Date.now())
   there = await startFollower(otherDb(), { trustedIssuers: [issuer.option()], clock })
   const now = Math.floor(Date.now() / 1000)
@@ -139,13 +139,13 @@ it('a revocation that was missed while the stream was away is found when it open
   await served
   await late.until('sessions', 'open')
   await expectRefused(used, late)
-  late.userData.close()
+  await late.userData.close()
   await issuer.server.close()
 })
 
 it('a disabled user of a trusted issuer is refused elsewhere, too, with the tokens from before', async () => {
   const issuer = await startIssuer()
-  there.userData.close()
+  await there.userData.close()
   there = await startFollower(otherDb(), { trustedIssuers: [issuer.option()] })
   const userId = `${issuer.server.origin}|alice`
   const iat = Math.floor(Date.now() / 1000) - 10
@@ -163,7 +163,7 @@ describe('a process that starts', () => {
     const late = createFollower(otherDb())
     await late.userData.ready()
     await expect(late.userData.verifyToken(token)).rejects.toMatchObject({ code: 'invalid_token' })
-    late.userData.close()
+    await late.userData.close()
   })
 
   it('reads only those, by their index', async () => {
@@ -205,7 +205,7 @@ describe('a load for our own token', () => {
     reading.commands.clear()
     expect(await late.errorOf(login.token)).toMatchObject({ code: 'invalid_token', status: 401 })
     expect(sessionReads()).toHaveLength(1)
-    late.userData.close()
+    await late.userData.close()
   })
 
   it('reads its session in a process that can have no stream', async () => {
@@ -218,7 +218,7 @@ describe('a load for our own token', () => {
     await here.revoke({ sid: revoked.sid })
     expect(await without.errorOf(revoked.token)).toMatchObject({ code: 'invalid_token' })
     expect(await without.errorOf(alive.token)).toBeUndefined()
-    without.userData.close()
+    await without.userData.close()
     await small.close()
   })
 

@@ -100,7 +100,7 @@ describe('what another process does to a document reaches those who have it from
   })
 
   it('a user id in a field within a field', async () => {
-    there.userData.close()
+    await there.userData.close()
     await start({ userIdField: 'owner.id' })
     await there.seesOf('alice', {})
     await documents.insertOne({ _id: 1, owner: { id: 'alice' } } as object as Profile)
@@ -110,7 +110,7 @@ describe('what another process does to a document reaches those who have it from
   })
 
   it('a user id that is the document’s own', async () => {
-    there.userData.close()
+    await there.userData.close()
     await start({ userIdField: '_id' })
     await there.seesOf('alice', {})
     await documents.insertOne({ _id: 'alice', n: 1 })
@@ -120,7 +120,7 @@ describe('what another process does to a document reaches those who have it from
   })
 
   it('a user id in a form of the team’s, which only they can tell', async () => {
-    there.userData.close()
+    await there.userData.close()
     await start({ toFieldValues: id => [Number(id)] })
     await there.seesOf('7', {})
     await documents.insertOne({ _id: 1, userId: 7 })
@@ -214,7 +214,7 @@ describe('a load that is under way', () => {
   let arrived: PromiseWithResolvers
   let released: PromiseWithResolvers
   beforeEach(async () => {
-    there.userData.close()
+    await there.userData.close()
     ;[arrived, released] = [withResolvers(), withResolvers()]
     // Has read, and is not done yet, until it is released.
     const validate = async (value: unknown) => {

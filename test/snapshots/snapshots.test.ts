@@ -72,7 +72,7 @@ async function start(options: Parameters<typeof createTestUserData>[1]): Promise
 
 async function stop(): Promise<void> {
   await new Promise(resolve => server.close(resolve))
-  userData.close()
+  await userData.close()
 }
 
 async function restart(options: Parameters<typeof createTestUserData>[1]): Promise<void> {
@@ -515,7 +515,7 @@ describe('close()', () => {
     const token = bearerOf('alice', clock.now())
     const { refresh } = await login('alice')
     await dataOf(token)
-    userData.close()
+    await userData.close()
     const { body } = await me(token).expect(503).expect('Retry-After', '1')
     expect(body.code).toBe('closed')
     const answers = await Promise.all([
@@ -533,14 +533,14 @@ describe('close()', () => {
     proxy.pause()
     const waiting = dataOf(token)
     await expect.poll(queries).toBe(1)
-    userData.close()
+    await userData.close()
     proxy.resume()
     expect(await waiting).toMatchObject({ n: 1 })
     await me(token).expect(503)
   })
 
-  it('may be called twice', () => {
-    userData.close()
-    userData.close()
+  it('may be called twice', async () => {
+    await userData.close()
+    await userData.close()
   })
 })

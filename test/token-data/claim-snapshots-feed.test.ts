@@ -135,7 +135,7 @@ describe('a process whose streams cannot open yet', () => {
     const options = { clock, userDataInToken: 'relaxed' } as const
     const late = createFollower(proxied.db, options)
     onTestFinished(async () => {
-      late.userData.close()
+      await late.userData.close()
     })
     const [old, changed] = [await issue('alice'), await issue('bob')]
     await documents.updateOne({ _id: 1 }, { $set: { n: 2 } })

@@ -100,7 +100,7 @@ describeVectors('JSONTestSuite: 318 files in each place where JSON is read', () 
     }
     expect(failures).toBe(318)
     expect(issuer.server.hits).toHaveLength(1 + 318)
-    userData.close()
+    await userData.close()
     await app.close()
     await issuer.server.close()
     vi.useRealTimers()

@@ -39,7 +39,7 @@ async function main(): Promise<void> {
 
   assert.deepEqual(await loginAndReadMe(app, 'alice'), { id: 'alice', language: 'de', scores: [1, 2] })
 
-  userData.close()
+  await userData.close()
   await client.close()
 }
 

@@ -41,5 +41,5 @@ app.use(userData.errorHandler())
 const me = await loginAndReadMe(app, 'alice')
 assert.deepEqual(me, { id: 'alice', language: 'de', city: 'Bern', year: 2020, expires: 'number' })
 
-userData.close()
+await userData.close()
 await client.close()

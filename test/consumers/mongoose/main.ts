@@ -36,7 +36,7 @@ const afterwards = createApp(mongoose.connection.collection('custom_user_data'))
 for (const { app, userData } of [byConnection, byModel, afterwards]) {
   const me = await loginAndReadMe(app, userId.toHexString())
   assert.deepEqual(me, { id: userId.toHexString(), userId: userId.toHexString(), language: 'de' })
-  userData.close()
+  await userData.close()
 }
 
 await mongoose.disconnect()

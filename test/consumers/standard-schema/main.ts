@@ -44,6 +44,6 @@ app.use(userData.errorHandler())
 const me = await loginAndReadMe(app, 'alice')
 assert.deepEqual(me, { userId: 'alice', language: 'fr', lines: ['Gasse 1'], year: 2020, city: 'Bern' })
 
-lenient.close()
-userData.close()
+await lenient.close()
+await userData.close()
 await client.close()
