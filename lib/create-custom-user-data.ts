@@ -64,7 +64,7 @@ export function createCustomUserData(
     ...createSessionFunctions(tokens, logins),
     ...createServerFunctions(core, tokens, documents, logins, loginAttempts),
     events: core.events.emitter,
-    stats: () => ({ ...core.observer.counted(), ...snapshots.snapshots.size() }),
+    stats: () => ({ ...core.metrics.counted(), ...snapshots.snapshots.size() }),
     async ready(...given) {
       refuseOptions('ready()', given)
       return checks.readiness.ready()

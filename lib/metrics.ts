@@ -63,7 +63,7 @@ export interface ChannelMessages {
 type Counters = Omit<Stats, 'cached' | 'cachedBytes' | 'refused'>
 
 /** Counts, and publishes each case on its channel. */
-export interface Observer {
+export interface Metrics {
   /** Each hit calls this, so it only adds, and looks whether the channel has subscribers. */
   hit: (userId: string) => void
   miss: (userId: string) => void
@@ -94,7 +94,7 @@ const CHANNELS: { readonly [Name in keyof ChannelMessages]: Channel } = {
 }
 
 /** Creates the counters of one instance. Messages name its collection, because a process may have several instances. */
-export function createObserver(collection = ''): Observer {
+export function createMetrics(collection = ''): Metrics {
   const counters = startCounters()
   const refused = new Map<string, number>()
   const publish = createPublisher(collection)

@@ -1,6 +1,6 @@
 import { createUserIdIndex } from '../documents/user-id-index.js'
 import { createEvents } from '../events.js'
-import { createObserver } from '../metrics.js'
+import { createMetrics } from '../metrics.js'
 import { openTeamDatabase } from '../mongo/team-database.js'
 import { parseOptions } from '../options/parse-options.js'
 import { createInvalidations } from '../snapshots/invalidations.js'
@@ -17,7 +17,7 @@ export function createCore(options: unknown) {
     config,
     clock: config.clock,
     events,
-    observer: createObserver(config.collection.collectionName),
+    metrics: createMetrics(config.collection.collectionName),
     database: openTeamDatabase(config.collection, { bson: config.bson }),
     userIdIndex: createUserIdIndex(config, events),
     invalidations: createInvalidations(),

@@ -10,11 +10,11 @@ export type Documents = ReturnType<typeof createDocuments>
 
 /** Creates the access to users' documents. The first load starts the checks of `ready()`, for apps that never call it. */
 export function createDocuments(core: Core, { readiness }: Checks) {
-  const { config, database, userIdIndex, events, clock, observer } = core
+  const { config, database, userIdIndex, events, clock, metrics } = core
   const { userDataInToken, schema } = config
   const documents = createUserDocuments(config, database, userIdIndex, events)
   const codec = userDataInToken && createDocumentCodec(userDataInToken, schema, database.bson)
-  const reader = createLoader(config, { documents, events, clock, observer, encoder: codec?.encoder })
+  const reader = createLoader(config, { documents, events, clock, metrics, encoder: codec?.encoder })
   const loader: Loader = {
     load(userId, latest) {
       readiness.start()

@@ -31,7 +31,7 @@ export function createGuardParts(
   sessions: SessionParts,
   checks: Checks,
 ) {
-  const { config, observer } = core
+  const { config, metrics } = core
   const { realm } = config
   const authenticator = createAuthenticator(config, {
     verifyToken,
@@ -39,9 +39,9 @@ export function createGuardParts(
     revocations: sessions.revocations,
     ...createTokenChecks(core, sessions, checks),
     claimSnapshots,
-    observer,
+    metrics,
   })
-  const attachments = createAttachments(config, snapshots, observer)
+  const attachments = createAttachments(config, snapshots, metrics)
   const requestUsers = createRequestUsers({
     authenticator,
     attachments,
@@ -50,7 +50,7 @@ export function createGuardParts(
   })
   const tokens = createTokenReader(config.tokenPlaces)
   const reload = createReload({ authenticator, attachments, requestUsers, tokens, realm })
-  return { authenticator, attachments, requestUsers, tokens, reload, issuers, observer, realm }
+  return { authenticator, attachments, requestUsers, tokens, reload, issuers, metrics, realm }
 }
 
 /** Creates the checks whether an access token was revoked: at an interval, and at the same time as a load. */
@@ -88,14 +88,14 @@ type Guards = Pick<
 
 /** Creates the guards of an instance. */
 export function createGuards(parts: GuardParts): Guards {
-  const { authenticator, tokens, reload, observer, realm } = parts
+  const { authenticator, tokens, reload, metrics, realm } = parts
   return {
     authenticate: options => createAuthenticateMiddleware(parts, options),
     attach: options => createAttachMiddleware(parts, options),
     allow: (rule, options) => createAllow(parts, rule, options),
     strategy(...given) {
       refuseArguments('strategy()', given)
-      return createStrategy(authenticator, tokens, realm, observer.refused)
+      return createStrategy(authenticator, tokens, realm, metrics.refused)
     },
     errorHandler(...given) {
       refuseArguments('errorHandler()', given)
@@ -104,7 +104,7 @@ export function createGuards(parts: GuardParts): Guards {
     user: requireUser,
     async verifyToken(token, ...given) {
       refuseOptions('verifyToken()', given, 'verifyToken(token)')
-      return authenticator.loadUser(token).catch(observer.rethrow)
+      return authenticator.loadUser(token).catch(metrics.rethrow)
     },
     refreshCustomData: req => reload(req, 0),
   }

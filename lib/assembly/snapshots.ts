@@ -15,7 +15,7 @@ export function createSnapshotParts(
   { revocations }: SessionParts,
   { changeFeeds }: Checks,
 ) {
-  const { config, database, clock, observer, invalidations } = core
+  const { config, database, clock, metrics, invalidations } = core
   const followsChanges = config.changeStreams !== 'off'
   const claimSnapshots =
     codec &&
@@ -36,7 +36,7 @@ export function createSnapshotParts(
         clock,
       },
     )
-  const snapshots = createSnapshots({ ...config, followsChanges }, loader, clock, observer)
+  const snapshots = createSnapshots({ ...config, followsChanges }, loader, clock, metrics)
   if (claimSnapshots) invalidations.add(claimSnapshots)
   invalidations.add(snapshots)
   return { snapshots, claimSnapshots }

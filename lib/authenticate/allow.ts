@@ -4,7 +4,7 @@ import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { parseAllowOptions } from '../options/guards.js'
 import { compileRule } from '../rules/compile.js'
 import type { RuleExpression } from '../rules/compile.js'
-import type { Observer } from '../metrics.js'
+import type { Metrics } from '../metrics.js'
 import type { RuleFacts } from '../rules/expansions.js'
 import { isThrown } from '../util/thrown.js'
 import { toPlainAddress } from '../util/client-address.js'
@@ -37,7 +37,7 @@ export interface AllowOptions extends MaxAgeOption {
 interface AllowParts {
   readonly requestUsers: Pick<RequestUsers, 'require'>
   readonly reload: Reload
-  readonly observer: Pick<Observer, 'refused'>
+  readonly metrics: Pick<Metrics, 'refused'>
   readonly realm: string
 }
 
@@ -71,7 +71,7 @@ export function createAllow(
       },
       (error: unknown) => {
         const ours = asCustomUserDataError(error)
-        if (ours) parts.observer.refused(ours.code)
+        if (ours) parts.metrics.refused(ours.code)
         next(ours ? withChallenge(ours, parts.realm) : error)
       },
     )

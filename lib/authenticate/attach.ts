@@ -10,7 +10,7 @@ import { parseAttachOptions } from '../options/guards.js'
 import type { AttachConfig } from '../options/guards.js'
 import type { MaxAgeOption } from './middleware.js'
 import type { SnapshotBinding } from '../snapshots/snapshot-cache.js'
-import type { Observer } from '../metrics.js'
+import type { Metrics } from '../metrics.js'
 import { callAtOnce } from '../util/call-at-once.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 
@@ -70,11 +70,11 @@ export function createAttachMiddleware(
     readonly issuers: Pick<Issuers, 'isUserId'>
     readonly realm: string
     readonly attachments: Attachments
-    readonly observer: Pick<Observer, 'refused'>
+    readonly metrics: Pick<Metrics, 'refused'>
   },
   given?: AttachOptions,
 ): RequestHandler {
-  const { issuers, realm, attachments, observer } = parts
+  const { issuers, realm, attachments, metrics } = parts
   const options = parseAttachOptions(given)
   const { maxAgeMs, optional } = options
   const keyPrefix = nextKeyPrefix()
@@ -96,7 +96,7 @@ export function createAttachMiddleware(
       await attach(req, user)
     } catch (error) {
       const ours = asCustomUserDataError(error)
-      if (ours) observer.refused(ours.code)
+      if (ours) metrics.refused(ours.code)
       next(ours ? withChallenge(ours, realm) : error)
       return
     }

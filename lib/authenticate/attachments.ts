@@ -4,7 +4,7 @@ import { requireDocument } from '../snapshots/require-document.js'
 import type { SnapshotBinding } from '../snapshots/snapshot-cache.js'
 import type { Snapshots } from '../snapshots/snapshots.js'
 import { CustomUserDataError } from '../errors.js'
-import type { Observer } from '../metrics.js'
+import type { Metrics } from '../metrics.js'
 
 /** What `attach()` added to a request's user. */
 export interface Attachment {
@@ -34,7 +34,7 @@ const SHARED =
 export function createAttachments(
   config: { readonly requireDocument: boolean },
   snapshots: Snapshots,
-  observer: Pick<Observer, 'hit'>,
+  metrics: Pick<Metrics, 'hit'>,
 ) {
   const attached = new WeakSet<object>()
   const userIds = new WeakMap<object, string>()
@@ -78,7 +78,7 @@ export function createAttachments(
       const snapshot = isUsable ? cached : await snapshots.loadFor(binding, wanted)
       if (config.requireDocument) requireDocument(snapshot)
       // Counted only here, because a request that is refused is no hit.
-      if (isUsable) observer.hit(binding.userId)
+      if (isUsable) metrics.hit(binding.userId)
       // Users without a document share one empty object. Data tells users apart here, so each request gets its own object.
       const data = snapshot.exists ? snapshot.data : Object.freeze({})
       if (of(req)?.user === user) attached.add(user)

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto'
 import type { TokenVerifier, VerifiedToken } from '../access-tokens/token-verifier.js'
 import { CustomUserDataError } from '../errors.js'
-import { createObserver } from '../metrics.js'
-import type { Observer } from '../metrics.js'
+import { createMetrics } from '../metrics.js'
+import type { Metrics } from '../metrics.js'
 import type { Revocations } from '../sessions/revocations.js'
 import type { SessionChecks } from '../sessions/session-checks.js'
 import type { LoadCheck } from '../sessions/token-status.js'
@@ -30,7 +30,7 @@ interface AuthenticatorParts {
   readonly loadCheck?: LoadCheck
   /** Absent if tokens carry no custom data. */
   readonly claimSnapshots?: ClaimSnapshots | undefined
-  readonly observer?: Observer
+  readonly metrics?: Metrics
 }
 
 /** Turns an access token into `req.user`. It knows no requests. */
@@ -38,9 +38,9 @@ export type Authenticator = ReturnType<typeof createAuthenticator>
 
 /** Creates the authenticator over a verifier and the snapshots. */
 export function createAuthenticator(config: AuthenticatorConfig, parts: AuthenticatorParts) {
-  const { snapshots, revocations, sessionChecks, observer = createObserver() } = parts
+  const { snapshots, revocations, sessionChecks, metrics = createMetrics() } = parts
   const bindings = createTokenBindings({ ...config, ...parts })
-  const loads = new TokenLoads({ ...parts, bindings, observer })
+  const loads = new TokenLoads({ ...parts, bindings, metrics })
 
   /** The user of a snapshot. Throws if the token was revoked, or if the user has no document and must have one. */
   function toUser(snapshot: BoundSnapshot): AuthenticatedUser<object> {
@@ -63,7 +63,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     if (!snapshot || sessionChecks.isDue(snapshot.generation.userId, claimsOf(snapshot))) return undefined
     const user = toUser(snapshot)
     // Counted only here, because a request that is refused is no hit.
-    observer.hit(user.id)
+    metrics.hit(user.id)
     return user
   }
 
@@ -85,7 +85,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     const { userId } = snapshot.generation
     if (sessionChecks.isDue(userId, claims)) await sessionChecks.check(userId, claims)
     const user = toUser(snapshot)
-    if (isHit) observer.hit(user.id)
+    if (isHit) metrics.hit(user.id)
     return user
   }
 

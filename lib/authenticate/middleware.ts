@@ -1,6 +1,6 @@
 import type { NextFunction, Request, RequestHandler } from 'express'
 import { asCustomUserDataError } from '../errors.js'
-import type { Observer } from '../metrics.js'
+import type { Metrics } from '../metrics.js'
 import { parseAuthenticateOptions } from '../options/guards.js'
 import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
@@ -41,11 +41,11 @@ export function createAuthenticateMiddleware(
     readonly authenticator: Authenticator
     readonly tokens: TokenReader
     readonly realm: string
-    readonly observer: Pick<Observer, 'refused'>
+    readonly metrics: Pick<Metrics, 'refused'>
   },
   options?: AuthenticateOptions,
 ): RequestHandler {
-  const { authenticator, tokens, realm, observer } = parts
+  const { authenticator, tokens, realm, metrics } = parts
   const { maxAgeMs, optional } = parseAuthenticateOptions(options)
   // loadUser() checks the age of a cached snapshot, so with a maximum age each request takes that path.
   const cachedUser = maxAgeMs === undefined ? authenticator.cachedUser : () => undefined
@@ -53,7 +53,7 @@ export function createAuthenticateMiddleware(
   function toAnswer(error: unknown): unknown {
     const ours = asCustomUserDataError(error)
     if (!ours) return error
-    observer.refused(ours.code)
+    metrics.refused(ours.code)
     return withChallenge(ours, realm)
   }
 

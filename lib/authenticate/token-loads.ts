@@ -1,6 +1,6 @@
 import type { TokenVerifier, VerifiedToken } from '../access-tokens/token-verifier.js'
 import { CustomUserDataError } from '../errors.js'
-import type { Observer } from '../metrics.js'
+import type { Metrics } from '../metrics.js'
 import type { Revocations } from '../sessions/revocations.js'
 import type { Freshness } from '../snapshots/freshness.js'
 import type { BoundSnapshot, SnapshotBinding } from '../snapshots/snapshot-cache.js'
@@ -16,7 +16,7 @@ interface TokenLoadParts {
   readonly revocations: Revocations
   /** Absent if tokens carry no custom data. */
   readonly claimSnapshots?: ClaimSnapshots | undefined
-  readonly observer: Observer
+  readonly metrics: Metrics
 }
 
 /** A token that passed every check, and the binding of its snapshot. */
@@ -88,7 +88,7 @@ export class TokenLoads {
 
   /** The custom data inside the token, if it may be served. */
   async #takeFromClaims({ binding, verified }: VerifiedBinding): Promise<BoundSnapshot | undefined> {
-    const { snapshots, claimSnapshots, observer } = this.#parts
+    const { snapshots, claimSnapshots, metrics } = this.#parts
     if (!claimSnapshots) return undefined
     const { cacheKey } = binding
     const { userId, claims } = verified
@@ -98,8 +98,8 @@ export class TokenLoads {
     )
     // A request that shares this result may have come after an invalidation.
     if (taken?.generation.current === true) {
-      if (isShared) observer.miss(userId)
-      if (isShared) observer.claimSnapshot(userId)
+      if (isShared) metrics.miss(userId)
+      if (isShared) metrics.claimSnapshot(userId)
       return taken
     }
     this.#withoutUsableData.add(binding)

@@ -4,7 +4,7 @@ import type { Clock } from '../util/clock.js'
 import { withDeadline } from '../util/deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
-import type { Observer } from '../metrics.js'
+import type { Metrics } from '../metrics.js'
 import { assertUserId } from '../access-tokens/user-id.js'
 import { isFrozenCopyOf, toFrozenCopy } from './frozen-copy.js'
 import { isPlainObject } from '../util/plain-object.js'
@@ -81,11 +81,11 @@ export function createLoader(
     readonly documents: Pick<UserDocuments, 'read'>
     readonly events: Events
     readonly clock: Clock
-    readonly observer: Pick<Observer, 'load'>
+    readonly metrics: Pick<Metrics, 'load'>
     readonly encoder?: DocumentEncoder | undefined
   },
 ): Loader {
-  const { documents, events, clock, observer, encoder } = parts
+  const { documents, events, clock, metrics, encoder } = parts
   const { projection, maxDocumentBytes } = config
   const read = prepareRead({ projection, maxDocumentBytes, decodeExactly: encoder?.decodeExactly })
 
@@ -114,11 +114,11 @@ export function createLoader(
         loaded = await withDeadline(config.loadTimeoutMs, signal => loadDocument(userId, latest, signal))
       } catch (cause) {
         const error = asCustomUserDataError(cause) ?? unavailable(cause)
-        observer.load(userId, clock.monotonic() - startedAt, error.code)
+        metrics.load(userId, clock.monotonic() - startedAt, error.code)
         events.emit('load_failed', { userId, code: error.code, error })
         throw error
       }
-      observer.load(userId, clock.monotonic() - startedAt)
+      metrics.load(userId, clock.monotonic() - startedAt)
       return loaded
     },
   }

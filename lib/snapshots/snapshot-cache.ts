@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../util/clock.js'
-import { createObserver } from '../metrics.js'
-import type { Observer } from '../metrics.js'
+import { createMetrics } from '../metrics.js'
+import type { Metrics } from '../metrics.js'
 import type { LoadedDocument } from '../documents/loader.js'
 import type { CacheShare, UserGeneration, UserGenerations } from './user-generations.js'
 
@@ -101,7 +101,7 @@ export function createSnapshotCache(
   config: SnapshotCacheConfig,
   generations: UserGenerations,
   clock: Clock,
-  observer: Observer = createObserver(),
+  metrics: Metrics = createMetrics(),
 ): SnapshotCache {
   const entryBytes = ENTRY_BYTES + (config.followsChanges ? DEPENDENCY_BYTES : 0)
   const createdAt = Math.floor(clock.now())
@@ -113,7 +113,7 @@ export function createSnapshotCache(
     max: config.maxSnapshots,
     maxSize: config.maxSnapshotBytes,
     dispose: ({ generation, bytes }, cacheKey, reason) => {
-      if (reason === 'evict') observer.evicted(generation.userId)
+      if (reason === 'evict') metrics.evicted(generation.userId)
       generations.removeCached(generation.userId, cacheKey, bytes)
       generations.release(generation)
     },
@@ -124,7 +124,7 @@ export function createSnapshotCache(
     for (;;) {
       const oldest = generations.oldestBeyond(userId, userShare, bytes)
       if (oldest === undefined || !entries.delete(oldest)) return
-      observer.evicted(userId)
+      metrics.evicted(userId)
     }
   }
 
@@ -166,7 +166,7 @@ export function createSnapshotCache(
     get(cacheKey) {
       const entry = entries.get(cacheKey)
       if (entry === undefined || isServable(entry)) return entry
-      observer.stale(entry.generation.userId)
+      metrics.stale(entry.generation.userId)
       entries.delete(cacheKey)
       return undefined
     },

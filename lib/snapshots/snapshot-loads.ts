@@ -1,6 +1,6 @@
 import type { Clock } from '../util/clock.js'
 import { CustomUserDataError } from '../errors.js'
-import type { Observer } from '../metrics.js'
+import type { Metrics } from '../metrics.js'
 import { toChangeKeys, toDocumentKey, toUserKey } from './change-key.js'
 import { createChangeIndex, NO_CHANGE_INDEX } from './change-index.js'
 import type { LoadMark } from './change-index.js'
@@ -34,18 +34,18 @@ export class SnapshotLoads {
   readonly #config
   readonly #loader
   readonly #clock
-  readonly #observer
+  readonly #metrics
   #begun = 0
   #closed = false
 
-  constructor(config: SnapshotsConfig, loader: Loader, clock: Clock, observer: Observer) {
+  constructor(config: SnapshotsConfig, loader: Loader, clock: Clock, metrics: Metrics) {
     this.#config = config
     this.#loader = loader
     this.#clock = clock
-    this.#observer = observer
+    this.#metrics = metrics
     this.#changeIndex = config.followsChanges ? createChangeIndex() : NO_CHANGE_INDEX
     this.generations = new UserGenerations(this.#changeIndex.forget)
-    this.cache = createSnapshotCache(config, this.generations, clock, observer)
+    this.cache = createSnapshotCache(config, this.generations, clock, metrics)
   }
 
   freshness(maxAgeMs: number): Freshness {
@@ -53,12 +53,12 @@ export class SnapshotLoads {
   }
 
   loadFor(binding: SnapshotBinding, wanted: Freshness | undefined): Promise<BoundSnapshot> {
-    this.#observer.miss(binding.userId)
+    this.#metrics.miss(binding.userId)
     return this.#untilCurrent(
       () => {
         const shared = this.#shareable(binding.cacheKey)
         if (!shared) return this.#share(binding).promise
-        this.#observer.sharedLoad(binding.userId)
+        this.#metrics.sharedLoad(binding.userId)
         return shared.promise
       },
       snapshot => snapshot.generation.current && isFresh(snapshot, wanted),
@@ -84,8 +84,8 @@ export class SnapshotLoads {
       const { document, loadedAt, userIdValues } = found
       this.#invalidateIfChanged(mark, generation, document, userIdValues)
       if (!generation.current) return undefined
-      this.#observer.miss(binding.userId)
-      this.#observer.claimSnapshot(binding.userId)
+      this.#metrics.miss(binding.userId)
+      this.#metrics.claimSnapshot(binding.userId)
       // No request may take it for a load of its own, so its number is below that of every load.
       return this.keep(binding, toSnapshot(document, { generation, loadedAt, loadNumber: 0, userIdValues }))
     } finally {

@@ -1,7 +1,7 @@
 import type { ClaimDocument } from '../token-data/claim-snapshots.js'
 import type { Clock } from '../util/clock.js'
-import { createObserver } from '../metrics.js'
-import type { Observer } from '../metrics.js'
+import { createMetrics } from '../metrics.js'
+import type { Metrics } from '../metrics.js'
 import type { Loader } from '../documents/loader.js'
 import type { Freshness } from './freshness.js'
 import type { BoundSnapshot, Snapshot, SnapshotBinding } from './snapshot-cache.js'
@@ -16,9 +16,9 @@ export function createSnapshots(
   config: SnapshotsConfig,
   loader: Loader,
   clock: Clock,
-  observer: Observer = createObserver(),
+  metrics: Metrics = createMetrics(),
 ) {
-  const loads = new SnapshotLoads(config, loader, clock, observer)
+  const loads = new SnapshotLoads(config, loader, clock, metrics)
   return {
     /** The cached snapshot, or `undefined`: then it must be loaded. Each request asks, so this is synchronous and cheap. */
     find: (cacheKey: string): BoundSnapshot | undefined => loads.cache.get(cacheKey),
@@ -44,7 +44,7 @@ export function createSnapshots(
     keep: (binding: SnapshotBinding, snapshot: Snapshot): void => void loads.keep(binding, snapshot),
     /** Invalidates all snapshots of a user, and all loads of the user that have begun. */
     invalidate: (userId: string): void => {
-      observer.invalidated(userId)
+      metrics.invalidated(userId)
       loads.generations.invalidate(userId)
     },
     /** Invalidates the snapshots and loads that a changed document, or the user id that it now holds, may concern. */

@@ -9,7 +9,7 @@ import type { VerifiedToken } from '../../lib/access-tokens/token-verifier.js'
 import { systemClock } from '../../lib/util/clock.js'
 import { createSnapshots } from '../../lib/snapshots/snapshots.js'
 import type { ClaimDocument } from '../../lib/token-data/claim-snapshots.js'
-import { createObserver } from '../../lib/metrics.js'
+import { createMetrics } from '../../lib/metrics.js'
 import { createRevocations } from '../../lib/sessions/revocations.js'
 import type { AccessTokenClaims } from '../../lib/types.js'
 import { useDatabase } from '../support/database.js'
@@ -58,12 +58,12 @@ describe('requests with a token that nobody has seen', () => {
     const verifications = createWaitingCalls<VerifiedToken>()
     const readings = createWaitingCalls<ClaimDocument | undefined>()
     const loads = createWaitingCalls<typeof found>()
-    const observer = createObserver()
+    const metrics = createMetrics()
     const snapshots = createSnapshots(
       { ...bounds, followsChanges: false },
       { load: loads.call },
       systemClock,
-      observer,
+      metrics,
     )
     const claimSnapshots = { read: readings.call, withoutUserData: claimsOfBob } as never
     const { loadUser } = createAuthenticator(
@@ -74,11 +74,11 @@ describe('requests with a token that nobody has seen', () => {
         sessionChecks: { isDue: () => false, check: () => Promise.resolve() },
         verifyToken: verifications.call,
         claimSnapshots: bringsData ? claimSnapshots : undefined,
-        observer,
+        metrics,
       },
     )
     const herd = () => Promise.allSettled(Array.from({ length: HERD }, () => loadUser('a token')))
-    return { herd, loadUser, verifications, readings, loads, snapshots, observer }
+    return { herd, loadUser, verifications, readings, loads, snapshots, metrics }
   }
 
   const nextTurn = () => new Promise(setImmediate)
@@ -99,7 +99,7 @@ describe('requests with a token that nobody has seen', () => {
   })
 
   it('share one verification and one reading if the token carries its data', async () => {
-    const { herd, verifications, readings, loads, observer } = createWaiting({ bringsData: true })
+    const { herd, verifications, readings, loads, metrics } = createWaiting({ bringsData: true })
     const running = herd()
     await nextTurn()
     verifications.resolve(verified)
@@ -107,7 +107,7 @@ describe('requests with a token that nobody has seen', () => {
     readings.resolve({ document: found, userIdValues: ['bob'], loadedAt: systemClock.monotonic() })
     for (const outcome of await running) expect(outcome).toMatchObject({ value: { id: 'bob' } })
     expect([verifications.count(), readings.count(), loads.count()]).toEqual([1, 1, 0])
-    expect(observer.counted()).toMatchObject({ misses: HERD, claimSnapshots: HERD, hits: 0, loads: 0 })
+    expect(metrics.counted()).toMatchObject({ misses: HERD, claimSnapshots: HERD, hits: 0, loads: 0 })
   })
 
   it('share one verification and one reading if the data in the token may not be served, also during the load', async () => {
@@ -229,7 +229,7 @@ describe('a guard', () => {
         authenticator,
         tokens: createTokenReader(),
         realm: 'api',
-        observer: { refused: () => undefined },
+        metrics: { refused: () => undefined },
       })
       const error = await new Promise<unknown>(resolve => void guard(req, NO_RESPONSE, resolve))
       expect([error, req.user], how).toEqual([expect.any(TypeError), undefined])

@@ -9,7 +9,7 @@ import type { Loader } from '../../lib/documents/loader.js'
 import { createUserDocuments } from '../../lib/documents/user-documents.js'
 import { createUserIdIndex } from '../../lib/documents/user-id-index.js'
 import { createEvents } from '../../lib/events.js'
-import { createObserver } from '../../lib/metrics.js'
+import { createMetrics } from '../../lib/metrics.js'
 import { openTeamDatabase } from '../../lib/mongo/team-database.js'
 import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
@@ -53,7 +53,7 @@ function createFreshLoader(): Loader {
   // As of another copy of the driver: the ObjectId class has to be asked for.
   const foreign = new Proxy(collection, { getPrototypeOf: () => Object.prototype })
   const documents = createUserDocuments({ ...config, ...bounds }, openTeamDatabase(foreign), index, events)
-  const parts = { documents, events, clock: systemClock, observer: createObserver() }
+  const parts = { documents, events, clock: systemClock, metrics: createMetrics() }
   return createLoader({ ...config, ...bounds }, parts)
 }
 

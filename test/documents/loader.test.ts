@@ -11,7 +11,7 @@ import { createUserDocuments } from '../../lib/documents/user-documents.js'
 import { createUserIdIndex } from '../../lib/documents/user-id-index.js'
 import { systemClock } from '../../lib/util/clock.js'
 import { createEvents } from '../../lib/events.js'
-import { createObserver } from '../../lib/metrics.js'
+import { createMetrics } from '../../lib/metrics.js'
 import { openTeamDatabase } from '../../lib/mongo/team-database.js'
 import { openDatabase, useDatabase } from '../support/database.js'
 import { loadCustomData } from '../support/guarded-app.js'
@@ -62,7 +62,7 @@ function loaderWithoutIndex(
     createUserIdIndex(config, events),
     events,
   )
-  return createLoader(config, { documents, events, clock: systemClock, observer: createObserver(), encoder })
+  return createLoader(config, { documents, events, clock: systemClock, metrics: createMetrics(), encoder })
 }
 
 function createLatest(): LatestDocument {

@@ -10,7 +10,7 @@ import type {
 import { UserGenerations } from '../../lib/snapshots/user-generations.js'
 import type { UserGeneration } from '../../lib/snapshots/user-generations.js'
 import { createClaimsFreezer } from '../../lib/authenticate/token-bindings.js'
-import { createObserver } from '../../lib/metrics.js'
+import { createMetrics } from '../../lib/metrics.js'
 import type { AccessTokenClaims } from '../../lib/types.js'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
@@ -32,9 +32,9 @@ beforeEach(() => {
   useBounds({})
 })
 
-function useBounds(bounds: Partial<typeof BOUNDS>, observer = createObserver()): void {
+function useBounds(bounds: Partial<typeof BOUNDS>, metrics = createMetrics()): void {
   generations = new UserGenerations()
-  cache = createSnapshotCache({ ...BOUNDS, ...bounds }, generations, clock, observer)
+  cache = createSnapshotCache({ ...BOUNDS, ...bounds }, generations, clock, metrics)
 }
 
 /** Keeps a snapshot as a load does: the generation is held until it is kept. */
@@ -263,14 +263,14 @@ describe('the share of one user', () => {
   const refreshes = Array.from({ length: 220 }, (_, n) => `refresh ${n}`)
 
   it('keeps room for others: 50 users still hit after one has refreshed 220 times', () => {
-    const observer = createObserver()
-    useBounds({ maxSnapshots: 100 }, observer)
+    const metrics = createMetrics()
+    useBounds({ maxSnapshots: 100 }, metrics)
     for (const key of OTHERS) keep(key)
     refresh(220)
     expect(hitsOf(OTHERS)).toBe(50)
     expect(hitsOf(refreshes)).toBe(16)
     expect(hitsOf(refreshes.slice(-16))).toBe(16)
-    expect(observer.counted().evicted).toBe(204)
+    expect(metrics.counted().evicted).toBe(204)
   })
 
   it('keeps room for others in a full cache too', () => {
