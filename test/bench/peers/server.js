@@ -25,9 +25,9 @@ const PLAIN = {
       next()
     },
   'one property on a prepared req': async () => {
-    const { prepareForProperties } = await import('../../../dist/authenticate/request-properties.js')
+    const { avoidHiddenClasses } = await import('../../../dist/authenticate/hidden-classes.js')
     return function addProperty(req, _res, next) {
-      prepareForProperties(req)
+      avoidHiddenClasses(req)
       req.user = undefined
       next()
     }
