@@ -12,7 +12,7 @@ import type { AuthenticatedUser } from '../types.js'
 import { withChallenge } from './challenge.js'
 import type { MaxAgeOption } from './middleware.js'
 import type { Reload } from './reload.js'
-import { readHeaderOnce } from './request-headers.js'
+import { readHeaderValues } from './request-headers.js'
 import type { RequestUser, RequestUsers } from './request-users.js'
 
 /** A function that decides: `true` lets the request through, any other value does not. */
@@ -119,7 +119,7 @@ function toFacts({ customData }: AuthenticatedUser<object>, req: Request, user: 
       method: req.method,
       ip: toPlainAddress(req.ip),
       rawQueryString: /\?(.*)$/s.exec(req.originalUrl)?.[1] ?? '',
-      header: name => readHeaderOnce(req, name),
+      header: name => readHeaderValues(req, name),
       param: name => asText(ownMember(req.params, name)),
     },
   }

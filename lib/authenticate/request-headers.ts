@@ -32,12 +32,22 @@ export function isSentTwice(
   return false
 }
 
-/** A header as rules see it: `undefined` if it is missing, or if it was sent twice, because then no value counts. */
-export function readHeaderOnce(request: RequestHeaders, lowerCaseName: string): string | undefined {
+/**
+ * A header as rules see it: a text, or a list if the client sent it several times. So a rule such as `$ne` cannot be passed by
+ * a second header, which stands beside the one that a proxy has set.
+ */
+export function readHeaderValues(
+  request: RequestHeaders,
+  lowerCaseName: string,
+): string | readonly string[] | undefined {
   const { headers } = request
   const held = headers && Object.hasOwn(headers, lowerCaseName) ? headers[lowerCaseName] : undefined
   const value = onlyValue(held)
-  return typeof value === 'string' && !isSentTwice(request, lowerCaseName, value) ? value : undefined
+  if (Array.isArray(value)) return value.filter(element => typeof element === 'string')
+  if (typeof value !== 'string') return undefined
+  return isSentTwice(request, lowerCaseName, value)
+    ? valuesOf(request.rawHeaders ?? [], lowerCaseName)
+    : value
 }
 
 /** A header's value. Node gives a list for `Set-Cookie`, and an adapter may give a list of one for any header. */

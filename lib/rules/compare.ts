@@ -82,8 +82,13 @@ export function matches(left: unknown, right: unknown): boolean {
   return anyOf(left, value => equals(value, right))
 }
 
+/** Equality with a value of the user or the request, which may be a list too: `"%%user.id": "%%user.custom_data.friends"`. */
+export function matchesEitherWay(left: unknown, right: unknown): boolean {
+  return matches(left, right) || matches(right, left)
+}
+
 /** Undecided if there is no list. So a rule over a missing list of banned users lets nobody through. */
-const isIn: Comparison = (left, right) =>
+export const isIn: Comparison = (left, right) =>
   Array.isArray(right) ? right.some(element => matches(left, element)) : undefined
 
 /** Values of two types have no order, and missing values have none. For a list one matching element is enough. */
@@ -95,8 +100,6 @@ function ordered(accepts: (order: number) => boolean): Comparison {
   return (left, right) =>
     Array.isArray(left) ? someOf(left.map(element => holds(element, right))) : holds(left, right)
 }
-
-const isNot: Comparison = (left, right) => !matches(left, right)
 
 /** The opposite of a verdict. */
 export function opposite(verdict: Verdict): Verdict {
@@ -114,13 +117,8 @@ export function someOf(verdicts: readonly Verdict[]): Verdict {
   return opposite(everyOf(verdicts.map(opposite)))
 }
 
-/** The operators that compare, by their name without the sign in front. */
-export const COMPARISONS: ReadonlyMap<string, Comparison> = new Map<string, Comparison>([
-  ['eq', matches],
-  ['ne', isNot],
-  ['neq', isNot],
-  ['in', isIn],
-  ['nin', (left, right) => opposite(isIn(left, right))],
+/** The operators that order two values, by their name without the sign in front. */
+export const ORDERINGS: ReadonlyMap<string, Comparison> = new Map<string, Comparison>([
   ['gt', ordered(order => order > 0)],
   ['gte', ordered(order => order >= 0)],
   ['lt', ordered(order => order < 0)],

@@ -1,8 +1,9 @@
 import { CONVERSIONS, EXTENDED_JSON } from './conversions.js'
+import { isExpansion } from './expansions.js'
 import type { RuleFacts } from './expansions.js'
 import { compileOperand } from './operands.js'
-import { COMPARISONS, everyOf, matches, opposite, someOf } from './compare.js'
-import type { Comparison, Verdict } from './compare.js'
+import { everyOf, isIn, matches, matchesEitherWay, opposite, ORDERINGS, someOf } from './compare.js'
+import type { Verdict } from './compare.js'
 import { membersOf, mistake, operatorName, within } from './place.js'
 import type { Place } from './place.js'
 
@@ -17,7 +18,7 @@ const OPERATORS =
 export function compileCondition(value: unknown, place: Place): Condition {
   const members = membersOf(value)
   if (members?.length === 0) throw mistake(place, '{} is no condition; write a value, or { "$exists": true }')
-  if (!members?.some(([key]) => isOperator(key))) return compileComparison(matches, value, place)
+  if (!members?.some(([key]) => isOperator(key))) return compileEquality(value, place)
   const conditions = members.map(([key, operand]) => compileOperator(key, operand, within(place, key)))
   return every(conditions)
 }
@@ -29,8 +30,8 @@ function isOperator(key: string): boolean {
 function compileOperator(key: string, operand: unknown, place: Place): Condition {
   const name = operatorName(key)
   if (name === undefined) throw mistake(place, 'write either operators or a value, not both')
-  const comparison = COMPARISONS.get(name)
-  if (comparison) return compileComparison(comparison, requireList(name, operand, place), place)
+  const compare = COMPARISONS.get(name)
+  if (compare) return compare(operand, place)
   if (name === 'exists') return compileExists(operand, place)
   if (name === 'not') return not(compileCondition(operand, place))
   const combine = COMBINATIONS.get(name)
@@ -38,24 +39,62 @@ function compileOperator(key: string, operand: unknown, place: Place): Condition
   throw mistake(place, `there is no operator "${key}": ${OPERATORS}`)
 }
 
-function compileComparison(comparison: Comparison, value: unknown, place: Place): Condition {
+/**
+ * A list in the rule itself is compared as a whole. A list that an expansion names also equals each of its elements, so that a
+ * rule means the same with its two sides exchanged.
+ */
+function compileEquality(value: unknown, place: Place): Condition {
   const operand = compileOperand(value, place)
-  return (left, facts) => comparison(left, operand(facts))
+  const equal = isExpansionText(value) ? matchesEitherWay : matches
+  return (left, facts) => equal(left, operand(facts))
 }
 
-function requireList(name: string, operand: unknown, place: Place): unknown {
-  const isList = Array.isArray(operand) || (typeof operand === 'string' && operand.startsWith('%%'))
-  if (isList || (name !== 'in' && name !== 'nin')) return operand
-  throw mistake(place, 'write a list, or an expansion that is one')
+function compileIn(list: unknown, place: Place): Condition {
+  if (Array.isArray(list)) {
+    const [first, ...others] = list.map((element, index) =>
+      compileEquality(element, within(place, String(index))),
+    )
+    return first ? some([first, ...others]) : () => false
+  }
+  if (!isExpansionText(list)) throw mistake(place, 'write a list, or an expansion that is one')
+  const operand = compileOperand(list, place)
+  return (left, facts) => isIn(left, operand(facts))
 }
+
+function isExpansionText(value: unknown): boolean {
+  return typeof value === 'string' && isExpansion(value)
+}
+
+const COMPARISONS: ReadonlyMap<string, (operand: unknown, place: Place) => Condition> = new Map([
+  ['eq', compileEquality],
+  ['ne', (operand, place) => not(compileEquality(operand, place))],
+  ['neq', (operand, place) => not(compileEquality(operand, place))],
+  ['in', compileIn],
+  ['nin', (operand, place) => not(compileIn(operand, place))],
+  ...[...ORDERINGS].map(
+    ([name, comparison]) =>
+      [
+        name,
+        (value: unknown, place: Place): Condition => {
+          const operand = compileOperand(value, place)
+          return (left, facts) => comparison(left, operand(facts))
+        },
+      ] as const,
+  ),
+])
+
+/** App Services' templates write `{ "%exists": 1 }`. */
+const EXISTS: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([
+  [true, true],
+  ['%%true', true],
+  [1, true],
+  [false, false],
+  ['%%false', false],
+  [0, false],
+])
 
 function compileExists(operand: unknown, place: Place): Condition {
-  const isWanted = new Map<unknown, boolean>([
-    [true, true],
-    ['%%true', true],
-    [false, false],
-    ['%%false', false],
-  ]).get(operand)
+  const isWanted = EXISTS.get(operand)
   if (isWanted === undefined) throw mistake(place, 'write true or false')
   return left => (left !== undefined) === isWanted
 }

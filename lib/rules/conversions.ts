@@ -1,5 +1,6 @@
 import { parseNumeric } from './numbers.js'
-import { binary, MadeValue, objectId, toScalar } from './scalars.js'
+import { binary, MadeValue, objectId, regex, toScalar } from './scalars.js'
+import { isPlainObject } from '../util/plain-object.js'
 import type { Scalar } from './scalars.js'
 
 /** Converts a value; `undefined` if the value cannot be converted. */
@@ -57,6 +58,44 @@ function date(value: unknown): unknown {
   return Number.isNaN(content) ? undefined : made({ type: 'date', content })
 }
 
+/** `{ "$binary": { "base64": …, "subType": … } }`; the subtype is one or two hex digits. */
+function binaryJson(value: unknown): unknown {
+  const { base64, subType } = membersOf(value)
+  if (typeof base64 !== 'string' || typeof subType !== 'string' || !/^[0-9a-f]{1,2}$/i.test(subType))
+    return undefined
+  const bytes = Buffer.from(base64, 'base64')
+  const isCanonical = bytes.toString('base64') === base64
+  return isCanonical ? made(binary(parseInt(subType, 16), bytes.toString('hex'))) : undefined
+}
+
+/** `{ "$timestamp": { "t": …, "i": … } }`, of unsigned integers of 32 bits. */
+function timestamp(value: unknown): unknown {
+  const { t, i } = membersOf(value)
+  if (!isUint32(t) || !isUint32(i)) return undefined
+  const content = String((BigInt(t) << 32n) + BigInt(i))
+  return made({ type: 'timestamp', content })
+}
+
+function membersOf(value: unknown): Readonly<Partial<Record<string, unknown>>> {
+  return isPlainObject(value) ? (value as Record<string, unknown>) : {}
+}
+
+function isUint32(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 2 ** 32
+}
+
+/** `{ "$regularExpression": { "pattern": …, "options": … } }`. */
+function regularExpression(value: unknown): unknown {
+  const { pattern, options } = membersOf(value)
+  return typeof pattern === 'string' && typeof options === 'string'
+    ? made(regex(pattern, options))
+    : undefined
+}
+
+function extreme(type: 'minKey' | 'maxKey'): Conversion {
+  return value => (value === 1 ? made({ type, content: '' }) : undefined)
+}
+
 /** The types of Extended JSON, which exported rules use for values that JSON does not have. */
 export const EXTENDED_JSON: ReadonlyMap<string, Conversion> = new Map<string, Conversion>([
   ['$oid', value => (typeof value === 'string' ? made(objectId(value)) : undefined)],
@@ -66,6 +105,11 @@ export const EXTENDED_JSON: ReadonlyMap<string, Conversion> = new Map<string, Co
   ['$numberLong', number],
   ['$numberDouble', value => (typeof value === 'string' && value.trim() !== '' ? double(value) : undefined)],
   ['$numberDecimal', number],
+  ['$binary', binaryJson],
+  ['$timestamp', timestamp],
+  ['$regularExpression', regularExpression],
+  ['$minKey', extreme('minKey')],
+  ['$maxKey', extreme('maxKey')],
 ])
 
 /** The double that is nearest to a decimal text. */

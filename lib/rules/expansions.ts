@@ -17,8 +17,8 @@ export interface RequestFacts {
   readonly ip: string | undefined
   /** The part of the address after the question mark; empty if there is none. */
   readonly rawQueryString: string
-  /** A header, as the client sent it or middleware has set it; `undefined` if the client sent it twice. */
-  header(name: string): string | undefined
+  /** A header, as the client sent it or middleware has set it; a list of its values if it was sent several times. */
+  header(name: string): string | readonly string[] | undefined
   /** A parameter of the route. */
   param(name: string): string | undefined
 }
@@ -41,6 +41,14 @@ const NO_VALUES = 'write the value itself'
 const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ...['this', 'prev', 'root', 'prevRoot', 'args', 'partition'].map(name => [name, NO_DOCUMENT] as const),
   ...['values', 'environment'].map(name => [name, NO_VALUES] as const),
+  [
+    'user.identities',
+    'a user has no list of identities; write %%user.data.iss for the issuer of the access token',
+  ],
+  [
+    'request.requestHeaders.cookie',
+    'the header holds all cookies in one text; write a function instead of the rule, which reads the cookie',
+  ],
 ])
 
 const RESOLVERS: ReadonlyMap<string, Resolver> = new Map<string, Resolver>([
@@ -70,13 +78,23 @@ export function isExpansion(text: string): boolean {
 export function compileExpansion(text: string, place: Place): Operand {
   const segments = text.slice(2).split('.')
   if (segments.includes('')) throw mistake(place, `"${text}" has an empty name between two dots`)
+  for (const length of [1, 2, 3]) {
+    const elsewhere = ELSEWHERE.get(toExpansionName(segments.slice(0, length)))
+    if (elsewhere !== undefined) throw mistake(place, `there is no expansion "${text}" here: ${elsewhere}`)
+  }
   for (const length of [1, 2]) {
     const resolve = RESOLVERS.get(segments.slice(0, length).join('.'))
     const operand = resolve?.(segments.slice(length))
     if (operand) return operand
   }
-  const instead = ELSEWHERE.get(segments[0] ?? '') ?? KNOWN
-  throw mistake(place, `there is no expansion "${text}" here: ${instead}`)
+  throw mistake(place, `there is no expansion "${text}" here: ${KNOWN}`)
+}
+
+/** Names of headers are the same in upper and lower case. */
+function toExpansionName(segments: readonly string[]): string {
+  const [first, second, header] = segments
+  const isHeader = first === 'request' && second === 'requestHeaders' && header !== undefined
+  return isHeader ? `${first}.${second}.${header.toLowerCase()}` : segments.join('.')
 }
 
 function alone(read: Operand): Resolver {

@@ -2,7 +2,7 @@ import { toFrozenCopy } from '../documents/frozen-copy.js'
 import { toScalar } from './scalars.js'
 import { CONVERSIONS, EXTENDED_JSON } from './conversions.js'
 import { compileExpansion, isExpansion } from './expansions.js'
-import type { Operand } from './expansions.js'
+import type { Operand, RuleFacts } from './expansions.js'
 import { membersOf, mistake, operatorName, within } from './place.js'
 import type { Place } from './place.js'
 
@@ -49,7 +49,17 @@ function compileConversion(members: readonly [string, unknown][], place: Place):
   const convert = CONVERSIONS.get(key)
   if (!convert) return undefined
   const operand = compileOperand(value, inner)
-  const isFixed = typeof value !== 'string' || !isExpansion(value)
-  if (isFixed && convert(value) === undefined) throw mistake(inner, 'this value cannot be converted')
+  // A value without expansions is the same for all requests, so a mistake in it is found at once.
+  if (!hasExpansion(value) && convert(operand(NO_FACTS)) === undefined)
+    throw mistake(inner, 'this value cannot be converted')
   return facts => convert(operand(facts))
+}
+
+/** Operands without expansions ignore the facts. */
+const NO_FACTS = {} as RuleFacts
+
+function hasExpansion(value: unknown): boolean {
+  if (typeof value === 'string') return isExpansion(value)
+  if (Array.isArray(value)) return value.some(hasExpansion)
+  return membersOf(value)?.some(([, member]) => hasExpansion(member)) === true
 }

@@ -10,7 +10,7 @@ export type Scalar =
   | { readonly type: 'date'; readonly content: number }
   | { readonly type: 'null'; readonly content: null }
   /** Types without an order that a rule could use. */
-  | { readonly type: 'binary' | 'timestamp' | 'regex'; readonly content: string }
+  | { readonly type: 'binary' | 'timestamp' | 'regex' | 'minKey' | 'maxKey'; readonly content: string }
 
 /** A value that a rule itself makes, such as an ObjectId or a UUID. It needs no class of the driver. */
 export class MadeValue {
@@ -39,7 +39,7 @@ export function toScalar(value: unknown): Scalar | undefined {
 function scalarOfObject(value: object): Scalar | undefined {
   if (value instanceof MadeValue) return value.scalar
   if (isDate(value)) return { type: 'date', content: value.getTime() }
-  if (isRegExp(value)) return { type: 'regex', content: String(value) }
+  if (isRegExp(value)) return regex(value.source, toBsonOptions(value.flags))
   if (isUint8Array(value)) return binary(0, Buffer.from(value).toString('hex'))
   try {
     return scalarOfBson(value)
@@ -64,6 +64,12 @@ function scalarOfBson(value: object): Scalar | undefined {
       return numeric(textOf(value))
     case 'Timestamp':
       return { type: 'timestamp', content: textOf(value) }
+    case 'MinKey':
+      return { type: 'minKey', content: '' }
+    case 'MaxKey':
+      return { type: 'maxKey', content: '' }
+    case 'BSONRegExp':
+      return regexOf(value as { readonly pattern: string; readonly options: string })
     case 'Binary':
       return binary((value as { readonly sub_type: number }).sub_type, textOf(value, 'hex'))
     default:
@@ -80,6 +86,36 @@ export function objectId(hex: string): Scalar | undefined {
 /** Bytes of a BSON subtype; 4 is a UUID. */
 export function binary(subtype: number, hex: string): Scalar {
   return { type: 'binary', content: `${subtype}:${hex}` }
+}
+
+/** A regular expression with the options of BSON. Patterns are compared as texts, and are never tried. */
+export function regex(pattern: string, options: string): Scalar {
+  return { type: 'regex', content: `/${toSource(pattern)}/${Array.from(options).sort().join('')}` }
+}
+
+function regexOf({ pattern, options }: { readonly pattern: string; readonly options: string }): Scalar {
+  return regex(pattern, options)
+}
+
+const BSON_OPTIONS: ReadonlyMap<string, string> = new Map([
+  ['i', 'i'],
+  ['m', 'm'],
+  ['g', 's'],
+])
+
+/** The driver stores the flag `g` of JavaScript as the option `s` of BSON, and gives it back in the same way. */
+function toBsonOptions(flags: string): string {
+  return Array.from(flags, flag => BSON_OPTIONS.get(flag) ?? '').join('')
+}
+
+/** JavaScript escapes slashes in the source of a pattern, and other clients do not. */
+function toSource(pattern: string): string {
+  try {
+    return new RegExp(pattern).source
+  } catch {
+    // Other regular expression engines accept patterns that JavaScript does not.
+    return pattern
+  }
 }
 
 function numeric(text: string): Scalar | undefined {

@@ -3,7 +3,7 @@ import type { Express, Request, RequestHandler, Response } from 'express'
 import { Passport } from 'passport'
 import serverless from 'serverless-http'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { isSentTwice, readHeaderOnce } from '../../lib/authenticate/request-headers.js'
+import { isSentTwice, readHeaderValues } from '../../lib/authenticate/request-headers.js'
 import { useDatabase } from '../support/database.js'
 import { sendRaw } from '../support/http.js'
 import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
@@ -185,20 +185,21 @@ describe('a header that a rule looks at', () => {
     expect(await statusOf(set)).toBe(200)
     expect(await statusOf(set, 'x-team', 'blue')).toBe(200)
     expect(await statusOf(set, 'x-team', 'blue', 'x-team', 'green')).toBe(200)
-    expect(await statusOf(set, 'x-team', 'blue', 'x-team', 'red')).toBe(403)
+    // Middleware may have chosen one of the values that were sent, so both are compared.
+    expect(await statusOf(set, 'x-team', 'blue', 'x-team', 'red')).toBe(200)
     expect(await statusOf(remove, 'x-team', 'red')).toBe(403)
   })
 
   it.each([
     [{ 'x-team': 'red' }, 'red'],
     [{ 'x-team': ['red'] }, 'red'],
-    [{ 'x-team': ['red', 'blue'] }, undefined],
+    [{ 'x-team': ['red', 'blue'] }, ['red', 'blue']],
     [{ 'x-team': 1 }, undefined],
     [{}, undefined],
     [undefined, undefined],
   ])('of a request with the headers %j is %j', (headers, value) => {
-    expect(readHeaderOnce(headers ? { headers } : {}, 'x-team')).toBe(value)
-    expect(readHeaderOnce(headers ? { headers } : {}, 'constructor')).toBeUndefined()
+    expect(readHeaderValues(headers ? { headers } : {}, 'x-team')).toEqual(value)
+    expect(readHeaderValues(headers ? { headers } : {}, 'constructor')).toBeUndefined()
   })
 })
 

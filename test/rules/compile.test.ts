@@ -1,4 +1,4 @@
-import { MaxKey } from 'mongodb'
+import { Code, MaxKey } from 'mongodb'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { OptionError } from 'express-custom-user-data'
@@ -48,7 +48,12 @@ describe('a mistake in a rule', () => {
     ],
     ['a header without a name', { '%%request.requestHeaders': 'a' }, 'write %%user.id'],
     ['an empty name', { '%%user.custom_data.': 'a' }, 'has an empty name between two dots'],
-    ['identities', { '%%user.identities.0.id': 'a' }, 'or a function instead of the rule'],
+    [
+      'identities',
+      { '%%user.identities.0.id': 'a' },
+      'a user has no list of identities; write %%user.data.iss',
+    ],
+    ['cookies', { '%%request.requestHeaders.Cookie': 'a=1' }, 'write a function instead of the rule'],
     ['%%root', { '%%root.owner': '%%user.id' }, 'a guard has no document; write'],
     ['%%values', { '%%user.id': { $in: '%%values.admins' } }, 'write the value itself'],
     ['%%environment', { '%%environment.tag': 'production' }, 'write the value itself'],
@@ -74,8 +79,22 @@ describe('a mistake in a rule', () => {
     ['%or of a text', { '%or': ['a'] }, 'write true, false, an object'],
     ['undefined', { '%%user.custom_data.a': undefined }, 'write a value of JSON or BSON'],
     ['a function as a value', { '%%user.custom_data.a': () => true }, 'write a value of JSON or BSON'],
-    ['a type without equality', { '%%user.custom_data.a': new MaxKey() }, 'write a value of JSON or BSON'],
+    ['a type without equality', { '%%user.custom_data.a': new Code('x') }, 'write a value of JSON or BSON'],
     ['a bad $oid', { '%%user.custom_data.a': { $oid: '5f' } }, 'not a valid value of Extended JSON'],
+    [
+      'a bad $binary',
+      { '%%user.custom_data.a': { $binary: { base64: 'a', subType: '0' } } },
+      'not a valid value',
+    ],
+    ['a $binary without a subtype', { '%%user.custom_data.a': { $binary: 'YWJj' } }, 'not a valid value'],
+    ['a bad $timestamp', { '%%user.custom_data.a': { $timestamp: { t: -1, i: 0 } } }, 'not a valid value'],
+    [
+      'a bad $regularExpression',
+      { '%%user.custom_data.a': { $regularExpression: 'a' } },
+      'not a valid value',
+    ],
+    ['a bad $minKey', { '%%user.custom_data.a': { $minKey: 2 } }, 'not a valid value'],
+    ['%oidToString of a text', { '%%user.id': { '%oidToString': 'a' } }, 'cannot be converted'],
     ['a bad $date', { '%%user.custom_data.a': { $date: null } }, 'not a valid value of Extended JSON'],
     [
       'a bad $numberInt',

@@ -5,14 +5,18 @@ import type { RuleExpression } from '../../lib/rules/compile.js'
 import type { RuleFacts } from '../../lib/rules/expansions.js'
 import { CUSTOM_DATA, EXPRESSIONS, UNDECIDED } from './expression-table.js'
 
-const HEADERS: Partial<Record<string, string>> = { 'x-team': 'red', 'user-agent': 'curl/8' }
+const HEADERS: Partial<Record<string, string | string[]>> = {
+  'x-team': 'red',
+  'user-agent': 'curl/8',
+  'x-twice': ['red', 'guest'],
+}
 const PARAMS: Partial<Record<string, string>> = {
   user: 'alice',
   team: 'red',
   oid: '5f6aae9a82989d521a606369',
   device: '01234567-89ab-4cde-8f01-23456789abcd',
 }
-const own = (holder: Partial<Record<string, string>>, name: string) =>
+const own = <T>(holder: Partial<Record<string, T>>, name: string) =>
   Object.hasOwn(holder, name) ? holder[name] : undefined
 
 const FACTS: RuleFacts = {
