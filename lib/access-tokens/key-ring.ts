@@ -41,6 +41,8 @@ export function createKeyRing(given: OwnKeys) {
     ...source,
     /** The key that signs new tokens: the first. */
     signer: () => signerOf(keys),
+    /** The secrets of the HS algorithms, in the order of the keys. */
+    secretKeys: () => [...keys.values()].flatMap(key => secretKeyOf(key) ?? []),
     /** Replaces all keys. Tokens signed by a key that is not among the new ones are refused from now on. */
     replace(next: OwnKeys) {
       const before = keys
@@ -60,6 +62,10 @@ function unchanged(before: AccessTokenKey | undefined, after: AccessTokenKey): A
 
 function canSign(key: AccessTokenKey): boolean {
   return key.signingKey !== undefined
+}
+
+function secretKeyOf({ verificationKey }: AccessTokenKey): KeyObject | undefined {
+  return verificationKey.type === 'secret' ? verificationKey : undefined
 }
 
 function isPublic({ verificationKey }: AccessTokenKey): boolean {

@@ -30,7 +30,7 @@ export function createSessionParts(core: Core, { ownKeys }: AccessTokens) {
   const recordsConfig = { ...config, ...scope, recordTtlMs: lifetimes.userMs }
   const userRecords = createUserRecords(recordsConfig, open, events)
   const revocations = createRevocations(lifetimes, config.own?.issuer, clock, invalidations.invalidate)
-  const secrets = createSessionSecrets(config.sessionSecrets, ownKeys?.signer().signingKey)
+  const secrets = createSessionSecrets(config.sessionSecrets, ownKeys?.secretKeys())
   const sessions = createSessions(
     { ...config, ...scope },
     { store, userRecords, secrets, revocations, events, clock },

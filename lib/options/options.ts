@@ -218,10 +218,13 @@ interface CommonOptions<Document extends object> {
   readonly reuseWindowSeconds?: number | undefined
   /**
    * Secrets of 32 bytes or more from which successors of refresh tokens are derived. The first secret derives new ones, and
-   * all are tried for old ones. Needed if the first of `keys` is a key pair. Keep an old secret for as long as sessions
-   * live. Each secret must pass the same check as `secret`.
+   * all are tried for old ones. One more secret is derived from each HS key and tried after these. The option is needed if
+   * none of the keys is an HS key. Each secret must pass the same check as `secret`.
    *
-   * @default one secret, derived from the HS secret
+   * To replace a secret while several processes run: add the new secret at the end everywhere, then put it first everywhere,
+   * and remove the old secret when all sessions that it knows have ended.
+   *
+   * @default the secrets that are derived from the HS keys
    */
   readonly sessionSecrets?: readonly (string | Uint8Array | KeyObject)[] | undefined
   /**

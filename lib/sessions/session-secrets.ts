@@ -15,20 +15,21 @@ export interface SessionSecret {
 const LENGTH = { minBytes: 32, reason: 'a secret for sessions needs 32 or more.' }
 
 /**
- * The secrets of an instance: those of the option, or one that is derived from the signing secret. They are not the signing
- * secret itself, so that a new signing key ends no session.
+ * The secrets of an instance: those of the option, then one for each HS key, which is derived from it. So sessions survive a
+ * rotation by `keys: [new, old]`, and the change from a secret to key pairs.
  *
- * @throws OptionError if there is no option and the signing key is a key pair
+ * @param secretKeys the HS keys; `undefined` if the instance has no keys of its own
+ * @throws OptionError if there is neither the option nor an HS key
  */
 export function createSessionSecrets(
   given: readonly (string | Uint8Array | KeyObject)[] | undefined,
-  signingKey: KeyObject | undefined,
+  secretKeys: readonly KeyObject[] | undefined,
 ): readonly [SessionSecret, ...SessionSecret[]] {
-  const [first, ...others] = given ? prepareSessionSecrets(given) : []
-  if (first) return [first, ...others]
   // Without keys of its own an instance has no sessions.
-  if (!signingKey) return [deriveSessionSecret(createSecretKey(randomBytes(32)))]
-  if (signingKey.type === 'secret') return [deriveSessionSecret(signingKey)]
+  if (!given && !secretKeys) return [deriveSessionSecret(createSecretKey(randomBytes(32)))]
+  const derived = (secretKeys ?? []).map(deriveSessionSecret)
+  const [first, ...others] = [...(given ? prepareSessionSecrets(given) : []), ...derived]
+  if (first) return [first, ...others]
   throw new OptionError(
     'createCustomUserData: give "sessionSecrets", a list of random texts of 32 bytes or more.',
   )

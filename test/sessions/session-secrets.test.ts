@@ -1,4 +1,4 @@
-import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createPublicKey, createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import type { KeyOptions } from 'express-custom-user-data'
 import { createCustomUserData, OptionError } from 'express-custom-user-data'
 import { describe, expect, it } from 'vitest'
@@ -118,9 +118,34 @@ describe('without the option', () => {
         sessionSecrets,
       })
     expect(() => create([pair])).toThrow(OptionError)
-    expect(() => create([pair, secret])).toThrow(/give "sessionSecrets", a list of random texts of 32 bytes/)
+    expect(() => create([pair])).toThrow(/give "sessionSecrets", a list of random texts of 32 bytes/)
     create([pair], [OLD])
+    create([pair, secret])
     create([secret, pair])
+  })
+})
+
+describe('a rolling deploy', () => {
+  const hs = (kid: string, key: Uint8Array): KeyOptions => ({ kid, alg: 'HS256', key })
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const pair: KeyOptions = { kid: 'pair', alg: 'ES256', key: privateKey }
+  const publicKey: KeyOptions = { kid: 'pair', alg: 'ES256', key: createPublicKey(privateKey) }
+
+  it.each<[what: string, before: readonly KeyOptions[], after: readonly KeyOptions[]]>([
+    ['from an HS key to a new one', [hs('old', OLD), hs('new', NEW)], [hs('new', NEW), hs('old', OLD)]],
+    ['from an HS key to a key pair', [hs('old', OLD), publicKey], [pair, hs('old', OLD)]],
+  ])('%s forks no session, and tells a replay', async (_what, before, after) => {
+    const one = start(undefined, { keys: before })
+    const two = start(undefined, { keys: after })
+    for (const [first, second] of [[one, two] as const, [two, one] as const]) {
+      const token = await logInAt(first)
+      const successor = await exchange(second.app, token)
+      // A second tab, or a client that did not get the answer, asks the other process.
+      expect(await exchange(first.app, token)).toBe(successor)
+      await exchange(first.app, successor)
+      expectInvalidGrant(await refresh(second.app, token))
+      expect(second.events.at(-1)).toMatchObject({ name: 'reuse_detected' })
+    }
   })
 })
 
