@@ -119,7 +119,7 @@ describe('the keys that an issuer publishes', () => {
       ['nothing', (_req, res) => res.end(), /JSON/],
       ['a broken connection', (_req, res) => res.destroy(), /fetch failed/],
       ['a list', answerJson([first.jwk]), /not a JWK Set/],
-      ['keys that are no list', answerJson({ keys: { first: first.jwk } }), /not a JWK Set/],
+      ['keys that are not a list', answerJson({ keys: { first: first.jwk } }), /not a JWK Set/],
       ['no keys', answerJson({ keys: [] }), /no usable key/],
       ['101 keys', answerJson({ keys: Array.from({ length: 101 }, () => first.jwk) }), /more than 100 keys/],
       ['over 512 kB', endless, /larger than 524288 bytes/],
@@ -309,7 +309,7 @@ describe('the keys that an issuer publishes', () => {
       ['the configuration of another issuer', { issuer: 'https://other.example.com' }, /of another issuer/],
       ['no jwks_uri', { jwks_uri: undefined }, /no jwks_uri/],
       ['a jwks_uri over plain http', { jwks_uri: 'http://keys.example.com/' }, /must be https/],
-      ['a jwks_uri that is no address', { jwks_uri: 'file:///etc/passwd' }, /must be https/],
+      ['a jwks_uri that is not an address', { jwks_uri: 'file:///etc/passwd' }, /must be https/],
     ])('refuses %s', async (_name, changes, why) => {
       discovery(changes)
       expect(await find('first')).toBe('keys_unavailable')

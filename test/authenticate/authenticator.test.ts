@@ -41,7 +41,7 @@ describe('verifyToken()', () => {
   )
 })
 
-describe('requests with a token that nobody has seen', () => {
+describe('requests with a new token', () => {
   const found = { data: { plan: 'free' }, exists: true, documentId: 1, heapBytes: 0, userIdValues: ['bob'] }
   const bounds = { snapshotTtlMs: 60_000, maxSnapshots: 10, maxSnapshotBytes: 100_000, loadTimeoutMs: 1_000 }
   const claimsOfBob = () => validClaims('bob') as unknown as AccessTokenClaims
@@ -184,7 +184,7 @@ describe('a token that was revoked', () => {
     expect(refused['invalid_token']).toBe((before.refused['invalid_token'] ?? 0) + 3)
   })
 
-  it('is no hit if its session is looked up, or if a request without a document is refused', async () => {
+  it('is not a hit if its session is checked, or if a user without a document is refused', async () => {
     const instance = createTestUserData(database, { sessionCheckIntervalMs: 0, requireDocument: true })
     const { access_token } = await instance.issueTokens('bob')
     const { sid } = (await instance.verifyToken(access_token)).claims
@@ -216,7 +216,7 @@ describe('a guard', () => {
     { then: undefined, catch: () => complete },
   ]
 
-  it.each(incomplete)('lets nothing through but a complete user: %j', async user => {
+  it.each(incomplete)('accepts only a complete user: %j', async user => {
     for (const how of ['cached', 'loaded']) {
       const authenticator = {
         cachedUser: () => (how === 'cached' ? user : undefined),

@@ -142,7 +142,7 @@ describe.each(ways)('maxAgeMs of $way', ({ createApp }) => {
     expect(loads()).toBe(2)
   })
 
-  it('lets the new snapshot live for 30 minutes of its own', async () => {
+  it('loads a snapshot that then lives for 30 minutes', async () => {
     token = `Bearer ${forgeToken({ claims: { ...validClaims('alice', clock.now()), exp: clock.now() / 1000 + 7_200 } })}`
     const app = createApp()
     await dataOf(app, '/any')
@@ -176,7 +176,7 @@ describe.each(ways)('maxAgeMs of $way', ({ createApp }) => {
 })
 
 describe('the age of data', () => {
-  it('is counted from when its load began', async () => {
+  it('is counted from the start of its load', async () => {
     const app = routes(express(), options => userData.authenticate(options))
     proxy.pause()
     const slow = dataOf(app, '/any')
@@ -188,7 +188,7 @@ describe('the age of data', () => {
     expect(loads()).toBe(2)
   })
 
-  it('of a load that began before the request is not 0: who asks for 0 then gets the next one', async () => {
+  it('of a load that began before the request is not 0: a request for 0 gets the next load', async () => {
     const app = await listen(routes(express(), options => userData.authenticate(options)))
     let arrivals = 0
     app.on('request', () => arrivals++)
@@ -204,7 +204,7 @@ describe('the age of data', () => {
     app.close()
   })
 
-  it('of 0 is shared by all who came before the load began, so that a herd makes two loads', async () => {
+  it('of 0 is shared by all requests that came before the load began, so many requests cause two loads', async () => {
     const app = await listen(routes(express(), options => userData.authenticate(options)))
     await dataOf(app, '/any')
     database.commands.clear()
@@ -223,7 +223,7 @@ describe('the age of data', () => {
     app.close()
   })
 
-  it('is of one user: another’s load is not waited for', async () => {
+  it('concerns one user: a request does not wait for the load of another user', async () => {
     const app = routes(express(), options => userData.authenticate(options))
     await dataOf(app, '/now')
     token = bearerOf('bob', clock.now())
@@ -247,7 +247,7 @@ describe('the checks of a request with maxAgeMs', () => {
     expect((await ask(app, '/now')).status).toBe(401)
   })
 
-  it('is its key, also where that is removed while the data is read', async () => {
+  it('include its key, even if the key is removed during the load', async () => {
     const app = routes(express(), options => userData.authenticate(options))
     await dataOf(app, '/any')
     proxy.pause()
@@ -260,7 +260,7 @@ describe('the checks of a request with maxAgeMs', () => {
     expect(await reading).toBe(401)
   })
 
-  it('lets nobody in who presents nothing, unless that is optional', async () => {
+  it('refuse a request without a token, unless the guard is optional', async () => {
     const app = express().get('/now', userData.authenticate({ maxAgeMs: 0, optional: true }), (req, res) =>
       res.json({ user: req.user ?? null }),
     )

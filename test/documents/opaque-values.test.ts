@@ -25,7 +25,7 @@ async function roundTrip(document: Document): Promise<{ copy: Document; original
 }
 
 describe.each(OPAQUE_SAMPLES)('a $kind in a frozen copy', ({ value, spoil }) => {
-  it('is a fresh instance on each access, so that nobody spoils it for others', async () => {
+  it('is a fresh instance on each access, so that a handler cannot change it for others', async () => {
     const { copy, original } = await roundTrip({ value, list: [value], nested: { value } })
     const read: (() => object)[] = [
       () => copy['value'] as object,
@@ -40,7 +40,7 @@ describe.each(OPAQUE_SAMPLES)('a $kind in a frozen copy', ({ value, spoil }) => 
     }
   })
 
-  it('is of the class of the team’s driver, with its methods', async () => {
+  it('has the class of the team’s driver, with its methods', async () => {
     const { copy, original } = await roundTrip({ value })
     const [fresh, raw] = [copy['value'], original['value']]
     expect(Object.getPrototypeOf(fresh)).toBe(Object.getPrototypeOf(raw))
@@ -69,7 +69,7 @@ describe('the opaque values of a frozen copy', () => {
     expect(times(copy)).toEqual(TIMES)
   })
 
-  it('are fresh on each access in a list, too', () => {
+  it('are fresh on each access in a list', () => {
     const { days } = toFrozenCopy({ days: Object.values(DAYS) }) as { days: Date[] }
     for (const day of days) day.setTime(1_000_000)
     expect(days.map(day => day.getTime())).toEqual(TIMES)
@@ -153,7 +153,7 @@ describe('ordinary tools see the opaque values of a frozen copy:', () => {
     expect(inspect(new Proxy(copyOf(source()), {}))).toBe(inspect(copyOf(source())))
   })
 
-  it('spread and Object.assign(), which then share nothing with the copy', () => {
+  it('spread and Object.assign(), whose results share nothing with the frozen copy', () => {
     const copy = copyOf(source())
     for (const spread of [{ ...copy }, Object.assign({}, copy)]) {
       expect(spread).toEqual(source())

@@ -17,12 +17,12 @@ const BY_FORCE = 'Ended by force'
 const STOP_MS = 5_000
 
 describe('the end of the server example', () => {
-  it.each(['SIGINT', 'SIGTERM'] as const)('comes by %s, with exit code 0', async signal => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('follows %s, with exit code 0', async signal => {
     const { example } = await startServer()
     await expectOrderlyEnd(example, () => example.process.kill(signal))
   })
 
-  it('does not wait for connections that are kept alive, or that never sent anything', async () => {
+  it('does not wait for idle connections, or for connections that never sent a request', async () => {
     const { url, example } = await startServer()
     const agent = new Agent({ keepAlive: true })
     const [response] = (await once(get(`${url}/healthz`, { agent }), 'response')) as [IncomingMessage]
@@ -35,13 +35,13 @@ describe('the end of the server example', () => {
     silent.destroy()
   })
 
-  it('comes also while it waits for a MongoDB that is away', async () => {
+  it('is possible while the server waits for a MongoDB that cannot be reached', async () => {
     const example = runExample(MAIN, { MONGODB_URI: 'mongodb://127.0.0.1:1/nothing' })
     await example.printed(/^Waiting for MongoDB/m)
     await expectOrderlyEnd(example, () => example.process.kill())
   })
 
-  it('comes also while its mongod is being started', async () => {
+  it('is possible while the server starts its mongod', async () => {
     const example = runExample(MAIN)
     await example.printed(/^alice@example\.com/m)
     const { exitCode, ms } = await example.stop()
@@ -50,7 +50,7 @@ describe('the end of the server example', () => {
     expect(example.output()).not.toContain('Listening')
   })
 
-  it('comes also while a mongod is downloaded, and ends the download', async () => {
+  it('is possible while the server downloads a mongod, and stops the download', async () => {
     // It never says a word, so that the download is still under way.
     const mirror = createServer().listen(0, '127.0.0.1')
     await once(mirror, 'listening')
@@ -72,10 +72,10 @@ describe('the end of the server example', () => {
     if (!download.destroyed) await once(download, 'close')
   })
 
-  it('takes its own mongod along when npm gets SIGTERM', () =>
+  it('ends its own mongod too when npm gets SIGTERM', () =>
     expectNothingLeft(({ process: npm }) => npm.kill('SIGTERM')))
 
-  it('takes its own mongod along when the process group gets SIGINT, as by Ctrl-C', () =>
+  it('ends its own mongod too when the process group gets SIGINT, as by Ctrl-C', () =>
     expectNothingLeft(({ process: npm }) => {
       signalGroup(npm, 'SIGINT')
     }))

@@ -72,7 +72,7 @@ function holdersOf(entry: BoundSnapshot): number {
 }
 
 describe('a cached snapshot', () => {
-  it('is found by its key alone', () => {
+  it('is found only by its key', () => {
     const entry = keep('a')
     expect(cache.get('a')).toMatchObject(entry)
     expect(cache.get('b')).toBeUndefined()
@@ -96,7 +96,7 @@ describe('a cached snapshot', () => {
     expect(cache.get('a')).toBeUndefined()
   })
 
-  it('has the age of its load, not of the moment when it was kept', () => {
+  it('has the age of its load, and not of the moment when it was stored', () => {
     const { generation } = keep('a')
     const snapshot = toSnapshot(generation)
     clock.advance(TTL_MS - 1_000)
@@ -139,7 +139,7 @@ describe('a cached snapshot', () => {
     expect(cache.get('a')).toBeDefined()
   })
 
-  it.each([0, -1, -Infinity, NaN])('is never kept with an end that is not ahead: %s ms', remaining => {
+  it.each([0, -1, -Infinity, NaN])('is never kept if its end is not in the future: %s ms', remaining => {
     const entry = keep('a', { expiresAt: clock.now() + remaining })
     expect(cache.get('a')).toBeUndefined()
     expect(holdersOf(entry)).toBe(0)
@@ -152,13 +152,13 @@ describe('a cached snapshot', () => {
     expect(cache.get('a')).toBeUndefined()
   })
 
-  it.each([0, NaN, Infinity])('never lives for ever, whatever the lifetime is set to: %s', snapshotTtlMs => {
+  it.each([0, NaN, Infinity])('never lives for ever, even with a lifetime of %s', snapshotTtlMs => {
     useBounds({ snapshotTtlMs })
     keep('a')
     expect(cache.get('a')).toBeUndefined()
   })
 
-  it('ends when its user is invalidated, and another of the user may be kept', () => {
+  it('ends when its user is invalidated, and a later one of the user may be kept', () => {
     keep('a', { userId: 'alice' })
     keep('b', { userId: 'bob' })
     generations.invalidate('alice')
@@ -187,7 +187,7 @@ describe('a cached snapshot', () => {
 })
 
 describe('the cache', () => {
-  it('keeps at most maxSnapshots snapshots, the last used ones', () => {
+  it('keeps at most maxSnapshots snapshots, and drops the least recently used', () => {
     useBounds({ maxSnapshots: 2 })
     const entries = ['a', 'b'].map(key => keep(key))
     cache.get('a')
@@ -196,7 +196,7 @@ describe('the cache', () => {
     expect(entries.map(holdersOf)).toEqual([1, 0])
   })
 
-  it('keeps so many bytes of documents, claims and all that is around them', () => {
+  it('keeps at most maxSnapshotBytes of documents, claims and overhead', () => {
     useBounds({ maxSnapshots: 1_000, maxSnapshotBytes: 100_000 })
     const keys = Array.from({ length: 100 }, (_, n) => `key-${n}`)
     for (const key of keys) keep(key, { heapBytes: 9_000 })
@@ -205,7 +205,7 @@ describe('the cache', () => {
     expect(kept.length * 9_000).toBeLessThan(100_000)
   })
 
-  it('bounds snapshots of empty documents by bytes, too', () => {
+  it('also bounds snapshots of empty documents by bytes', () => {
     useBounds({ maxSnapshots: 1_000, maxSnapshotBytes: 10_000 })
     const keys = Array.from({ length: 100 }, (_, n) => `key-${n}`)
     for (const key of keys) keep(key, { heapBytes: 0 })
@@ -220,7 +220,7 @@ describe('the cache', () => {
     expect([holdersOf(small), holdersOf(large)]).toEqual([1, 0])
   })
 
-  it('serves no older snapshot in place of a newer one that is too large', () => {
+  it('does not serve an older snapshot if a newer one is too large to be kept', () => {
     const old = keep('a', { userId: 'alice' })
     keep('a', { userId: 'alice', heapBytes: BOUNDS.maxSnapshotBytes })
     expect(cache.get('a')).toBeUndefined()
@@ -273,7 +273,7 @@ describe('the share of one user', () => {
     expect(metrics.counted().evicted).toBe(204)
   })
 
-  it('keeps room for others in a full cache too', () => {
+  it('also keeps room for others in a full cache', () => {
     useBounds({ maxSnapshots: 66 })
     for (const key of OTHERS) keep(key)
     refresh(220)
@@ -288,7 +288,7 @@ describe('the share of one user', () => {
     expect(cache.size().cached).toBe(66)
   })
 
-  it('is a tenth of the bytes, too', () => {
+  it('is also a tenth of the bytes', () => {
     useBounds({ maxSnapshots: 1_000, maxSnapshotBytes: 100_000 })
     for (const key of OTHERS) keep(key)
     for (let n = 0; n < 220; n++) keep(`refresh ${n}`, { userId: 'eve', heapBytes: 2_000 })

@@ -10,10 +10,10 @@ const SPREAD = 3
 /** Refreshes under way at that moment, each of another session. */
 const CLIENTS = 8
 
-/** R5: a crash logs no user out. */
+/** A crash logs no user out. */
 export const kills: Case = {
-  id: 'R5',
-  rule: 'a process that is killed during refreshes logs no user out and makes no second successor',
+  name: 'kills',
+  rule: 'a process that is killed during refreshes logs no user out and creates no second successor',
   async run(world, isQuick) {
     const rounds = isQuick ? 4 : 1_000
     const [survivor] = (await world.start(1)) as [Service]
