@@ -64,7 +64,7 @@ function tokenOf(userId: string): string {
   return forgeToken({ claims: { ...validClaims(userId, clock.now()), exp: clock.now() / 1000 + 86_400 } })
 }
 
-/** What the channels say until the test ends: their names, and all messages. */
+/** Records the messages of all channels, with their names, until the test ends. */
 function listen(): { names: string[]; messages: unknown[] } {
   const heard: { names: string[]; messages: unknown[] } = { names: [], messages: [] }
   for (const name of CHANNELS) {

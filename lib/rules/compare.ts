@@ -82,7 +82,7 @@ export function matches(left: unknown, right: unknown): boolean {
   return anyOf(left, value => equals(value, right))
 }
 
-/** Undecided if there is no list. So a rule over a missing list of banned users lets nobody through. */
+/** Undecided if there is no list, so that a rule over a missing list of banned users refuses all users. */
 const isIn: Comparison = (left, right) =>
   Array.isArray(right) ? right.some(element => matches(left, element)) : undefined
 

@@ -427,7 +427,7 @@ describe('trusted issuers', () => {
     clock.advance(10 * MINUTE)
     vi.advanceTimersByTime(10 * MINUTE)
     await expect.poll(() => server.hits.length).toBeGreaterThan(asked)
-    // A key that nobody has waits for the read that is under way.
+    // A token with an unknown key waits for the running fetch.
     await statusOf(idp.token({}, createTestKey('nobody')))
     await statusOf(other.token({}, createTestKey('nobody')))
   }

@@ -237,7 +237,7 @@ describe('a guard', () => {
   })
 })
 
-/** Calls that wait until the test settles them; those that come after that are settled alike. */
+/** Calls that wait until the test settles them. Later calls get the same result at once. */
 function createWaitingCalls<T>() {
   let calls = 0
   let waiting: PromiseWithResolvers<T>[] = []

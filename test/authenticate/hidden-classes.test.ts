@@ -15,7 +15,7 @@ beforeAll(() => {
   isInFastMode = runInThisContext('object => %HasFastProperties(object)') as typeof isInFastMode
 })
 
-/** What a middleware finds out about requests of Express, one after the other. */
+/** Runs a check in a middleware for several requests of Express, one after the other. */
 async function ofRequests<T>(count: number, find: (req: Request) => T): Promise<T[]> {
   const found: T[] = []
   const app = express().use((req, res) => {

@@ -21,7 +21,7 @@ const MINUTE = 60_000
 const deadlines = holdDeadlines()
 const direct = useDatabase()
 let proxy: TcpProxy
-/** What the instance goes through. */
+/** The database connection of the instance, through a proxy. */
 let database: TestDatabase
 let documents: Collection
 let clock: ManualClock
@@ -72,7 +72,7 @@ const aliceByOthers: RequestHandler = (req, _res, next) => {
   next()
 }
 
-/** Routes by the age that they take: any, a minute, none at all. */
+/** Routes by the age that they accept: any age, a minute, or 0. */
 function routes(app: Express, guard: (options?: { maxAgeMs: number }) => RequestHandler): Express {
   const show: RequestHandler = (req, res) => res.json(req.user?.customData)
   return app

@@ -499,7 +499,7 @@ describe('a request that does not keep the req.user that it is given', () => {
   const userData = () => createTestUserData(database, { clock: createManualClock(NOW) })
   const token = () => forgeToken({ claims: claims() })
 
-  /** What the handlers see, or the error that the guard has handed on. */
+  /** The req.user that handlers get, or the error that the guard passes on. */
   async function outcome(
     prepare: (req: Request) => void,
     guard: RequestHandler,

@@ -43,7 +43,7 @@ beforeEach(() => {
 
 const tokenOf = (user: string) => forgeToken({ claims: validClaims(user) })
 const bearer = (token: string) => ['Authorization', `Bearer ${token}`]
-/** What a team's own strategy would accept. */
+/** A token that a team's own strategy would accept. */
 const theirToken = () =>
   forgeToken({ secret: OTHER_SECRET, header: { typ: 'JWT' }, claims: { sub: 'theirs' } })
 

@@ -18,7 +18,7 @@ beforeAll(async () => {
   collection = database.db.collection('documents')
 })
 
-/** The document as the server gives it back, once for the copy and once to compare with. */
+/** The document as the server returns it, once for the frozen copy and once for comparison. */
 async function roundTrip(document: Document): Promise<{ copy: Document; original: Document }> {
   const { insertedId } = await collection.insertOne(document)
   const read = async () => (await collection.findOne({ _id: insertedId }, PLAIN_BSON))!
@@ -163,7 +163,7 @@ describe('a frozen copy is recognised', () => {
     expect(isFrozenCopyOf(toFrozenCopy({ id: new ObjectId(HEX) }), { id: new ObjectId() })).toBe(false)
   })
 
-  // What is done to a RegExp, handlers cannot see: each gets a new one.
+  // Handlers cannot see changes of a RegExp, because each access gives a new one.
   it.each(OPAQUE_SAMPLES.filter(({ kind }) => kind !== 'RegExp'))(
     'by the value of a $kind, and not by its identity',
     ({ value, spoil }) => {

@@ -17,7 +17,7 @@ beforeAll(async () => {
 })
 afterAll(() => database.close())
 
-/** The document as the server gives it back, once for the copy and once to compare with. */
+/** The document as the server returns it, once for the frozen copy and once for comparison. */
 async function roundTrip(document: Document): Promise<{ copy: Document; original: Document }> {
   const { insertedId } = await collection.insertOne(document)
   const read = async () => (await collection.findOne({ _id: insertedId }, PLAIN_BSON))!

@@ -23,7 +23,7 @@ it('exports to Prometheus the sources of custom data, the times of loads and the
   expect((await example.stop()).exitCode).toBe(0)
 })
 
-/** What Prometheus reads, by name and labels; those that the exporter adds to each are left out. */
+/** The metrics that Prometheus reads, by name and labels, without the labels that the exporter adds to each metric. */
 async function scrape(url: string): Promise<Map<string, number>> {
   const { text } = await request(url)
     .get('/metrics')

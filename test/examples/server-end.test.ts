@@ -11,9 +11,9 @@ import { runByNpm, runExample, signalGroup } from '../support/run-example.js'
 import type { RunningExample } from '../support/run-example.js'
 import { accepts, logIn, MAIN, STARTED_MONGOD, startServer } from './server-requests.js'
 
-/** What it says where it did not stop in order. */
+/** The message if the server could not stop in order. */
 const BY_FORCE = 'Ended by force'
-/** To be gone within it, whatever was going on. */
+/** The process must end within this time. */
 const STOP_MS = 5_000
 
 describe('the end of the server example', () => {
@@ -51,7 +51,7 @@ describe('the end of the server example', () => {
   })
 
   it('is possible while the server downloads a mongod, and stops the download', async () => {
-    // It never says a word, so that the download is still under way.
+    // The mirror never answers, so the download is still running.
     const mirror = createServer().listen(0, '127.0.0.1')
     await once(mirror, 'listening')
     const home = await mkdtemp(join(tmpdir(), 'no-mongod-'))
@@ -64,7 +64,7 @@ describe('the end of the server example', () => {
       MONGOMS_DOWNLOAD_MIRROR: `https://127.0.0.1:${(mirror.address() as AddressInfo).port}`,
     })
     const [download] = (await once(mirror, 'connection')) as [Socket]
-    // Unread, it would never be seen to end.
+    // The end of a stream is noticed only if it is read.
     download.on('error', () => undefined).resume()
     const { exitCode, ms } = await example.stop()
     expect(exitCode).toBe(0)
@@ -81,7 +81,7 @@ describe('the end of the server example', () => {
     }))
 })
 
-/** Starts the server by npm, with no MongoDB given, and has it stopped. */
+/** Starts the server by npm without a MongoDB URI, and stops it. */
 async function expectNothingLeft(interrupt: (example: RunningExample) => void): Promise<void> {
   const example = runByNpm()
   const url = await example.listening()
@@ -95,7 +95,7 @@ async function expectNothingLeft(interrupt: (example: RunningExample) => void): 
   expect(await accepts(Number(mongoPort))).toBe(false)
 }
 
-/** In time, with exit code 0, and without having to break anything off. */
+/** Expects an end in time, with exit code 0 and without the message of a forced stop. */
 async function expectOrderlyEnd(example: RunningExample, interrupt: () => unknown): Promise<void> {
   const ended = example.ended()
   interrupt()

@@ -86,7 +86,7 @@ function createJwk(type: string, alg = type): object {
   return { ...createKeyPair(type).privateKey.export({ format: 'jwk' }), kid: 'pair', alg }
 }
 
-/** An issuer on loopback that publishes the key that it signs with. */
+/** An issuer on loopback that publishes its signing key. */
 async function startIssuer(alg: string) {
   const { privateKey, publicKey } = createKeyPair(alg)
   const keys = [{ ...publicKey.export({ format: 'jwk' }), kid: 'theirs', alg, use: 'sig' }]

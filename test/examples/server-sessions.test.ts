@@ -200,7 +200,7 @@ function refreshByCookie(url: string, pair: string) {
   return request(url).post('/auth/refresh').set('Cookie', pair)
 }
 
-/** The one cookie that an answer sets: what the client sends back, and how it is kept. */
+/** The only cookie that an answer sets: its name and value, and its attributes. */
 function cookieOf(answer: { headers: object }): { pair: string; attributes: string[] } {
   const [only = '', second] = (answer.headers as Record<string, string[]>)['set-cookie'] ?? []
   expect(second).toBeUndefined()

@@ -68,7 +68,7 @@ describe('the database of the server example', () => {
     const proxy = await startTcpProxy(hostname, Number(port))
     onTestFinished(() => proxy.close())
     proxy.cut()
-    // So short that the driver's first attempt to connect is over and has failed.
+    // With this short limit the driver's first attempt to connect has already failed.
     const example = runExample(MAIN, {
       MONGODB_URI: `mongodb://127.0.0.1:${proxy.port}/${db.databaseName}?directConnection=true&serverSelectionTimeoutMS=500`,
     })

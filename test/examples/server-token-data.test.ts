@@ -28,7 +28,7 @@ describe('USER_DATA_IN_TOKEN of the server example', () => {
   })
 
   it('lets another server answer from the token, and the metrics count this', async () => {
-    // The time of the login is written after it, which would have changed the document.
+    // The login writes its time after the answer, which would change the document.
     const env = { USER_DATA_IN_TOKEN: 'relaxed', ACCESS_TOKEN_SECRET, CHANGE_STREAM: 'off' }
     const { url, uri, db } = await startServer(env)
     const bob = await logIn(url, 'bob@example.com')
@@ -69,7 +69,7 @@ describe('GET /metrics of the server example', () => {
       expect.arrayContaining([
         '# TYPE custom_user_data_hits_total counter',
         'custom_user_data_hits_total 3',
-        // The login's, and that of its hook, by forUser().
+        // One load of the login, and one of its hook, by forUser().
         'custom_user_data_loads_total 2',
         '# TYPE custom_user_data_cached gauge',
         'custom_user_data_cached 1',

@@ -21,7 +21,7 @@ describe('the users of the server example', () => {
     expect(alice.user.id).toBe(await idOf(db, 'alice@example.com'))
     expect((await getMe(url, alice.access_token)).body).toEqual({
       id: alice.user.id,
-      // And when they logged in, as soon as that is written.
+      // The time of the login is there once it is written.
       customData: expect.objectContaining({
         _id: alice.user.id,
         userId: alice.user.id,

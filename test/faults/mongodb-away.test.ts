@@ -11,7 +11,7 @@ import type { TcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
 
 const LOAD_TIMEOUT_MS = 300
-/** What may pass by {@link deadlines} until a request reaches its own deadline. The driver alone would wait 30 s. */
+/** The time after which {@link deadlines} end a request. The driver alone would wait for 30 s. */
 const MARGIN_MS = 2_000
 
 const deadlines = holdDeadlines()

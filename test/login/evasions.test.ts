@@ -60,7 +60,7 @@ async function post({ app }: Instance, body: object, from = `198.51.100.${tests}
   return answer.status
 }
 
-/** How many of these logins are answered with 401: how many guesses somebody got. */
+/** The number of logins that are answered with 401, which is the number of checked guesses. */
 async function countGuesses(times: number, guess: (i: number) => Promise<number>): Promise<number> {
   let guesses = 0
   for (let i = 0; i < times; i++) if ((await guess(i)) === 401) guesses++

@@ -7,7 +7,7 @@ import { AUDIENCE, SECRET } from '../support/user-data.js'
 
 const TRUSTED = { issuer: 'https://idp.example.com', audience: AUDIENCE, algorithms: ['RS256'] }
 
-/** What is said of them, each in a line of its own. The collection is missing, too. */
+/** The reasons in the message, one a line. The collection is also missing. */
 function linesOf(options: object): string[] {
   let message = ''
   try {

@@ -92,7 +92,7 @@ const TRUSTED = { issuer: 'https://idp.example.com', audience: AUDIENCE, algorit
 
 const database = useDatabase()
 
-/** What must be given. */
+/** The options that are required. */
 function needed(): object {
   const collection = database.db.collection('custom_user_data')
   return { collection, issuer: ISSUER, audience: AUDIENCE, secret: SECRET }

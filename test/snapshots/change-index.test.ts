@@ -12,7 +12,7 @@ beforeEach(() => {
   generations = new UserGenerations(dependents.forget)
 })
 
-/** A load that has begun and ended, and whose copy is kept. */
+/** A finished load whose snapshot is kept. */
 function load(userId: string, ...keys: string[]): UserGeneration {
   const generation = generations.hold(userId)
   expect(dependents.hasChanged(dependents.begin(), generation, () => keys)).toBe(false)

@@ -69,7 +69,7 @@ describe('the key of a BSON value', () => {
   })
 })
 
-/** A value inside so many lists and documents in turn. */
+/** Nests a value in alternating lists and documents. */
 function nest(value: unknown, depth: number): unknown {
   let nested = value
   for (let level = 0; level < depth; level++) nested = level % 2 ? [nested] : { '\\"': nested }

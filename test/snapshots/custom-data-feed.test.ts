@@ -30,7 +30,7 @@ afterAll(async () => {
   await reading.client.close()
 })
 
-/** The other instance: a process of its own has a client of its own. */
+/** The other instance, with its own client, as in another process. */
 async function start(options: Parameters<typeof startFollower>[1] = {}): Promise<void> {
   there = await startFollower(reading.client.db(writing.db.databaseName), options)
   reading.commands.clear()
@@ -176,7 +176,7 @@ describe('an odd document', () => {
       { _id: 9, userId: '?' },
     )
 
-  /** No driver sends such a field: the server has to make it. */
+  /** No driver sends such a field, so an update on the server makes it. */
   const insertBsonType = async () => {
     await documents.insertOne({ _id: 9 })
     const members = [
@@ -216,7 +216,7 @@ describe('a running load', () => {
   beforeEach(async () => {
     await there.userData.close()
     ;[arrived, released] = [withResolvers(), withResolvers()]
-    // Has read, and is not done yet, until it is released.
+    // The load has read, and waits until it is released.
     const validate = async (value: unknown) => {
       if ((value as Profile).userId === 'alice') {
         arrived.resolve()
@@ -237,7 +237,7 @@ describe('a running load', () => {
     return { promise: new Promise<void>(done => (resolve = done)), resolve }
   }
 
-  /** Has the stream deliver all that was written before. */
+  /** Waits until the stream has delivered all earlier writes. */
   async function delivered(): Promise<void> {
     await there.dataOf('marker')
     await documents.insertOne({ _id: 'marker', userId: 'marker' })
@@ -272,7 +272,7 @@ describe('a running load', () => {
     await there.seesOf('marker', {})
     released.resolve()
     expect(await waiting).toEqual(ALICE)
-    // Alice's, and the marker's.
+    // The load for alice, and the load for the marker.
     expect(loads()).toBe(2)
   })
 })

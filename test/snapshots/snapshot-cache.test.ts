@@ -37,7 +37,7 @@ function useBounds(bounds: Partial<typeof BOUNDS>, metrics = createMetrics()): v
   cache = createSnapshotCache({ ...BOUNDS, ...bounds }, generations, clock, metrics)
 }
 
-/** Keeps a snapshot as a load does: the generation is held until it is kept. */
+/** Keeps a snapshot as a load does, which holds the generation until the snapshot is kept. */
 function keep(
   cacheKey: string,
   { heapBytes = 100, ...binding }: Partial<SnapshotBinding> & { heapBytes?: number } = {},

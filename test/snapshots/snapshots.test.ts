@@ -28,13 +28,13 @@ const HOUR = 60 * MINUTE
 const deadlines = holdDeadlines()
 const direct = useDatabase()
 let proxy: TcpProxy
-/** What the instance goes through. */
+/** The database connection of the instance, through a proxy. */
 let database: TestDatabase
 let documents: Collection
 let clock: ManualClock
 let userData: CustomUserData<Readonly<Record<string, unknown>>>
 let server: Server
-/** Requests that have come to the server. */
+/** The requests that have reached the server. */
 let arrivals: number
 
 beforeAll(async () => {
@@ -62,7 +62,7 @@ async function start(options: Parameters<typeof createTestUserData>[1]): Promise
   userData = createTestUserData(database, { clock, loadTimeoutMs: 5_000, ...options })
   userData.events.on('warning', () => undefined)
   await userData.ready()
-  // Finds out what every instance finds out once.
+  // The first load looks up the index and the server version.
   await userData.verifyToken(bearerOf('warm-up', clock.now()).slice('Bearer '.length))
   server = await listen(createGuardedApp(userData))
   arrivals = 0
@@ -84,7 +84,7 @@ function me(authorization: string): request.Test {
   return request(server).get('/me').set('Authorization', authorization)
 }
 
-/** What a guard makes of a request: its user. */
+/** Runs a guard on a request and returns its user. */
 function guard(options: { maxAgeMs?: number }, token: string): Promise<Express.User | undefined> {
   const req = { headers: { authorization: `Bearer ${token}` } } as unknown as Request
   return new Promise((resolve, reject) => {
@@ -115,12 +115,12 @@ function queries(): number {
   return database.commands.loads().length
 }
 
-/** Until a load has read, while its answer is held. */
+/** Waits until a load has read, while the proxy holds its answer. */
 async function untilRead(): Promise<void> {
   await expect.poll(() => proxy.holdsAnswer('firstBatch')).toBe(true)
 }
 
-/** A token that outlives several copies. */
+/** A token that lives longer than several snapshots. */
 function longBearer(userId = 'alice'): string {
   const claims = validClaims(userId, clock.now())
   return `Bearer ${forgeToken({ claims: { ...claims, exp: clock.now() / 1_000 + 10 * 3_600 } })}`
@@ -154,7 +154,7 @@ describe('a snapshot', () => {
     const token = longBearer()
     await dataOf(token)
     clock.advance(5 * HOUR)
-    // Whatever it began would be sent by the time that this is answered.
+    // A query that the request had begun would be sent before this ping is answered.
     await database.db.command({ ping: 1 })
     expect(queries()).toBe(1)
     await dataOf(token)
@@ -329,7 +329,7 @@ describe('a load', () => {
 
   it('does not delay a request whose token contains its data', async () => {
     await documents.deleteMany()
-    // No ObjectId, whose class a new instance would have to ask the server for.
+    // Without an ObjectId, because a new instance would have to load a document to learn its class.
     await documents.insertOne({ _id: 'of alice' as never, userId: 'alice', n: 1 })
     await restart({ userDataInToken: 'relaxed' })
     const { access_token: token } = await userData.issueTokens('alice')

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { UserGenerations } from '../../lib/snapshots/user-generations.js'
 import { heapGrowth } from '../support/heap.js'
 
-/** How often each method of a `Map` is called meanwhile, by anybody. */
+/** Counts the calls of each method of any `Map` during an action. */
 function countMapOperations(run: () => void): Record<string, number> {
   const counts: Record<string, number> = {}
   const methods = ['get', 'set', 'has', 'delete', 'forEach', 'keys', 'values', 'entries'] as const
@@ -106,7 +106,7 @@ describe('the generations of users', () => {
       }
     })
     expect(growth).toBeLessThan(1024 * 1024)
-    // Used, so that it was there all the while.
+    // This use keeps it in memory until here.
     expect(generations.hold('alice').holders).toBe(1)
   })
 })

@@ -57,7 +57,7 @@ async function killDuring({ victim, survivor, round, afterMs }: Round, tally: Ta
   await forEachOf(CLIENTS, CLIENTS, n => goOn(survivor, at(tokens, n), at(answers, n), tally))
 }
 
-/** With the successor where there was an answer, or else with what the client has; then once more. */
+/** Refreshes with the successor if there was an answer, or else with the client's last token, and then once more. */
 async function goOn(survivor: Service, token: string, answer: Answer, tally: Tally): Promise<void> {
   const wasAnswered = answer.status === 200
   tally[wasAnswered ? 'answered' : 'cutOff']++
