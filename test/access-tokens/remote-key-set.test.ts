@@ -252,6 +252,14 @@ describe('the keys that an issuer publishes', () => {
     expect(key.retired).toBe(true)
   })
 
+  it('known keys are not used after the machine has slept for 24 h', async () => {
+    const [key] = await findOrLoad({ alg: 'ES256', typ: undefined, kid: 'first' })
+    server.answerBy(status(500))
+    clock.sleep(24 * HOUR)
+    expect(await find('first')).toBe('keys_unavailable')
+    expect(key.retired).toBe(true)
+  })
+
   it('after 24 h without an endpoint the background removes the keys, so that snapshots end too', async () => {
     const [key] = await findOrLoad({ alg: 'ES256', typ: undefined, kid: 'first' })
     server.answerBy(status(500))

@@ -449,6 +449,16 @@ describe('a snapshot of attach()', () => {
     expect(loads()).toBe(1)
   })
 
+  it('is loaded again after the machine has slept for 8 hours', async () => {
+    const app = attachApp({ id: 'alice' })
+    const ask = () => sendRaw(app, { headers: bearer('a') })
+    await ask()
+    database.commands.clear()
+    clock.sleep(8 * 60 * 60_000)
+    await ask()
+    expect(loads()).toBe(1)
+  })
+
   it.each([new Date(NaN), NaN, Infinity, '2027', null, {}])(
     'cannot end at %j: that is an error',
     async end => {

@@ -6,7 +6,7 @@ import { createAuthenticator, isCompleteUser } from '../../lib/authenticate/auth
 import { createAuthenticateMiddleware } from '../../lib/authenticate/middleware.js'
 import { createTokenReader } from '../../lib/authenticate/token-places.js'
 import type { VerifiedToken } from '../../lib/access-tokens/token-verifier.js'
-import { systemClock } from '../../lib/util/clock.js'
+import { momentOf, systemClock } from '../../lib/util/clock.js'
 import { createSnapshots } from '../../lib/snapshots/snapshots.js'
 import type { ClaimDocument } from '../../lib/token-data/claim-snapshots.js'
 import { createMetrics } from '../../lib/metrics.js'
@@ -104,7 +104,7 @@ describe('requests with a new token', () => {
     await nextTurn()
     verifications.resolve(verified)
     await nextTurn()
-    readings.resolve({ document: found, userIdValues: ['bob'], loadedAt: systemClock.monotonic() })
+    readings.resolve({ document: found, userIdValues: ['bob'], loadedAt: momentOf(systemClock) })
     for (const outcome of await running) expect(outcome).toMatchObject({ value: { id: 'bob' } })
     expect([verifications.count(), readings.count(), loads.count()]).toEqual([1, 1, 0])
     expect(metrics.counted()).toMatchObject({ misses: HERD, claimSnapshots: HERD, hits: 0, loads: 0 })
@@ -152,7 +152,7 @@ describe('requests with a new token', () => {
     const after = loadUser('a token')
     await nextTurn()
     verifications.resolve({ ...verified, claims: claimsOfBob() })
-    readings.resolve({ document: found, userIdValues: ['bob'], loadedAt: systemClock.monotonic() })
+    readings.resolve({ document: found, userIdValues: ['bob'], loadedAt: momentOf(systemClock) })
     await nextTurn()
     loads.resolve({ ...found, data: { plan: 'gold' } })
     for (const user of await Promise.all([before, after])) expect(user.customData).toEqual({ plan: 'gold' })

@@ -155,13 +155,42 @@ describe.each(ways)('maxAgeMs of $way', ({ createApp }) => {
     expect(await dataOf(app, '/any')).toBe(2)
   })
 
-  it('is not moved by the wall clock', async () => {
+  it('loads if the machine has slept since the last load', async () => {
+    token = `Bearer ${forgeToken({ claims: { ...validClaims('alice', clock.now()), exp: clock.now() / 1000 + 86_400 } })}`
+    const app = createApp()
+    await dataOf(app, '/any')
+    await change(2)
+    clock.sleep(MINUTE - 1)
+    expect(await dataOf(app, '/minute')).toBe(1)
+    clock.sleep(1)
+    expect(await dataOf(app, '/minute')).toBe(2)
+    await change(3)
+    clock.sleep(8 * 60 * MINUTE)
+    expect(await dataOf(app, '/any')).toBe(3)
+    expect(loads()).toBe(3)
+  })
+
+  it('is not longer if the wall clock is set back', async () => {
     const app = createApp()
     await dataOf(app, '/any')
     await change(2)
     clock.setWall(clock.now() - 10 * MINUTE)
     clock.advance(MINUTE)
     expect(await dataOf(app, '/minute')).toBe(2)
+  })
+
+  it('answers a request whose load ends after the wall clock was set forward', async () => {
+    token = `Bearer ${forgeToken({ claims: { ...validClaims('alice', clock.now()), exp: clock.now() / 1000 + 86_400 } })}`
+    const app = createApp()
+    await dataOf(app, '/any')
+    proxy.holdAnswers()
+    const answer = dataOf(app, '/now')
+    await expect.poll(() => proxy.holdsAnswer('firstBatch')).toBe(true)
+    clock.setWall(clock.now() + 120 * MINUTE)
+    proxy.resume()
+    expect(await answer).toBe(1)
+    await change(2)
+    expect(await dataOf(app, '/any')).toBe(2)
   })
 
   it('is a 503 if the data cannot be loaded, and other routes still serve the cached snapshot', async () => {

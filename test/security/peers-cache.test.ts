@@ -4,7 +4,7 @@ import type { RequestHandler } from 'express'
 import supertest from 'supertest'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createAuthenticator } from '../../lib/authenticate/authenticator.js'
-import { systemClock } from '../../lib/util/clock.js'
+import { momentOf, systemClock } from '../../lib/util/clock.js'
 import { createSnapshots } from '../../lib/snapshots/snapshots.js'
 import { UserGenerations } from '../../lib/snapshots/user-generations.js'
 import { createRevocations } from '../../lib/sessions/revocations.js'
@@ -81,7 +81,7 @@ describe('the key of a cached snapshot', () => {
           documentId: undefined,
           heapBytes: 0,
           generation: generations.hold(userId),
-          loadedAt: systemClock.monotonic(),
+          loadedAt: momentOf(systemClock),
           loadNumber: 1,
           userIdValues: [],
         }

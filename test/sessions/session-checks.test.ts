@@ -52,6 +52,17 @@ describe('a session that was ended in another process', () => {
     for (let i = 0; i < 2; i++) expect((await getMe(here, login.access_token)).status).toBe(401)
   })
 
+  it('is noticed after the machine has slept for the interval', async () => {
+    const { elsewhere, here } = startTwo(10_000)
+    const login = await logIn(elsewhere)
+    expect((await getMe(here, login.access_token)).status).toBe(200)
+    await logOut(elsewhere, login.refresh_token)
+    clock.sleep(9_999)
+    expect((await getMe(here, login.access_token)).status).toBe(200)
+    clock.sleep(1)
+    expect((await getMe(here, login.access_token)).status).toBe(401)
+  })
+
   it('is not noticed without the option: its access tokens are valid until they expire', async () => {
     const { elsewhere, here } = startTwo()
     const login = await logIn(elsewhere)

@@ -12,6 +12,7 @@ import type { UserGeneration } from '../../lib/snapshots/user-generations.js'
 import { createClaimsFreezer } from '../../lib/authenticate/token-bindings.js'
 import { createMetrics } from '../../lib/metrics.js'
 import type { AccessTokenClaims } from '../../lib/types.js'
+import { momentOf } from '../../lib/util/clock.js'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
 import { medianOfThree, memoryInUse } from '../support/heap.js'
@@ -54,7 +55,7 @@ function toBinding(cacheKey: string, userId = 'alice'): SnapshotBinding {
 }
 
 function toSnapshot(generation: UserGeneration, heapBytes = 100): Snapshot {
-  const loadedAt = clock.monotonic()
+  const loadedAt = momentOf(clock)
   return {
     data: {},
     exists: true,
@@ -133,9 +134,29 @@ describe('a cached snapshot', () => {
     expect(cache.get('b')).toBeUndefined()
   })
 
-  it('does not end when the wall clock is set forward and its token is still valid', () => {
+  it('is 30 minutes old when the machine has slept for the rest of that time', () => {
     keep('a')
-    clock.setWall(clock.now() + 24 * 3_600_000)
+    clock.advance(10 * 60_000)
+    clock.sleep(TTL_MS - 10 * 60_000 - 1)
+    expect(cache.get('a')).toBeDefined()
+    clock.sleep(1)
+    expect(cache.get('a')).toBeUndefined()
+  })
+
+  it('is not kept if the machine has slept for 30 minutes during its load', () => {
+    const { generation } = keep('a')
+    const snapshot = toSnapshot(generation)
+    clock.sleep(TTL_MS)
+    const entry = cache.set(toBinding('b'), snapshot)
+    expect(cache.get('b')).toBeUndefined()
+    expect(entry.data).toBe(snapshot.data)
+  })
+
+  it('is kept after a small correction of the wall clock in either direction', () => {
+    keep('a', { expiresAt: clock.now() + 3_600_000 })
+    clock.setWall(clock.now() + 2_000)
+    expect(cache.get('a')).toBeDefined()
+    clock.setWall(clock.now() - 4_000)
     expect(cache.get('a')).toBeDefined()
   })
 
