@@ -24,7 +24,7 @@ type RegisteredCustomData = CustomUserDataTypes extends { requireDocument: true 
   ? DeepReadonly<RegisteredDocument>
   : CustomDataOf<RegisteredDocument>
 
-/** What handlers see of a document type: deeply read-only, and partial, since a user may have none. */
+/** A document type as handlers see it: deeply read-only, and partial because a user may have no document. */
 export type CustomDataOf<Document extends object> = DeepReadonly<Partial<Document>>
 
 /** Values that a document holds whole: dates and BSON values, of whichever driver. */

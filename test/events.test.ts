@@ -31,7 +31,7 @@ describe('events', () => {
     expect(onFailure.mock.calls).toEqual([[FAILURE]])
   })
 
-  it('become a process warning where nobody listens to a warning', () => {
+  it('become a process warning if a warning has no listener', () => {
     const processWarnings = watchProcessWarnings()
     createEvents().warn(WARNING)
     expect(processWarnings.mock.calls).toEqual([
@@ -39,7 +39,7 @@ describe('events', () => {
     ])
   })
 
-  it('are no process warning if a listener is there', () => {
+  it('are not process warnings if there is a listener', () => {
     const processWarnings = watchProcessWarnings()
     const events = createEvents()
     events.emitter.on('warning', () => undefined)
@@ -47,7 +47,7 @@ describe('events', () => {
     expect(processWarnings).not.toHaveBeenCalled()
   })
 
-  it('make no noise where nobody listens to failed loads', () => {
+  it('are not printed if failed loads have no listener', () => {
     const processWarnings = watchProcessWarnings()
     createEvents().emit('load_failed', FAILURE)
     expect(processWarnings).not.toHaveBeenCalled()
@@ -61,7 +61,7 @@ describe('events', () => {
       },
     },
     { what: 'rejects', broken: (): unknown => Promise.reject(new Error('broken')) },
-  ])('survive a listener that $what, and say that it did', async ({ broken }) => {
+  ])('survive a listener that $what, and report it', async ({ broken }) => {
     const processWarnings = watchProcessWarnings()
     const events = createEvents()
     events.emitter.on('warning', broken).on('load_failed', broken)

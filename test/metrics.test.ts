@@ -64,7 +64,7 @@ function tokenOf(userId: string): string {
   return forgeToken({ claims: { ...validClaims(userId, clock.now()), exp: clock.now() / 1000 + 86_400 } })
 }
 
-/** What the channels say until the test ends: their names, and all messages. */
+/** Records the messages of all channels, with their names, until the test ends. */
 function listen(): { names: string[]; messages: unknown[] } {
   const heard: { names: string[]; messages: unknown[] } = { names: [], messages: [] }
   for (const name of CHANNELS) {
@@ -79,7 +79,7 @@ function listen(): { names: string[]; messages: unknown[] } {
 }
 
 describe('stats()', () => {
-  it('begins with nothing', () => {
+  it('begins with zeros', () => {
     expect(start().stats()).toEqual(NOTHING)
   })
 
@@ -99,14 +99,14 @@ describe('stats()', () => {
     expect(stats.cachedBytes).toBeGreaterThan(512)
   })
 
-  it('counts requests that share a load, each as a miss of its own', async () => {
+  it('counts each request that shares a load as a miss', async () => {
     const userData = start()
     const token = tokenOf('alice')
     await Promise.all([1, 2, 3].map(() => userData.verifyToken(token)))
     expect(userData.stats()).toMatchObject({ misses: 3, loads: 1, sharedLoads: 2, hits: 0 })
   })
 
-  it('counts a hit once where the session of the token has to be looked at', async () => {
+  it('counts a hit once if the session of the token has to be checked', async () => {
     const userData = start({ sessionCheckIntervalMs: 0 })
     const { access_token } = await userData.issueTokens('alice')
     await userData.verifyToken(access_token)
@@ -148,7 +148,7 @@ describe('stats()', () => {
     })
   })
 
-  it('counts a load that came too late once, as one that failed, in the context of its own request', async () => {
+  it('counts a load that came too late once, as failed, in the context of its own request', async () => {
     const waiting: (() => void)[] = []
     const schema = z.looseObject({}).refine(async () => {
       if (waits) await new Promise<void>(resolve => waiting.push(resolve))
@@ -206,7 +206,7 @@ describe('stats()', () => {
     expect(userData.stats().refused).toEqual({ missing_token: 3, invalid_token: 2, attach_misconfigured: 1 })
   })
 
-  it('counts each instance for itself, and hands out numbers that do not change later', async () => {
+  it('counts each instance separately, and returns numbers that do not change later', async () => {
     const [one, other] = [start(), start()]
     const before = one.stats()
     await one.verifyToken(tokenOf('alice'))
@@ -229,7 +229,7 @@ describe('stats()', () => {
 })
 
 describe('the channels of node:diagnostics_channel', () => {
-  it('tell each case as it happens', async () => {
+  it('publish each case when it happens', async () => {
     const userData = start({ maxSnapshots: 1 })
     const heard = listen()
     const token = tokenOf('alice')
@@ -246,7 +246,7 @@ describe('the channels of node:diagnostics_channel', () => {
     ])
   })
 
-  it('name the user and the collection, the time of a load and the reason of a refusal', async () => {
+  it('contain the user and the collection, the time of a load and the reason of a refusal', async () => {
     const heard = listen()
     const ticking = { ...clock, monotonic: () => (clock.advance(1), clock.monotonic()) }
     const userData = start({ clock: ticking, maxDocumentBytes: 1 })
@@ -273,7 +273,7 @@ describe('the channels of node:diagnostics_channel', () => {
     }
   })
 
-  it('do not harm a request by a subscriber that throws', async () => {
+  it('protect a request from a subscriber that throws', async () => {
     const thrown: unknown[] = []
     const onThrown = (error: unknown): void => void thrown.push(error)
     const others = process.listeners('uncaughtException')

@@ -19,7 +19,7 @@ export function createUserData(db: Db, config: Config): UserData {
     userDataInToken: config.userDataInToken,
     trustedIssuers: config.trustedIssuers,
     hooks: {
-      // No handler needs this field fresh. A user without a document, such as Carol, gets none by this.
+      // No handler needs this field fresh. This creates no document for a user without one, such as Carol.
       afterLogin: ({ id }) => userData.forUser(id).update({ lastLogin: new Date() }, { invalidate: false }),
     },
   })

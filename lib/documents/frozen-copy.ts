@@ -27,19 +27,21 @@ function freezeList(list: readonly unknown[]): object {
  * own `__proto__` of a document would set the prototype of the copy.
  */
 function freezeMembers(source: object, copy: object): object {
-  const opaque: object[] = []
+  const kept: KeptValues = Array.isArray(source) ? new Array<undefined>(source.length).fill(undefined) : {}
+  let hasOpaque = false
   for (const [key, value] of Object.entries(source)) {
     if (isOpaque(value)) {
-      const get = getterAt(opaque.push(value) - 1)
-      Object.defineProperty(copy, key, { enumerable: true, configurable: false, get })
+      hasOpaque = true
+      keep(kept, key, value)
+      Object.defineProperty(copy, key, { enumerable: true, configurable: false, get: getterOf(key) })
     } else if (key in copy) {
       Object.defineProperty(copy, key, { enumerable: true, configurable: false, value: freezeValue(value) })
     } else {
       ;(copy as Record<string, unknown>)[key] = freezeValue(value)
     }
   }
-  if (opaque.length > 0) {
-    Object.defineProperty(copy, OPAQUE_VALUES, { value: new OpaqueValues(opaque) })
+  if (hasOpaque) {
+    Object.defineProperty(copy, OPAQUE_VALUES, { value: new OpaqueValues(kept) })
     Object.defineProperty(copy, inspect.custom, { value: toInspected })
   }
   return Object.freeze(copy)
@@ -48,32 +50,43 @@ function freezeMembers(source: object, copy: object): object {
 /** The property with the values that an object's getters give. It is not enumerable, so that common tools do not see it. */
 const OPAQUE_VALUES = Symbol('opaque values')
 
-/** An object that may have that property: a frozen copy, a proxy of it, or an object that inherits from it. */
+/** An object that may have that property: a frozen copy, a proxy of it, or an object with its prototype or descriptors. */
 interface Holder {
   readonly [OPAQUE_VALUES]?: OpaqueValues
 }
 
-/**
- * The opaque values of one object. They are private, because reflection finds the property. A date is kept as its number,
- * which takes 8 to 16 bytes instead of 96.
- */
-class OpaqueValues {
-  readonly #values: readonly (number | object)[]
+/** Opaque values as they are kept, by name or by index. A date is its number, which takes 8 to 16 bytes instead of 96. */
+type KeptValues = Record<string, number | object | undefined> | (number | object | undefined)[]
 
-  constructor(values: readonly object[]) {
-    this.#values = values.map(toKept)
+/** The opaque values of one object or list. They are private, because reflection finds the property. */
+class OpaqueValues {
+  readonly #values: Readonly<Record<string, number | object | undefined>>
+
+  constructor(values: KeptValues) {
+    this.#values = values as Record<string, number | object | undefined>
     Object.freeze(this)
   }
 
-  toFresh(position: number): object | undefined {
-    const value = this.#values[position]
+  /** A fresh instance; `undefined` if the object has no opaque value of this name. */
+  toFresh(name: string): object | undefined {
+    // Not the length of a list, and no name that Object.prototype has.
+    if (!Object.prototype.propertyIsEnumerable.call(this.#values, name)) return undefined
+    const value = this.#values[name]
     return typeof value === 'number' ? new Date(value) : value && cloneOpaque(value)
   }
 
-  isEqual(position: number, other: object): boolean {
-    const value = this.#values[position]
+  isEqual(name: string | number, other: object): boolean {
+    const value = this.#values[name]
     if (typeof value === 'number') return isDate(other) && Object.is(value, other.getTime())
     return areEqualOpaque(value, other)
+  }
+}
+
+function keep(values: KeptValues, name: string, value: object): void {
+  if (name in values && !Array.isArray(values)) {
+    Object.defineProperty(values, name, { enumerable: true, value: toKept(value) })
+  } else {
+    ;(values as Record<string, unknown>)[name] = toKept(value)
   }
 }
 
@@ -86,18 +99,31 @@ function toKept(value: object): number | object {
 type Getter = (this: Holder) => object
 
 /**
- * One getter for each position, shared by all copies: a copy with getters of its own would also have a hidden class of its
- * own, which takes 500 bytes. There are never more getters than the largest document had opaque values.
+ * One getter for each name, shared by all copies: a copy with getters of its own would also have a hidden class of its own,
+ * which takes 500 bytes. A getter knows its name, so that it never gives another value of an object that was put together
+ * from the descriptors of two copies.
  */
-const getters: Getter[] = []
+const getters = new Map<string, Getter>()
 
-function getterAt(position: number): Getter {
-  return (getters[position] ??= function get() {
-    const value = this[OPAQUE_VALUES]?.toFresh(position)
-    if (!value) throw new TypeError('The value can be read only from the object that it was loaded into.')
+/** When this many names are known, all are forgotten. A document may have ids as names, so their number has no bound. */
+const MAX_GETTERS = 10_000
+
+function getterOf(name: string): Getter {
+  const known = getters.get(name)
+  if (known) return known
+  if (getters.size === MAX_GETTERS) getters.clear()
+  function get(this: Holder): object {
+    const value = this[OPAQUE_VALUES]?.toFresh(name)
+    if (!value) throw new TypeError(NOT_FOUND)
     return value
-  })
+  }
+  getters.set(name, get)
+  return get
 }
+
+const NOT_FOUND =
+  'The value can be read only from the object that it was loaded into. Copy the values, as { ...customData } does, and ' +
+  'not single property descriptors.'
 
 /** Lets `console.log` show the values instead of the word `[Getter]`. */
 function toInspected(this: object): object {
@@ -123,11 +149,10 @@ export function isFrozenCopyOf(copy: unknown, document: unknown): boolean {
 
 function haveEqualElements(copy: readonly unknown[], list: readonly unknown[]): boolean {
   if (copy.length !== list.length) return false
-  let opaque = 0
   for (let index = 0; index < list.length; index++) {
     const value = list[index]
     if (isOpaque(value)) {
-      if (!isEqualOpaque(copy, opaque++, value)) return false
+      if (!isEqualOpaque(copy, index, value)) return false
     } else if (!isFrozenCopyOf(copy[index], value)) return false
   }
   return true
@@ -137,17 +162,16 @@ function haveEqualMembers(copy: Members, source: Members): boolean {
   const names = Object.keys(source)
   const others = Object.keys(copy)
   if (names.length !== others.length) return false
-  let opaque = 0
   for (const [index, name] of names.entries()) {
     if (others[index] !== name) return false
     const value = source[name]
     if (isOpaque(value)) {
-      if (!isEqualOpaque(copy, opaque++, value)) return false
+      if (!isEqualOpaque(copy, name, value)) return false
     } else if (!isFrozenCopyOf(copy[name], value)) return false
   }
   return true
 }
 
-function isEqualOpaque(copy: object, position: number, value: object): boolean {
-  return (copy as Holder)[OPAQUE_VALUES]?.isEqual(position, value) ?? false
+function isEqualOpaque(copy: object, name: string | number, value: object): boolean {
+  return (copy as Holder)[OPAQUE_VALUES]?.isEqual(name, value) ?? false
 }

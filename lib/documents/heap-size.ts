@@ -30,7 +30,7 @@ function estimateObject(value: object): number {
   for (const member of members) bytes += estimateHeapBytes(member)
   if (isOpaque(value)) return bytes
   const opaque = members.filter(isOpaque).length
-  // What the getters read their values from.
+  // The holder from which the getters read their values.
   if (opaque > 0) bytes += 96 + 8 * opaque
   // The getters of a list are in a table.
   if (Array.isArray(value)) return bytes + 8 * members.length + 96 * opaque

@@ -1,10 +1,5 @@
-import type { Clock } from '../util/clock.js'
-
-/** A moment on both clocks. The monotonic clock stands still while a machine sleeps; the wall clock can be set back. */
-export interface Moment {
-  readonly wall: number
-  readonly monotonic: number
-}
+import { elapsedMs, momentOf } from '../util/clock.js'
+import type { Clock, Moment } from '../util/clock.js'
 
 /** Bounds how long data may be served after its change stream was last known to be current. */
 export interface StaleLimit {
@@ -33,18 +28,15 @@ export function createStaleLimit(timeoutMs: number, clock: Clock, drop: () => vo
   let oldest: Moment | undefined
   let timer: NodeJS.Timeout | undefined
 
-  const now = (): Moment => ({ wall: clock.now(), monotonic: clock.monotonic() })
-
-  function elapsedMs(since: Moment): number {
-    return Math.max(clock.now() - since.wall, clock.monotonic() - since.monotonic)
-  }
+  const now = (): Moment => momentOf(clock)
+  const elapsedSince = (moment: Moment): number => elapsedMs(clock, moment)
 
   function moveTo(moment: Moment): void {
-    if (oldest && elapsedMs(oldest) < elapsedMs(moment)) return
+    if (oldest && elapsedSince(oldest) < elapsedSince(moment)) return
     oldest = moment
     if (timer === undefined) return
     clearInterval(timer)
-    arm(Math.max(1, timeoutMs - elapsedMs(moment)))
+    arm(Math.max(1, timeoutMs - elapsedSince(moment)))
   }
 
   function arm(ms: number): void {
@@ -58,7 +50,7 @@ export function createStaleLimit(timeoutMs: number, clock: Clock, drop: () => vo
 
   return {
     now,
-    elapsedMs,
+    elapsedMs: elapsedSince,
     start() {
       oldest = now()
       arm(timeoutMs)
@@ -71,9 +63,9 @@ export function createStaleLimit(timeoutMs: number, clock: Clock, drop: () => vo
       moveTo(now())
     },
     check() {
-      if (oldest && elapsedMs(oldest) >= timeoutMs) expire()
+      if (oldest && elapsedSince(oldest) >= timeoutMs) expire()
     },
-    isWithin: () => currentAt !== undefined && elapsedMs(currentAt) < timeoutMs,
+    isWithin: () => currentAt !== undefined && elapsedSince(currentAt) < timeoutMs,
     stop() {
       clearInterval(timer)
       timer = undefined

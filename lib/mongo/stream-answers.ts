@@ -1,6 +1,6 @@
 import type { ChangeStream, Document } from 'mongodb'
 import { withDeadline } from '../util/deadline.js'
-import type { Moment } from './stale-limit.js'
+import type { Moment } from '../util/clock.js'
 
 /** How soon a stream has to answer: far longer than the server waits for a change. */
 const ANSWER_LIMIT_MS = 15_000

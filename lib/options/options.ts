@@ -38,7 +38,7 @@ interface CommonOptions<Document extends object> {
   readonly collection: CollectionLike
   /**
    * The BSON library of the driver that `collection` belongs to. Only `userDataInToken` needs it, and only if your app has
-   * another copy of mongodb than the copy that Node resolves for this package. A collection of mongoose brings it.
+   * another installation of mongodb than the one that Node resolves for this package. A collection of mongoose brings it.
    *
    * @default the library of mongoose, or of the `mongodb` that the collection belongs to
    * @throws {OptionError} `invalid_option` at creation, if `userDataInToken` is on and no library is found

@@ -39,7 +39,7 @@ export const secret = v.custom<string | Uint8Array | KeyObject>(
   'write text, bytes or a KeyObject',
 )
 
-/** A collection of any driver, or of mongoose. It is recognised by its members, because it may be of another copy. */
+/** A collection of any driver or of mongoose. It is recognised by its members, because it may come from another installation. */
 export function collectionNamed(example: string): v.GenericSchema<CollectionLike> {
   return v.custom<CollectionLike>(
     value => isObject(value) && 'collectionName' in value && 'aggregate' in value,

@@ -87,7 +87,7 @@ export function matchesEitherWay(left: unknown, right: unknown): boolean {
   return matches(left, right) || matches(right, left)
 }
 
-/** Undecided if there is no list. So a rule over a missing list of banned users lets nobody through. */
+/** Undecided if there is no list, so that a rule over a missing list of banned users refuses all users. */
 export const isIn: Comparison = (left, right) =>
   Array.isArray(right) ? right.some(element => matches(left, element)) : undefined
 

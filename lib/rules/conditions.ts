@@ -102,7 +102,7 @@ function compileExists(operand: unknown, place: Place): Condition {
 /** A condition or a rule. */
 type Holds<Args extends unknown[]> = (...args: Args) => Verdict
 
-/** The opposite of a condition or a rule. An undecided verdict stays undecided, so that `%not` lets nobody through. */
+/** The opposite of a condition or a rule. An undecided verdict stays undecided, so that `%not` accepts no user. */
 export function not<Args extends unknown[]>(holds: Holds<Args>): Holds<Args> {
   return (...args) => opposite(holds(...args))
 }

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import type { Clock } from '../util/clock.js'
+import { elapsedMs, momentOf } from '../util/clock.js'
+import type { Clock, Moment } from '../util/clock.js'
 import type { AccessTokenClaims } from '../types.js'
 import type { RequireActive } from './token-status.js'
 
@@ -28,7 +29,7 @@ export function createSessionChecks(
   clock: Clock,
 ): SessionChecks {
   if (intervalMs === undefined) return NO_CHECKS
-  const checkedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
+  const checkedAt = new LRUCache<string, Moment>({ max: MAX_REMEMBERED })
   const running = new Map<string, Promise<void>>()
 
   /** The key of a check, which tokens share if one check is valid for all; `undefined` for our token without a session. */
@@ -37,7 +38,7 @@ export function createSessionChecks(
   }
 
   async function check(key: string, userId: string, claims: AccessTokenClaims): Promise<void> {
-    const startedAt = clock.monotonic()
+    const startedAt = momentOf(clock)
     await requireActive(userId, claims)
     checkedAt.set(key, startedAt)
   }
@@ -47,7 +48,7 @@ export function createSessionChecks(
       const key = keyOf(userId, claims)
       if (key === undefined) return false
       const last = checkedAt.get(key)
-      return last === undefined || clock.monotonic() - last >= intervalMs
+      return last === undefined || elapsedMs(clock, last) >= intervalMs
     },
     check(userId, claims) {
       const key = keyOf(userId, claims) ?? ''

@@ -204,7 +204,7 @@ export function isRecordKey(key: string): boolean {
   return key.startsWith(KEY_PREFIX)
 }
 
-/** If a value is no date, somebody wrote it by hand. In doubt the user is refused. */
+/** A value that is not a date was written by hand. In doubt the user is refused. */
 function toStanding({ revokedAt, disabledAt }: Partial<UserRecordDocument>): UserStanding {
   const isUnreadable = revokedAt !== undefined && revokedAt !== null && !isDate(revokedAt)
   return {

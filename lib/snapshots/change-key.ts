@@ -9,20 +9,20 @@ const MAX_TEXT = 1_000
 /** A longer key is replaced by its digest. */
 const MAX_KEY_LENGTH = 256
 
-/** The key of every value that is not understood. It may be equal to any value that is not a simple one. */
+/** The key of every value of an unknown type. MongoDB may compare such a value as equal to any other value. */
 const OTHER = 'other'
 
 /**
- * A short text for a BSON value. Values that MongoDB compares as equal have the same text, or one of them has the text
- * `other`. Some different values share a text. So use it to find the snapshots that a change may concern, and never to
- * decide who owns a document. Both time and length are bounded, because a stored document can hold any value.
+ * Converts a BSON value to a short text. Values that MongoDB compares as equal have the same text, or one of them has the
+ * text `other`. Some different values share a text, so use it only to find the snapshots that a change may invalidate, and
+ * never to decide who owns a document. Time and length are bounded, because a stored document can contain any value.
  */
 export function toBsonKey(value: unknown): string {
   const key = toKey(value, 0) ?? OTHER
   return key.length > MAX_KEY_LENGTH ? `hash:${hash('sha256', key, 'base64url')}` : key
 }
 
-/** The key before it is shortened; `undefined` for a value that is not understood or contains such a value. */
+/** The key before it is shortened; `undefined` for a value of an unknown type or with a member of an unknown type. */
 function toKey(value: unknown, depth: number): string | undefined {
   if (value === null || (value === undefined && depth === 0)) return 'null'
   switch (typeof value) {
@@ -30,7 +30,7 @@ function toKey(value: unknown, depth: number): string | undefined {
       return `string:${toBounded(value)}`
     case 'number':
     case 'bigint':
-      // 1, 1n, 1.0 and a Decimal128 of 1.00 are equal.
+      // MongoDB compares 1, 1n, 1.0 and a Decimal128 of 1.00 as equal.
       return toNumberKey(value)
     case 'boolean':
       return String(value)
@@ -45,7 +45,7 @@ function toObjectKey(value: object, depth: number): string | undefined {
   if (isDate(value)) return `date:${value.getTime()}`
   if (isUint8Array(value)) return toBinaryKey(value)
   if (isRegExp(value)) return `regexp:${toBounded(value.source)}`
-  // Classes of the driver have this name in their prototypes. A stored document can have it as a field of its own.
+  // Classes of the driver have this member in their prototypes. A stored document can have an own field of that name.
   if ('_bsontype' in value && !Object.hasOwn(value, '_bsontype')) return toBsonTypeKey(value as BsonValue)
   if (depth === MAX_DEPTH) return 'deep'
   if (Array.isArray(value)) return toListKey('array', value.length, value, depth)
@@ -58,7 +58,7 @@ function toObjectKey(value: object, depth: number): string | undefined {
   return toListKey('object', names.length, flattened(entriesOf(value, names)), depth)
 }
 
-/** Each member's key follows its length, so nothing needs to be escaped. Escapes would double with each level. */
+/** The length before each member's key makes escapes unnecessary. Escapes would double the key at each level. */
 function toListKey(
   kind: string,
   size: number,
@@ -83,7 +83,7 @@ function* flattened(entries: Iterable<readonly [unknown, unknown]>): Iterable<un
   for (const entry of entries) yield* entry
 }
 
-/** A value of any major of the driver's classes. */
+/** A BSON value of any major version of the driver. */
 interface BsonValue {
   readonly _bsontype: string
   readonly buffer?: Uint8Array
@@ -123,23 +123,24 @@ function toBounded(text: string): string {
   return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)} of ${text.length}`
 }
 
-/** Names a document, as change events do. */
+/** The key of a document, by the `_id` that change events contain. */
 export function toDocumentKey(documentId: unknown): string {
   return `document ${toBsonKey(documentId)}`
 }
 
-/** Names whoever is found by a value of the user id field. */
+/** The key of all users whose id field has a value that MongoDB compares as equal. */
 export function toUserKey(userIdValue: unknown): string {
   return `user ${toBsonKey(userIdValue)}`
 }
 
 /**
- * The keys of everything that a changed document may concern: the document, the user whose id it holds now, and every
- * value whose key could mean one of them. `undefined` if the event is not understood, because it may concern any user.
+ * The keys that a change of a document invalidates: the document, the user id that it has now, and values of unknown types,
+ * which may be equal to one of the two. `undefined` if the id of the document or of the user is of an unknown type, because
+ * then any user may be concerned.
  */
 export function toChangeKeys(documentId: unknown, userIdValue: unknown): readonly string[] | undefined {
   const keys = [toDocumentKey(documentId), toUserKey(userIdValue)]
-  return keys.some(key => IN_DOUBT.includes(key)) ? undefined : [...keys, ...IN_DOUBT]
+  return keys.some(key => UNKNOWN_KEYS.includes(key)) ? undefined : [...keys, ...UNKNOWN_KEYS]
 }
 
-const IN_DOUBT = [`document ${OTHER}`, `user ${OTHER}`]
+const UNKNOWN_KEYS = [`document ${OTHER}`, `user ${OTHER}`]

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { Clock } from '../util/clock.js'
+import type { Clock, Moment } from '../util/clock.js'
 import { createMetrics } from '../metrics.js'
 import type { Metrics } from '../metrics.js'
 import type { LoadedDocument } from '../documents/loader.js'
@@ -25,8 +25,8 @@ export interface SnapshotBinding {
 /** A user's document as loaded for one token. */
 export interface Snapshot extends LoadedDocument {
   readonly generation: UserGeneration
-  /** When its load began, in monotonic milliseconds. */
-  readonly loadedAt: number
+  /** When its load began. */
+  readonly loadedAt: Moment
   /** Which load of the instance it was, counted from 1. */
   readonly loadNumber: number
   /** The values of the user id field that the load searched for. */
@@ -35,7 +35,8 @@ export interface Snapshot extends LoadedDocument {
 
 /**
  * A snapshot with its binding, as the cache keeps it. There is one for each token, so it is flat and has only what a request
- * needs. Its times are integers, which V8 keeps in place up to 31 bits, that is for 24 days.
+ * needs. Its times are integers, which V8 keeps in place up to 31 bits, that is for 24 days. Therefore wall-clock times are
+ * counted from the creation of the cache.
  */
 export interface BoundSnapshot {
   readonly data: object
@@ -47,13 +48,15 @@ export interface BoundSnapshot {
   readonly loadNumber: number
   /** When its load began, in monotonic milliseconds. */
   readonly loadedAt: number
+  /** When its load began, in wall-clock milliseconds. */
+  readonly wallLoadedAt: number
   /**
    * When it is too old or its token expires, in monotonic milliseconds. The TTL of lru-cache is not used: it ends a
    * millisecond late, reads the time once more on each hit, and never ends for 0, NaN and Infinity.
    */
   readonly endsAt: number
-  /** When its token expires, in wall-clock milliseconds since the cache was created; `undefined` if that is not known. */
-  readonly tokenEndsAfter: number | undefined
+  /** When it is too old or its token expires, in wall-clock milliseconds. It ends at whichever end is reached first. */
+  readonly wallEndsAt: number
   /** Its estimated memory in the cache. */
   readonly bytes: number
 }
@@ -80,6 +83,8 @@ export interface SnapshotCache {
    * is not kept. The caller holds the snapshot's generation during the call.
    */
   set(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot
+  /** The moment so many milliseconds ago, in the times of {@link BoundSnapshot}. */
+  momentBefore(ms: number): Moment
   clear(): void
   /** The number of snapshots and their estimated bytes. */
   size: () => { readonly cached: number; readonly cachedBytes: number }
@@ -128,26 +133,25 @@ export function createSnapshotCache(
     }
   }
 
-  /** Checked on every hit, because the wall clock, which decides when a token expires, can be set at any time. */
-  function isServable({ generation, signedBy, endsAt, tokenEndsAfter }: BoundSnapshot): boolean {
+  /**
+   * Checked on every hit by both clocks: the monotonic clock stands still while the machine sleeps, and the wall clock can be
+   * set at any time. A wall clock that is set forward makes snapshots older, so that they are loaded again. One that is set
+   * back changes nothing.
+   */
+  function isServable({ generation, signedBy, endsAt, wallEndsAt }: BoundSnapshot): boolean {
     return (
       generation.current &&
       signedBy?.retired !== true &&
       clock.monotonic() < endsAt &&
-      (tokenEndsAfter === undefined || clock.now() - createdAt < tokenEndsAfter)
+      clock.now() - createdAt < wallEndsAt
     )
-  }
-
-  /** The age is measured by the monotonic clock, and the end of the token by the wall clock. */
-  function endOf({ expiresAt }: SnapshotBinding, loadedAt: number): number {
-    const tooOldAt = loadedAt + config.snapshotTtlMs
-    const endsAt = expiresAt === undefined ? tooOldAt : clock.monotonic() + expiresAt - clock.now()
-    return Math.floor(Math.min(tooOldAt, endsAt))
   }
 
   function bind(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot {
     const { claims, signedBy, expiresAt } = binding
-    const { data, exists, generation, loadNumber } = snapshot
+    const { data, exists, generation, loadNumber, loadedAt } = snapshot
+    const { snapshotTtlMs } = config
+    const tokenEndsInMs = expiresAt === undefined ? Infinity : expiresAt - clock.now()
     return {
       data,
       exists,
@@ -155,9 +159,10 @@ export function createSnapshotCache(
       claims,
       signedBy,
       loadNumber,
-      loadedAt: Math.floor(snapshot.loadedAt),
-      endsAt: endOf(binding, snapshot.loadedAt),
-      tokenEndsAfter: expiresAt === undefined ? undefined : expiresAt - createdAt,
+      loadedAt: Math.floor(loadedAt.monotonic),
+      wallLoadedAt: Math.floor(loadedAt.wall) - createdAt,
+      endsAt: Math.floor(Math.min(loadedAt.monotonic + snapshotTtlMs, clock.monotonic() + tokenEndsInMs)),
+      wallEndsAt: Math.floor(Math.min(loadedAt.wall + snapshotTtlMs, expiresAt ?? Infinity)) - createdAt,
       bytes: entryBytes + binding.claimsLength + snapshot.heapBytes,
     }
   }
@@ -186,6 +191,7 @@ export function createSnapshotCache(
       generations.addCached(userId, cacheKey, bytes)
       return entry
     },
+    momentBefore: ms => ({ wall: clock.now() - createdAt - ms, monotonic: clock.monotonic() - ms }),
     clear() {
       entries.clear()
     },

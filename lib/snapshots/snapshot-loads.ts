@@ -1,3 +1,4 @@
+import { momentOf } from '../util/clock.js'
 import type { Clock } from '../util/clock.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Metrics } from '../metrics.js'
@@ -49,7 +50,7 @@ export class SnapshotLoads {
   }
 
   freshness(maxAgeMs: number): Freshness {
-    return { loadsBegun: this.#begun, laterThan: this.#clock.monotonic() - maxAgeMs }
+    return { loadsBegun: this.#begun, laterThan: this.cache.momentBefore(maxAgeMs) }
   }
 
   loadFor(binding: SnapshotBinding, wanted: Freshness | undefined): Promise<BoundSnapshot> {
@@ -131,7 +132,7 @@ export class SnapshotLoads {
 
   /** One load in one generation, which is held until `use` has returned and invalidated if its document has changed. */
   async #load<T>(generation: UserGeneration, use: (snapshot: Snapshot) => T): Promise<T> {
-    const loadedAt = this.#clock.monotonic()
+    const loadedAt = momentOf(this.#clock)
     const loadNumber = ++this.#begun
     const mark = this.#changeIndex.begin()
     try {

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import type { Clock } from '../util/clock.js'
+import { elapsedMs } from '../util/clock.js'
+import type { Clock, Moment } from '../util/clock.js'
 import { withDeadline } from '../util/deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { AccessTokenClaims } from '../types.js'
@@ -38,8 +39,8 @@ export interface ClaimDocument {
   readonly document: LoadedDocument
   /** The values of the user id field that a load would search for. */
   readonly userIdValues: readonly unknown[]
-  /** When it was read, in monotonic milliseconds. */
-  readonly loadedAt: number
+  /** When it was read. */
+  readonly loadedAt: Moment
 }
 
 /** When and from where the document was read. A token with this claim and no `user_data` is of a user without a document. */
@@ -88,7 +89,7 @@ export class ClaimSnapshots {
     const from = this.#sourceOf(userIdValues)
     if (from === undefined) return undefined
     const { clock } = this.#parts
-    const read: ReadClaim = { at: Math.floor(clock.now() - (clock.monotonic() - loadedAt)), from }
+    const read: ReadClaim = { at: Math.floor(clock.now() - elapsedMs(clock, loadedAt)), from }
     if (!exists) return { [READ]: read }
     return encoded && { [DATA]: encoded.json, [READ]: read }
   }
@@ -114,7 +115,8 @@ export class ClaimSnapshots {
     ]
     if (this.#isInvalidated(keys, read.at)) return undefined
     const ageMs = Math.max(0, clock.now() - read.at)
-    return { document, userIdValues, loadedAt: clock.monotonic() - ageMs }
+    const loadedAt = { wall: clock.now() - ageMs, monotonic: clock.monotonic() - ageMs }
+    return { document, userIdValues, loadedAt }
   }
 
   /** The claims without the custom data, which handlers have as `customData`, so that it is in memory once. */

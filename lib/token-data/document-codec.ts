@@ -12,17 +12,17 @@ import type { DocumentEncoder } from '../documents/loader.js'
 /** MongoDB Extended JSON v2: `canonical` states the type of each number, `relaxed` writes plain JSON numbers. */
 export type ExtendedJsonFormat = 'relaxed' | 'canonical'
 
-/** What is said of documents in tokens. */
+/** How tokens contain a user's document. */
 export interface TokenContent {
   readonly format: ExtendedJsonFormat
-  /** What clients may see; `undefined` for all that handlers do. */
+  /** The fields that clients may see; `undefined` if clients may see the same fields as handlers. */
   readonly projection: ClientProjection | undefined
 }
 
-/** Documents to Extended JSON and back. */
+/** Converts documents to Extended JSON and back. */
 export interface DocumentCodec {
   readonly encoder: DocumentEncoder
-  /** What loading the document would have given; `undefined` where only loading can tell. */
+  /** The document that a load would give; `undefined` if the JSON is not enough to tell, so that a load is needed. */
   readonly decode: (json: unknown) => Promise<object | undefined>
 }
 
@@ -30,7 +30,7 @@ export interface DocumentCodec {
 const EXACT_BSON = { ...PLAIN_BSON, promoteLongs: false, promoteValues: false, bsonRegExp: true } as const
 
 /**
- * Creates the codec over the BSON library of the team's driver.
+ * Creates a codec that uses the BSON library of the team's driver.
  *
  * @throws {OptionError} if that library is not known
  */
@@ -79,7 +79,7 @@ export function createDocumentCodec(
   }
 }
 
-/** The library throws errors of several classes for a value that is not BSON. All mean: leave the document out. */
+/** The library throws errors of several classes for a value that is not BSON. Each of them leaves the document out of the token. */
 function valueOrUndefined<T>(convert: () => T | undefined): T | undefined {
   try {
     return convert()
@@ -96,7 +96,10 @@ function unknownBson(): OptionError {
   )
 }
 
-/** The schema may have changed since, or turns what it checks into something else, which it then would do twice. */
+/**
+ * Whether the schema accepts a document without changing it. It may have changed since the token was issued. A schema that
+ * transforms documents would transform this one a second time.
+ */
 async function isFixedPoint(schema: StandardSchemaV1, document: object): Promise<boolean> {
   try {
     const result = await schema['~standard'].validate(document)

@@ -1,12 +1,12 @@
 import { isDate, isRegExp, isUint8Array } from 'node:util/types'
 import { isPlainObject } from '../util/plain-object.js'
 
-/** Deeper values have no text. */
+/** A value that is nested deeper has no exact text, so that the time is bounded. */
 const MAX_DEPTH = 8
 
 /**
- * A text that two values share only if they are the same, types included. For example `'10'` and `10` have different
- * texts. `undefined` for a value with parts of an unknown type: never treat two such values as the same.
+ * Converts a value to a text that is equal for two values only if they have the same type and content. For example `'10'`
+ * and `10` have different texts. `undefined` for a value with parts of an unknown type, which is never equal to another.
  */
 export function toExactText(value: unknown): string | undefined {
   const parts = toParts(value, 0)
@@ -50,7 +50,7 @@ function all(parts: (string | Parts)[], members: readonly unknown[], depth: numb
   return parts
 }
 
-/** A BSON value of the driver, in any major version. */
+/** A BSON value of any major version of the driver. */
 interface BsonValue {
   readonly _bsontype: string
   readonly sub_type?: number
@@ -59,7 +59,7 @@ interface BsonValue {
   toString(): string
 }
 
-/** BSON types whose text contains the whole value. */
+/** The BSON types whose `toString()` contains the whole value. */
 const WHOLE_IN_TEXT = ['ObjectId', 'Int32', 'Double', 'Long', 'Decimal128']
 
 function partsOfBson(value: BsonValue): Parts | undefined {

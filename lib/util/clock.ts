@@ -10,8 +10,24 @@
 export interface Clock {
   /** Wall-clock time in milliseconds since the epoch. The times in tokens and sessions are compared with it. */
   now(): number
-  /** Milliseconds from any starting point, which never go back. The age of snapshots is measured with it. */
+  /** Milliseconds from any starting point, which never go back. */
   monotonic(): number
+}
+
+/** A moment on both clocks. The monotonic clock stands still while a machine sleeps; the wall clock can be set back. */
+export interface Moment {
+  readonly wall: number
+  readonly monotonic: number
+}
+
+/** The present moment. */
+export function momentOf(clock: Clock): Moment {
+  return { wall: clock.now(), monotonic: clock.monotonic() }
+}
+
+/** Milliseconds since a moment: the longer of the times on the two clocks, so that data is never taken for too young. */
+export function elapsedMs(clock: Clock, since: Moment): number {
+  return Math.max(clock.now() - since.wall, clock.monotonic() - since.monotonic)
 }
 
 /** The clocks of the machine. */

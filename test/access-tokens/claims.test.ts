@@ -31,7 +31,7 @@ function expectRefused(claims: Record<string, unknown>, message: string | RegExp
 }
 
 describe('exp', () => {
-  it.each([0, 5, 300])('ends a token at its very millisecond, %i s of tolerance later', toleranceSeconds => {
+  it.each([0, 5, 300])('ends a token at the exact millisecond, after %i s of tolerance', toleranceSeconds => {
     const end = (SECOND + toleranceSeconds) * 1000
     expect(verify({ exp: SECOND }, { toleranceSeconds, now: end - 1 }).exp).toBe(SECOND)
     expectRefused({ exp: SECOND }, 'has expired', { toleranceSeconds, now: end })
@@ -54,14 +54,14 @@ describe('exp', () => {
     expectRefused({ exp }, 'has expired')
   })
 
-  it('is the time at which a snapshot ends, tolerance included', () => {
+  it('is the time at which a snapshot ends, including the tolerance', () => {
     expect(expiresAtMs(verify({ exp: SECOND + 1 }), 5000)).toBe(NOW + 6000)
   })
 })
 
 describe('nbf', () => {
   it.each([0, 5, 300])(
-    'begins a token at its very millisecond, %i s of tolerance earlier',
+    'makes a token valid from the exact millisecond, less %i s of tolerance',
     toleranceSeconds => {
       const start = (SECOND - toleranceSeconds) * 1000
       expect(verify({ nbf: SECOND }, { toleranceSeconds, now: start }).nbf).toBe(SECOND)

@@ -49,7 +49,7 @@ describe('a compact JWS', () => {
     expect(parseCompactJws(compose({ alg: 'RS256', typ: 'at+jwt' })).header.kid).toBeUndefined()
   })
 
-  it('has its own header, whatever the token before it had', () => {
+  it('has its own header, independent of the token before it', () => {
     const headers = [HEADER, { ...HEADER, kid: 'b' }, HEADER, { alg: 'RS256', typ: 'JWT', kid: undefined }]
     for (const header of headers) expect(parse(compose(header)).header).toEqual(header)
     for (const bad of ['', '!', `${encode(HEADER)}=`, encode([]), encode({ ...HEADER, crit: [] })]) {

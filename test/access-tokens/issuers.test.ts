@@ -23,7 +23,7 @@ describe('the issuer of a token', () => {
     ['https://idp.example.com '],
     ['__proto__'],
     ['constructor'],
-  ])('is none where the payload names %j', iss => {
+  ])('is not found if the payload names %j', iss => {
     expect(() => issuers.of({ iss })).toThrow('The access token is from another issuer.')
   })
 })
@@ -41,12 +41,12 @@ describe('the user of a token', () => {
     expect(issuers.toUserId(idp, claims({ sub: 'alice' }))).toBe('idp|alice')
   })
 
-  it('is read from the claim that the team chose', () => {
+  it('is read from the claim that the option names', () => {
     expect(issuers.toUserId(mail, claims({ sub: '17', email: 'a@example.com' }))).toBe('mail|a@example.com')
   })
 
   it.each([[undefined], [null], [''], [1], [['a']], [{ $ne: null }], ['x'.repeat(256)]])(
-    'is none where that claim is %j',
+    'is not found if that claim is %j',
     email => {
       expect(() => issuers.toUserId(mail, claims({ email }))).toThrow('The access token names no user.')
     },

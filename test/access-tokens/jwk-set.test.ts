@@ -34,17 +34,17 @@ describe('a published JWK Set', () => {
       { ...jwk, kid: 'odd', alg: 'ES384' },
       /"odd" is for none of/,
     ],
-    ['a key whose alg is no text', { ...jwk, kid: 'odd', alg: ['ES256'] }, /"odd" is for none of/],
-    ['a key whose alg is null', { ...jwk, kid: 'odd', alg: null }, /"odd" is for none of/],
+    ['a key with an alg that is not text', { ...jwk, kid: 'odd', alg: ['ES256'] }, /"odd" is for none of/],
+    ['a key with an alg of null', { ...jwk, kid: 'odd', alg: null }, /"odd" is for none of/],
     ['a key on another curve than its alg', { ...jwk, kid: 'odd', crv: 'P-384' }, /"odd".* cannot be read/],
-    ['a point that is on no curve', { ...jwk, kid: 'odd', y: jwk.x }, /"odd".* cannot be read/],
+    ['a point that is not on the curve', { ...jwk, kid: 'odd', y: jwk.x }, /"odd".* cannot be read/],
     ['a key with a member missing', { ...jwk, kid: 'odd', y: undefined }, /"odd".* cannot be read/],
     [
       'a key with a member of another type',
       { ...jwk, kid: 'odd', x: { length: 1 } },
       /"odd".* cannot be read/,
     ],
-    ['a kid that is no text', { ...jwk, kid: 1 }, /kid of a key is not a text/],
+    ['a kid that is not text', { ...jwk, kid: 1 }, /kid of a key is not a text/],
     ['a value that is not an object', [jwk], /not an object/],
   ])('ignores %s, and keeps the rest', (_name, odd, why) => {
     const { keys, ignored } = parseJwkSet({ keys: [odd, jwk] }, ['ES256', 'RS256'])

@@ -83,7 +83,7 @@ describe('secrets from public code and documentation', () => {
     expect(text.replace(/\s+/g, ' ')).toContain(`${KNOWN_SECRET_COUNT.toLocaleString('en')} secrets`)
   })
 
-  it('a secret that differs in a letter is not known, and none of 1,000 random secrets is', () => {
+  it('a secret that differs in one letter and 1,000 random secrets are not known', () => {
     const [secret = ''] = KNOWN
     expect(isKnownSecret(Buffer.from(`${secret}.`))).toBe(false)
     for (let made = 0; made < 1_000; made++) {

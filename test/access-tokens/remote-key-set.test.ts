@@ -119,7 +119,7 @@ describe('the keys that an issuer publishes', () => {
       ['nothing', (_req, res) => res.end(), /JSON/],
       ['a broken connection', (_req, res) => res.destroy(), /fetch failed/],
       ['a list', answerJson([first.jwk]), /not a JWK Set/],
-      ['keys that are no list', answerJson({ keys: { first: first.jwk } }), /not a JWK Set/],
+      ['keys that are not a list', answerJson({ keys: { first: first.jwk } }), /not a JWK Set/],
       ['no keys', answerJson({ keys: [] }), /no usable key/],
       ['101 keys', answerJson({ keys: Array.from({ length: 101 }, () => first.jwk) }), /more than 100 keys/],
       ['over 512 kB', endless, /larger than 524288 bytes/],
@@ -252,6 +252,14 @@ describe('the keys that an issuer publishes', () => {
     expect(key.retired).toBe(true)
   })
 
+  it('known keys are not used after the machine has slept for 24 h', async () => {
+    const [key] = await findOrLoad({ alg: 'ES256', typ: undefined, kid: 'first' })
+    server.answerBy(status(500))
+    clock.sleep(24 * HOUR)
+    expect(await find('first')).toBe('keys_unavailable')
+    expect(key.retired).toBe(true)
+  })
+
   it('after 24 h without an endpoint the background removes the keys, so that snapshots end too', async () => {
     const [key] = await findOrLoad({ alg: 'ES256', typ: undefined, kid: 'first' })
     server.answerBy(status(500))
@@ -309,7 +317,7 @@ describe('the keys that an issuer publishes', () => {
       ['the configuration of another issuer', { issuer: 'https://other.example.com' }, /of another issuer/],
       ['no jwks_uri', { jwks_uri: undefined }, /no jwks_uri/],
       ['a jwks_uri over plain http', { jwks_uri: 'http://keys.example.com/' }, /must be https/],
-      ['a jwks_uri that is no address', { jwks_uri: 'file:///etc/passwd' }, /must be https/],
+      ['a jwks_uri that is not an address', { jwks_uri: 'file:///etc/passwd' }, /must be https/],
     ])('refuses %s', async (_name, changes, why) => {
       discovery(changes)
       expect(await find('first')).toBe('keys_unavailable')

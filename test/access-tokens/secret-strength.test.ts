@@ -55,7 +55,7 @@ describe('a secret that is easy to guess is refused, with the reason and what to
   })
 })
 
-describe('a random secret is taken', () => {
+describe('a random secret is accepted', () => {
   it.each<[string, () => string | Buffer]>([
     ['bytes', () => randomBytes(32)],
     ['hex', () => randomBytes(16).toString('hex')],

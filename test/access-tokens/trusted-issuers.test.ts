@@ -352,7 +352,7 @@ describe('trusted issuers', () => {
         /"idp\|" is the prefix of another issuer, or its beginning/,
       ],
       [
-        'an empty prefix beside our own users',
+        'an empty prefix in an instance with its own users',
         [{ ...trusted, userIdPrefix: '' }],
         /Only one issuer may have an empty prefix/,
       ],
@@ -376,7 +376,7 @@ describe('trusted issuers', () => {
         /trustedIssuers.0.jwksUri": this address is on loopback, and the issuer is not/,
       ],
       [
-        'a jwksUri on loopback of an issuer that is no address',
+        'a jwksUri on loopback of an issuer that is not an address',
         [{ ...trusted, issuer: 'idp', jwksUri: 'http://localhost/keys' }],
         /write an https address/,
       ],
@@ -391,18 +391,14 @@ describe('trusted issuers', () => {
         /write an https/,
       ],
       [
-        'an issuer to discover that is no address',
+        'an issuer to discover that is not an address',
         [{ ...trusted, issuer: 'idp' }],
         /or an issuer that is an https/,
       ],
       ['no audience', [{ ...trusted, audience: undefined }], /name your API/],
-      ['no audience at all in a list', [{ ...trusted, audience: [] }], /name your API/],
+      ['an empty list of audiences', [{ ...trusted, audience: [] }], /name your API/],
       ['another profile', [{ ...trusted, profile: 'any' }], /write "rfc9068" or "jwt"/],
-      [
-        'an option that there is not',
-        [{ ...trusted, jwksUrl: 'https://a.example.com' }],
-        /no option "jwksUrl"/,
-      ],
+      ['an unknown option', [{ ...trusted, jwksUrl: 'https://a.example.com' }], /no option "jwksUrl"/],
     ])('%s', (_what, trustedIssuers, why) => {
       const options = { trustedIssuers } as Options
       expect(() => createTestUserData(database, options)).toThrow(OptionError)
@@ -431,7 +427,7 @@ describe('trusted issuers', () => {
     clock.advance(10 * MINUTE)
     vi.advanceTimersByTime(10 * MINUTE)
     await expect.poll(() => server.hits.length).toBeGreaterThan(asked)
-    // A key that nobody has waits for the read that is under way.
+    // A token with an unknown key waits for the running fetch.
     await statusOf(idp.token({}, createTestKey('nobody')))
     await statusOf(other.token({}, createTestKey('nobody')))
   }

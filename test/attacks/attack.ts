@@ -12,11 +12,6 @@ export interface AttackRequest {
 
 /** One row of the table. */
 export interface Attack {
-  /**
-   * Groups the rows in the report of `npm run compare`: B for RFC 8725, T for RFC 7519, A for RFC 6750, P for RFC 9068,
-   * O for OAuth, and V for holes that other packages had.
-   */
-  readonly id: string
   readonly title: string
   /** The kinds of keys with which the attack makes sense. */
   readonly contexts: readonly ContextAlgorithm[]
@@ -34,22 +29,20 @@ const ALL_CONTEXTS: readonly ContextAlgorithm[] = ['HS256', 'RS256', 'ES256']
 
 /** Makes a row about a whole request. */
 export function attack(
-  id: string,
   title: string,
   request: Attack['request'],
   { contexts = ALL_CONTEXTS, expected = 401, isBeyondPeers = false }: AttackDetails = {},
 ): Attack {
-  return { id, title, contexts, expected, isBeyondPeers, request }
+  return { title, contexts, expected, isBeyondPeers, request }
 }
 
 /** Makes a row about a token in an ordinary request. */
 export function tokenAttack(
-  id: string,
   title: string,
   token: (context: AttackContext) => string | Promise<string>,
   details?: AttackDetails,
 ): Attack {
-  return attack(id, title, async context => withToken(await token(context)), details)
+  return attack(title, async context => withToken(await token(context)), details)
 }
 
 /** Makes a request with a token in its Authorization header. */

@@ -22,7 +22,6 @@ const NAMES = [
  */
 const otherAlgorithms = NAMES.map(alg =>
   tokenAttack(
-    FAMILIES.RS256.test(alg) ? 'B2' : 'B1',
     `a right signature by an algorithm that the key is not for: ${alg}`,
     context => forge(context, { header: { alg }, sign: input => signAs(alg, keyFor(alg, context), input) }),
     { contexts: (['HS256', 'RS256', 'ES256'] as const).filter(own => own !== alg) },
@@ -34,34 +33,34 @@ const noAlgorithms = [
   ...['none', 'None', 'NONE', 'nOnE', ' none', 'none ', '', 'hs256', 'RS256 ', 'HS257'],
   ...[undefined, null, 0, true, ['HS256'], { name: 'HS256' }],
 ].flatMap(alg => [
-  tokenAttack('B3', `alg ${nameOf(alg)}, signed`, context => forge(context, { header: { alg } })),
-  tokenAttack('B3', `alg ${nameOf(alg)}, signature left out`, context =>
+  tokenAttack(`alg ${nameOf(alg)}, signed`, context => forge(context, { header: { alg } })),
+  tokenAttack(`alg ${nameOf(alg)}, signature left out`, context =>
     forge(context, { header: { alg }, sign: () => Buffer.alloc(0) }),
   ),
 ])
 
 const unsigned = [
-  tokenAttack('B4', 'alg none in two parts', context =>
+  tokenAttack('alg none in two parts', context =>
     partsOf(forge(context, { header: { alg: 'none' } }))
       .slice(0, 2)
       .join('.'),
   ),
-  tokenAttack('B5', 'signature left out', context => forge(context, { sign: () => Buffer.alloc(0) })),
-  tokenAttack('B5', 'signature of zeros', context =>
+  tokenAttack('signature left out', context => forge(context, { sign: () => Buffer.alloc(0) })),
+  tokenAttack('signature of zeros', context =>
     forge(context, { sign: input => signAs(context.alg, context.key, input).fill(0) }),
   ),
-  tokenAttack('B5', 'signature cut to half', context =>
+  tokenAttack('signature cut to half', context =>
     forge(context, { sign: input => halfOf(signAs(context.alg, context.key, input)) }),
   ),
-  tokenAttack('B5', 'signature in DER', context =>
+  tokenAttack('signature in DER', context =>
     forge(context, { sign: () => Buffer.from('3006020101020101', 'hex') }),
   ),
-  tokenAttack('V7', 'MAC by an empty key', context => forge(context, hs256(''))),
-  tokenAttack('V7', 'MAC by the text "undefined"', context => forge(context, hs256('undefined'))),
-  tokenAttack('V7', 'MAC by an empty key, of an unknown kid', context =>
+  tokenAttack('MAC by an empty key', context => forge(context, hs256(''))),
+  tokenAttack('MAC by the text "undefined"', context => forge(context, hs256('undefined'))),
+  tokenAttack('MAC by an empty key, of an unknown kid', context =>
     forge(context, { ...hs256(''), header: { alg: 'HS256', kid: 'unknown' } }),
   ),
-  tokenAttack('B5', "signed by the attacker's own key", context =>
+  tokenAttack("signed by the attacker's own key", context =>
     forge(context, { sign: input => signAs(context.alg, attackerKeyFor(context.alg), input) }),
   ),
 ]
@@ -90,26 +89,26 @@ const confusions = [
 ]
 
 const encrypted = [
-  tokenAttack('B6', 'JWE by the secret', ({ secret = '' }) => jwe('dir', Buffer.from(secret)), {
+  tokenAttack('JWE by the secret', ({ secret = '' }) => jwe('dir', Buffer.from(secret)), {
     contexts: ['HS256'],
   }),
-  tokenAttack('B16', 'JWE by the secret as a password', ({ secret = '' }) => passwordJwe(secret), {
+  tokenAttack('JWE by the secret as a password', ({ secret = '' }) => passwordJwe(secret), {
     contexts: ['HS256'],
   }),
-  tokenAttack('B6', 'JWE to the public key', ({ publicKey }) => jwe('RSA-OAEP-256', publicKey!), {
+  tokenAttack('JWE to the public key', ({ publicKey }) => jwe('RSA-OAEP-256', publicKey!), {
     contexts: ['RS256'],
   }),
-  tokenAttack('B6', 'JWE to the public key', ({ publicKey }) => jwe('ECDH-ES', publicKey!), {
+  tokenAttack('JWE to the public key', ({ publicKey }) => jwe('ECDH-ES', publicKey!), {
     contexts: ['ES256'],
   }),
-  tokenAttack('B16', 'JWE that says it is compressed', () => fakeJwe({ zip: 'DEF' })),
-  tokenAttack('B16', 'JWE that asks for 2^31 rounds', () =>
+  tokenAttack('JWE that says it is compressed', () => fakeJwe({ zip: 'DEF' })),
+  tokenAttack('JWE that asks for 2^31 rounds', () =>
     fakeJwe({ alg: 'PBES2-HS256+A128KW', p2c: 2 ** 31, p2s: 'c2FsdA' }),
   ),
 ]
 
 const edwards = ['EdDSA', 'Ed25519'].map(alg =>
-  tokenAttack('B17', `signed by ${alg}`, context =>
+  tokenAttack(`signed by ${alg}`, context =>
     forge(context, {
       header: { alg },
       sign: input => signAs('EdDSA', attackerKeys.Ed.privateKey, input),
@@ -133,7 +132,6 @@ function confusion(
   contexts = PAIRS,
 ): Attack {
   return tokenAttack(
-    'V2',
     `HS256 by the public key taken for a secret: ${form}`,
     context => forge(context, hs256(toSecret(context.publicKey!))),
     { contexts },

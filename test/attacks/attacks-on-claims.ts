@@ -7,41 +7,39 @@ const OURS: AttackDetails = { isBeyondPeers: true }
 const HOUR = 3_600
 
 const times = [
-  ...claims('T1', 'exp', [
+  ...claims('exp', [
     ['missing', undefined],
     ['in the past', nowSeconds() - HOUR],
   ]),
-  ...claims('T3', 'exp', [
+  ...claims('exp', [
     ['a text', '9999999999'],
     ['true', true],
     ['negative', -1],
     ['an array', [9_999_999_999]],
     ['an object', {}],
   ]),
-  ...claims('V18', 'exp', [
+  ...claims('exp', [
     ['null', null],
     ['0', 0],
     ['empty', ''],
   ]),
-  tokenAttack('T3', 'exp 1e400', context => forge(context, { payload: claimsTextWith('exp', '1e400') })),
-  tokenAttack('T3', 'exp -1e400', context => forge(context, { payload: claimsTextWith('exp', '-1e400') })),
+  tokenAttack('exp 1e400', context => forge(context, { payload: claimsTextWith('exp', '1e400') })),
+  tokenAttack('exp -1e400', context => forge(context, { payload: claimsTextWith('exp', '-1e400') })),
   tokenAttack(
-    'T3',
     'exp may have a fraction',
     context => forge(context, { claims: { exp: nowSeconds() + 60.5 } }),
     {
       expected: 200,
     },
   ),
-  ...claims('T2', 'nbf', [['in the future', nowSeconds() + HOUR]]),
-  ...claims('T3', 'nbf', [
+  ...claims('nbf', [['in the future', nowSeconds() + HOUR]]),
+  ...claims('nbf', [
     ['a text', '0'],
     ['null', null],
     ['true', true],
     ['an array', [0]],
   ]),
   ...claims(
-    'T3',
     'iat',
     [
       ['a text', '0'],
@@ -60,7 +58,7 @@ const payloads = rowsOf<string>([
   ['true', 'true'],
   ['empty', ''],
   ['cut short', '{"sub":"alice"'],
-]).map(([title, payload]) => tokenAttack('T4', `payload ${title}`, context => forge(context, { payload })))
+]).map(([title, payload]) => tokenAttack(`payload ${title}`, context => forge(context, { payload })))
 
 const encodings = rowsOf<Buffer>([
   ['in latin-1', Buffer.from(claimsText({ name: 'Zo\u00eb' }), 'latin1')],
@@ -69,10 +67,10 @@ const encodings = rowsOf<Buffer>([
   ['with an overlong slash', withBytes('c0af')],
   ['with half a surrogate pair', withBytes('eda080')],
   ['with a cut character', withBytes('e282')],
-]).map(([title, payload]) => tokenAttack('B8', `payload ${title}`, context => forge(context, { payload })))
+]).map(([title, payload]) => tokenAttack(`payload ${title}`, context => forge(context, { payload })))
 
 const subjects = [
-  ...claims('B10', 'sub', [
+  ...claims('sub', [
     ['missing', undefined],
     ['empty', ''],
     ['null', null],
@@ -84,15 +82,15 @@ const subjects = [
     ['an operator that finds alice', { $regex: '^a' }],
     ['64 kB', 's'.repeat(64 * 1024)],
   ]),
-  ...claims('B10', 'sub', [['256 characters', 's'.repeat(256)]], OURS),
-  ...claims('V32', 'sub', [
+  ...claims('sub', [['256 characters', 's'.repeat(256)]], OURS),
+  ...claims('sub', [
     ['that says it is an ObjectId', { _bsontype: 'ObjectId' }],
     ['that says it is code', { _bsontype: 'Code', code: 'sleep(1000)' }],
   ]),
 ]
 
 const audiences = [
-  ...claims('B11', 'aud', [
+  ...claims('aud', [
     ['missing', undefined],
     ['another', 'https://other.example.com'],
     ['a part of ours', AUDIENCE.slice(0, -1)],
@@ -107,25 +105,25 @@ const audiences = [
     ['an array of others', ['https://other.example.com']],
     ['an array in an array', [[AUDIENCE]]],
   ]),
-  ...claims('B11', 'aud', [['an array with ours is for us', ['https://other.example.com', AUDIENCE]]], {
+  ...claims('aud', [['an array with ours is for us', ['https://other.example.com', AUDIENCE]]], {
     expected: 200,
   }),
 ]
 
 const issuers = [
-  ...claims('V11', 'iss', [
+  ...claims('iss', [
     ['an array with ours', ['https://evil.example.com', ISSUER]],
     ['an array of ours', [ISSUER]],
     ['an object', { [ISSUER]: true }],
   ]),
-  ...claims('T8', 'iss', [
+  ...claims('iss', [
     ['with a slash at its end', `${ISSUER}/`],
     ['in another case', ISSUER.toUpperCase()],
     ['with a look-alike letter', ISSUER.replace('e', '\u0435')],
     ['with a combining mark', `${ISSUER}\u0301`],
     ['with a NUL', `${ISSUER}\0`],
   ]),
-  ...claims('B9', 'iss', [
+  ...claims('iss', [
     ['missing', undefined],
     ['another', 'https://evil.example.com'],
     ['null', null],
@@ -134,7 +132,6 @@ const issuers = [
 
 const bindings = [
   ...claims(
-    'O8',
     'cnf',
     [
       ['of a DPoP key', { jkt: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' }],
@@ -146,11 +143,10 @@ const bindings = [
 ]
 
 const profile = [
-  ...['client_id', 'iat', 'jti'].flatMap(claim => claims('P2', claim, [['missing', undefined]], OURS)),
-  ...claims('P2', 'client_id', [['an object', {}]], OURS),
-  ...claims('P2', 'jti', [['an array', ['1']]], OURS),
+  ...['client_id', 'iat', 'jti'].flatMap(claim => claims(claim, [['missing', undefined]], OURS)),
+  ...claims('client_id', [['an object', {}]], OURS),
+  ...claims('jti', [['an array', ['1']]], OURS),
   tokenAttack(
-    'P5',
     "a client's own token, of a client named as a user",
     context => forge(context, { claims: { sub: 'alice', client_id: 'alice' } }),
     OURS,
@@ -170,13 +166,12 @@ export const attacksOnClaims: readonly Attack[] = [
 ]
 
 function claims(
-  id: string,
   claim: string,
   values: readonly (readonly [title: string, value: unknown])[],
   details?: AttackDetails,
 ): Attack[] {
   return values.map(([title, value]) =>
-    tokenAttack(id, `${claim} ${title}`, context => forge(context, { claims: { [claim]: value } }), details),
+    tokenAttack(`${claim} ${title}`, context => forge(context, { claims: { [claim]: value } }), details),
   )
 }
 

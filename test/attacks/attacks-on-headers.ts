@@ -10,21 +10,19 @@ const attackersJwk = attackerKeys.RS.publicKey.export({ format: 'jwk' })
 export const ATTACKERS_KEY_SET = { keys: [{ ...attackersJwk, kid: 'attacker', alg: 'RS256', use: 'sig' }] }
 
 const keysInTheHeader = [
-  tokenAttack('B12', 'jwk in the header, of the attacker', context =>
-    byAttacker(context, { jwk: attackersJwk }),
-  ),
-  tokenAttack('B12', 'x5c in the header, of the attacker', context =>
+  tokenAttack('jwk in the header, of the attacker', context => byAttacker(context, { jwk: attackersJwk })),
+  tokenAttack('x5c in the header, of the attacker', context =>
     byAttacker(context, {
       x5c: [attackerKeys.RS.publicKey.export({ format: 'der', type: 'spki' }).toString('base64')],
     }),
   ),
   ...['jku', 'x5u'].map(member =>
-    tokenAttack('B12', `${member} in the header, to the attacker`, context =>
+    tokenAttack(`${member} in the header, to the attacker`, context =>
       byAttacker(context, { [member]: context.trapUrl }),
     ),
   ),
   ...['jku', 'x5u'].map(member =>
-    tokenAttack('B12', `kid as an address, and ${member}`, context =>
+    tokenAttack(`kid as an address, and ${member}`, context =>
       byAttacker(context, { kid: context.trapUrl, [member]: context.trapUrl }),
     ),
   ),
@@ -40,7 +38,7 @@ const kidsThatMeanSomething = [
   "' OR '1'='1",
   '',
 ].map(kid =>
-  tokenAttack('B12', `kid ${JSON.stringify(kid)}, MAC by an empty key`, context =>
+  tokenAttack(`kid ${JSON.stringify(kid)}, MAC by an empty key`, context =>
     forge(context, { header: { alg: 'HS256', kid }, sign: macWith('') }),
   ),
 )
@@ -54,7 +52,7 @@ const kidsOfNoKey = rowsOf<unknown>([
   ['300 characters', 'k'.repeat(300)],
   ['64 kB', 'k'.repeat(64 * 1024)],
 ]).map(([title, kid]) =>
-  tokenAttack('B12', `kid ${title}, signed`, context => forge(context, { header: { kid } }), OURS),
+  tokenAttack(`kid ${title}, signed`, context => forge(context, { header: { kid } }), OURS),
 )
 
 /** RFC 7515 4.1.11: critical extensions that the guard does not understand. */
@@ -68,16 +66,16 @@ const criticalExtensions = rowsOf<Readonly<Record<string, unknown>>>([
   ['of a registered name', { crit: ['alg'] }],
   ['of b64, true', { crit: ['b64'], b64: true }],
   ['of b64, false', { crit: ['b64'], b64: false }],
-]).map(([title, header]) => tokenAttack('T6', `crit ${title}`, context => forge(context, { header })))
+]).map(([title, header]) => tokenAttack(`crit ${title}`, context => forge(context, { header })))
 
 const unencodedPayloads = [
-  tokenAttack('T6', 'b64 false without crit', context => forge(context, { header: { b64: false } })),
-  tokenAttack('T6', 'b64 false, payload as it is', unencoded, { expected: 400 }),
+  tokenAttack('b64 false without crit', context => forge(context, { header: { b64: false } })),
+  tokenAttack('b64 false, payload as it is', unencoded, { expected: 400 }),
 ]
 
 const types = [
   ...['at+jwt', 'application/at+jwt', 'AT+JWT'].map(typ =>
-    tokenAttack('B13', `typ ${typ} is an access token's`, context => forge(context, { header: { typ } }), {
+    tokenAttack(`typ ${typ} is an access token's`, context => forge(context, { header: { typ } }), {
       expected: 200,
     }),
   ),
@@ -95,7 +93,6 @@ const types = [
     ['at+jwt'],
   ].map(typ =>
     tokenAttack(
-      'B13',
       `typ ${typ === undefined ? 'missing' : JSON.stringify(typ)}`,
       context => forge(context, { header: { typ } }),
       OURS,
@@ -110,26 +107,22 @@ const headersOfNoKind = rowsOf<string | Buffer>([
   ['no JSON', '{"alg":'],
   ['empty', ''],
   ['in UTF-16', Buffer.from('{"alg":"HS256"}', 'utf16le')],
-]).map(([title, headerText]) =>
-  tokenAttack('B8', `header ${title}`, context => forge(context, { headerText })),
-)
+]).map(([title, headerText]) => tokenAttack(`header ${title}`, context => forge(context, { headerText })))
 
 const texts = [
-  tokenAttack('T5', 'alg twice, none last', context =>
+  tokenAttack('alg twice, none last', context =>
     forge(context, { headerText: `{"alg":"${context.alg}","typ":"at+jwt","alg":"none"}` }),
   ),
-  tokenAttack('A6', 'alg with quotes and a line break', context =>
+  tokenAttack('alg with quotes and a line break', context =>
     forge(context, { header: { alg: 'INJECTED"\r\nX-Injected: "yes' } }),
   ),
-  tokenAttack('A6', 'alg with a backslash', context => forge(context, { header: { alg: 'INJECTED\\"' } })),
+  tokenAttack('alg with a backslash', context => forge(context, { header: { alg: 'INJECTED\\"' } })),
   tokenAttack(
-    'A6',
     'kid with quotes and an emoji',
     context => forge(context, { header: { kid: 'INJECTED"\u{1f511}\r\n' } }),
     OURS,
   ),
   tokenAttack(
-    'A6',
     'typ with quotes and a line break',
     context => forge(context, { header: { typ: 'INJECTED"\r\nX-Injected: "yes' } }),
     OURS,

@@ -9,26 +9,26 @@ const ANYWHERE = '/anywhere'
 const FORM = 'Content-Type: application/x-www-form-urlencoded'
 
 const headers = [
-  attack('A2', 'no token', () => ({ headers: [] })),
-  header('A5', 'nothing in the header', () => ''),
-  header('A5', 'the scheme in small letters is fine', token => `bearer ${token}`, ALLOWED),
-  header('A5', 'the scheme in capitals is fine', token => `BEARER ${token}`, ALLOWED),
-  header('A5', 'two spaces are fine', token => `Bearer  ${token}`, ALLOWED),
-  header('A5', 'the scheme alone', () => 'Bearer', MALFORMED),
-  header('A5', 'a tab for a space', token => `Bearer\t${token}`, MALFORMED),
-  header('A5', 'no space', token => `Bearer${token}`),
-  header('A5', 'an equals sign for a space', token => `Bearer=${token}`, MALFORMED),
-  header('A5', 'a text after the token', token => `Bearer ${token} junk`, MALFORMED),
-  header('A5', 'a parameter after the token', token => `Bearer ${token}, realm="x"`, MALFORMED),
-  header('A5', 'a list of two', token => `Bearer ${token}, Bearer ${token}`, MALFORMED),
-  header('A5', 'a list of two tokens', token => `Bearer ${token},${token}`, MALFORMED),
-  header('A5', 'quotes around the token', token => `Bearer "${token}"`, MALFORMED),
-  header('A5', 'the scheme twice', token => `Bearer Bearer ${token}`, MALFORMED),
-  header('A5', 'a no-break space', token => `Bearer\u00a0${token}`, MALFORMED),
-  header('A8', 'no scheme', token => token),
-  header('A8', 'Basic', () => `Basic ${Buffer.from('alice:password').toString('base64')}`),
-  header('A8', 'Basic, with the token', token => `Basic ${token}`),
-  header('A8', 'another scheme, with the token', token => `JWT ${token}`),
+  attack('no token', () => ({ headers: [] })),
+  header('nothing in the header', () => ''),
+  header('the scheme in small letters is fine', token => `bearer ${token}`, ALLOWED),
+  header('the scheme in capitals is fine', token => `BEARER ${token}`, ALLOWED),
+  header('two spaces are fine', token => `Bearer  ${token}`, ALLOWED),
+  header('the scheme alone', () => 'Bearer', MALFORMED),
+  header('a tab for a space', token => `Bearer\t${token}`, MALFORMED),
+  header('no space', token => `Bearer${token}`),
+  header('an equals sign for a space', token => `Bearer=${token}`, MALFORMED),
+  header('a text after the token', token => `Bearer ${token} junk`, MALFORMED),
+  header('a parameter after the token', token => `Bearer ${token}, realm="x"`, MALFORMED),
+  header('a list of two', token => `Bearer ${token}, Bearer ${token}`, MALFORMED),
+  header('a list of two tokens', token => `Bearer ${token},${token}`, MALFORMED),
+  header('quotes around the token', token => `Bearer "${token}"`, MALFORMED),
+  header('the scheme twice', token => `Bearer Bearer ${token}`, MALFORMED),
+  header('a no-break space', token => `Bearer\u00a0${token}`, MALFORMED),
+  header('no scheme', token => token),
+  header('Basic', () => `Basic ${Buffer.from('alice:password').toString('base64')}`),
+  header('Basic, with the token', token => `Basic ${token}`),
+  header('another scheme, with the token', token => `JWT ${token}`),
 ]
 
 /** Node silently keeps the first of two Authorization headers. */
@@ -43,32 +43,28 @@ const twoHeaders = (['fresh', 'cached'] as const).flatMap(age => [
 ])
 
 const otherPlaces = [
-  attack('A7', 'in the query, where no header is', context => inQuery('/', forge(context)), {
+  attack('in the query, where no header is', context => inQuery('/', forge(context)), {
     isBeyondPeers: true,
   }),
-  attack('A7', 'in a form, where no header is', context => inForm('/', forge(context)), {
+  attack('in a form, where no header is', context => inForm('/', forge(context)), {
     isBeyondPeers: true,
   }),
   attack(
-    'A7',
     'in the query, of an app that reads it there',
     context => inQuery(ANYWHERE, forge(context)),
     ALLOWED,
   ),
   attack(
-    'A4',
     'in the header and in the query',
     context => both(inQuery(ANYWHERE, forge(context)), context),
     MALFORMED,
   ),
   attack(
-    'A4',
     'in the header, with junk in the query',
     context => both(inQuery(ANYWHERE, 'junk'), context),
     MALFORMED,
   ),
   attack(
-    'A4',
     'twice in the query',
     context => {
       const token = forge(context)
@@ -76,7 +72,7 @@ const otherPlaces = [
     },
     MALFORMED,
   ),
-  attack('A4', 'as an object in the query', context => ({
+  attack('as an object in the query', context => ({
     path: `${ANYWHERE}?access_token[x]=${forge(context)}`,
     headers: [],
   })),
@@ -85,13 +81,8 @@ const otherPlaces = [
 /** Attacks with the request around the token. */
 export const attacksOnRequests: readonly Attack[] = [...headers, ...twoHeaders, ...otherPlaces]
 
-function header(
-  id: string,
-  title: string,
-  toValue: (token: string) => string,
-  details?: AttackDetails,
-): Attack {
-  return attack(id, title, context => ({ headers: [`Authorization: ${toValue(forge(context))}`] }), details)
+function header(title: string, toValue: (token: string) => string, details?: AttackDetails): Attack {
+  return attack(title, context => ({ headers: [`Authorization: ${toValue(forge(context))}`] }), details)
 }
 
 function two(
@@ -101,7 +92,7 @@ function two(
 ): Attack {
   const toToken = (context: AttackContext): string => (age === 'fresh' ? forge(context) : context.victimToken)
   const sentence = `two Authorization headers, ${title}, of a ${age} token`
-  return attack('A4', sentence, context => ({ headers: toHeaders(toToken(context)) }), MALFORMED)
+  return attack(sentence, context => ({ headers: toHeaders(toToken(context)) }), MALFORMED)
 }
 
 function inQuery(path: string, token: string): AttackRequest {

@@ -19,7 +19,6 @@ export function toMarkdown(columns: readonly Column[]): string {
   const names = columns.map(({ name }) => name)
   const counts = COUNTS.map(([title, count]) => [title, ...columns.map(({ outcomes }) => count(outcomes))])
   const rows = columns[0]?.outcomes.map(({ row }, index) => [
-    row.id,
     `${escape(row.title)}${row.isBeyondPeers ? ' †' : ''}`,
     String(row.expected),
     ...columns.map(({ outcomes }) => toCell(outcomes[index]!)),
@@ -29,7 +28,7 @@ export function toMarkdown(columns: readonly Column[]): string {
     '',
     '**Bold**: does not hold. †: a rule that the others do not set out to keep.',
     '',
-    ...toTable(['row', 'request', 'should be', ...names], rows ?? []),
+    ...toTable(['request', 'should be', ...names], rows ?? []),
   ].join('\n')
 }
 

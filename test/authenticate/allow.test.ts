@@ -57,7 +57,7 @@ async function verdicts(rule: GuardRule<Data>, ...userIds: string[]): Promise<bo
 }
 
 describe('a rule expression', () => {
-  it('lets a user through for whom it holds, and refuses all others', async () => {
+  it('accepts users for whom it is true, and refuses all others', async () => {
     const rule = { '%%user.custom_data.role': 'admin' }
     expect(await verdicts(rule, 'alice', 'bob', 'carol')).toEqual([false, true, false])
   })
@@ -90,7 +90,7 @@ describe('a rule expression', () => {
     expect((await send(createApp({ '%not': rule }))).status).toBe(403)
   })
 
-  it('finds no address, query, header or parameter where there is none', async () => {
+  it('treats a missing address, query, header or parameter as missing', async () => {
     const missing = (expansion: string) => ({ [expansion]: { $exists: false } })
     const rule = {
       '%and': [
@@ -156,7 +156,7 @@ describe('a function', () => {
     expect(await verdicts(isAdmin, 'alice', 'bob', 'carol')).toEqual([false, true, false])
   })
 
-  it('may take its time', async () => {
+  it('may be asynchronous', async () => {
     const slowly: GuardRule<Data> = async (user, req) => {
       await new Promise(setImmediate)
       return isAdmin(user, req)
@@ -191,12 +191,12 @@ describe('a function', () => {
     ],
     ['rejects', () => Promise.reject(new Error('secret'))],
     [
-      'throws what is no error',
+      'throws a value that is not an error',
       () => {
         throw undefined as unknown as Error
       },
     ],
-  ])('that %s is a 500, and lets nobody through', async (_how, rule) => {
+  ])('that %s is a 500, and the request is refused', async (_how, rule) => {
     const { status, text, headers } = await ask(createApp(rule), 'bob')
     expect(status).toBe(500)
     expect(JSON.parse(text)).toMatchObject({ code: 'callback_failed' })
@@ -224,21 +224,21 @@ describe('a function', () => {
     expect(await ask(app, 'bob')).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
   })
 
-  it('that does not answer in time is a 503, and lets nobody through', async () => {
+  it('that does not answer in time is a 503, and the request is refused', async () => {
     const app = createApp(() => new Promise<boolean>(() => undefined), { timeoutMs: 20 })
     const { status, body, headers } = await ask(app, 'bob')
     expect([status, body.code, headers['retry-after']]).toEqual([503, 'rule_unavailable', '1'])
   })
 
-  it.each([0, -1, 1.5, NaN, '20', 2 ** 31])('is not given %s milliseconds', timeoutMs => {
+  it.each([0, -1, 1.5, NaN, '20', 2 ** 31])('cannot have a time limit of %s milliseconds', timeoutMs => {
     expect(() => userData.allow(isAdmin, { timeoutMs: timeoutMs as number })).toThrow(OptionError)
   })
 })
 
-describe('who is refused', () => {
+describe('a refused user', () => {
   const rule = { '%%user.custom_data.role': 'superintendent', '%%user.custom_data.clearance': { $gte: 7 } }
 
-  it('learns that they are, as RFC 6750 says it', async () => {
+  it('gets the challenge of RFC 6750', async () => {
     const answer = await ask(createApp(rule), 'bob')
     expect(answer.status).toBe(403)
     expect(answer.type).toBe('application/problem+json')
@@ -246,7 +246,7 @@ describe('who is refused', () => {
     expect(expectChallenge(answer)).toMatchObject({ realm: 'api', error: 'insufficient_scope' })
   })
 
-  it('learns nothing of the rule, by body, header or event', async () => {
+  it('does not learn the rule from the body, a header or an event', async () => {
     const events = recordEvents(userData)
     database.commands.clear()
     const { text, headers } = await ask(createApp(rule), 'bob')
@@ -264,7 +264,7 @@ describe('who is refused', () => {
     ])
   })
 
-  it('is not asked for another token where there is none: 401', async () => {
+  it('gets 401 without an error if the request has no token', async () => {
     const app = behind([userData.authenticate({ optional: true }), userData.allow(true)])
     const answer = await request(app).get('/')
     expect([answer.status, answer.body.code]).toEqual([401, 'missing_token'])
@@ -273,14 +273,17 @@ describe('who is refused', () => {
 })
 
 describe('allow() without a guard of this instance before it', () => {
-  it.each([{ id: 'bob' }, 'bob', 7])('is a 500 for a req.user that no data was added to: %s', async user => {
-    const others: RequestHandler = (req, _res, next) => {
-      req.user = user as Express.User
-      next()
-    }
-    const { status, body } = await ask(behind([others, userData.allow(true)]), 'bob')
-    expect([status, body.code]).toEqual([500, 'attach_misconfigured'])
-  })
+  it.each([{ id: 'bob' }, 'bob', 7])(
+    'is a 500 for a req.user without custom data of this instance: %s',
+    async user => {
+      const others: RequestHandler = (req, _res, next) => {
+        req.user = user as Express.User
+        next()
+      }
+      const { status, body } = await ask(behind([others, userData.allow(true)]), 'bob')
+      expect([status, body.code]).toEqual([500, 'attach_misconfigured'])
+    },
+  )
 })
 
 describe('allow() behind attach()', () => {
@@ -294,13 +297,13 @@ describe('allow() behind attach()', () => {
     userData.allow(rule),
   ]
 
-  it('knows the id and the data that attach() went by', async () => {
+  it('uses the id and the data of attach()', async () => {
     const rule = { '%%user.id': 'bob', '%%user.custom_data.role': 'admin' }
     expect((await ask(behind(guards(rule)), 'alice')).status).toBe(200)
     expect((await ask(behind(guards({ '%%user.id': 'alice' })), 'alice')).status).toBe(403)
   })
 
-  it('decides by the data that attach() added for this request, whatever req.user holds since', async () => {
+  it('uses the data that attach() added, even if handlers have changed req.user since', async () => {
     const overwrite: RequestHandler = (req, _res, next) => {
       Object.defineProperty(req.user, 'customData', { value: { role: 'admin' } })
       next()
@@ -320,13 +323,13 @@ describe('allow() behind attach()', () => {
     }
   })
 
-  it('takes nothing that another strategy left for claims', async () => {
+  it('does not take values of another strategy for claims', async () => {
     expect((await ask(behind(guards({ '%%user.data.admin': true })), 'alice')).status).toBe(403)
   })
 })
 
 describe('allow({ maxAgeMs })', () => {
-  it('decides by younger data, which handlers then get', async () => {
+  it('uses fresh data, which handlers then get', async () => {
     const documents = database.db.collection('custom_user_data')
     await documents.insertOne({ userId: 'dora', role: 'admin' })
     const token = `Bearer ${forgeToken({ claims: validClaims('dora', clock.now()) })}`

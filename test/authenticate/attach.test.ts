@@ -100,7 +100,7 @@ describe("behind a team's own passport-jwt strategy", () => {
   const theirToken = (sub = 'alice') =>
     forgeToken({ claims: { ...validClaims(sub, Date.now()), aud: THEIR_AUDIENCE } })
 
-  it('adds customData to a plain object, and replaces nothing of it', async () => {
+  it('adds customData to a plain object, and changes nothing else in it', async () => {
     const app = theirApp(sub => ({ id: sub, roles: ['admin'] }))
     const answer = await request(app).get('/me').auth(theirToken(), { type: 'bearer' })
     expect(answer.body).toEqual({
@@ -133,7 +133,7 @@ describe("behind a team's own passport-jwt strategy", () => {
     expect(users).toEqual([expect.any(Account)])
   })
 
-  it('takes sub where there is no id', async () => {
+  it('uses sub if there is no id', async () => {
     const answer = await request(theirApp(sub => ({ sub })))
       .get('/me')
       .auth(theirToken('bob'), { type: 'bearer' })
@@ -158,7 +158,7 @@ describe("behind a team's own passport-jwt strategy", () => {
     expect(error.message).toMatch(/cannot add customData to req.user/)
   })
 
-  it('loads once for any number of requests with one token', async () => {
+  it('loads once for many requests with one token', async () => {
     const app = theirApp(sub => ({ id: sub }))
     const token = theirToken()
     await request(app).get('/me').auth(token, { type: 'bearer' })
@@ -258,7 +258,7 @@ describe('the binding of a snapshot behind express-session and passport', () => 
     { passport: {} },
     { passport: { user: '' } },
     { passport: { user: false } },
-  ])('is the Authorization header where the session signed nobody in: %j', async signedIn => {
+  ])('is the Authorization header if no user is signed in by the session: %j', async signedIn => {
     const guard = userData.attach()
     for (const sessionID of ['one', 'two']) {
       const req = {
@@ -326,7 +326,7 @@ describe('a callback of attach() that returns a promise', () => {
 })
 
 describe('the user and the binding of the data', () => {
-  it('is never guessed: an id that is no text is an error', async () => {
+  it('is never guessed: an id that is not text is an error', async () => {
     const ids = [undefined, null, '', 42, 1n, true, {}, ['alice'], new String('alice'), Symbol('alice')]
     for (const id of ids) {
       for (const user of [{ id }, { id: undefined, sub: id }]) {
@@ -338,7 +338,7 @@ describe('the user and the binding of the data', () => {
     }
   })
 
-  it('may be said by the team', async () => {
+  it('can be given by a callback', async () => {
     const options = { userId: (req: Request) => (req.user as unknown as { name: string }).name }
     expect(
       (await sendRaw(attachApp({ name: 'bob', id: 7 }, options), { headers: bearer('a') })).body,
@@ -351,7 +351,7 @@ describe('the user and the binding of the data', () => {
     expect(error.message).toMatch(/no req.user/)
   })
 
-  it('needs a token or a session to be bound to', async () => {
+  it('needs a token or a session to which the snapshot is bound', async () => {
     const error = await attachError({ id: 'alice' }, undefined, cookie)
     expect(error).toMatchObject(misconfigured)
     expect(error.message).toMatch(/cannot tell the token or session of the request/)
@@ -361,12 +361,12 @@ describe('the user and the binding of the data', () => {
     }
   })
 
-  it('is refused with 400 where there are two Authorization headers', async () => {
+  it('is refused with 400 if there are two Authorization headers', async () => {
     const answer = await sendRaw(attachApp({ id: 'alice' }), { headers: [...bearer('a'), ...bearer('b')] })
     expect(answer.status).toBe(400)
   })
 
-  it('is an error that names the callback where one of them throws', async () => {
+  it('causes an error that names the callback if a callback throws', async () => {
     for (const name of ['userId', 'boundTo', 'expiresAt'] as const) {
       const cause = new Error('theirs')
       const throws = () => {
@@ -378,7 +378,7 @@ describe('the user and the binding of the data', () => {
     }
   })
 
-  it('is told apart by id and binding, however they are cut', async () => {
+  it('are distinguished by id and binding, never by the joined text of both', async () => {
     const attach = userData.attach({
       userId: req => req.get('x-id'),
       boundTo: req => req.get('x-bound-to'),
@@ -399,7 +399,7 @@ describe('the user and the binding of the data', () => {
 })
 
 describe('a snapshot of attach()', () => {
-  it('never answers for another attach()', async () => {
+  it('is never served to another attach()', async () => {
     const [one, other] = [attachApp({ id: 'alice' }), attachApp({ id: 'alice' })]
     await sendRaw(one, { headers: bearer('a') })
     database.commands.clear()
@@ -409,7 +409,7 @@ describe('a snapshot of attach()', () => {
     expect(loads()).toBe(1)
   })
 
-  it('never answers for authenticate(), nor the other way round', async () => {
+  it('is never served to authenticate(), and a snapshot of authenticate() is never served to attach()', async () => {
     const token = forgeToken({ claims: validClaims('alice', clock.now()) })
     const ours = createEchoApp(userData.authenticate())
     const attached = attachApp({ id: 'bob' })
@@ -436,7 +436,7 @@ describe('a snapshot of attach()', () => {
     expect(loads()).toBe(1)
   })
 
-  it('lives its 30 minutes where nobody says when it ends', async () => {
+  it('lives for 30 minutes without expiresAt', async () => {
     const app = attachApp({ id: 'alice' })
     const ask = () => sendRaw(app, { headers: bearer('a') })
     await ask()
@@ -449,11 +449,24 @@ describe('a snapshot of attach()', () => {
     expect(loads()).toBe(1)
   })
 
-  it.each([new Date(NaN), NaN, Infinity, '2027', null, {}])('has no other end: %j is an error', async end => {
-    const error = await attachError({ id: 'alice' }, { expiresAt: () => end as Date })
-    expect(error).toMatchObject(misconfigured)
-    expect(error.message).toMatch(/expiresAt must return a Date/)
+  it('is loaded again after the machine has slept for 8 hours', async () => {
+    const app = attachApp({ id: 'alice' })
+    const ask = () => sendRaw(app, { headers: bearer('a') })
+    await ask()
+    database.commands.clear()
+    clock.sleep(8 * 60 * 60_000)
+    await ask()
+    expect(loads()).toBe(1)
   })
+
+  it.each([new Date(NaN), NaN, Infinity, '2027', null, {}])(
+    'cannot end at %j: that is an error',
+    async end => {
+      const error = await attachError({ id: 'alice' }, { expiresAt: () => end as Date })
+      expect(error).toMatchObject(misconfigured)
+      expect(error.message).toMatch(/expiresAt must return a Date/)
+    },
+  )
 
   it('is loaded again after invalidate()', async () => {
     const app = attachApp({ id: 'alice' })
@@ -466,7 +479,7 @@ describe('a snapshot of attach()', () => {
 })
 
 describe('a req.user that several requests share', () => {
-  it('is an error where it stands for another user than before', async () => {
+  it('is an error if it belongs to another user than before', async () => {
     const shared = {}
     const app = cachingApp(() => shared, userData.attach(byName))
     const first = await request(app).get('/me').set('x-name', 'alice')
@@ -476,7 +489,7 @@ describe('a req.user that several requests share', () => {
     expect(JSON.stringify(shared)).toContain('gold')
   })
 
-  it('is an error for all users but one, also where their requests are in progress together', async () => {
+  it('is an error for all users except one, even if their requests run at the same time', async () => {
     const shared = {}
     const server = cachingApp(() => shared, userData.attach(byName))
     const names = ['alice', 'bob', 'alice', 'bob']
@@ -521,11 +534,11 @@ describe('a req.user that does not keep its data', () => {
   const proxy = () =>
     new Proxy({ id: 'alice' }, { defineProperty: () => true, has: (_target, name) => name === 'id' })
 
-  it('is an error where customData is not there after it was added', async () => {
+  it('is an error if customData is missing after it was added', async () => {
     expect(await attachError(proxy())).toMatchObject(misconfigured)
   })
 
-  it('is an error where each look at req.user gives another object', async () => {
+  it('is an error if each read of req.user gives a new object', async () => {
     const app = express()
     app.use((req, _res, next) => {
       Object.defineProperty(req, 'user', { get: () => ({ id: 'alice' }) })
@@ -538,7 +551,7 @@ describe('a req.user that does not keep its data', () => {
 })
 
 describe('attach() twice on one request', () => {
-  it('is no error where it is one and the same', async () => {
+  it('is not an error if both are the same middleware', async () => {
     const attach = userData.attach()
     const app = createEchoApp(authenticated({ id: 'alice' }), attach, attach)
     expect(JSON.parse((await sendRaw(app, { headers: bearer('a') })).body).user.customData.plan).toBe('gold')
@@ -546,12 +559,12 @@ describe('attach() twice on one request', () => {
 })
 
 describe('attach({ optional: true })', () => {
-  it.each([undefined, null])('lets a request through whose req.user is %j', async user => {
+  it.each([undefined, null])('accepts a request whose req.user is %j', async user => {
     const answer = await sendRaw(attachApp(user, { optional: true }))
     expect(answer).toMatchObject({ status: 200, body: 'null' })
   })
 
-  it('checks any other as ever', async () => {
+  it('checks any other request as usual', async () => {
     const options = { optional: true }
     expect((await sendRaw(attachApp({ id: 'bob' }, options), { headers: bearer('a') })).body).toMatch('free')
     expect(await attachError({ id: 42 }, options)).toMatchObject(misconfigured)

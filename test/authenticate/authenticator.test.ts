@@ -6,7 +6,7 @@ import { createAuthenticator, isCompleteUser } from '../../lib/authenticate/auth
 import { createAuthenticateMiddleware } from '../../lib/authenticate/middleware.js'
 import { createTokenReader } from '../../lib/authenticate/token-places.js'
 import type { VerifiedToken } from '../../lib/access-tokens/token-verifier.js'
-import { systemClock } from '../../lib/util/clock.js'
+import { momentOf, systemClock } from '../../lib/util/clock.js'
 import { createSnapshots } from '../../lib/snapshots/snapshots.js'
 import type { ClaimDocument } from '../../lib/token-data/claim-snapshots.js'
 import { createMetrics } from '../../lib/metrics.js'
@@ -41,7 +41,7 @@ describe('verifyToken()', () => {
   )
 })
 
-describe('requests with a token that nobody has seen', () => {
+describe('requests with a new token', () => {
   const found = { data: { plan: 'free' }, exists: true, documentId: 1, heapBytes: 0, userIdValues: ['bob'] }
   const bounds = { snapshotTtlMs: 60_000, maxSnapshots: 10, maxSnapshotBytes: 100_000, loadTimeoutMs: 1_000 }
   const claimsOfBob = () => validClaims('bob') as unknown as AccessTokenClaims
@@ -104,7 +104,7 @@ describe('requests with a token that nobody has seen', () => {
     await nextTurn()
     verifications.resolve(verified)
     await nextTurn()
-    readings.resolve({ document: found, userIdValues: ['bob'], loadedAt: systemClock.monotonic() })
+    readings.resolve({ document: found, userIdValues: ['bob'], loadedAt: momentOf(systemClock) })
     for (const outcome of await running) expect(outcome).toMatchObject({ value: { id: 'bob' } })
     expect([verifications.count(), readings.count(), loads.count()]).toEqual([1, 1, 0])
     expect(metrics.counted()).toMatchObject({ misses: HERD, claimSnapshots: HERD, hits: 0, loads: 0 })
@@ -152,7 +152,7 @@ describe('requests with a token that nobody has seen', () => {
     const after = loadUser('a token')
     await nextTurn()
     verifications.resolve({ ...verified, claims: claimsOfBob() })
-    readings.resolve({ document: found, userIdValues: ['bob'], loadedAt: systemClock.monotonic() })
+    readings.resolve({ document: found, userIdValues: ['bob'], loadedAt: momentOf(systemClock) })
     await nextTurn()
     loads.resolve({ ...found, data: { plan: 'gold' } })
     for (const user of await Promise.all([before, after])) expect(user.customData).toEqual({ plan: 'gold' })
@@ -184,7 +184,7 @@ describe('a token that was revoked', () => {
     expect(refused['invalid_token']).toBe((before.refused['invalid_token'] ?? 0) + 3)
   })
 
-  it('is no hit if its session is looked up, or if a request without a document is refused', async () => {
+  it('is not a hit if its session is checked, or if a user without a document is refused', async () => {
     const instance = createTestUserData(database, { sessionCheckIntervalMs: 0, requireDocument: true })
     const { access_token } = await instance.issueTokens('bob')
     const { sid } = (await instance.verifyToken(access_token)).claims
@@ -216,7 +216,7 @@ describe('a guard', () => {
     { then: undefined, catch: () => complete },
   ]
 
-  it.each(incomplete)('lets nothing through but a complete user: %j', async user => {
+  it.each(incomplete)('accepts only a complete user: %j', async user => {
     for (const how of ['cached', 'loaded']) {
       const authenticator = {
         cachedUser: () => (how === 'cached' ? user : undefined),
@@ -237,7 +237,7 @@ describe('a guard', () => {
   })
 })
 
-/** Calls that wait until the test settles them; those that come after that are settled alike. */
+/** Calls that wait until the test settles them. Later calls get the same result at once. */
 function createWaitingCalls<T>() {
   let calls = 0
   let waiting: PromiseWithResolvers<T>[] = []

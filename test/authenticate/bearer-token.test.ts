@@ -24,7 +24,7 @@ describe('the token of a request', () => {
     expect(read('Bearer azAZ09-._~+/==')).toBe('azAZ09-._~+/==')
   })
 
-  it('is undefined where there is no Authorization header', () => {
+  it('is undefined without an Authorization header', () => {
     for (const request of [{}, { headers: {} }, { rawHeaders: [] }, { headers: {}, rawHeaders: [] }]) {
       expect(readBearerToken(request)).toBeUndefined()
     }
@@ -98,7 +98,7 @@ describe('the token of a request', () => {
     ).toBeUndefined()
   })
 
-  it('is the one value of a list, as adapters make it', () => {
+  it('is the only value of a list, as adapters make it', () => {
     expect(readBearerToken({ headers: { authorization: ['Bearer a'] } })).toBe('a')
     const rawHeaders = ['Authorization', 'Bearer a', 'Authorization', 'Bearer b']
     expect(() => readBearerToken({ headers: { authorization: ['Bearer a'] }, rawHeaders })).toThrow(
@@ -107,7 +107,7 @@ describe('the token of a request', () => {
   })
 
   it.each([null, 'Authorization', 7, { 0: 'Authorization' }])(
-    'is that of headers if rawHeaders is no list: %j',
+    'is read from headers if rawHeaders is not a list: %j',
     rawHeaders => {
       const request = { headers: { authorization: 'Bearer a' }, rawHeaders: rawHeaders as never }
       expect(readBearerToken(request)).toBe('a')
@@ -115,7 +115,7 @@ describe('the token of a request', () => {
   )
 
   it.each([[['Bearer a', 'Bearer b']], [[]], [null], [42], [{}]])(
-    'is not read from a header that is no text: %j',
+    'is not read from a header that is not text: %j',
     authorization => {
       expect(() => readBearerToken({ headers: { authorization } })).toThrow(invalidRequest)
     },

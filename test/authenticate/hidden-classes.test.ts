@@ -15,7 +15,7 @@ beforeAll(() => {
   isInFastMode = runInThisContext('object => %HasFastProperties(object)') as typeof isInFastMode
 })
 
-/** What a middleware finds out about requests of Express, one after the other. */
+/** Runs a check in a middleware for several requests of Express, one after the other. */
 async function ofRequests<T>(count: number, find: (req: Request) => T): Promise<T[]> {
   const found: T[] = []
   const app = express().use((req, res) => {
@@ -31,7 +31,7 @@ function describeMembers(req: object) {
 }
 
 describe('a request that is prepared for properties', () => {
-  it('looks as it did before', async () => {
+  it('looks unchanged', async () => {
     const [found] = await ofRequests(1, req => {
       const before = describeMembers(req)
       avoidHiddenClasses(req)
@@ -41,7 +41,7 @@ describe('a request that is prepared for properties', () => {
     expect(found?.after.keys).toContain('rawHeaders')
   })
 
-  it('keeps a user that somebody has set, and an accessor that somebody has made', () => {
+  it('keeps a user that other middleware has set, and an accessor that it has defined', () => {
     const user = { id: 'alice' }
     const own = { user } as unknown as Request
     const inherited: unknown = Object.create({ user })
@@ -53,7 +53,7 @@ describe('a request that is prepared for properties', () => {
     }
   })
 
-  it('is in dictionary mode where V8 gives each request a hidden class of its own, and only there', async () => {
+  it('is in dictionary mode only if V8 would give each request its own hidden class', async () => {
     const [, one, other] = await ofRequests(3, req => req)
     const [isFast] = await ofRequests(1, req => {
       avoidHiddenClasses(req)

@@ -21,7 +21,7 @@ const MINUTE = 60_000
 const deadlines = holdDeadlines()
 const direct = useDatabase()
 let proxy: TcpProxy
-/** What the instance goes through. */
+/** The database connection of the instance, through a proxy. */
 let database: TestDatabase
 let documents: Collection
 let clock: ManualClock
@@ -72,7 +72,7 @@ const aliceByOthers: RequestHandler = (req, _res, next) => {
   next()
 }
 
-/** Routes by the age that they take: any, a minute, none at all. */
+/** Routes by the age that they accept: any age, a minute, or 0. */
 function routes(app: Express, guard: (options?: { maxAgeMs: number }) => RequestHandler): Express {
   const show: RequestHandler = (req, res) => res.json(req.user?.customData)
   return app
@@ -142,7 +142,7 @@ describe.each(ways)('maxAgeMs of $way', ({ createApp }) => {
     expect(loads()).toBe(2)
   })
 
-  it('lets the new snapshot live for 30 minutes of its own', async () => {
+  it('loads a snapshot that then lives for 30 minutes', async () => {
     token = `Bearer ${forgeToken({ claims: { ...validClaims('alice', clock.now()), exp: clock.now() / 1000 + 7_200 } })}`
     const app = createApp()
     await dataOf(app, '/any')
@@ -155,13 +155,42 @@ describe.each(ways)('maxAgeMs of $way', ({ createApp }) => {
     expect(await dataOf(app, '/any')).toBe(2)
   })
 
-  it('is not moved by the wall clock', async () => {
+  it('loads if the machine has slept since the last load', async () => {
+    token = `Bearer ${forgeToken({ claims: { ...validClaims('alice', clock.now()), exp: clock.now() / 1000 + 86_400 } })}`
+    const app = createApp()
+    await dataOf(app, '/any')
+    await change(2)
+    clock.sleep(MINUTE - 1)
+    expect(await dataOf(app, '/minute')).toBe(1)
+    clock.sleep(1)
+    expect(await dataOf(app, '/minute')).toBe(2)
+    await change(3)
+    clock.sleep(8 * 60 * MINUTE)
+    expect(await dataOf(app, '/any')).toBe(3)
+    expect(loads()).toBe(3)
+  })
+
+  it('is not longer if the wall clock is set back', async () => {
     const app = createApp()
     await dataOf(app, '/any')
     await change(2)
     clock.setWall(clock.now() - 10 * MINUTE)
     clock.advance(MINUTE)
     expect(await dataOf(app, '/minute')).toBe(2)
+  })
+
+  it('answers a request whose load ends after the wall clock was set forward', async () => {
+    token = `Bearer ${forgeToken({ claims: { ...validClaims('alice', clock.now()), exp: clock.now() / 1000 + 86_400 } })}`
+    const app = createApp()
+    await dataOf(app, '/any')
+    proxy.holdAnswers()
+    const answer = dataOf(app, '/now')
+    await expect.poll(() => proxy.holdsAnswer('firstBatch')).toBe(true)
+    clock.setWall(clock.now() + 120 * MINUTE)
+    proxy.resume()
+    expect(await answer).toBe(1)
+    await change(2)
+    expect(await dataOf(app, '/any')).toBe(2)
   })
 
   it('is a 503 if the data cannot be loaded, and other routes still serve the cached snapshot', async () => {
@@ -176,7 +205,7 @@ describe.each(ways)('maxAgeMs of $way', ({ createApp }) => {
 })
 
 describe('the age of data', () => {
-  it('is counted from when its load began', async () => {
+  it('is counted from the start of its load', async () => {
     const app = routes(express(), options => userData.authenticate(options))
     proxy.pause()
     const slow = dataOf(app, '/any')
@@ -188,7 +217,7 @@ describe('the age of data', () => {
     expect(loads()).toBe(2)
   })
 
-  it('of a load that began before the request is not 0: who asks for 0 then gets the next one', async () => {
+  it('of a load that began before the request is not 0: a request for 0 gets the next load', async () => {
     const app = await listen(routes(express(), options => userData.authenticate(options)))
     let arrivals = 0
     app.on('request', () => arrivals++)
@@ -204,7 +233,7 @@ describe('the age of data', () => {
     app.close()
   })
 
-  it('of 0 is shared by all who came before the load began, so that a herd makes two loads', async () => {
+  it('of 0 is shared by all requests that came before the load began, so many requests cause two loads', async () => {
     const app = await listen(routes(express(), options => userData.authenticate(options)))
     await dataOf(app, '/any')
     database.commands.clear()
@@ -223,7 +252,7 @@ describe('the age of data', () => {
     app.close()
   })
 
-  it('is of one user: another’s load is not waited for', async () => {
+  it('concerns one user: a request does not wait for the load of another user', async () => {
     const app = routes(express(), options => userData.authenticate(options))
     await dataOf(app, '/now')
     token = bearerOf('bob', clock.now())
@@ -247,7 +276,7 @@ describe('the checks of a request with maxAgeMs', () => {
     expect((await ask(app, '/now')).status).toBe(401)
   })
 
-  it('is its key, also where that is removed while the data is read', async () => {
+  it('include its key, even if the key is removed during the load', async () => {
     const app = routes(express(), options => userData.authenticate(options))
     await dataOf(app, '/any')
     proxy.pause()
@@ -260,7 +289,7 @@ describe('the checks of a request with maxAgeMs', () => {
     expect(await reading).toBe(401)
   })
 
-  it('lets nobody in who presents nothing, unless that is optional', async () => {
+  it('refuse a request without a token, unless the guard is optional', async () => {
     const app = express().get('/now', userData.authenticate({ maxAgeMs: 0, optional: true }), (req, res) =>
       res.json({ user: req.user ?? null }),
     )

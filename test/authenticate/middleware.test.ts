@@ -65,7 +65,7 @@ describe('a request with a good token', () => {
     expect(answer.status).toBe(200)
   })
 
-  it('has whatever stood in req.user before replaced', async () => {
+  it('replaces an earlier req.user', async () => {
     const { userData } = guard()
     const presetUser = (req: express.Request, _res: unknown, next: () => void) => {
       req.user = { id: 'mallory', customData: { admin: true } } as never
@@ -80,7 +80,7 @@ describe('a request with a good token', () => {
     }
   })
 
-  it('gets a req.user of its own with data that cannot be changed', async () => {
+  it('gets its own req.user with data that cannot be changed', async () => {
     const { userData } = guard()
     const users: Express.User[] = []
     const app = createEchoApp(userData.authenticate(), (req, _res, next) => {
@@ -98,7 +98,7 @@ describe('a request with a good token', () => {
   })
 })
 
-describe('a request that presents nothing', () => {
+describe('a request without a token', () => {
   it.each([
     ['no Authorization header', []],
     ['an empty one', ['Authorization', '']],
@@ -111,7 +111,7 @@ describe('a request that presents nothing', () => {
     expectChallenge(answer)
   })
 
-  it('sees the realm that the team chose', async () => {
+  it('gets the realm of the option', async () => {
     const answer = await sendRaw(guard({ realm: 'our API' }).app)
     expect(answer.headers['www-authenticate']).toBe('Bearer realm="our API"')
   })
@@ -154,7 +154,7 @@ describe('a request with a bad token', () => {
     ['text instead of claims', forgeToken({ claims: 'alice' }), 'is malformed'],
     ['a list instead of claims', forgeToken({ claims: [claims()] }), 'is malformed'],
     ['null instead of claims', forgeToken({ claims: null }), 'is malformed'],
-    ['more characters than are looked at', withClaims({ padding: 'x'.repeat(8192) }), 'is too long'],
+    ['more characters than the guard accepts', withClaims({ padding: 'x'.repeat(8192) }), 'is too long'],
   ])('is refused: %s', async (_name, token, why) => {
     const { app } = guard()
     for (const turn of ['first', 'second']) {
@@ -183,7 +183,7 @@ describe('a request with a bad token', () => {
     expect(database.commands.loads()).toHaveLength(0)
   })
 
-  it("is refused that is signed with a public key's text as if it were a secret", async () => {
+  it('is refused if it is signed with the text of a public key as a secret', async () => {
     const keys = [{ kid: KID, alg: 'RS256', key: rsa.privateKey } as const]
     const { app, userData } = guard({ keys })
     const pem = rsa.publicKey.export({ format: 'pem', type: 'spki' }) as string
@@ -202,7 +202,7 @@ describe('a request with a bad token', () => {
     ).resolves.toBeDefined()
   })
 
-  it('never sees its own words in the challenge', async () => {
+  it('never gets its own text in the challenge', async () => {
     for (const text of ['a"\r\nX-Evil: 1', '"quoted"', 'back\\slash', '😀😀😀😀', 'x'.repeat(200)]) {
       for (const member of ['alg', 'kid', 'typ', 'crit']) {
         const answer = await sendRaw(guard().app, { headers: bearer(withHeader({ [member]: text })) })
@@ -248,7 +248,7 @@ describe('a malformed Authorization header', () => {
     ['a good and a bad one', [...bearer(token), ...bearer('bad')]],
     ['a bad and a good one', [...bearer('bad'), ...bearer(token)]],
     ['of two schemes', ['authorization', 'Basic YTpi', ...bearer(token)]],
-  ])('is a bad request where there are two: %s, cached or not', async (_name, headers) => {
+  ])('is a bad request if there are two: %s, cached or not', async (_name, headers) => {
     const { app } = guard()
     for (const turn of ['not cached', 'cached']) {
       const answer = await sendRaw(app, { headers })
@@ -274,7 +274,7 @@ describe('a cached token', () => {
     expect(answer.headers['www-authenticate']).toBe(description('has expired'))
   })
 
-  it('is refused at its exp where only the wall clock moved', async () => {
+  it('is refused at its exp if only the wall clock moved', async () => {
     const { app, clock } = guard({ clockToleranceSeconds: 0 })
     const headers = bearer(forgeToken({ claims: claims({ exp: NOW / 1000 + 60 }) }))
     expect((await sendRaw(app, { headers })).status).toBe(200)
@@ -282,7 +282,7 @@ describe('a cached token', () => {
     expect((await sendRaw(app, { headers })).status).toBe(401)
   })
 
-  it('costs neither a query nor a second load', async () => {
+  it('causes neither a query nor a second load', async () => {
     const { app } = guard()
     const headers = bearer(forgeToken({ claims: claims() }))
     await sendRaw(app, { headers })
@@ -291,7 +291,7 @@ describe('a cached token', () => {
     expect(database.commands.loads()).toHaveLength(0)
   })
 
-  it('is not found by a part of it, nor by another spelling', async () => {
+  it('is not found by a part of it or by another spelling', async () => {
     const { app } = guard()
     const token = forgeToken({ claims: claims() })
     await sendRaw(app, { headers: bearer(token) })
@@ -302,7 +302,7 @@ describe('a cached token', () => {
     }
   })
 
-  it('of one instance says nothing to another of another audience', async () => {
+  it('of one instance is not accepted by an instance with another audience', async () => {
     const [ours, theirs] = [guard(), guard({ audience: 'https://other.example' })]
     const headers = bearer(forgeToken({ claims: claims() }))
     expect((await sendRaw(ours.app, { headers })).status).toBe(200)
@@ -319,12 +319,12 @@ describe('authenticate({ optional: true })', () => {
     return app
   }
 
-  it('lets a request through that presents nothing, with req.user undefined', async () => {
+  it('accepts a request without a token, with req.user undefined', async () => {
     const answer = await request(optionalApp()).get('/me')
     expect(answer.body).toEqual({ hasUser: false, isSet: true })
   })
 
-  it('removes a req.user that something else had set', async () => {
+  it('removes a req.user that earlier middleware has set', async () => {
     const app = express()
     app.use((req, _res, next) => {
       req.user = { id: 'mallory' } as never
@@ -334,7 +334,7 @@ describe('authenticate({ optional: true })', () => {
     expect((await request(app).get('/me')).body.hasUser).toBe(false)
   })
 
-  it('lets a good token through with its user', async () => {
+  it('accepts a valid token with its user', async () => {
     const token = forgeToken({ claims: claims() })
     const answer = await request(optionalApp()).get('/me').auth(token, { type: 'bearer' })
     expect(answer.body.hasUser).toBe(true)
@@ -347,7 +347,7 @@ describe('authenticate({ optional: true })', () => {
     [401, ''],
     [400, 'Bearer'],
     [400, 'Bearer a b'],
-  ])('answers anything else as ever: %i for %j', async (status, header) => {
+  ])('answers anything else as usual: %i for %j', async (status, header) => {
     const answer = await sendRaw(optionalApp(), { headers: ['Authorization', header] })
     expect(answer.status).toBe(status)
     expectChallenge(answer)
@@ -443,13 +443,13 @@ describe('errorHandler()', () => {
     expectChallenge(html)
   })
 
-  it('passes the errors of others on', async () => {
+  it('passes on errors of other middleware', async () => {
     const answer = await sendRaw(problemApp(), { path: '/foreign' })
     expect(answer.status).toBe(418)
     expect(JSON.parse(answer.body)).toEqual({ passedOn: 'theirs' })
   })
 
-  it('says of our own trouble only that there is some, and when to come again', async () => {
+  it('does not describe faults of the server, and says when to retry', async () => {
     const proxied = await openProxiedDatabase(database)
     const { proxy } = proxied
     const userData = createTestUserData(proxied, { clock: createManualClock(NOW), loadTimeoutMs: 50 })
@@ -469,7 +469,7 @@ describe('errorHandler()', () => {
     })
   })
 
-  it('leaves an answer alone that has begun', async () => {
+  it('does not change an answer that has begun', async () => {
     const { userData } = guard()
     const app = express()
     app.get('/me', (_req, res, next) => {
@@ -488,7 +488,7 @@ describe('errorHandler()', () => {
 })
 
 describe('user(req)', () => {
-  it('is a TypeError where no guard ran', () => {
+  it('is a TypeError if no guard ran', () => {
     expect(() => guard().userData.user(new IncomingMessage(new Socket()) as express.Request)).toThrow(
       TypeError,
     )
@@ -499,7 +499,7 @@ describe('a request that does not keep the req.user that it is given', () => {
   const userData = () => createTestUserData(database, { clock: createManualClock(NOW) })
   const token = () => forgeToken({ claims: claims() })
 
-  /** What the handlers see, or the error that the guard has handed on. */
+  /** The req.user that handlers get, or the error that the guard passes on. */
   async function outcome(
     prepare: (req: Request) => void,
     guard: RequestHandler,
@@ -534,14 +534,14 @@ describe('a request that does not keep the req.user that it is given', () => {
     expect(await outcome(ignoring, userData().authenticate({ optional: true }), {})).toMatchObject(lost)
   })
 
-  it('is passed on as a TypeError where req.user is read-only', async () => {
+  it('is passed on as a TypeError if req.user is read-only', async () => {
     const readOnly = (req: Request) => {
       Object.defineProperty(req, 'user', { value: { id: 'admin' }, writable: false })
     }
     expect(await outcome(readOnly, userData().authenticate())).toMatchObject({ name: 'TypeError' })
   })
 
-  it('is passed on as a TypeError where the request is frozen', async () => {
+  it('is passed on as a TypeError if the request is frozen', async () => {
     const req = Object.freeze({ headers: { authorization: `Bearer ${token()}` } })
     const guard = userData().authenticate()
     const error = await new Promise(resolve => {

@@ -77,7 +77,7 @@ function createApp(guards: RequestHandler[], handler: RequestHandler): Express {
 const ask = (app: Express, path = '/') => request(app).get(path).set('Authorization', token)
 
 describe.each(ways)('refreshCustomData() behind $way', ({ guards }) => {
-  it('resolves to the data as it is now, which req.user and later requests with the token get', async () => {
+  it('resolves to the current data, which req.user and later requests with the token get', async () => {
     const app = createApp(guards(), async (req, res) => {
       await change(2)
       const before = req.user!.customData
@@ -92,7 +92,7 @@ describe.each(ways)('refreshCustomData() behind $way', ({ guards }) => {
     expect(database.commands.loads()).toHaveLength(0)
   })
 
-  it('hands out data that nobody can change', async () => {
+  it('hands out data that handlers cannot change', async () => {
     const app = createApp(guards(), async (req, res) => {
       const fresh = await userData.refreshCustomData(req)
       expect(Object.isFrozen(fresh)).toBe(true)
@@ -102,7 +102,7 @@ describe.each(ways)('refreshCustomData() behind $way', ({ guards }) => {
     expect((await ask(app)).body).toMatchObject({ since: '1970-01-01T00:00:00.000Z' })
   })
 
-  it('rejects with 503 where the data cannot be read, and leaves req.user as it was', async () => {
+  it('rejects with 503 if the data cannot be read, and does not change req.user', async () => {
     const app = createApp(guards(), async (req, res, next) => {
       const before = req.user!
       const data = before.customData
@@ -130,7 +130,7 @@ describe.each(ways)('refreshCustomData() behind $way', ({ guards }) => {
 })
 
 describe('refreshCustomData()', () => {
-  it('keeps id and claims as they were', async () => {
+  it('does not change id and claims', async () => {
     const app = createApp([userData.authenticate()], async (req, res) => {
       const before = req.user!
       await userData.refreshCustomData(req)
@@ -141,7 +141,7 @@ describe('refreshCustomData()', () => {
     expect((await ask(app)).status).toBe(200)
   })
 
-  it('rejects with a challenge where the token was revoked meanwhile', async () => {
+  it('rejects with a challenge if the token was revoked meanwhile', async () => {
     token = `Bearer ${(await userData.issueTokens('alice')).access_token}`
     const app = createApp([userData.authenticate()], async (req, _res, next) => {
       await userData.revoke('alice')
@@ -155,12 +155,12 @@ describe('refreshCustomData()', () => {
   it.each<[what: string, guards: () => RequestHandler[], says: string]>([
     ['there is no user', () => [userData.authenticate({ optional: true })], 'no req.user on this request'],
     [
-      'the user is another strategy’s',
+      'the user comes from another strategy',
       () => [byOthers(() => ({ id: 'alice' }))],
       'this instance did not make the req.user',
     ],
     [
-      'the user is not the token’s',
+      'the user is not the user of the token',
       () => [userData.authenticate(), byOthers(() => ({ id: 'bob', customData: {}, claims: {} }))],
       'this instance did not make the req.user',
     ],
@@ -169,7 +169,7 @@ describe('refreshCustomData()', () => {
       () => [byOthers(() => ({ id: 'bob' })), userData.attach(), byOthers(() => ({ id: 'alice' }))],
       'this instance did not make the req.user',
     ],
-  ])('rejects with a TypeError where %s', async (_what, guards, says) => {
+  ])('rejects with a TypeError if %s', async (_what, guards, says) => {
     const failures: unknown[] = []
     const app = createApp(guards(), async (req, res) => {
       failures.push(await userData.refreshCustomData(req).catch((error: unknown) => error))

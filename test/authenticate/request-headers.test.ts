@@ -81,7 +81,7 @@ describe.each(ways)('%s behind an adapter that leaves rawHeaders empty', (_way, 
   })
 })
 
-describe.each(ways)('%s on a request that a test has made by hand', (_way, guards) => {
+describe.each(ways)('%s on a request that a test has created by hand', (_way, guards) => {
   function run(req: Partial<Request>): Promise<{ error: unknown; user: unknown }> {
     const stub = req as Request
     return new Promise(resolve => {
@@ -108,14 +108,14 @@ describe.each(ways)('%s on a request that a test has made by hand', (_way, guard
 })
 
 describe('a request without any header', () => {
-  it.each([{}, { headers: {} }])('presents nothing: %j', async req => {
+  it.each([{}, { headers: {} }])('has no token: %j', async req => {
     const answers: unknown[] = []
     const stub = req as Request
     await userData.authenticate()(stub, NO_RESPONSE, error => answers.push(error))
     expect(answers).toMatchObject([{ status: 401, code: 'missing_token' }])
   })
 
-  it('gives attach() nothing to bind to', async () => {
+  it('gives attach() no token to bind a snapshot to', async () => {
     const stub = { user: { id: 'alice' } } as unknown as Request
     const error = await new Promise<unknown>(resolve => {
       void userData.attach()(stub, NO_RESPONSE, resolve)
@@ -210,12 +210,12 @@ describe('a header that was sent twice', () => {
     expect(isSentTwice({ rawHeaders }, 'x-team', value)).toBe(true)
   })
 
-  it('is no longer the client’s once middleware has set another value', () => {
+  it('is replaced by a value that middleware has set', () => {
     expect(isSentTwice({ rawHeaders }, 'x-team', 'green')).toBe(false)
     expect(isSentTwice({ rawHeaders }, 'x-team', 'blue, red')).toBe(false)
   })
 
-  it('is a header of that name only', () => {
+  it('is found only by its exact name', () => {
     expect(isSentTwice({ rawHeaders: ['X-Team', 'red', 'X-Teams', 'red'] }, 'x-team', 'red')).toBe(false)
     expect(isSentTwice({ rawHeaders: ['A', 'x-team', 'B', 'x-team'] }, 'x-team', 'x-team')).toBe(false)
     expect(isSentTwice({}, 'x-team', 'red')).toBe(false)

@@ -146,7 +146,7 @@ const NOT_OURS: { guards: string; create: () => RequestHandler[] }[] = [
 ]
 
 describe.each(NOT_OURS)('behind $guards', ({ create }) => {
-  it('each of them answers 500 with the reason, and nothing is read or changed', async () => {
+  it('each function answers 500 with the reason, and reads and changes nothing', async () => {
     const token = await createSession()
     expect(await sendAll(createApp(...create()), token)).toEqual(MISCONFIGURED)
     expect(await documentOf(user)).toBeNull()

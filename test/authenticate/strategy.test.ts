@@ -43,7 +43,7 @@ beforeEach(() => {
 
 const tokenOf = (user: string) => forgeToken({ claims: validClaims(user) })
 const bearer = (token: string) => ['Authorization', `Bearer ${token}`]
-/** What a team's own strategy would accept. */
+/** A token that a team's own strategy would accept. */
 const theirToken = () =>
   forgeToken({ secret: OTHER_SECRET, header: { typ: 'JWT' }, claims: { sub: 'theirs' } })
 
@@ -70,7 +70,7 @@ describe.each(['name', 'instance'] as const)('the strategy, given to passport by
   })
 
   it.each(['the direct way', 'a slow way'])(
-    'never mixes users who come at once, by %s to MongoDB',
+    'never mixes up users of simultaneous requests, by %s to MongoDB',
     async way => {
       const slowly = way === 'a slow way'
       const instance = createTestUserData(slowly ? proxied : database)
@@ -99,7 +99,7 @@ describe.each(['name', 'instance'] as const)('the strategy, given to passport by
     },
   )
 
-  it('never gives one that fails the answer of one that succeeds', async () => {
+  it('never answers a failing request with the answer of a successful one', async () => {
     const app = createEchoApp(authenticateBy(how))
     const answers = await Promise.all(
       USERS.flatMap(user => [tokenOf(user), 'bad', 'a b']).map(token =>
@@ -125,7 +125,7 @@ describe.each(['name', 'instance'] as const)('the strategy, given to passport by
     if (status === 401) expectChallenge(answer, ...headers.slice(1))
   })
 
-  it('reports our own trouble as an error', async () => {
+  it('reports a fault of the server as an error', async () => {
     const instance = createTestUserData(proxied, { loadTimeoutMs: 50 })
     passport.use(instance.strategy())
     const app = createEchoApp(authenticateBy(how, instance)).use(instance.errorHandler())
@@ -154,7 +154,7 @@ describe('a chain of strategies', () => {
   it.each([
     ['ours first', ['custom-user-data', 'jwt']],
     ['ours last', ['jwt', 'custom-user-data']],
-  ])('goes on after a failure: %s', async (_name, names) => {
+  ])('continues after a failure: %s', async (_name, names) => {
     passport.use(theirStrategy())
     const app = createEchoApp(passport.authenticate(names, { session: false }) as RequestHandler)
     const ours = await sendRaw(app, { headers: bearer(tokenOf('user 3')) })
@@ -166,7 +166,7 @@ describe('a chain of strategies', () => {
     expectChallenge(neither, 'bad')
   })
 
-  it('ends where our own side is in trouble', async () => {
+  it('ends if there is a fault of the server', async () => {
     const instance = createTestUserData(proxied, { loadTimeoutMs: 50 })
     passport.use(instance.strategy()).use(theirStrategy())
     const chain = passport.authenticate(['custom-user-data', 'jwt'], { session: false }) as RequestHandler
@@ -185,7 +185,7 @@ describe('behind express-session', () => {
     return createEchoApp(sessions, passport.session() as RequestHandler, ...middleware)
   }
 
-  it('nothing is written to the session and no cookie is set, without session: false', async () => {
+  it('the strategy writes nothing to the session and sets no cookie, even without session: false', async () => {
     passport.serializeUser((user, done) => done(null, user.id))
     const app = sessionApp(passport.authenticate('custom-user-data') as RequestHandler)
     const headers = bearer(tokenOf('user 5'))
@@ -198,7 +198,7 @@ describe('behind express-session', () => {
     expect(Object.keys((store as unknown as { sessions: object }).sessions)).toEqual([])
   })
 
-  it("leaves another strategy's session as it was", async () => {
+  it('does not change the session of another strategy', async () => {
     passport.serializeUser((user, done) => done(null, user.id))
     passport.deserializeUser((id, done) => done(null, { id } as Express.User))
     passport.use(theirStrategy())
@@ -227,7 +227,7 @@ describe("the app's options object", () => {
     { session: false },
     { session: undefined },
     Object.freeze({ session: false }),
-  ])('is left as it was: %j', async options => {
+  ])('is not changed: %j', async options => {
     const before = Object.entries(options)
     const app = createEchoApp(passport.authenticate('custom-user-data', options) as RequestHandler)
     const headers = bearer(tokenOf('user 7'))
@@ -239,7 +239,7 @@ describe("the app's options object", () => {
     expect(Object.entries(options)).toEqual(before)
   })
 
-  it('can name another property than user', async () => {
+  it('can name a property other than user', async () => {
     const options = { assignProperty: 'account', session: false }
     const app = express()
     app.get('/me', passport.authenticate('custom-user-data', options) as RequestHandler, (req, res) => {
@@ -259,7 +259,7 @@ describe('a request that does not keep the req.user that it is given', () => {
     'is read-only': req => Object.defineProperty(req, 'user', { value: admin, writable: false }),
   }
 
-  it.each(Object.entries(ways))('is an error where req.user %s, cached or not', async (_way, prepare) => {
+  it.each(Object.entries(ways))('is an error if req.user %s, cached or not', async (_way, prepare) => {
     const token = tokenOf('user 11')
     const app = express()
     app.get(
@@ -282,7 +282,7 @@ describe('a request that does not keep the req.user that it is given', () => {
     }
   })
 
-  it('is no error where req.user holds another user who can be replaced', async () => {
+  it('is not an error if req.user contains another user who can be replaced', async () => {
     const before: RequestHandler = (req, _res, next) => {
       req.user = admin
       next()
@@ -310,7 +310,7 @@ describe('a custom callback', () => {
     return calls[0]!
   }
 
-  it('finds req.user as it was before', async () => {
+  it('finds req.user unchanged', async () => {
     const found: unknown[] = []
     const app = express()
     app.get('/me', (req, res, next) => {
@@ -345,7 +345,7 @@ describe('a custom callback', () => {
     expect(await callbackArguments(headers)).toEqual([null, false, challenge, status])
   })
 
-  it('gets the error where our own side is in trouble', async () => {
+  it('gets the error if there is a fault of the server', async () => {
     const closed = createTestUserData(database)
     await closed.close()
     const [error, ...others] = await callbackArguments(bearer(tokenOf('user 10')), closed)
@@ -353,7 +353,7 @@ describe('a custom callback', () => {
     expect(others).toEqual([])
   })
 
-  it('that throws is answered as an error, and the process lives on', async () => {
+  it('that throws is answered as an error, and the process keeps running', async () => {
     const app = express()
     app.get('/me', (req, res, next) => {
       const callback = (error: unknown) => {

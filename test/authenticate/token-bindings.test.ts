@@ -8,7 +8,7 @@ function parse(json = CLAIMS): AccessTokenClaims {
   return JSON.parse(json) as AccessTokenClaims
 }
 
-it('the claims of a token are frozen, all the way down', () => {
+it('the claims of a token are frozen at every depth', () => {
   const claims = parse()
   createClaimsFreezer()(claims)
   const { y } = claims['x'] as { y: readonly object[] }
@@ -23,7 +23,7 @@ it('the claims of a token keep their values', () => {
   expect(claims).toEqual(parse())
 })
 
-it('claims of hostile names are claims like others', () => {
+it('claims with hostile names are ordinary claims', () => {
   const json = '{"iss":"us","__proto__":{"admin":true},"constructor":{"prototype":[1]},"aud":7}'
   const claims = parse(json)
   createClaimsFreezer()(claims)
@@ -32,7 +32,7 @@ it('claims of hostile names are claims like others', () => {
   expect(claims['admin']).toBeUndefined()
 })
 
-it('texts that differ are never taken for one, however many there are', () => {
+it('different tokens never get the same cache key', () => {
   const freeze = createClaimsFreezer()
   const issuers = Array.from({ length: 2_500 }, (_, n) => `issuer ${n}`)
   for (const iss of [...issuers, ...issuers]) {

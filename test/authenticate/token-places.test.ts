@@ -15,7 +15,7 @@ const NO_RESPONSE = Object.freeze(Object.create(null)) as Response
 
 const ALL: TokenPlaces = { cookie: 'session_token', query: 'access_token', form: 'access_token' }
 
-describe('where a token may be', () => {
+describe('the place of a token', () => {
   const alice = forgeToken()
   const bob = forgeToken({ claims: validClaims('bob') })
   const database = useDatabase()
@@ -44,7 +44,7 @@ describe('where a token may be', () => {
   const names = Object.keys(places)
   const elsewhere = ['cookie', 'query', 'form'] as const
 
-  it('A7: is the header alone, unless another place is asked for', async () => {
+  it('is only the header by default', async () => {
     for (const app of [createApp(), createApp({})]) {
       for (const name of names) {
         const { status, headers } = await places[name]!(app, alice)
@@ -54,35 +54,35 @@ describe('where a token may be', () => {
     }
   })
 
+  it.each(elsewhere)('is also the %s if the option says so, and no third place', async asked => {
+    const app = createApp({ [asked]: ALL[asked] })
+    for (const name of names) {
+      const { status, body } = await places[name]!(app, alice)
+      expect(status, name).toBe(name === asked || name === 'header' ? 200 : 401)
+      if (status === 200) expect(body).toEqual({ id: 'alice' })
+    }
+  })
+
   it.each(elsewhere)(
-    'A7: is the %s, where that is asked for, beside the header and nowhere else',
-    async asked => {
-      const app = createApp({ [asked]: ALL[asked] })
-      for (const name of names) {
-        const { status, body } = await places[name]!(app, alice)
-        expect(status, name).toBe(name === asked || name === 'header' ? 200 : 401)
-        if (status === 200) expect(body).toEqual({ id: 'alice' })
+    'is ambiguous with a token in the header and one in the %s, even if they are equal: 400',
+    async name => {
+      const app = createApp(ALL)
+      for (const token of [alice, bob]) {
+        const { status, body, headers } = await places[name]!(app, token).set(
+          'Authorization',
+          `Bearer ${alice}`,
+        )
+        expect(status).toBe(400)
+        expect(body).toMatchObject({
+          code: 'invalid_request',
+          detail: 'There are two access tokens: send one.',
+        })
+        expect(headers['www-authenticate']).toContain('error="invalid_request"')
       }
     },
   )
 
-  it.each(elsewhere)('A4: is not the header and the %s at once, whether they agree or not', async name => {
-    const app = createApp(ALL)
-    for (const token of [alice, bob]) {
-      const { status, body, headers } = await places[name]!(app, token).set(
-        'Authorization',
-        `Bearer ${alice}`,
-      )
-      expect(status).toBe(400)
-      expect(body).toMatchObject({
-        code: 'invalid_request',
-        detail: 'There are two access tokens: send one.',
-      })
-      expect(headers['www-authenticate']).toContain('error="invalid_request"')
-    }
-  })
-
-  it('A4: is not any two of the others at once', async () => {
+  it('is ambiguous with tokens in any two other places: 400', async () => {
     const app = createApp(ALL)
     const query = `/me?access_token=${alice}`
     const cookie = `session_token=${alice}`
@@ -96,7 +96,7 @@ describe('where a token may be', () => {
     for (const { status } of await Promise.all(requests)) expect(status).toBe(400)
   })
 
-  it('A4: is not one place twice', async () => {
+  it('is ambiguous with two tokens in one place: 400', async () => {
     const app = createApp(ALL)
     const requests = [
       request(app).get('/me').set('Cookie', `session_token=${alice}; session_token=${alice}`),
@@ -106,7 +106,7 @@ describe('where a token may be', () => {
     for (const { status } of await Promise.all(requests)) expect(status).toBe(400)
   })
 
-  it('A4: two tokens are refused also where one of them is cached already', async () => {
+  it('is ambiguous even if one of two tokens is cached', async () => {
     const app = createApp(ALL)
     await places['cookie']!(app, alice).expect(200)
     await places['cookie']!(app, alice).set('Authorization', `Bearer ${alice}`).expect(400)
@@ -122,20 +122,20 @@ describe('where a token may be', () => {
     }
   })
 
-  it('a cookie that was cleared badly, and is empty, is none', async () => {
+  it('an empty cookie counts as no token', async () => {
     const app = createApp(ALL)
     await places['cookie']!(app, '').expect(401)
     await places['cookie']!(app, '').set('Authorization', `Bearer ${alice}`).expect(200)
   })
 
-  it('a token in a form that is no text is 400', async () => {
+  it('a form field that is not a text is 400', async () => {
     const app = createApp(ALL)
     for (const form of ['access_token[]=a', 'access_token[a]=b', 'access_token[$ne]=']) {
       await request(app).post('/me').type('form').send(form).expect(400)
     }
   })
 
-  it('a token that is well formed and not valid is 401 in each place', async () => {
+  it('a well-formed but invalid token is 401 in each place', async () => {
     const app = createApp(ALL)
     const forged = forgeToken({ secret: 'another secret, of 32 bytes or more' })
     for (const name of names) {
@@ -145,7 +145,7 @@ describe('where a token may be', () => {
     }
   })
 
-  it('A8: credentials of another scheme leave the other places as they are', async () => {
+  it('credentials of another scheme in the header do not hide a token in another place', async () => {
     const app = createApp(ALL)
     for (const name of elsewhere) {
       const { status } = await places[name]!(app, alice).set('Authorization', 'Basic YTpi')
@@ -154,12 +154,12 @@ describe('where a token may be', () => {
     await request(app).get('/me').set('Authorization', 'Basic YTpi').expect(401)
   })
 
-  it('A5: a malformed Bearer header is 400, whatever else there is', async () => {
+  it('a malformed Bearer header is 400 even if another place has a valid token', async () => {
     const app = createApp(ALL)
     await places['cookie']!(app, alice).set('Authorization', 'Bearer').expect(400)
   })
 
-  it('A7: a form counts only where it is posted, and is one', async () => {
+  it('a form counts only if the request is a POST with the content type of forms', async () => {
     const app = createApp(ALL)
     const body = { access_token: alice }
     await request(app).put('/me').type('form').send(body).expect(401)
@@ -167,13 +167,13 @@ describe('where a token may be', () => {
     await request(app).post('/me').type('form').send(body).expect(200)
   })
 
-  it('A7: a form that nobody has parsed holds nothing', async () => {
+  it('a form that no body parser has read contains no token', async () => {
     const userData = createTestUserData(database, { tokenPlaces: ALL })
     const form = request(createGuardedApp(userData)).post('/me').type('form')
     await form.send({ access_token: alice }).expect(401)
   })
 
-  it('a name that begins with the name of the place is another name', async () => {
+  it('a longer name that begins with the configured name does not count', async () => {
     const app = createApp(ALL)
     await request(app)
       .get('/me')
@@ -182,7 +182,7 @@ describe('where a token may be', () => {
     await request(app).get(`/me?access_token2=${alice}&my_access_token=${alice}`).expect(401)
   })
 
-  it.each(['\u00a0', '\u0085'])('a cookie name with %j in front is another name', async character => {
+  it.each(['\u00a0', '\u0085'])('a cookie name with %j in front does not count', async character => {
     const headers = ['Cookie', `a=b;${character}session_token=${alice}`]
     expect((await sendRaw(createApp(ALL), { headers })).status).toBe(401)
   })
@@ -227,7 +227,7 @@ describe('where a token may be', () => {
     await places['cookie']!(app, alice).expect(401)
   })
 
-  it('A7: an answer to an address with a token is for no cache, whatever it is', async () => {
+  it('every answer to an address with a token forbids caching', async () => {
     const app = createApp(ALL)
     for (const [token, status] of [
       [alice, 200],
@@ -242,7 +242,7 @@ describe('where a token may be', () => {
     }
   })
 
-  it('the query is that of the address, whatever the app parses of it and wherever it is mounted', async () => {
+  it('the query is read from the address itself, whatever query parser and mount path the app uses', async () => {
     const app = express()
     app.set('query parser', false)
     app.use('/api', createApp(ALL))
@@ -263,7 +263,7 @@ describe('where a token may be', () => {
     await places['query']!(app, alice).set('Authorization', `Bearer ${alice}`).expect(400)
   })
 
-  it('optional: a place that is empty of a token is let through, a malformed one is not', async () => {
+  it('with optional, a request without a token passes, and a malformed token does not', async () => {
     const userData = createTestUserData(database, { tokenPlaces: ALL })
     const app = express()
     app.use(userData.authenticate({ optional: true }))

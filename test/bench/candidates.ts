@@ -1,4 +1,4 @@
-/** One app that is measured beside the base. */
+/** One app that is compared with the base. */
 export interface Candidate {
   /** As the server knows it, and as tables and plot show it. */
   readonly name: string
@@ -7,7 +7,7 @@ export interface Candidate {
   readonly kind: 'reference' | 'ours' | 'peer'
 }
 
-/** All of them, in the order of the table. `base` beside itself is the A/A pair. */
+/** All candidates in the order of the table. `base` compared with itself is the A/A pair. */
 export const CANDIDATES: readonly Candidate[] = [
   { name: 'bare', key: 'bare', kind: 'reference' },
   { name: 'base', key: 'aa', kind: 'reference' },

@@ -1,6 +1,6 @@
 import type { Spread } from './statistics.js'
 
-/** What a number counts. A ratio has none. */
+/** The unit of a number. A ratio has no unit. */
 export type Unit = 'ratio' | 'µs' | 'ms' | 'bytes' | 'queries' | 'commands' | 'per second'
 
 /** One measured thing. */

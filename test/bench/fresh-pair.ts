@@ -13,7 +13,7 @@ export interface PairPlan {
   readonly warmUpMs: number
 }
 
-/** A candidate beside the base, or beside another. */
+/** A candidate that is compared with the base or with another candidate. */
 export interface PairResult {
   readonly name: string
   /** Requests a second, as a ratio to the base: one figure a launch. */
@@ -39,7 +39,7 @@ interface Server {
 
 interface Started {
   readonly port: number
-  /** What the candidate's clients send, each its own. */
+  /** The headers of the candidate's clients, one set for each client. */
   readonly headers: readonly object[]
 }
 

@@ -8,7 +8,7 @@ import { createSnapshotCache } from '../../lib/snapshots/snapshot-cache.js'
 import type { SnapshotCache } from '../../lib/snapshots/snapshot-cache.js'
 import { UserGenerations } from '../../lib/snapshots/user-generations.js'
 import type { AccessTokenClaims } from '../../lib/types.js'
-import { systemClock } from '../../lib/util/clock.js'
+import { momentOf, systemClock } from '../../lib/util/clock.js'
 import { medianOfThree, memoryInUse } from '../support/heap.js'
 
 const DAY = 86_400_000
@@ -94,7 +94,7 @@ function fill(makeDocument: () => Document, maxSnapshotBytes: number): SnapshotC
         exists: true,
         documentId: undefined,
         generation,
-        loadedAt: systemClock.monotonic(),
+        loadedAt: momentOf(systemClock),
         loadNumber: 1,
         userIdValues: [],
       },

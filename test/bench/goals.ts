@@ -42,7 +42,7 @@ const RULES: readonly Rule[] = [
   ['start, ms', m => at(m, 'start.ms'), 0, 150],
 ]
 
-/** The goals beside what was measured; those of which nothing was measured are left out. */
+/** The goals with their measured values, without the goals that were not measured. */
 export function toGoals(medians: Medians): Goal[] {
   return RULES.map(([title, toValue, low, high]) => {
     const value = toValue(medians)

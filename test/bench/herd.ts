@@ -18,7 +18,7 @@ interface Herd {
 const HERD = 1_000
 const LIMIT_MS = 60_000
 
-/** 1,000 requests at once with one token that nobody has seen, beside the same on a bare route. */
+/** Compares 1,000 simultaneous requests with one new token with the same requests on a bare route. */
 export async function measureHerd(plan: Plan, address: DatabaseAddress, jobs: Worker): Promise<Section> {
   const workers = [startWorker('server.js'), startWorker('server.js'), startWorker('load.js')] as const
   const [oursWorker, bareWorker, load] = workers
@@ -51,7 +51,7 @@ function toSection(queries: readonly number[], times: readonly { ours: number; b
     },
     {
       key: 'herd.p99OfBare',
-      title: 'p99 of such a herd, of a bare route’s',
+      title: 'p99 of such a herd, as a ratio of the bare route',
       unit: 'ratio',
       spread: spreadOf(times.map(({ ours, bare }) => ours / bare)),
     },
@@ -81,7 +81,7 @@ async function sendHerd(load: Worker, port: number, headers: readonly object[]):
   return quantile(latencies, 0.99)
 }
 
-/** The first request that a new process gets, beside the base's first. */
+/** Compares the first request of a new process with the first request of the base. */
 export async function measureFirstRequests(plan: Plan, address: DatabaseAddress): Promise<Section> {
   const times: { ours: number; base: number }[] = []
   while (times.length < plan.firstRequests) {

@@ -11,7 +11,7 @@ export interface Measured extends PairResult {
   readonly candidate: Candidate
 }
 
-/** Measures the candidates of the plan, one after the other; those that this build does not have are left out. */
+/** Measures the candidates of the plan one after the other, without candidates that this build does not have. */
 export async function measureCandidates(
   plan: Plan,
   address: DatabaseAddress,
@@ -62,7 +62,7 @@ export function toHttpSection(measured: readonly Measured[]): Section {
   return { title: 'Over HTTP', figures }
 }
 
-/** Served from the claim, beside a server to which the same tokens are any others: neither is more than a look at the cache. */
+/** Compares tokens with custom data inside with cached tokens. After the first request both need only a look at the cache. */
 export async function measureFromClaim(plan: Plan, address: DatabaseAddress): Promise<Section> {
   const pair = await measurePair('ours from the claim', plan.pairs.ours, address, { base: 'ours HS256' })
   const title = 'served from the claim, of the same tokens cached'

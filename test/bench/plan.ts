@@ -15,7 +15,7 @@ export interface LoopPlan {
 export interface MemoryPlan {
   readonly tokens: number
   readonly users: number
-  /** Whether the users' documents are copies of one, because so many are not stored. */
+  /** Whether all users have the same document, because so many documents are not stored. */
   readonly oneDocument: boolean
 }
 
@@ -33,7 +33,7 @@ export interface Plan {
   readonly calls: readonly string[] | undefined
   readonly minCpuMs: number
   readonly memory: readonly MemoryPlan[]
-  /** Tokens that are not cached by then are not; figures are by those that are. */
+  /** The time limit for caching tokens. Figures are for each token that is cached by then. */
   readonly fillLimitMs: number
   /** Users with a document that the plans of `memory` and the bound need. */
   readonly memoryUsers: number

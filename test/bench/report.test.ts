@@ -32,7 +32,7 @@ describe('the medians', () => {
     expect(medians['http.bare.ofBare']).toBe(1)
     expect(medians['http.hs256.ofBare']).toBe(0.76)
   })
-  it('have no ratio to bare where bare was not measured', () => {
+  it('have no ratio to bare if bare was not measured', () => {
     expect(toMedians([toHttpSection(HTTP.slice(1))])).not.toHaveProperty(['http.hs256.ofBare'])
   })
 })
@@ -40,21 +40,21 @@ describe('the medians', () => {
 describe('the goals', () => {
   const reached = (medians: Record<string, number>) => toGoals(medians).map(({ isReached }) => isReached)
 
-  it('are told reached or not at their very limit', () => {
+  it('count as reached exactly at their limit', () => {
     expect(reached({ 'inProcess.hit': 1.5 })).toEqual([true])
     expect(reached({ 'inProcess.hit': 1.51 })).toEqual([false])
     expect(reached({ 'http.hs256.ofBase': 0.92 })).toEqual([true])
     expect(reached({ 'http.hs256.ofBase': 0.91 })).toEqual([false])
   })
-  it('of others are how many times as fast we are', () => {
+  it('that compare with other packages are ratios of speed', () => {
     const [, times] = toGoals({ 'http.hs256.ofBase': 0.9, 'http.passportJwt.ofBase': 0.1 })
     expect(times).toMatchObject({ wanted: 'at least 7', isReached: true })
     expect(times?.value).toBeCloseTo(9)
   })
-  it('leave out what was not measured', () => expect(toGoals({})).toEqual([]))
+  it('leave out values that were not measured', () => expect(toGoals({})).toEqual([]))
 })
 
-it('the table has the median with its range, and a range of one value not at all', () => {
+it('the table has the median with its range, and no range for a single value', () => {
   const sections = [{ title: 'In process', figures: [single('x', 'a call', 'µs', 1.5)] }]
   const text = toMarkdown({ machine: { node: 'v20' }, http: HTTP, sections, goals: [] })
   expect(text).toContain('| ours HS256 | 0.95 (0.90 to 1.00) | 0.76 (0.72 to 0.80) | 9000 | 7 | 0.98 |')
@@ -62,7 +62,7 @@ it('the table has the median with its range, and a range of one value not at all
   expect(text).toContain('| node | v20 |')
 })
 
-it('the tables say so where the machine was busy', () => {
+it('the tables say if the machine was busy', () => {
   const textOn = (load: string) =>
     toMarkdown({ machine: { 'load before': load }, http: [], sections: [], goals: [] })
   expect(textOn('1.00')).not.toContain('busy')
@@ -83,7 +83,7 @@ describe('the plot', () => {
     expect(widths[0]! / widths[1]!).toBeCloseTo(2, 2)
     expect(svg.indexOf('long')).toBeLessThan(svg.indexOf('short'))
   })
-  it('escapes what is text', () => {
+  it('escapes text', () => {
     expect(svg).toContain('A &amp; B')
     expect(svg).toContain('&lt;short&gt;')
     expect(svg).not.toContain('<short>')

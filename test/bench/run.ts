@@ -18,7 +18,7 @@ import type { Results } from './report.js'
 import { measureInProcess, measureMemory, measureMisses, measureRefreshes, measureStart } from './sections.js'
 import { startWorker } from './worker.js'
 
-// Measures this package beside what a team would use instead. With --quick coarsely, with --only=misses,herd in part: then
+// Compares this package with the usual alternatives. --quick measures coarsely, --only=misses,herd measures a part: then
 // nothing is written.
 
 const { values: flags } = parseArgs({ options: { quick: { type: 'boolean' }, only: { type: 'string' } } })
@@ -70,7 +70,7 @@ async function measureAll(address: { mongoUri: string; database: string }) {
   return { sections, http }
 }
 
-/** What is misspelt would be measured never, and nobody would know. */
+/** Refuses unknown names, because a misspelt section would silently not be measured. */
 function requireKnown(names: readonly string[]): void {
   const unknown = only?.find(name => !names.includes(name))
   if (unknown !== undefined)

@@ -53,7 +53,7 @@ interface TokenMemory {
   readonly pauseMs: number
 }
 
-/** Heap by token, and the bound in bytes beside the real heap. */
+/** The heap for each token, and the bound in bytes compared with the real heap. */
 export async function measureMemory(
   { memory, bound, fillLimitMs }: Plan,
   address: DatabaseAddress,
@@ -93,7 +93,7 @@ function toMemoryFigures(
 
 type LoopRounds<Name extends string> = readonly Readonly<Record<Name, number>>[]
 
-/** Tokens that nobody has seen, beside a loop of one verification and one query. */
+/** New tokens, compared with a loop of one verification and one query. */
 export async function measureMisses(
   { misses, memoryUsers }: Plan,
   address: DatabaseAddress,
@@ -111,7 +111,7 @@ export async function measureMisses(
   return { title: 'Misses', note: `In process, ${misses.concurrency} at a time, HS256.`, figures }
 }
 
-/** The refresh route beside bare loops. */
+/** The refresh route, compared with bare loops. */
 export async function measureRefreshes({ refreshes }: Plan, address: DatabaseAddress): Promise<Section> {
   const rounds = await runLoop<'ours' | 'bare' | 'compareAndSet'>('refreshes.js', refreshes, address)
   const bare = 'findOneAndUpdate (majority) + findOne + sign'
@@ -130,7 +130,7 @@ export async function measureRefreshes({ refreshes }: Plan, address: DatabaseAdd
 }
 
 interface LoopSetup extends DatabaseAddress {
-  /** Where not those that all candidates have, of whom each has many tokens. */
+  /** The number of users, if it differs from that of the other sections, where each user has many tokens. */
   readonly users?: number
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { median, quantile, scale, spreadOf } from './statistics.js'
 
 describe('median', () => {
-  it('is the middle value, whatever the order', () => expect(median([9, 1, 5])).toBe(5))
+  it('is the middle value, in any order of the sample', () => expect(median([9, 1, 5])).toBe(5))
   it('of an even number is the mean of the two in the middle', () => expect(median([4, 1, 3, 2])).toBe(2.5))
   it('of nothing is an error, not NaN', () => expect(() => median([])).toThrow(RangeError))
   it('compares numbers as numbers', () => expect(median([10, 9, 100])).toBe(10))

@@ -5,12 +5,12 @@ export interface Spread {
   readonly max: number
 }
 
-/** The middle value; of an even number the mean of the two in the middle. Throws where there is none. */
+/** The middle value; of an even number the mean of the two in the middle. Throws for an empty sample. */
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5)
 }
 
-/** The value below which a share of the sample lies, interpolated. Throws where there is none. */
+/** The value below which a share of the sample lies, interpolated. Throws for an empty sample. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   const position = (sorted.length - 1) * share

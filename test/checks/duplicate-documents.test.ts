@@ -47,8 +47,8 @@ it('ready() names at most five users if more have several documents', async () =
 })
 
 it.each([
-  ['are of one user each', [{ userId: 'bob' }, { userId: 'eve' }]],
-  ['belong to nobody', [{ userId: null }, { userId: null }, {}, {}]],
+  ['belong to one user each', [{ userId: 'bob' }, { userId: 'eve' }]],
+  ['belong to no user', [{ userId: null }, { userId: null }, {}, {}]],
   ['hold a list of the same ids', [{ userId: ['bob'] }, { userId: ['bob'] }]],
 ])('ready() does not warn if documents %s', async (_what, documents) => {
   expect(await warningsOf(documents)).toEqual([])

@@ -99,7 +99,7 @@ describe('ready()', () => {
     expect(await indexNames(collection)).toContain('express_custom_user_data_unique')
   })
 
-  it('need not be called: the first load makes the indexes', async () => {
+  it('need not be called, because the first load makes the indexes', async () => {
     const { userData } = createInstance()
     await loadCustomData(userData, 'alice')
     await expect.poll(() => indexNames(collection)).toEqual(['_id_', 'express_custom_user_data'])
@@ -108,7 +108,7 @@ describe('ready()', () => {
       .toEqual(['_id_', 'session_expiry', 'session_revoked', 'session_user'])
   })
 
-  it('need not be called: a conflict is a warning, and users are served', async () => {
+  it('need not be called: an index conflict is then a warning, and users are served', async () => {
     await collection.insertMany([
       { userId: 'alice', n: 1 },
       { userId: 'alice', n: 2 },

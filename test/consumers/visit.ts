@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** What a consumer's app runs on. */
+/** The libraries of a consumer's app. */
 export const { MONGODB_URI = '', MONGODB_DATABASE = '' } = process.env
 
 /** Options for a machine that is busy compiling other consumers. */

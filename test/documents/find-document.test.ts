@@ -90,15 +90,12 @@ describe('the query for a document', () => {
     expect(await find({ index: undefined })).toEqual(withIndex)
   })
 
-  it.each(['majority', 'local'] as const)(
-    'uses the read concern that the team chose for its collection: %s',
-    async level => {
-      const chosen = database.db.collection('documents', { readConcern: { level } })
-      database.commands.clear()
-      await read(chosen, QUERY, limits())
-      expect(database.commands).toMatchObject([{ command: { readConcern: { level } } }])
-    },
-  )
+  it.each(['majority', 'local'] as const)('uses the read concern of the collection: %s', async level => {
+    const chosen = database.db.collection('documents', { readConcern: { level } })
+    database.commands.clear()
+    await read(chosen, QUERY, limits())
+    expect(database.commands).toMatchObject([{ command: { readConcern: { level } } }])
+  })
 
   it('goes to the primary, even if the team chose another read preference', async () => {
     const chosen = database.db.collection('documents', { readPreference: 'secondary' })
@@ -175,7 +172,7 @@ describe.each([
     ['is the string before the ObjectId', [{ userId: ID }, { userId: 'bob' }], 1],
     ['is the ObjectId if no string is there', [{ userId: 'eve' }, { userId: ID }], 1],
     [
-      'is the first inserted of several, whatever their ids',
+      'is the first inserted of several with any _id',
       [
         { _id: 'z', userId: 'bob' },
         { _id: 'a', userId: 'bob' },
@@ -199,7 +196,7 @@ describe.each([
     expect((found?.['document'] as Document | undefined)?.['n']).toBe(n)
   })
 
-  it('is compared exactly, whatever the collation of the collection', async () => {
+  it('is compared exactly, even if the collection has another collation', async () => {
     const name = `of_its_own_${collections++}`
     const loose = await database.db.createCollection(name, { collation: { locale: 'en', strength: 1 } })
     await loose.insertOne({ userId: 'BOB' })
@@ -218,7 +215,10 @@ describe('a load', () => {
     ['two documents of a user', [{ userId: 'bob' }, { userId: 'bob' }]],
     ['no document', [{ userId: 'eve' }]],
     ['a document over the limit', [{ userId: 'bob', LARGE }]],
-    ['a document beside an array that holds the id', [{ userId: ['bob'] }, { userId: 'bob' }]],
+    [
+      'a document and another one with an array that contains the id',
+      [{ userId: ['bob'] }, { userId: 'bob' }],
+    ],
   ])('sends one query for %s', async (_what, documents: Document[]) => {
     const filled = await fill('userId', documents)
     database.commands.clear()

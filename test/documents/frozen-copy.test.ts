@@ -18,7 +18,7 @@ beforeAll(async () => {
   collection = database.db.collection('documents')
 })
 
-/** The document as the server gives it back, once for the copy and once to compare with. */
+/** The document as the server returns it, once for the frozen copy and once for comparison. */
 async function roundTrip(document: Document): Promise<{ copy: Document; original: Document }> {
   const { insertedId } = await collection.insertOne(document)
   const read = async () => (await collection.findOne({ _id: insertedId }, PLAIN_BSON))!
@@ -39,7 +39,7 @@ describe('a frozen copy', () => {
     expect(BSON.EJSON.stringify(copy)).toBe(BSON.EJSON.stringify(original))
   })
 
-  it('is frozen all the way down', async () => {
+  it('is frozen at every depth', async () => {
     const { copy } = await roundTrip({ name: 'Alice', address: { city: 'Ulm' }, list: [{ n: 1 }, [2]] })
     expect(() => (copy['name'] = 'Eve')).toThrow(TypeError)
     expect(() => (copy['more'] = 1)).toThrow(TypeError)
@@ -52,7 +52,7 @@ describe('a frozen copy', () => {
     expect(() => Object.setPrototypeOf(copy, { isAdmin: true }) as unknown).toThrow(TypeError)
   })
 
-  it('keeps arrays arrays, in objects and in arrays', async () => {
+  it('keeps arrays as arrays, in objects and in arrays', async () => {
     const { copy } = await roundTrip({ list: [[1, 2], []] })
     expect(Array.isArray(copy['list'])).toBe(true)
     const lists = copy['list'] as number[][]
@@ -60,7 +60,7 @@ describe('a frozen copy', () => {
     expect([...lists[0]!]).toEqual([1, 2])
   })
 
-  it('leaves the document that it was made of as it was', () => {
+  it('does not change the document that it was made from', () => {
     const document = { list: [1], date: new Date(0) }
     toFrozenCopy(document)
     document.list.push(2)
@@ -81,7 +81,7 @@ describe('a frozen copy', () => {
 })
 
 describe.each(HOSTILE)('the key %j in a frozen copy', key => {
-  it('is an own property like any other, with nothing inherited', async () => {
+  it('is an ordinary own property, and nothing is inherited', async () => {
     const { copy } = await roundTrip({ inner: { [key]: { isAdmin: true } }, list: [{ [key]: 1 }] })
     expect(Object.keys(copy['inner'])).toEqual([key])
     expect(copy['inner'][key]).toEqual({ isAdmin: true })
@@ -92,7 +92,7 @@ describe.each(HOSTILE)('the key %j in a frozen copy', key => {
 })
 
 describe('a key that Object.prototype has, in a frozen copy,', () => {
-  it('is a member like others, whatever somebody put there', () => {
+  it('is an ordinary own member, even if Object.prototype was polluted', () => {
     let called = false
     Object.defineProperty(Object.prototype, 'trap', { configurable: true, set: () => (called = true) })
     try {
@@ -119,7 +119,7 @@ describe('the key __proto__ in a frozen copy', () => {
   })
 })
 
-describe('a frozen copy is known again', () => {
+describe('a frozen copy is recognised', () => {
   const names = fc.constantFrom('a', 'b', '0', '1', '__proto__', 'constructor', '')
   const leaves = fc.oneof(
     fc.constantFrom<unknown>(0, -0, 1, NaN, '', 'a', true, null, undefined, 1n),
@@ -139,19 +139,19 @@ describe('a frozen copy is known again', () => {
   const isSame = (one: object, other: object) =>
     isDeepStrictEqual(toFrozenCopy(one), toFrozenCopy(other)) && show(one) === show(other)
 
-  it('in every document that it could have been made of', () => {
+  it('in every document from which it could have been made', () => {
     const isKnown = fc.property(documents, document => isFrozenCopyOf(toFrozenCopy(document), document))
     fc.assert(isKnown, { numRuns: 2_000 })
   })
 
-  it('in no other', () => {
+  it('in no other document', () => {
     const others = fc.property(documents, documents, (one, other) => {
       expect(isFrozenCopyOf(toFrozenCopy(one), other)).toBe(isSame(one, other))
     })
     fc.assert(others, { numRuns: 5_000 })
   })
 
-  it('in no other, however little it differs', () => {
+  it('in no document with any small difference', () => {
     const changes = fc.property(documents, names, values, (document, name, value) => {
       const other = Object.defineProperty({ ...document }, name, { value, enumerable: true })
       expect(isFrozenCopyOf(toFrozenCopy(document), other)).toBe(isSame(document, other))
@@ -163,9 +163,9 @@ describe('a frozen copy is known again', () => {
     expect(isFrozenCopyOf(toFrozenCopy({ id: new ObjectId(HEX) }), { id: new ObjectId() })).toBe(false)
   })
 
-  // What is done to a RegExp, handlers cannot see: each gets a new one.
+  // Handlers cannot see changes of a RegExp, because each access gives a new one.
   it.each(OPAQUE_SAMPLES.filter(({ kind }) => kind !== 'RegExp'))(
-    'by the value of a $kind, not by its instance',
+    'by the value of a $kind, and not by its identity',
     ({ value, spoil }) => {
       const make = () => ({ value: cloneOpaque(value), list: [0, cloneOpaque(value)] as const })
       const copy = toFrozenCopy(make())
@@ -177,11 +177,11 @@ describe('a frozen copy is known again', () => {
     },
   )
 
-  it('not where its members stand in another order, which handlers see', () => {
+  it('not if its members have another order, because handlers see the order', () => {
     expect(isFrozenCopyOf(toFrozenCopy({ a: 1, b: 2 }), { b: 2, a: 1 })).toBe(false)
   })
 
-  it('not where a list has a hole', () => {
+  it('not if a list has a hole', () => {
     const holed: unknown[] = []
     holed[1] = undefined
     expect(isFrozenCopyOf(toFrozenCopy({ list: ['x', undefined] }), { list: holed })).toBe(false)

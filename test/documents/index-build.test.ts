@@ -44,13 +44,13 @@ async function failPoint(name: string, mode: unknown, data = {}): Promise<void> 
   await database.client.db('admin').command({ configureFailPoint: name, mode, data })
 }
 
-/** A loader that finds out everything anew, with room for one load. */
+/** A new loader, which has not looked up the index yet and runs one load at a time. */
 function createFreshLoader(): Loader {
   const events = createEvents()
   const config = { userIdField: 'userId', uniqueUserId: false, loadTimeoutMs: 400 }
   const bounds = { maxDocumentBytes: 10_000, maxConcurrentLoads: 1 }
   const index = createUserIdIndex(config, events)
-  // As of another copy of the driver: the ObjectId class has to be asked for.
+  // The ObjectId class of another installation of the driver is learned from the server.
   const foreign = new Proxy(collection, { getPrototypeOf: () => Object.prototype })
   const documents = createUserDocuments({ ...config, ...bounds }, openTeamDatabase(foreign), index, events)
   const parts = { documents, events, clock: systemClock, metrics: createMetrics() }

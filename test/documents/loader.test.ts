@@ -162,7 +162,7 @@ describe('a document belongs to a user', () => {
   })
 
   it.each([HEX.toUpperCase(), HEX.slice(1), `${HEX}0`, ` ${HEX}`, 'zzzzzzzzzzzz'])(
-    'never with an ObjectId where the id is not its 24 lower-case hex digits: %j',
+    'never with an ObjectId if the id is not its 24 lower-case hex digits: %j',
     async userId => {
       await collection.insertMany([
         { userId: new ObjectId(HEX) },
@@ -183,7 +183,7 @@ describe('a document belongs to a user', () => {
   })
 
   it.each([{ userId: ['bob'] }, { userId: [['bob']] }, { userId: ['eve', 'bob'] }, { userId: { bob: 1 } }])(
-    'never where it holds %j',
+    'never if its field contains %j',
     async document => {
       await collection.insertOne(document)
       expect(await load('bob')).toEqual({})
@@ -256,7 +256,7 @@ describe('a document belongs to a user', () => {
       },
     },
     { what: 'gives no list', toFieldValues: () => 'bob' },
-  ])('never where toFieldValues $what: that is an error', async ({ toFieldValues }) => {
+  ])('never if toFieldValues $what: that is an error', async ({ toFieldValues }) => {
     const options = { toFieldValues } as unknown as Options
     await expect(load('bob', options)).rejects.toMatchObject({ code: 'callback_failed', status: 500 })
   })
@@ -307,7 +307,7 @@ describe('a load', () => {
     expect(database.commands.loads()).toMatchObject([{ command: { maxTimeMS: 777 } }])
   })
 
-  it('keeps no memory of a document that is gone', async () => {
+  it('does not return a document that was deleted', async () => {
     await collection.insertOne({ userId: 'bob' })
     const loader = loaderWithoutIndex()
     const latest = createLatest()
@@ -318,7 +318,7 @@ describe('a load', () => {
     expect(latest).toEqual(createLatest())
   })
 
-  it('writes nothing, whether or not there is a document', async () => {
+  it('writes nothing, whether or not the user has a document', async () => {
     await collection.insertOne({ userId: 'bob' })
     const before = await collection.find().toArray()
     const userData = createTestUserData(database, { collection })
@@ -360,7 +360,7 @@ describe('a load', () => {
     { bsonRegExp: true },
     { fieldsAsRaw: { documents: true } },
     { ignoreUndefined: true, serializeFunctions: true },
-  ])('gives the same however the collection was opened: %j', async options => {
+  ])('gives the same document for all options of the collection: %j', async options => {
     await collection.insertOne({
       userId: HEX,
       int: 1,
@@ -399,10 +399,10 @@ describe('a document that was loaded before', () => {
   it.each<[what: string, change: Document]>([
     ['a value', { $set: { n: 2 } }],
     ['a new field', { $set: { more: 1 } }],
-    ['a field less', { $unset: { n: '' } }],
+    ['a missing field', { $unset: { n: '' } }],
     ['the name of a field', { $rename: { n: 'm' } }],
     ['something deep inside', { $set: { 'deep.list.0.at': new Date(1) } }],
-  ])('is another object where something in it is another: %s', async (_what, change) => {
+  ])('is a new object if something in it has changed: %s', async (_what, change) => {
     await collection.insertOne({ userId: 'bob', n: 1, deep: { list: [{ at: new Date(0) }] } })
     const loader = loaderWithoutIndex()
     const latest = createLatest()
@@ -425,7 +425,7 @@ describe('a document that was loaded before', () => {
     }
   })
 
-  it('always equals the stored document, whatever happened in between', async () => {
+  it('always equals the stored document after any series of changes', async () => {
     const loader = loaderWithoutIndex()
     const latest = createLatest()
     const replace = async (n: number) => {
@@ -521,7 +521,7 @@ describe('a projection', () => {
     { projection: { _id: 0 }, gives: { userId: 'bob', name: 'Bob', secret: 's', deep: { a: 1, b: 2 } } },
     { projection: {}, gives: { _id: 1, userId: 'bob', name: 'Bob', secret: 's', deep: { a: 1, b: 2 } } },
     { projection: { upper: { $toUpper: '$name' }, _id: 0 }, gives: { upper: 'BOB' } },
-  ])('says what handlers get: $projection', async ({ projection, gives }) => {
+  ])('decides which fields handlers get: $projection', async ({ projection, gives }) => {
     expect(await load('bob', { projection })).toEqual(gives)
   })
 
@@ -648,7 +648,7 @@ describe('a schema', () => {
     })
   })
 
-  it('that never settles is an error when the time is over', async () => {
+  it('that never settles is an error after the time limit', async () => {
     const stuck = schema.transform(() => new Promise<Document>(() => undefined))
     await expect(load('bob', { schema: stuck, loadTimeoutMs: 100 })).rejects.toMatchObject({
       code: 'custom_data_unavailable',
@@ -661,13 +661,13 @@ describe('a schema', () => {
     { what: 'nothing', value: null },
     { what: 'a list', value: [] },
     { what: 'an instance that cannot be frozen', value: new Map() },
-  ])('must make a plain object: $what is an error', async ({ value }) => {
+  ])('must return a plain object: $what is an error', async ({ value }) => {
     const wrong = schema.transform(() => value as unknown as Document)
     await expect(load('bob', { schema: wrong })).rejects.toMatchObject({ code: 'custom_data_invalid' })
   })
 })
 
-describe('loads in flight', () => {
+describe('running loads', () => {
   it.each([
     { maxPoolSize: 10, maxConcurrentLoads: undefined, most: 4 },
     { maxPoolSize: 7, maxConcurrentLoads: undefined, most: 3 },

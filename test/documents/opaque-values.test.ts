@@ -1,5 +1,6 @@
 import type { Collection, Document } from 'mongodb'
-import { inspect } from 'node:util'
+import assert from 'node:assert'
+import { format as formatText, inspect, isDeepStrictEqual } from 'node:util'
 import { runInNewContext } from 'node:vm'
 import { BSON, ObjectId } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -17,7 +18,7 @@ beforeAll(async () => {
 })
 afterAll(() => database.close())
 
-/** The document as the server gives it back, once for the copy and once to compare with. */
+/** The document as the server returns it, once for the frozen copy and once for comparison. */
 async function roundTrip(document: Document): Promise<{ copy: Document; original: Document }> {
   const { insertedId } = await collection.insertOne(document)
   const read = async () => (await collection.findOne({ _id: insertedId }, PLAIN_BSON))!
@@ -25,7 +26,7 @@ async function roundTrip(document: Document): Promise<{ copy: Document; original
 }
 
 describe.each(OPAQUE_SAMPLES)('a $kind in a frozen copy', ({ value, spoil }) => {
-  it('is a fresh instance on each access, so that nobody spoils it for others', async () => {
+  it('is a fresh instance on each access, so that a handler cannot change it for others', async () => {
     const { copy, original } = await roundTrip({ value, list: [value], nested: { value } })
     const read: (() => object)[] = [
       () => copy['value'] as object,
@@ -40,7 +41,7 @@ describe.each(OPAQUE_SAMPLES)('a $kind in a frozen copy', ({ value, spoil }) => 
     }
   })
 
-  it('is of the class of the team’s driver, with its methods', async () => {
+  it('has the class of the team’s driver, with its methods', async () => {
     const { copy, original } = await roundTrip({ value })
     const [fresh, raw] = [copy['value'], original['value']]
     expect(Object.getPrototypeOf(fresh)).toBe(Object.getPrototypeOf(raw))
@@ -69,7 +70,7 @@ describe('the opaque values of a frozen copy', () => {
     expect(times(copy)).toEqual(TIMES)
   })
 
-  it('are fresh on each access in a list, too', () => {
+  it('are fresh on each access in a list', () => {
     const { days } = toFrozenCopy({ days: Object.values(DAYS) }) as { days: Date[] }
     for (const day of days) day.setTime(1_000_000)
     expect(days.map(day => day.getTime())).toEqual(TIMES)
@@ -103,6 +104,30 @@ describe('the opaque values of a frozen copy', () => {
     expect(times(copy as Record<string, Date>)).toEqual(TIMES)
   })
 
+  it('are never exchanged in an object that has the descriptors of two copies', () => {
+    const [one, other] = [
+      toFrozenCopy({ since: new Date(1) }),
+      toFrozenCopy({ until: new Date(2), since: 3 }),
+    ]
+    const merge = (...copies: object[]) =>
+      Object.create(
+        Object.prototype,
+        Object.assign({}, ...copies.map(Object.getOwnPropertyDescriptors)) as PropertyDescriptorMap,
+      ) as Record<string, unknown>
+    expect(merge(one, other)).toEqual({ since: 3, until: new Date(2) })
+    expect(() => merge(other, one)['until']).toThrow('only from the object that it was loaded into')
+    expect(merge(other, one)['since']).toEqual(new Date(1))
+    const [list, longer] = [toFrozenCopy([new Date(1)]), toFrozenCopy(['x', new Date(2)])]
+    expect(() => merge(longer, list)[1]).toThrow('only from the object that it was loaded into')
+  })
+
+  it('stay right after more names than are remembered', () => {
+    const copyOf = (n: number) => toFrozenCopy({ [`name ${n}`]: new Date(n), day: new Date(n) })
+    const copies = Array.from({ length: 10_050 }, (_, n) => copyOf(n) as Record<string, Date>)
+    for (const [n, copy] of copies.entries())
+      expect([copy[`name ${n}`], copy['day']]).toEqual([new Date(n), new Date(n)])
+  })
+
   it('are not found through an object that took the getter alone', () => {
     const copy = toFrozenCopy(DAYS)
     for (const name of NAMES) {
@@ -130,6 +155,19 @@ describe('the opaque values of a frozen copy', () => {
   })
 })
 
+/** Clones as many libraries do, by own enumerable keys and by the tag of an object. */
+function cloneByKeys(value: object): object {
+  const clone = (member: unknown): unknown => {
+    if (Array.isArray(member)) return member.map(clone)
+    if (Object.prototype.toString.call(member) !== '[object Object]' || '_bsontype' in (member as object))
+      return member
+    return Object.fromEntries(
+      Object.keys(member as object).map(key => [key, clone((member as Document)[key])]),
+    )
+  }
+  return clone(value) as object
+}
+
 describe('ordinary tools see the opaque values of a frozen copy:', () => {
   const source = () => ({
     name: 'Alice',
@@ -153,7 +191,7 @@ describe('ordinary tools see the opaque values of a frozen copy:', () => {
     expect(inspect(new Proxy(copyOf(source()), {}))).toBe(inspect(copyOf(source())))
   })
 
-  it('spread and Object.assign(), which then share nothing with the copy', () => {
+  it('spread and Object.assign(), whose results share nothing with the frozen copy', () => {
     const copy = copyOf(source())
     for (const spread of [{ ...copy }, Object.assign({}, copy)]) {
       expect(spread).toEqual(source())
@@ -174,12 +212,44 @@ describe('ordinary tools see the opaque values of a frozen copy:', () => {
     expect(id).toBeInstanceOf(ObjectId)
   })
 
-  it('deep equality', () => {
+  it('deep equality of vitest', () => {
     const { nested, ...others } = source()
     expect(copyOf(source())).toEqual(source())
     expect(toFrozenCopy(others)).toStrictEqual(others)
     expect(toFrozenCopy(others)).not.toEqual({ ...others, joinedAt: new Date(9) })
     expect(nested.day).toEqual(new Date(3))
+  })
+
+  it('deep equality of node:assert and node:util, in both directions', () => {
+    const { nested, ...others } = source()
+    const copy = toFrozenCopy(others)
+    for (const one of [copy, new Proxy(copy, {})]) {
+      assert.deepStrictEqual(one, others)
+      assert.deepStrictEqual(others, one)
+      assert.notDeepStrictEqual(one, { ...others, joinedAt: nested.day })
+      expect(isDeepStrictEqual(one, others)).toBe(true)
+    }
+  })
+
+  it.each<[way: string, clone: (value: object) => object]>([
+    ['all own enumerable members', cloneByKeys],
+    [
+      'all property descriptors',
+      value => Object.defineProperties({}, Object.getOwnPropertyDescriptors(value)),
+    ],
+  ])('a clone of %s', (_way, clone) => {
+    const { nested, ...others } = source()
+    const cloned = clone(toFrozenCopy(others))
+    assert.deepStrictEqual(cloned, others)
+    expect(inspect(cloned, { depth: 4 })).toBe(inspect(others, { depth: 4 }))
+    expect(JSON.stringify(cloned)).toBe(JSON.stringify(others))
+    expect({ ...cloned, nested }).toEqual(source())
+  })
+
+  it.each(['%o', '%O', '%j'])('util.format() with %j', format => {
+    const { nested, ...others } = source()
+    expect(formatText(format, toFrozenCopy(others))).toBe(formatText(format, others))
+    expect(nested).toBeDefined()
   })
 
   it.each<[kind: string, handler: ProxyHandler<Source>]>([

@@ -36,9 +36,9 @@ describe('a value of toFieldValues', () => {
     ['a regular expression of BSON', new BSONRegExp('a'), 'a BSONRegExp'],
     ['a value that is larger than all', new MaxKey(), 'a MaxKey'],
     ['an operator', { $ne: 1 }, '"$ne"'],
-    ['an operator within', { tenant: { $gt: 1 } }, '"$gt"'],
-    ['null within', { tenant: 1, number: null }, 'null in "number"'],
-    ['NaN within', { tenant: 1, number: NaN }, 'NaN in "number"'],
+    ['a nested operator', { tenant: { $gt: 1 } }, '"$gt"'],
+    ['a nested null', { tenant: 1, number: null }, 'null in "number"'],
+    ['a nested NaN', { tenant: 1, number: NaN }, 'NaN in "number"'],
     ['an empty list', [], 'a list'],
     ['a list', ['a'], 'a list'],
     ['an empty object', {}, 'an empty object'],
@@ -49,17 +49,17 @@ describe('a value of toFieldValues', () => {
     ['a bigint above 64 bits', 2n ** 64n + 1n, 'a bigint'],
     ['a bigint just above 64 bits', 2n ** 63n, 'a bigint'],
     ['a bigint below 64 bits', -(2n ** 63n) - 1n, 'a bigint'],
-    ['a bigint above 64 bits within', { number: 2n ** 64n + 1n }, 'a bigint'],
+    ['a nested bigint above 64 bits', { number: 2n ** 64n + 1n }, 'a bigint'],
     ['infinite', Infinity, 'Infinity'],
     ['negatively infinite', -Infinity, '-Infinity'],
     ['a Double that is infinite', new Double(-Infinity), '-Infinity'],
     ['a Decimal128 that is infinite', Decimal128.fromString('Infinity'), 'Infinity'],
-    ['infinite within', { number: Infinity }, 'Infinity in "number"'],
+    ['nested and infinite', { number: Infinity }, 'Infinity in "number"'],
     ['half of a character', '\ud83d', 'a text with half of a character'],
-    ['half of a character within', { name: 'a\ud83d' }, 'a text with half of a character'],
+    ['nested half of a character', { name: 'a\ud83d' }, 'a text with half of a character'],
     ['half of a character in the name of a field', { '\ud83d': 1 }, 'a field name with half of a character'],
     ['half of a character in a symbol of BSON', new BSONSymbol('\ud83d'), 'a text with half of a character'],
-  ])('must be an id, and is an error that names the callback where it is %s', async (_what, value, named) => {
+  ])('must be an id: %s is an error that names the callback', async (_what, value, named) => {
     await documents().insertMany([{ userId: null }, { userId: NaN }, {}, { userId: '' }, { userId: 'abc' }])
     const userData = withFieldValues(() => ['1', value])
     database.commands.clear()
@@ -80,7 +80,7 @@ describe('a value of toFieldValues', () => {
     ['an ObjectId', new ObjectId('64b7f3a1c2d4e5f601234567')],
     ['a date', new Date(0)],
     ['several parts', { tenant: 1, number: '2' }],
-  ])('finds the document that holds %s', async (_what, value) => {
+  ])('finds the document that contains %s', async (_what, value) => {
     await documents().insertMany([{ userId: 'others' }, { userId: value, n: 1 }])
     expect(
       await loadCustomData(

@@ -5,7 +5,7 @@ import { startExample } from '../support/run-example.js'
 const MAIN = 'behind-express-session/main.ts'
 const PASSWORD = 'correct horse battery staple'
 
-it('adds customData for whoever logged in by cookie, and ends on SIGTERM', async () => {
+it('adds customData for the user of the login session, and ends on SIGTERM', async () => {
   const { url, db, example } = await startExample(MAIN)
   const user = await db.collection('users').findOne({ email: 'alice@example.com' })
   const browser = request.agent(url)
@@ -19,7 +19,7 @@ it('adds customData for whoever logged in by cookie, and ends on SIGTERM', async
   expect(ms).toBeLessThan(5_000)
 })
 
-it('keeps the copy of a session as it is; a new login gets a new one', async () => {
+it('keeps the snapshot of a session unchanged, and loads a new snapshot for a new login', async () => {
   const { url, db } = await startExample(MAIN)
   const browser = request.agent(url)
   await logIn(browser, 'bob@example.com')
@@ -30,7 +30,7 @@ it('keeps the copy of a session as it is; a new login gets a new one', async () 
   expect((await browser.get('/me')).body.customData.language).toBe('de')
 })
 
-it('keeps the copy bound to the session, whatever Authorization header comes along', async () => {
+it('keeps the snapshot bound to the session, even if the request has an Authorization header', async () => {
   const { url, db } = await startExample(MAIN)
   const browser = request.agent(url)
   await logIn(browser, 'bob@example.com')
@@ -40,7 +40,7 @@ it('keeps the copy bound to the session, whatever Authorization header comes alo
   expect(me.body.customData.language).toBe('fr')
 })
 
-it('lets nobody in before a login, after a logout, or with a wrong password', async () => {
+it('refuses requests before a login, after a logout and after a wrong password', async () => {
   const { url } = await startExample(MAIN)
   const browser = request.agent(url)
   expect((await browser.get('/me')).status).toBe(401)

@@ -4,7 +4,7 @@ import { startExample } from '../support/run-example.js'
 
 const MAIN = 'behind-passport-jwt/main.ts'
 
-it("adds customData to the team's own req.user and leaves the rest as it was", async () => {
+it("adds customData to the req.user of the team's strategy, and changes nothing else in it", async () => {
   const { url, db, example } = await startExample(MAIN)
   const user = await db.collection('users').findOne({ email: 'bob@example.com' })
   const token = await issueToken(url, 'bob@example.com')
@@ -20,14 +20,14 @@ it("adds customData to the team's own req.user and leaves the rest as it was", a
   expect(ms).toBeLessThan(5_000)
 })
 
-it('gives {} to a user without a document', async () => {
+it('gives {} as customData to a user without a document', async () => {
   const { url } = await startExample(MAIN)
   const token = await issueToken(url, 'carol@example.com')
   const me = await request(url).get('/me').auth(token, { type: 'bearer' })
   expect(me.body).toMatchObject({ email: 'carol@example.com', customData: {} })
 })
 
-it('keeps the copy of a token as it is; the next token gets a new one', async () => {
+it('keeps the snapshot of a token unchanged, and loads a new snapshot for the next token', async () => {
   const { url, db } = await startExample(MAIN)
   const [first, second] = [
     await issueToken(url, 'bob@example.com'),
@@ -39,7 +39,7 @@ it('keeps the copy of a token as it is; the next token gets a new one', async ()
   expect(await languageFor(url, second)).toBe('de')
 })
 
-it('leaves it to the strategy to refuse what is not its token', async () => {
+it('lets the strategy refuse tokens that are not its own', async () => {
   const { url } = await startExample(MAIN)
   expect((await request(url).get('/me')).status).toBe(401)
   const token = await issueToken(url, 'bob@example.com')

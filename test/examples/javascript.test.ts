@@ -9,7 +9,7 @@ beforeAll(() => {
   if (!existsSync('dist/index.js')) throw new Error('This runs what was built: npm run build')
 })
 
-it('answers with the custom data of whoever logged in, in plain node on the built package', async () => {
+it('answers a logged-in user with their custom data, run by plain Node with the built package', async () => {
   const { url, db, example } = await startExample('javascript/main.js')
   const { body: tokens } = await request(url).post('/login').send(CREDENTIALS)
   expect(tokens.user.id).toBe((await db.collection('users').findOne())?._id.toHexString())
@@ -20,7 +20,7 @@ it('answers with the custom data of whoever logged in, in plain node on the buil
   expect(ms).toBeLessThan(5_000)
 })
 
-it('changes nothing that is there when it starts again', async () => {
+it('does not change existing documents when it starts again', async () => {
   const { uri, db, example } = await startExample('javascript/main.js')
   await example.stop()
   const before = await db.collection('users').find().toArray()

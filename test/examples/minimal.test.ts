@@ -4,7 +4,7 @@ import { startExample } from '../support/run-example.js'
 
 const CREDENTIALS = { email: 'alice@example.com', password: 'correct horse battery staple' }
 
-it('answers with the custom data of whoever logged in, and ends on SIGTERM', async () => {
+it('answers a logged-in user with their custom data, and ends on SIGTERM', async () => {
   const { url, example } = await startExample('minimal/main.ts')
   const { body: tokens } = await request(url).post('/login').send(CREDENTIALS)
   const me = await request(url).get('/me').auth(tokens.access_token, { type: 'bearer' })
@@ -14,7 +14,7 @@ it('answers with the custom data of whoever logged in, and ends on SIGTERM', asy
   expect(ms).toBeLessThan(5_000)
 })
 
-it('lets nobody in without a token', async () => {
+it('refuses a request without a token', async () => {
   const { url } = await startExample('minimal/main.ts')
   expect((await request(url).get('/me')).status).toBe(401)
 })

@@ -4,7 +4,7 @@ import { startExample } from '../support/run-example.js'
 
 const CREDENTIALS = { email: 'alice@example.com', password: 'correct horse battery staple' }
 
-it('shows Prometheus where custom data came from, how long loads took, and what was refused', async () => {
+it('exports to Prometheus the sources of custom data, the times of loads and the refusals', async () => {
   const { url, example } = await startExample('opentelemetry/main.ts')
   const { body: tokens } = await request(url).post('/login').send(CREDENTIALS).expect(200)
   for (let n = 0; n < 3; n++) {
@@ -23,7 +23,7 @@ it('shows Prometheus where custom data came from, how long loads took, and what 
   expect((await example.stop()).exitCode).toBe(0)
 })
 
-/** What Prometheus reads, by name and labels; those that the exporter adds to each are left out. */
+/** The metrics that Prometheus reads, by name and labels, without the labels that the exporter adds to each metric. */
 async function scrape(url: string): Promise<Map<string, number>> {
   const { text } = await request(url)
     .get('/metrics')

@@ -9,7 +9,7 @@ async function logIn(url: string, email: string) {
   return { authorization: `Bearer ${body.access_token}` }
 }
 
-it('lets users write the settings of their own, and nothing else', async () => {
+it('lets users change their own settings, and no other field', async () => {
   const { url, db } = await startExample('own-data/main.ts')
   const bob = await logIn(url, 'bob@example.com')
   const settings = await request(url).get('/me/settings').set(bob)

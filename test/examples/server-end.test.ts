@@ -11,18 +11,18 @@ import { runByNpm, runExample, signalGroup } from '../support/run-example.js'
 import type { RunningExample } from '../support/run-example.js'
 import { accepts, logIn, MAIN, STARTED_MONGOD, startServer } from './server-requests.js'
 
-/** What it says where it did not stop in order. */
+/** The message if the server could not stop in order. */
 const BY_FORCE = 'Ended by force'
-/** To be gone within it, whatever was going on. */
+/** The process must end within this time. */
 const STOP_MS = 5_000
 
 describe('the end of the server example', () => {
-  it.each(['SIGINT', 'SIGTERM'] as const)('comes by %s, with exit code 0', async signal => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('follows %s, with exit code 0', async signal => {
     const { example } = await startServer()
     await expectOrderlyEnd(example, () => example.process.kill(signal))
   })
 
-  it('does not wait for connections that are kept alive, or that never sent anything', async () => {
+  it('does not wait for idle connections, or for connections that never sent a request', async () => {
     const { url, example } = await startServer()
     const agent = new Agent({ keepAlive: true })
     const [response] = (await once(get(`${url}/healthz`, { agent }), 'response')) as [IncomingMessage]
@@ -35,13 +35,13 @@ describe('the end of the server example', () => {
     silent.destroy()
   })
 
-  it('comes also while it waits for a MongoDB that is away', async () => {
+  it('is possible while the server waits for a MongoDB that cannot be reached', async () => {
     const example = runExample(MAIN, { MONGODB_URI: 'mongodb://127.0.0.1:1/nothing' })
     await example.printed(/^Waiting for MongoDB/m)
     await expectOrderlyEnd(example, () => example.process.kill())
   })
 
-  it('comes also while its mongod is being started', async () => {
+  it('is possible while the server starts its mongod', async () => {
     const example = runExample(MAIN)
     await example.printed(/^alice@example\.com/m)
     const { exitCode, ms } = await example.stop()
@@ -50,8 +50,8 @@ describe('the end of the server example', () => {
     expect(example.output()).not.toContain('Listening')
   })
 
-  it('comes also while a mongod is downloaded, and ends the download', async () => {
-    // It never says a word, so that the download is still under way.
+  it('is possible while the server downloads a mongod, and stops the download', async () => {
+    // The mirror never answers, so the download is still running.
     const mirror = createServer().listen(0, '127.0.0.1')
     await once(mirror, 'listening')
     const home = await mkdtemp(join(tmpdir(), 'no-mongod-'))
@@ -64,7 +64,7 @@ describe('the end of the server example', () => {
       MONGOMS_DOWNLOAD_MIRROR: `https://127.0.0.1:${(mirror.address() as AddressInfo).port}`,
     })
     const [download] = (await once(mirror, 'connection')) as [Socket]
-    // Unread, it would never be seen to end.
+    // The end of a stream is noticed only if it is read.
     download.on('error', () => undefined).resume()
     const { exitCode, ms } = await example.stop()
     expect(exitCode).toBe(0)
@@ -72,16 +72,16 @@ describe('the end of the server example', () => {
     if (!download.destroyed) await once(download, 'close')
   })
 
-  it('takes its own mongod along when npm gets SIGTERM', () =>
+  it('ends its own mongod too when npm gets SIGTERM', () =>
     expectNothingLeft(({ process: npm }) => npm.kill('SIGTERM')))
 
-  it('takes its own mongod along when the process group gets SIGINT, as by Ctrl-C', () =>
+  it('ends its own mongod too when the process group gets SIGINT, as by Ctrl-C', () =>
     expectNothingLeft(({ process: npm }) => {
       signalGroup(npm, 'SIGINT')
     }))
 })
 
-/** Starts the server by npm, with no MongoDB given, and has it stopped. */
+/** Starts the server by npm without a MongoDB URI, and stops it. */
 async function expectNothingLeft(interrupt: (example: RunningExample) => void): Promise<void> {
   const example = runByNpm()
   const url = await example.listening()
@@ -95,7 +95,7 @@ async function expectNothingLeft(interrupt: (example: RunningExample) => void): 
   expect(await accepts(Number(mongoPort))).toBe(false)
 }
 
-/** In time, with exit code 0, and without having to break anything off. */
+/** Expects an end in time, with exit code 0 and without the message of a forced stop. */
 async function expectOrderlyEnd(example: RunningExample, interrupt: () => unknown): Promise<void> {
   const ended = example.ended()
   interrupt()

@@ -13,7 +13,7 @@ const API = 'https://api.example.com'
 
 describe('the keys of the server example', () => {
   it.each(['ES256', 'RS256'])(
-    'are a key pair of %s where ACCESS_TOKEN_JWK is one, and are published',
+    'are a published key pair of %s if ACCESS_TOKEN_JWK contains one',
     async alg => {
       const { url } = await startServer({ ACCESS_TOKEN_JWK: JSON.stringify(createJwk(alg)) })
       const { access_token } = await logIn(url, 'alice@example.com')
@@ -25,7 +25,7 @@ describe('the keys of the server example', () => {
     },
   )
 
-  it('publishes nothing of a secret', async () => {
+  it('are not published if they are a secret', async () => {
     const { url } = await startServer()
     expect((await request(url).get('/.well-known/jwks.json')).body).toEqual({ keys: [] })
   })
@@ -41,7 +41,7 @@ describe('the keys of the server example', () => {
     [{ TRUSTED_ISSUERS: 'hidden' }, 'TRUSTED_ISSUERS: write a JSON list'],
     [{ TRUSTED_ISSUERS: '{}' }, 'TRUSTED_ISSUERS: write a JSON list'],
     [{ TRUSTED_ISSUERS: '[{"issuer":"https://a"}]' }, 'trustedIssuers.0.audience'],
-  ])('says what to write instead of %j, and ends with 1', async (env, message) => {
+  ])('cause exit code 1 and a message with what to write if they are %j', async (env, message) => {
     const example = runExample(MAIN, { MONGODB_URI: 'mongodb://127.0.0.1:1/nothing', ...env })
     expect((await example.ended()).exitCode).toBe(1)
     expect(example.output()).toContain(message)
@@ -50,7 +50,7 @@ describe('the keys of the server example', () => {
 })
 
 describe('the trusted issuers of the server example', () => {
-  it("are believed their own users, who are nobody else's", async () => {
+  it('vouch for their own users, who are separate from our users', async () => {
     const [first, second] = [await startIssuer('RS256'), await startIssuer('ES256')]
     const { url, db } = await startServer({
       TRUSTED_ISSUERS: JSON.stringify([first.trusted, second.trusted]),
@@ -67,7 +67,7 @@ describe('the trusted issuers of the server example', () => {
     })
   })
 
-  it('are not believed what is meant for others, nor what another has signed', async () => {
+  it('cannot use tokens for another audience, or tokens that another issuer has signed', async () => {
     const [first, second] = [await startIssuer('RS256'), await startIssuer('RS256')]
     const { url } = await startServer({ TRUSTED_ISSUERS: JSON.stringify([first.trusted, second.trusted]) })
     for (const claims of [{ aud: 'https://other.example.com' }, { iss: second.trusted.issuer }]) {
@@ -86,7 +86,7 @@ function createJwk(type: string, alg = type): object {
   return { ...createKeyPair(type).privateKey.export({ format: 'jwk' }), kid: 'pair', alg }
 }
 
-/** An issuer on loopback that publishes the key that it signs with. */
+/** An issuer on loopback that publishes its signing key. */
 async function startIssuer(alg: string) {
   const { privateKey, publicKey } = createKeyPair(alg)
   const keys = [{ ...publicKey.export({ format: 'jwk' }), kid: 'theirs', alg, use: 'sig' }]

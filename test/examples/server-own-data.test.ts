@@ -17,7 +17,7 @@ beforeAll(async () => {
 const send = (method: 'patch' | 'put', token: string, body: object, headers = {}) =>
   request(url)[method]('/me').auth(token, { type: 'bearer' }).set(headers).send(body)
 
-it('lets a user change language and timezone, which the next request sees', async () => {
+it('lets a user change language and timezone, and the next request sees the change', async () => {
   const { access_token: token } = await logIn(url, 'bob@example.com')
   expect(await greetingFor(url, token)).toEqual({ greeting: 'Bonjour !' })
   const patched = await send('patch', token, { language: 'es', timezone: 'Europe/Madrid' })
@@ -31,7 +31,7 @@ it('lets a user change language and timezone, which the next request sees', asyn
   expect(customData).not.toHaveProperty('timezone')
 })
 
-it('lets a user change nothing else', async () => {
+it('does not let a user change any other field', async () => {
   const { access_token: token } = await logIn(url, 'alice@example.com')
   for (const body of [{ role: 'admin' }, { userId: 'x' }, { _id: 'x' }, { language: { $ne: 1 } }])
     expect((await send('patch', token, body)).status).toBe(400)
@@ -39,13 +39,13 @@ it('lets a user change nothing else', async () => {
   expect((await getMe(url, token)).body.customData).toMatchObject({ language: 'en', role: 'member' })
 })
 
-it('makes no document for Carol', async () => {
+it('does not create a document for Carol, who has none', async () => {
   const { access_token: token } = await logIn(url, 'carol@example.com')
   expect((await send('put', token, { language: 'de' })).status).toBe(404)
   expect(await db.collection('custom_user_data').countDocuments()).toBe(2)
 })
 
-it('writes the time of the last login, which nobody waits for', async () => {
+it('writes the time of the last login without delaying the login', async () => {
   const userId = await idOf(db, 'alice@example.com')
   const began = new Date()
   await logIn(url, 'alice@example.com')

@@ -7,11 +7,11 @@ import { expect } from 'vitest'
 import { startExample } from '../support/run-example.js'
 import type { Environment } from '../support/run-example.js'
 
-/** The server example, below examples. */
+/** The path of the server example in the folder examples. */
 export const MAIN = 'server/main.ts'
-/** Every user's. */
+/** The password of every user. */
 export const PASSWORD = 'correct horse battery staple'
-/** What it prints of its own mongod: the URI, and the port in it. */
+/** Matches the printed URI of the server's own mongod, and the port in it. */
 export const STARTED_MONGOD = /^Started a MongoDB .*(mongodb:\/\/127\.0\.0\.1:(\d+)\S*)$/m
 
 export function startServer(env?: Environment) {

@@ -14,7 +14,7 @@ describe('the sessions of the server example', () => {
   let url: string
   beforeAll(() => shareServer({}, started => (url = started)))
 
-  it('are listed for their user alone, with the one in use marked', async () => {
+  it('are listed only for their own user, with the current session marked', async () => {
     const [phone, laptop] = [await logIn(url, ALICE), await logIn(url, ALICE)]
     const bob = await logIn(url, BOB)
     const list = await sessionsOf(url, laptop.access_token)
@@ -23,7 +23,7 @@ describe('the sessions of the server example', () => {
     expect((await sessionsOf(url, bob.access_token)).map(({ sid }) => sid)).toEqual([sidOf(bob)])
   })
 
-  it('end one by one: no refresh, and no access token of theirs is served any more', async () => {
+  it('can be ended one by one, and then their refresh and access tokens are refused', async () => {
     const [phone, laptop] = [await logIn(url, ALICE), await logIn(url, ALICE)]
     expect((await endSession(url, sidOf(phone), laptop.access_token)).status).toBe(204)
     expect((await refresh(url, phone)).status).toBe(400)
@@ -31,14 +31,14 @@ describe('the sessions of the server example', () => {
     expect((await refresh(url, laptop)).status).toBe(200)
   })
 
-  it("are nobody else's to end", async () => {
+  it('cannot be ended by another user', async () => {
     const [alice, bob] = [await logIn(url, ALICE), await logIn(url, BOB)]
     const refused = await endSession(url, sidOf(bob), alice.access_token)
     expect([refused.status, refused.body.code]).toEqual([404, 'session_not_found'])
     expect((await refresh(url, bob)).status).toBe(200)
   })
 
-  it('end all at once', async () => {
+  it('can be ended all at once', async () => {
     const [phone, laptop, bob] = [await logIn(url, ALICE), await logIn(url, ALICE), await logIn(url, BOB)]
     const answer = await request(url).post('/auth/logout-all').auth(laptop.access_token, { type: 'bearer' })
     expect(answer.status).toBe(204)
@@ -49,15 +49,15 @@ describe('the sessions of the server example', () => {
     expect((await refresh(url, bob)).status).toBe(200)
   })
 
-  it('are shown and ended only with an access token', async () => {
+  it('can be listed and ended only with an access token', async () => {
     expect((await request(url).get('/auth/sessions')).status).toBe(401)
     expect((await request(url).delete('/auth/sessions/any')).status).toBe(401)
     expect((await request(url).post('/auth/logout-all')).status).toBe(401)
   })
 })
 
-describe('a refresh token that comes again', () => {
-  it('gets the same successor while that was not used', async () => {
+describe('an exchanged refresh token that is sent again', () => {
+  it('gets the same successor until the successor is used', async () => {
     const { url } = await startServer()
     const login = await logIn(url, ALICE)
     const [first, second] = [await refresh(url, login), await refresh(url, login)]
@@ -65,7 +65,7 @@ describe('a refresh token that comes again', () => {
     expect((await refresh(url, second.body)).status).toBe(200)
   })
 
-  it('ends the session where REFRESH_GRACE_SECONDS is 0, and the server says so', async () => {
+  it('ends the session if REFRESH_GRACE_SECONDS is 0, and the server logs the reason', async () => {
     const { url, example } = await startServer({ REFRESH_GRACE_SECONDS: '0' })
     const login = await logIn(url, ALICE)
     const { body: successor } = await refresh(url, login)
@@ -79,7 +79,7 @@ describe('two server examples on one MongoDB', () => {
   it.each([
     ['ACCESS_TOKEN_SECRET', SECRET],
     ['ACCESS_TOKEN_JWK', JSON.stringify(createJwk())],
-  ])('are one service with the same %s', async (variable, value) => {
+  ])('work as one service if they have the same %s', async (variable, value) => {
     const { uri } = await openNamedDatabase()
     const env = { MONGODB_URI: uri, [variable]: value }
     const [one, other] = [await startServer(env), await startServer(env)]
@@ -92,7 +92,7 @@ describe('two server examples on one MongoDB', () => {
     expect((await refresh(other.url, here.body)).status).toBe(200)
   })
 
-  it('end a session for each other: no refresh succeeds at the one after a logout at the other', async () => {
+  it('refuse a refresh at one server after a logout at the other', async () => {
     const { uri } = await openNamedDatabase()
     const env = { MONGODB_URI: uri, ACCESS_TOKEN_SECRET: SECRET }
     const [one, other] = [await startServer(env), await startServer(env)]
@@ -103,7 +103,7 @@ describe('two server examples on one MongoDB', () => {
     await expect.poll(async () => (await getMe(one.url, login.access_token)).status).toBe(401)
   })
 
-  it('leave the other’s access tokens good until they expire where changes are not followed', async () => {
+  it('accept access tokens until they expire after a logout at the other, if changes are not followed', async () => {
     const { uri } = await openNamedDatabase()
     const env = { MONGODB_URI: uri, ACCESS_TOKEN_SECRET: SECRET, CHANGE_STREAM: 'off' }
     const [one, other] = [await startServer(env), await startServer(env)]
@@ -118,7 +118,7 @@ describe('the refresh cookie of the server example', () => {
   let url: string
   beforeAll(() => shareServer({ REFRESH_TOKEN_TRANSPORT: 'cookie' }, started => (url = started)))
 
-  it('is for this host alone, for no script, and never in the JSON as well', async () => {
+  it('belongs to this host only, cannot be read by scripts, and is not repeated in the JSON', async () => {
     const { body, cookie } = await logInByCookie(url)
     expect(body).not.toHaveProperty('refresh_token')
     expect(body).toHaveProperty('access_token')
@@ -128,7 +128,7 @@ describe('the refresh cookie of the server example', () => {
     expect(cookie.attributes.join()).not.toContain('Domain')
   })
 
-  it('is exchanged for the next one', async () => {
+  it('is replaced at each refresh', async () => {
     const { cookie } = await logInByCookie(url)
     const refreshed = await refreshByCookie(url, cookie.pair)
     expect(refreshed.status).toBe(200)
@@ -137,14 +137,14 @@ describe('the refresh cookie of the server example', () => {
     expect(cookieOf(refreshed).pair).not.toBe(cookie.pair)
   })
 
-  it("is of no use to other sites' pages", async () => {
+  it('cannot be used by pages of other sites', async () => {
     const { cookie } = await logInByCookie(url)
     const refused = await refreshByCookie(url, cookie.pair).set('Sec-Fetch-Site', 'cross-site')
     expect([refused.status, refused.body.error]).toEqual([400, 'invalid_request'])
     expect((await refreshByCookie(url, cookie.pair).set('Sec-Fetch-Site', 'same-origin')).status).toBe(200)
   })
 
-  it('stays where a refresh fails, and goes at logout', async () => {
+  it('is kept if a refresh fails, and is removed by a logout', async () => {
     const { cookie } = await logInByCookie(url)
     const loggedOut = await request(url).post('/auth/logout').set('Cookie', cookie.pair)
     expect(loggedOut.status).toBe(204)
@@ -200,7 +200,7 @@ function refreshByCookie(url: string, pair: string) {
   return request(url).post('/auth/refresh').set('Cookie', pair)
 }
 
-/** The one cookie that an answer sets: what the client sends back, and how it is kept. */
+/** The only cookie that an answer sets: its name and value, and its attributes. */
 function cookieOf(answer: { headers: object }): { pair: string; attributes: string[] } {
   const [only = '', second] = (answer.headers as Record<string, string[]>)['set-cookie'] ?? []
   expect(second).toBeUndefined()

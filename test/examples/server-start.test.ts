@@ -19,7 +19,7 @@ import {
 } from './server-requests.js'
 
 describe('the database of the server example', () => {
-  it('is seeded by the first start only', async () => {
+  it('is seeded only at the first start', async () => {
     const { uri, db, example } = await startServer()
     await example.stop()
     await db.collection('users').deleteOne({ email: 'carol@example.com' })
@@ -28,14 +28,14 @@ describe('the database of the server example', () => {
     expect(await db.collection('custom_user_data').countDocuments()).toBe(2)
   })
 
-  it('is seeded once, and both serve, when two servers start at the same time', async () => {
+  it('is seeded once if two servers start at the same time, and both servers work', async () => {
     const { uri, db } = await openNamedDatabase()
     await Promise.all([startServer({ MONGODB_URI: uri }), startServer({ MONGODB_URI: uri })])
     expect(await emails(db)).toEqual(['alice@example.com', 'bob@example.com', 'carol@example.com'])
     expect(await db.collection('custom_user_data').countDocuments()).toBe(2)
   })
 
-  it('has each user once however many seed it at once', async () => {
+  it('has each user only once if several servers seed it at the same time', async () => {
     const { db } = await openNamedDatabase()
     const seedAtOnce = () => Promise.allSettled([seed(db), seed(db), seed(db)])
     await seedAtOnce()
@@ -45,7 +45,7 @@ describe('the database of the server example', () => {
     expect(await db.collection('custom_user_data').countDocuments()).toBe(2)
   })
 
-  it('gets documents for the users that are there, where only custom_user_data is empty', async () => {
+  it('gets documents for the existing users if only custom_user_data is empty', async () => {
     const { uri, db, example } = await startServer()
     await example.stop()
     await db.collection('custom_user_data').deleteMany({})
@@ -54,7 +54,7 @@ describe('the database of the server example', () => {
     expect(bob.user.customData).toMatchObject({ language: 'fr' })
   })
 
-  it('is custom_user_data_example, on a mongod of its own, where no URI says otherwise', async () => {
+  it('is custom_user_data_example on a mongod of its own if no URI is given', async () => {
     const example = runExample(MAIN)
     await example.listening()
     const client = await MongoClient.connect((await example.printed(STARTED_MONGOD))[1]!)
@@ -62,13 +62,13 @@ describe('the database of the server example', () => {
     expect(await emails(client.db('custom_user_data_example'))).toHaveLength(3)
   })
 
-  it('may be away at the start: the server says so, answers 503, and goes on by itself when it is there', async () => {
+  it('may be unreachable at the start: the server logs it, answers 503, and recovers by itself', async () => {
     const { uri, db } = await openNamedDatabase()
     const { hostname, port } = new URL(uri)
     const proxy = await startTcpProxy(hostname, Number(port))
     onTestFinished(() => proxy.close())
     proxy.cut()
-    // So short that the driver's first attempt to connect is over and has failed.
+    // With this short limit the driver's first attempt to connect has already failed.
     const example = runExample(MAIN, {
       MONGODB_URI: `mongodb://127.0.0.1:${proxy.port}/${db.databaseName}?directConnection=true&serverSelectionTimeoutMS=500`,
     })
@@ -84,7 +84,7 @@ describe('the database of the server example', () => {
 })
 
 describe('the configuration of the server example', () => {
-  it('names every wrong variable, and what to write instead', async () => {
+  it('is refused with a message that names every wrong variable and what to write instead', async () => {
     const example = runExample(MAIN, {
       PORT: '65536',
       MONGODB_URI: 'localhost',
@@ -108,7 +108,7 @@ describe('the configuration of the server example', () => {
     expect(example.output()).not.toContain('short secret')
   })
 
-  it('sets the lifetime of access tokens and the age of copies', async () => {
+  it('sets the lifetime of access tokens and the age at which snapshots are stale', async () => {
     const { url, db } = await startServer({
       ACCESS_TOKEN_TTL_SECONDS: '77',
       SNAPSHOT_TTL_MS: '1',
@@ -120,7 +120,7 @@ describe('the configuration of the server example', () => {
     expect(await greetingFor(url, bob.access_token)).toEqual({ greeting: 'Guten Tag!' })
   })
 
-  it('keeps access tokens good across a restart where the secret is given, and says where it is not', async () => {
+  it('keeps access tokens valid after a restart if the secret is given, and warns if it is missing', async () => {
     const { uri } = await openNamedDatabase()
     const env = { MONGODB_URI: uri, ACCESS_TOKEN_SECRET: 'a secret of the tests, 32 bytes or more' }
     const first = await startServer(env)
@@ -135,7 +135,7 @@ describe('the configuration of the server example', () => {
     expect(third.example.output()).toContain('Neither ACCESS_TOKEN_SECRET nor ACCESS_TOKEN_JWK is set')
   })
 
-  it('ends with exit code 1 and a clear message where the port is in use', async () => {
+  it('causes exit code 1 and a clear message if the port is in use', async () => {
     const blocker = createServer().listen(0, '127.0.0.1')
     await once(blocker, 'listening')
     onTestFinished(() => void blocker.close())

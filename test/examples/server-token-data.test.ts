@@ -12,7 +12,7 @@ function userDataIn(accessToken: string): unknown {
 }
 
 describe('USER_DATA_IN_TOKEN of the server example', () => {
-  it('is off, unless it says otherwise', async () => {
+  it('is off by default', async () => {
     const { url } = await startServer()
     expect(userDataIn((await logIn(url, 'bob@example.com')).access_token)).toBeUndefined()
   })
@@ -20,15 +20,15 @@ describe('USER_DATA_IN_TOKEN of the server example', () => {
   it.each([
     ['relaxed', { language: 'fr', role: 'admin', visits: 7 }],
     ['canonical', { language: 'fr', role: 'admin', visits: { $numberInt: '7' } }],
-  ])('puts the document into access tokens: %s', async (USER_DATA_IN_TOKEN, expected) => {
+  ])('puts the document into access tokens if it is %s', async (USER_DATA_IN_TOKEN, expected) => {
     const { url, db } = await startServer({ USER_DATA_IN_TOKEN })
     await db.collection('custom_user_data').updateOne({ role: 'admin' }, { $set: { visits: new Int32(7) } })
     const { access_token } = await logIn(url, 'bob@example.com')
     expect(userDataIn(access_token)).toMatchObject(expected)
   })
 
-  it('has another server of the service answer from the token, and count it as such', async () => {
-    // The time of the login is written after it, which would have changed the document.
+  it('lets another server answer from the token, and the metrics count this', async () => {
+    // The login writes its time after the answer, which would change the document.
     const env = { USER_DATA_IN_TOKEN: 'relaxed', ACCESS_TOKEN_SECRET, CHANGE_STREAM: 'off' }
     const { url, uri, db } = await startServer(env)
     const bob = await logIn(url, 'bob@example.com')
@@ -41,7 +41,7 @@ describe('USER_DATA_IN_TOKEN of the server example', () => {
     expect(text).toContain('custom_user_data_loads_total 0\n')
   })
 
-  it('says that a document is too large for a token, and serves it all the same', async () => {
+  it('logs that a document is too large for a token, and the document is still served', async () => {
     const { url, db, example } = await startServer({ USER_DATA_IN_TOKEN: 'relaxed' })
     await db.collection('custom_user_data').updateOne({ role: 'admin' }, { $set: { bio: 'x'.repeat(8_000) } })
     const bob = await logIn(url, 'bob@example.com')
@@ -50,7 +50,7 @@ describe('USER_DATA_IN_TOKEN of the server example', () => {
     await example.printed(new RegExp(`user ${bob.user.id} does not go into the access token: too_large`))
   })
 
-  it('is one of three words', async () => {
+  it('accepts only its three values', async () => {
     const example = runExample(MAIN, { USER_DATA_IN_TOKEN: 'yes' })
     expect((await example.ended()).exitCode).toBe(1)
     expect(example.output()).toContain('  USER_DATA_IN_TOKEN: write off, relaxed or canonical')
@@ -58,7 +58,7 @@ describe('USER_DATA_IN_TOKEN of the server example', () => {
 })
 
 describe('GET /metrics of the server example', () => {
-  it('gives the counters in the text format of Prometheus', async () => {
+  it('answers with the counters in the text format of Prometheus', async () => {
     const { url } = await startServer({ CHANGE_STREAM: 'off' })
     const { access_token } = await logIn(url, 'bob@example.com')
     for (let n = 0; n < 3; n++) await getMe(url, access_token)
@@ -69,7 +69,7 @@ describe('GET /metrics of the server example', () => {
       expect.arrayContaining([
         '# TYPE custom_user_data_hits_total counter',
         'custom_user_data_hits_total 3',
-        // The login's, and that of its hook, by forUser().
+        // One load of the login, and one of its hook, by forUser().
         'custom_user_data_loads_total 2',
         '# TYPE custom_user_data_cached gauge',
         'custom_user_data_cached 1',

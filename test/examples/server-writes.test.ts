@@ -4,7 +4,7 @@ import { startExample } from '../support/run-example.js'
 
 const PASSWORD = 'correct horse battery staple'
 
-it('makes a document before the first token, and lets only the server change it', async () => {
+it('creates a document before the first token, and only the server can change it', async () => {
   const { url } = await startExample('server-writes/main.ts')
   const { body } = await request(url).post('/login').send({ email: 'carol@example.com', password: PASSWORD })
   expect(body.user.customData).toMatchObject({ userId: body.user.id, plan: 'free', reports: 0 })

@@ -21,7 +21,7 @@ describe('the users of the server example', () => {
     expect(alice.user.id).toBe(await idOf(db, 'alice@example.com'))
     expect((await getMe(url, alice.access_token)).body).toEqual({
       id: alice.user.id,
-      // And when they logged in, as soon as that is written.
+      // The time of the login is there once it is written.
       customData: expect.objectContaining({
         _id: alice.user.id,
         userId: alice.user.id,
@@ -39,13 +39,13 @@ describe('the users of the server example', () => {
     expect(await greetingFor(url, bob.access_token)).toEqual({ greeting: 'Bonjour !' })
   })
 
-  it('have {} and an English greeting where they have no document', async () => {
+  it('have {} and an English greeting if they have no document', async () => {
     const carol = await logIn(url, 'carol@example.com')
     expect((await getMe(url, carol.access_token)).body).toEqual({ id: carol.user.id, customData: {} })
     expect(await greetingFor(url, carol.access_token)).toEqual({ greeting: 'Hello!' })
   })
 
-  it('are greeted in English where their language is unknown', async () => {
+  it('are greeted in English if their language is unknown', async () => {
     const { url, db } = await startServer()
     await db
       .collection('custom_user_data')
@@ -54,14 +54,14 @@ describe('the users of the server example', () => {
     expect(await greetingFor(url, bob.access_token)).toEqual({ greeting: 'Hello!' })
   })
 
-  it('see a change of their document with the token that they have, in every server', async () => {
+  it('see a change of their document with their current token, at every server', async () => {
     const { url, db } = await startServer()
     const bob = await logIn(url, 'bob@example.com')
     await db.collection('custom_user_data').updateOne({ role: 'admin' }, { $set: { language: 'de' } })
     await expect.poll(() => greetingFor(url, bob.access_token)).toEqual({ greeting: 'Guten Tag!' })
   })
 
-  it('keep the copy that belongs to their access token where changes are not followed; a refresh gives a new one', async () => {
+  it('keep the snapshot of their access token until a refresh, if changes are not followed', async () => {
     const { url, db } = await startServer({ CHANGE_STREAM: 'off' })
     const bob = await logIn(url, 'bob@example.com')
     await db.collection('custom_user_data').updateOne({ role: 'admin' }, { $set: { language: 'de' } })
@@ -70,7 +70,7 @@ describe('the users of the server example', () => {
     expect(await greetingFor(url, body.access_token)).toEqual({ greeting: 'Guten Tag!' })
   })
 
-  it('are let in to /admin where their role is admin, and only while it is', async () => {
+  it('may use /admin only while their role is admin', async () => {
     const { url, db } = await startServer()
     const asking = async (accessToken: string) => {
       const { status, body } = await request(url).get('/admin').auth(accessToken, { type: 'bearer' })
@@ -96,7 +96,7 @@ describe('the users of the server example', () => {
     expect((await asking(bob!.access_token)).status).toBe(403)
   })
 
-  it('get one and the same answer to a wrong password and to an unknown email', async () => {
+  it('get the same answer to a wrong password and to an unknown email', async () => {
     const wrong = await post(url, 'login', { email: 'alice@example.com', password: 'wrong' })
     const unknown = await post(url, 'login', { email: 'nobody@example.com', password: PASSWORD })
     expect(wrong.status).toBe(401)
@@ -104,7 +104,7 @@ describe('the users of the server example', () => {
     expect([unknown.status, unknown.body]).toEqual([wrong.status, wrong.body])
   })
 
-  it('exchange a refresh token for the next one; once that was used, the old one is refused', async () => {
+  it('exchange a refresh token for its successor, and the old token is refused once the successor is used', async () => {
     const { refresh_token } = await logIn(url, 'alice@example.com')
     const refreshed = await post(url, 'refresh', { refresh_token })
     expect(refreshed.status).toBe(200)
@@ -120,7 +120,7 @@ describe('the users of the server example', () => {
     expect((await post(url, 'refresh', { refresh_token })).status).toBe(400)
   })
 
-  it('are asked for a token, as problem+json and with a challenge', async () => {
+  it('are asked for a token by problem+json and a challenge if they send none', async () => {
     const refused = await request(url).get('/me')
     expect(refused.status).toBe(401)
     expect(refused.headers['www-authenticate']).toBe('Bearer realm="api"')

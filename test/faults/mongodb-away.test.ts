@@ -11,7 +11,7 @@ import type { TcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
 
 const LOAD_TIMEOUT_MS = 300
-/** What may pass by {@link deadlines} until a request reaches its own deadline. The driver alone would wait 30 s. */
+/** The time after which {@link deadlines} end a request. The driver alone would wait for 30 s. */
 const MARGIN_MS = 2_000
 
 const deadlines = holdDeadlines()
@@ -107,12 +107,12 @@ describe.each(['cut', 'pause'] as const)('while MongoDB is away, by a %s', fault
     expect(failures).toMatchObject([{ userId: 'alice', code: 'custom_data_unavailable' }])
   })
 
-  it('more requests than loads may run at once are answered in time, too', async () => {
+  it('more requests than maxConcurrentLoads are also answered in time', async () => {
     proxy[fault]()
     await expectAllUnavailable(Array.from({ length: 200 }, () => me(bearerOf('alice'))))
   })
 
-  it('tokens that are not valid are still refused with 401', async () => {
+  it('invalid tokens are still refused with 401', async () => {
     proxy[fault]()
     await me('Bearer not.a.token').expect(401)
     await request(server).get('/me').expect(401)
@@ -162,7 +162,7 @@ describe.each(['cut', 'pause'] as const)('while MongoDB is away, by a %s', fault
 })
 
 describe('a refresh whose load fails', () => {
-  it('consumes nothing, whatever the reason', async () => {
+  it('does not use up the refresh token, whatever the reason', async () => {
     const documents = database.db.collection('custom_user_data')
     const { refresh } = await login()
     await documents.updateOne({ userId: 'alice' }, { $set: { big: 'x'.repeat(300_000) } })
@@ -174,7 +174,7 @@ describe('a refresh whose load fails', () => {
 })
 
 describe('a login that fails', () => {
-  it('leaves no session where the credentials are wrong or the load fails', async () => {
+  it('leaves no session if the credentials are wrong or the load fails', async () => {
     await post('/login', { user: 7 }).expect(401)
     await database.db
       .collection('custom_user_data')
@@ -195,7 +195,7 @@ describe('a slow MongoDB', () => {
     await expectUnavailable(slow)
   })
 
-  it('is no fault while it is in time', async () => {
+  it('is not a fault if it answers in time', async () => {
     // The first load also looks at the driver and the indexes, which happens once for an instance.
     await me(bearerOf('alice')).expect(200)
     proxy.pause()

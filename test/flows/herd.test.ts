@@ -26,14 +26,14 @@ const tokenOf = (userId: string) => forgeToken({ claims: validClaims(userId) })
 const askMany = (count: number, token: string): Promise<Answer[]> =>
   Promise.all(Array.from({ length: count }, () => ask(origin, '/me', token)))
 
-it('1,000 requests at once with one token that nobody has seen cost 1 query', async () => {
+it('1,000 simultaneous requests with one new token cause one query', async () => {
   for (const { status, body } of await askMany(1_000, tokenOf('alice'))) {
     expect([status, JSON.parse(body)]).toEqual([200, expect.objectContaining({ plan: 'gold' })])
   }
   expect(database.commands.named('find', 'aggregate')).toHaveLength(1)
 })
 
-it('10,000 requests of a user without a document cost 1 query on one token', async () => {
+it('10,000 requests with one token of a user without a document cause one query', async () => {
   const token = tokenOf('carol')
   for (let round = 0; round < 100; round++) {
     for (const { status, body } of await askMany(100, token)) expect([status, body]).toEqual([200, '{}'])

@@ -78,7 +78,7 @@ describe('a request with a cached token', () => {
     expect(req.user).toEqual({ id: 'alice', customData: {}, claims: expect.any(Object) })
   })
 
-  it('costs each clock one look, and MongoDB nothing', () => {
+  it('reads each clock once, and sends nothing to MongoDB', () => {
     const guard = userData.authenticate()
     database.commands.clear()
     clockReads.length = 0
@@ -98,7 +98,7 @@ describe('a request with a cached token', () => {
     expect({ order, made }).toEqual({ order: ['next', 'returned'], made: 0 })
   })
 
-  it('gets a user object of its own, over the copy that all share', () => {
+  it('gets its own user object with the data that all requests share', () => {
     const guard = userData.authenticate()
     const [one, other] = [createRequest().req, createRequest().req]
     for (const req of [one, other]) guard(req, NO_RESPONSE, () => undefined)
@@ -107,7 +107,7 @@ describe('a request with a cached token', () => {
     expect(one.user?.claims).toBe(other.user?.claims)
   })
 
-  it('is answered in the same turn inside passport too', () => {
+  it('is also answered in the same turn inside passport', () => {
     const passport = new Passport()
     passport.use(userData.strategy())
     const { req } = createRequest()

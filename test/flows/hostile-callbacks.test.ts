@@ -25,7 +25,7 @@ const never = () => new Promise<never>(() => undefined)
 /** Rejections are reported once the microtasks of a turn are done. */
 const nextTurns = () => new Promise(resolve => setImmediate(() => setImmediate(resolve)))
 
-it('a callback that throws, rejects or never settles ends its request, and not the process', async () => {
+it('a callback that throws, rejects or never settles fails its request and does not end the process', async () => {
   const userData = createTestUserData(database, { verifyCredentialsTimeoutMs: 20 })
   const app = express()
   const expected = new Map<string, number>()
@@ -59,7 +59,7 @@ it('a callback that throws, rejects or never settles ends its request, and not t
   expect(unhandled).toEqual([])
 })
 
-it('a MongoDB that comes and goes leaves nothing behind that ends the process', async () => {
+it('outages of MongoDB never end the process', async () => {
   const proxied = await openProxiedDatabase(database, { serverSelectionTimeoutMS: 100 })
   const { proxy } = proxied
   const limits = { loadTimeoutMs: 100, sessionTimeoutMs: 100 }
@@ -90,7 +90,7 @@ it('a MongoDB that comes and goes leaves nothing behind that ends the process', 
   expect(unhandled).toEqual([])
 })
 
-it('an instance that was closed answers, and answers 503', async () => {
+it('a closed instance still answers, with 503', async () => {
   const userData = createTestUserData(database)
   const app = express()
   app.get('/me', userData.authenticate(), (_req, res) => res.end())

@@ -12,7 +12,7 @@ it.each([
   ['a subclass as Promise', 'subclass'],
   ["another realm's Uint8Array", 'uint8array'],
   ["another realm's Date, RegExp, Error and Object", 'realm'],
-])('a document is loaded, frozen and written under %s', async (_what, replacement) => {
+])('a document is loaded, frozen and written if a global is replaced: %s', async (_what, replacement) => {
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['--import', 'tsx', SCRIPT, replacement, inject('mongoUri'), `test_${randomBytes(6).toString('hex')}`],

@@ -33,7 +33,7 @@ async function requestsOfOneToken(...handlers: ((user: AuthenticatedUser<Data>) 
 }
 
 describe('req.user', () => {
-  it('is another object on each request, with the same data', async () => {
+  it('is a new object on each request, with the same data', async () => {
     const users: AuthenticatedUser<Data>[] = []
     const remember = (user: AuthenticatedUser<Data>) => users.push(user)
     await requestsOfOneToken(remember, remember, remember)
@@ -41,7 +41,7 @@ describe('req.user', () => {
     expect(users[0]).toEqual(users[2])
   })
 
-  it('takes what handlers add, for this request alone', async () => {
+  it('accepts properties that handlers add, for this request only', async () => {
     await requestsOfOneToken(
       user => Object.assign(user, { isAdmin: true, id: 'eve' }),
       user => {
@@ -73,7 +73,7 @@ describe('req.user', () => {
       what: 'a date',
       change: ({ customData }: AuthenticatedUser<Data>) => (customData['since'] as Date).setTime(1),
     },
-  ])('shows no other request what a handler does to $what', async ({ change }) => {
+  ])('hides from other requests what a handler does to $what', async ({ change }) => {
     let before = ''
     await requestsOfOneToken(
       user => {
@@ -88,7 +88,7 @@ describe('req.user', () => {
     )
   })
 
-  it('is of each user’s own where requests overlap', async () => {
+  it('always belongs to the user of the request if requests overlap', async () => {
     const app = express()
       .use(userData.authenticate())
       .get('/', (req, res) => res.json({ id: req.user?.id, data: req.user?.customData }))

@@ -30,8 +30,8 @@ function start(collection: string, options: object) {
 const customers = () => start('customers', { issuer: 'https://customers.example.com', audience: 'customers' })
 const staff = () => start('staff', { issuer: 'https://staff.example.com', audience: 'staff' })
 
-describe('two issuers on one database', () => {
-  it('do not take the refresh tokens of each other', async () => {
+describe('two instances with different issuers on one database', () => {
+  it('do not accept the refresh tokens of each other', async () => {
     const [here, there] = [customers(), staff()]
     const { refresh_token } = await logIn(here.app, '1')
     expectInvalidGrant(await refresh(there.app, refresh_token))
@@ -39,7 +39,7 @@ describe('two issuers on one database', () => {
     expect((await refresh(here.app, refresh_token)).status).toBe(200)
   })
 
-  it('neither list nor end the sessions of users of the same id', async () => {
+  it('do not list or end sessions of users with the same id at the other issuer', async () => {
     const [here, there] = [customers(), staff()]
     const { access_token, refresh_token } = await logIn(here.app, '1')
     expect(await there.userData.sessions('1')).toEqual([])
@@ -52,7 +52,7 @@ describe('two issuers on one database', () => {
     expect((await logIn(here.app, '1')).user.id).toBe('1')
   })
 
-  it('count failed logins apart', async () => {
+  it('count failed logins separately', async () => {
     const [here, there] = [customers(), staff()]
     const failing = await Promise.all(Array.from({ length: 12 }, () => failLogin(there.app)))
     expect(failing).toContain(429)
@@ -60,7 +60,7 @@ describe('two issuers on one database', () => {
   })
 })
 
-describe('two clients of one issuer', () => {
+describe('two instances with one issuer and different audiences', () => {
   const api = () => start('customers', { issuer: ISSUER, audience: 'https://api.example.com' })
   const admin = () => start('customers', { issuer: ISSUER, audience: 'https://admin.example.com' })
 
@@ -71,7 +71,7 @@ describe('two clients of one issuer', () => {
     expect((await refresh(here.app, refresh_token)).status).toBe(200)
   })
 
-  it('share the users: to revoke one ends the sessions at both', async () => {
+  it('share their users, so revoking a user ends the sessions of both', async () => {
     const [here, there] = [api(), admin()]
     const { refresh_token } = await logIn(here.app, '1')
     expect(await there.userData.sessions('1')).not.toEqual([])
@@ -79,7 +79,7 @@ describe('two clients of one issuer', () => {
     expectInvalidGrant(await refresh(here.app, refresh_token))
   })
 
-  it('keep their sessions when an audience is added', async () => {
+  it('keep their sessions if one of them gets another audience', async () => {
     const { refresh_token } = await logIn(api().app, '1')
     const audience = ['https://api.example.com', 'https://files.example.com']
     const { app } = start('customers', { issuer: ISSUER, audience })
@@ -102,7 +102,7 @@ describe('the collection of custom data', () => {
     }
   })
 
-  it('is refused under the name of a collection of ours', () => {
+  it('is refused if it has the name of a collection of this package', () => {
     const collection = database.db.collection('custom_user_data_sessions')
     expect(() => createTestUserData(database, { collection })).toThrow('option "sessionCollection"')
   })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { foldAccountName, isAccountName } from '../../lib/login/account-name.js'
 
-describe('the name that counts', () => {
+describe('the normalized account name', () => {
   it.each<[string, ...string[]]>([
     [
       'alice@example.com',
@@ -26,7 +26,7 @@ describe('the name that counts', () => {
     expect(new Set(names.map(foldAccountName)).size).toBe(names.length)
   })
 
-  it('is stable for each character: folding once more, or another case first, changes nothing', () => {
+  it('is the same for each character if it is folded twice or if its case is changed first', () => {
     const wrong: string[] = []
     for (let code = 0; code < 0x11_0000; code++) {
       const character = String.fromCodePoint(code)

@@ -42,11 +42,11 @@ it.each([
   ['MyApp/2.1 (build 7)', 'MyApp'],
   ['node', 'node'],
   ['Wget/1.21.4 (Linux)', 'Linux'],
-])('what is no browser has the name that it gives itself, or its system: %s', (userAgent, label) => {
+])('a client that is not a browser has the name that it sends, or its system: %s', (userAgent, label) => {
   expect(toDeviceLabel(userAgent)).toBe(label)
 })
 
-it.each([undefined, '', ' ', '/'])('a client that says nothing of itself has no label: %j', userAgent => {
+it.each([undefined, '', ' ', '/'])('a client without a usable user agent has no label: %j', userAgent => {
   expect(toDeviceLabel(userAgent)).toBeNull()
 })
 

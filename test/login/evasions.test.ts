@@ -60,7 +60,7 @@ async function post({ app }: Instance, body: object, from = `198.51.100.${tests}
   return answer.status
 }
 
-/** How many of these logins are answered with 401: how many guesses somebody got. */
+/** The number of logins that are answered with 401, which is the number of checked guesses. */
 async function countGuesses(times: number, guess: (i: number) => Promise<number>): Promise<number> {
   let guesses = 0
   for (let i = 0; i < times; i++) if ((await guess(i)) === 401) guesses++
@@ -120,7 +120,7 @@ describe('the limit of an account holds', () => {
     expect(guesses).toBeLessThanOrEqual(10)
   })
 
-  it('against a stranger whose address became known by a login of another account', async () => {
+  it('against a stranger with an address that is known for another account', async () => {
     const instance = start(
       ({ username, password }) => (username === 'mallory' && password === RIGHT ? { id: 'mallory' } : null),
       { accountFailures: 3 },
@@ -163,7 +163,7 @@ describe('the limit of an account holds', () => {
   it.each<[string, (text: string) => unknown]>([
     ['spaces around the name', text => ` ${text}\t`],
     ['a space that NFKC makes of another one', text => `\u3000${text}\u00a0`],
-    ['characters around the name that nobody sees', text => `\ufeff\u200b${text}\u2060\u0085`],
+    ['invisible characters around the name', text => `\ufeff\u200b${text}\u2060\u0085`],
     ['a control character behind the name', text => `${text}\u0000`],
     ['wide letters', text => text.replace(/[a-z]/g, c => String.fromCodePoint(c.codePointAt(0)! + 0xfee0))],
     [
@@ -335,7 +335,7 @@ describe('forgetFailedLogins()', () => {
     expect(await countGuesses(40, guess)).toBe(20)
   })
 
-  it('keeps the addresses that are known', async () => {
+  it('keeps the known addresses', async () => {
     const verify: Verify = ({ email, password }) => (password === RIGHT ? { id: String(email) } : null)
     const instance = start(verify, { accountFailures: 1 })
     expect(await post(instance, { email: name, password: RIGHT })).toBe(200)
@@ -373,7 +373,7 @@ it('forgetFailedLogins() does not show what it was given', async () => {
 describe('a warning says once', () => {
   const warnings = ({ events }: Instance) => events.filter(event => event['name'] === 'warning')
 
-  it('that logins name no account, and what to write', async () => {
+  it('that logins contain no account, and what to write', async () => {
     const instance = start(() => null)
     for (let i = 0; i < 3; i++) await post(instance, { phone: '1', password: 'x' })
     expect(warnings(instance)).toMatchObject([
@@ -389,7 +389,7 @@ describe('a warning says once', () => {
     ])
   })
 
-  it('nothing about accounts if the team gives account, or passwordCredentials() tells the account', async () => {
+  it('nothing about accounts if the option account or passwordCredentials() gives the account', async () => {
     const told = start(
       () => null,
       {},

@@ -58,7 +58,7 @@ describe('an upgrade', () => {
     expect(warnings).toEqual([])
   })
 
-  it('leaves a password alone that was changed since it was read', async () => {
+  it('does not replace a password that was changed since it was read', async () => {
     const { upgrade, warnings } = createUpgrade()
     const document = await addUser('alice', await weakHash())
     await users().updateOne({ _id: 'alice' }, { $set: { passwordHash: 'changed' } })
@@ -70,17 +70,17 @@ describe('an upgrade', () => {
 
   it.each<[string, Options]>([
     ['today’s', {}],
-    ['of more passes', { timeCost: 3 }],
-    ['of more memory', { memoryCost: 32_768 }],
-    ['of more memory for fewer passes', { memoryCost: 47_104, timeCost: 1 }],
-  ])('leaves a hash alone that is %s', async (_name, costs) => {
+    ['with more passes', { timeCost: 3 }],
+    ['with more memory', { memoryCost: 32_768 }],
+    ['with more memory and fewer passes', { memoryCost: 47_104, timeCost: 1 }],
+  ])('does not replace a hash %s', async (_name, costs) => {
     const { upgrade } = createUpgrade()
     const document = await addUser('alice', await hash(PASSWORD, { memoryCost: 19_456, ...costs }))
     await upgrade({ id: 'alice', document }, PASSWORD)
     expect(database.commands.named('update')).toHaveLength(0)
   })
 
-  it('that fails is a warning that names the user, and says nothing of hash or password', async () => {
+  it('that fails is a warning that names the user, and never the hash or the password', async () => {
     await database.db.createCollection('readable', { viewOn: 'users', pipeline: [] })
     const { upgrade, warnings } = createUpgrade(users('readable'))
     const document = await addUser('alice', await weakHash())
@@ -118,7 +118,7 @@ describe('passwordCredentials()', () => {
     expect(await hashOf('alice')).toMatch('t=1')
   })
 
-  it('lets in as ever where a hash cannot be replaced', async () => {
+  it('logs the user in even if the hash cannot be replaced', async () => {
     await database.db.createCollection('view', { viewOn: 'users', pipeline: [] })
     const { logIn, events } = start({ collection: users('view'), upgradeHashes: true })
     await addUser('alice', await weakHash())

@@ -68,7 +68,7 @@ describe('createCustomData', () => {
     expect(calls).toBe(0)
   })
 
-  it('creates one document for any number of parallel first logins, and all of them get it', async () => {
+  it('creates one document for several parallel first logins, and all get it', async () => {
     const apps = [0, 1].map(n => start({ createCustomData: () => ({ n }) }).app)
     const logins = await Promise.all(Array.from({ length: 16 }, (_value, i) => tryLogIn(apps[i % 2]!)))
     const [made, ...others] = await documents()
@@ -97,7 +97,7 @@ describe('createCustomData', () => {
     ],
     ['another error', () => Promise.reject(new Error('secret')), 500, 'server_error'],
     ['a text', () => 'nonsense', 500, 'server_error'],
-    ['the document of somebody else', () => ({ userId: 'bob' }), 500, 'server_error'],
+    ['the document of another user', () => ({ userId: 'bob' }), 500, 'server_error'],
     ['a document that loads would refuse', () => ({ text: 'x'.repeat(2_000) }), 500, 'server_error'],
     ['a never settling promise', () => new Promise(() => undefined), 503, 'temporarily_unavailable'],
   ])('refuses the login with %s, and nothing is stored', async (_name, createCustomData, status, error) => {
@@ -170,7 +170,7 @@ describe('the hook that runs after', () => {
     ['afterRefresh', async ({ app }) => exchange(app, (await logIn(app, user)).refresh_token)],
     ['afterLogout', async ({ app }) => logOut(app, (await logIn(app, user)).refresh_token)],
     ['afterDelete', ({ userData }) => userData.deleteSessions(user)],
-  ])('%s and throws is the event hook_failed, and fails nobody', async (hook, act) => {
+  ])('%s and throws is the event hook_failed, and the request succeeds', async (hook, act) => {
     const error = new Error('the mailer is down')
     const started = start({ [hook]: () => Promise.reject(error) })
     const failed = once(started.userData.events, 'hook_failed')

@@ -66,13 +66,13 @@ describe('beforeLogin', () => {
   })
 
   it.each([true, undefined, null, 0, '', 'false'])(
-    'that returns anything else lets the user in: %j',
+    'that returns anything else accepts the login: %j',
     async verdict => {
       expect((await tryLogIn(start({ beforeLogin: () => verdict }).app)).status).toBe(200)
     },
   )
 
-  it('may throw one of our errors to answer with', async () => {
+  it('may throw an error of this package, which becomes the answer', async () => {
     const beforeLogin = () => {
       throw new CustomUserDataError('too_many_attempts', 'Your plan allows two devices.')
     }
@@ -95,7 +95,7 @@ describe('beforeLogin', () => {
     ['rejects', () => Promise.reject(new Error(PASSWORD))],
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as hooks do
     ['rejects with nothing', () => Promise.reject(undefined)],
-  ])('that %s is a 500 that does not say why', async (_name, beforeLogin) => {
+  ])('that %s is a 500 that does not reveal the reason', async (_name, beforeLogin) => {
     const answer = await tryLogIn(start({ beforeLogin }).app)
     expect(answer.status).toBe(500)
     expect(answer.body).toEqual({ error: 'server_error', error_description: 'The server is misconfigured' })
@@ -295,7 +295,7 @@ describe('events', () => {
 })
 
 it.each([{ beforeLogin: true }, { afterLogin: 'send a mail' }, { onLogin: () => undefined }])(
-  'values that are no hooks are refused at creation: %j',
+  'values that are not hooks are refused at creation: %j',
   hooks => {
     expect(() => start(hooks as never)).toThrow(OptionError)
   },

@@ -93,7 +93,7 @@ const COLLECTION = 'custom_user_data_login_attempts'
 const attempts = () => database.db.collection(COLLECTION)
 
 describe('failed logins', () => {
-  it('ASVS 6.3.1: are let through ten times for one account and address, and then the right password waits too', async () => {
+  it('ASVS 6.3.1: are checked ten times for one account and address, and then the right password is refused too', async () => {
     const instance = start()
     await fail(instance, 10)
     expectThrottled(await logIn(instance, { password: RIGHT }))
@@ -131,7 +131,7 @@ describe('failed logins', () => {
     expectThrottled(await logIn(instance, { email: name }))
   })
 
-  it('of another account from the same address are let through', async () => {
+  it('of another account from the same address are still checked', async () => {
     const instance = start()
     await fail(instance, 10)
     await fail(instance, 1, { email: 'another@example.com' })
@@ -159,14 +159,14 @@ describe('failed logins', () => {
     expectThrottled(await byPhone())
   })
 
-  it('that name no account count for their address alone', async () => {
+  it('without an account count only for their address', async () => {
     const instance = start({ addressFailures: 3, accountAndAddressFailures: 1, accountFailures: 1 })
     await fail(instance, 3, { email: null })
     expectThrottled(await logIn(instance, { email: null }))
     expect(instance.events.at(-1)).toMatchObject({ limit: 'address' })
   })
 
-  it('from one address are let through a hundred times, whatever the accounts', async () => {
+  it('from one address are checked a hundred times, for any accounts', async () => {
     const instance = start({ addressFailures: 5 })
     for (let i = 0; i < 5; i++) await fail(instance, 1, { email: `${i}.${account}` })
     expectThrottled(await logIn(instance, { email: `6.${account}` }))
@@ -174,7 +174,7 @@ describe('failed logins', () => {
     await fail(instance, 1, { from: '203.0.113.99' })
   })
 
-  it('do not include successes: any number of successes from one address is let through', async () => {
+  it('do not include successes: any number of successes from one address is accepted', async () => {
     const instance = start({ addressFailures: 3, accountAndAddressFailures: 3 })
     for (let i = 0; i < 8; i++) expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
   })
@@ -308,7 +308,7 @@ describe('an address', () => {
   })
 })
 
-describe('a fault of the server is no failed login:', () => {
+describe('a fault of the server does not count as a failed login:', () => {
   it.each<[string, number, () => unknown]>([
     ['a verifyCredentials that never settles', 503, () => new Promise(() => undefined)],
     ['one that says so itself', 503, () => unavailable()],
@@ -389,8 +389,8 @@ describe('a fault of the server is no failed login:', () => {
   }
 })
 
-describe('what is stored of attempts', () => {
-  it('stores only digests of accounts, spellings and addresses', async () => {
+describe('the stored attempts', () => {
+  it('contain only digests of accounts, spellings and addresses', async () => {
     const instance = start({ accountAndAddressFailures: 2 })
     await fail(instance, 1)
     expect((await logIn(instance, { password: RIGHT })).status).toBe(200)
@@ -407,7 +407,7 @@ describe('what is stored of attempts', () => {
     }
   })
 
-  it('expires by an index that covers only documents with our mark', async () => {
+  it('expire by an index that covers only documents with our mark', async () => {
     await fail(start(), 1)
     expect(await attempts().indexes()).toMatchObject([
       { name: '_id_' },
@@ -420,7 +420,7 @@ describe('what is stored of attempts', () => {
     ])
   })
 
-  it('is counted even if the index cannot be made, with a warning that says what to run', async () => {
+  it('are counted even if the index cannot be made, with a warning that contains the command', async () => {
     const fresh = await openDatabase()
     const name = 'custom_user_data_login_attempt_expiry'
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
@@ -435,7 +435,7 @@ describe('what is stored of attempts', () => {
     await fresh.close()
   })
 
-  it('is written and read by commands that name the mark, in one round trip', async () => {
+  it('are written and read by commands that name the mark, in one round trip', async () => {
     const instance = start()
     await fail(instance, 1)
     database.commands.clear()
@@ -446,7 +446,7 @@ describe('what is stored of attempts', () => {
       expect(command['query']).toMatchObject({ expressCustomUserData: 'login_attempt' })
   })
 
-  it('is in the collection that the option loginAttemptCollection names', async () => {
+  it('are in the collection that the option loginAttemptCollection names', async () => {
     const fresh = await openDatabase()
     const loginAttemptCollection = fresh.db.collection('guesses')
     await fail(start({}, { options: { loginAttemptCollection } }), 1)

@@ -60,29 +60,29 @@ describe('the right password', () => {
     expect(answer.body.user.id).toBe(ALICE.toHexString())
   })
 
-  it('logs the user in whose _id is a text', async () => {
+  it('logs in a user whose _id is a text', async () => {
     expect((await logIn({ email: 'text@example.com', password: PASSWORD })).body.user.id).toBe('text id')
   })
 
-  it('logs the user in by a form', async () => {
+  it('logs the user in with a form', async () => {
     const form = { email: 'alice@example.com', password: PASSWORD }
     expect((await request(app).post('/login').type('form').send(form)).status).toBe(200)
   })
 
-  it('is a 500 where nobody can tell the id, unless the team says it', async () => {
+  it('is a 500 if the id is not a known type and toUserId is missing', async () => {
     const body = { email: 'number@example.com', password: PASSWORD }
     expect((await logIn(body)).status).toBe(500)
     const told = createApp({ toUserId: user => String(user['account']) })
     expect((await logIn(body, told)).body.user.id).toBe('n42')
   })
 
-  it('is looked for in the fields that the team names', async () => {
+  it('is searched in the fields that the options name', async () => {
     const named = createApp({ usernameField: 'name', hashField: 'secret' })
     expect((await logIn({ name: 'Alice', password: 'other' }, named)).body.user.id).toBe('other')
     expect(await logIn({ name: 'alice', password: 'other' }, named)).toMatchObject(WRONG)
   })
 
-  it('ASVS 6.2.8: is taken exactly as it is', async () => {
+  it('ASVS 6.2.8: is verified exactly as it was sent', async () => {
     for (const password of [` ${PASSWORD}`, `${PASSWORD} `, PASSWORD.toUpperCase(), `${PASSWORD}\0`]) {
       expect(await logIn({ email: 'alice@example.com', password })).toMatchObject(WRONG)
     }
@@ -95,9 +95,9 @@ describe('ASVS 6.3.8: the same answer', () => {
     ['an unknown user', 'nobody@example.com', PASSWORD],
     ['a name in another case', 'Alice@example.com', PASSWORD],
     ['a user without a hash', 'nohash@example.com', PASSWORD],
-    ['a user whose hash is null', 'nullhash@example.com', PASSWORD],
-    ['a user whose hash is no text', 'odd@example.com', PASSWORD],
-    ['the text that stands in place of a hash', 'unreadable@example.com', 'plain text'],
+    ['a user with a hash of null', 'nullhash@example.com', PASSWORD],
+    ['a user with a hash that is not text', 'odd@example.com', PASSWORD],
+    ['the text that replaces a missing hash', 'unreadable@example.com', 'plain text'],
     ['a hash of another kind', 'bcrypt@example.com', PASSWORD],
     ['a torn hash', 'torn@example.com', PASSWORD],
   ])('is given for %s', async (_name, email, password) => {
@@ -106,7 +106,7 @@ describe('ASVS 6.3.8: the same answer', () => {
     expect(answer.headers).not.toHaveProperty('www-authenticate')
   })
 
-  it('comes with a warning where a hash cannot be read, which says nothing of hash or password', async () => {
+  it('comes with a warning if a hash cannot be read, without the hash or the password', async () => {
     await logIn({ email: 'unreadable@example.com', password: 'hunter2' })
     expect(warnings).toEqual([{ code: 'password_hash_unreadable', message: expect.any(String) }])
     expect(warnings[0]!.message).not.toMatch(/hunter2|plain text/)
@@ -131,7 +131,7 @@ describe('ASVS 6.3.8: the same answer', () => {
   })
 })
 
-describe('what is no text', () => {
+describe('a name or password that is not text', () => {
   it('never reaches a query', async () => {
     await logIn({ email: 'nobody@example.com', password: 'wrong' })
     database.commands.clear()
@@ -155,7 +155,7 @@ describe('what is no text', () => {
     expect(database.commands.named('find')).toHaveLength(0)
   })
 
-  it('ASVS 6.2.9: is more than 320 characters of a name, or 1,024 of a password', async () => {
+  it('ASVS 6.2.9: is refused like a name over 320 or a password over 1,024 characters', async () => {
     const email = 'alice@example.com'
     expect((await logIn({ email: 'a'.repeat(321), password: 'a' })).status).toBe(400)
     expect((await logIn({ email, password: 'a'.repeat(1025) })).status).toBe(400)
@@ -163,7 +163,7 @@ describe('what is no text', () => {
   })
 })
 
-it('a MongoDB that is away is a 503, and not a refusal', async () => {
+it('while MongoDB is away a login is a 503, and not a refusal', async () => {
   const proxied = await openProxiedDatabase(database)
   const { proxy } = proxied
   proxy.pause()
@@ -187,7 +187,7 @@ describe('isRefused', () => {
     expect((await logIn({ email: 'alice@example.com', password: PASSWORD }, app)).status).toBe(200)
   })
 
-  it('gets the whole document, and only once the password is right', async () => {
+  it('gets the whole document, and only if the password is right', async () => {
     const seen: Document[] = []
     const spy = (user: Document) => seen.push(user) === 0
     await logInRefused('wrong', { isRefused: spy })
@@ -196,7 +196,7 @@ describe('isRefused', () => {
     expect(seen).toMatchObject([{ _id: 'text id', email: 'text@example.com' }])
   })
 
-  it('that throws is a 500 that does not say why', async () => {
+  it('that throws is a 500 that does not reveal the reason', async () => {
     const answer = await logInRefused(PASSWORD, {
       isRefused: () => {
         throw new Error('hunter2')
@@ -207,7 +207,7 @@ describe('isRefused', () => {
   })
 })
 
-describe('more logins at once than there is room for', () => {
+describe('simultaneous logins above the limit', () => {
   it('are answered with 503, while the logins in the queue are answered and other routes are served', async () => {
     // Reads of users must not fail by their deadline on a busy machine: that is a 503, too.
     const userData = createTestUserData(database, { loadTimeoutMs: 10_000, sessionTimeoutMs: 10_000 })
@@ -286,7 +286,7 @@ describe('hashPassword()', () => {
 })
 
 describe('a name', () => {
-  it('is compared exactly, whatever the collation of the collection', async () => {
+  it('is compared exactly, even if the collection has another collation', async () => {
     const users = await database.db.createCollection('folded', { collation: { locale: 'en', strength: 2 } })
     await users.insertOne({
       _id: ALICE,
@@ -298,7 +298,7 @@ describe('a name', () => {
     expect((await logIn({ email: 'Alice@example.com', password: PASSWORD }, folded)).status).toBe(200)
   })
 
-  it('in a list of names is nobody', async () => {
+  it('in a list of names does not match a user', async () => {
     const users = database.db.collection('lists')
     await users.insertOne({ email: ['alice@example.com'], passwordHash: await hashPassword(PASSWORD) })
     const answer = await logIn(

@@ -114,19 +114,22 @@ describe('a stream that breaks', () => {
     ['its connection is cut', { closeConnection: true }],
     ['its operation was interrupted', { errorCode: 11601 }],
     ['its primary has stepped down', { errorCode: 189 }],
-  ])('because %s is resumed with what came meanwhile, and nothing dropped', async (_name, fault) => {
-    await fail(['getMore', 'aggregate'], fault)
-    await there.until('custom_data', 'broken')
-    await there.until('sessions', 'broken')
-    await change(2)
-    await heal()
-    await there.until('custom_data', 'resumed')
-    await there.until('sessions', 'resumed')
-    reading.commands.clear()
-    await there.seesOf('alice', { ...ALICE, n: 2 })
-    await there.dataOf('bob')
-    expect(loads()).toBe(1)
-  })
+  ])(
+    'because %s is resumed with the events of the meantime, and nothing is dropped',
+    async (_name, fault) => {
+      await fail(['getMore', 'aggregate'], fault)
+      await there.until('custom_data', 'broken')
+      await there.until('sessions', 'broken')
+      await change(2)
+      await heal()
+      await there.until('custom_data', 'resumed')
+      await there.until('sessions', 'resumed')
+      reading.commands.clear()
+      await there.seesOf('alice', { ...ALICE, n: 2 })
+      await there.dataOf('bob')
+      expect(loads()).toBe(1)
+    },
+  )
 
   it('and has lost its history starts at the present, and everything is dropped', async () => {
     await fail(['getMore'], { errorCode: 286 })
@@ -175,7 +178,7 @@ describe('while a stream is broken', () => {
   })
 
   it.each(['cut', 'pause'] as const)(
-    'by a network that is %s, copies from before are served so long and no longer',
+    'by a network that is %s, earlier snapshots are served until changeStreamTimeoutMs has passed, and no longer',
     async fault => {
       const proxied = await openProxiedDatabase(writing)
       const { proxy } = proxied
@@ -198,7 +201,7 @@ describe('while a stream is broken', () => {
     },
   )
 
-  it('new snapshots live no longer than the time-out either, and sessions are read as often', async () => {
+  it('new snapshots also live no longer than the time-out, and sessions are read as often', async () => {
     there = await startFollower(otherDb(), { changeStreamTimeoutMs: 1_000 })
     await fail(['getMore'], { errorCode: 11601 })
     await there.until('custom_data', 'broken')
@@ -457,7 +460,7 @@ describe('the streams of an instance', () => {
     await there.userData.close()
   })
 
-  it('are two, however often ready() is called', async () => {
+  it('are two, even if ready() is called several times', async () => {
     reading.commands.clear()
     const there = await startFollower(otherDb())
     await Promise.all(Array.from({ length: 5 }, () => there.userData.ready()))

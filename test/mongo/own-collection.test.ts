@@ -224,7 +224,7 @@ describe('an app that has a collection `sessions` of connect-mongo', () => {
     expect((await theirs.indexes()).map(({ name }) => name)).toEqual(['_id_'])
   })
 
-  it('and gives it as `sessionCollection` is warned once by the first load, if ready() is never called', async () => {
+  it('and gives it as `sessionCollection` gets one warning at the first load, if ready() is never called', async () => {
     const userData = createTestUserData(database, { sessionCollection: theirs })
     userData.events.on('warning', warning => warnings.push(warning))
     for (let i = 0; i < 3; i++) await userData.verifyToken(forgeToken())

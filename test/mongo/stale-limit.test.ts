@@ -27,7 +27,7 @@ function pass(ms: number): void {
 }
 
 describe('data behind a change stream', () => {
-  it('is dropped when the stream was not current for the time-out, and every time-out from then on', () => {
+  it('is dropped when the stream was not current for the time-out, and again after each further time-out', () => {
     limit.currentAsOf(limit.now())
     pass(TIMEOUT_MS - 1)
     expect(drops).toBe(0)
@@ -42,7 +42,7 @@ describe('data behind a change stream', () => {
     expect(drops).toBe(1)
   })
 
-  it('is served on while the stream is current', () => {
+  it('stays usable while the stream is current', () => {
     for (let n = 0; n < 10; n++) {
       pass(TIMEOUT_MS - 1)
       limit.currentAsOf(limit.now())

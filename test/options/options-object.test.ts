@@ -7,7 +7,7 @@ import { AUDIENCE, SECRET } from '../support/user-data.js'
 
 const TRUSTED = { issuer: 'https://idp.example.com', audience: AUDIENCE, algorithms: ['RS256'] }
 
-/** What is said of them, each in a line of its own. The collection is missing, too. */
+/** The reasons in the message, one a line. The collection is also missing. */
 function linesOf(options: object): string[] {
   let message = ''
   try {
@@ -86,7 +86,7 @@ describe('wrong members of options', () => {
 })
 
 describe('members of a polluted Object.prototype', () => {
-  it('is no option', () => {
+  it('are not options', () => {
     const everywhere = Object.prototype as { optional?: boolean; maxAgeMs?: number }
     everywhere.optional = true
     try {
@@ -102,7 +102,7 @@ describe('members of a polluted Object.prototype', () => {
   })
 })
 
-describe('a value that is no options object', () => {
+describe('a value that is not an options object', () => {
   const values: Record<string, unknown> = {
     promise: Promise.resolve({}),
     thenable: { then: () => undefined },

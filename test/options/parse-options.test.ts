@@ -92,7 +92,7 @@ const TRUSTED = { issuer: 'https://idp.example.com', audience: AUDIENCE, algorit
 
 const database = useDatabase()
 
-/** What must be given. */
+/** The options that are required. */
 function needed(): object {
   const collection = database.db.collection('custom_user_data')
   return { collection, issuer: ISSUER, audience: AUDIENCE, secret: SECRET }
@@ -126,7 +126,7 @@ describe('wrong options', () => {
     expect(message).toContain(says)
   })
 
-  it('are named where there is no such option', () => {
+  it('are named if the option does not exist', () => {
     expect(messageOf({ nonsense: 1, colection: 2 })).toContain(
       'there is no option "nonsense"; there is no option "colection"; did you mean "collection"? The',
     )
@@ -253,7 +253,7 @@ describe('options', () => {
     expect(parseOptions(Object.freeze(needed())).realm).toBe('api')
   })
 
-  it('ask nothing of MongoDB when an instance is created', () => {
+  it('send nothing to MongoDB when an instance is created', () => {
     database.commands.clear()
     create({})
     expect(database.commands).toHaveLength(0)

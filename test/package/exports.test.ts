@@ -1,7 +1,7 @@
 import * as everything from 'express-custom-user-data'
 import { expect, it } from 'vitest'
 
-it('exports these names and no others', () => {
+it('the package exports exactly these names', () => {
   expect(Object.keys(everything).sort()).toMatchInlineSnapshot(`
     [
       "CustomUserDataError",

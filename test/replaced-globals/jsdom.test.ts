@@ -11,7 +11,7 @@ import { AUDIENCE, forgeToken, ISSUER, SECRET, validClaims } from '../support/us
 import { ask } from '../support/ask.js'
 import { createApp, ROUTES } from './guarded-app.js'
 
-describe('under the jsdom environment of a test runner', () => {
+describe('in the jsdom environment of a test runner,', () => {
   const database = useDatabase()
   let server: TestServer
   beforeAll(async () => {
@@ -25,19 +25,22 @@ describe('under the jsdom environment of a test runner', () => {
     await server.close()
   })
 
-  it('runs in that environment', () => {
+  it('the test really runs in that environment', () => {
     expect(globalThis).toHaveProperty('document')
   })
 
-  it.each(ROUTES)('%s refuses a text that is no token with 401', async route => {
+  it.each(ROUTES)('%s refuses an invalid token with 401', async route => {
     for (let turn = 0; turn < 2; turn++) expect((await ask(server.origin, route, 'abc')).status).toBe(401)
   })
 
-  it.each(ROUTES)('%s lets a valid token through, loaded and cached', async route => {
-    const token = forgeToken({ claims: validClaims('alice') })
-    for (const turn of ['loaded', 'cached']) {
-      const { status, body } = await ask(server.origin, route, token)
-      expect([status, body], turn).toEqual([200, expect.stringContaining('gold')])
-    }
-  })
+  it.each(ROUTES)(
+    '%s accepts a valid token, both when it loads the data and when the snapshot is cached',
+    async route => {
+      const token = forgeToken({ claims: validClaims('alice') })
+      for (const turn of ['loaded', 'cached']) {
+        const { status, body } = await ask(server.origin, route, token)
+        expect([status, body], turn).toEqual([200, expect.stringContaining('gold')])
+      }
+    },
+  )
 })

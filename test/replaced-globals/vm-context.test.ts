@@ -63,7 +63,7 @@ function loadInside(context: vm.Context): Pick<Libraries, 'createCustomUserData'
   return load(fileURLToPath(new URL('../../lib/index.ts', import.meta.url))) as Libraries
 }
 
-describe('where this package runs in a vm context and the driver outside', () => {
+describe('if this package runs in a vm context and the driver runs outside it,', () => {
   const database = useDatabase()
   let server: TestServer
   beforeAll(async () => {
@@ -78,15 +78,18 @@ describe('where this package runs in a vm context and the driver outside', () =>
     await server.close()
   })
 
-  it.each(ROUTES)('%s refuses a text that is no token with 401', async route => {
+  it.each(ROUTES)('%s refuses an invalid token with 401', async route => {
     for (let turn = 0; turn < 2; turn++) expect((await ask(server.origin, route, 'abc')).status).toBe(401)
   })
 
-  it.each(ROUTES)('%s lets a valid token through, loaded and cached', async route => {
-    const token = forgeToken({ claims: validClaims('alice') })
-    for (const turn of ['loaded', 'cached']) {
-      const { status, body } = await ask(server.origin, route, token)
-      expect([status, body], turn).toEqual([200, expect.stringContaining('gold')])
-    }
-  })
+  it.each(ROUTES)(
+    '%s accepts a valid token, both when it loads the data and when the snapshot is cached',
+    async route => {
+      const token = forgeToken({ claims: validClaims('alice') })
+      for (const turn of ['loaded', 'cached']) {
+        const { status, body } = await ask(server.origin, route, token)
+        expect([status, body], turn).toEqual([200, expect.stringContaining('gold')])
+      }
+    },
+  )
 })

@@ -5,7 +5,7 @@ const TAG = toEntityTag('{"language":"en"}')
 const meets = (headers: Record<string, string>, tag: string | undefined = TAG) =>
   meetsPreconditions({ headers }, tag)
 
-it('a tag is strong, quoted, and another for another text', () => {
+it('a tag is strong and quoted, and differs for different texts', () => {
   expect(TAG).toMatch(/^"[\w-]{43}"$/)
   expect(toEntityTag('{"language":"de"}')).not.toBe(TAG)
 })
@@ -35,6 +35,6 @@ it.each<[string, boolean]>([
   expect(meetsPreconditions({ headers: { 'if-none-match': value } }, undefined)).toBe(true)
 })
 
-it('without a condition it is met', () => {
+it('a request without a condition passes', () => {
   expect(meets({})).toBe(true)
 })

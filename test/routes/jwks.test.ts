@@ -56,7 +56,7 @@ describe('the published key set', () => {
     expect(text).not.toContain('secret')
   })
 
-  it('is empty where there is a secret only', async () => {
+  it('is empty if there is only a secret', async () => {
     const app = createApp(createTestUserData(database))
     await request(app).get('/.well-known/jwks.json').expect(200, { keys: [] })
   })
@@ -69,7 +69,7 @@ describe('the published key set', () => {
     expect(body.keys).toMatchObject([{ kid: 'ec-jwk' }])
   })
 
-  it('may be kept by caches for ten minutes', async () => {
+  it('may be cached for ten minutes', async () => {
     const app = createApp(createTestUserData(database, { keys }))
     const { headers } = await request(app).get('/.well-known/jwks.json')
     expect(headers['cache-control']).toBe('public, max-age=600')
@@ -89,7 +89,7 @@ describe('the published key set', () => {
     }
   })
 
-  it('is all that another instance needs to accept our tokens', async () => {
+  it('is enough for another instance to accept our tokens', async () => {
     // Only an issuer on loopback may have its keys on loopback by http.
     const issuer = 'http://localhost/ours'
     const ours = createTestUserData(database, { keys, issuer })

@@ -66,11 +66,11 @@ describe('the answer of a login', () => {
     })
   })
 
-  it('says how long the access token lives', async () => {
+  it('contains the lifetime of the access token', async () => {
     expect((await logIn(alice, { options: { accessTokenTtlSeconds: 60 } })).body.expires_in).toBe(60)
   })
 
-  it('holds the same customData as res.json(req.user.customData)', async () => {
+  it('contains the same customData as res.json(req.user.customData)', async () => {
     const app = createApp(alice)
     const { body } = await request(app).post('/login').send({ email: 'a' })
     const me = await request(app).get('/me').auth(body.access_token, { type: 'bearer' })
@@ -97,7 +97,7 @@ describe('the answer of a login', () => {
     expect((await logIn(() => ({ id: 'nobody' }))).body.user).toEqual({ id: 'nobody', customData: {} })
   })
 
-  it('stores neither of the tokens', async () => {
+  it('stores neither of the two tokens', async () => {
     const { body } = await logIn(() => ({ id: 'stored' }))
     const stored = JSON.stringify(await sessions().find({ userId: 'stored' }).toArray())
     expect(stored).toContain('stored')
@@ -116,7 +116,7 @@ describe('verifyCredentials', () => {
     expect(calls).toEqual([{ email: 'a', password: 'b' }, 'POST', undefined])
   })
 
-  it('gets texts, numbers, booleans and null as they are', async () => {
+  it('gets texts, numbers, booleans and null unchanged', async () => {
     const body = { text: '', number: 1.5, yes: true, no: false, nothing: null }
     let seen: unknown
     await logIn(
@@ -153,7 +153,7 @@ describe('verifyCredentials', () => {
     ],
     ['rejects', () => Promise.reject(new Error('hunter2'))],
     [
-      'throws what is no error',
+      'throws a value that is not an error',
       () => {
         // eslint-disable-next-line @typescript-eslint/only-throw-error -- as callbacks do
         throw 'hunter2'
@@ -161,7 +161,7 @@ describe('verifyCredentials', () => {
     ],
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as callbacks do
     ['rejects with nothing', () => Promise.reject(undefined)],
-  ])('that %s is a 500 that does not say why', async (_name, verify) => {
+  ])('that %s is a 500 that does not reveal the reason', async (_name, verify) => {
     const answer = await logIn(verify)
     expect(answer.status).toBe(500)
     expect(answer.body).toEqual({ error: 'server_error', error_description: 'The server is misconfigured' })
@@ -185,7 +185,7 @@ describe('verifyCredentials', () => {
     { id: 'x'.repeat(256) },
     { _id: 'alice' },
     () => 'alice',
-  ])('that returns nonsense is a 500: %j', async nonsense => {
+  ])('that returns an invalid value is a 500: %j', async nonsense => {
     const answer = await logIn((() => nonsense) as never)
     expect(answer.status).toBe(500)
     expect(answer.body).toEqual({ error: 'server_error', error_description: 'The server is misconfigured' })
@@ -203,7 +203,7 @@ describe('verifyCredentials', () => {
     expect(queries()).toHaveLength(0)
   })
 
-  it('may throw one of our errors to answer with', async () => {
+  it('may throw an error of this package, which becomes the answer', async () => {
     const answer = await logIn(() => {
       throw new CustomUserDataError('invalid_credentials', 'The account is locked.')
     })
@@ -248,7 +248,7 @@ describe('a Standard Schema of the body', () => {
     expect(seen).toEqual({ user: { name: 'alice' }, code: [1, 2], sum: 2 })
   })
 
-  it('refuses the rest with 400, without quoting it', async () => {
+  it('refuses other bodies with 400, without quoting them', async () => {
     const never = () => expect.unreachable()
     for (const wrong of [{ user: 'hunter2', code: [] }, {}, { user: { name: { $gt: '' } }, code: [] }]) {
       const answer = await logIn(never, { login: { body } }, wrong)
@@ -258,7 +258,7 @@ describe('a Standard Schema of the body', () => {
     }
   })
 
-  it('that throws or rejects is a 500 that does not say why', async () => {
+  it('that throws or rejects is a 500 that does not reveal the reason', async () => {
     for (const validate of [
       () => {
         throw new Error('hunter2')
@@ -281,7 +281,7 @@ describe('a login that cannot be completed', () => {
     expect(await sessions().countDocuments({ userId: 'refused' })).toBe(0)
   })
 
-  it('starts no session where the document is over its limit', async () => {
+  it('starts no session if the document is over its limit', async () => {
     await database.db.collection('custom_user_data').insertOne({ userId: 'large', text: 'x'.repeat(1000) })
     const answer = await logIn(() => ({ id: 'large' }), { options: { maxDocumentBytes: 500 } })
     expect(answer.status).toBe(500)
@@ -302,7 +302,7 @@ describe('issueTokens()', () => {
   })
 
   it.each([undefined, null, '', 42, {}, { $ne: null }, 'x'.repeat(256)])(
-    'is a TypeError for a value that is no user id, and sends no command: %j',
+    'is a TypeError for a value that is not a user id, and sends no command: %j',
     async userId => {
       const userData = createTestUserData(database)
       await expect(userData.issueTokens(userId as string)).rejects.toThrow(TypeError)

@@ -64,7 +64,7 @@ const insert = (document: Document = {}) =>
 const stored = async () => collection.findOne({ userId: user }, { projection: { _id: 0 } })
 
 describe('GET', () => {
-  it('answers with the allowed fields as they are now, and no cache stores the answer', async () => {
+  it('answers with the current values of the allowed fields, and no cache stores the answer', async () => {
     await insert()
     const { send } = start()
     const first = await send('get')
@@ -80,7 +80,7 @@ describe('GET', () => {
     expect(second.headers['etag']).not.toBe(first.headers['etag'])
   })
 
-  it('has a strong tag, which does not change with the fields of others, and answers 304 to it', async () => {
+  it('has a strong tag, which does not change with other fields, and answers 304 to it', async () => {
     await insert()
     const { send } = start()
     const { etag } = (await send('get')).headers as { etag: string }
@@ -101,7 +101,7 @@ describe('GET', () => {
     }
   })
 
-  it('shows values of BSON as req.user.customData does', async () => {
+  it('shows BSON values as req.user.customData does', async () => {
     const values = {
       int: 1,
       double: 1.5,
@@ -123,14 +123,14 @@ describe('GET', () => {
 })
 
 describe('PATCH', () => {
-  it('sets the fields of the body, null too, and no others', async () => {
+  it('sets only the fields of the body, including null', async () => {
     await insert()
     const answer = await start().send('patch', { language: null })
     expect(answer).toMatchObject({ status: 200, body: { language: null, timezone: 'UTC' } })
     expect(await stored()).toEqual({ userId: user, language: null, timezone: 'UTC', role: 'member' })
   })
 
-  it('replaces a field whole, and takes any JSON for one', async () => {
+  it('replaces a whole field, and accepts any JSON as its value', async () => {
     await insert({ language: { first: 'en', second: 'de' } })
     const value = { first: ['fr', 1, 1.5, true, null, {}], '': undefined }
     await start().send('patch', { language: value })
@@ -179,13 +179,13 @@ describe.each(['patch', 'put'] as const)('%s', method => {
     expect(seen).toMatchObject({ userId: user, language: 'de', role: 'member' })
   })
 
-  it('is 404 for a user without a document, and makes none', async () => {
+  it('is 404 for a user without a document, and does not create one', async () => {
     const answer = await start().send(method, { language: 'de' }, { 'if-match': '*' })
     expect(answer).toMatchObject({ status: 404, body: { code: 'custom_data_not_found' } })
     expect(await stored()).toBeNull()
   })
 
-  it('makes a document where that is wanted, with the user’s id in it', async () => {
+  it('creates a document with the user id if the option upsert is on', async () => {
     const { send, all } = start({ own: { fields: FIELDS, upsert: true } })
     expect(await all()).toEqual({})
     const answer = await send(method, { language: 'de' })
@@ -196,7 +196,7 @@ describe.each(['patch', 'put'] as const)('%s', method => {
     expect((await send('get', undefined, { 'if-none-match': etag })).status).toBe(304)
   })
 
-  it('makes one document for any number of parallel requests', async () => {
+  it('creates one document for several parallel requests', async () => {
     const own = { fields: FIELDS, upsert: true }
     const instances = [start({ own }), start({ own })]
     const sent = Array.from({ length: 12 }, (_value, i) =>
@@ -208,7 +208,7 @@ describe.each(['patch', 'put'] as const)('%s', method => {
     expect(await collection.countDocuments({ userId: user })).toBe(1)
   })
 
-  it('makes it only if there is none, where it says so', async () => {
+  it('creates a document only if there is none, with If-None-Match: *', async () => {
     const { send } = start({ own: { fields: FIELDS, upsert: true } })
     const condition = { 'if-none-match': '*' }
     const answers = await Promise.all([1, 2, 3, 4].map(n => send(method, { language: n }, condition)))
@@ -239,7 +239,7 @@ describe.each(['patch', 'put'] as const)('%s', method => {
     expect(await stored()).toMatchObject({ language: 'en' })
   })
 
-  it('needs a body that is not empty, also where its length is not told', async () => {
+  it('needs a body that is not empty, even if its length is not sent', async () => {
     await insert()
     const { app, authorization } = start()
     const headers = ['Authorization', authorization, 'Content-Type', 'application/json']
@@ -248,7 +248,7 @@ describe.each(['patch', 'put'] as const)('%s', method => {
     expect(await stored()).toMatchObject({ language: 'en' })
   })
 
-  it('takes a body that a parser of the app has read, and checks its size again', async () => {
+  it('accepts a body that a parser of the app has read, and checks its size again', async () => {
     await insert()
     const { send } = start({ before: [express.json({ limit: '5mb', strict: false })] })
     expect((await send(method, { language: 'de' })).status).toBe(200)
@@ -283,7 +283,7 @@ describe.each(['patch', 'put'] as const)('%s', method => {
     expect(await stored()).toMatchObject(large)
   })
 
-  it('makes no document that loads would refuse', async () => {
+  it('does not create a document that loads would refuse', async () => {
     const own = { fields: FIELDS, upsert: true }
     const small = start({ own, options: { maxDocumentBytes: 200 } })
     expect((await small.send(method, { language: 'x'.repeat(300) })).status).toBe(413)
@@ -292,7 +292,7 @@ describe.each(['patch', 'put'] as const)('%s', method => {
     expect(await stored()).toBeNull()
   })
 
-  it('is a conflict where a unique index of the team’s stands against it', async () => {
+  it('is a conflict if a unique index of the team refuses it', async () => {
     const others = database.db.collection('unique_languages')
     await others.drop().catch(() => undefined)
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
@@ -316,7 +316,7 @@ describe.each(['patch', 'put'] as const)('%s', method => {
 })
 
 describe('If-Match', () => {
-  it('lets exactly one of two parallel changes of the same state through', async () => {
+  it('accepts exactly one of two parallel changes of the same state', async () => {
     await insert()
     const instances = [start(), start()]
     for (let round = 0; round < 20; round++) {
@@ -334,7 +334,7 @@ describe('If-Match', () => {
     }
   })
 
-  it('goes on from one answer to the next, and a change of other fields does not matter', async () => {
+  it('works from one answer to the next, and a change of other fields does not matter', async () => {
     await insert({ language: { second: 'de', first: 1.5 }, timezone: Long.fromNumber(3) })
     const { send } = start()
     let { etag } = (await send('get')).headers as { etag: string }
@@ -349,7 +349,7 @@ describe('If-Match', () => {
     expect(await stored()).toMatchObject({ timezone: 2 })
   })
 
-  it('loses no change where there is none: parallel changes of two fields both stay', async () => {
+  it('is not needed for different fields: parallel changes of two fields are both kept', async () => {
     await insert()
     const { send } = start()
     await Promise.all([send('patch', { language: 'de' }), send('patch', { timezone: 'Europe/Berlin' })])
@@ -367,7 +367,7 @@ describe('a schema', () => {
       .optional(),
   })
 
-  it('checks the fields as they would be, tells which ones it refuses, and names the fields', async () => {
+  it('checks the changed fields, and the answer names the refused ones', async () => {
     await insert()
     const { send } = start({ own: { schema } })
     const answer = await send('patch', { language: 'xx', timezone: 1 })
@@ -382,14 +382,14 @@ describe('a schema', () => {
     expect(await stored()).toEqual({ userId: user, language: 'de', role: 'member' })
   })
 
-  it('stores its output', async () => {
+  it('stores the output of the schema', async () => {
     await insert()
     const answer = await start({ own: { schema } }).send('patch', { birthday: '1990-12-10' })
     expect(answer.body).toMatchObject({ birthday: '1990-12-10T00:00:00.000Z' })
     expect(await stored()).toMatchObject({ birthday: new Date('1990-12-10') })
   })
 
-  it('that throws is a 500 that does not say why', async () => {
+  it('that throws is a 500 that does not reveal the reason', async () => {
     await insert()
     const throwing = z.object({ language: z.string() }).refine(() => {
       throw new Error('secret')
@@ -424,7 +424,7 @@ describe('hostile input', () => {
   }
 
   it.each(Object.entries(HOSTILE))(
-    '%s is refused, and nothing of it reaches MongoDB',
+    '%s is refused, and no part of it reaches MongoDB',
     async (_name, body) => {
       await insert()
       const before = await stored()
@@ -443,7 +443,7 @@ describe('hostile input', () => {
   )
 
   it.each(['$ne', '$$CURRENT', '$role', '__proto__', '$where: 1', 'a.b', "'; return true; //"])(
-    'the text %j is a value as any other, and stands nowhere but among values',
+    'the text %j is an ordinary value, and is used only as a value',
     async text => {
       await insert()
       const { send } = start({ own: { fields: FIELDS, upsert: true } })
@@ -476,17 +476,17 @@ describe('hostile input', () => {
     { fields: FIELDS, other: 1 },
     { schema: {} },
     { fields: FIELDS, schema: 1 },
-  ])('options that are none are refused at creation: %j', own => {
+  ])('unknown options are refused at creation: %j', own => {
     expect(() => start({ own: own as never })).toThrow(/^ownData\(\): /)
   })
 
-  it('the parent of a dotted user id field is no field to write', () => {
+  it('the parent of a dotted user id field cannot be written', () => {
     const options = { userIdField: 'account.id' }
     expect(() => start({ own: { fields: ['account'] }, options })).toThrow(/account/)
   })
 })
 
-it('is a 503 in time while MongoDB is away, and does not log anybody out', async () => {
+it('ownData() is a 503 in time while MongoDB is away, and logs no user out', async () => {
   await insert()
   const proxied = await openProxiedDatabase(database)
   const { proxy } = proxied

@@ -32,7 +32,7 @@ const end = (sid: string, { access_token: token }: Login, at = app) =>
   request(at).delete(`/sessions/${sid}`).auth(token, { type: 'bearer' })
 const sidOfLogin = (login: Login) => sidOf(login.refresh_token)
 
-describe('the list of one’s own sessions', () => {
+describe('the list of own sessions', () => {
   it('describes each session, newest first, and marks the session of the request', async () => {
     const userAgent = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
     const first = await logIn(app, user)
@@ -66,7 +66,7 @@ describe('the list of one’s own sessions', () => {
     ])
   })
 
-  it('shows nothing that a token could be made of', async () => {
+  it('contains nothing from which a token could be made', async () => {
     const login = await logIn(app, user)
     const { text } = await get(login)
     for (const part of login.refresh_token.split('.').slice(2)) expect(text).not.toContain(part)
@@ -74,7 +74,7 @@ describe('the list of one’s own sessions', () => {
       expect(text).not.toContain(field)
   })
 
-  it('has no session of anybody else, and none that has ended', async () => {
+  it('contains no session of another user and no session that has ended', async () => {
     await logIn(app, `${user}-2`)
     await logOut(app, (await logIn(app, user)).refresh_token)
     const login = await logIn(app, user)
@@ -105,7 +105,7 @@ describe('DELETE of an own session', () => {
     expect((await getMe(app, mine.access_token)).status).toBe(200)
   })
 
-  it('does not tell another’s session from none, and leaves it alone', async () => {
+  it('answers 404 for the session of another user as for an unknown session, and does not end it', async () => {
     const [mine, theirs] = [await logIn(app, user), await logIn(app, `${user}-2`)]
     const answers = [await end(sidOfLogin(theirs), mine), await end('A'.repeat(22), mine)]
     for (const answer of answers) {
@@ -117,7 +117,7 @@ describe('DELETE of an own session', () => {
     expect((await getMe(app, theirs.access_token)).status).toBe(200)
   })
 
-  it('takes any text for the name of no session', async () => {
+  it('answers 404 for any text that is not the name of a session', async () => {
     const mine = await logIn(app, user)
     for (const sid of ['$where', '%7B%22$gt%22:%22%22%7D', '__proto__', 'a'.repeat(4_000), '%00', '..%2f']) {
       expect((await end(sid, mine)).status, sid).toBe(404)
@@ -125,7 +125,7 @@ describe('DELETE of an own session', () => {
     expect((await end('%E0%A4%A', mine)).status).toBe(400)
   })
 
-  it('twice finds nothing the second time', async () => {
+  it('answers 404 the second time', async () => {
     const [lost, mine] = [await logIn(app, user), await logIn(app, user)]
     await end(sidOfLogin(lost), mine)
     expect((await end(sidOfLogin(lost), mine)).status).toBe(404)
@@ -133,7 +133,7 @@ describe('DELETE of an own session', () => {
 })
 
 describe('logoutAll()', () => {
-  it('ends every session of the user, in answer to which nothing is kept', async () => {
+  it('ends every session of the user, and caches must not keep the answer', async () => {
     const logins = [await logIn(app, user), await logIn(app, user)]
     const answer = await request(app).post('/logout-all').auth(logins[0]!.access_token, { type: 'bearer' })
     expect(answer).toMatchObject({ status: 204, text: '' })
@@ -142,7 +142,7 @@ describe('logoutAll()', () => {
     expect(await userData.sessions(user)).toEqual([])
   })
 
-  it('takes no word for who is meant but the access token (V25)', async () => {
+  it('reads the user only from the access token, never from the body or the query', async () => {
     const [mine, theirs] = [await logIn(app, user), await logIn(app, `${user}-2`)]
     const other = { user: `${user}-2`, userId: `${user}-2`, id: `${user}-2` }
     await request(app)
@@ -156,7 +156,7 @@ describe('logoutAll()', () => {
 })
 
 describe('these routes', () => {
-  it('without a guard before them are a 401 with a challenge', async () => {
+  it('answer 401 with a challenge if no guard runs before them', async () => {
     const bare = express()
       .use('/sessions', userData.ownSessions())
       .post('/logout-all', userData.logoutAll())
@@ -174,7 +174,7 @@ describe('these routes', () => {
     expect((await getMe(app, login.access_token)).status).toBe(200)
   })
 
-  it('are a 503 while MongoDB is away', async () => {
+  it('answer 503 while MongoDB is away', async () => {
     const proxied = await openProxiedDatabase(database)
     const { proxy } = proxied
     const db = proxied.db

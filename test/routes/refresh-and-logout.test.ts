@@ -75,7 +75,7 @@ describe('a refresh', () => {
     expect(me.body.customData).toEqual(answer.body.user.customData)
   })
 
-  it('takes a form too', async () => {
+  it('accepts a form', async () => {
     const answer = await request(app).post('/refresh').type('form').send({ refresh_token: refreshToken })
     expect(answer.status).toBe(200)
   })
@@ -88,7 +88,7 @@ describe('a refresh', () => {
     expect(second.body.refresh_token).toMatch(/^[\w-]{22}\.2\./)
   })
 
-  it('loads the data again, and leaves the snapshots of older access tokens as they are', async () => {
+  it('loads the data again, and does not change the snapshots of older access tokens', async () => {
     const login = await request(app).post('/login').send({ email: 'a' })
     const collection = database.db.collection('custom_user_data')
     await collection.updateOne({ userId: 'alice' }, { $set: { version: 2 } })
@@ -101,14 +101,14 @@ describe('a refresh', () => {
 })
 
 describe('a refresh token', () => {
-  it('is good until its successor was used', async () => {
+  it('is valid until its successor was used', async () => {
     const next = await refresh(refreshToken)
     expect((await refresh(refreshToken)).body.refresh_token).toBe(next.body.refresh_token)
     expect((await refresh(next.body.refresh_token)).status).toBe(200)
     await expectInvalidGrant(refreshToken)
   })
 
-  it('has one successor, however many exchange it at once', async () => {
+  it('has one successor, even if it is exchanged several times at once', async () => {
     for (let round = 0; round < 5; round++) {
       const token = await logIn()
       const answers = await Promise.all(Array.from({ length: 2 + round }, () => refresh(token)))
@@ -117,7 +117,7 @@ describe('a refresh token', () => {
     }
   })
 
-  it('ends at its millisecond, and no exchange moves that', async () => {
+  it('expires at its exact millisecond, and no exchange extends that', async () => {
     const other = await logIn()
     clock.advance(TTL_SECONDS * 1000 - 1)
     const next = await refresh(refreshToken)
@@ -127,7 +127,7 @@ describe('a refresh token', () => {
     await expectInvalidGrant(next.body.refresh_token)
   })
 
-  it('that nobody issued is refused', async () => {
+  it('that was never issued is refused', async () => {
     await expectInvalidGrant(NOBODYS)
     await expectInvalidGrant(withOtherSecret(refreshToken))
     await expectInvalidGrant(refreshToken.replace('.0.', '.1.'))
@@ -150,14 +150,14 @@ describe('a refresh token', () => {
     expect(database.commands.named('find', 'aggregate', 'update')).toHaveLength(0)
   })
 
-  it('is no access token, nor the other way round', async () => {
+  it('is not accepted as an access token, and an access token is not accepted as a refresh token', async () => {
     const login = await request(app).post('/login').send({ email: 'a' })
     await expectInvalidGrant(login.body.access_token)
     const me = await request(app).get('/me').auth(login.body.refresh_token, { type: 'bearer' })
     expect(me.status).toBe(401)
   })
 
-  it('whose stored session says nothing of an end is refused', async () => {
+  it('is refused if its stored session has no expiry', async () => {
     const sessions = database.db.collection<{ _id: string }>('custom_user_data_sessions')
     const _id = refreshToken.split('.')[0]!
     for (const expiresAt of [null, '', 0, '9999-01-01', { $gt: 0 }]) {
@@ -181,7 +181,7 @@ describe('a refresh token', () => {
     expect((await refresh(refreshToken)).status).toBe(200)
   })
 
-  it('is not used up where the user is refused or the data cannot be given', async () => {
+  it('is not used up if the user is refused or the data cannot be loaded', async () => {
     await database.db.collection('custom_user_data').insertOne({ userId: 'bob', text: 'x'.repeat(1000) })
     const strict = createTestUserData(database, { clock, maxDocumentBytes: 500 })
     const { refresh_token: bobs } = await createTestUserData(database, { clock }).issueTokens('bob')
@@ -207,13 +207,13 @@ describe('a logout', () => {
     await expectInvalidGrant(refreshToken)
   })
 
-  it('ends no other session of the user', async () => {
+  it('does not end other sessions of the user', async () => {
     const other = await logIn()
     await logOut(refreshToken)
     expect((await refresh(other)).status).toBe(200)
   })
 
-  it('at the same time as a refresh leaves the token used up, whichever came first', async () => {
+  it('at the same time as a refresh makes the token unusable, whichever came first', async () => {
     for (let round = 0; round < 5; round++) {
       const token = await logIn()
       const [, refreshed] = await Promise.all([logOut(token), refresh(token)])
@@ -231,12 +231,12 @@ describe('a logout', () => {
     }
   })
 
-  it('without the secret ends nothing', async () => {
+  it('without the secret of the token ends no session', async () => {
     expect((await logOut(withOtherSecret(refreshToken))).status).toBe(204)
     expect((await refresh(refreshToken)).status).toBe(200)
   })
 
-  it('twice is no error', async () => {
+  it('can be repeated without an error', async () => {
     for (const turn of ['once', 'twice']) expect((await logOut(refreshToken)).status, turn).toBe(204)
   })
 })

@@ -102,7 +102,7 @@ describe('the cookie of a login and of a refresh', () => {
 })
 
 describe('refresh and logout by cookie', () => {
-  it('need no body, and look at none', async () => {
+  it('need no body and ignore it', async () => {
     const app = start()
     const cookie = await logInFor(app)
     for (const body of ['', '{', '[]', '{"refresh_token":{"$gt":""}}']) {
@@ -112,7 +112,7 @@ describe('refresh and logout by cookie', () => {
     expect((await post(app, '/logout', cookie)).status).toBe(204)
   })
 
-  it('do not take the token from a body', async () => {
+  it('do not read a token from the body', async () => {
     const app = start()
     const token = (await logInFor(app)).split('=')[1]
     expectInvalidRequest(await post(app, '/refresh').send({ refresh_token: token }))
@@ -131,7 +131,7 @@ describe('refresh and logout by cookie', () => {
   })
 
   it.each(['', '=', NAME, `${NAME}=`, `${NAME}=${'a'.repeat(1_025)}`, ';;;'])(
-    'without a token in it there is no refresh, and nothing to log out of: %j',
+    'are refused and do nothing if the cookie contains no token: %j',
     async cookie => {
       expectInvalidRequest(await post(start(), '/refresh', cookie))
       expect((await post(start(), '/logout', cookie)).status).toBe(204)
@@ -153,7 +153,7 @@ describe('refresh and logout by cookie', () => {
     }
   })
 
-  it('are let in from other sites with sameSite: none', async () => {
+  it('are accepted from other sites with sameSite: none', async () => {
     const app = start({ sameSite: 'none' })
     const cookie = await logInFor(app)
     expect((await post(app, '/refresh', cookie).set('Sec-Fetch-Site', 'cross-site')).status).toBe(200)
@@ -167,7 +167,7 @@ describe('a login by cookie', () => {
     expect((await logIn(start({ sameSite: 'none' })).set('Sec-Fetch-Site', 'cross-site')).status).toBe(200)
   })
 
-  it('ASVS 7.2.4: ends the session of the cookie that it takes the place of', async () => {
+  it('ASVS 7.2.4: ends the session of the cookie that it replaces', async () => {
     const app = start()
     const cookie = await logInFor(app)
     const next = cookieOf(await logIn(app).set('Cookie', cookie))
@@ -176,14 +176,14 @@ describe('a login by cookie', () => {
   })
 })
 
-describe('the cookie is taken away', () => {
+describe('the cookie is removed', () => {
   it.each<[RefreshCookieOptions, string[]]>([
     [{}, ['Path=/', 'HttpOnly', 'Secure', 'SameSite=Strict']],
     [
       { domain: 'example.com', path: '/auth', sameSite: 'lax' },
       ['Domain=example.com', 'Path=/auth', 'HttpOnly', 'Secure', 'SameSite=Lax'],
     ],
-  ])('by a logout, under the name and attributes that it was given with: %j', async (options, attributes) => {
+  ])('by a logout, with the name and attributes that the login used: %j', async (options, attributes) => {
     const app = start(options)
     const cookie = await logInFor(app)
     const answer = await post(app, '/logout', cookie)
@@ -202,7 +202,7 @@ describe('the cookie is taken away', () => {
     expect(cookieOf(await ended.auth(token, { type: 'bearer' }))).toMatchObject({ name: NAME, value: '' })
   })
 
-  it('not by the end of another session of the user’s', async () => {
+  it('not by the end of another session of the user', async () => {
     const app = start()
     const { access_token: token } = (await logIn(app)).body as TokenAnswer<object>
     const [sid] = cookieOf(await logIn(app)).value.split('.')
@@ -211,13 +211,13 @@ describe('the cookie is taken away', () => {
     expect(answer.headers).not.toHaveProperty('set-cookie')
   })
 
-  it('by the logout of a session that has ended already', async () => {
+  it('by the logout of a session that has already ended', async () => {
     const app = start()
     const cookie = await logInFor(app)
     for (let i = 0; i < 2; i++) expect(cookieOf(await post(app, '/logout', cookie)).value).toBe('')
   })
 
-  it('V36: not by a refresh that fails, because a parallel refresh may have set a new cookie', async () => {
+  it('not by a refresh that fails, because a parallel refresh may have set a new cookie', async () => {
     const app = start({}, { reuseWindowSeconds: 0 })
     const cookie = await logInFor(app)
     const answers = await Promise.all(Array.from({ length: 6 }, () => post(app, '/refresh', cookie)))
@@ -229,14 +229,14 @@ describe('the cookie is taken away', () => {
     }
   })
 
-  it('V36: nor is it changed by a replay that gets the same successor', async () => {
+  it('not by a repeated refresh, which gets the same successor', async () => {
     const app = start()
     const cookie = await logInFor(app)
     const answers = await Promise.all(Array.from({ length: 6 }, () => post(app, '/refresh', cookie)))
     expect(new Set(answers.map(answer => cookieOf(answer).value)).size).toBe(1)
   })
 
-  it('not by our own trouble', async () => {
+  it('not by a fault of the server', async () => {
     const patient = start()
     const cookie = await logInFor(patient)
     const closed = createTestUserData(database, { refreshTokenTransport: 'cookie' })
@@ -279,11 +279,14 @@ it.each([
   [{ cookie: { path: 'auth' } }, 'write a path that begins with a slash'],
   [{ cookie: { path: '/; Domain=example.com' } }, 'write a path'],
   [{ cookie: { domain: 'example.com; Path=/' } }, 'write a domain'],
-])('what browsers would not take, or what is not safe, is refused at creation: %j', (transport, message) => {
-  const create = () => createTestUserData(database, { refreshTokenTransport: transport as never })
-  expect(create).toThrow(OptionError)
-  expect(create).toThrow(message)
-})
+])(
+  'options that browsers would ignore or that are unsafe are refused at creation: %j',
+  (transport, message) => {
+    const create = () => createTestUserData(database, { refreshTokenTransport: transport as never })
+    expect(create).toThrow(OptionError)
+    expect(create).toThrow(message)
+  },
+)
 
 describe('several refresh cookies of one request', () => {
   const CLEARED = `${NAME}=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Strict`

@@ -98,7 +98,7 @@ describe.each(Object.entries(PARSERS))('the token routes, %s', (_name, parsers) 
   })
 
   it.each(['[]', '[{"email":"a"}]', '"text"', '42', 'null', 'true'])(
-    'refuse JSON that is no object: %s',
+    'refuse JSON that is not an object: %s',
     async body => {
       if (parsers.length !== 1 || parsers === PARSERS["behind the app's own text parser"]) {
         await expectRefused(json, [body])
@@ -118,7 +118,7 @@ describe.each(Object.entries(PARSERS))('the token routes, %s', (_name, parsers) 
     await expectRefused(form, ['email=a&email=b&refresh_token=a&refresh_token=b'])
   })
 
-  it('refuse a body over 100 kB, however it comes', async () => {
+  it('refuse a body over 100 kB, with or without a known length', async () => {
     const [asJson, asForm] = [
       JSON.stringify({ email: large, refresh_token: large }),
       `refresh_token=a&email=${large}`,
@@ -143,7 +143,7 @@ describe.each(Object.entries(PARSERS))('the token routes, %s', (_name, parsers) 
     expect(database.commands).toHaveLength(0)
   })
 
-  it.each(['GET', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])('say to %s that they take POST', async method => {
+  it.each(['GET', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])('tell %s that they accept POST', async method => {
     for (const path of ROUTES) {
       const answer = await sendRaw(app, { method, path })
       expectError(answer, 405, 'invalid_request')
@@ -152,7 +152,7 @@ describe.each(Object.entries(PARSERS))('the token routes, %s', (_name, parsers) 
     expect(database.commands).toHaveLength(0)
   })
 
-  it('say so to HEAD without a body', async () => {
+  it('answer HEAD without a body', async () => {
     const answer = await sendRaw(app, { method: 'HEAD', path: '/login' })
     expect(answer).toMatchObject({
       status: 405,
@@ -161,7 +161,7 @@ describe.each(Object.entries(PARSERS))('the token routes, %s', (_name, parsers) 
     })
   })
 
-  it('take JSON in chunks', async () => {
+  it('accept JSON in chunks', async () => {
     const answer = await sendRaw(app, {
       method: 'POST',
       path: '/login',
@@ -172,7 +172,7 @@ describe.each(Object.entries(PARSERS))('the token routes, %s', (_name, parsers) 
     expect(verified).toEqual([{ email: 'a@example.com', password: 'b' }])
   })
 
-  it('take a form', async () => {
+  it('accept a form', async () => {
     const answer = await request(app)
       .post('/login')
       .type('form')
@@ -210,13 +210,13 @@ describe('broken bodies', () => {
     },
   )
 
-  it.each(['utf-16', 'nonsense'])('are those of a charset that is not supported: %s', async charset => {
+  it.each(['utf-16', 'nonsense'])('include an unsupported charset: %s', async charset => {
     const headers = ['Content-Type', `application/json; charset=${charset}`]
     const answer = await sendRaw(createApp(), { method: 'POST', path: '/login', headers, chunks: ['{}'] })
     expectError(answer, 400, 'invalid_request')
   })
 
-  it('are those that do not decompress', async () => {
+  it('include data that cannot be decompressed', async () => {
     const headers = [...json, 'Content-Encoding', 'gzip']
     const answer = await sendRaw(createApp(), {
       method: 'POST',
@@ -241,7 +241,7 @@ describe('a body that JSON cannot show', () => {
     ['a bigint', { user: 1n }],
     ['a circle', circular],
     ['a toJSON that gives nothing', { user: 'alice', toJSON: () => undefined }],
-  ])('is 400 where its length is unknown: %s', async (_what, body) => {
+  ])('is 400 if its length is unknown: %s', async (_what, body) => {
     const app = createApp([
       (req, _res, next) => {
         req.body = body
@@ -257,7 +257,7 @@ describe('a body that JSON cannot show', () => {
     }
   })
 
-  it.each(['[', '{"a":'])('is 400 where it is nested too deep: %s', async open => {
+  it.each(['[', '{"a":'])('is 400 if it is nested too deeply: %s', async open => {
     const depth = Math.floor((90 * 1024) / (open.length + 1))
     const nested = open.repeat(depth) + '1' + (open === '[' ? ']' : '}').repeat(depth)
     const chunks = [`{"refresh_token":${nested}}`]

@@ -67,7 +67,7 @@ describe('a mistake in a rule', () => {
     ['an operator without a name', { '%%user.id': { $: 'a' } }, 'there is no operator "$"'],
     ['__proto__ as an operator', { '%%user.id': { $__proto__: 'a' } }, 'there is no operator "$__proto__"'],
     ['an operator in the place of a rule', { $eq: 1 }, 'there is no operator "$eq" here: write %and'],
-    ['an operator beside a value', { '%%user.id': { $eq: 'a', b: 1 } }, 'either operators or a value'],
+    ['an operator and a value together', { '%%user.id': { $eq: 'a', b: 1 } }, 'either operators or a value'],
     ['an operator in a value', { '%%user.custom_data.a': { b: { $gt: 1 } } }, 'either operators nor'],
     ['an expansion in a value', { '%%user.custom_data.a': { '%%user.id': 1 } }, 'operators nor expansions'],
     ['an empty condition', { '%%user.custom_data.a': {} }, '{} is no condition'],
@@ -117,7 +117,7 @@ describe('a mistake in a rule', () => {
     expect(compile).toThrow(says)
   })
 
-  it('is said with its place', () => {
+  it('is reported with its place in the rule', () => {
     const rule = { '%or': [true, { '%%user.custom_data.age': { $gt: 1, $regex: 'a' } }] }
     expect(() => compileRule(rule)).toThrow(
       'allow(): the rule at "%or" → "1" → "%%user.custom_data.age" → "$regex": there is no operator "$regex"',
@@ -142,7 +142,7 @@ describe('a rule', () => {
     expect(rule(factsOf({ role: 'member', since }))).toBe(false)
   })
 
-  it('finds a field that a document really has, whatever its name', () => {
+  it('finds each field of a document, even with an odd name', () => {
     const customData = toFrozenCopy(
       JSON.parse('{ "__proto__": { "role": "admin" }, "constructor": 1 }') as object,
     )
@@ -151,7 +151,7 @@ describe('a rule', () => {
     expect(compileRule({ '%%user.custom_data.role': 'admin' })(factsOf(customData))).toBe(false)
   })
 
-  it('takes no document for a BSON value that says it is one', () => {
+  it('does not treat a document with a field _bsontype as a BSON value', () => {
     const customData = toFrozenCopy({
       a: { _bsontype: 'Int32', valueOf: 1 },
       b: { _bsontype: 'ObjectId', id: 'x' },
@@ -239,7 +239,7 @@ const { rule: rules } = fc.letrec<{ rule: RuleExpression; list: RuleExpression[]
   list: fc.array(tie('rule'), { minLength: 1, maxLength: 3 }),
 }))
 
-describe('whatever the rule, the user and the data', () => {
+describe('for any rule, user and data,', () => {
   const holds = (rule: RuleExpression, facts: RuleFacts) => compileRule(rule)(facts)
   const check = (property: (rule: RuleExpression, other: RuleExpression, facts: RuleFacts) => void) => {
     const facts = fc.oneof(
@@ -261,7 +261,7 @@ describe('whatever the rule, the user and the data', () => {
     })
   })
 
-  it('%nor is neither, %and is each, %or is some, in whatever order', () => {
+  it('%nor means neither, %and means each and %or means some, in any order', () => {
     check((one, other, facts) => {
       const [first, second] = [holds(one, facts), holds(other, facts)]
       expect(holds({ '%and': [one, other] }, facts)).toBe(first && second)
@@ -286,7 +286,7 @@ describe('whatever the rule, the user and the data', () => {
   })
 })
 
-describe('whatever the values', () => {
+describe('for any values', () => {
   const scalars = fc.oneof(fc.double(), fc.bigInt(), fc.string(), fc.boolean(), fc.date(), fc.constant(null))
   const ask = (operator: string, left: unknown, right: unknown) =>
     compileRule({ '%%user.custom_data.a': { [operator]: right } })(factsOf({ a: left }))

@@ -125,7 +125,7 @@ export const EXPRESSIONS: readonly (readonly [shows: string, rule: unknown, hold
   ['nothing inside a text', { '%%user.custom_data.role.0': 'a' }, false],
   ['nothing inside an ObjectId', { '%%user.custom_data.owner.buffer': { $exists: true } }, false],
 
-  // What is inherited is not there
+  // Inherited members count as missing
   ['no length of a list', { '%%user.custom_data.teams.length': 2 }, false],
   ['no length of a text', { '%%user.custom_data.role.length': 5 }, false],
   ['no __proto__', { '%%user.custom_data.__proto__': { $exists: true } }, false],
@@ -194,7 +194,7 @@ export const EXPRESSIONS: readonly (readonly [shows: string, rule: unknown, hold
   ['%neq is $ne', { '%%user.custom_data.role': { '%neq': 'admin' } }, false],
   ['$ne of a list that has it', { '%%user.custom_data.teams': { $ne: 'red' } }, false],
 
-  // What is missing
+  // Missing values
   ['missing is not null', { '%%user.custom_data.gone': null }, false],
   ['missing is not an empty text', { '%%user.custom_data.gone': '' }, false],
   ['missing is not missing', { '%%user.custom_data.gone': '%%user.custom_data.lost' }, false],

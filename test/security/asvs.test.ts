@@ -108,7 +108,7 @@ describe('ASVS 6.1.1: the README’s numbers', () => {
     ['accountAndAddressFailures', 'windowSeconds', () => ({ user: 'one', from: '198.51.100.1' })],
     ['addressFailures', 'windowSeconds', (n: number) => ({ user: `u${n}`, from: '198.51.100.2' })],
     ['accountFailures', '', (n: number) => ({ user: 'two', from: `203.0.113.${n}` })],
-  ])('say how many failures are let through: %s', async (option, window, attempt) => {
+  ])('say how many failures are checked: %s', async (option, window, attempt) => {
     const userData = createTestUserData(database, { loginThrottle: {}, sessionTimeoutMs: 10_000 })
     const app = express()
       .set('trust proxy', true)
@@ -153,7 +153,7 @@ describe('a password', () => {
     expect((await logInAs(app, 'cut', 'x'.repeat(1_025))).status).toBe(400)
   })
 
-  it('ASVS 7.4.3: that was changed leaves no session of the old one, where the team revokes them', async () => {
+  it('ASVS 7.4.3: that was changed leaves no old session if the handler revokes them', async () => {
     const { app, userData } = start()
     await addUser('carol', 'old')
     const login = (await logInAs(app, 'carol', 'old')).body as TokenAnswer<object>
@@ -176,7 +176,7 @@ describe('a body that poisons prototypes', () => {
     '{"user":"alice","__proto__":null}',
   ]
 
-  it.each(poisons)('ASVS 15.3.6: changes no object but itself: %s', async body => {
+  it.each(poisons)('ASVS 15.3.6: changes no other object: %s', async body => {
     const { userData } = start()
     const seen: object[] = []
     const verify = userData.login(credentials => {
@@ -195,7 +195,7 @@ describe('a body that poisons prototypes', () => {
   })
 })
 
-it('ASVS 16.2.5: nothing that is printed or warned of has a token or a password in it', async () => {
+it('ASVS 16.2.5: no printed text or warning contains a token or a password', async () => {
   const printed: string[] = []
   const keep = (...parts: unknown[]) => printed.push(parts.map(part => toText(part)).join(' ')) > 0
   const spies = [process.stdout, process.stderr].map(stream =>

@@ -25,7 +25,7 @@ describe('challenges', () => {
     expect(answer.headers).not.toHaveProperty('www-authenticate')
   })
 
-  it('where nothing was presented, the challenge has no error', async () => {
+  it('without a token in the request, the challenge has no error', async () => {
     const answer = await service.me()
     expect(answer.status).toBe(401)
     expect(answer.headers['www-authenticate']).toBe('Bearer realm="api"')
@@ -73,7 +73,7 @@ describe('tokens in other places', () => {
     cookie: ({ app }) => supertest(app).get('/me').set('Cookie', `access_token=${token}`),
   }
 
-  it.each(Object.keys(places))('a token in the %s counts only where the team said so', async place => {
+  it.each(Object.keys(places))('a token in the %s counts only if the option says so', async place => {
     expect((await places[place]!(nowhere)).status).toBe(401)
     expect((await places[place]!(anywhere)).status).toBe(200)
   })
@@ -94,7 +94,7 @@ describe('tokens in other places', () => {
     expect((await places['query']!(anywhere)).headers['cache-control']).toBe('no-store')
   })
 
-  it('a form counts only as the body of a POST that is one', async () => {
+  it('a form counts only as the body of a POST with the content type of forms', async () => {
     const asJson = supertest(anywhere.app).post('/me').send({ access_token: token })
     expect((await asJson).status).toBe(401)
     const put = supertest(anywhere.app).put('/me').type('form').send({ access_token: token })
@@ -139,7 +139,7 @@ describe('token endpoints', () => {
     }
   })
 
-  it('ASVS 15.3.7: a parameter that is there twice is an invalid request', async () => {
+  it('ASVS 15.3.7: a repeated parameter is an invalid request', async () => {
     const { refresh_token } = await service.login('alice')
     const twice = `refresh_token=${refresh_token}&refresh_token=${refresh_token}`
     for (const path of ['/refresh', '/logout']) {

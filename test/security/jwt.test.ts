@@ -32,7 +32,7 @@ async function statusOf(claims: Record<string, unknown>): Promise<number> {
 }
 
 describe('the times of a token', () => {
-  it('it is good until its expiry and the tolerance have passed, to the millisecond', async () => {
+  it('end exactly when the expiry and the tolerance have passed', async () => {
     const exp = now()
     clock.advance(TOLERANCE_SECONDS * 1000 - 1)
     expect(await statusOf({ exp })).toBe(200)
@@ -40,7 +40,7 @@ describe('the times of a token', () => {
     expect(await statusOf({ exp })).toBe(401)
   })
 
-  it('the same holds for a token whose snapshot is cached', async () => {
+  it('end a cached token at the same millisecond', async () => {
     const exp = now() + 10
     const token = forgeToken({ claims: { ...validClaims('alice', clock.now()), exp } })
     expect((await service.me(token)).status).toBe(200)
@@ -50,7 +50,7 @@ describe('the times of a token', () => {
     expect((await service.me(token)).status).toBe(401)
   })
 
-  it('without a tolerance it ends with its expiry', async () => {
+  it('end a token at its expiry without a tolerance', async () => {
     service = await createService(database, { clock, clockToleranceSeconds: 0 })
     expect(await statusOf({ exp: now() + 0.001 })).toBe(200)
     expect(await statusOf({ exp: now() })).toBe(401)
@@ -61,7 +61,7 @@ describe('the times of a token', () => {
     expect(() => createTestUserData(database, { clockToleranceSeconds: 301 })).toThrow('from 0 to 300')
   })
 
-  it('it is good from its nbf less the tolerance, to the millisecond', async () => {
+  it('make a token valid exactly from its nbf less the tolerance', async () => {
     const nbf = now() + TOLERANCE_SECONDS
     expect(await statusOf({ nbf })).toBe(200)
     expect(await statusOf({ nbf: nbf + 0.001 })).toBe(401)
@@ -69,7 +69,7 @@ describe('the times of a token', () => {
     expect(await statusOf({ nbf: nbf + 0.001 })).toBe(200)
   })
 
-  it('times may have fractions of a second', async () => {
+  it('may have fractions of a second', async () => {
     expect(await statusOf({ exp: now() + 1.5, nbf: now() - 1.5, iat: now() - 2.5 })).toBe(200)
   })
 })
@@ -83,7 +83,7 @@ describe('the claims of a token', () => {
     )
   })
 
-  it('of a name that is there twice the last counts, for the id, the claims and the data alike', async () => {
+  it('the last of two members with one name counts for the id, the claims and the data', async () => {
     const text = JSON.stringify(validClaims('bob', clock.now()))
     const token = forge(OWN, { payload: text.replace('{', '{"sub":"alice",') })
     const expected = { id: 'bob', claims: { sub: 'bob' }, customData: { of: 'bob' } }

@@ -66,7 +66,7 @@ describe('a password with characters that have several spellings', () => {
     expect((await logIn(instance, DECOMPOSED)).status).toBe(401)
   })
 
-  it('has no other form: one that is misspelt is refused at creation', async () => {
+  it('can have only a known normalization form: a misspelt form is refused at creation', async () => {
     const options = { unicodeNormalization: 'nfkc' } as never
     expect(() => start(options)).toThrow(OptionError)
     expect(() => start(options)).toThrow(/^passwordCredentials\(\): .*"NFKC" or "NFKD"/)
@@ -74,7 +74,7 @@ describe('a password with characters that have several spellings', () => {
   })
 })
 
-describe('N4 a hash', () => {
+describe('the hash of a password', () => {
   const TODAYS = /^\$argon2id\$v=19\$m=19456,t=2,p=1\$[\w+/]{22}\$[\w+/]{43}$/
   // The module exports its enums as types only, so their values are written as numbers.
   const weak: [string, object][] = [
@@ -84,14 +84,14 @@ describe('N4 a hash', () => {
     ['an older version', { version: 0 }],
   ]
 
-  it('says its salt and its costs, and the same password has another one each time', async () => {
+  it('contains its salt and costs, and differs each time for the same password', async () => {
     const [one, two] = [await hashPassword(PASSWORD), await hashPassword(PASSWORD)]
     for (const made of [one, two]) expect(made).toMatch(TODAYS)
     expect(one.split('$')[4]).not.toBe(two.split('$')[4])
   })
 
   it.each(weak)(
-    'of %s is replaced after a login with the right password, which stays right',
+    'of %s is replaced after a login with the right password, which still works afterwards',
     async (_, is) => {
       const old = await hash(PASSWORD, is)
       await addUser(old)

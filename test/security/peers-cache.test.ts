@@ -4,7 +4,7 @@ import type { RequestHandler } from 'express'
 import supertest from 'supertest'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createAuthenticator } from '../../lib/authenticate/authenticator.js'
-import { systemClock } from '../../lib/util/clock.js'
+import { momentOf, systemClock } from '../../lib/util/clock.js'
 import { createSnapshots } from '../../lib/snapshots/snapshots.js'
 import { UserGenerations } from '../../lib/snapshots/user-generations.js'
 import { createRevocations } from '../../lib/sessions/revocations.js'
@@ -28,7 +28,7 @@ describe('the key of a cached snapshot', () => {
   const PREFIX = 'eyJhbGciOiJIUzI1NiIs'
   const SUFFIX = 'SflKxwRJSMeKKF2Q'
 
-  it('of 100,000 tokens that begin and end alike, none gets the snapshot of another', () => {
+  it('never serves one of 100,000 similar tokens the snapshot of another', () => {
     const { keep, cached } = createKeeper(TOKENS)
     const tokens = Array.from(
       { length: TOKENS },
@@ -81,7 +81,7 @@ describe('the key of a cached snapshot', () => {
           documentId: undefined,
           heapBytes: 0,
           generation: generations.hold(userId),
-          loadedAt: systemClock.monotonic(),
+          loadedAt: momentOf(systemClock),
           loadNumber: 1,
           userIdValues: [],
         }
@@ -91,8 +91,8 @@ describe('the key of a cached snapshot', () => {
   }
 })
 
-describe('a cached yes', () => {
-  it('is never made for a refused user: a user without a required document stays refused', async () => {
+describe('a cached acceptance', () => {
+  it('is never stored for a refused user: a user without a required document stays refused', async () => {
     const { me, userData } = await createService(database, { requireDocument: true })
     const token = forgeToken({ claims: validClaims('carol') })
     for (let attempt = 0; attempt < 3; attempt++) expect((await me(token)).status).toBe(403)
@@ -104,7 +104,7 @@ describe('a cached yes', () => {
     expect((await me(token)).status).toBe(403)
   })
 
-  it('is never made for a refused token: a token that failed once fails again', async () => {
+  it('is never stored for a refused token: a token that failed once fails again', async () => {
     const { me } = await createService(database)
     const good = forgeToken()
     const bad = forgeToken({ secret: randomBytes(32) })
@@ -131,7 +131,7 @@ describe('a cached yes', () => {
     expect(await statusOf('/guarded')).toBe(401)
   })
 
-  it('of one instance does not serve another instance, which trusts other keys', async () => {
+  it('of one instance does not serve another instance with other keys', async () => {
     const mine = await createService(database)
     const theirs = await createService(database, { secret: randomBytes(32) })
     const token = forgeToken()
@@ -140,7 +140,7 @@ describe('a cached yes', () => {
   })
 })
 
-describe('each way to take something back reaches the cache', () => {
+describe('each way to revoke or invalidate reaches the cache', () => {
   let service: Service
   let tokens: TokenPair
   beforeEach(async () => {

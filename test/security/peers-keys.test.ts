@@ -31,7 +31,7 @@ const rsaJwk = createPublicKey(rsa).export({ format: 'jwk' })
 const TRUSTED = { issuer: 'http://localhost/idp', audience: AUDIENCE, algorithms: ['RS256' as const] }
 
 describe('keys at creation', () => {
-  it('each says its algorithm', () => {
+  it('each key names its algorithm', () => {
     expect(() => createWithKey({ key: rsa })).toThrow('keys.0.alg')
     expect(() => createWith({ trustedIssuers: [{ ...TRUSTED, algorithms: undefined }] })).toThrow(
       'algorithms',
@@ -88,8 +88,8 @@ describe('keys at creation', () => {
   })
 })
 
-describe('the libraries below', () => {
-  it('jws is of a version that checks MACs right, and there is one of it', () => {
+describe('the dependencies', () => {
+  it('jws has a version that checks MACs correctly, and is installed once', () => {
     const fromHere = createRequire(import.meta.url)
     const fromPassportJwt = createRequire(fromHere.resolve('passport-jwt'))
     const fromJsonwebtoken = createRequire(fromPassportJwt.resolve('jsonwebtoken'))

@@ -65,7 +65,7 @@ describe('sessions of the app', () => {
   }
   const before = [session({ secret: 'of the app', resave: false, saveUninitialized: false }), keepVisit]
 
-  it('are left as they are: no new id, no user in them, by guard or by passport', async () => {
+  it('are not changed: no new id and no stored user, by guard or by passport', async () => {
     const { app, userData } = await createService(database, { before })
     const throughPassport = new passport.Passport().use(userData.strategy()).authenticate('custom-user-data')
     app.get('/passport', throughPassport as RequestHandler, (req, res) => res.json(req.user))
@@ -83,13 +83,13 @@ describe('sessions of the app', () => {
   })
 })
 
-describe('who the user is', () => {
+describe('the identity of the user', () => {
   const posing: RequestHandler = (req, _res, next) => {
     req.user = { id: 'bob', customData: { of: 'bob' }, claims: {} } as unknown as Express.User
     next()
   }
 
-  it('only the token names the user: not the query, the body, a header or an earlier middleware', async () => {
+  it('comes only from the token, never from the query, the body, a header or earlier middleware', async () => {
     const { app } = await createService(database, { before: [express.json(), posing] })
     const ask = (): supertest.Test =>
       supertest(app)
@@ -101,7 +101,7 @@ describe('who the user is', () => {
     expect(body).toMatchObject({ id: 'alice', customData: { of: 'alice' } })
   })
 
-  it('where presenting nothing is allowed, a user that was there before does not stay', async () => {
+  it('is removed by an optional guard if the request has no token', async () => {
     const userData = createTestUserData(database)
     const app = express().use(posing, userData.authenticate({ optional: true }))
     app.get('/me', (req, res) => res.json({ user: req.user ?? null }))
@@ -117,7 +117,7 @@ describe('who the user is', () => {
     '$where',
     'a.b',
     '\u0000',
-  ])('%j is a name like any other', async sub => {
+  ])('may be %j, like any other name', async sub => {
     const { me } = await createService(database)
     const { status, body } = await me(tokenOf(sub))
     expect(status).toBe(200)
@@ -125,7 +125,7 @@ describe('who the user is', () => {
     expect(body.customData.of).toBe(sub === '__proto__' ? sub : undefined)
   })
 
-  it('a claim named __proto__ is an ordinary claim, and makes no user an admin', async () => {
+  it('does not change by a claim named __proto__, which is an ordinary claim', async () => {
     const userData = createTestUserData(database)
     const claims = JSON.parse(
       JSON.stringify(validClaims()).replace('{', '{"__proto__":{"isAdmin":true},'),
@@ -138,7 +138,7 @@ describe('who the user is', () => {
   })
 })
 
-describe('what reaches MongoDB', () => {
+describe('a query to MongoDB', () => {
   const operators = [
     { $ne: null },
     { $regex: '' },
@@ -147,7 +147,7 @@ describe('what reaches MongoDB', () => {
     { _bsontype: 'ObjectId' },
   ].map(operator => ({ operator }))
 
-  it.each(operators)('not $operator of a login, in whichever field', async ({ operator }) => {
+  it.each(operators)('never contains $operator from any field of a login', async ({ operator }) => {
     const { post } = await createService(database)
     database.commands.clear()
     for (const body of [
@@ -162,7 +162,7 @@ describe('what reaches MongoDB', () => {
     expect(database.commands.named('find', 'aggregate', 'insert', 'update')).toHaveLength(0)
   })
 
-  it.each(operators)('not $operator of a claim', async ({ operator }) => {
+  it.each(operators)('never contains $operator from a claim', async ({ operator }) => {
     const { me } = await createService(database)
     database.commands.clear()
     expect((await me(forgeToken({ claims: { ...validClaims(), sub: operator } }))).status).toBe(401)

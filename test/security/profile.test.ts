@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 
 describe('access tokens', () => {
-  it('of our own name their type and have all claims of the profile', async () => {
+  it('of this package name their type and have all claims of the profile', async () => {
     const [header, payload] = partsOf((await service.login('alice')).access_token)
     expect(decode(header)).toMatchObject({ typ: 'at+jwt', alg: 'HS256', kid: expect.any(String) })
     expect(decode(payload)).toEqual({
@@ -31,7 +31,7 @@ describe('access tokens', () => {
     })
   })
 
-  it('each have an id of their own', async () => {
+  it('have unique ids', async () => {
     const tokens = await Promise.all([service.login('alice'), service.login('alice')])
     const ids = tokens.map(({ access_token }) => decode(partsOf(access_token)[1])['jti'])
     expect(new Set(ids).size).toBe(2)
@@ -103,7 +103,7 @@ describe('errors', () => {
     }
   })
 
-  it('our own handler gives status and challenge, too', async () => {
+  it('errorHandler() also gives status and challenge', async () => {
     for (const { status, authorization } of MISTAKES) {
       const head = await withAuthorization(supertest(service.app).head('/me'), authorization)
       expect(head.status).toBe(status)

@@ -38,7 +38,7 @@ describe('a key and its algorithm', () => {
     service = await createService(database, { keys })
   })
 
-  it.each(ALGORITHMS)('a token by %s is accepted only by its own key of twelve', async alg => {
+  it.each(ALGORITHMS)('a token signed with %s is accepted by only one of twelve keys', async alg => {
     const accepted: string[] = []
     for (const owner of ALGORITHMS) {
       const { status } = await service.me(signedFor(owner, alg))
@@ -48,12 +48,12 @@ describe('a key and its algorithm', () => {
     expect(accepted).toEqual([alg])
   })
 
-  it('one RSA key under six names serves one algorithm under each', async () => {
+  it('one RSA key under six names serves one algorithm for each name', async () => {
     expect((await service.me(signedFor('PS256', 'PS384'))).status).toBe(401)
     expect((await service.me(signedFor('PS384', 'PS384'))).status).toBe(200)
   })
 
-  it('no key can be for "none", nor for an algorithm in another spelling', () => {
+  it('a key cannot be for "none" or for an algorithm in another spelling', () => {
     for (const alg of ['none', 'None', '', 'hs256', 'HS1', 'RSA-OAEP']) {
       expect(() => createWith({ kid: '1', alg: alg as Algorithm, key: randomBytes(64) })).toThrow(TypeError)
     }
@@ -79,7 +79,7 @@ describe('a key at creation', () => {
     expect(() => createTestUserData(database, { secret: randomBytes(32) })).not.toThrow()
   })
 
-  it('a secret that stands in public code is refused, however long', () => {
+  it('a secret that is found in public code is refused, however long it is', () => {
     const secret = 'my-32-character-ultra-secure-and-ultra-long-secret'
     expect(() => createTestUserData(database, { secret })).toThrow('known from public code')
   })
@@ -117,7 +117,7 @@ describe('two issuers', () => {
     { title: "A's key for B", key: A.key, issuer: B.issuer, status: 401 },
     { title: "B's key for A", key: B.key, issuer: A.issuer, status: 401 },
     { title: "B's key for B", key: B.key, issuer: B.issuer, status: 200 },
-  ])('$title: $status, though both are named alike', async ({ key, issuer, status }) => {
+  ])('$title: $status, even if both have the same kid', async ({ key, issuer, status }) => {
     const token = forge({ alg: 'ES256', kid: 'same', key }, { claims: { iss: issuer } })
     const answer = await service.me(token)
     expect(answer.status).toBe(status)

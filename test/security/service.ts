@@ -16,7 +16,7 @@ export interface TokenPair {
 export interface Service {
   readonly userData: CustomUserData<Readonly<Record<string, unknown>>>
   readonly app: Express
-  /** `GET /me` with a token, or with none. */
+  /** `GET /me` with a token, or without one. */
   readonly me: (token?: string) => Test
   readonly post: (path: string, body: object) => Test
   /** The token pair of a login as this user. */

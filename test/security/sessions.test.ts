@@ -57,8 +57,8 @@ function fromBoth(times: number, send: (app: Express) => PromiseLike<Response>):
   return Promise.all(Array.from({ length: times }, (_none, n) => send(instances[n % 2]!.app)))
 }
 
-describe('what a refresh gives', () => {
-  it('is for the same user, audience, client and session, whatever else is asked for', async () => {
+describe('the answer of a refresh', () => {
+  it('is for the same user, audience, client and session, even if the request asks for others', async () => {
     const [{ app }] = instances
     const login = await logIn(app)
     const wider = {
@@ -102,7 +102,7 @@ describe('a token that is bound to a key', () => {
 })
 
 describe('a refresh token that is presented many times at once, to two instances', () => {
-  it('ASVS 15.4.2: is exchanged once, and all get the one successor', async () => {
+  it('ASVS 15.4.2: is exchanged once, and all requests get the same successor', async () => {
     const token = (await logIn(instances[0].app)).refresh_token
     const answers = await fromBoth(40, app => refresh(app, token))
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
@@ -115,7 +115,7 @@ describe('a refresh token that is presented many times at once, to two instances
     expect(told.filter(({ name }) => name === 'replayed')).toHaveLength(39)
   })
 
-  it('ends its session where its successor was used, and lets nobody through', async () => {
+  it('ends its session if its successor was used, and all requests are refused', async () => {
     const [{ app }] = instances
     const first = (await logIn(app)).refresh_token
     const third = await exchange(app, await exchange(app, first))
@@ -124,7 +124,7 @@ describe('a refresh token that is presented many times at once, to two instances
     expectInvalidGrant(await refresh(app, third))
   })
 
-  it('lets nobody through after a logout that came with it was answered', async () => {
+  it('is refused after a simultaneous logout was answered', async () => {
     const token = (await logIn(instances[0].app)).refresh_token
     const refreshes = fromBoth(20, app => refresh(app, token))
     expect((await logOut(instances[1].app, token)).status).toBe(204)

@@ -21,7 +21,8 @@ export interface World {
 
 /** One goal for the rotation of refresh tokens: its name, the rule, and how to measure it. */
 export interface Case {
-  readonly id: string
+  /** Selects the case on the command line. */
+  readonly name: string
   readonly rule: string
   readonly run: (world: World, isQuick: boolean) => Promise<Outcome>
 }

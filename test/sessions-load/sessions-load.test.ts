@@ -5,10 +5,10 @@ import { mannWhitneyP, median } from './statistics.js'
 
 const TIMEOUT_MS = 180_000
 
-// `npm run test:sessions` is the long form. The case `rate` has no goal, so it is left out here.
+// `npm run test:sessions` is the long form. The case `throughput` has no goal, so it is left out here.
 describe.concurrent('sessions over several processes, in short form', () => {
-  it.each(CASES.filter(({ id }) => id !== 'rate'))(
-    '$id: $rule',
+  it.each(CASES.filter(({ name }) => name !== 'throughput'))(
+    '$name: $rule',
     async one => {
       const { figures, wrong } = await runCase(one, inject('mongoUri'), true)
       expect({ wrong, figures }).toEqual({ wrong: [], figures })

@@ -53,7 +53,7 @@ describe('the option startedAt', () => {
   })
 
   it.each([NaN, Infinity, -Infinity, -1, Date.now(), '1', null, {}, new Date(), 1n, true])(
-    'is refused if it is no time between the start of the process and now: %s',
+    'is refused if it is not a time between the start of the process and now: %s',
     startedAt => {
       expect(() => toLoginStart(startedAt)).toThrow(TypeError)
       expect(() => toLoginStart(startedAt)).toThrow(/startedAt.*performance\.now\(\)/)

@@ -28,13 +28,13 @@ describe('a new refresh token', () => {
     expect(Buffer.from(token.secret, 'base64url')).toHaveLength(32)
   })
 
-  it('is never made twice, nor is a session id', () => {
+  it('is unique, and so is its session id', () => {
     const tokens = Array.from({ length: 1000 }, () => createRefreshToken('A'.repeat(22), secret).text)
     expect(new Set(tokens).size).toBe(1000)
     expect(new Set(Array.from({ length: 1000 }, createSid)).size).toBe(1000)
   })
 
-  it('has as many ones as zeros', () => {
+  it('has about as many ones as zeros', () => {
     let ones = 0
     for (let i = 0; i < 1000; i++) {
       for (const byte of Buffer.from(newToken().secret, 'base64url')) ones += bitsOf(byte)
@@ -45,7 +45,7 @@ describe('a new refresh token', () => {
 })
 
 describe('the successor of a refresh token', () => {
-  it('is the same whoever derives it, and of the next generation of the same session', () => {
+  it('is the same in every process, and has the next generation of the same session', () => {
     const token = newToken()
     const [first, second] = [deriveSuccessor(token, secret), deriveSuccessor({ ...token }, secret)]
     expect(first).toEqual(second)
@@ -53,7 +53,7 @@ describe('the successor of a refresh token', () => {
     expect(parseRefreshToken(first.text)).toEqual(first)
   })
 
-  it('is another one for another token, session, generation or session secret', () => {
+  it('depends on the token, session, generation and session secret', () => {
     const token = newToken()
     const variants = [
       deriveSuccessor(token, secret),
@@ -65,27 +65,27 @@ describe('the successor of a refresh token', () => {
     expect(new Set(variants.map(variant => variant.secret)).size).toBe(variants.length)
   })
 
-  it('cannot be told from the hash that is stored', () => {
+  it('cannot be derived from the stored hash', () => {
     const token = newToken()
     const stored = { ...token, text: hashRefreshToken(token) }
     expect(deriveSuccessor(stored, secret).secret).not.toBe(deriveSuccessor(token, secret).secret)
   })
 })
 
-it('what is stored of a token is the SHA-256 of its whole text', () => {
+it('only the SHA-256 of the whole token is stored', () => {
   const token = newToken()
   const expected = createHash('sha256').update(token.text).digest('base64url')
   expect(hashRefreshToken(token)).toBe(expected)
 })
 
 describe('the seal of a token', () => {
-  it('is found on each token of ours, whichever of the secrets made it', () => {
+  it('is valid on each token of ours, whichever session secret made it', () => {
     const chain = [newToken()]
     for (let i = 0; i < 5; i++) chain.push(deriveSuccessor(chain.at(-1)!, i % 2 ? other : secret))
     for (const token of chain) expect(isSealed(token, [other, secret])).toBe(true)
   })
 
-  it('is not found by one who lacks the secret', () => {
+  it('cannot be made without the secret', () => {
     expect(isSealed(newToken(), [other])).toBe(false)
     expect(isSealed(newToken(), [])).toBe(false)
   })
@@ -100,13 +100,13 @@ describe('the seal of a token', () => {
   })
 })
 
-describe('a text', () => {
-  it('that is a token is taken apart', () => {
+describe('parsing a refresh token', () => {
+  it('returns the parts of the token', () => {
     const token = newToken()
     expect(parseRefreshToken(token.text)).toEqual(token)
   })
 
-  it('of the last generation that the grammar knows is one', () => {
+  it('accepts the last possible generation', () => {
     const { sid, secret: bits } = newToken()
     const text = `${sid}.999999999.${bits}.${'A'.repeat(22)}`
     expect(parseRefreshToken(text)).toMatchObject({ generation: 999_999_999 })
@@ -126,7 +126,7 @@ describe('a text', () => {
     ['a short secret', ({ text }) => text.replace(/\w\.([\w-]{22})$/, '.$1')],
     ['letters beyond ASCII', ({ text }) => text.replace(/^../, 'ää')],
     ['an operator', () => '{"$gt":""}'],
-  ])('with %s is none', (_name, change) => {
+  ])('refuses a text with %s', (_name, change) => {
     expect(parseRefreshToken(change(newToken()))).toBeUndefined()
   })
 })

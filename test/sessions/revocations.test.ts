@@ -294,7 +294,7 @@ describe('a user of a trusted issuer', () => {
     expect((await later.userData.verifyToken(fresh())).id).toBe(userId)
   })
 
-  it('who was served by another process is refused there at the next load, and let in again after enable()', async () => {
+  it('who was served by another process is refused there at the next load, and accepted again after enable()', async () => {
     const { sub, userId } = newForeignUser()
     const manual = createManualClock(Date.now())
     const there = startNow({ clock: manual })
@@ -447,7 +447,7 @@ describe('the revocations of a process', () => {
     expect(isRevoked(revocations, 'bob', claims({ iss: 'another', iat }))).toBe(false)
   })
 
-  it('knows nothing of a token without a session, nor of other users', () => {
+  it('do not concern a token without a session, or other users', () => {
     const revocations = createRevocations(
       { sessionMs: 1_000, userMs: 1_000, clockToleranceMs: 0 },
       ISSUER,

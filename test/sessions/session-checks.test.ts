@@ -31,7 +31,7 @@ const finds = () =>
   database.commands.named('find').filter(({ command }) => command['find'] === 'custom_user_data_sessions')
 
 describe('a session that was ended in another process', () => {
-  it('is seen by the next request where the interval is 0', async () => {
+  it('is noticed by the next request if the interval is 0', async () => {
     const { elsewhere, here } = startTwo(0)
     const login = await logIn(elsewhere)
     for (let i = 0; i < 2; i++) expect((await getMe(here, login.access_token)).status).toBe(200)
@@ -41,7 +41,7 @@ describe('a session that was ended in another process', () => {
     expect(answer.headers['www-authenticate']).toContain('error="invalid_token"')
   })
 
-  it('is seen when the interval has passed by the clock, and not before', async () => {
+  it('is noticed when the interval has passed, and not before', async () => {
     const { elsewhere, here } = startTwo(10_000)
     const login = await logIn(elsewhere)
     expect((await getMe(here, login.access_token)).status).toBe(200)
@@ -52,7 +52,18 @@ describe('a session that was ended in another process', () => {
     for (let i = 0; i < 2; i++) expect((await getMe(here, login.access_token)).status).toBe(401)
   })
 
-  it('is not seen without the option: its access tokens live until they expire', async () => {
+  it('is noticed after the machine has slept for the interval', async () => {
+    const { elsewhere, here } = startTwo(10_000)
+    const login = await logIn(elsewhere)
+    expect((await getMe(here, login.access_token)).status).toBe(200)
+    await logOut(elsewhere, login.refresh_token)
+    clock.sleep(9_999)
+    expect((await getMe(here, login.access_token)).status).toBe(200)
+    clock.sleep(1)
+    expect((await getMe(here, login.access_token)).status).toBe(401)
+  })
+
+  it('is not noticed without the option: its access tokens are valid until they expire', async () => {
     const { elsewhere, here } = startTwo()
     const login = await logIn(elsewhere)
     expect((await getMe(here, login.access_token)).status).toBe(200)
@@ -63,7 +74,7 @@ describe('a session that was ended in another process', () => {
     expect((await getMe(here, login.access_token)).status).toBe(401)
   })
 
-  it('is seen at the first request of a process that has not met the token yet', async () => {
+  it('is noticed at the first request of a process that has not cached the token', async () => {
     const { elsewhere, here } = startTwo(10_000)
     const login = await logIn(elsewhere)
     await logOut(elsewhere, login.refresh_token)
@@ -71,7 +82,7 @@ describe('a session that was ended in another process', () => {
   })
 })
 
-describe('the look at a session', () => {
+describe('the check of a session', () => {
   it('costs one query for each interval, and none in between', async () => {
     const { elsewhere, here } = startTwo(10_000)
     const login = await logIn(elsewhere)
@@ -83,7 +94,7 @@ describe('the look at a session', () => {
     expect(finds()).toHaveLength(2)
   })
 
-  it('is shared by requests that come together', async () => {
+  it('is shared by simultaneous requests', async () => {
     const { elsewhere } = startTwo()
     const userData = start(10_000)
     const { access_token: token } = await logIn(elsewhere)
@@ -94,7 +105,7 @@ describe('the look at a session', () => {
     expect(finds()).toHaveLength(1)
   })
 
-  it('is each request’s own where the interval is 0: a shared one may have begun before the end', async () => {
+  it('is not shared if the interval is 0, because a shared check may have begun before the session ended', async () => {
     const { elsewhere } = startTwo()
     const userData = start(0)
     const { access_token: token } = await logIn(elsewhere)
@@ -104,7 +115,7 @@ describe('the look at a session', () => {
     expect(finds()).toHaveLength(5)
   })
 
-  it('is never taken without the option', async () => {
+  it('never happens without the option', async () => {
     const { elsewhere, here } = startTwo()
     const login = await logIn(elsewhere)
     database.commands.clear()
@@ -112,7 +123,7 @@ describe('the look at a session', () => {
     expect(finds()).toHaveLength(0)
   })
 
-  it('is never taken at a session that another issuer names: it is not ours', async () => {
+  it('never happens for a session id in the token of another issuer', async () => {
     const issuer = await startIssuer()
     const trustedIssuers = [issuer.option()]
     const userData = createTestUserData(database, { clock, trustedIssuers, sessionCheckIntervalMs: 0 })
@@ -125,7 +136,7 @@ describe('the look at a session', () => {
   })
 })
 
-it('a look that MongoDB does not answer is a 503, and no sign of an end', async () => {
+it('a check that MongoDB does not answer is a 503, and the session does not count as ended', async () => {
   const proxied = await openProxiedDatabase(database)
   const { proxy } = proxied
   const { elsewhere } = startTwo()

@@ -43,7 +43,7 @@ async function expectRefused(token: string, follower = there): Promise<void> {
   await expect.poll(() => follower.errorOf(token)).toMatchObject({ code: 'invalid_token' })
 }
 
-describe('the end of a session in one process is the end of its access tokens in another', () => {
+describe('the end of a session in one process ends its access tokens in another process:', () => {
   it.each<[string, (login: Awaited<ReturnType<typeof logInAndVisit>>) => Promise<unknown>]>([
     ['by a logout', ({ refreshToken }) => logOut(createSessionApp(here), refreshToken)],
     ['by revoke({ sid })', ({ sid }) => here.revoke({ sid })],
@@ -68,7 +68,7 @@ describe('the end of a session in one process is the end of its access tokens in
     await here.enable('alice')
   })
 
-  it('by a refresh token that comes again too late', async () => {
+  it('by a replay of an exchanged refresh token', async () => {
     const app = createSessionApp(here)
     const { token, refreshToken } = await logInAndVisit()
     await exchange(app, await exchange(app, refreshToken))
@@ -79,7 +79,7 @@ describe('the end of a session in one process is the end of its access tokens in
 })
 
 describe('a session that lives on', () => {
-  it('is told to nobody: logins and refreshes stay on the server', async () => {
+  it('causes no event: logins and refreshes are filtered out by the server', async () => {
     let told = 0
     reading.client.on('commandSucceeded', ({ commandName, reply }) => {
       if (commandName === 'getMore')
@@ -94,7 +94,7 @@ describe('a session that lives on', () => {
     await there.userData.verifyToken(token)
   })
 
-  it('is not ended where its document is replaced by one that is alive', async () => {
+  it('does not end if its document is replaced by one of a live session', async () => {
     const { token, sid } = await logInAndVisit()
     const last = await logInAndVisit('bob')
     const document = (await sessions.findOne({ _id: sid }))!
@@ -105,7 +105,7 @@ describe('a session that lives on', () => {
   })
 })
 
-it('a trusted issuer’s user who is disabled is refused elsewhere at once, and let in again after enable()', async () => {
+it('a user of a trusted issuer who is disabled is refused in other processes at once, and accepted again after enable()', async () => {
   const issuer = await startIssuer()
   await there.userData.close()
   const clock = createManualClock(Date.now())
@@ -143,7 +143,7 @@ it('a revocation that was missed while the stream was away is found when it open
   await issuer.server.close()
 })
 
-it('a disabled user of a trusted issuer is refused elsewhere, too, with the tokens from before', async () => {
+it('a disabled user of a trusted issuer is refused in other processes with earlier tokens', async () => {
   const issuer = await startIssuer()
   await there.userData.close()
   there = await startFollower(otherDb(), { trustedIssuers: [issuer.option()] })
@@ -157,7 +157,7 @@ it('a disabled user of a trusted issuer is refused elsewhere, too, with the toke
 })
 
 describe('a process that starts', () => {
-  it('knows what was revoked before, while access tokens of it may live', async () => {
+  it('knows the earlier revocations whose access tokens may still be valid', async () => {
     const { token, sid } = await logInAndVisit()
     await here.revoke({ sid })
     const late = createFollower(otherDb())
@@ -166,7 +166,7 @@ describe('a process that starts', () => {
     await late.userData.close()
   })
 
-  it('reads only those, by their index', async () => {
+  it('reads only those revocations, by their index', async () => {
     const { sid } = await logInAndVisit('reader')
     await sessions.updateOne({ _id: sid }, { $set: { revokedAt: new Date(Date.now() - 3_600_000) } })
     await there.until('sessions', 'open')
@@ -187,7 +187,7 @@ describe('a process that starts', () => {
   })
 })
 
-describe('a load for our own token', () => {
+describe('a load for a token that this instance issued', () => {
   const sessionReads = () =>
     reading.commands
       .named('find')
@@ -198,7 +198,7 @@ describe('a load for our own token', () => {
     ['revoke(userId)', () => here.revoke('alice')],
     ['revoke({ sid })', ({ sid }) => here.revoke({ sid })],
     ['deleteSessions(userId)', () => here.deleteSessions('alice')],
-  ])('so a process that was started without ready() refuses a token from before %s', async (_name, end) => {
+  ])('refuses a token from before %s in a process that never called ready()', async (_name, end) => {
     const login = await logInAndVisit()
     await end(login)
     const late = createFollower(otherDb())
@@ -208,7 +208,7 @@ describe('a load for our own token', () => {
     await late.userData.close()
   })
 
-  it('reads its session in a process that can have no stream', async () => {
+  it('reads the session in a process without change streams', async () => {
     // Two streams and the app's own commands need four connections.
     const small = await openDatabase({ maxPoolSize: 3 })
     const without = createFollower(small.client.db(writing.db.databaseName))
@@ -222,7 +222,7 @@ describe('a load for our own token', () => {
     await small.close()
   })
 
-  it('does not read its session while the streams are open, nor with changeStreams: off', async () => {
+  it('does not read the session while the streams are open, or with changeStreams: off', async () => {
     const { token } = await logInAndVisit('visitor')
     reading.commands.clear()
     there.userData.invalidate('visitor')

@@ -29,8 +29,8 @@ function start(sessionSecrets: Secrets | undefined, options: object = {}) {
 
 const logInAt = async ({ app }: ReturnType<typeof start>) => (await logIn(app)).refresh_token
 
-describe('session secrets that are rotated', () => {
-  it('do not fork a session: all instances that have both answer with one successor', async () => {
+describe('rotated session secrets', () => {
+  it('do not fork a session: all instances with both secrets answer with the same successor', async () => {
     const [before, both, after] = [start([OLD]), start([NEW, OLD]), start([NEW])]
     const first = await logInAt(before)
     const second = await exchange(both.app, first)
@@ -41,7 +41,7 @@ describe('session secrets that are rotated', () => {
     expect(await exchange(both.app, third)).toBe(fourth)
   })
 
-  it('do not fork it under parallel refreshes either', async () => {
+  it('do not fork a session under parallel refreshes', async () => {
     const [before, both] = [start([OLD]), start([NEW, OLD])]
     for (let round = 0; round < 5; round++) {
       const token = await logInAt(before)
@@ -54,7 +54,7 @@ describe('session secrets that are rotated', () => {
     }
   })
 
-  it('tell the theft of tokens that the old one made', async () => {
+  it('detect the theft of tokens that the old secret made', async () => {
     const first = await logInAt(start([OLD]))
     const both = start([NEW, OLD])
     const third = await exchange(both.app, await exchange(both.app, first))
@@ -63,14 +63,14 @@ describe('session secrets that are rotated', () => {
     expect(both.events.at(-1)).toMatchObject({ name: 'reuse_detected' })
   })
 
-  it('are each enough for a token that is current', async () => {
+  it('each suffice for a current token', async () => {
     const first = await logInAt(start([OLD]))
     await exchange(start([NEW]).app, first)
   })
 })
 
-describe('an instance that lacks the secret', () => {
-  it('refuses the token that was exchanged, and leaves the session alone', async () => {
+describe('an instance without the right session secret', () => {
+  it('refuses an exchanged token without ending the session', async () => {
     const [both, without] = [start([NEW, OLD]), start([OLD])]
     const first = await logInAt(both)
     const second = await exchange(both.app, first)
@@ -80,7 +80,7 @@ describe('an instance that lacks the secret', () => {
     await exchange(both.app, second)
   })
 
-  it('cannot tell an older token from one of somebody’s own making, and leaves the session alone', async () => {
+  it('refuses an older token without ending the session, because the token may be invented', async () => {
     const [both, without] = [start([NEW, OLD]), start([OLD])]
     const first = await logInAt(both)
     const third = await exchange(both.app, await exchange(both.app, first))
@@ -90,14 +90,14 @@ describe('an instance that lacks the secret', () => {
   })
 })
 
-describe('without the option', () => {
-  it('the session secret comes from the HS secret: two instances with the same agree', async () => {
+describe('without the option sessionSecrets', () => {
+  it('the session secret is derived from the HS secret, so two instances with the same secret agree', async () => {
     const [one, two] = [start(undefined), start(undefined)]
     const first = await logInAt(one)
     expect(await exchange(two.app, first)).toBe(await exchange(one.app, first))
   })
 
-  it('it is not the secret that signs', () => {
+  it('the session secret differs from the signing secret', () => {
     const signing = createSecretKey(SECRET, 'utf8')
     const { key, name } = deriveSessionSecret(signing)
     expect(key.export()).toHaveLength(32)
@@ -105,7 +105,7 @@ describe('without the option', () => {
     expect(name).not.toBe(KID)
   })
 
-  it('a key pair that signs first needs it: the option error says what to write', () => {
+  it('an instance that signs by a key pair is refused, and the message says what to write', () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const pair: KeyOptions = { kid: 'a', alg: 'ES256', key: privateKey }
     const secret: KeyOptions = { kid: 'b', alg: 'HS256', key: SECRET }
@@ -149,7 +149,7 @@ describe('a rolling deploy', () => {
   })
 })
 
-it('new signing keys end no session where the session secrets stay', async () => {
+it('new signing keys do not end sessions if the session secrets stay', async () => {
   const userData = createTestUserData(database, {
     keys: [{ kid: 'old', alg: 'HS256', key: randomBytes(32) }],
     sessionSecrets: [OLD],
@@ -200,7 +200,7 @@ describe('the options of sessions', () => {
     create(options)()
   })
 
-  it('can be secrets of text, bytes or a KeyObject, all of them the same secret', () => {
+  it('can be the same secret as text, bytes or a KeyObject', () => {
     const text = 'a session secret of 32 bytes or more'
     const bytes = Buffer.from(text)
     const names = prepareSessionSecrets([text, bytes, createSecretKey(bytes)]).map(({ name }) => name)

@@ -33,8 +33,8 @@ function textsOf(value: unknown): string[] {
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsOf) : []
 }
 
-describe('what is stored of a session', () => {
-  it('is one document, however often its token is exchanged', async () => {
+describe('the stored session', () => {
+  it('is one document, even after many exchanges of its token', async () => {
     let { refresh_token: token } = await logIn(app, 'one')
     for (let i = 0; i < 5; i++) token = await exchange(app, token)
     const stored = await sessions().find({ userId: 'one' }).toArray()
@@ -61,7 +61,7 @@ describe('what is stored of a session', () => {
     ])
   })
 
-  it('is no part of a token, and nothing that passes a refresh or the guard', async () => {
+  it('contains no part of a token, and nothing that a refresh or the guard accepts', async () => {
     const login = await logIn(app, 'dumped')
     const second = await exchange(app, login.refresh_token)
     const stored = await sessions().findOne(ofToken(second))
@@ -81,7 +81,7 @@ describe('what is stored of a session', () => {
     await exchange(app, second)
   })
 
-  it('tells what the login came from, for the user to know it again', async () => {
+  it('names the device of the login, so that the user recognises it', async () => {
     const userAgent = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
     await request(app).post('/login').set('User-Agent', userAgent).send({ user: 'told' })
     expect(await sessions().findOne({ userId: 'told' })).toMatchObject({
@@ -90,7 +90,7 @@ describe('what is stored of a session', () => {
     })
   })
 
-  it('goes where the option says', async () => {
+  it('is in the collection that the option names', async () => {
     const sessionCollection = database.db.collection('elsewhere')
     const { refresh_token: token } = await logIn(
       createSessionApp(createTestUserData(database, { sessionCollection })),
@@ -100,10 +100,10 @@ describe('what is stored of a session', () => {
   })
 })
 
-describe('a session', () => {
+describe('a stored session', () => {
   const NO_DATES = [null, '', 0, '9999-01-01', true, [], {}, { $gt: 0 }, Infinity]
 
-  it.each(['expiresAt', 'idleExpiresAt'])('whose %s is no date is none', async field => {
+  it.each(['expiresAt', 'idleExpiresAt'])('without a date in %s does not count as a session', async field => {
     const { refresh_token: token } = await logIn(app)
     for (const value of NO_DATES) {
       await sessions().updateOne(ofToken(token), { $set: { [field]: value } })
@@ -113,7 +113,7 @@ describe('a session', () => {
     expectInvalidGrant(await refresh(app, token))
   })
 
-  it('of which anything is stored as revokedAt is none', async () => {
+  it('with any value in revokedAt has ended', async () => {
     const { refresh_token: token } = await logIn(app)
     for (const value of [new Date(), false, 0, '']) {
       await sessions().updateOne(ofToken(token), { $set: { revokedAt: value } })
@@ -121,7 +121,7 @@ describe('a session', () => {
     }
   })
 
-  it('without dates is not listed either, and its previous token gets no successor', async () => {
+  it('without dates is not listed, and its previous token gets no successor', async () => {
     const userData = createTestUserData(database)
     const { refresh_token: token } = await logIn(app, 'dateless')
     await exchange(app, token)
@@ -155,7 +155,7 @@ describe('the commands for sessions', () => {
     await request(hasty).post('/logout-all').auth(access, { type: 'bearer' }).expect(204)
   }
 
-  it('write with majority, so that no failover takes back what was answered', async () => {
+  it('write with majority, so that no failover can undo an answered request', async () => {
     const hasty = createHastyApp()
     database.commands.clear()
     await useAllRoutes(hasty)
@@ -196,7 +196,7 @@ describe('the commands for sessions', () => {
     expect(JSON.stringify([...database.commands])).not.toContain('$where')
   })
 
-  it('are one write for an exchange, and one more read where the token was exchanged before', async () => {
+  it('are one write for an exchange, and one more read if the token was exchanged before', async () => {
     const { refresh_token: token } = await logIn(app)
     database.commands.clear()
     await exchange(app, token)
@@ -208,7 +208,7 @@ describe('the commands for sessions', () => {
 })
 
 describe('deleteSessions()', () => {
-  it('leaves nothing of the user, and all of others', async () => {
+  it('deletes all documents of the user and none of other users', async () => {
     const userData = createTestUserData(database)
     await logIn(app, 'leaver')
     await logOut(app, (await logIn(app, 'leaver')).refresh_token)
@@ -220,7 +220,7 @@ describe('deleteSessions()', () => {
 })
 
 describe('the indexes of the sessions', () => {
-  it('are made by ready(): one finds a user’s, one those that were revoked, one has the server clean up', async () => {
+  it('are made by ready(): one for the sessions of a user, one for revoked sessions, one for expiry', async () => {
     const fresh = await openDatabase()
     await createTestUserData(fresh).ready()
     const indexes = await fresh.db.collection('custom_user_data_sessions').indexes()
@@ -266,7 +266,7 @@ describe('the indexes of the sessions', () => {
     await fresh.close()
   })
 
-  it('are not what ends a session: an expired one that is still stored is none', async () => {
+  it('only clean up: an expired session that is still stored has ended', async () => {
     const clock = createManualClock()
     const there = createSessionApp(createTestUserData(database, { clock, refreshTokenTtlSeconds: 1_800 }))
     const { refresh_token: token } = await logIn(there)

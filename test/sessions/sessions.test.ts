@@ -220,7 +220,7 @@ describe('a token that we did not issue', () => {
 })
 
 describe('rotateRefreshTokens: false', () => {
-  it('gives back the same refresh token each time', async () => {
+  it('returns the same refresh token each time', async () => {
     const instance = start({ rotateRefreshTokens: false })
     const token = await logInAt(instance)
     for (let i = 0; i < 3; i++) expect(await exchange(instance.app, token)).toBe(token)

@@ -64,7 +64,7 @@ describe('a disabled user', () => {
     expectInvalidGrant(await refresh(app, token))
   })
 
-  it('can log in again after enable(), and the old sessions have ended all the same', async () => {
+  it('can log in again after enable(), and the old sessions stay ended', async () => {
     const user = newUser()
     const { refresh_token: old } = await logIn(app, user)
     await userData.disable(user)
@@ -74,7 +74,7 @@ describe('a disabled user', () => {
     expectInvalidGrant(await refresh(app, old))
   })
 
-  it('is none other: not one whose id begins or ends alike, or differs in case', async () => {
+  it('does not affect a user whose id begins or ends alike, or differs in case', async () => {
     await userData.disable('carol')
     for (const user of ['Carol', 'carol2', 'arol', 'user:carol', ':carol']) await logIn(app, user)
     expect(await tryLogIn('carol')).toMatchObject(WRONG)
@@ -93,7 +93,7 @@ describe('a disabled user', () => {
     }
   })
 
-  it('is no session: nobody can list, refresh or revoke the entry', async () => {
+  it('is not stored as a session: the entry cannot be listed, refreshed or revoked', async () => {
     const user = newUser()
     await userData.disable(user)
     const { access_token: access } = await logIn(app, newUser())
@@ -169,7 +169,7 @@ it('revocations of one new user that come together make one record', async () =>
   expect(await records().countDocuments({ _id: keyOf(user) })).toBe(1)
 })
 
-it('a record whose time is no date was written by hand: its user is refused', async () => {
+it('a user is refused if the time in the record is not a date, because it was written by hand', async () => {
   for (const revokedAt of ['yesterday', 0, true, {}] as unknown[]) {
     const user = newUser()
     await records().insertOne({
@@ -183,7 +183,7 @@ it('a record whose time is no date was written by hand: its user is refused', as
   }
 })
 
-it('disable() is told by the event `revoked`, and the login by `login_refused`', async () => {
+it('disable() emits the event `revoked`, and a later login emits `login_refused`', async () => {
   const user = newUser()
   const events = recordEvents(userData)
   await userData.disable(user)
@@ -216,7 +216,7 @@ it('records of users are read from the primary and written with majority, even i
     expect(command['$readPreference'] ?? { mode: 'primary' }).toEqual({ mode: 'primary' })
 })
 
-it('ASVS 16.5.3: a record that cannot be read is a 503, and lets nobody in', async () => {
+it('ASVS 16.5.3: a record that cannot be read is a 503, and the login is refused', async () => {
   const proxied = await openProxiedDatabase(database)
   const { proxy } = proxied
   const db = proxied.db

@@ -12,7 +12,7 @@ beforeEach(() => {
   generations = new UserGenerations(dependents.forget)
 })
 
-/** A load that has begun and ended, and whose copy is kept. */
+/** A finished load whose snapshot is kept. */
 function load(userId: string, ...keys: string[]): UserGeneration {
   const generation = generations.hold(userId)
   expect(dependents.hasChanged(dependents.begin(), generation, () => keys)).toBe(false)
@@ -21,7 +21,7 @@ function load(userId: string, ...keys: string[]): UserGeneration {
 }
 
 describe('a change', () => {
-  it('finds the users of what was loaded, by each key', () => {
+  it('finds the users of a loaded document by each key', () => {
     load('alice', 'document 1', 'user alice')
     load('bob', 'document 2', 'user bob')
     expect(dependents.changed(['document 1'])).toEqual(['alice'])
@@ -35,7 +35,7 @@ describe('a change', () => {
     expect(dependents.changed(['document 1'])).toEqual(['alice', 'idp|alice'])
   })
 
-  it('finds nobody of whom nothing is held any more, or who was invalidated', () => {
+  it('does not find users without snapshots or users who were invalidated', () => {
     generations.release(load('alice', 'document 1'))
     load('bob', 'document 1')
     generations.invalidate('bob')
@@ -44,7 +44,7 @@ describe('a change', () => {
     expect(dependents.changed(['document 1'])).toEqual([])
   })
 
-  it('finds who is left of those who shared a document', () => {
+  it('finds the remaining users of a document that several users shared', () => {
     load('alice', 'document 1')
     generations.release(load('bob', 'document 1'))
     expect(dependents.changed(['document 1'])).toEqual(['alice'])
@@ -52,7 +52,7 @@ describe('a change', () => {
 })
 
 describe('a load', () => {
-  it('is overtaken by a change of what it depends on that came after it began, and by no other', () => {
+  it('is overtaken only by a change of its own document or user that came after its start', () => {
     const alice = generations.hold('alice')
     const early = dependents.begin()
     dependents.changed(['document 1'])
@@ -62,7 +62,7 @@ describe('a load', () => {
     expect(dependents.hasChanged(late, alice, () => ['document 1'])).toBe(false)
   })
 
-  it('is taken for overtaken after more changes than are remembered', () => {
+  it('counts as overtaken after more changes than are remembered', () => {
     const alice = generations.hold('alice')
     const early = dependents.begin()
     for (let n = 0; n < 1_000; n++) dependents.changed([`document ${n}`])
@@ -72,7 +72,7 @@ describe('a load', () => {
     expect(dependents.hasChanged(dependents.begin(), alice, () => ['document x'])).toBe(false)
   })
 
-  it('of a generation that has ended is found by nobody', () => {
+  it('of a generation that has ended is not found', () => {
     const alice = generations.hold('alice')
     const mark = dependents.begin()
     generations.invalidate('alice')
@@ -81,7 +81,7 @@ describe('a load', () => {
   })
 })
 
-it('costs no memory for what is over', async () => {
+it('the index takes no memory for finished loads', async () => {
   const growth = await heapGrowth(() => {
     dependents.begin()
     for (let n = 0; n < 50_000; n++) {

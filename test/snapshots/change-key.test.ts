@@ -21,7 +21,7 @@ describe('the key of a BSON value', () => {
       [new UUID(UUID_TEXT), new UUID(UUID_TEXT).toBinary(), new UUID(UUID_TEXT).buffer],
     ],
     ['dates', [new Date(5), new Date(5)]],
-    ['what is not there', [undefined, null]],
+    ['null and undefined', [undefined, null]],
     [
       'documents',
       [
@@ -36,11 +36,11 @@ describe('the key of a BSON value', () => {
     ['references', [new DBRef('users', new ObjectId(HEX)), { $ref: 'users', $id: new ObjectId(HEX) }]],
     ['regular expressions', [/a/, new RegExp('a')]],
     ['long texts', ['x'.repeat(5_000), 'x'.repeat(5_000)]],
-  ])('is one for %s that are equal', (_name, values) => {
+  ])('is the same for equal values: %s', (_name, values) => {
     expect(new Set(values.map(toBsonKey)).size).toBe(1)
   })
 
-  it('is another for values that differ, by their type or by what they hold', () => {
+  it('is different for values of different type or content', () => {
     const values = [
       ...['1', 1, 2, true, false, null, '', 'null', 'true', HEX, new ObjectId(HEX), new ObjectId()],
       ...[
@@ -62,21 +62,21 @@ describe('the key of a BSON value', () => {
     expect(new Set(values.map(toBsonKey)).size).toBe(values.length)
   })
 
-  it('is of the bytes in use, not of the buffer that holds them', () => {
+  it('depends on the bytes of the value, not on the larger buffer that contains them', () => {
     const roomy = new Binary()
     roomy.put(7)
     expect(toBsonKey(roomy)).toBe(toBsonKey(Buffer.from([7])))
   })
 })
 
-/** A value inside so many lists and documents in turn. */
+/** Nests a value in alternating lists and documents. */
 function nest(value: unknown, depth: number): unknown {
   let nested = value
   for (let level = 0; level < depth; level++) nested = level % 2 ? [nested] : { '\\"': nested }
   return nested
 }
 
-describe('the key of a value that anybody may have stored', () => {
+describe('the key of a hostile value', () => {
   it.each<[string, () => unknown]>([
     ['nested 90 deep', () => nest('x', 90)],
     ['nested 4,000 deep', () => nest('x', 4_000)],
@@ -91,7 +91,7 @@ describe('the key of a value that anybody may have stored', () => {
     expect(toBsonKey(make())).toBe(key)
   })
 
-  it('is made of few members, even if there are many', () => {
+  it('examines only the first of many members', () => {
     let looks = 0
     const member = {
       get value() {
@@ -126,23 +126,23 @@ class Custom {
   readonly id = 'alice'
 }
 
-describe('a value that is not understood', () => {
+describe('a value of an unknown type', () => {
   it.each<[string, unknown]>([
     ['an instance of a class', new Custom()],
     ['a value that says how it is stored', { toBSON: () => 'alice' }],
     ['a member that may or may not be stored', { a: undefined }],
-    ['an instance within a list', [new Custom()]],
+    ['an instance in a list', [new Custom()]],
     ['a function', () => 1],
   ])('has the key "other": %s', (_name, value) => {
     expect(toBsonKey(value)).toBe('other')
   })
 
-  it('in an event concerns everybody', () => {
+  it('in an event invalidates all users', () => {
     expect(toChangeKeys(1, { a: undefined })).toBeUndefined()
     expect(toChangeKeys({ a: undefined }, 'alice')).toBeUndefined()
   })
 
-  it('in a lookup is concerned by every event', () => {
+  it('in the field values of a user is invalidated by every event', () => {
     expect(toChangeKeys(1, 'alice')).toEqual([
       'document number:1',
       'user string:alice',

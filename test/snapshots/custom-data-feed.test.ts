@@ -30,7 +30,7 @@ afterAll(async () => {
   await reading.client.close()
 })
 
-/** The other instance: a process of its own has a client of its own. */
+/** The other instance, with its own client, as in another process. */
 async function start(options: Parameters<typeof startFollower>[1] = {}): Promise<void> {
   there = await startFollower(reading.client.db(writing.db.databaseName), options)
   reading.commands.clear()
@@ -40,12 +40,12 @@ const loads = () => reading.commands.loads().length
 
 const ALICE = { _id: 1, userId: 'alice', n: 1 }
 
-describe('what another process does to a document reaches those who have it', () => {
+describe('users see a change that another process makes to their document', () => {
   it.each<[string, (of: Collection<Profile>) => Promise<unknown>, unknown]>([
     ['an update', of => of.updateOne({ _id: 1 }, { $set: { n: 2 } }), { ...ALICE, n: 2 }],
     ['an update by a pipeline', of => of.updateOne({ _id: 1 }, [{ $set: { n: 2 } }]), { ...ALICE, n: 2 }],
     ['a replacement', of => of.replaceOne({ _id: 1 }, { userId: 'alice', n: 2 }), { ...ALICE, n: 2 }],
-    ['a replacement by nobody’s', of => of.replaceOne({ _id: 1 }, { n: 2 }), {}],
+    ['a replacement by a document without a user id', of => of.replaceOne({ _id: 1 }, { n: 2 }), {}],
     ['a deletion', of => of.deleteOne({ _id: 1 }), {}],
     ['another user id', of => of.updateOne({ _id: 1 }, { $set: { userId: 'bob' } }), {}],
     ['no user id any more', of => of.updateOne({ _id: 1 }, { $unset: { userId: 1 } }), {}],
@@ -59,7 +59,7 @@ describe('what another process does to a document reaches those who have it', ()
     await there.seesOf('alice', expected)
   })
 
-  it('a deletion of the first of two, which leaves the other', async () => {
+  it('a deletion of the first of two documents, so that the other one counts', async () => {
     await documents.insertMany([ALICE, { _id: 2, userId: 'alice', n: 2 }])
     await there.seesOf('alice', ALICE)
     await documents.deleteOne({ _id: 1 })
@@ -67,14 +67,14 @@ describe('what another process does to a document reaches those who have it', ()
   })
 })
 
-describe('what another process does to a document reaches those who have it from now on', () => {
-  it('a first document of a user who had none', async () => {
+describe('users see the document that another process gives them', () => {
+  it('a first document for a user without a document', async () => {
     await there.seesOf('alice', {})
     await documents.insertOne(ALICE)
     await there.seesOf('alice', ALICE)
   })
 
-  it('a duplicate that goes before the one they had', async () => {
+  it('a duplicate that comes before their present document', async () => {
     const userId = new ObjectId()
     const id = userId.toHexString()
     await documents.insertOne({ _id: 1, userId })
@@ -83,7 +83,7 @@ describe('what another process does to a document reaches those who have it from
     await there.seesOf(id, { _id: 2, userId: id })
   })
 
-  it('a document that was another user’s: both see it', async () => {
+  it('a document that belonged to another user: both users see the change', async () => {
     await documents.insertOne(ALICE)
     await there.seesOf('alice', ALICE)
     await there.seesOf('bob', {})
@@ -99,7 +99,7 @@ describe('what another process does to a document reaches those who have it from
     await there.seesOf(userId.toHexString(), { _id: 1, userId })
   })
 
-  it('a user id in a field within a field', async () => {
+  it('a user id in a nested field', async () => {
     await there.userData.close()
     await start({ userIdField: 'owner.id' })
     await there.seesOf('alice', {})
@@ -109,7 +109,7 @@ describe('what another process does to a document reaches those who have it from
     await there.seesOf('alice', {})
   })
 
-  it('a user id that is the document’s own', async () => {
+  it('a user id that is the _id of the document', async () => {
     await there.userData.close()
     await start({ userIdField: '_id' })
     await there.seesOf('alice', {})
@@ -119,7 +119,7 @@ describe('what another process does to a document reaches those who have it from
     await there.seesOf('alice', {})
   })
 
-  it('a user id in a form of the team’s, which only they can tell', async () => {
+  it('a user id of another type, which the callback toFieldValues returns', async () => {
     await there.userData.close()
     await start({ toFieldValues: id => [Number(id)] })
     await there.seesOf('7', {})
@@ -129,7 +129,7 @@ describe('what another process does to a document reaches those who have it from
     await there.seesOf('7', {})
   })
 
-  it('in a collection that was dropped and is made again', async () => {
+  it('a document in a collection that was dropped and created again', async () => {
     await documents.insertOne(ALICE)
     await there.seesOf('alice', ALICE)
     await documents.drop()
@@ -141,7 +141,7 @@ describe('what another process does to a document reaches those who have it from
 })
 
 describe('a change', () => {
-  it('is no concern of other users’ copies', async () => {
+  it('does not invalidate the snapshots of other users', async () => {
     await documents.insertMany([ALICE, { _id: 2, userId: 'bob' }])
     await there.seesOf('alice', ALICE)
     await there.dataOf('bob')
@@ -152,7 +152,7 @@ describe('a change', () => {
     expect(loads()).toBe(1)
   })
 
-  it('is told without the document: it stays on the server', async () => {
+  it('is reported without the document, which stays on the server', async () => {
     const sent: unknown[] = []
     reading.client.on('commandSucceeded', ({ commandName, reply }) => {
       if (commandName === 'getMore')
@@ -176,7 +176,7 @@ describe('an odd document', () => {
       { _id: 9, userId: '?' },
     )
 
-  /** No driver sends such a field: the server has to make it. */
+  /** No driver sends such a field, so an update on the server makes it. */
   const insertBsonType = async () => {
     await documents.insertOne({ _id: 9 })
     const members = [
@@ -196,7 +196,7 @@ describe('an odd document', () => {
     ['code', () => documents.insertOne({ _id: 9, userId: new Code('1', { a: 1 }) })],
     ['a text of a megabyte', () => documents.insertOne({ _id: 9, userId: 'x'.repeat(1_000_000) })],
     ['an id nested 30 deep', () => documents.insertOne({ _id: nested(30) as string, userId: 'odd' })],
-  ])('does not stop the stream, nor have everything read again: %s', async (_name, insert) => {
+  ])('does not stop the stream or invalidate all users: %s', async (_name, insert) => {
     await documents.insertMany([ALICE, { _id: 2, userId: 'bob' }])
     await there.seesOf('alice', ALICE)
     await there.dataOf('bob')
@@ -210,13 +210,13 @@ describe('an odd document', () => {
   })
 })
 
-describe('a load that is under way', () => {
+describe('a running load', () => {
   let arrived: PromiseWithResolvers
   let released: PromiseWithResolvers
   beforeEach(async () => {
     await there.userData.close()
     ;[arrived, released] = [withResolvers(), withResolvers()]
-    // Has read, and is not done yet, until it is released.
+    // The load has read, and waits until it is released.
     const validate = async (value: unknown) => {
       if ((value as Profile).userId === 'alice') {
         arrived.resolve()
@@ -237,7 +237,7 @@ describe('a load that is under way', () => {
     return { promise: new Promise<void>(done => (resolve = done)), resolve }
   }
 
-  /** Has the stream deliver all that was written before. */
+  /** Waits until the stream has delivered all earlier writes. */
   async function delivered(): Promise<void> {
     await there.dataOf('marker')
     await documents.insertOne({ _id: 'marker', userId: 'marker' })
@@ -249,7 +249,7 @@ describe('a load that is under way', () => {
     ['deleted', of => of.deleteOne({ _id: 1 }), {}],
     ['given to another user', of => of.updateOne({ _id: 1 }, { $set: { userId: 'bob' } }), {}],
     ['taken from its user', of => of.updateOne({ _id: 1 }, { $unset: { userId: 1 } }), {}],
-  ])('is repeated when what it has read is %s', async (_name, change, expected) => {
+  ])('is repeated if the document that it has read is %s', async (_name, change, expected) => {
     await documents.insertOne(ALICE)
     await delivered()
     const waiting = there.dataOf('alice')
@@ -262,7 +262,7 @@ describe('a load that is under way', () => {
     expect(await there.dataOf('alice')).toEqual(expected)
   })
 
-  it('is not repeated when other documents are', async () => {
+  it('is not repeated if other documents are changed', async () => {
     await documents.insertOne(ALICE)
     await delivered()
     reading.commands.clear()
@@ -272,7 +272,7 @@ describe('a load that is under way', () => {
     await there.seesOf('marker', {})
     released.resolve()
     expect(await waiting).toEqual(ALICE)
-    // Alice's, and the marker's.
+    // The load for alice, and the load for the marker.
     expect(loads()).toBe(2)
   })
 })

@@ -12,6 +12,7 @@ import type { UserGeneration } from '../../lib/snapshots/user-generations.js'
 import { createClaimsFreezer } from '../../lib/authenticate/token-bindings.js'
 import { createMetrics } from '../../lib/metrics.js'
 import type { AccessTokenClaims } from '../../lib/types.js'
+import { momentOf } from '../../lib/util/clock.js'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
 import { medianOfThree, memoryInUse } from '../support/heap.js'
@@ -37,7 +38,7 @@ function useBounds(bounds: Partial<typeof BOUNDS>, metrics = createMetrics()): v
   cache = createSnapshotCache({ ...BOUNDS, ...bounds }, generations, clock, metrics)
 }
 
-/** Keeps a snapshot as a load does: the generation is held until it is kept. */
+/** Keeps a snapshot as a load does, which holds the generation until the snapshot is kept. */
 function keep(
   cacheKey: string,
   { heapBytes = 100, ...binding }: Partial<SnapshotBinding> & { heapBytes?: number } = {},
@@ -54,7 +55,7 @@ function toBinding(cacheKey: string, userId = 'alice'): SnapshotBinding {
 }
 
 function toSnapshot(generation: UserGeneration, heapBytes = 100): Snapshot {
-  const loadedAt = clock.monotonic()
+  const loadedAt = momentOf(clock)
   return {
     data: {},
     exists: true,
@@ -72,7 +73,7 @@ function holdersOf(entry: BoundSnapshot): number {
 }
 
 describe('a cached snapshot', () => {
-  it('is found by its key alone', () => {
+  it('is found only by its key', () => {
     const entry = keep('a')
     expect(cache.get('a')).toMatchObject(entry)
     expect(cache.get('b')).toBeUndefined()
@@ -96,7 +97,7 @@ describe('a cached snapshot', () => {
     expect(cache.get('a')).toBeUndefined()
   })
 
-  it('has the age of its load, not of the moment when it was kept', () => {
+  it('has the age of its load, and not of the moment when it was stored', () => {
     const { generation } = keep('a')
     const snapshot = toSnapshot(generation)
     clock.advance(TTL_MS - 1_000)
@@ -133,13 +134,33 @@ describe('a cached snapshot', () => {
     expect(cache.get('b')).toBeUndefined()
   })
 
-  it('does not end when the wall clock is set forward and its token is still valid', () => {
+  it('is 30 minutes old when the machine has slept for the rest of that time', () => {
     keep('a')
-    clock.setWall(clock.now() + 24 * 3_600_000)
+    clock.advance(10 * 60_000)
+    clock.sleep(TTL_MS - 10 * 60_000 - 1)
+    expect(cache.get('a')).toBeDefined()
+    clock.sleep(1)
+    expect(cache.get('a')).toBeUndefined()
+  })
+
+  it('is not kept if the machine has slept for 30 minutes during its load', () => {
+    const { generation } = keep('a')
+    const snapshot = toSnapshot(generation)
+    clock.sleep(TTL_MS)
+    const entry = cache.set(toBinding('b'), snapshot)
+    expect(cache.get('b')).toBeUndefined()
+    expect(entry.data).toBe(snapshot.data)
+  })
+
+  it('is kept after a small correction of the wall clock in either direction', () => {
+    keep('a', { expiresAt: clock.now() + 3_600_000 })
+    clock.setWall(clock.now() + 2_000)
+    expect(cache.get('a')).toBeDefined()
+    clock.setWall(clock.now() - 4_000)
     expect(cache.get('a')).toBeDefined()
   })
 
-  it.each([0, -1, -Infinity, NaN])('is never kept with an end that is not ahead: %s ms', remaining => {
+  it.each([0, -1, -Infinity, NaN])('is never kept if its end is not in the future: %s ms', remaining => {
     const entry = keep('a', { expiresAt: clock.now() + remaining })
     expect(cache.get('a')).toBeUndefined()
     expect(holdersOf(entry)).toBe(0)
@@ -152,13 +173,13 @@ describe('a cached snapshot', () => {
     expect(cache.get('a')).toBeUndefined()
   })
 
-  it.each([0, NaN, Infinity])('never lives for ever, whatever the lifetime is set to: %s', snapshotTtlMs => {
+  it.each([0, NaN, Infinity])('never lives for ever, even with a lifetime of %s', snapshotTtlMs => {
     useBounds({ snapshotTtlMs })
     keep('a')
     expect(cache.get('a')).toBeUndefined()
   })
 
-  it('ends when its user is invalidated, and another of the user may be kept', () => {
+  it('ends when its user is invalidated, and a later one of the user may be kept', () => {
     keep('a', { userId: 'alice' })
     keep('b', { userId: 'bob' })
     generations.invalidate('alice')
@@ -187,7 +208,7 @@ describe('a cached snapshot', () => {
 })
 
 describe('the cache', () => {
-  it('keeps at most maxSnapshots snapshots, the last used ones', () => {
+  it('keeps at most maxSnapshots snapshots, and drops the least recently used', () => {
     useBounds({ maxSnapshots: 2 })
     const entries = ['a', 'b'].map(key => keep(key))
     cache.get('a')
@@ -196,7 +217,7 @@ describe('the cache', () => {
     expect(entries.map(holdersOf)).toEqual([1, 0])
   })
 
-  it('keeps so many bytes of documents, claims and all that is around them', () => {
+  it('keeps at most maxSnapshotBytes of documents, claims and overhead', () => {
     useBounds({ maxSnapshots: 1_000, maxSnapshotBytes: 100_000 })
     const keys = Array.from({ length: 100 }, (_, n) => `key-${n}`)
     for (const key of keys) keep(key, { heapBytes: 9_000 })
@@ -205,7 +226,7 @@ describe('the cache', () => {
     expect(kept.length * 9_000).toBeLessThan(100_000)
   })
 
-  it('bounds snapshots of empty documents by bytes, too', () => {
+  it('also bounds snapshots of empty documents by bytes', () => {
     useBounds({ maxSnapshots: 1_000, maxSnapshotBytes: 10_000 })
     const keys = Array.from({ length: 100 }, (_, n) => `key-${n}`)
     for (const key of keys) keep(key, { heapBytes: 0 })
@@ -220,7 +241,7 @@ describe('the cache', () => {
     expect([holdersOf(small), holdersOf(large)]).toEqual([1, 0])
   })
 
-  it('serves no older snapshot in place of a newer one that is too large', () => {
+  it('does not serve an older snapshot if a newer one is too large to be kept', () => {
     const old = keep('a', { userId: 'alice' })
     keep('a', { userId: 'alice', heapBytes: BOUNDS.maxSnapshotBytes })
     expect(cache.get('a')).toBeUndefined()
@@ -273,7 +294,7 @@ describe('the share of one user', () => {
     expect(metrics.counted().evicted).toBe(204)
   })
 
-  it('keeps room for others in a full cache too', () => {
+  it('also keeps room for others in a full cache', () => {
     useBounds({ maxSnapshots: 66 })
     for (const key of OTHERS) keep(key)
     refresh(220)
@@ -288,7 +309,7 @@ describe('the share of one user', () => {
     expect(cache.size().cached).toBe(66)
   })
 
-  it('is a tenth of the bytes, too', () => {
+  it('is also a tenth of the bytes', () => {
     useBounds({ maxSnapshots: 1_000, maxSnapshotBytes: 100_000 })
     for (const key of OTHERS) keep(key)
     for (let n = 0; n < 220; n++) keep(`refresh ${n}`, { userId: 'eve', heapBytes: 2_000 })

@@ -28,13 +28,13 @@ const HOUR = 60 * MINUTE
 const deadlines = holdDeadlines()
 const direct = useDatabase()
 let proxy: TcpProxy
-/** What the instance goes through. */
+/** The database connection of the instance, through a proxy. */
 let database: TestDatabase
 let documents: Collection
 let clock: ManualClock
 let userData: CustomUserData<Readonly<Record<string, unknown>>>
 let server: Server
-/** Requests that have come to the server. */
+/** The requests that have reached the server. */
 let arrivals: number
 
 beforeAll(async () => {
@@ -62,7 +62,7 @@ async function start(options: Parameters<typeof createTestUserData>[1]): Promise
   userData = createTestUserData(database, { clock, loadTimeoutMs: 5_000, ...options })
   userData.events.on('warning', () => undefined)
   await userData.ready()
-  // Finds out what every instance finds out once.
+  // The first load looks up the index and the server version.
   await userData.verifyToken(bearerOf('warm-up', clock.now()).slice('Bearer '.length))
   server = await listen(createGuardedApp(userData))
   arrivals = 0
@@ -84,7 +84,7 @@ function me(authorization: string): request.Test {
   return request(server).get('/me').set('Authorization', authorization)
 }
 
-/** What a guard makes of a request: its user. */
+/** Runs a guard on a request and returns its user. */
 function guard(options: { maxAgeMs?: number }, token: string): Promise<Express.User | undefined> {
   const req = { headers: { authorization: `Bearer ${token}` } } as unknown as Request
   return new Promise((resolve, reject) => {
@@ -115,19 +115,19 @@ function queries(): number {
   return database.commands.loads().length
 }
 
-/** Until a load has read, while its answer is held. */
+/** Waits until a load has read, while the proxy holds its answer. */
 async function untilRead(): Promise<void> {
   await expect.poll(() => proxy.holdsAnswer('firstBatch')).toBe(true)
 }
 
-/** A token that outlives several copies. */
+/** A token that lives longer than several snapshots. */
 function longBearer(userId = 'alice'): string {
   const claims = validClaims(userId, clock.now())
   return `Bearer ${forgeToken({ claims: { ...claims, exp: clock.now() / 1_000 + 10 * 3_600 } })}`
 }
 
-describe('a copy', () => {
-  it('serves its token for 30 minutes, and is read again by the next request', async () => {
+describe('a snapshot', () => {
+  it('serves its token for 30 minutes, and the next request after that loads a new one', async () => {
     const token = longBearer()
     expect(await dataOf(token)).toMatchObject({ n: 1 })
     await change(2)
@@ -138,7 +138,7 @@ describe('a copy', () => {
     expect(queries()).toBe(2)
   })
 
-  it('is 30 minutes old after 30 minutes, however often it was read', async () => {
+  it('is stale after 30 minutes, even if it was read often', async () => {
     const token = longBearer()
     await dataOf(token)
     await change(2)
@@ -150,11 +150,11 @@ describe('a copy', () => {
     expect(await dataOf(token)).toMatchObject({ n: 2 })
   })
 
-  it('costs nothing while its token is idle', async () => {
+  it('causes no query while its token is idle', async () => {
     const token = longBearer()
     await dataOf(token)
     clock.advance(5 * HOUR)
-    // Whatever it began would be sent by the time that this is answered.
+    // A query that the request had begun would be sent before this ping is answered.
     await database.db.command({ ping: 1 })
     expect(queries()).toBe(1)
     await dataOf(token)
@@ -173,7 +173,7 @@ describe('a copy', () => {
     expect(queries()).toBe(1)
   })
 
-  it('is refused with its token at once when the wall clock is put forward, and serves on when it is not far', async () => {
+  it('is refused at once if the wall clock is set beyond the end of its token, and is kept if it is not', async () => {
     const token = bearerOf('alice', clock.now())
     await dataOf(token)
     clock.setWall(clock.now() + 10 * MINUTE)
@@ -183,7 +183,7 @@ describe('a copy', () => {
     await me(token).expect(401)
   })
 
-  it('is no younger for a wall clock that is put back', async () => {
+  it('does not get younger if the wall clock is set back', async () => {
     const token = longBearer()
     await dataOf(token)
     await change(2)
@@ -192,7 +192,7 @@ describe('a copy', () => {
     expect(await dataOf(token)).toMatchObject({ n: 2 })
   })
 
-  it('belongs to one token: two tokens of a user can hold two', async () => {
+  it('belongs to one token: two tokens of a user can have two different snapshots', async () => {
     const older = await login('alice')
     await change(2)
     const newer = await login('alice')
@@ -202,7 +202,7 @@ describe('a copy', () => {
     expect(queries()).toBe(2)
   })
 
-  it('shares its memory with those of the user’s other tokens, as long as the document is the same', async () => {
+  it('shares its data with the snapshots of the user’s other tokens while the document is unchanged', async () => {
     await documents.updateOne({ userId: 'alice' }, { $set: { since: new Date(0), list: [{ a: 1 }] } })
     const read = async () => (await userData.verifyToken(bearerOf('alice', clock.now()).slice(7))).customData
     const [first, second] = [await read(), await read()]
@@ -214,7 +214,7 @@ describe('a copy', () => {
     expect(first).toMatchObject({ n: 1, since: new Date(0) })
   })
 
-  it('shares its memory with those that are loaded at the same time', async () => {
+  it('shares its data with snapshots that are loaded at the same time', async () => {
     proxy.delay(20)
     const tokens = [1, 2, 3].map(() => bearerOf('alice', clock.now()).slice(7))
     const users = await Promise.all(tokens.map(token => userData.verifyToken(token)))
@@ -222,7 +222,7 @@ describe('a copy', () => {
     expect(new Set(users.map(({ customData }) => customData)).size).toBe(1)
   })
 
-  it('is read anew at each login and at each refresh, and serves the token that came of it', async () => {
+  it('is loaded at each login and refresh, and serves the access token that was issued', async () => {
     const { access, refresh } = await login('alice')
     await change(2)
     const { body } = await request(server).post('/refresh').send({ refresh_token: refresh }).expect(200)
@@ -233,7 +233,7 @@ describe('a copy', () => {
     expect(queries()).toBe(2)
   })
 
-  it('is kept of users without a document, too: one query for many requests', async () => {
+  it('is also kept for users without a document: many requests cause one query', async () => {
     const token = bearerOf('nobody', clock.now())
     for (let n = 0; n < 5; n++) expect(await dataOf(token)).toEqual({})
     expect(queries()).toBe(1)
@@ -242,7 +242,7 @@ describe('a copy', () => {
     expect(await dataOf(token)).toMatchObject({ n: 7 })
   })
 
-  it('is never made of a failure: the next request tries again', async () => {
+  it('is never made from a failed load: the next request tries again', async () => {
     await restart({ maxDocumentBytes: 200 })
     await documents.updateOne({ userId: 'alice' }, { $set: { big: 'x'.repeat(500) } })
     const token = bearerOf('alice', clock.now())
@@ -254,7 +254,7 @@ describe('a copy', () => {
     expect(await dataOf(token)).toMatchObject({ n: 1 })
   })
 
-  it('is kept of so many tokens, and of others read again', async () => {
+  it('is kept for maxSnapshots tokens, and is loaded again for other tokens', async () => {
     await restart({ maxSnapshots: 2 })
     const tokens = ['alice', 'bob', 'eve'].map(user => bearerOf(user, clock.now()))
     for (const token of tokens) await dataOf(token)
@@ -264,7 +264,7 @@ describe('a copy', () => {
     expect(queries()).toBe(4)
   })
 
-  it('is served, though not kept, where it is larger than the cache', async () => {
+  it('is served but not kept if it is larger than the cache', async () => {
     await restart({ maxSnapshotBytes: 100 })
     const token = bearerOf('alice', clock.now())
     for (const count of [1, 2]) {
@@ -275,7 +275,7 @@ describe('a copy', () => {
 })
 
 describe('a load', () => {
-  it('is one for a thousand requests with a token that nobody has seen', async () => {
+  it('is shared by a thousand requests with one new token', async () => {
     proxy.delay(20)
     const token = bearerOf('alice', clock.now())
     const answers = await Promise.all(Array.from({ length: 1_000 }, () => me(token)))
@@ -283,12 +283,12 @@ describe('a load', () => {
     expect(queries()).toBe(1)
   })
 
-  it('is one for each of a user’s tokens', async () => {
+  it('is not shared by two tokens of a user', async () => {
     await Promise.all(Array.from({ length: 20 }, () => dataOf(bearerOf('alice', clock.now()))))
     expect(queries()).toBe(20)
   })
 
-  it('that fails is an error for all who share it, and for nobody after', async () => {
+  it('that fails is an error for all requests that share it, and for no later request', async () => {
     await restart({ loadTimeoutMs: 200 })
     const token = bearerOf('alice', clock.now())
     proxy.pause()
@@ -313,7 +313,7 @@ describe('a load', () => {
     expect(queries()).toBe(1)
   })
 
-  it('is not shared once its key was replaced, nor when the same key is back', async () => {
+  it('is not shared after its key was replaced, even if the same key comes back', async () => {
     const token = forgeToken({ claims: validClaims('alice', clock.now()) })
     proxy.pause()
     const first = userData.verifyToken(token).catch((error: unknown) => error)
@@ -327,9 +327,9 @@ describe('a load', () => {
     expect(await third).toMatchObject({ id: 'alice', customData: { n: 1 } })
   })
 
-  it('is not waited for by a request whose token brings its data along', async () => {
+  it('does not delay a request whose token contains its data', async () => {
     await documents.deleteMany()
-    // No ObjectId, whose class a new instance would have to ask the server for.
+    // Without an ObjectId, because a new instance would have to load a document to learn its class.
     await documents.insertOne({ _id: 'of alice' as never, userId: 'alice', n: 1 })
     await restart({ userDataInToken: 'relaxed' })
     const { access_token: token } = await userData.issueTokens('alice')
@@ -342,7 +342,7 @@ describe('a load', () => {
     expect(await young).toMatchObject({ customData: { n: 1 } })
   })
 
-  it('goes on for the others when a client that shares it goes away', async () => {
+  it('continues for the other requests if a client that shares it disconnects', async () => {
     const token = bearerOf('alice', clock.now())
     proxy.pause()
     const { port } = server.address() as AddressInfo
@@ -360,7 +360,7 @@ describe('a load', () => {
     expect(queries()).toBe(1)
   })
 
-  it('is repeated when its user is invalidated meanwhile: who waits gets the newer data, and the older is never kept', async () => {
+  it('is repeated if its user is invalidated meanwhile: waiting requests get the newer data, and the older data is not kept', async () => {
     const token = bearerOf('alice', clock.now())
     proxy.holdAnswers()
     const waiting = Promise.all(Array.from({ length: 10 }, () => dataOf(token)))
@@ -377,7 +377,7 @@ describe('a load', () => {
     expect(queries()).toBe(2)
   })
 
-  it('of a login is repeated, too', async () => {
+  it('of a login is also repeated', async () => {
     proxy.holdAnswers()
     const waiting = login('alice')
     await untilRead()
@@ -392,7 +392,7 @@ describe('a load', () => {
     ).toBeGreaterThan(0)
   })
 
-  it('is not repeated when another user is invalidated', async () => {
+  it('is not repeated if another user is invalidated', async () => {
     const token = bearerOf('alice', clock.now())
     proxy.pause()
     const waiting = dataOf(token)
@@ -403,7 +403,7 @@ describe('a load', () => {
     expect(queries()).toBe(1)
   })
 
-  it('that is overtaken again and again is unavailable in the end', async () => {
+  it('that is overtaken by invalidations again and again ends as unavailable', async () => {
     const everChanging = {
       '~standard': {
         version: 1,
@@ -421,7 +421,7 @@ describe('a load', () => {
     expect(queries()).toBe(3)
   })
 
-  it('that is overtaken is repeated once, however long it took', async () => {
+  it('that is overtaken by an invalidation is repeated once, however long it took', async () => {
     let validations = 0
     const changedOnce = {
       '~standard': {
@@ -444,7 +444,7 @@ describe('a load', () => {
 })
 
 describe('an invalidation', () => {
-  it('is seen by the next request of each of the user’s tokens, and of no one else', async () => {
+  it('is seen by the next request with each token of the user, and by no other user', async () => {
     const tokens = [longBearer(), longBearer(), longBearer('bob')]
     for (const token of tokens) await dataOf(token)
     await change(2)
@@ -453,7 +453,7 @@ describe('an invalidation', () => {
     expect(queries()).toBe(5)
   })
 
-  it('costs nothing for users of whom nothing is held', async () => {
+  it('causes no work for users without snapshots', async () => {
     const growth = await heapGrowth(() => {
       for (let n = 0; n < 100_000; n++) userData.invalidate(`user-${n}`)
     })
@@ -463,8 +463,8 @@ describe('an invalidation', () => {
 
 const BINDING = { claims: {}, claimsLength: 0, signedBy: undefined, expiresAt: undefined }
 
-describe('what is held of users', () => {
-  it('is let go of after loads that fail, that succeed and that are overtaken', async () => {
+describe('the memory for users', () => {
+  it('is released after loads that fail, that succeed and that are overtaken', async () => {
     const found = { data: {}, exists: true, documentId: 1, heapBytes: 100, userIdValues: ['x'] }
     const bounds = { snapshotTtlMs: HOUR, maxSnapshots: 10, maxSnapshotBytes: 1_000_000, loadTimeoutMs: 1 }
     const load = (userId: string) =>
@@ -487,7 +487,7 @@ describe('what is held of users', () => {
   })
 })
 
-it('keeps no document twice: what was encoded for a token has gone into it', async () => {
+it('a document that was encoded for a token is not also kept in memory', async () => {
   const document = {
     data: {},
     exists: true,
@@ -511,7 +511,7 @@ it('keeps no document twice: what was encoded for a token has gone into it', asy
 })
 
 describe('close()', () => {
-  it('ASVS 14.2.2: empties the cache, and has what comes later refused as unavailable', async () => {
+  it('ASVS 14.2.2: empties the cache, and later requests are refused as unavailable', async () => {
     const token = bearerOf('alice', clock.now())
     const { refresh } = await login('alice')
     await dataOf(token)
@@ -528,7 +528,7 @@ describe('close()', () => {
     ])
   })
 
-  it('lets loads that are under way end, and keeps none of them', async () => {
+  it('lets running loads end, and does not keep their snapshots', async () => {
     const token = bearerOf('alice', clock.now())
     proxy.pause()
     const waiting = dataOf(token)

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { UserGenerations } from '../../lib/snapshots/user-generations.js'
 import { heapGrowth } from '../support/heap.js'
 
-/** How often each method of a `Map` is called meanwhile, by anybody. */
+/** Counts the calls of each method of any `Map` during an action. */
 function countMapOperations(run: () => void): Record<string, number> {
   const counts: Record<string, number> = {}
   const methods = ['get', 'set', 'has', 'delete', 'forEach', 'keys', 'values', 'entries'] as const
@@ -23,7 +23,7 @@ function countMapOperations(run: () => void): Record<string, number> {
 }
 
 describe('the generations of users', () => {
-  it('are one for each user while somebody holds it', () => {
+  it('are one for each user while it is retained', () => {
     const generations = new UserGenerations()
     const alice = generations.hold('alice')
     expect(generations.hold('alice')).toBe(alice)
@@ -31,7 +31,7 @@ describe('the generations of users', () => {
     expect(alice).toMatchObject({ userId: 'alice', current: true, holders: 2 })
   })
 
-  it('are forgotten when the last holder lets go', () => {
+  it('are forgotten when they are released for the last time', () => {
     const generations = new UserGenerations()
     const first = generations.hold('alice')
     generations.retain(first)
@@ -43,7 +43,7 @@ describe('the generations of users', () => {
     expect(generations.hold('alice')).not.toBe(first)
   })
 
-  it('end with an invalidation, for all who hold them, and a new one begins', () => {
+  it('end with an invalidation, and a new generation begins', () => {
     const generations = new UserGenerations()
     const before = generations.hold('alice')
     const bob = generations.hold('bob')
@@ -62,7 +62,7 @@ describe('the generations of users', () => {
     expect(ended).toEqual(['alice', 'bob'])
   })
 
-  it('are not forgotten by a late release of one that has ended', () => {
+  it('are not forgotten by a late release of an older generation', () => {
     const generations = new UserGenerations()
     const before = generations.hold('alice')
     generations.invalidate('alice')
@@ -73,7 +73,7 @@ describe('the generations of users', () => {
     expect(after.current).toBe(false)
   })
 
-  it('end by as many operations for a user of whom much is held as for one of whom little is', () => {
+  it('end by the same number of operations for any number of snapshots', () => {
     const operations = [1, 100_000].map(holders => {
       const generations = new UserGenerations()
       const held = generations.hold('alice')
@@ -87,14 +87,14 @@ describe('the generations of users', () => {
     ])
   })
 
-  it('take users’ ids for what they are', () => {
+  it('treat user ids such as __proto__ as plain text', () => {
     const generations = new UserGenerations()
     const hostile = ['__proto__', 'constructor', 'toString', 'hasOwnProperty']
     for (const userId of hostile) generations.invalidate(userId)
     expect(hostile.map(userId => generations.hold(userId).userId)).toEqual(hostile)
   })
 
-  it('cost no memory for users of whom nothing is held', async () => {
+  it('take no memory for users without snapshots', async () => {
     const generations = new UserGenerations()
     const growth = await heapGrowth(() => {
       for (let n = 0; n < 100_000; n++) generations.invalidate(`unknown-${n}`)
@@ -106,7 +106,7 @@ describe('the generations of users', () => {
       }
     })
     expect(growth).toBeLessThan(1024 * 1024)
-    // Used, so that it was there all the while.
+    // This use keeps it in memory until here.
     expect(generations.hold('alice').holders).toBe(1)
   })
 })

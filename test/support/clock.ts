@@ -6,6 +6,8 @@ export interface ManualClock {
   monotonic: () => number
   /** Lets time pass, on both clocks. */
   advance: (ms: number) => void
+  /** Lets the machine sleep: the wall clock moves on, and the monotonic clock stands still. */
+  sleep: (ms: number) => void
   /** Sets the wall clock, like a correction by NTP. The monotonic clock does not change. */
   setWall: (ms: number) => void
 }
@@ -21,6 +23,9 @@ export function createManualClock(startMs = 1_800_000_000_000): ManualClock {
     advance: ms => {
       wall += ms
       monotonic += ms
+    },
+    sleep: ms => {
+      wall += ms
     },
     setWall: ms => {
       wall = ms

@@ -50,7 +50,7 @@ describe('the TCP proxy', () => {
     proxy = proxied.proxy
     await ping(proxied.db)
   })
-  it('forwards, without being noticed', async () => {
+  it('forwards without changes', async () => {
     expect(await ping(proxied.db)).toBe(1)
   })
 
@@ -109,7 +109,7 @@ describe('the TCP proxy', () => {
 })
 
 describe('held deadlines', () => {
-  it('do not pass by themselves, and pass until an answer is there', async () => {
+  it('do not pass by themselves, and can be made to pass until an answer arrives', async () => {
     const never = withDeadline(20, () => new Promise<never>(() => undefined)).catch(() => 'over')
     let isOver = false
     void never.then(() => (isOver = true))

@@ -21,7 +21,7 @@ export function createTestUserData(
   const keys = options.keys ? {} : { secret: SECRET }
   return createCustomUserData({
     collection,
-    // In the runs for other drivers this package resolves another copy of BSON than the tests.
+    // In the runs for other drivers this package resolves another installation of BSON than the tests.
     bson: BSON,
     issuer: ISSUER,
     audience: AUDIENCE,

@@ -5,22 +5,22 @@ import { maxBsonBytes } from '../../lib/token-data/bson-size.js'
 const { EJSON } = BSON
 const serialize = (document: object, relaxed: boolean): unknown => EJSON.serialize(document, { relaxed })
 
-describe('the most bytes that Extended JSON takes in BSON', () => {
+describe('the estimated BSON size of Extended JSON', () => {
   it.each<[string, object]>([
     ['nothing', {}],
     ['texts', { name: 'Ünï 🙂', empty: '', long: 'x'.repeat(1_000) }],
     ['numbers', { int: 1, double: 0.5, long: Long.fromNumber(2 ** 40), decimal: Decimal128.fromString('1') }],
     ['lists', { list: [1, 'a', [true, null], { a: 1 }], none: [] }],
-    ['values of BSON', { _id: new ObjectId(), at: new Date(5), bytes: new BSON.Binary(Buffer.alloc(100)) }],
+    ['BSON values', { _id: new ObjectId(), at: new Date(5), bytes: new BSON.Binary(Buffer.alloc(100)) }],
     ['many names', Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`name ${n}`, n % 2 === 0]))],
-  ])('are never less than it does: %s', (_name, document) => {
+  ])('is never less than the real size: %s', (_name, document) => {
     const bytes = BSON.calculateObjectSize(document)
     for (const relaxed of [true, false]) {
       expect(maxBsonBytes(serialize(document, relaxed))).toBeGreaterThanOrEqual(bytes)
     }
   })
 
-  it('are exact for texts and documents', () => {
+  it('is exact for texts and documents', () => {
     const document = { name: 'Ünï 🙂', nested: { list: ['a', 'b'], no: null, yes: true } }
     expect(maxBsonBytes(document)).toBe(BSON.calculateObjectSize(document))
   })

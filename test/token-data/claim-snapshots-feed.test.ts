@@ -51,7 +51,7 @@ const dataOf = async (token: string) => (await there.userData.verifyToken(token)
 const loads = () => serving.commands.loads().length
 
 describe('a token with custom data that another process issued', () => {
-  it('is served without a read by an instance that follows changes, where nothing has changed', async () => {
+  it('is served without a query by an instance that follows changes, if nothing has changed', async () => {
     const token = await issue('alice')
     serving.commands.clear()
     expect(await dataOf(token)).toEqual({ _id: 1, userId: 'alice', n: 1 })
@@ -63,15 +63,18 @@ describe('a token with custom data that another process issued', () => {
     ['deleted', of => of.deleteOne({ _id: 1 }), {}],
     ['given to another user', of => of.updateOne({ _id: 1 }, { $set: { userId: 'carol' } }), {}],
     ['without its user id', of => of.updateOne({ _id: 1 }, { $unset: { userId: 1 } }), {}],
-  ])('is read anew where its document was %s, seen here before or not', async (_how, change, expected) => {
-    const [seen, unseen] = [await issue('alice'), await issue('alice')]
-    expect(await dataOf(seen)).toMatchObject({ n: 1 })
-    await change(documents)
-    await expect.poll(() => dataOf(seen)).toEqual(expected)
-    expect(await dataOf(unseen)).toEqual(expected)
-  })
+  ])(
+    'is loaded again if its document was %s, whether or not this instance had loaded it before',
+    async (_how, change, expected) => {
+      const [seen, unseen] = [await issue('alice'), await issue('alice')]
+      expect(await dataOf(seen)).toMatchObject({ n: 1 })
+      await change(documents)
+      await expect.poll(() => dataOf(seen)).toEqual(expected)
+      expect(await dataOf(unseen)).toEqual(expected)
+    },
+  )
 
-  it('is read anew where its user, who had no document, was given one', async () => {
+  it('is loaded again if its user had no document and was given one', async () => {
     const [seen, unseen] = [await issue('carol'), await issue('carol')]
     expect(await dataOf(seen)).toEqual({})
     const document = { _id: 3, userId: 'carol', n: 3 }
@@ -80,7 +83,7 @@ describe('a token with custom data that another process issued', () => {
     expect(await dataOf(unseen)).toEqual(document)
   })
 
-  it('is served without a read where another user’s document has changed', async () => {
+  it('is served without a query if the document of another user has changed', async () => {
     const [seen, token] = [await issue('bob'), await issue('alice')]
     await dataOf(seen)
     await documents.updateOne({ _id: 2 }, { $set: { n: 2 } })
@@ -101,7 +104,7 @@ describe('a token whose custom data has no `_id`', () => {
       () => documents.updateOne({ userId: 'alice' }, { $set: { userId: 'carol' } }),
     ],
   ])(
-    'is read again by an instance that follows changes: the document that %s is not served',
+    'is loaded again by an instance that follows changes: the document that %s is not served',
     async (_what, change) => {
       const { userData } = await startFollower(serving.client.db(issuing.db.databaseName), {
         clock,
@@ -118,7 +121,7 @@ describe('a token whose custom data has no `_id`', () => {
     },
   )
 
-  it('serves an instance that follows no changes', async () => {
+  it('is served by an instance that does not follow changes', async () => {
     const userData = createTestUserData(issuing, { clock, ...options })
     const { access_token: token } = await createTestUserData(issuing, { clock, ...options }).issueTokens(
       'alice',
@@ -129,7 +132,7 @@ describe('a token whose custom data has no `_id`', () => {
 })
 
 describe('a process whose streams cannot open yet', () => {
-  it('uses no data inside tokens: it loads, and serves from tokens once the streams are open', async () => {
+  it('loads instead of using data inside tokens, until the streams are open', async () => {
     const proxied = await openProxiedDatabase(issuing)
     const { proxy } = proxied
     const options = { clock, userDataInToken: 'relaxed' } as const

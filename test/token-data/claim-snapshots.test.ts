@@ -62,26 +62,26 @@ function change(language: string): Promise<unknown> {
 }
 
 describe('an access token', () => {
-  it('carries no custom data unless that is turned on', async () => {
+  it('contains no custom data by default', async () => {
     const token = await issue(await start({ userDataInToken: false }))
     expect(Object.keys(claimsOf(token)).filter(claim => claim.startsWith('user_data'))).toEqual([])
   })
 
-  it('carries the document as relaxed Extended JSON', async () => {
+  it('contains the document as relaxed Extended JSON', async () => {
     const { _id } = (await documents.findOne({}))!
     const token = await issue(await start())
     const user_data = { _id: { $oid: _id.toHexString() }, userId: 'alice', language: 'en', logins: 3 }
     expect(claimsOf(token)['user_data']).toEqual(user_data)
   })
 
-  it('carries it as canonical Extended JSON, with the types that the document has in MongoDB', async () => {
+  it('contains canonical Extended JSON with the types that the document has in MongoDB', async () => {
     const exact = await documents.findOne({}, { promoteValues: false })
     const token = await issue(await start({ userDataInToken: 'canonical' }))
     expect(claimsOf(token)['user_data']).toEqual(BSON.EJSON.serialize(exact, { relaxed: false }))
     expect(claimsOf(token)['user_data']).toMatchObject({ logins: { $numberLong: '3' } })
   })
 
-  it('carries the document as it is at a refresh, too', async () => {
+  it('contains the current document after a refresh', async () => {
     const userData = await start()
     const { refresh_token } = await userData.issueTokens('alice')
     await change('fr')
@@ -89,12 +89,12 @@ describe('an access token', () => {
     expect(claimsOf(body.access_token as string)['user_data']).toMatchObject({ language: 'fr' })
   })
 
-  it('carries no user_data of a user without a document, as App Services had it', async () => {
+  it('contains no user_data for a user without a document, as in App Services', async () => {
     const token = await issue(await start(), 'nobody')
     expect(claimsOf(token)).not.toHaveProperty('user_data')
   })
 
-  it('cannot be made to say something else by the names of fields', async () => {
+  it('cannot be changed in meaning by the names of fields', async () => {
     const hostile = JSON.parse('{"__proto__":{"a":1},"sub":"eve","toJSON":1}') as Document
     await documents.updateOne({ userId: 'alice' }, { $set: { hostile } })
     const token = await issue(await start())
@@ -108,7 +108,7 @@ describe('an access token', () => {
 describe.each(['relaxed', 'canonical'] as const)(
   'another instance, of a token in %s Extended JSON,',
   format => {
-    it('serves the document without a read, the same that it would have read', async () => {
+    it('serves without a query the same document that a load would give', async () => {
       const values = {
         decimal: Decimal128.fromString('1.5'),
         long: Long.MAX_VALUE,
@@ -131,20 +131,20 @@ describe.each(['relaxed', 'canonical'] as const)(
 )
 
 describe('an instance that gets a token with custom data', () => {
-  it('serves it and reads nothing, from its first request on', async () => {
+  it('serves the data without a query, from its first request on', async () => {
     const token = await issue(await start())
     const other = await start()
     expect((await other.verifyToken(token)).customData).toMatchObject({ language: 'en', logins: 3 })
     expect(reads()).toBe(0)
   })
 
-  it('serves users without a document, too', async () => {
+  it('serves users without a document without a query', async () => {
     const token = await issue(await start(), 'nobody')
     expect((await (await start()).verifyToken(token)).customData).toEqual({})
     expect(reads()).toBe(0)
   })
 
-  it('reads nothing where it never saw a class of BSON that is in it', async () => {
+  it('needs no query even if it never loaded a BSON class that the data contains', async () => {
     await documents.updateOne({ userId: 'alice' }, { $set: { price: Decimal128.fromString('9.90') } })
     const first = await start()
     const tokens = [await issue(first), await issue(first)]
@@ -156,14 +156,14 @@ describe('an instance that gets a token with custom data', () => {
     }
   })
 
-  it('verifies it once: then it is cached like any other', async () => {
+  it('verifies the token once and then caches it like any other', async () => {
     const token = await issue(await start())
     const other = await start()
     const [first, second] = [await other.verifyToken(token), await other.verifyToken(token)]
     expect(second.customData).toBe(first.customData)
   })
 
-  it('hands out a copy that nobody can change', async () => {
+  it('hands out data that handlers cannot change', async () => {
     const token = await issue(await start())
     const { customData } = await (await start()).verifyToken(token)
     expect(Object.isFrozen(customData)).toBe(true)
@@ -181,7 +181,7 @@ describe('an instance that gets a token with custom data', () => {
     expect(Object.keys(claims).filter(claim => claim.startsWith('user_data'))).toEqual([])
   })
 
-  it('serves it until 30 minutes after iat, and then reads', async () => {
+  it('serves the data until 30 minutes after iat, and then loads', async () => {
     const issuer = await start({ accessTokenTtlSeconds: 3_600 })
     const token = await issue(issuer)
     await change('fr')
@@ -193,7 +193,7 @@ describe('an instance that gets a token with custom data', () => {
     expect(reads()).toBe(1)
   })
 
-  it('keeps it no longer than that, however late it came', async () => {
+  it('keeps the data no longer than that, even if the token came late', async () => {
     const token = await issue(await start({ accessTokenTtlSeconds: 3_600 }))
     await change('fr')
     const other = await start()
@@ -205,7 +205,7 @@ describe('an instance that gets a token with custom data', () => {
     expect((await other.verifyToken(token)).customData).toMatchObject({ language: 'fr' })
   })
 
-  it('reads where the user was invalidated after the data was read, cached or not', async () => {
+  it('loads if the user was invalidated after the data was read, cached or not', async () => {
     const userData = await start()
     const token = await issue(userData)
     const other = await start()
@@ -218,7 +218,7 @@ describe('an instance that gets a token with custom data', () => {
     expect(reads()).toBe(2)
   })
 
-  it('reads where it cannot tell which was first, since clocks differ', async () => {
+  it('loads if differing clocks leave in doubt whether the read or the invalidation was first', async () => {
     const userData = await start()
     const other = await start()
     other.invalidate('alice')
@@ -232,7 +232,7 @@ describe('an instance that gets a token with custom data', () => {
     expect(reads()).toBe(0)
   })
 
-  it('reads where the user is invalidated while the token is being looked at', async () => {
+  it('loads if the user is invalidated while the token is being verified', async () => {
     const schema = z.record(z.string(), z.unknown())
     const token = await issue(await start({ schema }))
     let isFirst = true
@@ -248,7 +248,7 @@ describe('an instance that gets a token with custom data', () => {
     expect(reads()).toBe(1)
   })
 
-  it('serves it where another user was invalidated', async () => {
+  it('serves the data if another user was invalidated', async () => {
     const token = await issue(await start())
     const other = await start()
     other.invalidate('bob')
@@ -256,14 +256,14 @@ describe('an instance that gets a token with custom data', () => {
     expect(reads()).toBe(0)
   })
 
-  it('reads where the data says that it was read in the future', async () => {
+  it('loads if the data says that it was read in the future', async () => {
     const token = await issue(await start())
     clock.setWall(clock.now() - TOLERANCE_MS - 1)
     await (await start()).verifyToken(token)
     expect(reads()).toBe(1)
   })
 
-  it('refuses it after its session was revoked', async () => {
+  it('refuses the token after its session was revoked', async () => {
     const userData = await start()
     const token = await issue(userData)
     userData.invalidate('alice')
@@ -271,7 +271,7 @@ describe('an instance that gets a token with custom data', () => {
     await expect(userData.verifyToken(token)).rejects.toMatchObject({ code: 'invalid_token' })
   })
 
-  it('reads where the option is off, where the collection or the projection is another', async () => {
+  it('loads if the option is off, or if the collection or the projection is a different one', async () => {
     const token = await issue(await start())
     const others: Options[] = [
       { userDataInToken: false },
@@ -289,7 +289,7 @@ describe('an instance that gets a token with custom data', () => {
   })
 })
 
-describe('a token from before', () => {
+describe('a token that was issued before', () => {
   const toNumber = (id: string) => (/^\d+$/.test(id) ? [Number(id)] : [])
   const toText = (id: string) => [id]
   beforeEach(() =>
@@ -304,31 +304,34 @@ describe('a token from before', () => {
     ['a text', toText, toNumber, 'the number'],
     ['another number', () => [10], toText, 'the text'],
     ['a list of both', (id: string) => [id, Number(id)], toNumber, 'the number'],
-  ])('toFieldValues was corrected is read past: from %s', async (_from, before, toFieldValues, of) => {
-    const token = await issue(await start({ toFieldValues: before }), '11')
-    const ten = await issue(await start({ toFieldValues: before }), '10')
-    const other = await start({ toFieldValues })
-    expect((await other.verifyToken(ten)).customData).toMatchObject({ of })
-    expect(reads()).toBe(1)
-    await other.verifyToken(token)
-    expect(reads()).toBe(2)
-  })
+  ])(
+    'toFieldValues was corrected is not used, and the document is loaded: from %s',
+    async (_from, before, toFieldValues, of) => {
+      const token = await issue(await start({ toFieldValues: before }), '11')
+      const ten = await issue(await start({ toFieldValues: before }), '10')
+      const other = await start({ toFieldValues })
+      expect((await other.verifyToken(ten)).customData).toMatchObject({ of })
+      expect(reads()).toBe(1)
+      await other.verifyToken(token)
+      expect(reads()).toBe(2)
+    },
+  )
 
-  it('is served where toFieldValues looks up the same', async () => {
+  it('a new toFieldValues callback with the same result is used', async () => {
     const token = await issue(await start({ toFieldValues: toNumber }), '10')
     const other = await start({ toFieldValues: id => [parseInt(id, 10)] })
     expect((await other.verifyToken(token)).customData).toMatchObject({ of: 'the number' })
     expect(reads()).toBe(0)
   })
 
-  it('is read past where the projection has another regular expression in it', async () => {
+  it('the projection got another regular expression is not used, and the document is loaded', async () => {
     const projectionOf = (regex: RegExp) => ({ matches: { $regexMatch: { input: '$language', regex } } })
     const token = await issue(await start({ projection: projectionOf(/en/) }))
     const other = await start({ projection: projectionOf(/fr/) })
     expect((await other.verifyToken(token)).customData).toMatchObject({ matches: false })
   })
 
-  it('is read past where its document is larger than maxDocumentBytes is now, and that is said', async () => {
+  it('maxDocumentBytes was lowered below its document is not used, and the error says so', async () => {
     await documents.updateOne({ userId: 'alice' }, { $set: { bio: 'x'.repeat(2_000) } })
     const token = await issue(await start())
     const other = await start({ maxDocumentBytes: 1_000 })
@@ -339,14 +342,14 @@ describe('a token from before', () => {
   })
 })
 
-describe('user_data that is not ours', () => {
+describe('user_data that this instance did not issue', () => {
   const forged = { user_data: { userId: 'alice', role: 'admin' } }
 
   function forge(token: string, secret: string): string {
     return forgeToken({ claims: { ...claimsOf(token), ...forged }, secret })
   }
 
-  it('is refused with its token where the signature is not ours', async () => {
+  it('is refused with its token if the signature is not ours', async () => {
     const userData = await start()
     const token = await issue(userData)
     await expect(userData.verifyToken(forge(token, 'x'.repeat(32)))).rejects.toMatchObject({
@@ -358,7 +361,7 @@ describe('user_data that is not ours', () => {
     await expect(userData.verifyToken(swapped)).rejects.toMatchObject({ code: 'invalid_token' })
   })
 
-  it('is ignored in the token of a trusted issuer, who may have a claim of that name', async () => {
+  it('is ignored in the token of a trusted issuer, which may use that claim for something else', async () => {
     const idp = await startIssuer()
     onTestFinished(() => idp.server.close())
     const userData = await start({ trustedIssuers: [idp.option({ userIdPrefix: 'idp|' })] })
@@ -385,7 +388,7 @@ describe('user_data that is not ours', () => {
     { user_data_read: null },
     { user_data_read: { at: 'now' } },
     { iat: 0 },
-  ])('is read past where it is malformed, though we signed it: %j', async claims => {
+  ])('is ignored if it is malformed, even if the signature is ours: %j', async claims => {
     const userData = await start({ requireDocument: true })
     const token = await issue(userData)
     const other = await start({ requireDocument: true })
@@ -395,8 +398,8 @@ describe('user_data that is not ours', () => {
   })
 })
 
-describe('a document that does not fit', () => {
-  it('is left out of the token, says so, and is read as usual', async () => {
+describe('a document that does not fit into a token', () => {
+  it('is left out of the token with an event, and is loaded as usual', async () => {
     const userData = await start()
     const events = leftOut(userData)
     await documents.updateOne({ userId: 'alice' }, { $set: { bio: 'x'.repeat(6_000) } })
@@ -409,7 +412,7 @@ describe('a document that does not fit', () => {
     expect(reads()).toBe(1)
   })
 
-  it('is one whose token would be a byte too long', async () => {
+  it('is left out if the token would be one byte too long', async () => {
     const userData = await start()
     const exactly = (await issue(userData)).length
     const fits = await start({ userDataInToken: { format: 'relaxed', maxTokenBytes: exactly } })
@@ -418,7 +421,7 @@ describe('a document that does not fit', () => {
     expect(claimsOf(await issue(small))).not.toHaveProperty('user_data')
   })
 
-  it('is never in a token that would not be looked at', async () => {
+  it('is left out if the token would be longer than the guard accepts', async () => {
     const userData = await start({ maxTokenLength: 600 })
     await documents.updateOne({ userId: 'alice' }, { $set: { bio: 'x'.repeat(300) } })
     const token = await issue(userData)
@@ -426,7 +429,7 @@ describe('a document that does not fit', () => {
     expect(claimsOf(token)).not.toHaveProperty('user_data')
   })
 
-  it('is one that Extended JSON cannot say', async () => {
+  it('is left out if Extended JSON cannot express it', async () => {
     const userData = await start()
     const events = leftOut(userData)
     const query = { $numberInt: '1' }
@@ -441,7 +444,7 @@ describe('a document that does not fit', () => {
 describe('a projection for clients', () => {
   const userDataInToken = { format: 'canonical', projection: { language: 1, _id: 0 } } as const
 
-  it('is all that the token says, and handlers get the whole document, read as usual', async () => {
+  it('limits only the token: handlers get the whole document, loaded as usual', async () => {
     const userData = await start({ userDataInToken })
     const token = await issue(userData)
     expect(claimsOf(token)['user_data']).toEqual({ language: 'en' })
@@ -452,12 +455,12 @@ describe('a projection for clients', () => {
 })
 
 describe('with a schema, the token', () => {
-  it('carries what the schema gives, as the answer of the login does', async () => {
+  it('contains the result of the schema, as the answer of the login does', async () => {
     const userData = await start({ schema: z.object({ language: z.string() }) })
     expect(claimsOf(await issue(userData))['user_data']).toEqual({ language: 'en' })
   })
 
-  it('is served where the schema leaves it as it is', async () => {
+  it('is served without a query if the schema does not change it', async () => {
     const schema = z.object({ language: z.string(), theme: z.string().default('dark') })
     const token = await issue(await start({ schema }))
     const { customData } = await (await start({ schema })).verifyToken(token)
@@ -465,9 +468,9 @@ describe('with a schema, the token', () => {
   })
 
   it.each([
-    ['does not pass it any more', z.object({ language: z.string(), logins: z.number() })],
-    ['would be changed by it', z.object({ language: z.string().transform(text => `${text}!`) })],
-  ])('is read past where it %s', async (_why, schema) => {
+    ['no longer passes the schema', z.object({ language: z.string(), logins: z.number() })],
+    ['would be changed by the schema', z.object({ language: z.string().transform(text => `${text}!`) })],
+  ])('is not used if its document %s', async (_why, schema) => {
     const token = await issue(await start({ schema: z.object({ language: z.string() }) }))
     const { customData } = await (await start({ schema })).verifyToken(token)
     expect(reads()).toBe(1)

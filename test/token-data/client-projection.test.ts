@@ -37,7 +37,7 @@ const PROJECTIONS: ClientProjection[] = [
 
 describe('a projection for clients', () => {
   it.each(PROJECTIONS.map(projection => ({ projection })))(
-    'shows what MongoDB would: $projection',
+    'shows the same fields as a projection in MongoDB: $projection',
     async ({ projection }) => {
       const found = await database.db.collection('documents').findOne({}, { projection })
       const shown = createClientProjection(projection)(DOCUMENT)
@@ -56,7 +56,7 @@ describe('a projection for clients', () => {
     { $a: 1 },
     { 'a..b': 1 },
     { a: { b: 1 } },
-  ])('is not %j', value => {
+  ])('cannot be %j', value => {
     expect(isClientProjection(value)).toBe(false)
   })
 })

@@ -108,7 +108,7 @@ const NOT_RELAXED = ['negativeZero', 'unsafeWholeDouble', 'unsafeLong', 'regExp'
 
 describe.each(Object.keys(VALUES))('a value of BSON: %s', name => {
   it.each(['canonical', 'relaxed'] as const)(
-    'in %s is read back like a load gives it, or is left out',
+    'in %s is decoded to the value that a load gives, or is left out',
     async format => {
       const loaded = await load({ value: VALUES[name] })
       const { back } = await roundTrip(loaded, format)
@@ -121,13 +121,13 @@ describe.each(Object.keys(VALUES))('a value of BSON: %s', name => {
     },
   )
 
-  it('is written in canonical as the driver writes it', async () => {
+  it('is written in canonical form as the driver writes it', async () => {
     const loaded = await load({ value: VALUES[name] })
     const { json } = await roundTrip(loaded, 'canonical')
     expect(json).toEqual(BSON.EJSON.serialize(loaded.exact, { relaxed: false }))
   })
 
-  it('is given to handlers as the driver gives it', async () => {
+  it('is decoded to the value that the driver gives', async () => {
     const { plain } = await load({ value: VALUES[name] })
     const given = await database.db.collection('documents').findOne({ _id: plain['_id'] }, PLAIN_BSON)
     expect(plain).toStrictEqual(given)
@@ -136,7 +136,7 @@ describe.each(Object.keys(VALUES))('a value of BSON: %s', name => {
 })
 
 describe('a document in Extended JSON', () => {
-  it('states the type of a number in canonical, but not in relaxed', async () => {
+  it('states the type of a number in canonical form, and not in relaxed form', async () => {
     const loaded = await load({ int: new Int32(5), long: new Long(5), double: new Double(5) })
     expect((await roundTrip(loaded, 'relaxed')).json).toMatchObject({ int: 5, long: 5, double: 5 })
     expect((await roundTrip(loaded, 'canonical')).json).toMatchObject({
@@ -163,17 +163,17 @@ describe('a document in Extended JSON', () => {
     ['a date that is not valid', { a: new Date(NaN) }],
     ['flags of a regular expression that BSON lacks', { a: /a/u }],
     ['itself', toCircular()],
-  ])('is left out where it holds %s', (_what, document) => {
+  ])('is left out if it contains %s', (_what, document) => {
     expect(codecOf('canonical').encoder.encode(document)).toBeUndefined()
     expect(codecOf('relaxed').encoder.encode(document)).toBeUndefined()
   })
 
   it.each([
-    ['digits that are none', { a: { $numberDecimal: 'x' } }],
-    ['an id that is none', { a: { $oid: 'x' } }],
+    ['text that is not a number', { a: { $numberDecimal: 'x' } }],
+    ['an invalid id', { a: { $oid: 'x' } }],
     ['a list', [1]],
     ['a text', 'x'],
-  ])('is not read back from %s', async (_what, json) => {
+  ])('cannot be decoded from %s', async (_what, json) => {
     expect(await codecOf('canonical').decode(json)).toBeUndefined()
   })
 })

@@ -43,10 +43,10 @@ describe('the exact text of a value', () => {
     ['a function', () => 1],
     ['a symbol', Symbol('a')],
     ['an instance of a class', new URL('https://example.com')],
-    ['a class of BSON that is no key', new DBRef('users', new ObjectId(HEX))],
-    ['what says itself how it is stored', { toBSON: () => 1 }],
-    ['what holds one of these', { a: [undefined] }],
-    ['what is nested deeper than anybody nests', [[[[[[[[[1]]]]]]]]]],
+    ['a BSON class that cannot be an id', new DBRef('users', new ObjectId(HEX))],
+    ['a value with a toBSON method', { toBSON: () => 1 }],
+    ['an object with a member without an exact text', { a: [undefined] }],
+    ['a value that is nested too deeply', [[[[[[[[[1]]]]]]]]]],
   ])('does not exist for %s', (_name, value) => {
     expect(toExactText(value)).toBeUndefined()
   })

@@ -5,7 +5,7 @@ import { createManualClock } from '../support/clock.js'
 import { heapGrowth } from '../support/heap.js'
 
 describe('the times of invalidations', () => {
-  it('void what was read before, of this user alone', () => {
+  it('make earlier data of this user unusable, and of no other user', () => {
     const clock = createManualClock()
     const times = createInvalidationTimes(clock)
     times.add('alice')
@@ -14,7 +14,7 @@ describe('the times of invalidations', () => {
     expect(times.isInvalidated('bob', 1_001)).toBe(false)
   })
 
-  it('are each user’s last', () => {
+  it('are the last time for each user', () => {
     const clock = createManualClock()
     const times = createInvalidationTimes(clock)
     times.add('alice')
@@ -23,7 +23,7 @@ describe('the times of invalidations', () => {
     expect(times.isInvalidated('alice', 500)).toBe(true)
   })
 
-  it('void what was read of anybody, where all is invalidated', () => {
+  it('make earlier data of all users unusable if all users are invalidated', () => {
     const clock = createManualClock()
     const times = createInvalidationTimes(clock)
     times.addAll()
@@ -31,7 +31,7 @@ describe('the times of invalidations', () => {
     expect([1_000, 999].map(ageMs => times.isInvalidated('anybody', ageMs))).toEqual([true, false])
   })
 
-  it('are by the clock that never jumps', () => {
+  it('are measured by the monotonic clock', () => {
     const clock = createManualClock()
     const times = createInvalidationTimes(clock)
     times.add('alice')
@@ -39,7 +39,7 @@ describe('the times of invalidations', () => {
     expect(times.isInvalidated('alice', 0)).toBe(true)
   })
 
-  it('are forgotten for all users at once: where there are too many, old copies of everybody are void', () => {
+  it('are forgotten for all users together if there are too many, and then older data of all users is unusable', () => {
     const clock = createManualClock()
     const times = createInvalidationTimes(clock)
     for (let n = 0; n < 50_000; n++) times.add(`first-${n}`)
@@ -57,7 +57,7 @@ describe('the times of invalidations', () => {
     expect(times.isInvalidated('second-0', 1_000)).toBe(true)
   })
 
-  it('take 16 MiB at most, after a million', async () => {
+  it('take at most 16 MiB after a million invalidations', async () => {
     const clock = createManualClock()
     // Both runs' books are held on to, so that one does not pay for the other.
     const books: InvalidationTimes[] = []

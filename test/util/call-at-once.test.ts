@@ -29,7 +29,7 @@ describe('a synchronous callback of the team', () => {
     expect(call).toThrow('account failed.')
   })
 
-  it('is callback_failed if its value cannot be looked at', () => {
+  it('is callback_failed if its value cannot be read', () => {
     const { proxy, revoke } = Proxy.revocable({}, {})
     revoke()
     expect(() => callAtOnce('account', () => proxy)).toThrow(
@@ -37,7 +37,7 @@ describe('a synchronous callback of the team', () => {
     )
   })
 
-  it('may be refused with an error of the caller’s', () => {
+  it('may be refused with another error that the caller chooses', () => {
     const toRefusal = (name: string) => new CustomUserDataError('attach_misconfigured', `${name} is async.`)
     expect(() => callAtOnce('userId', () => Promise.resolve('a'), toRefusal)).toThrow('userId is async.')
   })

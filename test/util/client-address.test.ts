@@ -13,7 +13,7 @@ describe('the network that counts as one client', () => {
     '0:0:0:0:0:ffff:1.2.3.4',
     '64:ff9b::1.2.3.4',
     '64:ff9b::102:304',
-  ])('is the IPv4 address where that is written as IPv6: %s', address => {
+  ])('is the IPv4 address if that is written as IPv6: %s', address => {
     expect(toClientNetwork(address)).toBe('1.2.3.4')
   })
 
@@ -74,6 +74,6 @@ it.each([
   ['1.2.3.4', '1.2.3.4'],
   ['2001:db8::1', '2001:db8::1'],
   [undefined, undefined],
-])('an address is shown as one would write it: %s as %s', (address, shown) => {
+])('an address is shown in its usual form: %s as %s', (address, shown) => {
   expect(toPlainAddress(address)).toBe(shown)
 })

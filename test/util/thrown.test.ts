@@ -28,7 +28,7 @@ describe('a thrown value', () => {
     expect(describeThrown(create())).toBe(message)
   })
 
-  it('is recognised by its class, and a revoked proxy is no error of any class', () => {
+  it('is recognised by its class, and a revoked proxy is not an error of any class', () => {
     expect(isThrown(OwnError, new OwnError('away'))).toBe(true)
     expect(isThrown(OwnError, new Error('away'))).toBe(false)
     expect(isThrown(OwnError, revoked())).toBe(false)

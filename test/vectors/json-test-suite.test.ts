@@ -41,7 +41,7 @@ describeVectors('JSONTestSuite: 318 files in each place where JSON is read', () 
   })
   afterEach(() => server.close())
 
-  it('has 95 files that must be read, 188 that must not and 35 of which either is right', () => {
+  it('has 95 files that must be accepted, 188 that must be refused and 35 that may be either', () => {
     const countOf = (kind: string) => files.filter(file => file.startsWith(kind)).length
     expect([countOf('y_'), countOf('n_'), countOf('i_'), files.length]).toEqual([95, 188, 35, 318])
   })
@@ -57,7 +57,7 @@ describeVectors('JSONTestSuite: 318 files in each place where JSON is read', () 
     expect(await statusesOf(bytes => sign(bytes, claims))).toEqual(files.map(() => 401))
   })
 
-  it('as the body of a login, files that must not be read are refused, and none is a 5xx', async () => {
+  it('as the body of a login, invalid files are refused and never cause a 5xx', async () => {
     const refused: string[] = []
     for (const file of files) {
       const status = await login(readVector(`${FOLDER}/${file}`))

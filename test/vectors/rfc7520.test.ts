@@ -47,7 +47,7 @@ describeVectors('RFC 7520: the examples of JOSE', () => {
     await expect(verifySignature(output.compact!, key)).rejects.toMatchObject({ code: 'invalid_token' })
   })
 
-  it.each(files)('refuses the JSON serializations of %s, unprotected headers and all', file => {
+  it.each(files)('refuses the JSON serializations of %s, including unprotected headers', file => {
     const { json, json_flat: flat = json } = readExample(`jws/${file}`).output
     for (const form of [json, flat]) {
       expect(() => parseCompactJws(JSON.stringify(form))).toThrow('The access token is malformed.')

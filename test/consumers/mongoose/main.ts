@@ -21,7 +21,7 @@ const ProfileModel = mongoose.model('Profile', schema, 'custom_user_data')
 const byConnection = createApp(mongoose.connection.collection('custom_user_data'))
 const byModel = createApp(ProfileModel.collection)
 
-// The driver beside this package is not the app's own, and each refuses the other's values.
+// The driver that this package resolves is not the driver of the app, and each refuses the values of the other.
 assert.notEqual(mongoose.mongo.BSON.ObjectId, BSON.ObjectId)
 
 // Asked before there is a database to ask: it waits for one.

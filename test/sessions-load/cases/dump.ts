@@ -6,10 +6,10 @@ import type { Service } from '../service.js'
 /** A text with the length of a seal, which a thief of the database would have to guess. */
 const NO_SEAL = 'A'.repeat(22)
 
-/** R10: the database contains nothing with which its reader can act as a user. */
+/** The database contains nothing with which its reader can act as a user. */
 export const databaseDump: Case = {
-  id: 'R10',
-  rule: 'nothing in a dump of the database, nor anything composed of it, passes a refresh or the guard',
+  name: 'database-dump',
+  rule: 'no text in a dump of the database, and no text composed of such texts, is accepted by a refresh or by the guard',
   async run(world, isQuick) {
     const users = isQuick ? 5 : 100
     const [service] = (await world.start(1)) as [Service]

@@ -8,10 +8,10 @@ const TABS = 4
 /** How often each of them goes on asking after it was refused. */
 const TRIES_AFTER = 3
 
-/** R6: a session that ended stays ended, even with refreshes under way. */
+/** A session that ended stays ended, even with refreshes under way. */
 export const ends: Case = {
-  id: 'R6',
-  rule: 'after a logout or a revocation was answered no refresh succeeds, whatever was under way, in no process',
+  name: 'ends',
+  rule: 'after the answer to a logout or a revocation no refresh succeeds in any process, even if it had already begun',
   async run(world, isQuick) {
     const sessions = isQuick ? 30 : 1_000
     const services = await world.start(2)

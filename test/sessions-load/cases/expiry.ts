@@ -4,10 +4,10 @@ import type { Service } from '../service.js'
 
 const DAY_MS = 86_400_000
 
-/** R9: every session ends at a fixed time (ASVS 10.4.8). */
+/** Every session ends at a fixed time (ASVS 10.4.8). */
 export const absoluteExpiry: Case = {
-  id: 'R9',
-  rule: 'a session ends when its login said so, however often its token is exchanged',
+  name: 'absolute-expiry',
+  rule: 'a session ends at the time that its login set, even if its token is exchanged often',
   async run(world, isQuick) {
     const rotations = isQuick ? 200 : 10_000
     const [service] = (await world.start(1)) as [Service]

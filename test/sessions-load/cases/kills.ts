@@ -10,10 +10,10 @@ const SPREAD = 3
 /** Refreshes under way at that moment, each of another session. */
 const CLIENTS = 8
 
-/** R5: a crash logs no user out. */
+/** A crash logs no user out. */
 export const kills: Case = {
-  id: 'R5',
-  rule: 'a process that is killed during refreshes logs no user out and makes no second successor',
+  name: 'kills',
+  rule: 'a process that is killed during refreshes logs no user out and creates no second successor',
   async run(world, isQuick) {
     const rounds = isQuick ? 4 : 1_000
     const [survivor] = (await world.start(1)) as [Service]
@@ -57,7 +57,7 @@ async function killDuring({ victim, survivor, round, afterMs }: Round, tally: Ta
   await forEachOf(CLIENTS, CLIENTS, n => goOn(survivor, at(tokens, n), at(answers, n), tally))
 }
 
-/** With the successor where there was an answer, or else with what the client has; then once more. */
+/** Refreshes with the successor if there was an answer, or else with the client's last token, and then once more. */
 async function goOn(survivor: Service, token: string, answer: Answer, tally: Tally): Promise<void> {
   const wasAnswered = answer.status === 200
   tally[wasAnswered ? 'answered' : 'cutOff']++

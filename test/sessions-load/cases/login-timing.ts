@@ -23,8 +23,8 @@ const LEAST_P = 0.01
 
 /** The answer and its duration do not reveal who has an account (ASVS 6.3.8). */
 export const loginTiming: Case = {
-  id: 'N5',
-  rule: 'unknown, wrong, disabled, without a password and locked cannot be told apart, by answer or by time',
+  name: 'login-timing',
+  rule: 'logins that fail because the user is unknown, disabled, locked or has no or another password cannot be distinguished by answer or time',
   async run(world, isQuick) {
     const rounds = isQuick ? 10 : 400
     const [service] = (await world.start(1)) as [Service]

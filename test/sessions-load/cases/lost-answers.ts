@@ -3,10 +3,10 @@ import type { Case } from '../case.js'
 import { tokenOf } from '../service.js'
 
 /**
- * R3: a lost answer is the most common reason for an unwanted logout (FAPI 2.0 Security Profile 5.3.2.1, clause 10).
+ * A lost answer is the most common reason for an unwanted logout (FAPI 2.0 Security Profile 5.3.2.1, clause 10).
  */
 export const lostAnswers: Case = {
-  id: 'R3',
+  name: 'lost-answers',
   rule: 'a client that lost the answer of a refresh can ask any process again, and stays logged in',
   async run(world, isQuick) {
     const times = isQuick ? 30 : 1_000

@@ -6,10 +6,10 @@ import type { Answer, Service } from '../service.js'
 const WIDTH = 4
 const PARALLEL = 50
 
-/** R1: with the default tolerance all parallel refreshes succeed. */
+/** With the default tolerance all parallel refreshes succeed. */
 export const parallelRefreshes: Case = {
-  id: 'R1',
-  rule: 'parallel refreshes of one token, over two processes, all get its one successor',
+  name: 'parallel-refreshes',
+  rule: 'parallel refreshes of one token at two processes all get the same successor',
   async run(world, isQuick) {
     const families = isQuick ? 10 : 1_000
     const services = await world.start(2)
@@ -40,10 +40,10 @@ export const parallelRefreshes: Case = {
   },
 }
 
-/** R2: with a tolerance of 0 one parallel refresh succeeds. The others count as theft and end the session. */
+/** With a tolerance of 0 one parallel refresh succeeds. The others count as theft and end the session. */
 export const parallelRefreshesWithoutWindow: Case = {
-  id: 'R2',
-  rule: 'with a window of 0, one of parallel refreshes wins, and never are there two successors',
+  name: 'parallel-refreshes-without-window',
+  rule: 'with a window of 0 one of the parallel refreshes succeeds, and there are never two successors',
   async run(world, isQuick) {
     const families = isQuick ? 10 : 1_000
     const services = await world.start(2, { reuseWindowSeconds: 0 })

@@ -8,10 +8,10 @@ const WINDOW_SECONDS = 10
 type Lineage = readonly string[]
 type Tally = Record<'refused' | 'dead' | 'detected', number>
 
-/** R4: each kind of replay ends its session at once. */
+/** Each kind of replay ends its session at once. */
 export const replays: Case = {
-  id: 'R4',
-  rule: 'a token that comes again after its successor was used, after the window or three generations late ends its session',
+  name: 'replays',
+  rule: 'an exchanged token ends its session if it is sent after its successor was used, after the window or three generations late',
   async run(world, isQuick) {
     const times = isQuick ? 10 : 1_000
     const kinds = [
@@ -30,9 +30,9 @@ export const replays: Case = {
   },
 }
 
-/** R8: after a crash, new processes know which tokens were exchanged. */
+/** After a crash, new processes know which tokens were exchanged. */
 export const replaysAfterRestart: Case = {
-  id: 'R8',
+  name: 'replays-after-restart',
   rule: 'a replay is detected after the process that rotated was killed and another one started',
   async run(world, isQuick): Promise<Outcome> {
     const restarts = isQuick ? 1 : 10

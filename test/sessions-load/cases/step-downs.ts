@@ -9,9 +9,9 @@ const CLIENTS = 16
 /** The time for which a primary that stepped down takes part in no election. */
 const STEP_DOWN_SECONDS = 2
 
-/** R7, second part: a replica set of three whose primary steps down again and again, during refreshes. */
+/** A replica set of three whose primary steps down again and again, during refreshes. */
 export const stepDowns: Case = {
-  id: 'R7b',
+  name: 'step-downs',
   rule: 'no session is lost or forked while primaries step down',
   async run(_world, isQuick) {
     const times = isQuick ? 1 : 20

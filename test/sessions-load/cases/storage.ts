@@ -27,9 +27,9 @@ const CLIENTS = 4
 const ALL_MODES = [{ times: 1 }, 'alwaysOn'] as const
 type Mode = (typeof ALL_MODES)[number]
 
-/** R7, first part: a fault at any step is a 503, and the token works later. */
+/** A fault at any step is a 503, and the token works later. */
 export const storageFaults: Case = {
-  id: 'R7a',
+  name: 'storage-faults',
   rule: 'a refresh that MongoDB failed is a 503, and the same token works later',
   async run(_world, isQuick) {
     const mongod = await startMongod({ args: ['--setParameter', 'enableTestCommands=1'] })

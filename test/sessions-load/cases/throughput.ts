@@ -8,8 +8,8 @@ const CONCURRENCY = 16
 
 /** Measures how fast one process refreshes, and how fast MongoDB alone could. There is no goal. */
 export const throughput: Case = {
-  id: 'rate',
-  rule: 'refreshes a second of one process over HTTP, beside bare compare-and-sets at the same concurrency',
+  name: 'throughput',
+  rule: 'refreshes a second of one process over HTTP, compared with plain compare-and-sets at the same concurrency',
   async run(world, isQuick) {
     const times = isQuick ? 500 : 10_000
     const [service] = (await world.start(1)) as [Service]
