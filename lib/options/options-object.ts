@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { showPath } from '../util/field-names.js'
-import { nearestName } from './nearest-name.js'
+import { nearestName } from '../util/nearest-name.js'
 import { isObject, isOptionsObject } from './value-schemas.js'
 
 /** The most unknown names that a message lists. An object that was given by mistake may have hundreds of members. */

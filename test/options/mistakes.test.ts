@@ -151,7 +151,7 @@ describe('a mistake in the options of a function is refused when the function is
     [
       'errorHandler(console.error)',
       () => userData.errorHandler(console.error),
-      'errorHandler(): takes no options (given: a function). Write errorHandler().',
+      'errorHandler(): give an object of options (given: a function).' + README,
     ],
     ['jwks({})', () => userData.jwks({}), 'jwks(): takes no options (given: an object). Write jwks().'],
     [
