@@ -43,13 +43,14 @@ export function createGuardParts(
     metrics,
   })
   const attachments = createAttachments(config, snapshots, metrics)
+  const tokens = createTokenReader(config.tokenPlaces)
   const requestUsers = createRequestUsers({
     authenticator,
     attachments,
+    tokens,
     ownIssuer: config.own?.issuer,
     realm,
   })
-  const tokens = createTokenReader(config.tokenPlaces)
   const reload = createReload({ authenticator, attachments, requestUsers, tokens, realm })
   const failures = createFailureReports(events, config.tokenPlaces)
   return { authenticator, attachments, requestUsers, tokens, reload, issuers, metrics, realm, failures }
@@ -90,14 +91,14 @@ type Guards = Pick<
 
 /** Creates the guards of an instance. */
 export function createGuards(parts: GuardParts): Guards {
-  const { authenticator, tokens, reload, metrics, realm } = parts
+  const { authenticator, reload, metrics } = parts
   return {
     authenticate: options => createAuthenticateMiddleware(parts, options),
     attach: options => createAttachMiddleware(parts, options),
     allow: (rule, options) => createAllow(parts, rule, options),
     strategy(...given) {
       refuseArguments('strategy()', given)
-      return createStrategy(authenticator, tokens, realm, metrics.refused)
+      return createStrategy(parts)
     },
     errorHandler: options => createErrorHandler(parts.failures, options),
     user: requireUser,
