@@ -1,3 +1,4 @@
+import { nearestName } from './util/nearest-name.js'
 import { isThrown } from './util/thrown.js'
 
 /** The HTTP status of each code, and a title that is the same for all its errors (RFC 9457 section 3.1). */
@@ -85,6 +86,8 @@ export class CustomUserDataError extends Error {
   readonly code: ErrorCode
   /** The HTTP status of the answer. */
   readonly status: number
+  /** The same number. Some frameworks and error handlers read it instead of `status`. */
+  readonly statusCode: number
   /** The same for all errors of one code. */
   readonly title: string
   /** Headers of the answer: `WWW-Authenticate`, `Retry-After`, `Allow`. */
@@ -92,18 +95,35 @@ export class CustomUserDataError extends Error {
 
   /**
    * @param code what went wrong, stable across versions
-   * @param message for people; a fixed text that never repeats input
+   * @param message for people; a fixed text that never repeats input. The default is the title of the code.
+   * @throws OptionError for an unknown code
    */
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options)
+  constructor(code: ErrorCode, message?: string, options?: ErrorOptions) {
+    const { status, title } = definitionOf(code)
+    super(message ?? title, options)
     this.code = code
-    this.status = ERRORS[code].status
-    this.title = ERRORS[code].title
+    this.status = status
+    this.statusCode = status
+    this.title = title
     if (this.status === 503) this.headers['Retry-After'] = RETRY_AFTER_SECONDS
     // Outside production Express prints the stack into the body. The frames would only be this package's own; the origin of
     // the error is its cause.
-    this.stack = `${this.name} [${code}]: ${message}`
+    this.stack = `${this.name} [${code}]: ${this.message}`
   }
+}
+
+/** Teams throw these errors too. Without this check a mistyped code would be a `TypeError` about the inside of this file. */
+function definitionOf(code: unknown): { readonly status: number; readonly title: string } {
+  if (typeof code === 'string' && Object.hasOwn(ERRORS, code)) return ERRORS[code as ErrorCode]
+  const codes = Object.keys(ERRORS)
+  // Any other text may be a message that was given in place of the code, so it is not shown.
+  const isName = typeof code === 'string' && /^[\w-]{1,40}$/.test(code)
+  const found = isName
+    ? `there is no code "${code}".`
+    : `the first argument is no code (given: ${typeof code}).`
+  const nearest = isName ? nearestName(code, codes) : undefined
+  const advice = nearest === undefined ? '' : ` Did you mean "${nearest}"?`
+  throw new OptionError(`new CustomUserDataError(): ${found}${advice} The codes are: ${codes.join(', ')}.`)
 }
 
 /** Returns `value` if it is an error of this package, otherwise `undefined`. */

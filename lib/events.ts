@@ -1,4 +1,10 @@
 import { EventEmitter } from 'node:events'
+import { systemClock } from './util/clock.js'
+import type { Clock } from './util/clock.js'
+import { describeError } from './util/describe-error.js'
+import type { ErrorDescription } from './util/describe-error.js'
+import { createRedaction } from './util/redaction.js'
+import { RepeatedLines } from './util/repeated-lines.js'
 import { describeThrown } from './util/thrown.js'
 
 /** A set-up that works, but not as well as it could. The message says what to do about it. */
@@ -80,12 +86,29 @@ export interface ChangeStreamEvent {
   readonly error?: Error
 }
 
-/** A callback of the team that failed: a hook that runs after the answer, `verifyCredentials` or `beforeLogin`. */
+/** A hook that runs after the answer has failed. */
 export interface HookFailedEvent {
-  /** The name of the callback. */
+  /** The name of the hook. */
   readonly hook: string
-  /** The error that the callback threw. */
+  /** The error that the hook threw. */
   readonly error: Error
+}
+
+/**
+ * A request that was answered with 5xx, by a route of this package or by `errorHandler()`. It describes the error without its
+ * other members. Tokens, cookies and credentials of the request are replaced by `[removed]`.
+ */
+export interface RequestFailedEvent extends ErrorDescription {
+  /** The code of the error, see {@link CustomUserDataError}. */
+  readonly code: string
+  /** The HTTP status of the answer: 500 or 503. */
+  readonly status: number
+  /** The method and the path of the request, for example `POST /login`. Parameters are shown by their names. */
+  readonly route: string
+  /** The message of the error, followed by the messages of its causes. */
+  readonly message: string
+  /** The stack of the error, followed by the stacks of its causes, which show where the fault began. */
+  readonly stack: string
 }
 
 /** An access token that was issued without its user's data, although `userDataInToken` is on. The server loads the data. */
@@ -135,7 +158,14 @@ export interface CustomUserDataEvents {
   reuse_detected: [SessionEvent]
   /** This process ended one session, or all sessions of a user. */
   revoked: [RevokedEvent]
-  /** A callback of the team failed. */
+  /**
+   * A request was answered with 5xx. Node prints it if nobody listens, one line a minute for each code.
+   *
+   * @example
+   * userData.events.on('request_failed', ({ route, code, message, stack }) => log.error({ route, code, message, stack }))
+   */
+  request_failed: [RequestFailedEvent]
+  /** A hook that runs after the answer has failed. Node prints it if nobody listens, one line a minute for each hook. */
   hook_failed: [HookFailedEvent]
   /** The state of a change stream has changed. */
   change_stream: [ChangeStreamEvent]
@@ -149,26 +179,68 @@ export interface Events {
   emit: <Name extends keyof CustomUserDataEvents>(name: Name, event: CustomUserDataEvents[Name][0]) => void
   /** Emits `warning`. Node prints it if nobody listens. */
   warn: (warning: WarningEvent) => void
+  /** Emits `request_failed`. `describe` is called only if somebody listens or a line is due. */
+  requestFailed: (code: string, describe: () => RequestFailedEvent) => void
+  /** Emits `hook_failed`. `secrets` are values that must not be printed. */
+  hookFailed: (event: HookFailedEvent, secrets: readonly string[]) => void
 }
 
 /** Creates the event channel of one instance. */
-export function createEvents(): Events {
+export function createEvents(clock: Pick<Clock, 'monotonic'> = systemClock): Events {
   const emitter = new EventEmitter<CustomUserDataEvents>({ captureRejections: true })
   Object.assign(emitter, { [EventEmitter.captureRejectionSymbol]: reportListener })
   const emit: Events['emit'] = (name, event) => {
     // The emitter's own types cannot relate a name that is a type parameter to its arguments.
     isolated(() => (emitter as EventEmitter).emit(name, event))
   }
+  const lines = new RepeatedLines(clock)
   return {
     emitter,
     emit,
     warn(warning) {
-      if (emitter.listenerCount('warning') === 0) {
-        process.emitWarning(warning.message, { type: 'CustomUserDataWarning', code: warning.code })
-      }
+      if (emitter.listenerCount('warning') === 0) print(warning.message, warning.code)
       emit('warning', warning)
     },
+    requestFailed(code, describe) {
+      if (emitter.listenerCount('request_failed') > 0) emit('request_failed', describe())
+      else {
+        lines.add(`request ${code}`, count => {
+          print(toFailureLine(describe()) + count, 'request_failed')
+        })
+      }
+    },
+    hookFailed(event, secrets) {
+      if (emitter.listenerCount('hook_failed') > 0) emit('hook_failed', event)
+      else {
+        lines.add(`hook ${event.hook}`, count => {
+          print(toHookLine(event, secrets) + count, 'hook_failed')
+        })
+      }
+    },
   }
+}
+
+function print(message: string, code: string): void {
+  process.emitWarning(message, { type: 'CustomUserDataWarning', code })
+}
+
+/** One line: the place in the code where the fault began stands for the stack. */
+function toFailureLine({ route, status, code, message, stack }: RequestFailedEvent): string {
+  return toLine(`${route} was answered with ${status} ${code}: ${message}`, stack)
+}
+
+function toHookLine({ hook, error }: HookFailedEvent, secrets: readonly string[]): string {
+  const { name, message, stack } = describeError(error, createRedaction(secrets))
+  return toLine(`The hook ${hook} failed: ${name}: ${message}`, stack)
+}
+
+function toLine(text: string, stack: string): string {
+  const origin = stack
+    .split('Caused by ')
+    .at(-1)
+    ?.split('\n')
+    .find(line => line.trimStart().startsWith('at '))
+  return `${text}${origin === undefined ? '' : ` (${origin.trim()})`}`.replaceAll(/[\s\p{Cc}]+/gu, ' ')
 }
 
 /** A listener that throws must not turn a request into a 500, and a listener that rejects must not end the process. */

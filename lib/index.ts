@@ -13,6 +13,7 @@ export type {
   HookFailedEvent,
   KeySetFailedEvent,
   LoadFailedEvent,
+  RequestFailedEvent,
   RevokedEvent,
   SessionEvent,
   SnapshotLeftOutEvent,
@@ -27,6 +28,7 @@ export type { KeyOptions } from './access-tokens/keys.js'
 export type { TrustedIssuer } from './access-tokens/trusted-issuers.js'
 export type { AllowOptions, GuardPredicate, GuardRule } from './authenticate/allow.js'
 export type { AttachOptions } from './authenticate/attach.js'
+export type { ErrorHandlerOptions } from './authenticate/error-handler.js'
 export type { AuthenticateOptions } from './authenticate/middleware.js'
 export type { TokenPlaces } from './authenticate/token-places.js'
 export { hashPassword } from './login/argon2.js'

@@ -4,6 +4,7 @@ import type { Strategy } from 'passport'
 import type { KeyOptions } from './access-tokens/keys.js'
 import type { AllowOptions, GuardRule } from './authenticate/allow.js'
 import type { AttachOptions } from './authenticate/attach.js'
+import type { ErrorHandlerOptions } from './authenticate/error-handler.js'
 import type { AuthenticateOptions } from './authenticate/middleware.js'
 import type { Scalar, VerifyCredentials } from './login/credentials.js'
 import type { PasswordCredentialsOptions } from './login/password-credentials.js'
@@ -69,10 +70,11 @@ export interface CustomUserData<CustomData> {
   logout(): RequestHandler
   /**
    * Creates the handler that answers this package's errors as `application/problem+json` (RFC 9457). Mount it last. It leaves
-   * other errors to the next handler.
-   * @throws OptionError for any argument
+   * other errors to the next handler. Each 5xx is the event `request_failed`, or goes to `onError` if you give it.
+   * @throws OptionError for a wrong or unknown option
+   * @example app.use(userData.errorHandler({ onError: (error, req) => req.log.error(error) }))
    */
-  errorHandler(): ErrorRequestHandler
+  errorHandler(options?: ErrorHandlerOptions): ErrorRequestHandler
   /**
    * Creates a `verifyCredentials` over a users collection with argon2id hashes, see `hashPassword()`.
    * @throws OptionError for a wrong or unknown option

@@ -12,7 +12,7 @@ export type Core = ReturnType<typeof createCore>
 /** Parses the options and creates the parts that every room uses. Nothing is sent to MongoDB yet. */
 export function createCore(options: unknown) {
   const config = parseOptions(options)
-  const events = createEvents()
+  const events = createEvents(config.clock)
   return {
     config,
     clock: config.clock,

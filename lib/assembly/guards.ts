@@ -5,6 +5,7 @@ import { createAttachments } from '../authenticate/attachments.js'
 import { createAuthenticator } from '../authenticate/authenticator.js'
 import { createErrorHandler } from '../authenticate/error-handler.js'
 import { createAuthenticateMiddleware } from '../authenticate/middleware.js'
+import { createFailureReports } from '../authenticate/failure-reports.js'
 import { createReload } from '../authenticate/reload.js'
 import { createRequestUsers } from '../authenticate/request-users.js'
 import { createStrategy } from '../authenticate/strategy.js'
@@ -31,7 +32,7 @@ export function createGuardParts(
   sessions: SessionParts,
   checks: Checks,
 ) {
-  const { config, metrics } = core
+  const { config, events, metrics } = core
   const { realm } = config
   const authenticator = createAuthenticator(config, {
     verifyToken,
@@ -42,15 +43,17 @@ export function createGuardParts(
     metrics,
   })
   const attachments = createAttachments(config, snapshots, metrics)
+  const tokens = createTokenReader(config.tokenPlaces)
   const requestUsers = createRequestUsers({
     authenticator,
     attachments,
+    tokens,
     ownIssuer: config.own?.issuer,
     realm,
   })
-  const tokens = createTokenReader(config.tokenPlaces)
   const reload = createReload({ authenticator, attachments, requestUsers, tokens, realm })
-  return { authenticator, attachments, requestUsers, tokens, reload, issuers, metrics, realm }
+  const failures = createFailureReports(events, config.tokenPlaces)
+  return { authenticator, attachments, requestUsers, tokens, reload, issuers, metrics, realm, failures }
 }
 
 /** Creates the checks whether an access token was revoked: at an interval, and at the same time as a load. */
@@ -88,19 +91,16 @@ type Guards = Pick<
 
 /** Creates the guards of an instance. */
 export function createGuards(parts: GuardParts): Guards {
-  const { authenticator, tokens, reload, metrics, realm } = parts
+  const { authenticator, reload, metrics } = parts
   return {
     authenticate: options => createAuthenticateMiddleware(parts, options),
     attach: options => createAttachMiddleware(parts, options),
     allow: (rule, options) => createAllow(parts, rule, options),
     strategy(...given) {
       refuseArguments('strategy()', given)
-      return createStrategy(authenticator, tokens, realm, metrics.refused)
+      return createStrategy(parts)
     },
-    errorHandler(...given) {
-      refuseArguments('errorHandler()', given)
-      return createErrorHandler()
-    },
+    errorHandler: options => createErrorHandler(parts.failures, options),
     user: requireUser,
     async verifyToken(token, ...given) {
       refuseOptions('verifyToken()', given, 'verifyToken(token)')

@@ -25,24 +25,25 @@ export function createRoutes(
   { config }: Core,
   { ownKeys }: AccessTokens,
   { documents }: Documents,
-  { requestUsers }: GuardParts,
+  { requestUsers, failures }: GuardParts,
   logins: Logins,
 ): Routes {
   const { sessions, hooks, writer } = logins
   const transport = createRefreshTransport(config.refreshTokenTransport, config.refreshTokenTtlSeconds)
+  const parts = { transport, hooks, failures }
   return {
     login(verifyCredentials, options) {
       const tokenIssuer = needOwn(logins.tokenIssuer, 'login()')
       const flow = new LoginFlow(config, { ...logins, tokenIssuer })
-      return createLoginRoute(flow, transport, verifyCredentials, options)
+      return createLoginRoute({ flow, transport, failures }, verifyCredentials, options)
     },
     refresh(...given) {
       refuseArguments('refresh()', given)
-      return createRefreshRoute(needOwn(logins.tokenIssuer, 'refresh()'), sessions, transport, hooks)
+      return createRefreshRoute(needOwn(logins.tokenIssuer, 'refresh()'), sessions, parts)
     },
     logout(...given) {
       refuseArguments('logout()', given)
-      return createLogoutRoute(sessions, transport, hooks)
+      return createLogoutRoute(sessions, parts)
     },
     logoutAll(...given) {
       refuseArguments('logoutAll()', given)

@@ -9,6 +9,7 @@ import { describeType } from '../util/describe-value.js'
 import { parseAttachOptions } from '../options/guards.js'
 import type { AttachConfig } from '../options/guards.js'
 import type { MaxAgeOption } from './middleware.js'
+import type { RequestUsers } from './request-users.js'
 import type { SnapshotBinding } from '../snapshots/snapshot-cache.js'
 import type { Metrics } from '../metrics.js'
 import { callAtOnce } from '../util/call-at-once.js'
@@ -70,11 +71,12 @@ export function createAttachMiddleware(
     readonly issuers: Pick<Issuers, 'isUserId'>
     readonly realm: string
     readonly attachments: Attachments
+    readonly requestUsers: Pick<RequestUsers, 'noteWithoutUser'>
     readonly metrics: Pick<Metrics, 'refused'>
   },
   given?: AttachOptions,
 ): RequestHandler {
-  const { issuers, realm, attachments, metrics } = parts
+  const { issuers, realm, attachments, requestUsers, metrics } = parts
   const options = parseAttachOptions(given)
   const { maxAgeMs, optional } = options
   const keyPrefix = nextKeyPrefix()
@@ -106,6 +108,7 @@ export function createAttachMiddleware(
   return function attachCustomData(req, _res, next) {
     const user: unknown = req.user
     if ((user === undefined || user === null) && optional) {
+      requestUsers.noteWithoutUser(req)
       next()
       return
     }

@@ -1,10 +1,11 @@
 import type { Request } from 'express'
-import { CustomUserDataError } from '../errors.js'
+import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { AccessTokenClaims } from '../types.js'
 import type { Attachments } from './attachments.js'
 import type { Authenticator } from './authenticator.js'
 import { missingToken } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
+import type { TokenReader } from './token-places.js'
 
 /** The user whom a guard of this instance let in on a request. */
 export interface RequestUser {
@@ -30,10 +31,13 @@ export type RequestUsers = ReturnType<typeof createRequestUsers>
 export function createRequestUsers(parts: {
   readonly authenticator: Pick<Authenticator, 'userIdOf'>
   readonly attachments: Pick<Attachments, 'of' | 'replaceData'>
+  readonly tokens: TokenReader
   readonly ownIssuer: string | undefined
   readonly realm: string
 }) {
-  const { authenticator, attachments, ownIssuer, realm } = parts
+  const { authenticator, attachments, tokens, ownIssuer, realm } = parts
+  /** Requests that a guard has seen and left without a user. */
+  const withoutUser = new WeakSet<Request>()
 
   /** The user; `undefined` if there is no `req.user`, or if this instance did not make it. */
   function find(req: Request): RequestUser | undefined {
@@ -52,16 +56,25 @@ export function createRequestUsers(parts: {
 
   return {
     find,
+    /** Notes that a guard has seen a request and left it without a user, because the app lets such requests through. */
+    noteWithoutUser(req: Request): void {
+      withoutUser.add(req)
+    },
     /**
      * The user.
      *
-     * @throws `missing_token` if there is no `req.user`, `attach_misconfigured` if this instance did not make it
+     * @throws `missing_token` if the request has no `req.user` and presents no token; `attach_misconfigured` if this instance
+     * did not make `req.user`, or if no guard has looked at the token
      */
     require(callee: string, req: Request): RequestUser {
       const user = find(req)
       if (user) return user
       const found: unknown = req.user
-      if (found === undefined || found === null) throw withChallenge(missingToken(), realm)
+      if (found === undefined || found === null) {
+        // Who has sent a token must not be told to send one.
+        if (!withoutUser.has(req) && presentsToken(req, tokens)) throw noGuard(callee)
+        throw withChallenge(missingToken(), realm)
+      }
       throw new CustomUserDataError(
         'attach_misconfigured',
         `${callee} found a req.user that this instance did not authenticate or attach. Mount authenticate(), ` +
@@ -75,4 +88,20 @@ export function createRequestUsers(parts: {
         attachments.replaceData(req, data)
     },
   }
+}
+
+function presentsToken(req: Request, tokens: TokenReader): boolean {
+  try {
+    return tokens(req) !== undefined
+  } catch (error) {
+    return asCustomUserDataError(error)?.code === 'invalid_request'
+  }
+}
+
+function noGuard(callee: string): CustomUserDataError {
+  return new CustomUserDataError(
+    'attach_misconfigured',
+    `${callee} found no req.user, although the request presents an access token: no guard has looked at the token. Mount ` +
+      'authenticate(), strategy() or attach() of this instance before it.',
+  )
 }

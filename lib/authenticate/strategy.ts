@@ -1,13 +1,14 @@
 import type { Request } from 'express'
 import type { AuthenticateOptions, Strategy } from 'passport'
 import { asCustomUserDataError } from '../errors.js'
-import type { ErrorCode } from '../errors.js'
+import type { Metrics } from '../metrics.js'
 import type { AuthenticatedUser } from '../types.js'
 import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
 import { missingToken, requireTokenForm } from './bearer-token.js'
 import { toChallenge, withChallenge } from './challenge.js'
 import { avoidHiddenClasses } from './hidden-classes.js'
+import type { RequestUsers } from './request-users.js'
 import { requireSettable } from './set-request-user.js'
 import type { TokenReader } from './token-places.js'
 
@@ -22,33 +23,46 @@ interface PassportActions {
   readonly error: (error: unknown) => void
 }
 
+interface StrategyParts {
+  readonly authenticator: Authenticator
+  readonly tokens: TokenReader
+  readonly requestUsers: Pick<RequestUsers, 'noteWithoutUser'>
+  readonly realm: string
+  readonly metrics: Pick<Metrics, 'refused'>
+}
+
 /**
  * Creates the strategy for apps that already use passport. For a malformed, missing or invalid token it calls `fail`, so
  * that the next strategy of a chain gets its turn. A refused user (403) and a failure of the server (5xx) are an `error`,
  * which ends the chain.
  */
-export function createStrategy(
-  authenticator: Authenticator,
-  tokens: TokenReader,
-  realm: string,
-  onRefused: (code: ErrorCode) => void = () => undefined,
-): Strategy {
-  function report(thrown: unknown, { fail, error }: Pick<PassportActions, 'fail' | 'error'>): void {
+export function createStrategy(parts: StrategyParts): Strategy {
+  const { authenticator, tokens, requestUsers, realm, metrics } = parts
+
+  function report(
+    req: Request,
+    thrown: unknown,
+    { fail, error }: Pick<PassportActions, 'fail' | 'error'>,
+  ): void {
     const ours = asCustomUserDataError(thrown)
-    if (ours) onRefused(ours.code)
-    if (ours && (ours.status === 400 || ours.status === 401)) fail(toChallenge(ours, realm), ours.status)
-    else error(ours ? withChallenge(ours, realm) : thrown)
+    if (ours) metrics.refused(ours.code)
+    if (ours && (ours.status === 400 || ours.status === 401)) {
+      // A later strategy of the chain may let the request through without a user.
+      requestUsers.noteWithoutUser(req)
+      fail(toChallenge(ours, realm), ours.status)
+    } else error(ours ? withChallenge(ours, realm) : thrown)
   }
 
   /** Gets the actions as an argument, because passport writes those of the next request onto the same strategy. */
   async function answerLater(
+    req: Request,
     token: string,
     { success, fail, error }: PassportActions,
     options: AuthenticateOptions,
   ): Promise<void> {
     const answer = await authenticator.loadUser(token).then(
       user => () => succeed(options, success, user),
-      (thrown: unknown) => () => report(thrown, { fail, error }),
+      (thrown: unknown) => () => report(req, thrown, { fail, error }),
     )
     try {
       answer()
@@ -70,11 +84,11 @@ export function createStrategy(
         user = authenticator.cachedUser(token)
         if (user === undefined) {
           requireTokenForm(token)
-          void answerLater(token, this, options)
+          void answerLater(req, token, this, options)
           return
         }
       } catch (thrown) {
-        report(thrown, this)
+        report(req, thrown, this)
         return
       }
       succeed(options, this.success, user)

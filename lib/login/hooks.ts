@@ -5,6 +5,7 @@ import { isPlainObject } from '../util/plain-object.js'
 import type { VerifiedUser } from './credentials.js'
 import type { Writer } from '../writing/writer.js'
 import type { Events } from '../events.js'
+import { secretsOf } from '../util/request-secrets.js'
 import { isThrown, toError } from '../util/thrown.js'
 
 /**
@@ -85,11 +86,17 @@ export function createHookCalls(config: HooksConfig, writer: Pick<Writer, 'creat
         Promise.resolve()
           .then(() => hook(...args))
           .catch((error: unknown) => {
-            events.emit('hook_failed', { hook: name, error: toError(error) })
+            events.hookFailed({ hook: name, error: toError(error) }, secretsOfCall(args))
           })
       })
     },
   }
+}
+
+/** Most hooks get the request. Its tokens and credentials must not be printed with an error. */
+function secretsOfCall([, req]: readonly unknown[]): string[] {
+  if (typeof req !== 'object' || req === null) return []
+  return secretsOf(req, [], (req as Partial<Request>).body)
 }
 
 async function insert(writer: Pick<Writer, 'create'>, user: VerifiedUser, made: unknown): Promise<void> {
@@ -113,7 +120,7 @@ export async function callInTime<T>(name: string, timeoutMs: number, callback: (
   try {
     return await withDeadline(timeoutMs, callback)
   } catch (cause) {
-    throw isThrown(DeadlineError, cause) ? tooSlow(cause) : toCallbackError(name, cause)
+    throw isThrown(DeadlineError, cause) ? tooSlow(name, cause) : toCallbackError(name, cause)
   }
 }
 
@@ -122,8 +129,8 @@ export function refused(): CustomUserDataError {
   return new CustomUserDataError('invalid_credentials', 'The credentials are wrong.')
 }
 
-function tooSlow(cause: unknown): CustomUserDataError {
-  return new CustomUserDataError('credentials_unavailable', 'Credentials could not be checked in time.', {
-    cause,
-  })
+/** The message is for the log of the team: a client only gets the title of the code. */
+function tooSlow(name: string, cause: unknown): CustomUserDataError {
+  const message = `${name} took longer than "verifyCredentialsTimeoutMs".`
+  return new CustomUserDataError('credentials_unavailable', message, { cause })
 }

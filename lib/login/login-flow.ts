@@ -1,4 +1,3 @@
-import { isNativeError } from 'node:util/types'
 import type { Request } from 'express'
 import { isSubject } from '../access-tokens/claims.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
@@ -8,8 +7,8 @@ import type { LoginStart } from '../sessions/login-start.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { UserRecords } from '../sessions/user-records.js'
 import type { TokenAnswer } from '../types.js'
+import { describeType, isObjectId } from '../util/describe-value.js'
 import { toPlainAddress } from '../util/client-address.js'
-import { toError } from '../util/thrown.js'
 import type { AccountName } from './account-name.js'
 import type { VerifiedUser, VerifyOutcome } from './credentials.js'
 import { whileVerifying } from './current-attempt.js'
@@ -22,7 +21,7 @@ import { createThrottleWarnings } from './throttle-warnings.js'
 import type { TokenIssuer } from './token-issuer.js'
 
 interface LoginParts {
-  readonly tokenIssuer: Pick<TokenIssuer, 'issue'>
+  readonly tokenIssuer: Pick<TokenIssuer, 'issue' | 'isOwnUserId'>
   readonly sessions: Pick<Sessions, 'end'>
   readonly userRecords: Pick<UserRecords, 'find'>
   /** Absent if the team limits logins by other means. */
@@ -96,8 +95,10 @@ export class LoginFlow {
     const user = await callInTime('verifyCredentials', this.#timeoutMs, async () => {
       const outcome = await whileVerifying(attempt && (name => attempt.countTried(name)), verify)
       if (attempt?.isAnonymous && accounts.source === 'guessed') this.#warnings.ofUnknownAccount()
-      return toVerifiedUser(outcome)
-    }).catch((error: unknown) => this.#toRefusal('verifyCredentials', error))
+      const verified = toVerifiedUser(outcome)
+      if (verified && !this.#parts.tokenIssuer.isOwnUserId(verified.id)) throw foreignId()
+      return verified
+    }).catch(toRefusal)
     if (user) return user
     // A record is read for unknown users too, so that a disabled user's answer takes no longer than a wrong password's.
     await this.#parts.userRecords.find('')
@@ -124,10 +125,7 @@ export class LoginFlow {
   }
 
   async #isLetIn(user: VerifiedUser, req: Request): Promise<boolean> {
-    const verdict = await this.#parts.hooks
-      .beforeLogin(user, req)
-      .catch((error: unknown) => this.#toRefusal('beforeLogin', error))
-    return verdict === true
+    return (await this.#parts.hooks.beforeLogin(user, req).catch(toRefusal)) === true
   }
 
   #refuse(req: Request, userId?: string): CustomUserDataError {
@@ -136,20 +134,17 @@ export class LoginFlow {
     return refused()
   }
 
-  /** A callback refuses a login by an error with a status of 400 to 499. Any other error is a failure and is reported. */
-  #toRefusal(hook: string, error: unknown): undefined {
-    const { code, cause } = asCustomUserDataError(error) ?? {}
-    if (code === 'callback_failed' && hasClientStatus(cause)) return undefined
-    if (code === 'callback_failed') {
-      this.#parts.events.emit('hook_failed', { hook, error: isNativeError(cause) ? cause : toError(error) })
-    }
-    throw error
-  }
-
   /** Waits, so that the old sessions have ended when the client gets its answer. A failure does not withhold the answer. */
   async #endReplaced({ replaced }: Login): Promise<void> {
     await Promise.allSettled(replaced.map(token => this.#parts.sessions.end(token)))
   }
+}
+
+/** A callback refuses a login by an error with a status of 400 to 499. Any other error is a failure. */
+function toRefusal(error: unknown): undefined {
+  const { code, cause } = asCustomUserDataError(error) ?? {}
+  if (code === 'callback_failed' && hasClientStatus(cause)) return undefined
+  throw error
 }
 
 function hasClientStatus(thrown: unknown): boolean {
@@ -168,10 +163,20 @@ function hasClientStatus(thrown: unknown): boolean {
 /** A new object with an id that was read once: the callback may change its object, or use one object for all logins. */
 function toVerifiedUser(outcome: VerifyOutcome): VerifiedUser | undefined {
   if (outcome === null || outcome === undefined) return undefined
-  const { id } = outcome
+  const id: unknown = outcome.id
   if (isSubject(id)) return { ...withoutId(outcome), id }
-  const message = 'verifyCredentials must return null or { id }, a text of 1 to 255 characters.'
+  const isObject = typeof outcome === 'object'
+  const given = isObject ? `{ id } with ${describeType(id)} as id` : describeType(outcome)
+  const advice = isObjectId(id) ? ' Write { id: String(user._id) }.' : ''
+  const message = `verifyCredentials must return null or { id }, a text of 1 to 255 characters (given: ${given}).${advice}`
   throw new CustomUserDataError('callback_failed', message)
+}
+
+function foreignId(): CustomUserDataError {
+  const message =
+    "verifyCredentials returned an id that begins with the userIdPrefix of a trusted issuer. That issuer's users log in there. " +
+    'Return another id, or give the trusted issuer another userIdPrefix.'
+  return new CustomUserDataError('callback_failed', message)
 }
 
 /** The other members. A spread would read the id, which may be a getter, a second time. */

@@ -84,6 +84,11 @@ export class TokenIssuer {
     this.#sign = createSigner(config, parts)
   }
 
+  /** Whether an id can be that of a user of this instance. Our access token for another id would not be accepted. */
+  isOwnUserId(userId: string): boolean {
+    return !this.#parts.issuers.isForeign(userId)
+  }
+
   /**
    * Begins a session for a user. `create` is called for a user without a document. It may create one, which is then read,
    * or reject.

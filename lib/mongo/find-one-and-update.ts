@@ -39,7 +39,7 @@ export async function probeFindOneAndUpdate(collection: Collection, timeoutMs: n
       collection,
       { _id: { $in: [] } },
       { $set: { probe: true } },
-      { maxTimeMS: timeoutMs },
+      { maxTimeMS: timeoutMs, writeConcern: { w: 1 } },
     )
   } catch (error) {
     if (isServerRefusal(error)) return

@@ -5,6 +5,9 @@ import { PLAIN_BSON } from './team-database.js'
 /** The result of an attempt to make an index. */
 export type IndexOutcome = 'there' | 'unauthorized' | 'conflict'
 
+/** Behind a client with `w: 0` the server would not answer, and an index that cannot be made would look like one that is there. */
+const ACKNOWLEDGED = { writeConcern: { w: 1 } } as const
+
 /** Lists the indexes of a collection. A collection that does not exist yet has none. */
 export async function listIndexes(collection: Collection): Promise<IndexDescriptionInfo[]> {
   try {
@@ -23,7 +26,7 @@ export async function ensureIndex(
 ): Promise<IndexOutcome> {
   try {
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
-    await collection.createIndex({ [field]: 1 }, options)
+    await collection.createIndex({ [field]: 1 }, { ...options, ...ACKNOWLEDGED })
     return 'there'
   } catch (error) {
     if (hasCode(error, SERVER_ERRORS.unauthorized)) return 'unauthorized'

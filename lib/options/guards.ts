@@ -1,5 +1,6 @@
 import type { Request } from 'express'
 import * as v from 'valibot'
+import type { CustomUserDataError } from '../errors.js'
 import { MAX_TIMER_MS } from '../util/deadline.js'
 import { parseArgument } from './arguments.js'
 import { optionsObject } from './options-object.js'
@@ -25,11 +26,18 @@ const allowOptions = optionsObject(AN_OBJECT, {
   timeoutMs: v.optional(whole(1, MAX_TIMER_MS), DEFAULT_RULE_TIMEOUT_MS),
 })
 
+const errorHandlerOptions = optionsObject(AN_OBJECT, { onError: v.optional(callback) })
+
 /** Complete options of `authenticate()`. */
 export type AuthenticateConfig = v.InferOutput<typeof authenticateOptions>
 
 /** Complete options of `allow()`. */
 export type AllowConfig = v.InferOutput<typeof allowOptions>
+
+/** Complete options of `errorHandler()`. */
+export interface ErrorHandlerConfig {
+  readonly onError: ((error: CustomUserDataError, req: Request) => unknown) | undefined
+}
 
 /** A callback of `attach()`. Its result is checked at each request. */
 type OfRequest = (req: Request) => unknown
@@ -56,4 +64,9 @@ export function parseAttachOptions(given: unknown): AttachConfig {
 /** Completes the options of `allow()`, or throws an `OptionError`. */
 export function parseAllowOptions(given: unknown): AllowConfig {
   return parseArgument('allow()', allowOptions, given)
+}
+
+/** Completes the options of `errorHandler()`, or throws an `OptionError`. */
+export function parseErrorHandlerOptions(given: unknown): ErrorHandlerConfig {
+  return parseArgument('errorHandler()', errorHandlerOptions, given) as ErrorHandlerConfig
 }

@@ -5,15 +5,9 @@ import type { CollectionLike } from '../mongo/collection-like.js'
 import type { AccountName } from '../login/account-name.js'
 import type { IssueTokensOptions } from '../login/token-issuer.js'
 import { parseArgument, requireArgument } from './arguments.js'
+import { collectionNamed } from './collection-option.js'
 import { optionsObject } from './options-object.js'
-import {
-  AN_OBJECT,
-  callback,
-  collectionNamed,
-  standardSchema,
-  topLevelField,
-  trueOrFalse,
-} from './value-schemas.js'
+import { AN_OBJECT, callback, standardSchema, topLevelField, trueOrFalse } from './value-schemas.js'
 
 const CREDENTIALS_CALLBACK = 'write a function that takes the credentials and returns { id } or null'
 const TEXT_OR_NULL = 'write a text or null'

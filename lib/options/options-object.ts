@@ -1,10 +1,13 @@
 import * as v from 'valibot'
 import { showPath } from '../util/field-names.js'
-import { nearestName } from './nearest-name.js'
+import { nearestName } from '../util/nearest-name.js'
 import { isObject, isOptionsObject } from './value-schemas.js'
 
 /** The most unknown names that a message lists. An object that was given by mistake may have hundreds of members. */
 const MAX_NAMED = 5
+
+/** The most known names that a message lists. The README has the others. */
+const MAX_LISTED = 10
 
 /** The members of a parsed options object. */
 export type OptionsOf<Entries extends v.ObjectEntries> = v.InferOutput<
@@ -84,9 +87,15 @@ function sayOfUnknown(entries: v.ObjectEntries, input: object): string {
   for (const name in input) if (!Object.hasOwn(entries, name)) unknown.push(name)
   const lines = unknown.slice(0, MAX_NAMED).map(name => {
     const nearest = nearestName(name, Object.keys(entries))
-    const advice = nearest === undefined ? '' : `; did you mean "${nearest}"?`
+    const advice = nearest === undefined ? listOf(entries) : `; did you mean "${nearest}"?`
     return `there is no option ${showPath([name])}${advice}`
   })
   const left = unknown.length - lines.length
   return [...lines, ...(left > 0 ? [`there are ${left} more unknown options`] : [])].join('; ')
+}
+
+/** The known names, if they are few enough for a message. */
+function listOf(entries: v.ObjectEntries): string {
+  const names = Object.keys(entries)
+  return names.length > MAX_LISTED ? '' : `; the options here are ${names.join(', ')}`
 }

@@ -1,17 +1,9 @@
 import * as v from 'valibot'
-import { MAX_TIMER_MS } from '../util/deadline.js'
 import { toRefreshCookieName } from '../routes/refresh-transport.js'
+import { MAX_TIMER_MS } from '../util/deadline.js'
+import { collectionNamed } from './collection-option.js'
 import { optionsObject, objectOr } from './options-object.js'
-import {
-  callback,
-  collectionNamed,
-  DAY_SECONDS,
-  name,
-  secret,
-  trueOrFalse,
-  whole,
-  YEAR_SECONDS,
-} from './value-schemas.js'
+import { callback, DAY_SECONDS, name, secret, trueOrFalse, whole, YEAR_SECONDS } from './value-schemas.js'
 
 const TRANSPORT = 'write "body", "cookie" or { cookie: { name, sameSite, path, domain, previousCookies } }'
 const THROTTLE =

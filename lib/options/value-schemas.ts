@@ -5,7 +5,6 @@ import * as v from 'valibot'
 import { isThenable } from '../util/call-at-once.js'
 import type { BsonLibrary } from '../mongo/team-bson.js'
 import { isPlainFieldName } from '../util/field-names.js'
-import type { CollectionLike } from '../mongo/collection-like.js'
 
 /** The advice for a value that cannot hold options. */
 export const AN_OBJECT = 'give an object of options'
@@ -39,19 +38,18 @@ export const secret = v.custom<string | Uint8Array | KeyObject>(
   'write text, bytes or a KeyObject',
 )
 
-/** A collection of any driver or of mongoose. It is recognised by its members, because it may come from another installation. */
-export function collectionNamed(example: string): v.GenericSchema<CollectionLike> {
-  return v.custom<CollectionLike>(
-    value => isObject(value) && 'collectionName' in value && 'aggregate' in value,
-    `give a Collection, e.g. client.db().collection("${example}")`,
-  )
-}
-
 /** A Standard Schema. In some libraries a schema is a function. */
 export const standardSchema = v.custom<StandardSchemaV1>(
   value => (isObject(value) || typeof value === 'function') && '~standard' in value,
-  'write a Standard Schema: zod, valibot, arktype…',
+  issue =>
+    isMongooseSchema(issue.input)
+      ? 'this is a mongoose schema, which can only be used by mongoose: write a Standard Schema (zod, valibot, arktype…), or leave the option out'
+      : 'write a Standard Schema: zod, valibot, arktype…',
 )
+
+function isMongooseSchema(value: unknown): boolean {
+  return isObject(value) && 'instanceOfSchema' in value
+}
 
 /** The BSON library of a driver. */
 export const bson = v.custom<BsonLibrary>(

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { RequestHandler } from 'express'
+import type { FailureReports } from '../authenticate/failure-reports.js'
 import { callAtOnce } from '../util/call-at-once.js'
 import { CustomUserDataError } from '../errors.js'
 import { parseLoginArguments } from '../options/logins.js'
@@ -27,16 +28,21 @@ export interface LoginOptions<Credentials> {
   readonly account?: (credentials: Credentials) => AccountName | null | undefined
 }
 
+interface LoginRouteParts {
+  readonly flow: LoginFlow
+  readonly transport: RefreshTransport
+  readonly failures: FailureReports
+}
+
 /** Creates the login route. Throws an `OptionError` for wrong arguments. */
 export function createLoginRoute<Credentials>(
-  flow: LoginFlow,
-  transport: RefreshTransport,
+  { flow, transport, failures }: LoginRouteParts,
   verifyCredentials: VerifyCredentials<Credentials>,
   given?: LoginOptions<Credentials>,
 ): RequestHandler {
   const options = parseLoginArguments<Credentials>(verifyCredentials, given)
   const accountOf = options.account ?? verifyCredentials.account
-  return createTokenEndpoint({ name: 'login', needsBody: true }, async (body, req, res) => {
+  return createTokenEndpoint({ name: 'login', needsBody: true, failures }, async (body, req, res) => {
     transport.requireSameSite(req)
     const answer = await flow.run(async () => {
       const credentials = options.body

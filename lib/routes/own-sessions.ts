@@ -1,7 +1,7 @@
 import { Router } from 'express'
-import type { NextFunction, RequestHandler, Response } from 'express'
+import type { ErrorRequestHandler, NextFunction, RequestHandler, Response } from 'express'
 import type { RequestUsers } from '../authenticate/request-users.js'
-import { CustomUserDataError } from '../errors.js'
+import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { HookCalls } from '../login/hooks.js'
 import type { RefreshTransport } from './refresh-transport.js'
@@ -40,7 +40,15 @@ export function createOwnSessionsRouter({
       noStore(res).status(204).end()
     })
   })
+  router.use(refuseMalformedPath)
   return router
+}
+
+/** Express decodes the parameter `:sid`. Its own error would be answered as HTML, with a stack outside production. */
+const refuseMalformedPath: ErrorRequestHandler = (error: unknown, _req, _res, next) => {
+  const { status } = Object(error) as { readonly status?: unknown }
+  const isOfExpress = status === 400 && !asCustomUserDataError(error)
+  next(isOfExpress ? new CustomUserDataError('invalid_request', 'The sid in the path is malformed.') : error)
 }
 
 /** Creates the route that ends all sessions of the user whom a guard of this instance let in. */

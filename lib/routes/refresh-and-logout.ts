@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express'
+import type { FailureReports } from '../authenticate/failure-reports.js'
 import { CustomUserDataError } from '../errors.js'
 import { invalidGrant } from '../sessions/session-errors.js'
 import type { Sessions } from '../sessions/sessions.js'
@@ -8,14 +9,20 @@ import { MAX_CANDIDATES } from './refresh-transport.js'
 import type { RefreshTransport } from './refresh-transport.js'
 import { createTokenEndpoint } from './token-endpoint.js'
 
+interface RefreshRouteParts {
+  readonly transport: RefreshTransport
+  readonly hooks: HookCalls
+  readonly failures: FailureReports
+}
+
 /** Creates the refresh route, which exchanges a refresh token for a new pair of tokens. */
 export function createRefreshRoute(
   tokenIssuer: TokenIssuer,
   sessions: Pick<Sessions, 'recognise'>,
-  transport: RefreshTransport,
-  hooks: HookCalls,
+  { transport, hooks, failures }: RefreshRouteParts,
 ): RequestHandler {
-  return createTokenEndpoint({ name: 'refresh', needsBody: transport.needsBody }, async (body, req, res) => {
+  const { needsBody } = transport
+  return createTokenEndpoint({ name: 'refresh', needsBody, failures }, async (body, req, res) => {
     transport.requireSameSite(req)
     const choice = await chooseToken(transport.read(req, body), sessions)
     if (choice instanceof AmbiguousTokens) {
@@ -32,13 +39,13 @@ export function createRefreshRoute(
 /** Creates the logout route. A token that is not valid any more is no error (RFC 7009 section 2.2). */
 export function createLogoutRoute(
   sessions: Pick<Sessions, 'end'>,
-  transport: RefreshTransport,
-  hooks: HookCalls,
+  { transport, hooks, failures }: RefreshRouteParts,
 ): RequestHandler {
-  return createTokenEndpoint({ name: 'logout', needsBody: transport.needsBody }, async (body, req, res) => {
+  const { needsBody } = transport
+  return createTokenEndpoint({ name: 'logout', needsBody, failures }, async (body, req, res) => {
     transport.requireSameSite(req)
     // A client that keeps its token must send it. A browser without the cookie is logged out already.
-    const tokens = transport.needsBody ? transport.read(req, body) : transport.readToEnd(req, body)
+    const tokens = needsBody ? transport.read(req, body) : transport.readToEnd(req, body)
     const userIds = await Promise.all(tokens.map(token => sessions.end(token)))
     for (const id of userIds) if (id !== undefined) hooks.after('afterLogout', { id }, req)
     transport.clear(res)

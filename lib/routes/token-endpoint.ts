@@ -1,5 +1,6 @@
 import express from 'express'
 import type { Request, RequestHandler, Response } from 'express'
+import type { FailureReports } from '../authenticate/failure-reports.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { createBodyReader, MAX_BODY_BYTES } from './request-body.js'
 import type { RequestBody } from './request-body.js'
@@ -12,30 +13,52 @@ interface EndpointOptions {
   readonly name: string
   /** Whether a request without a body is malformed. */
   readonly needsBody: boolean
+  readonly failures: FailureReports
 }
 
 /**
  * Creates a `POST` endpoint like those of RFC 6749 section 5. It reads JSON or a form, answers JSON that no cache stores, and
  * answers every error itself.
  */
-export function createTokenEndpoint(options: EndpointOptions, handle: EndpointHandler): RequestHandler {
+export function createTokenEndpoint(
+  { name, needsBody, failures }: EndpointOptions,
+  handle: EndpointHandler,
+): RequestHandler {
   const readBody = createBodyReader('JSON or a form', [
     express.json({ limit: MAX_BODY_BYTES }),
     express.urlencoded({ limit: MAX_BODY_BYTES, extended: false }),
   ])
   const endpoint: RequestHandler = async (req, res) => {
-    res.set({ 'Cache-Control': 'no-store', Pragma: 'no-cache' })
+    let body: RequestBody = {}
     try {
+      res.set({ 'Cache-Control': 'no-store', Pragma: 'no-cache' })
       requirePost(req)
-      const body = options.needsBody ? await readBody(req, res) : {}
+      if (needsBody) body = await readBody(req, res)
       const answer = await handle(body, req, res)
       if (answer === undefined) res.status(204).end()
       else res.status(200).json(answer)
-    } catch (error) {
-      sendTokenError(res, error)
+    } catch (thrown) {
+      const error = res.headersSent ? answeredAlready(name, thrown) : toOurs(name, thrown)
+      failures.report(req, error, [req.body, body, req.params])
+      if (!res.headersSent) sendTokenError(res, error)
     }
   }
-  return Object.defineProperty(endpoint, 'name', { value: options.name })
+  return Object.defineProperty(endpoint, 'name', { value: name })
+}
+
+/** Express 4 does not catch the error of a second answer, so it would end the process. */
+function answeredAlready(name: string, cause: unknown): CustomUserDataError {
+  const message =
+    `${name}(): the request was answered already. Only this route may answer it, and not a middleware before it or a ` +
+    'callback of yours.'
+  return new CustomUserDataError('callback_failed', message, { cause })
+}
+
+function toOurs(name: string, cause: unknown): CustomUserDataError {
+  return (
+    asCustomUserDataError(cause) ??
+    new CustomUserDataError('callback_failed', `${name}(): an unexpected error.`, { cause })
+  )
 }
 
 function requirePost(req: Request): void {
@@ -51,9 +74,8 @@ const OAUTH_NAMES: Partial<Record<CustomUserDataError['code'], string>> = {
   method_not_allowed: 'invalid_request',
 }
 
-/** Answers with the error body of RFC 6749 section 5.2. Errors of others are answered without their message. */
-function sendTokenError(res: Response, thrown: unknown): void {
-  const error = asCustomUserDataError(thrown) ?? internal(thrown)
+/** Answers with the error body of RFC 6749 section 5.2. */
+function sendTokenError(res: Response, error: CustomUserDataError): void {
   res
     .status(error.status)
     .set(error.headers)
@@ -67,8 +89,4 @@ function sendTokenError(res: Response, thrown: unknown): void {
 function toName({ code, status }: CustomUserDataError): string {
   if (status === 503) return 'temporarily_unavailable'
   return status >= 500 ? 'server_error' : (OAUTH_NAMES[code] ?? code)
-}
-
-function internal(cause: unknown): CustomUserDataError {
-  return new CustomUserDataError('callback_failed', 'An unexpected error.', { cause })
 }

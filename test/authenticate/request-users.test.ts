@@ -1,6 +1,7 @@
 import express from 'express'
 import type { Express, Request, RequestHandler } from 'express'
 import { Passport } from 'passport'
+import type { Strategy } from 'passport'
 import request from 'supertest'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { useDatabase } from '../support/database.js'
@@ -39,9 +40,14 @@ const byPassport = (): RequestHandler =>
     .use(userData.strategy())
     .authenticate('custom-user-data', { session: false }) as RequestHandler
 
+/** For an app without a guard, because `use()` needs a handler. */
+const passOn: RequestHandler = (_req, _res, next) => {
+  next()
+}
+
 function createApp(...guards: RequestHandler[]): Express {
   return express()
-    .use(...guards)
+    .use(passOn, ...guards)
     .use('/me', userData.ownData({ fields: ['language'], upsert: true }))
     .use('/sessions', userData.ownSessions())
     .post('/logout-all', userData.logoutAll())
@@ -167,6 +173,52 @@ describe.each(NOT_OURS)('behind $guards', ({ create }) => {
     expect(failures).toEqual([expect.any(TypeError)])
   })
 })
+
+describe('a request without req.user', () => {
+  const byChain = (): RequestHandler =>
+    new Passport()
+      .use(userData.strategy())
+      .use('anonymous', { authenticate: passThrough } as unknown as Strategy)
+      .authenticate(['custom-user-data', 'anonymous'], { session: false }) as RequestHandler
+
+  it('that presents a token, which no guard has looked at, is 500 with the reason, not 401', async () => {
+    const token = await createSession()
+    expect(await sendAll(createApp(), token)).toEqual(MISCONFIGURED)
+    const messages: string[] = []
+    const app = express()
+      .use(userData.allow(true))
+      .use(onError((error, res) => res.status(500).json(messages.push(error.message))))
+    await request(app).get('/').auth(token, { type: 'bearer' })
+    expect(messages).toEqual([
+      expect.stringMatching(/^allow\(\) found no req\.user, although .* Mount authenticate\(\)/),
+    ])
+  })
+
+  it('and without a token is told to send one', async () => {
+    const answer = await request(createApp()).get('/allowed')
+    expect({ status: answer.status, code: (answer.body as { code: string }).code }).toEqual({
+      status: 401,
+      code: 'missing_token',
+    })
+    const basic = await request(createApp()).get('/allowed').auth('alice', 'a password')
+    expect(basic.status).toBe(401)
+  })
+
+  it.each<[string, () => RequestHandler[]]>([
+    ['attach({ optional: true })', () => [userData.attach({ optional: true })]],
+    ['a chain of passport that ends with another strategy', () => [byChain()]],
+  ])('that %s let through stays a 401, whatever token a client makes up', async (_guard, create) => {
+    const answer = await request(createApp(...create()))
+      .get('/allowed')
+      .auth('made.up.token', { type: 'bearer' })
+    expect(answer.status).toBe(401)
+  })
+})
+
+/** As the strategy of the package passport-anonymous does. */
+function passThrough(this: { pass: () => void }): void {
+  this.pass()
+}
 
 describe('the reason', () => {
   it('names the route and the guard to mount before it', async () => {

@@ -320,11 +320,14 @@ describe('a hook that throws or rejects with an odd value', () => {
     }
   })
 
-  it.each(ODD_THROWS)('before a login is a 500 and the event hook_failed: $what', async ({ thrown }) => {
+  it.each(ODD_THROWS)('before a login is a 500 and the event request_failed: $what', async ({ thrown }) => {
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as hooks do
-    const { app, events } = start({ beforeLogin: () => Promise.reject(thrown) })
+    const { app, userData, events } = start({ beforeLogin: () => Promise.reject(thrown) })
+    const messages: string[] = []
+    userData.events.on('request_failed', ({ message }) => messages.push(message))
     expect((await tryLogIn(app)).body).toMatchObject({ error: 'server_error' })
-    expect(events).toContainEqual(expect.objectContaining({ name: 'hook_failed', hook: 'beforeLogin' }))
+    expect(messages).toEqual([expect.stringMatching(/^beforeLogin failed\. Caused by /)])
+    expect(events.filter(({ name }) => name === 'hook_failed')).toEqual([])
   })
 })
 

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import express from 'express'
 import type { RequestHandler } from 'express'
 import { createCustomUserData, hashPassword, OptionError } from 'express-custom-user-data'
@@ -42,6 +43,15 @@ function create(options: object): unknown {
     ...options,
   } as never)
 }
+
+/** mongoose has no types here: three versions of it are installed under other names. */
+interface Mongoose {
+  readonly connection: object
+  readonly Schema: new (fields: object) => object
+  model(name: string, schema: object): { readonly schema: object }
+}
+const mongoose = createRequire(import.meta.url)('mongoose9') as Mongoose
+const Profile = mongoose.model('Profile', new mongoose.Schema({ language: String }))
 
 /** The error of a mistake, thrown at once or by a promise that rejects. */
 type Mistake = [input: string, call: () => unknown, message: string]
@@ -151,7 +161,7 @@ describe('a mistake in the options of a function is refused when the function is
     [
       'errorHandler(console.error)',
       () => userData.errorHandler(console.error),
-      'errorHandler(): takes no options (given: a function). Write errorHandler().',
+      'errorHandler(): give an object of options (given: a function).' + README,
     ],
     ['jwks({})', () => userData.jwks({}), 'jwks(): takes no options (given: an object). Write jwks().'],
     [
@@ -272,6 +282,70 @@ describe('a mistake in the options of a function is refused when the function is
       () => create({ hooks: { beforelogin: verify } }),
       'createCustomUserData: option "hooks": there is no option "beforelogin"; did you mean "beforeLogin"?' +
         README,
+    ],
+    [
+      'createCustomUserData({ hooks: { onLogin } })',
+      () => create({ hooks: { onLogin: verify } }),
+      'createCustomUserData: option "hooks": there is no option "onLogin"; the options here are beforeLogin, createCustomData, afterLogin, afterRefresh, afterLogout, afterDelete.' +
+        README,
+    ],
+    [
+      "createCustomUserData({ snapshotTtlMs: '30m' })",
+      () => create({ snapshotTtlMs: '30m' }),
+      'createCustomUserData: option "snapshotTtlMs": write a whole number from 1 to 86400000 (given: "30m").' +
+        README,
+    ],
+    [
+      'createCustomUserData({ collection: a mongoose model })',
+      () => create({ collection: Profile }),
+      'createCustomUserData: option "collection": this is a mongoose model: give its collection, Profile.collection (given: a function).' +
+        README,
+    ],
+    [
+      'createCustomUserData({ collection: mongoose.connection })',
+      () => create({ collection: mongoose.connection }),
+      'createCustomUserData: option "collection": this is mongoose or its connection: give a collection, e.g. mongoose.connection.collection("custom_user_data") (given: an object).' +
+        README,
+    ],
+    [
+      'createCustomUserData({ collection: a database })',
+      () => create({ collection: database.db }),
+      'createCustomUserData: option "collection": this is a database: give one of its collections, e.g. db.collection("custom_user_data") (given: an object).' +
+        README,
+    ],
+    [
+      'createCustomUserData({ collection: a client })',
+      () => create({ collection: database.client }),
+      'createCustomUserData: option "collection": this is a client: give a collection, e.g. client.db().collection("custom_user_data") (given: an object).' +
+        README,
+    ],
+    [
+      'createCustomUserData({ collection: a promise })',
+      () => create({ collection: Promise.resolve() }),
+      'createCustomUserData: option "collection": give a Collection, e.g. client.db().collection("custom_user_data") (given: a promise: await it first).' +
+        README,
+    ],
+    [
+      'createCustomUserData({ collection: a collection without a database })',
+      () => create({ collection: { collectionName: 'users', find: verify, aggregate: verify } }),
+      'createCustomUserData: option "collection": this collection does not lead to its database, so nothing could be read: give the Collection itself, e.g. client.db().collection("custom_user_data") (given: an object).' +
+        README,
+    ],
+    [
+      'createCustomUserData({ schema: a mongoose schema })',
+      () => create({ schema: Profile.schema }),
+      'createCustomUserData: option "schema": this is a mongoose schema, which can only be used by mongoose: write a Standard Schema (zod, valibot, arktype…), or leave the option out (given: an object).' +
+        README,
+    ],
+    [
+      "errorHandler({ onError: 'log' })",
+      () => userData.errorHandler({ onError: 'log' }),
+      'errorHandler(): option "onError": write a function (given: "log").' + README,
+    ],
+    [
+      'errorHandler({ log })',
+      () => userData.errorHandler({ log: verify }),
+      'errorHandler(): there is no option "log"; the options here are onError.' + README,
     ],
     [
       'createCustomUserData({ nonsense, realm })',

@@ -122,7 +122,34 @@ describe('DELETE of an own session', () => {
     for (const sid of ['$where', '%7B%22$gt%22:%22%22%7D', '__proto__', 'a'.repeat(4_000), '%00', '..%2f']) {
       expect((await end(sid, mine)).status, sid).toBe(404)
     }
-    expect((await end('%E0%A4%A', mine)).status).toBe(400)
+  })
+
+  it.each(['%E0%A4%A', '%', 'a%zz'])(
+    'refuses a malformed path as this package does, not as HTML: %s',
+    async sid => {
+      const answer = await end(sid, await logIn(app, user))
+      expect(answer.status).toBe(400)
+      expect(answer.type).toBe('application/problem+json')
+      expect(answer.body).toMatchObject({
+        code: 'invalid_request',
+        detail: 'The sid in the path is malformed.',
+      })
+    },
+  )
+
+  it('works behind attach(), where no session is the session of the request', async () => {
+    const login = await logIn(app, user)
+    const behind = express()
+      .use((req, _res, next) => {
+        req.user = { id: user } as Express.User
+        next()
+      })
+      .use(userData.attach({ boundTo: () => 'their session' }))
+      .use('/sessions', userData.ownSessions())
+      .use(userData.errorHandler())
+    const list = await get(login, behind)
+    expect(list.body).toMatchObject([{ sid: sidOfLogin(login), current: false }])
+    expect((await end(sidOfLogin(login), login, behind)).status).toBe(204)
   })
 
   it('answers 404 the second time', async () => {

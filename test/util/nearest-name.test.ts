@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { nearestName } from '../../lib/options/nearest-name.js'
+import { nearestName } from '../../lib/util/nearest-name.js'
 
 const KNOWN = [
   'userId',

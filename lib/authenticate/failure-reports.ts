@@ -1,0 +1,44 @@
+import type { Request } from 'express'
+import type { CustomUserDataError } from '../errors.js'
+import type { Events } from '../events.js'
+import { describeError } from '../util/describe-error.js'
+import { createRedaction } from '../util/redaction.js'
+import { secretsOf } from '../util/request-secrets.js'
+import type { TokenPlaces } from './token-places.js'
+
+/** Reports requests that are answered with 5xx. */
+export type FailureReports = ReturnType<typeof createFailureReports>
+
+/** Creates the reports. They must be made by whoever answers the request, so that each request is reported once. */
+export function createFailureReports(events: Pick<Events, 'requestFailed'>, tokenPlaces: TokenPlaces) {
+  const names = Object.values(tokenPlaces).filter(name => name !== undefined)
+  return {
+    /**
+     * Emits `request_failed` for an error with a status of 500 or more.
+     *
+     * @param credentials values of which all texts are removed from the description, such as the body of a login
+     */
+    report(req: Request, error: CustomUserDataError, credentials?: unknown): void {
+      const { code, status } = error
+      if (status < 500) return
+      events.requestFailed(code, () => {
+        const redact = createRedaction(secretsOf(req, names, credentials))
+        return { code, status, route: redact(toRoute(req)), ...describeError(error, redact) }
+      })
+    },
+  }
+}
+
+/**
+ * The method and the path of a request, without its query. Names of parameters stand for their values, which may be tokens.
+ * Behind a router only the end of the path is known as a pattern.
+ */
+function toRoute(req: Request): string {
+  const { method, originalUrl } = req
+  const path = originalUrl.replace(/\/*(?:\?.*)?$/s, '') || '/'
+  const pattern = (req.route as { readonly path?: unknown } | undefined)?.path
+  if (typeof pattern !== 'string' || !pattern.includes(':')) return `${method} ${path}`
+  const steps = path.split('/')
+  const end = pattern.split('/').length - 1
+  return `${method} ${steps.slice(0, -end).join('/')}${pattern}`
+}
