@@ -36,6 +36,8 @@ const ERRORS = {
   payload_too_large: { status: 413, title: 'The request body is too large' },
   /** A callback of the team's threw, or returned a value that it must not return. */
   callback_failed: { status: 500, title: 'The server is misconfigured' },
+  /** Other middleware has read the body of a request to one of our routes, and has not set `req.body`. */
+  body_consumed: { status: 500, title: 'The server is misconfigured' },
   /** The driver is older than 5.7: its `findOneAndUpdate()` answers with an object even if no document matches. */
   driver_unsupported: { status: 500, title: 'The server is misconfigured' },
   /** A load or a token was asked for with a value that is no user id. This is a fault of the package. */
