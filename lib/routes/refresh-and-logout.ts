@@ -16,7 +16,7 @@ export function createRefreshRoute(
   hooks: HookCalls,
 ): RequestHandler {
   return createTokenEndpoint({ name: 'refresh', needsBody: transport.needsBody }, async (body, req, res) => {
-    transport.requireSameSite(req)
+    transport.requireKnownOrigin(req)
     const choice = await chooseToken(transport.read(req, body), sessions)
     if (choice instanceof AmbiguousTokens) {
       // With these cookies the client could never refresh again, and it is unknown which session is the user's.
@@ -36,7 +36,7 @@ export function createLogoutRoute(
   hooks: HookCalls,
 ): RequestHandler {
   return createTokenEndpoint({ name: 'logout', needsBody: transport.needsBody }, async (body, req, res) => {
-    transport.requireSameSite(req)
+    transport.requireKnownOrigin(req)
     // A client that keeps its token must send it. A browser without the cookie is logged out already.
     const tokens = transport.needsBody ? transport.read(req, body) : transport.readToEnd(req, body)
     const userIds = await Promise.all(tokens.map(token => sessions.end(token)))
