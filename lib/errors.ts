@@ -31,12 +31,14 @@ const ERRORS = {
   unsupported_media_type: { status: 415, title: 'The media type is not supported' },
   /** RFC 9110 15.5.21: a schema, or the validator of the collection, refuses the new data. */
   custom_data_refused: { status: 422, title: 'The custom data does not have the expected form' },
-  /** RFC 6585 4: too many failed logins for the account or from the address. */
+  /** RFC 6585 4: too many failed logins for the account or from the address, or too many made-up refresh tokens from it. */
   too_many_attempts: { status: 429, title: 'There were too many attempts' },
   /** RFC 9110 15.5.14: the body has more than 100 kB. */
   payload_too_large: { status: 413, title: 'The request body is too large' },
   /** A callback of the team's threw, or returned a value that it must not return. */
   callback_failed: { status: 500, title: 'The server is misconfigured' },
+  /** Other middleware has read the body of a request to one of our routes, and has not set `req.body`. */
+  body_consumed: { status: 500, title: 'The server is misconfigured' },
   /** The driver is older than 5.7: its `findOneAndUpdate()` answers with an object even if no document matches. */
   driver_unsupported: { status: 500, title: 'The server is misconfigured' },
   /** A load or a token was asked for with a value that is no user id. This is a fault of the package. */

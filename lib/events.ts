@@ -61,10 +61,10 @@ export interface SessionEvent {
 /** A revocation: of one session (`sid`), or of all sessions of a user (`userId`). */
 export type RevokedEvent = { readonly sid: string } | { readonly userId: string }
 
-/** A login that was refused before its credentials were checked, because of too many failures. */
+/** A login that was refused before its credentials were checked, or a refresh token before a query, for too many failures. */
 export interface ThrottledEvent {
-  /** The limit of `loginThrottle` that was reached. */
-  readonly limit: 'account' | 'address' | 'account_and_address'
+  /** The limit of `loginThrottle` that was reached. `refresh_tokens`: the address has sent too many that nobody issued. */
+  readonly limit: 'account' | 'address' | 'account_and_address' | 'refresh_tokens'
   /** The address of the client; `undefined` if Express knows none. */
   readonly address: string | undefined
   /** Seconds after which the client may try again. */
@@ -148,7 +148,7 @@ export interface CustomUserDataEvents {
    * the user is disabled.
    */
   login_refused: [{ readonly userId?: string; readonly address: string | undefined }]
-  /** A login was refused before its credentials were checked. */
+  /** A login was refused before its credentials were checked, or a refresh token before a query. */
   throttled: [ThrottledEvent]
   /** A refresh token was exchanged. */
   refreshed: [SessionEvent]

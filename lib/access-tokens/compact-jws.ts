@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { CustomUserDataError } from '../errors.js'
+import { isNestedDeeper } from '../util/nesting.js'
 
 /** The members of a token's protected header that are used (RFC 7515 4.1). Others, such as `jku` or `jwk`, are ignored. */
 export interface ProtectedHeader {
@@ -19,6 +20,8 @@ export interface CompactJws {
 export type ClaimsSet = Readonly<Record<string, unknown>>
 
 const MAX_KID_LENGTH = 256
+/** MongoDB stores 100 levels, and Extended JSON adds two to them, so custom data inside a token stays below this depth. */
+const MAX_CLAIMS_DEPTH = 128
 
 /**
  * Parses a compact JWS, more strictly than jsonwebtoken: three parts in canonical base64url (RFC 7515 2, RFC 8725bis
@@ -35,11 +38,14 @@ export function parseCompactJws(token: string): CompactJws {
 }
 
 /**
- * Parses a payload: a JSON object in UTF-8 (RFC 7519 7.2 step 10).
+ * Parses a payload: a JSON object in UTF-8 (RFC 7519 7.2 step 10). Claims are frozen and compared by recursive functions, so
+ * their depth is limited here.
  * @throws `invalid_token`
  */
 export function parseClaimsSet(payload: Buffer): ClaimsSet {
-  return parseObject(payload)
+  const claims = parseObject(payload)
+  if (isNestedDeeper(claims, MAX_CLAIMS_DEPTH)) throw malformed()
+  return claims
 }
 
 /** The last well-formed header, parsed. All tokens of one key have the same header, so most are parsed only once. */

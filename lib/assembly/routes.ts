@@ -1,5 +1,7 @@
 import type { CustomUserData } from '../instance.js'
+import { AddressLimit } from '../login/address-limit.js'
 import { LoginFlow } from '../login/login-flow.js'
+import { MadeUpTokens } from '../login/made-up-tokens.js'
 import { refuseArguments } from '../options/arguments.js'
 import { createJwksRoute } from '../routes/jwks.js'
 import { createLoginRoute } from '../routes/login.js'
@@ -22,7 +24,7 @@ type Routes = Pick<
 
 /** Creates the factories of an instance's routes. */
 export function createRoutes(
-  { config }: Core,
+  { config, clock, events }: Core,
   { ownKeys }: AccessTokens,
   { documents }: Documents,
   { requestUsers, failures }: GuardParts,
@@ -30,7 +32,15 @@ export function createRoutes(
 ): Routes {
   const { sessions, hooks, writer } = logins
   const transport = createRefreshTransport(config.refreshTokenTransport, config.refreshTokenTtlSeconds)
-  const parts = { transport, hooks, failures }
+  const { loginThrottle } = config
+  const limit = loginThrottle
+    ? new AddressLimit(
+        { failures: loginThrottle.addressFailures, windowMs: loginThrottle.windowSeconds * 1000 },
+        clock,
+      )
+    : undefined
+  const madeUpTokens = new MadeUpTokens({ sessions, limit, events })
+  const refreshParts = { sessions, madeUpTokens, transport, hooks, failures }
   return {
     login(verifyCredentials, options) {
       const tokenIssuer = needOwn(logins.tokenIssuer, 'login()')
@@ -39,11 +49,11 @@ export function createRoutes(
     },
     refresh(...given) {
       refuseArguments('refresh()', given)
-      return createRefreshRoute(needOwn(logins.tokenIssuer, 'refresh()'), sessions, parts)
+      return createRefreshRoute(needOwn(logins.tokenIssuer, 'refresh()'), refreshParts)
     },
     logout(...given) {
       refuseArguments('logout()', given)
-      return createLogoutRoute(sessions, parts)
+      return createLogoutRoute(refreshParts)
     },
     logoutAll(...given) {
       refuseArguments('logoutAll()', given)

@@ -8,7 +8,7 @@ import type { Sessions } from '../sessions/sessions.js'
 import type { UserRecords } from '../sessions/user-records.js'
 import type { TokenAnswer } from '../types.js'
 import { describeType, isObjectId } from '../util/describe-value.js'
-import { toPlainAddress } from '../util/client-address.js'
+import { toShownAddress } from '../util/client-address.js'
 import type { AccountName } from './account-name.js'
 import type { VerifiedUser, VerifyOutcome } from './credentials.js'
 import { whileVerifying } from './current-attempt.js'
@@ -84,7 +84,7 @@ export class LoginFlow {
   }
 
   async #count({ req, accounts }: Login): Promise<LoginAttempt | undefined> {
-    const attempt = this.#parts.throttle?.begin(toPlainAddress(req.ip))
+    const attempt = this.#parts.throttle?.begin(toShownAddress(req.ip))
     if (attempt) this.#warnings.ofUnusedProxyHeader(req)
     await attempt?.count(accounts.names, accounts.source)
     return attempt
@@ -110,7 +110,7 @@ export class LoginFlow {
     const { tokenIssuer, hooks } = this.#parts
     const origin = {
       device: toDeviceLabel(req.headers['user-agent']),
-      address: toPlainAddress(req.ip) ?? null,
+      address: toShownAddress(req.ip) ?? null,
     }
     const create = hooks.creationFor(user, req)
     const admit = () => this.#admit(user, req)
@@ -129,7 +129,7 @@ export class LoginFlow {
   }
 
   #refuse(req: Request, userId?: string): CustomUserDataError {
-    const address = toPlainAddress(req.ip)
+    const address = toShownAddress(req.ip)
     this.#parts.events.emit('login_refused', { address, ...(userId !== undefined && { userId }) })
     return refused()
   }

@@ -13,7 +13,8 @@ export interface LoginThrottleOptions {
    */
   readonly accountAndAddressFailures?: number | undefined
   /**
-   * Failures from one address (an IPv6 /64) in a window, for all accounts together, 1 to 1,000,000.
+   * Failures from one address (an IPv6 /64) in a window, for all accounts together, 1 to 1,000,000. Each process also lets
+   * one address send as many refresh tokens that nobody issued.
    * @default 100
    */
   readonly addressFailures?: number | undefined

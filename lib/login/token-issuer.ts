@@ -6,8 +6,10 @@ import { requireUserId } from '../access-tokens/user-id.js'
 import type { KeyRing } from '../access-tokens/key-ring.js'
 import type { VerifiedToken } from '../access-tokens/token-verifier.js'
 import type { BackgroundWork } from '../util/background-work.js'
+import { toShownAddress } from '../util/client-address.js'
 import type { Clock } from '../util/clock.js'
 import { describeValue } from '../util/describe-value.js'
+import { toShownText } from '../util/shown-text.js'
 import type { CustomUserDataError } from '../errors.js'
 import { requireDocument } from '../snapshots/require-document.js'
 import type { Snapshot } from '../snapshots/snapshot-cache.js'
@@ -46,7 +48,10 @@ interface TokenIssuerConfig extends AccessTokenConfig {
   readonly userDataInToken: { readonly maxTokenBytes: number } | undefined
 }
 
-/** Options of `issueTokens()`: details of the login for the user's list of sessions, and its start. */
+/**
+ * Options of `issueTokens()`: details of the login for the user's list of sessions, and its start. A device is stored with 128
+ * characters at most and an address with 64, and control characters are stored as text, such as `\u{1b}`.
+ */
 export interface IssueTokensOptions extends Partial<SessionOrigin> {
   /**
    * The value of `performance.now()`, in milliseconds, when your own check of the credentials began. A revocation of the
@@ -106,7 +111,7 @@ export class TokenIssuer {
     requireOwnUserId(userId, issuers)
     const admission = login.admit?.() ?? Promise.resolve()
     if (login.admit) await giveHeadStart(admission)
-    const session = sessions.begin(userId, { device, address }, login.start)
+    const session = sessions.begin(userId, toStoredOrigin({ device, address }), login.start)
     const answer = this.#answerLogin(userId, { session, admission, create })
     // A login that is refused does not wait for its answer, so nobody else may handle the rejection.
     answer.catch(() => undefined)
@@ -189,6 +194,16 @@ export class TokenIssuer {
       refresh_token: refreshToken,
       user: { id: userId, customData: snapshot.data },
     }
+  }
+}
+
+/** Longer labels are cut. The label and the address often come from headers, and everybody lists and logs them. */
+const MAX_DEVICE_LENGTH = 128
+
+function toStoredOrigin({ device, address }: SessionOrigin): SessionOrigin {
+  return {
+    device: device === null ? null : toShownText(device, MAX_DEVICE_LENGTH),
+    address: toShownAddress(address ?? undefined) ?? null,
   }
 }
 

@@ -1,11 +1,13 @@
 import * as v from 'valibot'
 import { toRefreshCookieName } from '../routes/refresh-transport.js'
+import { toOrigin } from '../routes/request-origin.js'
 import { MAX_TIMER_MS } from '../util/deadline.js'
 import { collectionNamed } from './collection-option.js'
 import { optionsObject, objectOr } from './options-object.js'
 import { callback, DAY_SECONDS, name, secret, trueOrFalse, whole, YEAR_SECONDS } from './value-schemas.js'
 
-const TRANSPORT = 'write "body", "cookie" or { cookie: { name, sameSite, path, domain, previousCookies } }'
+const TRANSPORT =
+  'write "body", "cookie" or { cookie: { name, sameSite, path, domain, allowedOrigins, previousCookies } }'
 const THROTTLE =
   'write false or { accountAndAddressFailures, addressFailures, windowSeconds, accountFailures }'
 
@@ -14,6 +16,14 @@ const cookiePath = v.pipe(
   v.regex(/^\/[\x20-\x3a\x3c-\x7e]*$/, 'write a path that begins with a slash, e.g. "/auth"'),
 )
 const cookieDomain = v.pipe(name, v.regex(/^[a-z\d.-]+$/i, 'write a domain, e.g. "example.com"'))
+
+const origin = v.pipe(
+  name,
+  v.check(
+    text => toOrigin(text) !== undefined,
+    'write an origin such as "https://app.example.com": a scheme and a host, with neither a path nor a slash at the end',
+  ),
+)
 
 const previousCookie = v.pipe(
   optionsObject('write { name, path, domain }', {
@@ -32,19 +42,20 @@ const previousCookie = v.pipe(
 
 /** Refuses at creation a cookie that browsers would ignore (RFC 6265 4.1.1): otherwise no user could refresh. */
 const refreshCookie = v.pipe(
-  optionsObject('write { name, sameSite, path, domain, previousCookies }', {
+  optionsObject('write { name, sameSite, path, domain, allowedOrigins, previousCookies }', {
     name: v.optional(
       v.pipe(
         name,
         v.regex(
-          /^(?!__host-)[\w!#$%&'*+.^`|~-]+$/i,
-          'write a cookie name, e.g. "refresh_token", without the prefix __Host-',
+          /^(?!__(?:host|secure)-)[\w!#$%&'*+.^`|~-]+$/i,
+          'write a cookie name, e.g. "refresh_token", without the prefix __Host- or __Secure-',
         ),
       ),
     ),
     sameSite: v.optional(v.picklist(['strict', 'lax', 'none'], 'write "strict", "lax" or "none"')),
     path: v.optional(cookiePath),
     domain: v.optional(cookieDomain),
+    allowedOrigins: v.optional(v.array(origin, 'write a list of origins')),
     previousCookies: v.optional(v.array(previousCookie, 'write a list of { name, path, domain }')),
   }),
   v.check(

@@ -43,7 +43,7 @@ export function createLoginRoute<Credentials>(
   const options = parseLoginArguments<Credentials>(verifyCredentials, given)
   const accountOf = options.account ?? verifyCredentials.account
   return createTokenEndpoint({ name: 'login', needsBody: true, failures }, async (body, req, res) => {
-    transport.requireSameSite(req)
+    transport.requireKnownOrigin(req)
     const answer = await flow.run(async () => {
       const credentials = options.body
         ? await parseBody(options.body, body)

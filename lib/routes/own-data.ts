@@ -1,4 +1,4 @@
-import express, { Router } from 'express'
+import { Router } from 'express'
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import type { RequestUsers } from '../authenticate/request-users.js'
 import { OwnFields } from '../writing/own-fields.js'
@@ -9,7 +9,7 @@ import { CustomUserDataError, toCallbackError } from '../errors.js'
 import { hasPreconditions, meetsPreconditions, toEntityTag } from './entity-tag.js'
 import { parseOwnDataOptions, requireAllowed, toFieldChange } from './own-data-change.js'
 import type { OwnDataConfig, OwnDataMethod, OwnDataOptions } from './own-data-change.js'
-import { createBodyReader, MAX_BODY_BYTES } from './request-body.js'
+import { createBodyReader } from './request-body.js'
 import type { RequestBody } from './request-body.js'
 
 interface OwnDataParts {
@@ -32,7 +32,8 @@ export function createOwnDataRouter(
   const userIdOf = (req: Request): string => parts.requestUsers.require('ownData()', req).id
   const allowed = parseOwnDataOptions(options, config.userIdField)
   const own = new OwnFields(config, allowed.fields, parts)
-  const readBody = createBodyReader('JSON', [express.json({ limit: MAX_BODY_BYTES, verify: requireContent })])
+  // A `PUT` of `{}` removes all fields, so an empty body must not be read as `{}`.
+  const readBody = createBodyReader({ json: ['application/json'], form: false, refusesEmpty: true })
 
   const read: RequestHandler = (req, res, next) => {
     answer(next, async () => {
@@ -86,11 +87,6 @@ function answer(next: NextFunction, run: () => Promise<void>): void {
   run().catch((error: unknown) => {
     next(toCallbackError('ownData', error))
   })
-}
-
-/** The parser gives `{}` for an empty body, and a `PUT` of `{}` removes all fields. So an empty body is refused. */
-function requireContent(_req: unknown, _res: unknown, content: Buffer): void {
-  if (content.length === 0) throw noContent()
 }
 
 /** Refuses `application/merge-patch+json` too, because `null` removes a field there, and is a value here. */

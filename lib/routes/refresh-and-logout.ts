@@ -5,11 +5,14 @@ import { invalidGrant } from '../sessions/session-errors.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { TokenIssuer } from '../login/token-issuer.js'
 import type { HookCalls } from '../login/hooks.js'
+import type { MadeUpTokens } from '../login/made-up-tokens.js'
 import { MAX_CANDIDATES } from './refresh-transport.js'
 import type { RefreshTransport } from './refresh-transport.js'
 import { createTokenEndpoint } from './token-endpoint.js'
 
-interface RefreshRouteParts {
+interface RefreshParts {
+  readonly sessions: Pick<Sessions, 'recognise' | 'end'>
+  readonly madeUpTokens: MadeUpTokens
   readonly transport: RefreshTransport
   readonly hooks: HookCalls
   readonly failures: FailureReports
@@ -18,13 +21,14 @@ interface RefreshRouteParts {
 /** Creates the refresh route, which exchanges a refresh token for a new pair of tokens. */
 export function createRefreshRoute(
   tokenIssuer: TokenIssuer,
-  sessions: Pick<Sessions, 'recognise'>,
-  { transport, hooks, failures }: RefreshRouteParts,
+  { sessions, madeUpTokens, transport, hooks, failures }: RefreshParts,
 ): RequestHandler {
   const { needsBody } = transport
   return createTokenEndpoint({ name: 'refresh', needsBody, failures }, async (body, req, res) => {
-    transport.requireSameSite(req)
-    const choice = await chooseToken(transport.read(req, body), sessions)
+    transport.requireKnownOrigin(req)
+    const choice = await chooseToken(transport.read(req, body), sessions, tokens =>
+      madeUpTokens.remove(tokens, req.ip),
+    )
     if (choice instanceof AmbiguousTokens) {
       // With these cookies the client could never refresh again, and it is unknown which session is the user's.
       transport.clear(res)
@@ -37,16 +41,15 @@ export function createRefreshRoute(
 }
 
 /** Creates the logout route. A token that is not valid any more is no error (RFC 7009 section 2.2). */
-export function createLogoutRoute(
-  sessions: Pick<Sessions, 'end'>,
-  { transport, hooks, failures }: RefreshRouteParts,
-): RequestHandler {
+export function createLogoutRoute(parts: RefreshParts): RequestHandler {
+  const { sessions, madeUpTokens, transport, hooks, failures } = parts
   const { needsBody } = transport
   return createTokenEndpoint({ name: 'logout', needsBody, failures }, async (body, req, res) => {
-    transport.requireSameSite(req)
+    transport.requireKnownOrigin(req)
     // A client that keeps its token must send it. A browser without the cookie is logged out already.
     const tokens = needsBody ? transport.read(req, body) : transport.readToEnd(req, body)
-    const userIds = await Promise.all(tokens.map(token => sessions.end(token)))
+    const ours = await madeUpTokens.remove(tokens, req.ip)
+    const userIds = await Promise.all(ours.map(token => sessions.end(token)))
     for (const id of userIds) if (id !== undefined) hooks.after('afterLogout', { id }, req)
     transport.clear(res)
     return undefined
@@ -65,10 +68,13 @@ class AmbiguousTokens {
 async function chooseToken(
   presented: readonly string[],
   sessions: Pick<Sessions, 'recognise'>,
+  removeMadeUp: (tokens: readonly string[]) => Promise<string[]>,
 ): Promise<string | AmbiguousTokens> {
-  const [first = '', ...others] = new Set(presented)
+  const different = [...new Set(presented)]
   if (presented.length > MAX_CANDIDATES) return ambiguous(`more than ${MAX_CANDIDATES} refresh cookies`)
-  if (others.length === 0) return first
+  const [first, ...others] = await removeMadeUp(different)
+  if (first === undefined) throw invalidGrant()
+  if (different.length === 1) return first
   const recognised = await Promise.all(
     [first, ...others].map(async token => ({ token, session: await sessions.recognise(token) })),
   )

@@ -5,21 +5,31 @@ import { parseRefreshToken } from '../sessions/refresh-token.js'
 import type { TokenAnswer } from '../types.js'
 import { requireText } from '../login/credentials.js'
 import type { RequestBody } from './request-body.js'
+import { createOriginCheck } from './request-origin.js'
 
 /** Options of the cookie that holds the refresh token. The cookie is always `HttpOnly` and `Secure`. */
 export interface RefreshCookieOptions {
   /**
-   * The name of the cookie. It gets the prefix `__Host-` if `path` is `/` and `domain` is not given.
+   * The name of the cookie. It gets the prefix `__Host-`, or the prefix `__Secure-` if `path` or `domain` is given.
    *
    * @default 'refresh_token'
    */
   readonly name?: string | undefined
   /**
-   * The attribute `SameSite`. With `none`, pages of other sites can refresh too, so allow only known origins by CORS.
+   * The attribute `SameSite`. With `none`, browsers also send the cookie with requests of other sites. List these sites in
+   * `allowedOrigins`, and allow them by CORS.
    *
    * @default 'strict'
    */
   readonly sameSite?: 'strict' | 'lax' | 'none' | undefined
+  /**
+   * Origins of other sites whose pages may log in, refresh and log out. Requests of all other sites are refused by their
+   * headers `Sec-Fetch-Site` and `Origin`.
+   *
+   * @default []
+   * @example ['https://app.example.com', 'http://localhost:5173', 'capacitor://localhost']
+   */
+  readonly allowedOrigins?: readonly string[] | undefined
   /**
    * The attribute `Path`. The routes `refresh()` and `logout()` must be below it.
    *
@@ -61,8 +71,8 @@ export interface PreviousCookie {
 export interface RefreshTransport {
   /** Whether a request of the refresh and logout routes needs a body. */
   readonly needsBody: boolean
-  /** Throws `invalid_request` if a page of another site sent the request, and the browser adds the token by itself. */
-  requireSameSite: (req: Request) => void
+  /** Throws `invalid_request` if a page of an unknown site sent the request, and the browser handles the token by itself. */
+  requireKnownOrigin: (req: Request) => void
   /** All refresh tokens of a request to refresh, one or more. Throws `invalid_request` if there is none. */
   read: (req: Request, body: RequestBody) => readonly string[]
   /** The refresh tokens whose sessions a login or a logout ends: 4 at most, without duplicates, valid or not. */
@@ -92,7 +102,7 @@ export function createRefreshTransport(
 /** Refresh tokens are in the JSON of requests and answers: `{ "refresh_token": "…" }`. */
 const bodyTransport: RefreshTransport = {
   needsBody: true,
-  requireSameSite: () => undefined,
+  requireKnownOrigin: () => undefined,
   read: (_req, body) => [requireText(body, 'refresh_token', MAX_REFRESH_TOKEN_LENGTH)],
   readToEnd: (_req, body) =>
     Object.hasOwn(body, 'refresh_token')
@@ -103,13 +113,13 @@ const bodyTransport: RefreshTransport = {
   clear: () => undefined,
 }
 
-/** The whole name of the cookie: with the prefix `__Host-` if the path and the domain allow it. */
+/** The whole name of the cookie. A browser takes a cookie with one of the prefixes only from a safe origin (RFC 6265bis 4.1.3). */
 export function toRefreshCookieName({
   name = 'refresh_token',
   path = '/',
   domain,
 }: RefreshCookieOptions): string {
-  return path === '/' && domain === undefined ? `__Host-${name}` : name
+  return path === '/' && domain === undefined ? `__Host-${name}` : `__Secure-${name}`
 }
 
 /**
@@ -117,7 +127,7 @@ export function toRefreshCookieName({
  * does not clear the cookie, because a parallel refresh may just have set a new one.
  */
 function createCookieTransport(options: RefreshCookieOptions, ttlSeconds: number): RefreshTransport {
-  const { sameSite = 'strict', path = '/', domain, previousCookies = [] } = options
+  const { sameSite = 'strict', path = '/', domain, previousCookies = [], allowedOrigins = [] } = options
   const name = toRefreshCookieName(options)
   const attributes: CookieOptions = {
     httpOnly: true,
@@ -134,9 +144,7 @@ function createCookieTransport(options: RefreshCookieOptions, ttlSeconds: number
 
   return {
     needsBody: false,
-    requireSameSite(req) {
-      if (sameSite !== 'none') requireSameSite(req)
-    },
+    requireKnownOrigin: createOriginCheck(allowedOrigins),
     read(req) {
       const tokens = readCookies(req.headers.cookie, name)
       const isPossible = ({ length }: string): boolean => length > 0 && length <= MAX_REFRESH_TOKEN_LENGTH
@@ -158,11 +166,6 @@ function createCookieTransport(options: RefreshCookieOptions, ttlSeconds: number
       res.clearCookie(name, attributes)
     },
   }
-}
-
-/** Browsers tell the origin of a request (Fetch Metadata). `SameSite` withholds the cookie; this check gives the reason. */
-function requireSameSite(req: Request): void {
-  if (req.headers['sec-fetch-site'] === 'cross-site') throw invalid('Requests from other sites are refused.')
 }
 
 /** The path and the domain of a cookie. Without a domain the member must be missing, or Express would set `Domain`. */

@@ -1,31 +1,80 @@
+import { Readable } from 'node:stream'
+import { isUint8Array } from 'node:util/types'
+import express from 'express'
 import type { Request, RequestHandler, Response } from 'express'
 import { CustomUserDataError } from '../errors.js'
+import { isNestedDeeper, MAX_INPUT_DEPTH } from '../util/nesting.js'
 
 /** The body of a request, parsed by this package or by the app. */
 export type RequestBody = Readonly<Record<string, unknown>>
 
-/** The formats that a route takes, for messages. */
-export type BodyFormat = 'JSON' | 'JSON or a form'
+/** The bodies that a route takes. */
+export interface BodyFormats {
+  /** The media types that are read as JSON. */
+  readonly json: readonly string[]
+  /** Whether forms are taken too. */
+  readonly form: boolean
+  /** Whether an empty body is refused. Otherwise it is read as `{}`, as the parsers of Express do. */
+  readonly refusesEmpty: boolean
+}
 
 /** The largest body that any of our routes takes. */
-export const MAX_BODY_BYTES = 100 * 1024
+const MAX_BODY_BYTES = 100 * 1024
+const FORM = 'application/x-www-form-urlencoded'
 
-/** Creates the reader of a route's bodies. It uses these parsers, unless a parser of the app has read the body already. */
+/**
+ * Creates the reader of a route's bodies. It parses the body itself, unless a parser of the app has done so. An adapter for
+ * serverless platforms, `express.text()` or `express.raw()` can leave a text or bytes, which are parsed like a stream.
+ */
 export function createBodyReader(
-  format: BodyFormat,
-  parsers: readonly RequestHandler[],
+  formats: BodyFormats,
 ): (req: Request, res: Response) => Promise<RequestBody> {
+  const types = [...formats.json, ...(formats.form ? [FORM] : [])]
+  const parsers = createParsers(formats)
+  const wanted = formats.form ? 'JSON or a form' : 'JSON'
+
+  async function parse(req: Request, res: Response): Promise<unknown> {
+    for (const parser of parsers) {
+      if (isUnread(req)) await run(parser, req, res, wanted)
+    }
+    return isUnread(req) ? undefined : req.body
+  }
+
+  async function read(req: Request, res: Response): Promise<unknown> {
+    const given: unknown = req.body
+    if (isContent(given)) return parse(toReplay(req, given), res)
+    if (isUnread(req)) {
+      if (!wasConsumed(req)) return parse(req, res)
+      // A body of another type is refused whoever has read it.
+      if (req.is(types) !== false) throw consumed()
+      return undefined
+    }
+    // A parser of the app may have a higher limit.
+    if (isObject(given)) requireSmall(req, given, wanted)
+    return given
+  }
+
   return async (req, res) => {
-    for (const parse of parsers) {
-      if (isUnread(req)) await run(parse, req, res, format)
+    const body = await read(req, res)
+    if (!isObject(body) || Array.isArray(body) || isContent(body)) {
+      throw invalid(formats.form ? 'Send a JSON object or a form.' : 'Send a JSON object.')
     }
-    const body: unknown = req.body
-    if (isUnread(req) || !isObject(body) || Array.isArray(body) || Buffer.isBuffer(body)) {
-      throw invalid(format === 'JSON' ? 'Send a JSON object.' : 'Send a JSON object or a form.')
-    }
-    requireSmall(req, body, format)
+    requireShallow(body)
     return body as RequestBody
   }
+}
+
+function createParsers({ json, form, refusesEmpty }: BodyFormats): RequestHandler[] {
+  const limit = MAX_BODY_BYTES
+  const verify = refusesEmpty ? { verify: requireContent } : {}
+  return [
+    express.json({ limit, type: [...json], ...verify }),
+    ...(form ? [express.urlencoded({ limit, type: FORM, extended: false, ...verify })] : []),
+  ]
+}
+
+function requireContent(_req: unknown, _res: unknown, content: Buffer): void {
+  if (content.length === 0) throw invalid('The body is empty.')
 }
 
 /** The parsers of Express 4 set `{}` if they read nothing. */
@@ -33,43 +82,90 @@ function isUnread({ body, readableEnded }: Request): boolean {
   return body === undefined || (!readableEnded && isObject(body) && Object.keys(body).length === 0)
 }
 
+/** Whether the body is gone although nothing has set `req.body`. A body that was put back into the stream still has length. */
+function wasConsumed({ readableDidRead, readableLength }: Request): boolean {
+  return readableDidRead && readableLength === 0
+}
+
+function isContent(value: unknown): value is string | Uint8Array {
+  return typeof value === 'string' || isUint8Array(value)
+}
+
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
-/** A parser of the app may have a higher limit. */
-function requireSmall(req: Request, body: object, format: string): void {
-  const isCompressed = req.headers['content-encoding'] !== undefined
-  const declared = isCompressed ? NaN : Number(req.headers['content-length'])
-  const bytes = Number.isNaN(declared) ? sizeOf(body, format) : declared
-  if (bytes > MAX_BODY_BYTES) throw tooLarge()
+/** A request with the same body as a stream, so that the parsers of Express apply their limits and character sets. */
+function toReplay(req: Request, content: string | Uint8Array): Request {
+  const bytes = Buffer.from(content)
+  const type = req.headers['content-type']
+  const headers = {
+    'content-length': String(bytes.length),
+    // A text is decoded already, whatever character set the header names.
+    ...(type !== undefined && {
+      'content-type': typeof content === 'string' ? type.replace(/;.*/s, '') : type,
+    }),
+    ...(isCompressed(req, content) && { 'content-encoding': req.headers['content-encoding'] }),
+  }
+  return Object.assign(Readable.from([bytes]), { headers }) as unknown as Request
 }
 
-/** A value that has no JSON, because of a cycle, a bigint or its depth, cannot come from a body in this format. */
-function sizeOf(body: object, format: string): number {
+/** `express.raw()` has decompressed the bytes. An adapter that leaves the stream alone hands on the bytes that were sent. */
+function isCompressed(req: Request, content: string | Uint8Array): boolean {
+  return typeof content !== 'string' && !req.readableEnded && req.headers['content-encoding'] !== undefined
+}
+
+function requireSmall(req: Request, body: object, wanted: string): void {
+  const isInflated = req.headers['content-encoding'] !== undefined
+  const declared = isInflated ? NaN : Number(req.headers['content-length'])
+  if (declared > MAX_BODY_BYTES) throw tooLarge()
+  requireShallow(body)
+  if (Number.isNaN(declared) && sizeOf(body, wanted) > MAX_BODY_BYTES) throw tooLarge()
+}
+
+/** A schema of the team, or the driver, could handle the body by a recursive function. */
+function requireShallow(body: object): void {
+  if (!isNestedDeeper(body, MAX_INPUT_DEPTH)) return
+  throw invalid(`The body is nested more than ${MAX_INPUT_DEPTH} levels deep.`)
+}
+
+/** A value that has no JSON, such as a bigint, cannot come from a body in this format. */
+function sizeOf(body: object, wanted: string): number {
   try {
     return Buffer.byteLength(JSON.stringify(body))
   } catch {
-    throw invalid(`The body cannot be read: send ${format}.`)
+    throw unreadable(wanted)
   }
 }
 
-function run(parse: RequestHandler, req: Request, res: Response, format: string): Promise<void> {
+function run(parse: RequestHandler, req: Request, res: Response, wanted: string): Promise<void> {
   return new Promise((resolve, reject) => {
     void parse(req, res, (error?: unknown) => {
       if (error === undefined || error === null) resolve()
-      else reject(toBodyError(error, format))
+      else reject(toBodyError(error, wanted))
     })
   })
 }
 
 /** The error of the parser is not even the cause, because errors of body-parser and of JSON.parse quote the body. */
-function toBodyError({ status }: { readonly status?: unknown }, format: string): CustomUserDataError {
-  return status === 413 ? tooLarge() : invalid(`The body cannot be read: send ${format}.`)
+function toBodyError({ status }: { readonly status?: unknown }, wanted: string): CustomUserDataError {
+  return status === 413 ? tooLarge() : unreadable(wanted)
+}
+
+function consumed(): CustomUserDataError {
+  return new CustomUserDataError(
+    'body_consumed',
+    'The body of the request was read before this route, and req.body is not set. Mount the route in front of the middleware ' +
+      'that reads the body, or let that middleware set req.body to the parsed body, to its text or to its bytes.',
+  )
 }
 
 function tooLarge(): CustomUserDataError {
   return new CustomUserDataError('payload_too_large', 'The body is over 100 kB.')
+}
+
+function unreadable(wanted: string): CustomUserDataError {
+  return invalid(`The body cannot be read: send ${wanted}.`)
 }
 
 function invalid(message: string): CustomUserDataError {

@@ -1,8 +1,7 @@
-import express from 'express'
 import type { Request, RequestHandler, Response } from 'express'
 import type { FailureReports } from '../authenticate/failure-reports.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
-import { createBodyReader, MAX_BODY_BYTES } from './request-body.js'
+import { createBodyReader } from './request-body.js'
 import type { RequestBody } from './request-body.js'
 
 /** Handles the body of a request. The result is sent as JSON, or 204 for `undefined`. */
@@ -24,10 +23,7 @@ export function createTokenEndpoint(
   { name, needsBody, failures }: EndpointOptions,
   handle: EndpointHandler,
 ): RequestHandler {
-  const readBody = createBodyReader('JSON or a form', [
-    express.json({ limit: MAX_BODY_BYTES }),
-    express.urlencoded({ limit: MAX_BODY_BYTES, extended: false }),
-  ])
+  const readBody = createBodyReader({ json: ['application/json'], form: true, refusesEmpty: false })
   const endpoint: RequestHandler = async (req, res) => {
     let body: RequestBody = {}
     try {

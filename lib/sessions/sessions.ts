@@ -66,6 +66,20 @@ export class Sessions {
     return this.#refreshes.recognise(refreshToken)
   }
 
+  /** Whether a text has the form of a refresh token, and the seal of this package. Sends no query. */
+  inspect(refreshToken: string): 'sealed' | 'unsealed' | 'malformed' {
+    const token = parseRefreshToken(refreshToken)
+    if (!token) return 'malformed'
+    return isSealed(token, this.#parts.secrets) ? 'sealed' : 'unsealed'
+  }
+
+  /** Whether a token is stored with its session. Such a token counts even if the secret of its seal is no longer given. */
+  async isStored(refreshToken: string): Promise<boolean> {
+    const token = parseRefreshToken(refreshToken)
+    const session = token && (await this.#refreshes.find(token))
+    return token !== undefined && [session?.current, session?.previous].includes(hashRefreshToken(token))
+  }
+
   /** Exchanges a refresh token. Rejects with `invalid_grant`. A token that was stolen ends its session. */
   async exchange(refreshToken: string): Promise<OpenSession> {
     return this.#refreshes.exchange(parseOrRefuse(refreshToken))
@@ -76,7 +90,7 @@ export class Sessions {
     const token = parseRefreshToken(refreshToken)
     if (!token) return undefined
     // Old tokens count too: another tab may have exchanged this one twice, and its user wants to be out.
-    const isOurs = isSealed(token, this.#parts.secrets) || (await this.#isStored(token))
+    const isOurs = isSealed(token, this.#parts.secrets) || (await this.isStored(refreshToken))
     return isOurs ? this.#revoke(token.sid) : undefined
   }
 
@@ -111,12 +125,6 @@ export class Sessions {
   deleteUser(userId: string): Promise<void> {
     const { store, userRecords } = this.#parts
     return this.#endAll(userId, userRecords.revoke(userId), () => store.deleteAll(userId))
-  }
-
-  /** Whether a token is stored with its session. Such a token counts even if its secret is no longer given. */
-  async #isStored(token: RefreshToken): Promise<boolean> {
-    const session = await this.#refreshes.find(token)
-    return session !== undefined && [session.current, session.previous].includes(hashRefreshToken(token))
   }
 
   /** Resolves to the user of the session if this call ended it. */

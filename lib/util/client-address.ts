@@ -1,4 +1,8 @@
 import { isIPv6 } from 'node:net'
+import { toShownText } from './shown-text.js'
+
+/** Longer than any address. With `trust proxy: true` the address is any text that a client has sent. */
+const MAX_ADDRESS_LENGTH = 64
 
 /**
  * The part of an address that counts as one client: an IPv4 address, or the /64 of an IPv6 address, because one client
@@ -21,6 +25,12 @@ export function toPlainAddress(address: string | undefined): string | undefined 
     ?.replace(/^\[([\da-f:.]+)\](?::\d{1,5})?$/i, '$1')
     .replace(/^(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}$/, '$1')
     .replace(/^::ffff:(?=\d{1,3}(?:\.\d{1,3}){3}$)/i, '')
+}
+
+/** An address that can be stored and logged: see {@link toPlainAddress} and {@link toShownText}. */
+export function toShownAddress(address: string | undefined): string | undefined {
+  const plain = toPlainAddress(address)
+  return plain === undefined ? undefined : toShownText(plain, MAX_ADDRESS_LENGTH)
 }
 
 /** The eight groups of an IPv6 address. `URL` converts last 32 bits that are written as IPv4 to groups. */

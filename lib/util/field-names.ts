@@ -4,8 +4,6 @@ import { isPlainObject } from './plain-object.js'
 const RESERVED = new Set(['', '__proto__', 'constructor', 'prototype', '_bsontype'])
 /** A dollar sign makes an operator, a dot makes a path, and BSON cannot store a null character in a name. */
 const NOT_PLAIN = /^\$|[.\0]/
-/** Far less than the depth that MongoDB accepts, and less than a recursive function can handle. */
-const MAX_DEPTH = 32
 /** Names in messages come from clients, so they are cut at this length. */
 const MAX_SHOWN = 100
 
@@ -14,21 +12,36 @@ export function isPlainFieldName(name: string): boolean {
   return !RESERVED.has(name) && !NOT_PLAIN.test(name)
 }
 
+/** A part of a value, and the steps to it. The path is put together only for a message. */
+interface Part {
+  readonly value: unknown
+  readonly key: string
+  readonly holder: Part | undefined
+}
+
 /**
- * Says why a value from a client must not be stored: it contains an operator, a path or a reserved name, or it is nested
- * too deeply. `undefined` for a safe value.
+ * Says why a value from a client must not be stored: it contains an operator, a path or a reserved name. `undefined` for a
+ * safe value. The function is not recursive, because the value comes from a stranger.
  */
 export function explainUnsafeValue(value: unknown, path: readonly string[] = []): string | undefined {
-  if (path.length > MAX_DEPTH) return `${showPath(path)} is nested too deeply`
-  if (!Array.isArray(value) && !isPlainObject(value)) return undefined
-  for (const [key, member] of Object.entries(value)) {
-    const memberPath = [...path, key]
-    if (!Array.isArray(value) && !isPlainFieldName(key))
-      return `${showPath(memberPath)} is no name of a field`
-    const reason = explainUnsafeValue(member, memberPath)
-    if (reason !== undefined) return reason
+  const open: Part[] = [{ value, key: '', holder: undefined }]
+  for (let part = open.pop(); part; part = open.pop()) {
+    const { value: holder } = part
+    if (!Array.isArray(holder) && !isPlainObject(holder)) continue
+    for (const [key, member] of Object.entries(holder)) {
+      const inner: Part = { value: member, key, holder: part }
+      if (!Array.isArray(holder) && !isPlainFieldName(key))
+        return `${showPath([...path, ...stepsTo(inner)])} is no name of a field`
+      open.push(inner)
+    }
   }
   return undefined
+}
+
+function stepsTo(part: Part): string[] {
+  const steps: string[] = []
+  for (let step = part; step.holder; step = step.holder) steps.push(step.key)
+  return steps.reverse()
 }
 
 /** A path in quotes for a message, cut if it is long. */

@@ -148,3 +148,16 @@ describe('a compact JWS', () => {
     expect(error.stack).not.toContain('secret')
   })
 })
+
+describe('claims', () => {
+  const nested = (depth: number): string => `${'['.repeat(depth)}1${']'.repeat(depth)}`
+  const tokenOf = (json: string): string => compose(HEADER, Buffer.from(json))
+
+  it('may be as deep as a document of MongoDB in Extended JSON', () => {
+    expect(parse(tokenOf(`{"user_data":${nested(102)}}`)).claims).toHaveProperty('user_data')
+  })
+
+  it.each([128, 2_900])('are refused beyond that, because they could exceed the stack: %i levels', depth => {
+    expectMalformed(tokenOf(`{"a":${nested(depth)}}`))
+  })
+})

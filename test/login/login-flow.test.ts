@@ -6,6 +6,7 @@ import request from 'supertest'
 import type { Response } from 'supertest'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { useDatabase } from '../support/database.js'
+import { sendRaw } from '../support/http.js'
 import { startIssuer } from '../support/key-server.js'
 import { ODD_THROWS } from '../support/odd-throws.js'
 import {
@@ -220,6 +221,43 @@ describe('a login', () => {
     const { app, userData } = start()
     await tryLogIn(app).set({ 'User-Agent': 'curl/8.5.0', 'X-Forwarded-For': '::ffff:203.0.113.7' })
     expect(await userData.sessions(user)).toMatchObject([{ device: 'curl', address: '203.0.113.7' }])
+  })
+
+  it('is stored with a bounded device and address, in which control characters are escaped', async () => {
+    const { app, userData, events } = start()
+    const headers = (text: string) => [
+      'User-Agent',
+      text,
+      'X-Forwarded-For',
+      text,
+      'Content-Type',
+      'application/json',
+    ]
+    const send = (text: string, password: string) =>
+      sendRaw(app, {
+        method: 'POST',
+        path: '/login',
+        headers: headers(text),
+        chunks: [JSON.stringify({ email: user, password })],
+      })
+    for (const text of ['x'.repeat(7_000), '\x9b31m']) {
+      expect((await send(text, PASSWORD)).status).toBe(200)
+      expect((await send(text, 'wrong')).status).toBe(401)
+    }
+    await userData.issueTokens(user, {
+      device: `\x1b${'y'.repeat(12_000)}`,
+      address: `\0${'y'.repeat(12_000)}`,
+    })
+    const long = 'x'.repeat(64)
+    expect((await userData.sessions(user)).map(({ device, address }) => ({ device, address }))).toEqual([
+      { device: `\\u{1b}${'y'.repeat(122)}`, address: `\\u{0}${'y'.repeat(59)}` },
+      { device: '\\u{9b}31m', address: '\\u{9b}31m' },
+      { device: long, address: long },
+    ])
+    expect(events.filter(({ name }) => name === 'login_refused').map(({ address }) => address)).toEqual([
+      long,
+      '\\u{9b}31m',
+    ])
   })
 
   it('ASVS 7.2.4: begins a new session, and ends the session whose refresh token comes with it', async () => {

@@ -257,6 +257,20 @@ describe.each(['patch', 'put'] as const)('%s', method => {
     expect(await stored()).toMatchObject({ language: 'de' })
   })
 
+  it('takes a text and bytes as they are parsed, with the same limits', async () => {
+    await insert()
+    const raw = express.raw({ type: () => true, limit: '5mb' })
+    for (const parser of [raw, express.text({ type: () => true, limit: '5mb' })]) {
+      const { send } = start({ before: [parser] })
+      expect(await send(method, { language: 'de' })).toMatchObject({ status: 200, body: { language: 'de' } })
+      for (const body of ['', '[]', '{', `{"language":${'['.repeat(6_000)}${']'.repeat(6_000)}}`]) {
+        expect((await send(method, body)).status).toBe(400)
+      }
+      expect((await send(method, { language: 'x'.repeat(101 * 1024) })).status).toBe(413)
+    }
+    expect(await stored()).toMatchObject({ language: 'de' })
+  })
+
   it('is refused over 100 kB', async () => {
     await insert()
     const answer = await start().send(method, { language: 'x'.repeat(101 * 1024) })

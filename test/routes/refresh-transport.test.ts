@@ -81,19 +81,26 @@ describe('the cookie of a login and of a refresh', () => {
 
   it.each<[RefreshCookieOptions, string, string[]]>([
     [{ name: 'rt' }, '__Host-rt', ['Path=/', 'SameSite=Strict']],
-    [{ path: '/auth' }, 'refresh_token', ['Path=/auth', 'SameSite=Strict']],
-    [{ domain: 'example.com' }, 'refresh_token', ['Domain=example.com', 'Path=/', 'SameSite=Strict']],
+    [{ path: '/auth' }, '__Secure-refresh_token', ['Path=/auth', 'SameSite=Strict']],
+    [
+      { domain: 'example.com' },
+      '__Secure-refresh_token',
+      ['Domain=example.com', 'Path=/', 'SameSite=Strict'],
+    ],
     [{ sameSite: 'lax' }, NAME, ['Path=/', 'SameSite=Lax']],
     [{ sameSite: 'none' }, NAME, ['Path=/', 'SameSite=None']],
-    [{ name: 'rt', path: '/a', sameSite: 'lax' }, 'rt', ['Path=/a', 'SameSite=Lax']],
-  ])('has the prefix __Host- only where a browser would take it: %j', async (options, name, attributes) => {
-    const app = start(options)
-    const cookie = cookieOf(await logIn(app))
-    expect(cookie.name).toBe(name)
-    const expected = ['Max-Age=5184000', ...attributes, 'HttpOnly', 'Secure']
-    expect([...cookie.attributes].sort()).toEqual(expected.sort())
-    expect((await post(app, '/refresh', `${name}=${cookie.value}`)).status).toBe(200)
-  })
+    [{ name: 'rt', path: '/a', sameSite: 'lax' }, '__Secure-rt', ['Path=/a', 'SameSite=Lax']],
+  ])(
+    'has the prefix __Host- where a browser would take it, and otherwise __Secure-: %j',
+    async (options, name, attributes) => {
+      const app = start(options)
+      const cookie = cookieOf(await logIn(app))
+      expect(cookie.name).toBe(name)
+      const expected = ['Max-Age=5184000', ...attributes, 'HttpOnly', 'Secure']
+      expect([...cookie.attributes].sort()).toEqual(expected.sort())
+      expect((await post(app, '/refresh', `${name}=${cookie.value}`)).status).toBe(200)
+    },
+  )
 
   it('lives as long as the option says a session may', async () => {
     const cookie = cookieOf(await logIn(start({}, { refreshTokenTtlSeconds: 3_600 })))
@@ -153,18 +160,21 @@ describe('refresh and logout by cookie', () => {
     }
   })
 
-  it('are accepted from other sites with sameSite: none', async () => {
-    const app = start({ sameSite: 'none' })
+  it('are let in from the other sites that are allowed', async () => {
+    const foreign = { 'Sec-Fetch-Site': 'cross-site', Origin: 'https://app.example.com' }
+    const app = start({ sameSite: 'none', allowedOrigins: ['https://app.example.com'] })
     const cookie = await logInFor(app)
-    expect((await post(app, '/refresh', cookie).set('Sec-Fetch-Site', 'cross-site')).status).toBe(200)
-    expect((await post(app, '/logout', cookie).set('Sec-Fetch-Site', 'cross-site')).status).toBe(204)
+    expectInvalidRequest(await post(app, '/refresh', cookie).set('Sec-Fetch-Site', 'cross-site'))
+    expect((await post(app, '/refresh', cookie).set(foreign)).status).toBe(200)
+    expect((await post(app, '/logout', cookie).set(foreign)).status).toBe(204)
   })
 })
 
 describe('a login by cookie', () => {
   it('is refused from other sites, which could log a user in as another user', async () => {
-    expectInvalidRequest(await logIn(start()).set('Sec-Fetch-Site', 'cross-site'))
-    expect((await logIn(start({ sameSite: 'none' })).set('Sec-Fetch-Site', 'cross-site')).status).toBe(200)
+    for (const sameSite of ['strict', 'lax', 'none'] as const) {
+      expectInvalidRequest(await logIn(start({ sameSite })).set('Sec-Fetch-Site', 'cross-site'))
+    }
   })
 
   it('ASVS 7.2.4: ends the session of the cookie that it replaces', async () => {
@@ -276,6 +286,7 @@ it.each([
   [{ cookie: { name: 'a=b' } }, 'write a cookie name'],
   [{ cookie: { name: 'a;b' } }, 'write a cookie name'],
   [{ cookie: { name: '__Host-a' } }, 'without the prefix __Host-'],
+  [{ cookie: { name: '__Secure-a' } }, 'without the prefix __Host- or __Secure-'],
   [{ cookie: { path: 'auth' } }, 'write a path that begins with a slash'],
   [{ cookie: { path: '/; Domain=example.com' } }, 'write a path'],
   [{ cookie: { domain: 'example.com; Path=/' } }, 'write a domain'],
@@ -484,9 +495,9 @@ describe('previousCookies', () => {
     [[{ name: '__Host-a', path: '/auth' }], {}, 'has the path "/" and no domain'],
     [[{ name: '__host-a', domain: 'example.com' }], {}, 'has the path "/" and no domain'],
     [[{ name: NAME }], {}, 'previousCookies names the cookie that is in use'],
-    [[{ name: 'rt', path: '/a' }], { name: 'rt', path: '/a' }, 'names the cookie that is in use'],
+    [[{ name: '__Secure-rt', path: '/a' }], { name: 'rt', path: '/a' }, 'names the cookie that is in use'],
     [
-      [{ name: 'rt', domain: '.Example.com' }],
+      [{ name: '__Secure-rt', domain: '.Example.com' }],
       { name: 'rt', domain: 'example.com' },
       'names the cookie that is in use',
     ],

@@ -1,8 +1,11 @@
 import { gzipSync } from 'node:zlib'
+import { text as readText } from 'node:stream/consumers'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import express from 'express'
 import type { Express, RequestHandler } from 'express'
 import request from 'supertest'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { createBodyReader } from '../../lib/routes/request-body.js'
 import { useDatabase } from '../support/database.js'
 import { sendRaw } from '../support/http.js'
 import { createTestUserData } from '../support/user-data.js'
@@ -268,5 +271,173 @@ describe('a body that JSON cannot show', () => {
         'invalid_request',
       )
     }
+  })
+})
+
+describe('a body that is nested deeply', () => {
+  const deep = `{"refresh_token":${'['.repeat(6_000)}${']'.repeat(6_000)}}`
+  /** A schema that walks through the body, as schemas of recursive types do. */
+  const recursive: StandardSchemaV1<unknown, object> = {
+    '~standard': {
+      version: 1,
+      vendor: 'test',
+      validate: value => ({ value: JSON.parse(JSON.stringify(value)) as object }),
+    },
+  }
+
+  it.each<[string, string[], string | Buffer]>([
+    ['in one piece', ['Content-Length', String(deep.length)], deep],
+    ['in chunks', [], deep],
+    ['compressed', ['Content-Encoding', 'gzip'], gzipSync(deep)],
+  ])('is 400, and no callback of the team gets it: %s', async (_how, headers, body) => {
+    const app = createApp()
+    const login = createTestUserData(database).login(
+      credentials => {
+        verified.push(credentials)
+        return null
+      },
+      { body: recursive },
+    )
+    app.post('/login-with-schema', login)
+    for (const path of [...ROUTES, '/login-with-schema']) {
+      const answer = await sendRaw(app, {
+        method: 'POST',
+        path,
+        headers: [...json, ...headers],
+        chunks: [body],
+      })
+      expectError(answer, 400, 'invalid_request')
+      expect(answer.body).toContain('nested more than 32 levels deep')
+    }
+    expect(verified).toEqual([])
+  })
+})
+
+/** Adapters for serverless platforms set `req.body`, and leave the stream alone. */
+const adapted =
+  (body: unknown): RequestHandler =>
+  (req, _res, next) => {
+    req.body = body
+    next()
+  }
+
+describe('a body that is a text or bytes', () => {
+  const text = '{"email":"a@example.com","password":"ü"}'
+  const credentials = { email: 'a@example.com', password: 'ü' }
+  const send = (app: Express, headers: string[], body: string | Buffer) =>
+    sendRaw(app, { method: 'POST', path: '/login', headers, chunks: [body] })
+
+  it.each<[string, RequestHandler, string[], string | Buffer]>([
+    ['express.raw()', express.raw({ type: () => true }), json, text],
+    [
+      'express.raw() of a form',
+      express.raw({ type: () => true }),
+      form,
+      'email=a%40example.com&password=%C3%BC',
+    ],
+    ['express.text()', express.text({ type: () => true }), json, text],
+    [
+      'express.text() of a form',
+      express.text({ type: () => true }),
+      form,
+      'email=a%40example.com&password=%C3%BC',
+    ],
+    [
+      'express.text() with a character set',
+      express.text({ type: () => true }),
+      ['Content-Type', 'application/json; charset=iso-8859-1'],
+      Buffer.from(text, 'latin1'),
+    ],
+    [
+      'express.raw() of a compressed body',
+      express.raw({ type: () => true }),
+      [...json, 'Content-Encoding', 'gzip'],
+      gzipSync(text),
+    ],
+    ['an adapter with a text', adapted(text), json, ''],
+    ['an adapter with bytes', adapted(Buffer.from(text)), json, ''],
+    ['an adapter with a Uint8Array', adapted(new Uint8Array(Buffer.from(text))), json, ''],
+    ['an adapter with compressed bytes', adapted(gzipSync(text)), [...json, 'Content-Encoding', 'gzip'], ''],
+  ])('is parsed by its content type: %s', async (_what, parser, headers, body) => {
+    expectError(await send(createApp([parser]), headers, body), 401, 'invalid_credentials')
+    expect({ ...(verified[0] as object) }).toEqual(credentials)
+  })
+
+  it.each<[string, string[], string | Buffer, number]>([
+    ['over 100 kB', json, JSON.stringify({ email: large }), 413],
+    [
+      'over 100 kB only after it is decompressed',
+      [...json, 'Content-Encoding', 'gzip'],
+      gzipSync(JSON.stringify({ email: large })),
+      413,
+    ],
+    ['nested deeply', json, `{"email":${'['.repeat(6_000)}${']'.repeat(6_000)}}`, 400],
+    ['broken', json, '{"email":', 400],
+    ['no object', json, '[]', 400],
+    ['of another type', ['Content-Type', 'text/plain'], text, 400],
+    ['of no type', [], text, 400],
+  ])('has the same limits: a body that is %s', async (_what, headers, body, status) => {
+    const buffer = Buffer.from(body)
+    for (const parser of [express.raw({ type: () => true, limit: '5mb' }), adapted(buffer)]) {
+      expectError(await send(createApp([parser]), headers, buffer), status, 'invalid_request')
+    }
+    if (typeof body === 'string')
+      expectError(await send(createApp([adapted(body)]), headers, ''), status, 'invalid_request')
+    expect(verified).toEqual([])
+  })
+})
+
+describe('a body that other middleware has read without setting req.body', () => {
+  const consume: RequestHandler = (req, _res, next) => {
+    readText(req).then(() => {
+      next()
+    }, next)
+  }
+
+  it('is a fault of the server, and the error says what to do', async () => {
+    const app = createApp([consume])
+    for (const path of ROUTES) {
+      const answer = await sendRaw(app, { method: 'POST', path, headers: json, chunks: ['{"email":"a"}'] })
+      expectError(answer, 500, 'server_error')
+    }
+    const readBody = createBodyReader({ json: ['application/json'], form: false, refusesEmpty: false })
+    let found: unknown
+    const direct = express().post('/', consume, (req, res) => {
+      readBody(req, res).then(undefined, (error: unknown) => {
+        found = error
+        res.end()
+      })
+    })
+    await sendRaw(direct, { method: 'POST', path: '/', headers: json, chunks: ['{}'] })
+    expect(found).toMatchObject({
+      code: 'body_consumed',
+      message: expect.stringContaining('let that middleware set req.body'),
+    })
+  })
+
+  it('is no fault of the server if the route would not have taken it anyway', async () => {
+    const answer = await sendRaw(createApp([consume]), {
+      method: 'POST',
+      path: '/login',
+      headers: ['Content-Type', 'text/plain'],
+      chunks: ['text'],
+    })
+    expectError(answer, 400, 'invalid_request')
+  })
+
+  it('is read as usual if that middleware has put it back into the stream', async () => {
+    const peek: RequestHandler = (req, _res, next) => {
+      req.once('readable', () => {
+        req.unshift(req.read())
+        next()
+      })
+    }
+    const answer = await sendRaw(createApp([peek]), {
+      method: 'POST',
+      path: '/login',
+      headers: json,
+      chunks: ['{"email":"a"}'],
+    })
+    expectError(answer, 401, 'invalid_credentials')
   })
 })

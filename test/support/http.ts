@@ -38,7 +38,7 @@ export interface RawRequest {
   /** Names and values alternate. */
   headers?: string[]
   /** Parts of the body. They are sent one by one, so the request has no Content-Length. */
-  chunks?: string[]
+  chunks?: (string | Buffer)[]
 }
 
 /** Sends a request with exactly these headers to an app, which listens only for this request. */

@@ -1,0 +1,62 @@
+import { CustomUserDataError } from '../errors.js'
+import type { Events } from '../events.js'
+import type { Sessions } from '../sessions/sessions.js'
+import { toShownAddress } from '../util/client-address.js'
+import type { AddressLimit } from './address-limit.js'
+
+interface MadeUpTokensParts {
+  readonly sessions: Pick<Sessions, 'inspect' | 'isStored'>
+  /** Absent if the team limits requests by other means. */
+  readonly limit: AddressLimit | undefined
+  readonly events: Events
+}
+
+/**
+ * Keeps refresh tokens that strangers make up away from the session store. A token of ours has a seal, which is checked
+ * without a query. A token without our seal costs one query, because a session secret that is no longer given may have sealed
+ * it. If no session has it, it is a failure of its address. A limit of these failures refuses no token with a seal, so it
+ * locks nobody out who shares the address.
+ */
+export class MadeUpTokens {
+  readonly #parts: MadeUpTokensParts
+
+  constructor(parts: MadeUpTokensParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Returns the tokens that are not made up. They may be old, or their sessions may have ended.
+   *
+   * @throws `too_many_attempts`; `sessions_unavailable`
+   */
+  async remove(tokens: readonly string[], ip: string | undefined): Promise<string[]> {
+    const areOurs = await Promise.all(tokens.map(token => this.#isOurs(token, ip)))
+    return tokens.filter((_token, index) => areOurs[index])
+  }
+
+  async #isOurs(token: string, ip: string | undefined): Promise<boolean> {
+    const { sessions, limit } = this.#parts
+    const form = sessions.inspect(token)
+    if (form !== 'unsealed') return form === 'sealed'
+    const address = toShownAddress(ip)
+    const takeBack = limit?.count(address)
+    if (typeof takeBack === 'number') throw this.#refuse(address, takeBack)
+    let isMadeUp = false
+    try {
+      isMadeUp = !(await sessions.isStored(token))
+      return !isMadeUp
+    } finally {
+      // If MongoDB does not answer, nobody knows whether the token was made up.
+      if (!isMadeUp) takeBack?.()
+    }
+  }
+
+  #refuse(address: string | undefined, waitMs: number): CustomUserDataError {
+    const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1000))
+    this.#parts.events.emit('throttled', { limit: 'refresh_tokens', address, retryAfterSeconds })
+    const message = 'There were too many refresh tokens from this address that are not valid.'
+    const error = new CustomUserDataError('too_many_attempts', message)
+    error.headers['Retry-After'] = String(retryAfterSeconds)
+    return error
+  }
+}
