@@ -183,18 +183,21 @@ describe('logoutAll()', () => {
 })
 
 describe('these routes', () => {
-  it('answer 401 with a challenge if no guard runs before them', async () => {
+  it('answer 401 without a token and 500 with one if no guard runs before them, and end nothing', async () => {
     const bare = express()
       .use('/sessions', userData.ownSessions())
       .post('/logout-all', userData.logoutAll())
-      .use(userData.errorHandler())
+      .use(userData.errorHandler({ onError: () => undefined }))
     const login = await logIn(app, user)
     const answers = [
       await get(login, bare),
       await end(sidOfLogin(login), login, bare),
       await request(bare).post('/logout-all').auth(login.access_token, { type: 'bearer' }),
     ]
-    for (const answer of answers) {
+    for (const { status, body } of answers) {
+      expect([status, (body as { code: string }).code]).toEqual([500, 'attach_misconfigured'])
+    }
+    for (const answer of [await request(bare).get('/sessions'), await request(bare).post('/logout-all')]) {
       expect(answer.status).toBe(401)
       expect(expectChallenge(answer)).toEqual({ realm: 'api' })
     }
