@@ -45,7 +45,18 @@ export function verifyTyp(typ: string | undefined, profile: TokenProfile): void 
   const type = typ?.toLowerCase().replace(/^application\//, '')
   const isPlain = type === undefined || type === 'jwt'
   if (type !== ACCESS_TOKEN_TYP && !(profile === 'jwt' && isPlain))
-    throw new CustomUserDataError('invalid_token', 'The token is not an access token.')
+    throw new CustomUserDataError('invalid_token', `${describeTyp(type)} ${OTHER_TOKENS}`)
+}
+
+/** The types that messages name. Any other text is not shown, because messages do not repeat what a client sends. */
+const KNOWN_TYPES = ['jwt', 'id_token+jwt', 'logout+jwt', 'secevent+jwt', 'dpop+jwt']
+
+const OTHER_TOKENS =
+  "Tokens that your app verifies by other means need attach(). A trusted issuer whose access tokens have typ JWT needs profile: 'jwt'."
+
+function describeTyp(type: string | undefined): string {
+  const found = type === undefined ? 'no typ' : KNOWN_TYPES.includes(type) ? `typ ${type}` : 'another typ'
+  return `The token is not an access token: it has ${found} instead of typ at+jwt.`
 }
 
 /**

@@ -14,6 +14,7 @@ import type { Scalar, VerifiedUser, VerifyCredentials } from './credentials.js'
 import { isThrown } from '../util/thrown.js'
 import { countAccount } from './current-attempt.js'
 import { hashPassword, verifyPassword } from './argon2.js'
+import { adviseOnHash, adviseOnMissingHash } from './hash-advice.js'
 import { createHashUpgrade } from './hash-upgrade.js'
 import { createPasswordText } from './password-text.js'
 import type { PasswordTextOptions } from './password-text.js'
@@ -132,13 +133,14 @@ function createPasswordCheck(hashField: string, events: Events) {
 
   async function check(user: Document | undefined, password: string, signal: AbortSignal): Promise<boolean> {
     const hash: unknown = user?.[hashField]
-    if (typeof hash !== 'string') return verifyDecoy(password, signal)
+    if (typeof hash !== 'string') {
+      const message = user && adviseOnMissingHash(hashField, user)
+      if (message !== undefined) events.warn({ code: 'password_hash_unreadable', message })
+      return verifyDecoy(password, signal)
+    }
     return verifyPassword(hash, password, signal).catch((error: unknown) => {
       if (isThrown(QueueFullError, error) || signal.aborted) throw error
-      const message =
-        `The field "${hashField}" of a user holds no argon2 hash, so this user cannot log in. ` +
-        'Store the result of "await hashPassword(password)".'
-      events.warn({ code: 'password_hash_unreadable', message })
+      events.warn({ code: 'password_hash_unreadable', message: adviseOnHash(hashField, hash) })
       return verifyDecoy(password, signal)
     })
   }

@@ -165,15 +165,27 @@ describe('a request with a bad token', () => {
     }
   })
 
-  it.each([undefined, 'JWT', 'jwt', 'logout+jwt', 'secevent+jwt', 'refresh+jwt', 'dpop+jwt', '', 'at+jwt '])(
-    'of typ %j is refused',
-    async typ => {
-      const answer = await sendRaw(guard().app, { headers: bearer(withHeader({ typ })) })
-      expect(answer.headers['www-authenticate']).toBe(
-        'Bearer realm="api", error="invalid_token", error_description="The token is not an access token."',
-      )
-    },
-  )
+  it.each([
+    [undefined, 'no typ'],
+    ['JWT', 'typ jwt'],
+    ['jwt', 'typ jwt'],
+    ['application/JWT', 'typ jwt'],
+    ['logout+jwt', 'typ logout+jwt'],
+    ['secevent+jwt', 'typ secevent+jwt'],
+    ['refresh+jwt', 'another typ'],
+    ['dpop+jwt', 'typ dpop+jwt'],
+    ['', 'another typ'],
+    ['at+jwt ', 'another typ'],
+  ])('of typ %j is refused, with what was found and what to use for tokens of others', async (typ, found) => {
+    const answer = await sendRaw(guard().app, { headers: bearer(withHeader({ typ })) })
+    expect(answer.status).toBe(401)
+    expect(answer.headers['www-authenticate']).toBe(
+      'Bearer realm="api", error="invalid_token", error_description="' +
+        `The token is not an access token: it has ${found} instead of typ at+jwt. ` +
+        'Tokens that your app verifies by other means need attach(). ' +
+        "A trusted issuer whose access tokens have typ JWT needs profile: 'jwt'.\"",
+    )
+  })
 
   it('costs no query', async () => {
     const { app } = guard()

@@ -116,6 +116,29 @@ describe('ASVS 6.3.8: the same answer', () => {
     expect(warnings).toEqual([])
   })
 
+  it('comes with a warning that names the kind of the hash and the way out', async () => {
+    await logIn({ email: 'bcrypt@example.com', password: PASSWORD })
+    expect(warnings).toEqual([
+      {
+        code: 'password_hash_unreadable',
+        message:
+          'The field "passwordHash" of a user holds a bcrypt hash, so passwordCredentials() cannot log this user in. ' +
+          'Give login() a function of your own that verifies such a hash and then stores the result of ' +
+          '"await hashPassword(password)"; the README shows it.',
+      },
+    ])
+  })
+
+  it('comes with a warning if the hash is in another field than hashField', async () => {
+    const misnamed = createApp({ hashField: 'hash' })
+    await logIn({ email: 'alice@example.com', password: PASSWORD }, misnamed)
+    await logIn({ email: 'nohash@example.com', password: PASSWORD }, misnamed)
+    expect(warnings.map(({ message }) => message)).toEqual([
+      'A user has no text in the field "hash", so this user cannot log in, but a hash in "passwordHash". ' +
+        'Write hashField: "passwordHash".',
+    ])
+  })
+
   it('takes about the same work, whether or not the user exists', async () => {
     const cases = ['alice@example.com', 'nobody@example.com', 'nohash@example.com', 'unreadable@example.com']
     const times = new Map(cases.map(email => [email, [] as number[]]))
