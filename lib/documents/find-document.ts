@@ -78,26 +78,7 @@ export async function findDocument(
   const { bsonOptions } = collection as { readonly bsonOptions?: BSONSerializeOptions }
   const enableUtf8Validation = bsonOptions?.enableUtf8Validation ?? true
   const { plain, exact } = decodeExactly(row as Uint8Array, { enableUtf8Validation })
-  const plainRow = rowIn(plain)
-  return plainRow && toFound(plainRow, rowIn(exact))
-}
-
-/**
- * The row of a raw answer. With `raw`, driver 5 gives the whole reply of the server as the only row of an aggregation, even
- * if the reply is an error. Later drivers give the row.
- */
-function rowIn(decoded: Document): SizedRow | undefined {
-  if ('doc' in decoded) return decoded as SizedRow
-  const { ok, errmsg, code, cursor } = decoded as RawReply
-  if (Number(ok) === 1 && cursor) return cursor.firstBatch[0]
-  throw Object.assign(new Error(errmsg ?? 'The server gave an answer without a cursor'), { code })
-}
-
-interface RawReply {
-  readonly ok?: unknown
-  readonly errmsg?: string
-  readonly code?: number
-  readonly cursor?: { readonly firstBatch: readonly SizedRow[] }
+  return toFound(plain as SizedRow, exact as SizedRow)
 }
 
 /** The options of all queries. Each option of a single query has a place here, because V8 is slow to add members to a copy. */
@@ -126,9 +107,15 @@ async function findRow(
   const options = { ...OPTIONS, raw, hint: index ?? { $natural: 1 }, maxTimeMS: timeoutMs, signal }
   if (index !== undefined && read.stages.length === 0)
     return collection.findOne(toFilter(query), { ...options, projection: read.row })
-  const rows = await collection.aggregate(toPipeline(query), options).toArray()
+  const rows = await collection.aggregate(toPipeline(query), { ...options, ...ONLY_ROWS_RAW }).toArray()
   return rows[0]
 }
+
+/**
+ * With `raw`, driver 5 leaves the whole answer to an aggregation as bytes, also if it is an error. Then the driver neither
+ * repeats the query nor follows a failover. This option, which the driver itself sets for `find`, says which list has rows.
+ */
+const ONLY_ROWS_RAW = { documentsReturnedIn: 'firstBatch' } as const
 
 /**
  * With the index, the user's document is the first in the order of the index. A `$sort` is not used: one array in the

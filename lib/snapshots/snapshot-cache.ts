@@ -36,7 +36,7 @@ export interface Snapshot extends LoadedDocument {
 /**
  * A snapshot with its binding, as the cache keeps it. There is one for each token, so it is flat and has only what a request
  * needs. Its times are integers, which V8 keeps in place up to 31 bits, that is for 24 days. Therefore wall-clock times are
- * counted from the creation of the cache.
+ * counted from the creation of the cache, and `Math.floor()` comes last: V8 keeps the result of a subtraction as an object.
  */
 export interface BoundSnapshot {
   readonly data: object
@@ -160,9 +160,9 @@ export function createSnapshotCache(
       signedBy,
       loadNumber,
       loadedAt: Math.floor(loadedAt.monotonic),
-      wallLoadedAt: Math.floor(loadedAt.wall) - createdAt,
+      wallLoadedAt: Math.floor(loadedAt.wall - createdAt),
       endsAt: Math.floor(Math.min(loadedAt.monotonic + snapshotTtlMs, clock.monotonic() + tokenEndsInMs)),
-      wallEndsAt: Math.floor(Math.min(loadedAt.wall + snapshotTtlMs, expiresAt ?? Infinity)) - createdAt,
+      wallEndsAt: Math.floor(Math.min(loadedAt.wall + snapshotTtlMs, expiresAt ?? Infinity) - createdAt),
       bytes: entryBytes + binding.claimsLength + snapshot.heapBytes,
     }
   }

@@ -10,7 +10,10 @@
 export interface Clock {
   /** Wall-clock time in milliseconds since the epoch. The times in tokens and sessions are compared with it. */
   now(): number
-  /** Milliseconds from any starting point, which never go back. */
+  /**
+   * Milliseconds from any starting point, which never go back. The age of data is the longer of the times on both clocks,
+   * because this clock may stand still while the machine sleeps.
+   */
   monotonic(): number
 }
 

@@ -192,6 +192,17 @@ describe('a snapshot', () => {
     expect(await dataOf(token)).toMatchObject({ n: 2 })
   })
 
+  it('is not revived by a wall clock that is set back: its token is verified and its data is loaded again', async () => {
+    const token = bearerOf('alice', clock.now())
+    await dataOf(token)
+    clock.advance(31 * MINUTE)
+    await change(2)
+    clock.setWall(clock.now() - 10 * MINUTE)
+    expect(await dataOf(token)).toMatchObject({ n: 2 })
+    clock.setWall(clock.now() + 10 * MINUTE)
+    await me(token).expect(401)
+  })
+
   it('belongs to one token: two tokens of a user can have two different snapshots', async () => {
     const older = await login('alice')
     await change(2)
