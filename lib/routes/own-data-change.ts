@@ -144,7 +144,7 @@ export async function toFieldChange(
     const stored = view && toStored(view.plain, view.exact, name)
     const value = Object.hasOwn(accepted, name) ? accepted[name] : undefined
     if (value !== undefined) {
-      const kept = keepTypes(stored, value, [name], format.rules)
+      const kept = keepTypes(stored, value, { name }, format.rules)
       if (!stored || kept !== stored.exact) set[name] = kept
     } else if (stored) unset.push(name)
   }
@@ -171,7 +171,7 @@ async function accept(
   if (plain === values) return accepted
   const stated = Object.entries(accepted).map(([name, value]) => {
     const rules = { isSame: isSameInJson, mayChangeTypes: true }
-    return [name, keepTypes(toStored(plain, values, name), value, [name], rules)] as const
+    return [name, keepTypes(toStored(plain, values, name), value, { name }, rules)] as const
   })
   return Object.fromEntries(stated)
 }

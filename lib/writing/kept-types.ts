@@ -32,18 +32,30 @@ export interface ReplacementRules {
 export function keepTypes(
   stored: StoredValue | undefined,
   given: unknown,
-  path: readonly string[],
+  place: Place,
   rules: ReplacementRules,
 ): unknown {
   const holdsMembers = Array.isArray(given) || isPlainObject(given)
   if (stored && (!holdsMembers || isOpaque(stored.exact))) {
     if (rules.isSame(stored, given)) return stored.exact
-    if (!rules.mayChangeTypes) requireSameType(stored.exact, given, path)
+    if (!rules.mayChangeTypes) requireSameType(stored.exact, given, place)
   }
-  if (Array.isArray(given)) return keepInList(stored, given, path, rules)
-  if (isPlainObject(given)) return keepInObject(stored, given as Members, path, rules)
-  if (rules.mayChangeTypes) requireStorable(given, path)
+  if (Array.isArray(given)) return keepInList(stored, given, place, rules)
+  if (isPlainObject(given)) return keepInObject(stored, given as Members, place, rules)
+  if (rules.mayChangeTypes) requireStorable(given, place)
   return given
+}
+
+/** The name of a field or the index of an element, and its holder. The path is put together only for a message. */
+export interface Place {
+  readonly name: string
+  readonly holder?: Place
+}
+
+function showPlace(place: Place): string {
+  const steps: string[] = []
+  for (let step: Place | undefined = place; step; step = step.holder) steps.push(step.name)
+  return showPath(steps.reverse())
 }
 
 type Members = Readonly<Record<string, unknown>>
@@ -51,12 +63,12 @@ type Members = Readonly<Record<string, unknown>>
 function keepInObject(
   stored: StoredValue | undefined,
   given: Members,
-  path: readonly string[],
+  place: Place,
   rules: ReplacementRules,
 ): unknown {
   const members = Object.entries(given).map(([key, member]) => {
-    const inner = [...path, key]
-    if (!isPlainFieldName(key)) throw invalid(`${showPath(inner)} is no name of a field.`)
+    const inner = { name: key, holder: place }
+    if (!isPlainFieldName(key)) throw invalid(`${showPlace(inner)} is no name of a field.`)
     return [key, keepTypes(memberOf(stored, key), member, inner, rules)] as const
   })
   const before = isPlainObject(stored?.exact) ? (stored.exact as Members) : undefined
@@ -71,7 +83,7 @@ function keepInObject(
 function keepInList(
   stored: StoredValue | undefined,
   given: readonly unknown[],
-  path: readonly string[],
+  place: Place,
   rules: ReplacementRules,
 ): unknown {
   const before = elementsOf(stored)
@@ -83,7 +95,7 @@ function keepInList(
     if (index >= given.length - end) return before[before.length - given.length + index]?.exact
     // A new element of a list is compared with the last one, so that a list of dates does not become a mixed list.
     const counterpart = index < before.length - end ? before[index] : before.at(-1)
-    return keepTypes(counterpart, element, [...path, String(index)], rules)
+    return keepTypes(counterpart, element, { name: String(index), holder: place }, rules)
   })
 }
 
@@ -131,7 +143,8 @@ function elementsOf(stored: StoredValue | undefined): StoredValue[] {
 
 /** Compares by the JSON that a client gets. */
 export function isSameInJson({ plain }: StoredValue, given: unknown): boolean {
-  return isDeepStrictEqual(toJson(plain), toJson(given))
+  const [one, other] = [toJson(plain), toJson(given)]
+  return one === other || (typeof one === 'object' && isDeepStrictEqual(one, other))
 }
 
 /** The value that a client gets: for example, a text for a date, and `null` for NaN. */
@@ -174,11 +187,11 @@ function bsonTypeOf(value: unknown): string {
   return type === 'ObjectID' ? 'ObjectId' : String(type)
 }
 
-function requireSameType(stored: unknown, given: unknown, path: readonly string[]): void {
+function requireSameType(stored: unknown, given: unknown, place: Place): void {
   const type = typeOf(stored)
   if (type === undefined || typeOf(given) === type) return
   const message =
-    `${showPath(path)} holds ${TYPES.get(type) ?? type}, which JSON cannot express, so this value would change the type. Send ` +
+    `${showPlace(place)} holds ${TYPES.get(type) ?? type}, which JSON cannot express, so this value would change the type. Send ` +
     'the value that you have read. Other values need a schema of ownData() that returns the type, or its option extendedJson ' +
     'and the content type application/ejson.'
   throw new CustomUserDataError('type_would_change', message)
@@ -187,12 +200,12 @@ function requireSameType(stored: unknown, given: unknown, path: readonly string[
 /** Types that users may store by Extended JSON. Code, for example, is none of them. */
 const STORABLE = new Set(['Date', 'ObjectId', 'Binary', 'Long', 'Decimal128', 'Timestamp', 'Int32', 'Double'])
 
-function requireStorable(given: unknown, path: readonly string[]): void {
+function requireStorable(given: unknown, place: Place): void {
   if (!isOpaque(given)) return
   // The driver would store an invalid date as 1970.
   const isInvalidDate = isDate(given) && Number.isNaN(given.getTime())
   if (!isInvalidDate && STORABLE.has(typeOf(given) ?? bsonTypeOf(given))) return
-  throw invalid(`${showPath(path)} has a value that users must not store.`)
+  throw invalid(`${showPlace(place)} has a value that users must not store.`)
 }
 
 function invalid(message: string): CustomUserDataError {

@@ -272,6 +272,27 @@ describe.each(['patch', 'put'] as const)('%s', method => {
     expect(await stored()).toMatchObject({ language: 'de' })
   })
 
+  it('is refused with more than 5,000 fields and elements, because their number takes time, and nothing is read', async () => {
+    await insert()
+    const { send } = start()
+    await send('get')
+    const many = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_item, i) => [`f${i}`, i]))
+    database.commands.clear()
+    for (const language of [
+      many(9_000),
+      Array.from({ length: 9_000 }, () => 1),
+      [many(3_000), many(3_000)],
+    ]) {
+      expect(await send(method, { language })).toMatchObject({
+        status: 413,
+        body: { code: 'payload_too_large' },
+      })
+    }
+    expect(database.commands.named('find', 'aggregate', 'findAndModify')).toEqual([])
+    expect((await send(method, { language: many(4_999) })).status).toBe(200)
+  })
+
   it('takes a text and bytes as they are parsed, with the same limits', async () => {
     await insert()
     const raw = express.raw({ type: () => true, limit: '5mb' })
