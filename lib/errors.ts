@@ -31,6 +31,8 @@ const ERRORS = {
   unsupported_media_type: { status: 415, title: 'The media type is not supported' },
   /** RFC 9110 15.5.21: a schema, or the validator of the collection, refuses the new data. */
   custom_data_refused: { status: 422, title: 'The custom data does not have the expected form' },
+  /** RFC 9110 15.5.21: JSON cannot express the type of the stored value that the new value would replace. */
+  type_would_change: { status: 422, title: 'The type of a field would change' },
   /** RFC 6585 4: too many failed logins for the account or from the address, or too many made-up refresh tokens from it. */
   too_many_attempts: { status: 429, title: 'There were too many attempts' },
   /** RFC 9110 15.5.14: the body has more than 100 kB. */

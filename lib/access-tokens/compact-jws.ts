@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { CustomUserDataError } from '../errors.js'
-import { isNestedDeeper } from '../util/nesting.js'
+import { exceededLimit } from '../util/nesting.js'
 
 /** The members of a token's protected header that are used (RFC 7515 4.1). Others, such as `jku` or `jwk`, are ignored. */
 export interface ProtectedHeader {
@@ -44,7 +44,7 @@ export function parseCompactJws(token: string): CompactJws {
  */
 export function parseClaimsSet(payload: Buffer): ClaimsSet {
   const claims = parseObject(payload)
-  if (isNestedDeeper(claims, MAX_CLAIMS_DEPTH)) throw malformed()
+  if (exceededLimit(claims, { depth: MAX_CLAIMS_DEPTH, members: Infinity })) throw malformed()
   return claims
 }
 

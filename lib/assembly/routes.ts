@@ -24,7 +24,7 @@ type Routes = Pick<
 
 /** Creates the factories of an instance's routes. */
 export function createRoutes(
-  { config, clock, events }: Core,
+  { config, clock, database, events }: Core,
   { ownKeys }: AccessTokens,
   { documents }: Documents,
   { requestUsers, failures }: GuardParts,
@@ -63,7 +63,8 @@ export function createRoutes(
       refuseArguments('ownSessions()', given)
       return createOwnSessionsRouter({ sessions, requestUsers, transport, hooks })
     },
-    ownData: options => createOwnDataRouter(config, { documents, writer, requestUsers }, options),
+    ownData: options =>
+      createOwnDataRouter(config, { documents, writer, requestUsers, bson: database.bson }, options),
     jwks(...given) {
       refuseArguments('jwks()', given)
       return createJwksRoute(needOwn(ownKeys, 'jwks()').toJwkSet)

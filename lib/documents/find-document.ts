@@ -1,4 +1,5 @@
 import type { BSONSerializeOptions, Collection, Document } from 'mongodb'
+import type { TeamBson } from '../mongo/team-bson.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
 
 /** Decodes a document twice: once with the BSON types of its numbers, and once without. */
@@ -6,6 +7,20 @@ export type ExactDecoder = (
   bytes: Uint8Array,
   options: { readonly enableUtf8Validation: boolean },
 ) => { readonly plain: Document; readonly exact: Document }
+
+/** Like {@link PLAIN_BSON}, but keeps the BSON types that JavaScript does not distinguish, such as those of numbers. */
+const EXACT_BSON = { ...PLAIN_BSON, promoteLongs: false, promoteValues: false, bsonRegExp: true } as const
+
+/** Creates the decoder over the BSON library of the team's driver. */
+export function createExactDecoder({ deserialize }: TeamBson): ExactDecoder {
+  return (bytes, { enableUtf8Validation }) => {
+    const validation = { utf8: enableUtf8Validation }
+    return {
+      plain: deserialize(bytes, { ...PLAIN_BSON, validation }),
+      exact: deserialize(bytes, { ...EXACT_BSON, validation }),
+    }
+  }
+}
 
 /** Which part of a document is read, and in which form. */
 export interface DocumentRead {

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import type { BSON, Document } from 'mongodb'
+import { OptionError } from '../errors.js'
 import { isMongoose } from './collection-like.js'
 import type { CollectionLike, ObjectIdClass } from './collection-like.js'
 
@@ -47,6 +48,21 @@ export function findTeamBson(
   if (!isMongoose(collection)) return bsonOfOwnMongoDb(collection)
   const { conn } = collection as { readonly conn?: { readonly base?: { readonly mongo?: OwnMongoDb } } }
   return conn?.base?.mongo?.BSON
+}
+
+/**
+ * Returns the BSON library, which a feature needs.
+ *
+ * @param feature the option or method in the error message
+ * @throws {OptionError} if the library is not known
+ */
+export function requireTeamBson(bson: TeamBson | undefined, feature: string): TeamBson {
+  if (bson) return bson
+  throw new OptionError(
+    `${feature} needs the BSON library of the driver that "collection" belongs to, and it could not be found. Give it by the ` +
+      'option "bson": import { BSON } from \'mongodb\' and write bson: BSON. For a collection of mongoose write bson: ' +
+      'mongoose.mongo.BSON.',
+  )
 }
 
 /** The `mongodb` that Node resolves for this package is the team's driver only if the collection is of its class. */

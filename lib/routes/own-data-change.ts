@@ -4,10 +4,13 @@ import { explainUnsafeValue, pathsOverlap, showPath } from '../util/field-names.
 import { isPlainObject } from '../util/plain-object.js'
 import type { OwnView } from '../writing/own-fields.js'
 import type { FieldChange } from '../writing/dry-run.js'
+import { isSameInJson, keepTypes } from '../writing/kept-types.js'
+import type { StoredValue } from '../writing/kept-types.js'
 import { CustomUserDataError, toCallbackError } from '../errors.js'
 import { parseArgument } from '../options/arguments.js'
 import { optionsObject } from '../options/options-object.js'
 import { AN_OBJECT, standardSchema, topLevelField, trueOrFalse } from '../options/value-schemas.js'
+import type { OwnDataFormat } from './own-data-formats.js'
 import type { RequestBody } from './request-body.js'
 
 /** Options of `ownData()`. */
@@ -31,13 +34,22 @@ export interface OwnDataOptions {
    * @default false
    */
   readonly upsert?: boolean | undefined
+  /**
+   * Lets clients also read and write MongoDB Extended JSON, by the content type `application/ejson`, or by this type in
+   * `Accept` for a `GET`. Then they can store values of any type that JSON does not have, such as dates and ObjectIds.
+   * `canonical` states the type of each number, and `relaxed` writes plain JSON numbers.
+   *
+   * @default undefined, which takes plain JSON alone: another value for a stored date needs a `schema` that returns a date
+   */
+  readonly extendedJson?: 'relaxed' | 'canonical' | undefined
 }
 
 /** Complete options of `ownData()`. */
 export interface OwnDataConfig {
-  readonly fields: readonly string[]
+  readonly fields: ReadonlySet<string>
   readonly schema: StandardSchemaV1 | undefined
   readonly upsert: boolean
+  readonly extendedJson: 'relaxed' | 'canonical' | undefined
 }
 
 const NAME_FIELDS = 'name the fields that users may write, e.g. ["language", "timezone"]'
@@ -51,6 +63,7 @@ export function parseOwnDataOptions(given: unknown, userIdField: string): OwnDat
       fields: v.optional(fields),
       schema: v.optional(standardSchema),
       upsert: v.optional(trueOrFalse, false),
+      extendedJson: v.optional(v.picklist(['relaxed', 'canonical'], 'write "relaxed" or "canonical"')),
     }),
     given,
   )
@@ -58,7 +71,8 @@ export function parseOwnDataOptions(given: unknown, userIdField: string): OwnDat
     options.fields ??
     parseArgument('ownData()', optionsObject(AN_OBJECT, { fields }), { fields: fieldsOf(options.schema) })
       .fields
-  return { fields: [...new Set(named)], schema: options.schema, upsert: options.upsert }
+  const { schema, upsert, extendedJson } = options
+  return { fields: new Set(named), schema, upsert, extendedJson }
 }
 
 /** Users must not write `_id` or their user id: another id would give the document to another user. */
@@ -84,35 +98,90 @@ export type OwnDataMethod = 'PATCH' | 'PUT'
 /** The most paths that a refusal names. */
 const MAX_NAMED = 10
 
-/** Throws `invalid_request` unless a body has only allowed fields, with values that MongoDB cannot take for operators. */
-export function requireAllowed(body: RequestBody, { fields }: OwnDataConfig): void {
-  for (const [name, value] of Object.entries(body)) {
-    if (!fields.includes(name)) throw invalid(`${showPath([name])} is no field that you may change.`)
-    const fault = explainUnsafeValue(value, [name])
+/**
+ * Names in the JSON that clients get of decimals, timestamps and references. A client may send these values back, so whether
+ * they are stored values is decided when these have been read.
+ */
+const NAMES_OF_BSON = new Set(['$numberDecimal', '$timestamp', '$ref', '$id', '$db'])
+
+/**
+ * The values of a body. Throws `invalid_request` unless it has only allowed fields, with values that MongoDB cannot take for
+ * operators.
+ */
+export function toAllowedValues(
+  body: RequestBody,
+  { fields }: OwnDataConfig,
+  format: OwnDataFormat,
+): RequestBody {
+  for (const name of Object.keys(body)) {
+    if (!fields.has(name)) throw invalid(`${showPath([name])} is no field that you may change.`)
+  }
+  const values = format.toValues(body)
+  for (const [name, value] of Object.entries(values)) {
+    const fault = explainUnsafeValue(value, [name], NAMES_OF_BSON)
     if (fault !== undefined) throw invalid(`${fault}.`)
   }
+  return values
 }
 
-/** The fields that a request sets and removes. Rejects with `custom_data_refused` if the schema refuses the result. */
+/**
+ * The fields that a request sets and removes. A field that has its value already is neither.
+ *
+ * @throws `custom_data_refused` if the schema refuses the result; `type_would_change`; `invalid_request`
+ */
 export async function toFieldChange(
   method: OwnDataMethod,
-  body: RequestBody,
-  view: OwnView,
+  values: RequestBody,
+  view: OwnView | undefined,
   { fields, schema }: OwnDataConfig,
+  format: OwnDataFormat,
 ): Promise<FieldChange> {
-  const touched = method === 'PUT' ? fields : Object.keys(body)
-  const wanted = method === 'PUT' ? body : { ...toJson(view), ...body }
-  const accepted = schema ? await validate(schema, wanted) : wanted
-  const isThere = (name: string): boolean => Object.hasOwn(accepted, name) && accepted[name] !== undefined
-  return {
-    set: Object.fromEntries(touched.filter(isThere).map(name => [name, accepted[name]])),
-    unset: touched.filter(name => !isThere(name)),
+  const touched = method === 'PUT' ? [...fields] : Object.keys(values)
+  const accepted = schema ? await accept(schema, method, values, view, format) : values
+  const set: Record<string, unknown> = {}
+  const unset: string[] = []
+  for (const name of touched) {
+    const stored = view && toStored(view.plain, view.exact, name)
+    const value = Object.hasOwn(accepted, name) ? accepted[name] : undefined
+    if (value !== undefined) {
+      const kept = keepTypes(stored, value, { name }, format.rules)
+      if (!stored || kept !== stored.exact) set[name] = kept
+    } else if (stored) unset.push(name)
   }
+  return { set, unset }
 }
 
-/** The fields as plain JSON, because the schema describes the data that clients send and get. */
-function toJson(view: OwnView): RequestBody {
-  return JSON.parse(JSON.stringify(view)) as RequestBody
+/**
+ * What the schema makes of the fields as they would be. It gets plain JSON, which it describes. Where it returns a value of
+ * the client without a change, the value keeps the type that the client has stated.
+ */
+async function accept(
+  schema: StandardSchemaV1,
+  method: OwnDataMethod,
+  values: RequestBody,
+  view: OwnView | undefined,
+  format: OwnDataFormat,
+): Promise<RequestBody> {
+  const plain = format.toPlain(values)
+  const sent = toJson(plain)
+  const accepted = await validate(
+    schema,
+    method === 'PUT' || !view ? sent : { ...toJson(view.plain), ...sent },
+  )
+  if (plain === values) return accepted
+  const stated = Object.entries(accepted).map(([name, value]) => {
+    const rules = { isSame: isSameInJson, mayChangeTypes: true }
+    return [name, keepTypes(toStored(plain, values, name), value, { name }, rules)] as const
+  })
+  return Object.fromEntries(stated)
+}
+
+function toStored(plain: RequestBody, exact: RequestBody, name: string): StoredValue | undefined {
+  return Object.hasOwn(exact, name) ? { plain: plain[name], exact: exact[name] } : undefined
+}
+
+function toJson(values: RequestBody): RequestBody {
+  return JSON.parse(JSON.stringify(values)) as RequestBody
 }
 
 async function validate(schema: StandardSchemaV1, value: unknown): Promise<RequestBody> {

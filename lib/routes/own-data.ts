@@ -5,10 +5,14 @@ import { OwnFields } from '../writing/own-fields.js'
 import type { OwnChange, OwnFieldsConfig, OwnView } from '../writing/own-fields.js'
 import type { UserDocuments } from '../documents/user-documents.js'
 import type { Writer } from '../writing/writer.js'
+import { requireTeamBson } from '../mongo/team-bson.js'
+import type { TeamBson } from '../mongo/team-bson.js'
 import { CustomUserDataError, toCallbackError } from '../errors.js'
 import { hasPreconditions, meetsPreconditions, toEntityTag } from './entity-tag.js'
-import { parseOwnDataOptions, requireAllowed, toFieldChange } from './own-data-change.js'
+import { parseOwnDataOptions, toAllowedValues, toFieldChange } from './own-data-change.js'
 import type { OwnDataConfig, OwnDataMethod, OwnDataOptions } from './own-data-change.js'
+import { createOwnDataFormats } from './own-data-formats.js'
+import type { OwnDataFormat } from './own-data-formats.js'
 import { createBodyReader } from './request-body.js'
 import type { RequestBody } from './request-body.js'
 
@@ -16,6 +20,7 @@ interface OwnDataParts {
   readonly documents: UserDocuments
   readonly writer: Writer
   readonly requestUsers: Pick<RequestUsers, 'require' | 'replaceData'>
+  readonly bson: TeamBson | undefined
 }
 
 /**
@@ -31,16 +36,23 @@ export function createOwnDataRouter(
 ): Router {
   const userIdOf = (req: Request): string => parts.requestUsers.require('ownData()', req).id
   const allowed = parseOwnDataOptions(options, config.userIdField)
-  const own = new OwnFields(config, allowed.fields, parts)
+  const bson = requireTeamBson(parts.bson, 'ownData()')
+  const formats = createOwnDataFormats(allowed.extendedJson, bson)
+  const mediaTypes = formats.all.map(({ mediaType }) => mediaType)
+  const own = new OwnFields(config, [...allowed.fields], { ...parts, bson })
   // A `PUT` of `{}` removes all fields, so an empty body must not be read as `{}`.
-  const readBody = createBodyReader({ json: ['application/json'], form: false, refusesEmpty: true })
+  const readBody = createBodyReader({ json: mediaTypes, form: false, refusesEmpty: true })
+
+  async function sendStored(req: Request, res: Response): Promise<void> {
+    const view = await own.read(userIdOf(req))
+    if (!view) throw notFound()
+    const { mediaType, toText } = formats.ofAnswer(req)
+    send(res, mediaType, toText(view))
+  }
 
   const read: RequestHandler = (req, res, next) => {
-    answer(next, async () => {
-      const view = await own.read(userIdOf(req))
-      if (!view) throw notFound()
-      send(res, view)
-    })
+    if (formats.all.length > 1) res.vary('Accept')
+    answer(next, () => sendStored(req, res))
   }
 
   const change =
@@ -48,13 +60,19 @@ export function createOwnDataRouter(
     (req, res, next) => {
       answer(next, async () => {
         const userId = userIdOf(req)
-        requireJson(req)
-        const body = await readBody(req, res)
-        requireAllowed(body, allowed)
-        const done = await own.write(userId, view => decide(method, { req, body, view }, allowed))
+        requireMediaType(req, mediaTypes)
+        const format = formats.ofBody(req)
+        const values = toAllowedValues(await readBody(req, res), allowed, format)
+        const done = await own.write(userId, view =>
+          decide(method, { req, values, view, format }, allowed, formats.all),
+        )
         // Handlers that run later in the same request see the new data.
         if (done.loaded) parts.requestUsers.replaceData(req, done.loaded.data)
-        send(res.status(done.created ? 201 : 200), done.view)
+        res.status(done.created ? 201 : 200)
+        const answerFormat = formats.ofAnswer(req)
+        // A write gives the fields without their exact types, so these are read.
+        if (answerFormat.needsExactTypes) await sendStored(req, res)
+        else send(res, answerFormat.mediaType, answerFormat.toText({ plain: done.plain, exact: done.plain }))
       })
     }
 
@@ -67,19 +85,23 @@ export function createOwnDataRouter(
 
 interface Attempt {
   readonly req: Request
-  readonly body: RequestBody
+  readonly values: RequestBody
   readonly view: OwnView | undefined
+  readonly format: OwnDataFormat
 }
 
 /** The change that a request makes to the stored fields. Throws if the conditions of the request do not hold for them. */
 async function decide(
   method: OwnDataMethod,
-  { req, body, view }: Attempt,
+  { req, values, view, format }: Attempt,
   config: OwnDataConfig,
+  formats: readonly OwnDataFormat[],
 ): Promise<OwnChange> {
   if (!view && !config.upsert) throw notFound()
-  if (!meetsPreconditions(req, view && toEntityTag(JSON.stringify(view)))) throw changed()
-  const change = await toFieldChange(method, body, view ?? {}, config)
+  // A client may have read the fields in another format.
+  const tags = view && hasPreconditions(req) ? formats.map(({ toText }) => toEntityTag(toText(view))) : []
+  if (!meetsPreconditions(req, tags)) throw changed()
+  const change = await toFieldChange(method, values, view, config, format)
   return { ...change, dependsOnFields: hasPreconditions(req) || config.schema !== undefined }
 }
 
@@ -90,19 +112,18 @@ function answer(next: NextFunction, run: () => Promise<void>): void {
 }
 
 /** Refuses `application/merge-patch+json` too, because `null` removes a field there, and is a value here. */
-function requireJson(req: Request): void {
+function requireMediaType(req: Request, mediaTypes: string[]): void {
   if (req.headers['content-length'] === '0') throw noContent()
-  if (req.is('application/json') !== false) return
-  const error = new CustomUserDataError('unsupported_media_type', 'Send application/json.')
-  error.headers['Accept'] = 'application/json'
+  if (req.is(mediaTypes) !== false) return
+  const error = new CustomUserDataError('unsupported_media_type', `Send ${mediaTypes.join(' or ')}.`)
+  error.headers['Accept'] = mediaTypes.join(', ')
   throw error
 }
 
 /** Sends the fields with their tag. If `If-None-Match` of a `GET` has the tag, Express answers 304. */
-function send(res: Response, view: OwnView): void {
-  const text = JSON.stringify(view)
+function send(res: Response, mediaType: string, text: string): void {
   res.set({ 'Cache-Control': 'no-store', ETag: toEntityTag(text) })
-  res.type('application/json').send(text)
+  res.type(mediaType).send(text)
 }
 
 function noContent(): CustomUserDataError {

@@ -3,7 +3,7 @@ import { isUint8Array } from 'node:util/types'
 import express from 'express'
 import type { Request, RequestHandler, Response } from 'express'
 import { CustomUserDataError } from '../errors.js'
-import { isNestedDeeper, MAX_INPUT_DEPTH } from '../util/nesting.js'
+import { exceededLimit, MAX_INPUT_DEPTH } from '../util/nesting.js'
 
 /** The body of a request, parsed by this package or by the app. */
 export type RequestBody = Readonly<Record<string, unknown>>
@@ -20,6 +20,8 @@ export interface BodyFormats {
 
 /** The largest body that any of our routes takes. */
 const MAX_BODY_BYTES = 100 * 1024
+/** A body with more members than this would hold up other requests: 9,000 took 72 ms of the event loop in a `PATCH`. */
+const MAX_BODY_MEMBERS = 5_000
 const FORM = 'application/x-www-form-urlencoded'
 
 /**
@@ -59,7 +61,7 @@ export function createBodyReader(
     if (!isObject(body) || Array.isArray(body) || isContent(body)) {
       throw invalid(formats.form ? 'Send a JSON object or a form.' : 'Send a JSON object.')
     }
-    requireShallow(body)
+    requireSimple(body)
     return body as RequestBody
   }
 }
@@ -119,14 +121,16 @@ function requireSmall(req: Request, body: object, wanted: string): void {
   const isInflated = req.headers['content-encoding'] !== undefined
   const declared = isInflated ? NaN : Number(req.headers['content-length'])
   if (declared > MAX_BODY_BYTES) throw tooLarge()
-  requireShallow(body)
+  requireSimple(body)
   if (Number.isNaN(declared) && sizeOf(body, wanted) > MAX_BODY_BYTES) throw tooLarge()
 }
 
-/** A schema of the team, or the driver, could handle the body by a recursive function. */
-function requireShallow(body: object): void {
-  if (!isNestedDeeper(body, MAX_INPUT_DEPTH)) return
-  throw invalid(`The body is nested more than ${MAX_INPUT_DEPTH} levels deep.`)
+/** A schema of the team, or the driver, could handle a deep body by a recursive function. */
+function requireSimple(body: object): void {
+  const exceeded = exceededLimit(body, { depth: MAX_INPUT_DEPTH, members: MAX_BODY_MEMBERS })
+  if (exceeded === 'depth') throw invalid(`The body is nested more than ${MAX_INPUT_DEPTH} levels deep.`)
+  if (exceeded === 'members')
+    throw tooLarge(`The body has more than ${MAX_BODY_MEMBERS} fields and elements.`)
 }
 
 /** A value that has no JSON, such as a bigint, cannot come from a body in this format. */
@@ -160,8 +164,8 @@ function consumed(): CustomUserDataError {
   )
 }
 
-function tooLarge(): CustomUserDataError {
-  return new CustomUserDataError('payload_too_large', 'The body is over 100 kB.')
+function tooLarge(message = 'The body is over 100 kB.'): CustomUserDataError {
+  return new CustomUserDataError('payload_too_large', message)
 }
 
 function unreadable(wanted: string): CustomUserDataError {

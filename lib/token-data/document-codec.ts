@@ -1,12 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Document } from 'mongodb'
-import { OptionError } from '../errors.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
+import { requireTeamBson } from '../mongo/team-bson.js'
 import type { TeamBson } from '../mongo/team-bson.js'
 import { createClientProjection } from './client-projection.js'
 import type { ClientProjection } from './client-projection.js'
 import { isPlainObject } from '../util/plain-object.js'
+import { createExactDecoder } from '../documents/find-document.js'
 import type { DocumentEncoder } from '../documents/loader.js'
 
 /** MongoDB Extended JSON v2: `canonical` states the type of each number, `relaxed` writes plain JSON numbers. */
@@ -26,9 +27,6 @@ export interface DocumentCodec {
   readonly decode: (json: unknown) => Promise<object | undefined>
 }
 
-/** Like {@link PLAIN_BSON}, but keeps the BSON types that JavaScript does not distinguish, such as those of numbers. */
-const EXACT_BSON = { ...PLAIN_BSON, promoteLongs: false, promoteValues: false, bsonRegExp: true } as const
-
 /**
  * Creates a codec that uses the BSON library of the team's driver.
  *
@@ -39,8 +37,8 @@ export function createDocumentCodec(
   schema: StandardSchemaV1 | undefined,
   bson: TeamBson | undefined,
 ): DocumentCodec {
-  if (!bson) throw unknownBson()
-  const { EJSON, serialize, deserialize } = bson
+  const library = requireTeamBson(bson, 'createCustomUserData: option "userDataInToken"')
+  const { EJSON, serialize, deserialize } = library
   const show = projection ? createClientProjection(projection) : (document: object) => document
   // Handlers get the result of the schema, which has JavaScript's numbers.
   const needsExactTypes = format === 'canonical' && schema === undefined
@@ -52,15 +50,7 @@ export function createDocumentCodec(
 
   return {
     encoder: {
-      decodeExactly: needsExactTypes
-        ? (bytes, { enableUtf8Validation }) => {
-            const validation = { utf8: enableUtf8Validation }
-            return {
-              plain: deserialize(bytes, { ...PLAIN_BSON, validation }),
-              exact: deserialize(bytes, { ...EXACT_BSON, validation }),
-            }
-          }
-        : undefined,
+      decodeExactly: needsExactTypes ? createExactDecoder(library) : undefined,
       encode(document, exact = document) {
         const shown = show(document)
         // `relaxed` silently changes -0 and integers beyond 2^53. Neither format can express names that begin with $.
@@ -86,14 +76,6 @@ function valueOrUndefined<T>(convert: () => T | undefined): T | undefined {
   } catch {
     return undefined
   }
-}
-
-function unknownBson(): OptionError {
-  return new OptionError(
-    'createCustomUserData: option "userDataInToken" needs the BSON library of the driver that "collection" belongs to, and ' +
-      'it could not be found. Give it by the option "bson": import { BSON } from \'mongodb\' and write bson: BSON. For a ' +
-      'collection of mongoose write bson: mongoose.mongo.BSON.',
-  )
 }
 
 /**

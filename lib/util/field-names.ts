@@ -22,15 +22,21 @@ interface Part {
 /**
  * Says why a value from a client must not be stored: it contains an operator, a path or a reserved name. `undefined` for a
  * safe value. The function is not recursive, because the value comes from a stranger.
+ *
+ * @param exceptions names that are let through
  */
-export function explainUnsafeValue(value: unknown, path: readonly string[] = []): string | undefined {
+export function explainUnsafeValue(
+  value: unknown,
+  path: readonly string[] = [],
+  exceptions?: ReadonlySet<string>,
+): string | undefined {
   const open: Part[] = [{ value, key: '', holder: undefined }]
   for (let part = open.pop(); part; part = open.pop()) {
     const { value: holder } = part
     if (!Array.isArray(holder) && !isPlainObject(holder)) continue
     for (const [key, member] of Object.entries(holder)) {
       const inner: Part = { value: member, key, holder: part }
-      if (!Array.isArray(holder) && !isPlainFieldName(key))
+      if (!Array.isArray(holder) && !isPlainFieldName(key) && exceptions?.has(key) !== true)
         return `${showPath([...path, ...stepsTo(inner)])} is no name of a field`
       open.push(inner)
     }

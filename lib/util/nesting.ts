@@ -1,20 +1,31 @@
 /** More levels than any form needs. It is less than MongoDB accepts, and less than a recursive function can handle. */
 export const MAX_INPUT_DEPTH = 32
 
+/** The limits of a value that comes from a stranger. */
+interface NestingLimits {
+  /** Levels of objects and lists; a value without members has none. */
+  readonly depth: number
+  /** Members of objects and elements of lists, at all levels together. */
+  readonly members: number
+}
+
 /**
- * Whether objects and lists are nested more than `maxDepth` levels deep in a value; a value without members has depth 0. A
- * value that contains itself is too deep. The function is not recursive, because a few kilobytes from a stranger can be
- * nested so deeply that a recursive function exceeds the stack.
+ * Tells which limit a value exceeds. A value that contains itself is too deep. The function is not recursive, because a few
+ * kilobytes from a stranger can be nested so deeply that a recursive function exceeds the stack.
  */
-export function isNestedDeeper(value: unknown, maxDepth: number): boolean {
+export function exceededLimit(value: unknown, limits: NestingLimits): 'depth' | 'members' | undefined {
   const open: { readonly holder: object; readonly depth: number }[] = []
   const add = (member: unknown, depth: number): void => {
     if (typeof member === 'object' && member !== null) open.push({ holder: member, depth })
   }
+  let count = 0
   add(value, 1)
   for (let next = open.pop(); next; next = open.pop()) {
-    if (next.depth > maxDepth) return true
-    for (const member of Object.values(next.holder)) add(member, next.depth + 1)
+    if (next.depth > limits.depth) return 'depth'
+    const members: unknown[] = Object.values(next.holder)
+    count += members.length
+    if (count > limits.members) return 'members'
+    for (const member of members) add(member, next.depth + 1)
   }
-  return false
+  return undefined
 }

@@ -1,17 +1,24 @@
 import type { Document } from 'mongodb'
-import { prepareRead } from '../documents/find-document.js'
+import { createExactDecoder, prepareRead } from '../documents/find-document.js'
 import type { LoadedDocument } from '../documents/loader.js'
 import type { UserDocuments } from '../documents/user-documents.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { findOneAndUpdate } from '../mongo/find-one-and-update.js'
+import type { TeamBson } from '../mongo/team-bson.js'
+import { PLAIN_BSON } from '../mongo/team-database.js'
 import { withDeadline } from '../util/deadline.js'
 import { dryRunChange } from './dry-run.js'
 import type { FieldChange } from './dry-run.js'
 import { toWriteError } from './write-errors.js'
 import type { Writer, WriterConfig, WriteTask } from './writer.js'
 
-/** The allowed fields of a user's document as handlers would get them, in the order of the option `fields`. */
-export type OwnView = Readonly<Record<string, unknown>>
+/** The allowed fields of a user's document, in the order of the option `fields`, in two forms with the same members. */
+export interface OwnView {
+  /** As handlers would get them. */
+  readonly plain: Readonly<Record<string, unknown>>
+  /** With the BSON types of numbers. */
+  readonly exact: Readonly<Record<string, unknown>>
+}
 
 /** A change that was decided for the fields as they were read. */
 export interface OwnChange extends FieldChange {
@@ -21,7 +28,8 @@ export interface OwnChange extends FieldChange {
 
 /** The result of a write. */
 export interface OwnWrite {
-  readonly view: OwnView
+  /** The fields as handlers would get them. */
+  readonly plain: OwnView['plain']
   /** The user's document as a load would return it. `undefined` if the server does not support dry runs of an insert. */
   readonly loaded: LoadedDocument | undefined
   readonly created: boolean
@@ -36,7 +44,13 @@ interface StoredFields {
   readonly documentId: unknown
   /** BSON bytes of the whole document. */
   readonly size: number
-  readonly fields: Document
+  readonly view: OwnView
+}
+
+interface OwnFieldsParts {
+  readonly documents: UserDocuments
+  readonly writer: Writer
+  readonly bson: TeamBson
 }
 
 /** Reads and writes the allowed fields of a user's document, and no other fields. */
@@ -45,12 +59,13 @@ export class OwnFields {
   readonly #names: readonly string[]
   readonly #documents: UserDocuments
   readonly #writer: Writer
+  readonly #bson: TeamBson
   readonly #read: ReturnType<typeof prepareRead>
 
   constructor(
     config: OwnFieldsConfig,
     names: readonly string[],
-    { documents, writer }: { readonly documents: UserDocuments; readonly writer: Writer },
+    { documents, writer, bson }: OwnFieldsParts,
   ) {
     this.#config = config
     this.#names = names
@@ -58,14 +73,19 @@ export class OwnFields {
     this.#writer = writer
     const fields = Object.fromEntries(names.map(name => [name, `$${name}`]))
     const projection = { size: { $bsonSize: '$$ROOT' }, fields }
-    this.#read = prepareRead({ projection, maxDocumentBytes: Infinity })
+    this.#bson = bson
+    this.#read = prepareRead({
+      projection,
+      maxDocumentBytes: Infinity,
+      decodeExactly: createExactDecoder(bson),
+    })
   }
 
   /** `undefined` if the user has no document. */
   async read(userId: string): Promise<OwnView | undefined> {
     try {
       const stored = await withDeadline(this.#config.loadTimeoutMs, signal => this.#find(userId, signal))
-      return stored && pick(stored.fields, this.#names)
+      return stored?.view
     } catch (cause) {
       throw toWriteError(cause)
     }
@@ -77,7 +97,7 @@ export class OwnFields {
       for (;;) {
         task.signal.throwIfAborted()
         const stored = await this.#find(userId, task.signal)
-        const change = await decide(stored && pick(stored.fields, this.#names))
+        const change = await decide(stored?.view)
         try {
           const written = await (stored ? this.#change(task, stored, change) : this.#create(task, change))
           if (written) return written
@@ -90,8 +110,11 @@ export class OwnFields {
 
   async #find(userId: string, signal: AbortSignal): Promise<StoredFields | undefined> {
     const found = await this.#documents.find(userId, this.#read, signal)
-    const document = found?.document as Omit<StoredFields, 'documentId'> | undefined
-    return found && document && { ...document, documentId: found.documentId }
+    if (!found?.document || !found.exact) return undefined
+    const { size, fields } = found.document as { readonly size: number; readonly fields: Document }
+    const { fields: exact } = found.exact as { readonly fields: Document }
+    const view = { plain: pick(fields, this.#names), exact: pick(exact, this.#names) }
+    return { documentId: found.documentId, size, view }
   }
 
   async #change(task: WriteTask, stored: StoredFields, change: OwnChange): Promise<OwnWrite | undefined> {
@@ -100,17 +123,20 @@ export class OwnFields {
     const limits = { timeoutMs: this.#config.writeTimeoutMs, signal }
     const loaded = await dryRunChange(collection, { filter, change }, this.#config, limits)
     if (!loaded) return undefined
+    if (isEmpty(change)) return { plain: stored.view.plain, loaded, created: false }
     const after = await findOneAndUpdate(collection, filter, toUpdate(change), {
       ...options.write,
       projection: Object.fromEntries(this.#names.map(name => [name, 1])),
       returnDocument: 'after',
     })
-    return after ? { view: pick(after, this.#names), loaded, created: false } : undefined
+    return after ? { plain: pick(after, this.#names), loaded, created: false } : undefined
   }
 
   async #create(task: WriteTask, { set }: OwnChange): Promise<OwnWrite | undefined> {
     const inserted = await this.#writer.insertFor(task, set)
-    return inserted && { view: pick(set, this.#names), loaded: inserted.loaded, created: true }
+    // As a load would give it: the values may have types of BSON that handlers do not get.
+    const plain = this.#bson.deserialize(this.#bson.serialize(set), PLAIN_BSON)
+    return inserted && { plain: pick(plain, this.#names), loaded: inserted.loaded, created: true }
   }
 
   /**
@@ -119,7 +145,7 @@ export class OwnFields {
    */
   #toFilter(task: WriteTask, stored: StoredFields, { dependsOnFields }: OwnChange): Document {
     const sameSize = { $eq: [{ $bsonSize: '$$ROOT' }, stored.size] }
-    const sameFields = dependsOnFields ? this.#names.map(name => hasValue(name, stored.fields)) : []
+    const sameFields = dependsOnFields ? this.#names.map(name => hasValue(name, stored.view.exact)) : []
     return { ...this.#writer.ownedBy(task, stored.documentId), $expr: { $and: [sameSize, ...sameFields] } }
   }
 }
@@ -131,12 +157,16 @@ function pick(document: Document, names: readonly string[]): Record<string, unkn
 }
 
 /** True at the server if a field has the value that was read, or is still missing. 1 and 1.0 count as the same value. */
-function hasValue(name: string, read: Document): Document {
+function hasValue(name: string, read: OwnView['exact']): Document {
   if (!Object.hasOwn(read, name)) return { $eq: [{ $type: `$${name}` }, 'missing'] }
-  return { $eq: [`$${name}`, { $literal: read[name] as unknown }] }
+  return { $eq: [`$${name}`, { $literal: read[name] }] }
 }
 
-/** Update operators for a change. There is always one, because the driver refuses an update without operators. */
+function isEmpty({ set, unset }: FieldChange): boolean {
+  return unset.length === 0 && Object.keys(set).length === 0
+}
+
+/** Update operators for a change that is not empty. */
 function toUpdate({ set, unset }: FieldChange): Document {
   if (unset.length === 0) return { $set: set }
   const $unset = Object.fromEntries(unset.map(name => [name, true]))

@@ -2,8 +2,8 @@ import { expect, it } from 'vitest'
 import { meetsPreconditions, toEntityTag } from '../../lib/routes/entity-tag.js'
 
 const TAG = toEntityTag('{"language":"en"}')
-const meets = (headers: Record<string, string>, tag: string | undefined = TAG) =>
-  meetsPreconditions({ headers }, tag)
+const OTHER_FORMAT = toEntityTag('{"language":"en"} in another format')
+const meets = (headers: Record<string, string>) => meetsPreconditions({ headers }, [OTHER_FORMAT, TAG])
 
 it('a tag is strong and quoted, and differs for different texts', () => {
   expect(TAG).toMatch(/^"[\w-]{43}"$/)
@@ -22,7 +22,7 @@ it.each<[string, boolean]>([
   ['"a*"', false],
 ])('If-Match: %s is met: %j', (value, expected) => {
   expect(meets({ 'if-match': value })).toBe(expected)
-  expect(meetsPreconditions({ headers: { 'if-match': value } }, undefined)).toBe(false)
+  expect(meetsPreconditions({ headers: { 'if-match': value } }, [])).toBe(false)
 })
 
 it.each<[string, boolean]>([
@@ -32,7 +32,7 @@ it.each<[string, boolean]>([
   ['"other"', true],
 ])('If-None-Match: %s is met: %j', (value, expected) => {
   expect(meets({ 'if-none-match': value })).toBe(expected)
-  expect(meetsPreconditions({ headers: { 'if-none-match': value } }, undefined)).toBe(true)
+  expect(meetsPreconditions({ headers: { 'if-none-match': value } }, [])).toBe(true)
 })
 
 it('a request without a condition passes', () => {

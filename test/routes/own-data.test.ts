@@ -1,5 +1,18 @@
+import { createRequire } from 'node:module'
 import type { Collection, Document } from 'mongodb'
-import { Binary, Decimal128, Long, ObjectId } from 'mongodb'
+import {
+  Binary,
+  BSON,
+  BSONRegExp,
+  Code,
+  Decimal128,
+  Double,
+  Long,
+  MinKey,
+  ObjectId,
+  Timestamp,
+  UUID,
+} from 'mongodb'
 import express from 'express'
 import type { RequestHandler } from 'express'
 import type { CustomUserDataOptions, OwnDataOptions } from 'express-custom-user-data'
@@ -12,6 +25,8 @@ import type { TestDatabase } from '../support/database.js'
 import { bearerOf } from '../support/guarded-app.js'
 import { sendRaw } from '../support/http.js'
 import { createTestUserData } from '../support/user-data.js'
+
+const { deserialize, EJSON } = BSON
 
 const deadlines = holdDeadlines()
 const database = useDatabase()
@@ -257,6 +272,27 @@ describe.each(['patch', 'put'] as const)('%s', method => {
     expect(await stored()).toMatchObject({ language: 'de' })
   })
 
+  it('is refused with more than 5,000 fields and elements, because their number takes time, and nothing is read', async () => {
+    await insert()
+    const { send } = start()
+    await send('get')
+    const many = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_item, i) => [`f${i}`, i]))
+    database.commands.clear()
+    for (const language of [
+      many(9_000),
+      Array.from({ length: 9_000 }, () => 1),
+      [many(3_000), many(3_000)],
+    ]) {
+      expect(await send(method, { language })).toMatchObject({
+        status: 413,
+        body: { code: 'payload_too_large' },
+      })
+    }
+    expect(database.commands.named('find', 'aggregate', 'findAndModify')).toEqual([])
+    expect((await send(method, { language: many(4_999) })).status).toBe(200)
+  })
+
   it('takes a text and bytes as they are parsed, with the same limits', async () => {
     await insert()
     const raw = express.raw({ type: () => true, limit: '5mb' })
@@ -349,7 +385,7 @@ describe('If-Match', () => {
   })
 
   it('works from one answer to the next, and a change of other fields does not matter', async () => {
-    await insert({ language: { second: 'de', first: 1.5 }, timezone: Long.fromNumber(3) })
+    await insert({ language: { second: 'de', first: 1.5 }, timezone: 3 })
     const { send } = start()
     let { etag } = (await send('get')).headers as { etag: string }
     for (let i = 0; i < 3; i++) {
@@ -412,6 +448,278 @@ describe('a schema', () => {
     expect(answer.status).toBe(500)
     expect(answer.text).not.toContain('secret')
   })
+})
+
+describe('values that JSON cannot express', () => {
+  const id = new ObjectId()
+  const VALUES: Record<string, unknown> = {
+    date: new Date('2020-01-02T03:04:05.678Z'),
+    id,
+    bytes: new Binary(Buffer.from('abc')),
+    uuid: new UUID('0b6f4b1e-7a52-4f0d-9d5c-6b7f3e0d1c2a'),
+    long: Long.fromNumber(2 ** 40),
+    small: Long.fromNumber(5),
+    beyond: Long.fromString('9007199254740993'),
+    decimal: Decimal128.fromString('1.10'),
+    timestamp: new Timestamp({ t: 1, i: 2 }),
+  }
+  const PLAIN: Record<string, unknown> = {
+    int: 1,
+    double: new Double(2),
+    negativeZero: new Double(-0),
+    nan: Number.NaN,
+    infinite: Infinity,
+    text: '2020-01-02T03:04:05.678Z',
+    nothing: null,
+    flag: true,
+    key: new MinKey(),
+    code: new Code('1'),
+    regex: new BSONRegExp('a', 'i'),
+  }
+  const NESTED = {
+    list: [
+      { at: new Date(1), n: 1 },
+      { at: new Date(2), n: 2 },
+    ],
+    deep: { id, note: 'a' },
+  }
+  const ALL = { ...VALUES, ...PLAIN, nested: NESTED }
+  const fields = [...Object.keys(ALL), 'dates']
+  /** The document with the type of each number. */
+  const exactly = async () => {
+    const raw = await collection.findOne({ userId: user }, { raw: true, projection: { _id: 0 } })
+    return EJSON.stringify(deserialize(raw as never, { promoteValues: false, bsonRegExp: true }), {
+      relaxed: false,
+    })
+  }
+
+  it.each(['patch', 'put'] as const)('keep their types if %s sends back the body of GET', async method => {
+    await insert(ALL)
+    const { send } = start({ own: { fields } })
+    const before = await exactly()
+    const { text } = await send('get')
+    expect(await send(method, text)).toMatchObject({ status: 200, text })
+    expect(await exactly()).toBe(before)
+    const { text: reordered } = await send('get')
+    const swapped = Object.fromEntries(Object.entries(JSON.parse(reordered) as object).reverse())
+    expect((await send(method, { ...swapped, nested: { ...NESTED, deep: { note: 'a', id } } })).status).toBe(
+      200,
+    )
+    expect(await exactly()).toBe(before)
+  })
+
+  it('keep their types beside the parts of a field that change', async () => {
+    await insert({ nested: NESTED, dates: [new Date(1), new Date(2), new Date(3)] })
+    const { send } = start({ own: { fields } })
+    const { nested, dates } = (await send('get')).body as { nested: typeof NESTED; dates: string[] }
+    nested.deep.note = 'b'
+    nested.list.splice(0, 1)
+    const changed = { nested: { ...nested, added: 1 }, dates: [dates[0], dates[2]] }
+    expect(await send('patch', changed)).toMatchObject({ status: 200, body: changed })
+    expect(await stored()).toMatchObject({
+      nested: { list: [{ at: new Date(2), n: 2 }], deep: { id, note: 'b' }, added: 1 },
+      dates: [new Date(1), new Date(3)],
+    })
+  })
+
+  it.each(Object.keys(VALUES))('do not become another type: %s', async name => {
+    await insert({ ...VALUES, nested: { list: [{ value: VALUES[name] }] } })
+    const { send } = start({ own: { fields } })
+    const before = await exactly()
+    const { nested } = (await send('get')).body as { nested: { list: object[] } }
+    for (const value of [
+      '2021-01-01T00:00:00.000Z',
+      7,
+      null,
+      true,
+      {},
+      [],
+      { $numberDecimal: '2' },
+      { $timestamp: '9' },
+    ]) {
+      for (const [method, field, body] of [
+        ['patch', name, { [name]: value }],
+        ['put', name, { [name]: value }],
+        ['patch', 'nested.list.0.value', { nested: { list: [{ value }] } }],
+        ['patch', 'nested.list.1.value', { nested: { list: [...nested.list, { value }] } }],
+      ] as const) {
+        const answer = await send(method, JSON.stringify(body))
+        expect(answer, JSON.stringify(body)).toMatchObject({
+          status: 422,
+          body: { code: 'type_would_change' },
+        })
+        expect((answer.body as { detail: string }).detail).toContain(JSON.stringify(field))
+      }
+    }
+    expect(await exactly()).toBe(before)
+    expect((await send('put', {})).status).toBe(200)
+    expect(await stored()).toEqual({ userId: user, role: 'member', language: 'en', timezone: 'UTC' })
+  })
+
+  it('may be replaced if the schema returns the type, and only then', async () => {
+    await insert({ date: new Date(0), long: Long.fromNumber(1) })
+    const schema = z.object({
+      date: z.string().transform(text => (text.endsWith('Z') ? new Date(text) : text)),
+      long: z.number().transform(BigInt),
+    })
+    const { send } = start({ own: { schema } })
+    const date = '2021-01-01T00:00:00.000Z'
+    expect(await send('patch', { date, long: 7 })).toMatchObject({ status: 200, body: { date, long: 7 } })
+    expect(await exactly()).toContain('"long":{"$numberLong":"7"}')
+    expect(await stored()).toMatchObject({ date: new Date(date) })
+    expect(await send('patch', { date: 'tomorrow' })).toMatchObject({
+      status: 422,
+      body: { code: 'type_would_change' },
+    })
+    expect(await send('patch', { long: 8 })).toMatchObject({ status: 200, body: { date, long: 8 } })
+    expect(await stored()).toMatchObject({ date: new Date(date) })
+  })
+
+  it.each(['{"$numberDecimal":"1.1"}', '{"$ref":"a","$id":1}', '{"a":{"$timestamp":"1"}}'])(
+    'are not made from the JSON of other values: %s',
+    async value => {
+      await insert({ nested: 1 })
+      const { send } = start({ own: { fields } })
+      for (const name of ['nested', 'dates']) {
+        const answer = await send('patch', `{"${name}":${value}}`)
+        expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request' } })
+      }
+    },
+  )
+
+  it('are not written at all if nothing changes, and MongoDB gets no update', async () => {
+    await insert(ALL)
+    const { send } = start({ own: { fields } })
+    const { text } = await send('get')
+    database.commands.clear()
+    await send('put', text)
+    expect(database.commands.named('update', 'findAndModify')).toEqual([])
+  })
+
+  it('need the BSON library of the driver, and the error says how to give it', () => {
+    // This package resolves another copy of the driver.
+    const { MongoClient } = createRequire(import.meta.url)('mongodb6') as typeof import('mongodb')
+    const foreign = new MongoClient(database.uri).db('test').collection('custom_user_data')
+    const userData = createTestUserData(database, { collection: foreign, bson: undefined })
+    expect(() => userData.ownData({ fields })).toThrow(
+      /^ownData\(\) needs the BSON library .* write bson: BSON/,
+    )
+  })
+
+  describe.each(['relaxed', 'canonical'] as const)('in %s Extended JSON', extendedJson => {
+    const own = { fields, extendedJson }
+    const EJSON_TYPE = { 'content-type': 'application/ejson' }
+    const relaxed = extendedJson === 'relaxed'
+    const toText = (value: object) => EJSON.stringify(value, { relaxed })
+    const sendIn = (app: ReturnType<typeof start>, method: 'patch' | 'put', body: string) =>
+      request(app.app)
+        [method]('/me')
+        .set({ authorization: app.authorization, ...EJSON_TYPE })
+        .send(body)
+
+    it('are read, and sent back without a change of type', async () => {
+      await insert(ALL)
+      const app = start({ own })
+      const before = await exactly()
+      const got = await app.send('get', undefined, { accept: 'application/ejson' })
+      expect(got.headers).toMatchObject({ 'content-type': /^application\/ejson/ as never, vary: 'Accept' })
+      expect(EJSON.parse(got.text, { relaxed: false })).toMatchObject({ date: VALUES['date'] })
+      for (const method of ['patch', 'put'] as const) {
+        const answer = await sendIn(app, method, got.text)
+        expect(answer).toMatchObject({ status: 200, text: got.text })
+        expect(answer.headers['etag']).toBe(got.headers['etag'])
+        expect(await exactly()).toBe(before)
+      }
+    })
+
+    it('may be replaced by values of any type', async () => {
+      await insert({ date: new Date(0), id: 1, long: 1, decimal: 1 })
+      const app = start({ own })
+      const values = {
+        date: 'never',
+        id: new ObjectId(),
+        long: Long.fromString('1099511627776'),
+        decimal: Decimal128.fromString('2.20'),
+        bytes: new Binary(Buffer.from('x')),
+        nested: { at: [new Date(5)] },
+      }
+      const answer = await sendIn(app, 'put', toText(values))
+      expect(answer).toMatchObject({ status: 200, text: toText({ ...answerOrder(values) }) })
+      expect(await exactly()).toContain(EJSON.stringify(values.long, { relaxed: false }))
+      expect(await stored()).toMatchObject({
+        date: 'never',
+        decimal: values.decimal,
+        nested: { at: [new Date(5)] },
+      })
+    })
+
+    it('make a document too, and its answer in JSON is what GET gives', async () => {
+      const app = start({ own: { ...own, upsert: true } })
+      const answer = await sendIn(app, 'patch', toText({ date: new Date(7), long: Long.fromNumber(5) })).set({
+        accept: 'application/json',
+      })
+      expect(answer).toMatchObject({ status: 201, body: { date: '1970-01-01T00:00:00.007Z', long: 5 } })
+      expect((await app.send('get')).text).toBe(answer.text)
+      expect(await stored()).toMatchObject({ date: new Date(7) })
+    })
+
+    it('are checked by a schema as plain JSON, and keep the stated type where it returns what it got', async () => {
+      await insert()
+      const schema = z.object({ date: z.string().optional(), language: z.string().toUpperCase() })
+      const app = start({ own: { schema, extendedJson } })
+      const body = toText({ date: new Date(7), language: 'de' })
+      expect((await sendIn(app, 'patch', body)).status).toBe(200)
+      expect(await stored()).toMatchObject({ date: new Date(7), language: 'DE' })
+      expect((await sendIn(app, 'patch', toText({ date: 1 }))).status).toBe(422)
+    })
+
+    it('have tags that work across the formats', async () => {
+      await insert({ date: new Date(0) })
+      const app = start({ own })
+      for (const accept of ['application/json', 'application/ejson']) {
+        const { etag } = (await app.send('get', undefined, { accept })).headers as { etag: string }
+        expect((await app.send('patch', { text: accept }, { 'if-match': etag })).status).toBe(200)
+        expect((await app.send('patch', { text: 'x' }, { 'if-match': etag })).status).toBe(412)
+      }
+    })
+
+    it.each([
+      '{"date":{"$date":"nonsense"}}',
+      '{"date":{"$code":"1"}}',
+      '{"date":{"$regularExpression":{"pattern":"(","options":""}}}',
+      '{"date":{"$minKey":1}}',
+      '{"date":{"$oid":"1"}}',
+      '{"date":{"$ne":null}}',
+      '{"date":{"__proto__":{"isAdmin":true}}}',
+      '{"date":{"_bsontype":"ObjectId"}}',
+      '{"date":{"a.b":{"$date":"2020-01-01T00:00:00Z"}}}',
+      '{"$oid":"64b7f3a1c2d4e5f601234567"}',
+      '{"role":{"$oid":"64b7f3a1c2d4e5f601234567"}}',
+      `{"date":${'['.repeat(6_000)}${']'.repeat(6_000)}}`,
+      '[]',
+      '{',
+    ])('are refused if they are malformed or unsafe: %s', async body => {
+      await insert()
+      const before = await exactly()
+      const answer = await sendIn(start({ own }), 'patch', body)
+      expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request' } })
+      expect(await exactly()).toBe(before)
+    })
+
+    it('are not taken by plain JSON, nor without the option', async () => {
+      await insert({ date: new Date(0) })
+      expect(await start({ own }).send('patch', { date: 'x' })).toMatchObject({ status: 422 })
+      const answer = await sendIn(start({ own: { fields } }), 'patch', '{}')
+      expect(answer).toMatchObject({ status: 415, body: { code: 'unsupported_media_type' } })
+    })
+  })
+
+  /** Members in the order of the option `fields`, as answers have them. */
+  function answerOrder(values: Document): Document {
+    return Object.fromEntries(
+      fields.filter(name => name in values).map(name => [name, values[name] as unknown]),
+    )
+  }
 })
 
 describe('hostile input', () => {

@@ -313,6 +313,22 @@ describe('a body that is nested deeply', () => {
   })
 })
 
+describe('a body with very many fields and elements', () => {
+  const fields = (count: number): object =>
+    Object.fromEntries(Array.from({ length: count }, (_item, i) => [`f${i}`, 1]))
+
+  it('is 413 over 5,000, whoever has parsed it', async () => {
+    for (const app of [createApp(), createApp(PARSERS["behind the app's own parsers"])]) {
+      for (const path of ROUTES) {
+        const answer = await request(app).post(path).send(fields(5_001))
+        expectError(answer, 413, 'invalid_request')
+        expect((answer.body as Record<string, string>)['error_description']).toContain('5000')
+      }
+      expectError(await request(app).post('/login').send(fields(5_000)), 401, 'invalid_credentials')
+    }
+  })
+})
+
 /** Adapters for serverless platforms set `req.body`, and leave the stream alone. */
 const adapted =
   (body: unknown): RequestHandler =>

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { isNestedDeeper } from '../../lib/util/nesting.js'
+import { exceededLimit } from '../../lib/util/nesting.js'
 
 /** Objects and lists in each other, with `depth` levels. */
 function nested(depth: number): unknown {
@@ -8,15 +8,31 @@ function nested(depth: number): unknown {
   return value
 }
 
+const ANY = 1_000_000
+
 it('counts the levels of objects and lists', () => {
-  for (const depth of [0, 1, 2, 31, 32]) expect(isNestedDeeper(nested(depth), 32)).toBe(false)
-  for (const depth of [33, 34, 1_000]) expect(isNestedDeeper(nested(depth), 32)).toBe(true)
+  for (const depth of [0, 1, 2, 31, 32]) {
+    expect(exceededLimit(nested(depth), { depth: 32, members: ANY })).toBeUndefined()
+  }
+  for (const depth of [33, 34, 1_000]) {
+    expect(exceededLimit(nested(depth), { depth: 32, members: ANY })).toBe('depth')
+  }
+})
+
+it('counts the members of all levels together', () => {
+  const limits = { depth: 32, members: 6 }
+  for (const value of [1, {}, [1, 2, 3, 4, 5, 6], { a: [1, 2], b: { c: 1, d: 1 } }]) {
+    expect(exceededLimit(value, limits)).toBeUndefined()
+  }
+  for (const value of [[1, 2, 3, 4, 5, 6, 7], { a: [1, 2], b: { c: 1, d: 1, e: 1 } }]) {
+    expect(exceededLimit(value, limits)).toBe('members')
+  }
 })
 
 it('ends for any depth, and for a value that contains itself', () => {
-  expect(isNestedDeeper(nested(200_000), 32)).toBe(true)
-  expect(isNestedDeeper(nested(200_000), 300_000)).toBe(false)
+  expect(exceededLimit(nested(200_000), { depth: 32, members: ANY })).toBe('depth')
+  expect(exceededLimit(nested(200_000), { depth: 300_000, members: ANY })).toBeUndefined()
   const circular: unknown[] = []
   circular.push(circular, circular)
-  expect(isNestedDeeper(circular, 32)).toBe(true)
+  expect(exceededLimit(circular, { depth: 32, members: ANY })).toBe('depth')
 })
