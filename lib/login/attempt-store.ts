@@ -1,7 +1,8 @@
 import type { Collection, Document, Filter } from 'mongodb'
 import { withDeadline } from '../util/deadline.js'
-import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import type { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
+import { toDatabaseError } from '../mongo/database-errors.js'
 import { toExactOperations } from '../mongo/exact-operations.js'
 import { findOneAndUpdate } from '../mongo/find-one-and-update.js'
 import { createOwnCollection, MARK } from '../mongo/own-collection.js'
@@ -139,7 +140,7 @@ export class AttemptStore {
     await withDeadline(this.#timeoutMs, () =>
       this.#update<AccountDocument>(this.#accountId(account), { $set: { failures: [] } }),
     ).catch((cause: unknown) => {
-      throw toUnavailable(cause)
+      throw toUncounted(cause)
     })
   }
 
@@ -190,12 +191,12 @@ export class AttemptStore {
   }
 }
 
-/** The error for attempts that cannot be counted. It is a 503, so it does not look like a refusal. */
-export function toUnavailable(cause: unknown): CustomUserDataError {
-  const message = 'Login attempts cannot be counted.'
-  return (
-    asCustomUserDataError(cause) ?? new CustomUserDataError('credentials_unavailable', message, { cause })
-  )
+/** The error for attempts that cannot be counted. It is a 5xx, so it does not look like a refusal. */
+export function toUncounted(cause: unknown): CustomUserDataError {
+  return toDatabaseError(cause, {
+    code: 'credentials_unavailable',
+    message: 'Login attempts cannot be counted.',
+  })
 }
 
 /** Repeats an upsert after a duplicate key. The server does not repeat it, because the filters also name the mark. */

@@ -489,7 +489,7 @@ describe('a text that is not UTF-8', () => {
 
   it('is an error after one read', async () => {
     database.commands.clear()
-    await expect(load('bob')).rejects.toMatchObject({ code: 'custom_data_unavailable' })
+    await expect(load('bob')).rejects.toMatchObject({ code: 'document_undecodable' })
     expect(database.commands.loads()).toHaveLength(1)
   })
 
