@@ -1,10 +1,10 @@
 import type { BSONSerializeOptions, Collection, Document } from 'mongodb'
-import { PLAIN_BSON } from '../mongo/team-database.js'
+import { keepsRegExp, PLAIN_BSON } from '../mongo/team-database.js'
 
 /** Decodes a document twice: once with the BSON types of its numbers, and once without. */
 export type ExactDecoder = (
   bytes: Uint8Array,
-  options: { readonly enableUtf8Validation: boolean },
+  options: { readonly enableUtf8Validation: boolean; readonly bsonRegExp: boolean },
 ) => { readonly plain: Document; readonly exact: Document }
 
 /** Which part of a document is read, and in which form. */
@@ -74,10 +74,11 @@ export async function findDocument(
   if (!row) return undefined
   const { decodeExactly } = query.read
   if (!decodeExactly) return toFound(row as SizedRow)
-  // If the driver decoded the document, it would obey this option of the collection too.
+  // If the driver decoded the document, it would obey these options of the collection too.
   const { bsonOptions } = collection as { readonly bsonOptions?: BSONSerializeOptions }
   const enableUtf8Validation = bsonOptions?.enableUtf8Validation ?? true
-  const { plain, exact } = decodeExactly(row as Uint8Array, { enableUtf8Validation })
+  const bsonRegExp = keepsRegExp(collection)
+  const { plain, exact } = decodeExactly(row as Uint8Array, { enableUtf8Validation, bsonRegExp })
   const plainRow = rowIn(plain)
   return plainRow && toFound(plainRow, rowIn(exact))
 }
@@ -104,6 +105,7 @@ interface RawReply {
 const OPTIONS = {
   ...PLAIN_BSON,
   raw: false as boolean,
+  bsonRegExp: false as boolean,
   // Ids are compared exactly, whatever the collation of the collection.
   collation: { locale: 'simple' },
   readPreference: 'primary',
@@ -123,7 +125,9 @@ async function findRow(
 ): Promise<Document | null | undefined> {
   const { read, index } = query
   const raw = read.decodeExactly !== undefined
-  const options = { ...OPTIONS, raw, hint: index ?? { $natural: 1 }, maxTimeMS: timeoutMs, signal }
+  const bsonRegExp = keepsRegExp(collection)
+  const hint = index ?? { $natural: 1 }
+  const options = { ...OPTIONS, raw, bsonRegExp, hint, maxTimeMS: timeoutMs, signal }
   if (index !== undefined && read.stages.length === 0)
     return collection.findOne(toFilter(query), { ...options, projection: read.row })
   const rows = await collection.aggregate(toPipeline(query), options).toArray()

@@ -61,7 +61,6 @@ export class AttemptStore {
   /** Accounts of another issuer belong to other people, even if they have the same names. */
   readonly #issuerKey: string
   readonly #collection: ReturnType<typeof createOwnCollection>
-  #indexes: Promise<void> | undefined
 
   constructor({ issuer, timeoutMs }: AttemptScope, find: () => Promise<Collection>, events: Events) {
     this.#timeoutMs = timeoutMs
@@ -78,13 +77,9 @@ export class AttemptStore {
     )
   }
 
-  ensureIndexes(): Promise<void> {
-    this.#indexes ??= this.#collection.ensureIndexes().catch((error: unknown) => {
-      // The next login tries again, because MongoDB may be back or the documents of the app may be gone.
-      this.#indexes = undefined
-      throw error
-    })
-    return this.#indexes
+  /** Makes the index, which only cleans up. No login waits for it: `ready()` or the first load makes it. */
+  ensureIndexes(timeoutMs?: number): Promise<void> {
+    return this.#collection.ensureIndexes(timeoutMs)
   }
 
   /** Counts an attempt from an address; resolves to its window, or to the refusal. */
@@ -153,7 +148,6 @@ export class AttemptStore {
   }
 
   async #open<D extends Document>(): Promise<Collection<D>> {
-    await this.ensureIndexes()
     return (await this.#collection.open()) as unknown as Collection<D>
   }
 

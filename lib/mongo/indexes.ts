@@ -2,20 +2,29 @@ import type { Collection, CreateIndexesOptions, IndexDescriptionInfo } from 'mon
 import { hasCode, SERVER_ERRORS } from './server-errors.js'
 import { PLAIN_BSON } from './team-database.js'
 
-/** The result of an attempt to make an index. */
-export type IndexOutcome = 'there' | 'unauthorized' | 'conflict'
+const {
+  commandNotSupportedOnView,
+  duplicateKey,
+  keySpecsConflict,
+  namespaceNotFound,
+  optionsConflict,
+  unauthorized,
+} = SERVER_ERRORS
 
-/** Lists the indexes of a collection. A collection that does not exist yet has none. */
+/** The result of an attempt to make an index. */
+export type IndexOutcome = 'there' | 'unauthorized' | 'duplicates' | 'conflict' | 'view'
+
+/** Lists the indexes of a collection. A collection that does not exist yet has none, and a view never has any. */
 export async function listIndexes(collection: Collection): Promise<IndexDescriptionInfo[]> {
   try {
     return await collection.indexes({ ...PLAIN_BSON, readPreference: 'primary', full: true })
   } catch (error) {
-    if (hasCode(error, SERVER_ERRORS.namespaceNotFound)) return []
+    if (hasCode(error, namespaceNotFound, commandNotSupportedOnView)) return []
     throw error
   }
 }
 
-/** Makes an index if it is missing, unless the database user has no right to, or an existing index prevents it. */
+/** Makes an index if it is missing, unless a missing right, duplicates, another index or a view prevents it. */
 export async function ensureIndex(
   collection: Pick<Collection, 'createIndex'>,
   field: string,
@@ -26,9 +35,10 @@ export async function ensureIndex(
     await collection.createIndex({ [field]: 1 }, options)
     return 'there'
   } catch (error) {
-    if (hasCode(error, SERVER_ERRORS.unauthorized)) return 'unauthorized'
-    const { duplicateKey, optionsConflict, keySpecsConflict } = SERVER_ERRORS
-    if (hasCode(error, duplicateKey, optionsConflict, keySpecsConflict)) return 'conflict'
+    if (hasCode(error, unauthorized)) return 'unauthorized'
+    if (hasCode(error, duplicateKey)) return 'duplicates'
+    if (hasCode(error, optionsConflict, keySpecsConflict)) return 'conflict'
+    if (hasCode(error, commandNotSupportedOnView)) return 'view'
     throw error
   }
 }

@@ -53,10 +53,10 @@ export function createDocumentCodec(
   return {
     encoder: {
       decodeExactly: needsExactTypes
-        ? (bytes, { enableUtf8Validation }) => {
+        ? (bytes, { enableUtf8Validation, bsonRegExp }) => {
             const validation = { utf8: enableUtf8Validation }
             return {
-              plain: deserialize(bytes, { ...PLAIN_BSON, validation }),
+              plain: deserialize(bytes, { ...PLAIN_BSON, bsonRegExp, validation }),
               exact: deserialize(bytes, { ...EXACT_BSON, validation }),
             }
           }

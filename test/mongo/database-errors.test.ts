@@ -186,6 +186,7 @@ const onDocuments: readonly Group[] = [
       { what: 'issueTokens()', run: () => call(() => userData.issueTokens('alice')) },
       { what: 'a replace of forUser()', run: () => call(() => user().replace({ language: 'en' })) },
       { what: 'a login', run: login },
+      { what: 'ready()', run: () => call(() => start().ready()) },
     ],
   },
   {
@@ -360,6 +361,29 @@ const onLogins: readonly Group[] = [
   },
 ]
 
+const ready = { what: 'ready()', run: () => call(() => start().ready()) }
+const onIndexes: readonly Group[] = [
+  { command: 'listIndexes', on: DATA, outage: 'custom_data_unavailable', cases: [ready] },
+  // An index that may not be made is a warning, because users can be served without it.
+  { command: 'createIndexes', on: DATA, outage: 'custom_data_unavailable', tolerated: [13], cases: [ready] },
+  { command: 'listIndexes', on: SESSIONS, outage: 'sessions_unavailable', tolerated: [13], cases: [ready] },
+  { command: 'createIndexes', on: SESSIONS, outage: 'sessions_unavailable', tolerated: [13], cases: [ready] },
+  {
+    command: 'listIndexes',
+    on: ATTEMPTS,
+    outage: 'credentials_unavailable',
+    tolerated: [13],
+    cases: [ready],
+  },
+  {
+    command: 'createIndexes',
+    on: ATTEMPTS,
+    outage: 'credentials_unavailable',
+    tolerated: [13],
+    cases: [ready],
+  },
+]
+
 /** The routes of RFC 6749 name their errors otherwise, and leave out our code. */
 function expected(serverCode: number, { outage, tolerated = [] }: Group, { code }: Outcome): Outcome {
   if (tolerated.includes(serverCode)) return { status: 200, code: undefined, retryAfter: undefined }
@@ -376,6 +400,7 @@ describe('an error of MongoDB is 503 if it may pass by itself, and otherwise a 5
     ['the documents', onDocuments],
     ['sessions and users', onSessions],
     ['logins', onLogins],
+    ['indexes', onIndexes],
   ])('for each of 31 codes and every command on %s', async (_what, groups) => {
     const wrong: object[] = []
     for (const group of groups) {
