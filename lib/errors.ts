@@ -53,6 +53,24 @@ const ERRORS = {
   custom_data_too_large: { status: 500, title: 'The custom data is too large' },
   /** The user's document fails the team's schema. */
   custom_data_invalid: { status: 500, title: 'The custom data is not valid' },
+  /** The database user has no right to a command that this package needs. */
+  database_unauthorized: { status: 500, title: 'The server is misconfigured' },
+  /** MongoDB does not accept the credentials of the client. */
+  database_authentication_failed: { status: 500, title: 'The server is misconfigured' },
+  /** The replica set has too few members for the write concern. */
+  write_concern_unsatisfiable: { status: 500, title: 'The server is misconfigured' },
+  /** The collection is a view, and the command is not supported on views. */
+  collection_is_view: { status: 500, title: 'The server is misconfigured' },
+  /** MongoDB refuses the option `projection`. */
+  projection_refused: { status: 500, title: 'The server is misconfigured' },
+  /** A stored document holds bytes that the driver cannot decode. */
+  document_undecodable: { status: 500, title: 'The stored data is not valid' },
+  /** MongoDB refuses the change of `forUser()` or `ownData()`. */
+  write_refused: { status: 500, title: 'The server is misconfigured' },
+  /** MongoDB or its driver refuses a command, for a reason that has no code of its own. */
+  database_refused: { status: 500, title: 'The server is misconfigured' },
+  /** Duplicates or another index prevent the unique index on the user id field. */
+  user_id_index_conflict: { status: 500, title: 'The server is misconfigured' },
   /** MongoDB did not give the user's document in time. */
   custom_data_unavailable: { status: 503, title: 'Custom data is unavailable for the moment' },
   /** MongoDB did not read or write a session in time. Nothing was consumed. */

@@ -203,9 +203,12 @@ export interface CustomUserData<CustomData> {
    */
   jwks(): RequestHandler
   /**
-   * Makes the indexes and opens the change streams. Later calls only send a ping. Rejects while the instance cannot serve.
-   * @throws `foreign_collection` (500) if a collection of this package holds documents of your app, the driver's error if
-   * MongoDB does not answer, and an error with the code `user_id_index_conflict` if duplicates prevent the unique index
+   * Makes the indexes, tries the query of loads, looks at the set-up and opens the change streams. Later calls only send a
+   * ping. What it finds is the event `warning`. Rejects while the instance cannot serve.
+   * @throws `custom_data_unavailable`, `sessions_unavailable` or `credentials_unavailable` (503) if MongoDB does not answer in
+   * time (`readyTimeoutMs`); the message names the step and the host. `foreign_collection` (500) if a collection of this
+   * package holds documents of your app, `user_id_index_conflict` (500) if duplicates prevent the unique index, and
+   * `projection_refused`, `database_unauthorized` or another code of a set-up that cannot work (500)
    * @example
    * await userData.ready()
    * app.listen(3000)

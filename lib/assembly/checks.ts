@@ -1,9 +1,14 @@
 import { Readiness } from '../checks/readiness.js'
+import type { OwnCollection } from '../checks/set-up.js'
 import { createChangeFeeds } from '../mongo/change-feeds.js'
+import { hostsOf } from '../mongo/team-database.js'
+import type { Config } from '../options/parse-options.js'
 import { createSessionFeed } from '../sessions/session-feed.js'
 import { createCustomDataFeed } from '../snapshots/custom-data-feed.js'
 import type { Core } from './core.js'
+import { LOGIN_ATTEMPT_COLLECTION } from './logins.js'
 import type { LoginAttempts } from './logins.js'
+import { SESSION_COLLECTION } from './sessions.js'
 import type { SessionParts } from './sessions.js'
 
 /** The change streams, and the checks of `ready()`. */
@@ -22,17 +27,47 @@ export function createChecks(core: Core, sessions: SessionParts, loginAttempts: 
         { openCollection: open, store, userRecords, revocations, clock, report },
       ),
   })
-  const countsLogins = config.own !== undefined && config.loginThrottle !== false
   const readiness = new Readiness(
     {
       database,
       index: userIdIndex,
-      sessions: sessions.collection,
-      loginAttempts: countsLogins ? loginAttempts : undefined,
+      ownCollections: toOwnCollections(config, sessions, loginAttempts),
+      ownCollectionNames: [
+        config.sessionCollection?.collectionName ?? SESSION_COLLECTION,
+        config.loginAttemptCollection?.collectionName ?? LOGIN_ATTEMPT_COLLECTION,
+      ],
+      hosts: () => hostsOf(config.collection),
       changeFeeds,
       events,
+      clock,
     },
     config,
   )
   return { changeFeeds, readiness }
+}
+
+/** The collections of this package that need indexes. Login attempts need none if no logins are counted. */
+function toOwnCollections(
+  config: Config,
+  { collection }: SessionParts,
+  loginAttempts: LoginAttempts,
+): OwnCollection[] {
+  const sessions: OwnCollection = {
+    ensureIndexes: collection.ensureIndexes,
+    step: () => ({
+      what: 'making the indexes of sessions',
+      hosts: hostsOf(config.sessionCollection ?? config.collection),
+      outage: 'sessions_unavailable',
+    }),
+  }
+  if (config.own === undefined || config.loginThrottle === false) return [sessions]
+  const attempts: OwnCollection = {
+    ensureIndexes: timeoutMs => loginAttempts.ensureIndexes(timeoutMs),
+    step: () => ({
+      what: 'making the index of login attempts',
+      hosts: hostsOf(config.loginAttemptCollection ?? config.collection),
+      outage: 'credentials_unavailable',
+    }),
+  }
+  return [sessions, attempts]
 }

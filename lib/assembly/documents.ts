@@ -16,10 +16,12 @@ export function createDocuments(core: Core, { readiness }: Checks) {
   const codec = userDataInToken && createDocumentCodec(userDataInToken, schema, database.bson)
   const reader = createLoader(config, { documents, events, clock, metrics, encoder: codec?.encoder })
   const loader: Loader = {
-    load(userId, latest) {
+    async load(userId, latest) {
       readiness.start()
-      return reader.load(userId, latest)
+      const load = await reader.load(userId, latest)
+      if (!load.exists) readiness.foundNothing()
+      return load
     },
   }
-  return { documents, loader, codec }
+  return { documents, loader, codec, startSetUp: () => readiness.start() }
 }

@@ -12,6 +12,9 @@ import type { GuardParts } from './guards.js'
 import type { SessionParts } from './sessions.js'
 import type { SnapshotParts } from './snapshots.js'
 
+/** The name of the collection of failed logins, unless the team gives another. */
+export const LOGIN_ATTEMPT_COLLECTION = 'custom_user_data_login_attempts'
+
 /** The store of failed logins. */
 export type LoginAttempts = ReturnType<typeof createLoginAttempts>
 
@@ -20,8 +23,7 @@ export function createLoginAttempts({ config, database, events }: Core, { scope 
   const optionName = 'loginAttemptCollection'
   const given =
     config.loginAttemptCollection && openTeamDatabase(config.loginAttemptCollection, { optionName })
-  const find = (): Promise<Collection> =>
-    given?.collection() ?? database.sibling('custom_user_data_login_attempts')
+  const find = (): Promise<Collection> => given?.collection() ?? database.sibling(LOGIN_ATTEMPT_COLLECTION)
   return createAttemptStore({ ...scope, timeoutMs: config.sessionTimeoutMs }, find, events)
 }
 
@@ -32,7 +34,7 @@ export type Logins = ReturnType<typeof createLogins>
 export function createLogins(
   core: Core,
   { issuers, ownKeys }: AccessTokens,
-  { documents }: Documents,
+  { documents, startSetUp }: Documents,
   { snapshots, claimSnapshots }: SnapshotParts,
   { sessions, revocations, userRecords }: SessionParts,
   { authenticator }: GuardParts,
@@ -63,6 +65,7 @@ export function createLogins(
         events,
         clock,
         backgroundWork,
+        startSetUp,
       })
     : undefined
   return { writer, hooks, tokenIssuer, throttle, sessions, userRecords, events }

@@ -12,6 +12,9 @@ import { createUserRecords } from '../sessions/user-records.js'
 import type { AccessTokens } from './access-tokens.js'
 import type { Core } from './core.js'
 
+/** The name of the collection of sessions, unless the team gives another. */
+export const SESSION_COLLECTION = 'custom_user_data_sessions'
+
 /** Sessions, the records of users, and revocations. */
 export type SessionParts = ReturnType<typeof createSessionParts>
 
@@ -49,7 +52,7 @@ function createSessionCollection({ config, database, events }: Core) {
       missingIndexCode: 'session_index_missing',
       timeoutMs: config.sessionTimeoutMs,
     },
-    () => given?.collection() ?? database.sibling('custom_user_data_sessions'),
+    () => given?.collection() ?? database.sibling(SESSION_COLLECTION),
     events,
   )
 }

@@ -1,121 +1,204 @@
-import { withDeadline } from '../util/deadline.js'
-import { asCustomUserDataError } from '../errors.js'
-import type { Events } from '../events.js'
+import type { LoadedForm } from '../documents/loader.js'
 import type { UserIdIndex } from '../documents/user-id-index.js'
-import type { TeamDatabase } from '../mongo/team-database.js'
+import { asCustomUserDataError } from '../errors.js'
+import type { Events, WarningEvent } from '../events.js'
 import type { ChangeFeed } from '../mongo/change-stream.js'
 import { readFromPrimary } from '../mongo/primary-check.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
+import type { TeamDatabase } from '../mongo/team-database.js'
+import { BackOff } from '../util/back-off.js'
+import type { Clock } from '../util/clock.js'
+import { withDeadline } from '../util/deadline.js'
+import { describeThrown } from '../util/thrown.js'
+import { runChecks } from './check.js'
+import type { Check } from './check.js'
+import { checkCollectionName } from './collection-name.js'
 import { checkDuplicateDocuments } from './duplicate-documents.js'
+import { inStep, SetUp } from './set-up.js'
+import type { OwnCollection, Step } from './set-up.js'
+import { tryQuery } from './trial-query.js'
+import { checkUserIdField } from './user-id-field.js'
+import { checkUserIdType } from './user-id-type.js'
+import { checkView } from './view.js'
 
-/** A collection of this package, which needs indexes. */
-interface OwnCollection {
-  readonly ensureIndexes: () => Promise<void>
-}
+/** These look at one document each, so a load may cause them too. */
+const QUICK_CHECKS: readonly Check[] = [checkView, checkUserIdField, checkUserIdType]
+/** These read the whole collection, so only `ready()` runs them. */
+const LONG_CHECKS: readonly Check[] = [checkDuplicateDocuments]
+/** Pauses between two attempts in the background, if the app never calls `ready()`. */
+const START_PAUSES = { firstMs: 1_000, longestMs: 300_000 }
 
 export interface ReadinessParts {
   readonly database: TeamDatabase
   readonly index: UserIdIndex
-  readonly sessions: OwnCollection
-  /** Absent if no logins are counted. */
-  readonly loginAttempts: OwnCollection | undefined
+  /** The collections of this package that need indexes. */
+  readonly ownCollections: readonly OwnCollection[]
+  /** The names of all collections of this package in the database of custom data. */
+  readonly ownCollectionNames: readonly string[]
+  readonly hosts: () => string
   readonly changeFeeds: ChangeFeed
   readonly events: Events
+  readonly clock: Clock
 }
 
-export interface ReadinessConfig {
+export interface ReadinessConfig extends LoadedForm {
   readonly userIdField: string
-  /** Limits a ping and the search for duplicates, in milliseconds. Building an index has no limit. */
+  readonly toFieldValues?: unknown
+  /** Limits a ping, and the search for duplicates at the server, in milliseconds. */
   readonly loadTimeoutMs: number
+  /** Limits each step of the first `ready()`, in milliseconds. */
+  readonly readyTimeoutMs: number
 }
 
 export class Readiness {
   readonly #parts: ReadinessParts
   readonly #config: ReadinessConfig
-  #indexes: Promise<{ readonly isUnique: boolean }> | undefined
-  #hasSearched = false
+  readonly #setUp: SetUp
+  readonly #startPause: BackOff
+  /** The codes of the warnings so far. Each is given once, however often its check is repeated. */
+  readonly #warned = new Set<WarningEvent['code']>()
   #hasStarted = false
+  #quickChecks: Promise<void> | undefined
+  #longChecks: Promise<void> | undefined
 
   constructor(parts: ReadinessParts, config: ReadinessConfig) {
     this.#parts = parts
     this.#config = config
+    const { database, index, ownCollections, hosts, clock } = parts
+    this.#startPause = new BackOff(clock, START_PAUSES)
+    this.#setUp = new SetUp(
+      {
+        ping: timeoutMs => this.#ping(timeoutMs),
+        open: async () => database.open(),
+        index,
+        checkName: () => this.#check([checkCollectionName]),
+        ownCollections,
+        hosts,
+        clock,
+      },
+      config.readyTimeoutMs,
+    )
   }
 
   /**
-   * The first call makes the indexes, searches for users with several documents and opens the change streams. Later calls
-   * only ping. Rejects if MongoDB is away or an index cannot be made.
+   * The first call makes the indexes, looks at the set-up and opens the change streams. Later calls only ping. Rejects if
+   * MongoDB is away, if an index cannot be made, or if MongoDB refuses the query of loads.
    */
   async ready(): Promise<void> {
     const { changeFeeds } = this.#parts
+    const { loadTimeoutMs } = this.#config
     changeFeeds.start()
-    const makesThemNow = this.#indexes === undefined
-    const { isUnique } = await this.#ensureIndexes()
-    if (!makesThemNow) await this.#ping()
-    if (!isUnique) await this.#searchDuplicates()
+    const isSetUp = this.#setUp.hasBegun
+    await this.#setUp.run()
+    if (isSetUp) await inStep(this.#stepOf('sending a ping'), () => this.#ping(loadTimeoutMs))
+    await this.#runQuickChecks()
+    await this.#runLongChecks()
     await changeFeeds.settled()
   }
 
   /** Makes the indexes and opens the change streams in the background, once, for apps that never call `ready()`. */
   start(): void {
-    if (this.#hasStarted) return
+    if (this.#hasStarted || this.#startPause.isWaiting) return
     this.#hasStarted = true
     this.#parts.changeFeeds.start()
-    this.#ensureIndexes().catch((error: unknown) => this.#reportFailedStart(error))
+    this.#runInBackground().catch((error: unknown) => this.#reportFailedStart(error))
   }
 
-  #ensureIndexes(): Promise<{ readonly isUnique: boolean }> {
-    this.#indexes ??= this.#makeIndexes().catch((error: unknown) => {
-      // The next call tries again, because MongoDB may be back or the duplicates may be gone.
-      this.#indexes = undefined
+  /**
+   * Looks at the documents in the background, once, because a load has found none for its user. That is right for a new user,
+   * and is all that an app sees of a set-up that cannot work.
+   */
+  foundNothing(): void {
+    // A check that fails warns of nothing, and `ready()` or a later load repeats it.
+    if (!this.#quickChecks && !this.#startPause.isWaiting) this.#runQuickChecks().catch(() => undefined)
+  }
+
+  async #runInBackground(): Promise<void> {
+    await this.#setUp.run()
+    // The index is left to the next attempt if the collection does not exist yet.
+    if (!this.#setUp.hasBegun) this.#startAgainLater()
+  }
+
+  #runQuickChecks(): Promise<void> {
+    this.#quickChecks ??= inStep(this.#stepOf('looking at the documents'), async () => {
+      await this.#check(QUICK_CHECKS)
+    }).catch((error: unknown) => {
+      this.#quickChecks = undefined
       throw error
     })
-    return this.#indexes
-  }
-
-  async #makeIndexes(): Promise<{ readonly isUnique: boolean }> {
-    const { database, index, sessions, loginAttempts } = this.#parts
-    await this.#ping()
-    const { isUnique } = await index.ensure(await database.collection())
-    await sessions.ensureIndexes()
-    await loginAttempts?.ensureIndexes()
-    return { isUnique }
+    return this.#quickChecks
   }
 
   /** Runs once, and only by `ready()`: it reads every user id, which no request should cause. */
-  async #searchDuplicates(): Promise<void> {
-    if (this.#hasSearched) return
-    this.#hasSearched = true
-    const { userIdField, loadTimeoutMs: timeoutMs } = this.#config
-    const collection = await this.#parts.database.collection()
-    const warning = await checkDuplicateDocuments(collection, { userIdField, timeoutMs })
-    if (warning) this.#parts.events.warn(warning)
+  #runLongChecks(): Promise<void> {
+    this.#longChecks ??= inStep(this.#stepOf('trying the query of a load'), async () => {
+      const { database, index } = this.#parts
+      const { readyTimeoutMs: timeoutMs } = this.#config
+      const open = await database.open()
+      await withDeadline(timeoutMs, signal => tryQuery(open, index, this.#config, { timeoutMs, signal }))
+      if (!this.#setUp.isUnique) await this.#check(LONG_CHECKS, this.#config.loadTimeoutMs)
+    }).catch((error: unknown) => {
+      this.#longChecks = undefined
+      throw error
+    })
+    return this.#longChecks
   }
 
-  async #ping(): Promise<void> {
+  /** Runs checks, gives their warnings and returns them. */
+  async #check(
+    checks: readonly Check[],
+    timeoutMs = this.#config.readyTimeoutMs,
+  ): Promise<readonly WarningEvent[]> {
+    const { database, ownCollectionNames: ownCollections } = this.#parts
+    const { userIdField, toFieldValues } = this.#config
+    const hasToFieldValues = toFieldValues !== undefined
+    const target = { ...(await database.open()), userIdField, hasToFieldValues, ownCollections }
+    const warnings = await runChecks(checks, target, timeoutMs)
+    for (const warning of warnings) this.#warnOnce(warning)
+    return warnings
+  }
+
+  async #ping(timeoutMs: number): Promise<void> {
     const { database, events } = this.#parts
-    const maxTimeMS = this.#config.loadTimeoutMs
-    await withDeadline(maxTimeMS, async signal => {
+    await withDeadline(timeoutMs, async signal => {
       const collection = await database.collection()
       const options = { ...PLAIN_BSON, readPreference: 'primary', projection: { _id: 1 } } as const
       return readFromPrimary(collection, { signal, events }, () =>
-        collection.findOne({}, { ...options, signal, maxTimeMS }),
+        collection.findOne({}, { ...options, signal, maxTimeMS: timeoutMs }),
       )
     })
   }
 
   #reportFailedStart(error: unknown): void {
-    const { events } = this.#parts
-    const foreign = asCustomUserDataError(error)
-    if (foreign?.code === 'foreign_collection') {
-      // This lasts until the team acts, so one warning is enough. Operations on the collection reject with this message.
-      events.warn({ code: 'foreign_collection', message: foreign.message })
+    const ours = asCustomUserDataError(error)
+    // This lasts until the team acts, and operations on the collection reject with this message.
+    if (ours?.code === 'foreign_collection') {
+      this.#warnOnce({ code: 'foreign_collection', message: ours.message })
       return
     }
-    this.#hasStarted = false
-    if (isConflict(error)) events.warn({ code: 'user_id_index_conflict', message: error.message })
+    this.#startAgainLater()
+    if (ours?.code === 'user_id_index_conflict') this.#warnOnce({ code: ours.code, message: ours.message })
+    // Each load reports a MongoDB that is away, so that is no warning.
+    else if (ours && ours.status !== 503) {
+      this.#warnOnce({
+        code: 'set_up_failed',
+        message: `${ours.message} Cause: ${describeThrown(ours.cause)}`,
+      })
+    }
   }
-}
 
-function isConflict(error: unknown): error is Error {
-  return (error as { readonly code?: unknown } | undefined)?.code === 'user_id_index_conflict'
+  #startAgainLater(): void {
+    this.#startPause.failed()
+    this.#hasStarted = false
+  }
+
+  #warnOnce(warning: WarningEvent): void {
+    if (this.#warned.has(warning.code)) return
+    this.#warned.add(warning.code)
+    this.#parts.events.warn(warning)
+  }
+
+  #stepOf(what: string): Step {
+    return { what, hosts: this.#parts.hosts(), outage: 'custom_data_unavailable' }
+  }
 }

@@ -1,11 +1,11 @@
 import type { BSONSerializeOptions, Collection, Document } from 'mongodb'
+import { keepsRegExp, PLAIN_BSON } from '../mongo/team-database.js'
 import type { TeamBson } from '../mongo/team-bson.js'
-import { PLAIN_BSON } from '../mongo/team-database.js'
 
 /** Decodes a document twice: once with the BSON types of its numbers, and once without. */
 export type ExactDecoder = (
   bytes: Uint8Array,
-  options: { readonly enableUtf8Validation: boolean },
+  options: { readonly enableUtf8Validation: boolean; readonly bsonRegExp: boolean },
 ) => { readonly plain: Document; readonly exact: Document }
 
 /** Like {@link PLAIN_BSON}, but keeps the BSON types that JavaScript does not distinguish, such as those of numbers. */
@@ -13,10 +13,10 @@ const EXACT_BSON = { ...PLAIN_BSON, promoteLongs: false, promoteValues: false, b
 
 /** Creates the decoder over the BSON library of the team's driver. */
 export function createExactDecoder({ deserialize }: TeamBson): ExactDecoder {
-  return (bytes, { enableUtf8Validation }) => {
+  return (bytes, { enableUtf8Validation, bsonRegExp }) => {
     const validation = { utf8: enableUtf8Validation }
     return {
-      plain: deserialize(bytes, { ...PLAIN_BSON, validation }),
+      plain: deserialize(bytes, { ...PLAIN_BSON, bsonRegExp, validation }),
       exact: deserialize(bytes, { ...EXACT_BSON, validation }),
     }
   }
@@ -89,10 +89,11 @@ export async function findDocument(
   if (!row) return undefined
   const { decodeExactly } = query.read
   if (!decodeExactly) return toFound(row as SizedRow)
-  // If the driver decoded the document, it would obey this option of the collection too.
+  // If the driver decoded the document, it would obey these options of the collection too.
   const { bsonOptions } = collection as { readonly bsonOptions?: BSONSerializeOptions }
   const enableUtf8Validation = bsonOptions?.enableUtf8Validation ?? true
-  const { plain, exact } = decodeExactly(row as Uint8Array, { enableUtf8Validation })
+  const bsonRegExp = keepsRegExp(collection)
+  const { plain, exact } = decodeExactly(row as Uint8Array, { enableUtf8Validation, bsonRegExp })
   return toFound(plain as SizedRow, exact as SizedRow)
 }
 
@@ -100,6 +101,7 @@ export async function findDocument(
 const OPTIONS = {
   ...PLAIN_BSON,
   raw: false as boolean,
+  bsonRegExp: false as boolean,
   // Ids are compared exactly, whatever the collation of the collection.
   collation: { locale: 'simple' },
   readPreference: 'primary',
@@ -119,7 +121,9 @@ async function findRow(
 ): Promise<Document | null | undefined> {
   const { read, index } = query
   const raw = read.decodeExactly !== undefined
-  const options = { ...OPTIONS, raw, hint: index ?? { $natural: 1 }, maxTimeMS: timeoutMs, signal }
+  const bsonRegExp = keepsRegExp(collection)
+  const hint = index ?? { $natural: 1 }
+  const options = { ...OPTIONS, raw, bsonRegExp, hint, maxTimeMS: timeoutMs, signal }
   if (index !== undefined && read.stages.length === 0)
     return collection.findOne(toFilter(query), { ...options, projection: read.row })
   const rows = await collection.aggregate(toPipeline(query), { ...options, ...ONLY_ROWS_RAW }).toArray()

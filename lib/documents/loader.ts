@@ -5,6 +5,8 @@ import { withDeadline } from '../util/deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import type { Metrics } from '../metrics.js'
+import { isRefusal, toDatabaseError } from '../mongo/database-errors.js'
+import type { Outage } from '../mongo/database-errors.js'
 import { assertUserId } from '../access-tokens/user-id.js'
 import { isFrozenCopyOf, toFrozenCopy } from './frozen-copy.js'
 import { isPlainObject } from '../util/plain-object.js'
@@ -71,6 +73,10 @@ export interface Loader {
   load(userId: string, latest?: LatestDocument): Promise<Load>
 }
 
+const UNAVAILABLE: Outage = {
+  code: 'custom_data_unavailable',
+  message: 'Custom data could not be loaded in time.',
+}
 const NOTHING: LatestDocument = { data: undefined, heapBytes: 0 }
 const NO_DOCUMENT = { data: Object.freeze({}), exists: false, documentId: undefined, heapBytes: 0 } as const
 
@@ -113,7 +119,7 @@ export function createLoader(
       try {
         loaded = await withDeadline(config.loadTimeoutMs, signal => loadDocument(userId, latest, signal))
       } catch (cause) {
-        const error = asCustomUserDataError(cause) ?? unavailable(cause)
+        const error = toLoadError(cause, projection !== undefined)
         metrics.load(userId, clock.monotonic() - startedAt, error.code)
         events.emit('load_failed', { userId, code: error.code, error })
         throw error
@@ -200,9 +206,14 @@ function toKey(segment: PropertyKey | StandardSchemaV1.PathSegment): string {
   return String(typeof segment === 'object' ? segment.key : segment)
 }
 
-/** The driver has many errors for a load that was aborted and for a server that is away. All of them may pass. */
-function unavailable(cause: unknown): CustomUserDataError {
-  return new CustomUserDataError('custom_data_unavailable', 'Custom data could not be loaded in time.', {
-    cause,
-  })
+/**
+ * Converts a failure of a load. The projection is the only part of the query that the team writes, so it is to blame if
+ * MongoDB refuses the query.
+ */
+export function toLoadError(cause: unknown, hasProjection: boolean): CustomUserDataError {
+  if (hasProjection && !asCustomUserDataError(cause) && isRefusal(cause)) {
+    const message = 'MongoDB refuses the option "projection". The cause says why. Write a $project stage.'
+    return new CustomUserDataError('projection_refused', message, { cause })
+  }
+  return toDatabaseError(cause, UNAVAILABLE)
 }

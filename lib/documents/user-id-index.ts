@@ -1,13 +1,8 @@
 import type { Collection, CreateIndexesOptions, IndexDescriptionInfo } from 'mongodb'
 import { withDeadline } from '../util/deadline.js'
+import { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import { createIndexCommand, ensureIndex, listIndexes } from '../mongo/indexes.js'
-
-/** Thrown by `ready()` if the unique index that the team asked for cannot be made. */
-class UserIdIndexConflictError extends Error {
-  override readonly name = 'UserIdIndexConflictError'
-  readonly code = 'user_id_index_conflict'
-}
 
 /** The options about the index on the user id field. */
 export interface UserIdIndexConfig {
@@ -33,10 +28,13 @@ export interface UserIdIndex {
    */
   name: (collection: Collection) => string | undefined | Promise<string | undefined>
   /**
-   * Makes the index if it is missing, and tells whether it is unique. Warns if the database user may not make it. Throws if
-   * duplicates prevent a unique index.
+   * Makes the index if it is missing, and tells whether it is unique. Warns if the database user may not make it. A view has
+   * no indexes, so nothing is made for it.
+   *
+   * @param timeoutMs milliseconds that the list of the indexes may take. Building an index has no limit.
+   * @throws `user_id_index_conflict` if duplicates or another index prevent the unique index that the team asked for
    */
-  ensure(collection: Collection): Promise<{ readonly isUnique: boolean }>
+  ensure(collection: Collection, timeoutMs?: number): Promise<{ readonly isUnique: boolean }>
   /** Call this when the server says that the index is gone. */
   forget(): void
 }
@@ -45,8 +43,8 @@ export interface UserIdIndex {
 export function createUserIdIndex(config: UserIdIndexConfig, events: Events): UserIdIndex {
   const { userIdField, uniqueUserId, loadTimeoutMs } = config
   let known: string | undefined
-  async function usable(collection: Collection): Promise<IndexDescriptionInfo[]> {
-    const all = await withDeadline(loadTimeoutMs, () => listIndexes(collection))
+  async function usable(collection: Collection, timeoutMs = loadTimeoutMs): Promise<IndexDescriptionInfo[]> {
+    const all = await withDeadline(timeoutMs, () => listIndexes(collection))
     return all.filter(index => givesInsertionOrder(index, userIdField))
   }
   async function lookUp(collection: Collection): Promise<string | undefined> {
@@ -55,12 +53,14 @@ export function createUserIdIndex(config: UserIdIndexConfig, events: Events): Us
   return {
     // A missing index is not remembered: a load that reads the whole collection can also afford to ask again.
     name: collection => known ?? lookUp(collection),
-    async ensure(collection) {
-      const there = await usable(collection)
+    async ensure(collection, timeoutMs) {
+      const there = await usable(collection, timeoutMs)
       const isUnique = there.some(index => index.unique === true || index.name === PRIMARY_KEY_INDEX)
+      known ??= there[0]?.name
       if (isUnique || (there.length > 0 && !uniqueUserId)) return { isUnique }
-      await createOrExplain(collection, config, events)
-      return { isUnique: uniqueUserId }
+      const isMade = await createOrExplain(collection, config, events)
+      if (isMade) known ??= indexOptions(config).name
+      return { isUnique: isMade && uniqueUserId }
     },
     forget() {
       known = undefined
@@ -68,16 +68,19 @@ export function createUserIdIndex(config: UserIdIndexConfig, events: Events): Us
   }
 }
 
+/** Resolves to whether the index is there. */
 async function createOrExplain(
   collection: Collection,
   config: UserIdIndexConfig,
   events: Events,
-): Promise<void> {
+): Promise<boolean> {
   const { userIdField, uniqueUserId } = config
   const options = indexOptions(config)
   const outcome = await ensureIndex(collection, userIdField, options)
-  if (outcome === 'there') return
+  if (outcome === 'there') return true
+  if (outcome === 'view') return false
   const command = createIndexCommand(collection.collectionName, userIdField, options)
+  if (outcome === 'duplicates') throw duplicates(collection, userIdField, command)
   if (outcome === 'conflict' && uniqueUserId) throw conflict(collection, userIdField, command)
   events.warn({
     code: 'user_id_index_missing',
@@ -85,6 +88,7 @@ async function createOrExplain(
       `There is no usable index on "${userIdField}" of ${collection.namespace}, and ${WHY_NOT[outcome]}. ` +
       `Until somebody runs the following, each load reads the whole collection: ${command}`,
   })
+  return false
 }
 
 function indexOptions({ userIdField, uniqueUserId }: UserIdIndexConfig): CreateIndexesOptions {
@@ -114,10 +118,21 @@ function isExistsFilter(filter: Record<string, unknown>, userIdField: string): b
   return JSON.stringify(filter) === JSON.stringify({ [userIdField]: { $exists: true } })
 }
 
-function conflict(collection: Collection, userIdField: string, command: string): UserIdIndexConflictError {
-  return new UserIdIndexConflictError(
-    `The unique index on "${userIdField}" of ${collection.namespace} cannot be made: two documents hold the same ` +
-      `id, or another index prevents it. Find the duplicates with aggregate([{ $group: { _id: "$${userIdField}", ` +
-      `n: { $sum: 1 } } }, { $match: { n: { $gt: 1 } } }]), remove them, and run: ${command}`,
+function duplicates(collection: Collection, userIdField: string, command: string): CustomUserDataError {
+  const search =
+    `db.getCollection(${JSON.stringify(collection.collectionName)}).aggregate([{ $group: { _id: "$${userIdField}", ` +
+    'n: { $sum: 1 } } }, { $match: { n: { $gt: 1 } } }])'
+  return new CustomUserDataError(
+    'user_id_index_conflict',
+    `The unique index on "${userIdField}" of ${collection.namespace} cannot be made, because several documents hold the same ` +
+      `id. Find these ids with ${search}, keep one document of each, and run: ${command}`,
+  )
+}
+
+function conflict(collection: Collection, userIdField: string, command: string): CustomUserDataError {
+  return new CustomUserDataError(
+    'user_id_index_conflict',
+    `The unique index on "${userIdField}" of ${collection.namespace} cannot be made, because an index that is hidden or has ` +
+      `the same name prevents it. Drop that index, and run: ${command}`,
   )
 }

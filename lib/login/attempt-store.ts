@@ -1,7 +1,8 @@
 import type { Collection, Document, Filter } from 'mongodb'
 import { withDeadline } from '../util/deadline.js'
-import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import type { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
+import { toDatabaseError } from '../mongo/database-errors.js'
 import { toExactOperations } from '../mongo/exact-operations.js'
 import { findOneAndUpdate } from '../mongo/find-one-and-update.js'
 import { createOwnCollection, MARK } from '../mongo/own-collection.js'
@@ -60,7 +61,6 @@ export class AttemptStore {
   /** Accounts of another issuer belong to other people, even if they have the same names. */
   readonly #issuerKey: string
   readonly #collection: ReturnType<typeof createOwnCollection>
-  #indexes: Promise<void> | undefined
 
   constructor({ issuer, timeoutMs }: AttemptScope, find: () => Promise<Collection>, events: Events) {
     this.#timeoutMs = timeoutMs
@@ -77,13 +77,9 @@ export class AttemptStore {
     )
   }
 
-  ensureIndexes(): Promise<void> {
-    this.#indexes ??= this.#collection.ensureIndexes().catch((error: unknown) => {
-      // The next login tries again, because MongoDB may be back or the documents of the app may be gone.
-      this.#indexes = undefined
-      throw error
-    })
-    return this.#indexes
+  /** Makes the index, which only cleans up. No login waits for it: `ready()` or the first load makes it. */
+  ensureIndexes(timeoutMs?: number): Promise<void> {
+    return this.#collection.ensureIndexes(timeoutMs)
   }
 
   /** Counts an attempt from an address; resolves to its window, or to the refusal. */
@@ -139,7 +135,7 @@ export class AttemptStore {
     await withDeadline(this.#timeoutMs, () =>
       this.#update<AccountDocument>(this.#accountId(account), { $set: { failures: [] } }),
     ).catch((cause: unknown) => {
-      throw toUnavailable(cause)
+      throw toUncounted(cause)
     })
   }
 
@@ -152,7 +148,6 @@ export class AttemptStore {
   }
 
   async #open<D extends Document>(): Promise<Collection<D>> {
-    await this.ensureIndexes()
     return (await this.#collection.open()) as unknown as Collection<D>
   }
 
@@ -190,12 +185,12 @@ export class AttemptStore {
   }
 }
 
-/** The error for attempts that cannot be counted. It is a 503, so it does not look like a refusal. */
-export function toUnavailable(cause: unknown): CustomUserDataError {
-  const message = 'Login attempts cannot be counted.'
-  return (
-    asCustomUserDataError(cause) ?? new CustomUserDataError('credentials_unavailable', message, { cause })
-  )
+/** The error for attempts that cannot be counted. It is a 5xx, so it does not look like a refusal. */
+export function toUncounted(cause: unknown): CustomUserDataError {
+  return toDatabaseError(cause, {
+    code: 'credentials_unavailable',
+    message: 'Login attempts cannot be counted.',
+  })
 }
 
 /** Repeats an upsert after a duplicate key. The server does not repeat it, because the filters also name the mark. */

@@ -1,6 +1,7 @@
 import type { Request } from 'express'
 import { DeadlineError, withDeadline } from '../util/deadline.js'
-import { CustomUserDataError, toCallbackError } from '../errors.js'
+import { asCustomUserDataError, CustomUserDataError, toCallbackError } from '../errors.js'
+import type { ErrorCode } from '../errors.js'
 import { isPlainObject } from '../util/plain-object.js'
 import type { VerifiedUser } from './credentials.js'
 import type { Writer } from '../writing/writer.js'
@@ -98,6 +99,16 @@ function secretsOfCall([, req]: readonly unknown[]): string[] {
   if (typeof req !== 'object' || req === null) return []
   return secretsOf(req, [], (req as Partial<Request>).body)
 }
+/** The errors of an insert for which the document of the hook is to blame. */
+const FAULTS_OF_DOCUMENTS: readonly ErrorCode[] = [
+  'callback_failed',
+  'custom_data_conflict',
+  'custom_data_invalid',
+  'custom_data_refused',
+  'custom_data_too_large',
+  'payload_too_large',
+  'write_refused',
+]
 
 async function insert(writer: Pick<Writer, 'create'>, user: VerifiedUser, made: unknown): Promise<void> {
   if (!isPlainObject(made)) {
@@ -107,8 +118,9 @@ async function insert(writer: Pick<Writer, 'create'>, user: VerifiedUser, made: 
   try {
     await writer.create(user.id, made)
   } catch (error) {
-    // MongoDB did not answer in time, so the document is not to blame.
-    if ((error as { readonly status?: unknown }).status === 503) throw error
+    // MongoDB is away or misconfigured, so the document is not to blame.
+    const ours = asCustomUserDataError(error)
+    if (ours && !FAULTS_OF_DOCUMENTS.includes(ours.code)) throw ours
     throw new CustomUserDataError('callback_failed', 'The document of createCustomData cannot be inserted.', {
       cause: error,
     })

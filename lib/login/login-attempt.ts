@@ -7,7 +7,7 @@ import type { Events } from '../events.js'
 import { foldAccountName } from './account-name.js'
 import type { AccountName } from './account-name.js'
 import type { AccountAttempt, AttemptLimits } from './attempt-documents.js'
-import { toUnavailable } from './attempt-store.js'
+import { toUncounted } from './attempt-store.js'
 import type { AttemptStore, Refusal } from './attempt-store.js'
 import type { CountCorrections } from './count-corrections.js'
 
@@ -73,8 +73,10 @@ export class LoginAttempt {
    * that the password was right.
    */
   async countTried(name: AccountName): Promise<() => void> {
-    if (this.#isOver)
-      throw toUnavailable(new Error('The login was answered before its password was checked.'))
+    if (this.#isOver) {
+      const message = 'The login was answered before its password was checked.'
+      throw new CustomUserDataError('credentials_unavailable', message)
+    }
     const key = toAccountKey(name)
     const counting =
       this.#tries.get(key) ?? (this.#accounts.has(key) ? undefined : this.#count([name], 'tried'))
@@ -153,7 +155,7 @@ export class LoginAttempt {
       if (failed) throw failed.reason
       return found
     }).catch((cause: unknown) => {
-      throw toUnavailable(cause)
+      throw toUncounted(cause)
     })
     if (refusals.length > 0) throw this.#refuse(refusals)
   }

@@ -40,6 +40,8 @@ interface ThrottleParts {
   readonly events: Events
   readonly clock: Clock
   readonly backgroundWork: BackgroundWork
+  /** Makes the indexes in the background, once. A login that is refused causes no load, which would make them too. */
+  readonly startSetUp: () => void
 }
 
 /** Counts failed logins, for all processes on one MongoDB. */
@@ -47,10 +49,13 @@ export type LoginThrottle = ReturnType<typeof createLoginThrottle>
 
 /** Creates the throttle. */
 export function createLoginThrottle(parts: ThrottleParts) {
-  const { timeoutMs, events, clock, backgroundWork } = parts
+  const { timeoutMs, events, clock, backgroundWork, startSetUp } = parts
   const corrections = new CountCorrections(timeoutMs, events, clock, backgroundWork)
   return {
     /** Begins an attempt from an address. Nothing is counted yet. */
-    begin: (address: string | undefined) => new LoginAttempt({ ...parts, corrections }, address),
+    begin(address: string | undefined): LoginAttempt {
+      startSetUp()
+      return new LoginAttempt({ ...parts, corrections }, address)
+    },
   }
 }

@@ -5,6 +5,8 @@ import { QueueFullError } from '../util/concurrency-limit.js'
 import { withDeadline } from '../util/deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
+import { toDatabaseError } from '../mongo/database-errors.js'
+import type { Outage } from '../mongo/database-errors.js'
 import { openTeamDatabase, PLAIN_BSON } from '../mongo/team-database.js'
 import type { TeamDatabase } from '../mongo/team-database.js'
 import type { CollectionLike } from '../mongo/collection-like.js'
@@ -61,6 +63,11 @@ const MAX_PASSWORD_LENGTH = 1_024
 /** Milliseconds that a login waits for its hash. */
 const HASH_TIMEOUT_MS = 5_000
 
+const UNAVAILABLE: Outage = {
+  code: 'credentials_unavailable',
+  message: 'The password could not be checked in time.',
+}
+
 type Body = Readonly<Record<string, Scalar>>
 
 /**
@@ -113,7 +120,7 @@ function createUserFinder(database: TeamDatabase, usernameField: string, timeout
         { ...PLAIN_BSON, ...EXACT, signal, maxTimeMS: timeoutMs },
       ),
     ).catch((cause: unknown) => {
-      throw unavailable(cause)
+      throw toDatabaseError(cause, UNAVAILABLE)
     })
     // A list that contains the name matches too, but names nobody.
     return found?.[usernameField] === username ? found : undefined
@@ -165,8 +172,6 @@ function isObjectId(value: unknown): value is { toHexString(): string } {
 }
 
 function unavailable(cause: unknown): CustomUserDataError {
-  const message = 'The password could not be checked in time.'
-  return (
-    asCustomUserDataError(cause) ?? new CustomUserDataError('credentials_unavailable', message, { cause })
-  )
+  const { code, message } = UNAVAILABLE
+  return asCustomUserDataError(cause) ?? new CustomUserDataError(code, message, { cause })
 }

@@ -2,23 +2,32 @@ import type { Collection, CreateIndexesOptions, IndexDescriptionInfo } from 'mon
 import { hasCode, SERVER_ERRORS } from './server-errors.js'
 import { PLAIN_BSON } from './team-database.js'
 
+const {
+  commandNotSupportedOnView,
+  duplicateKey,
+  keySpecsConflict,
+  namespaceNotFound,
+  optionsConflict,
+  unauthorized,
+} = SERVER_ERRORS
+
 /** The result of an attempt to make an index. */
-export type IndexOutcome = 'there' | 'unauthorized' | 'conflict'
+export type IndexOutcome = 'there' | 'unauthorized' | 'duplicates' | 'conflict' | 'view'
 
 /** Behind a client with `w: 0` the server would not answer, and an index that cannot be made would look like one that is there. */
 const ACKNOWLEDGED = { writeConcern: { w: 1 } } as const
 
-/** Lists the indexes of a collection. A collection that does not exist yet has none. */
+/** Lists the indexes of a collection. A collection that does not exist yet has none, and a view never has any. */
 export async function listIndexes(collection: Collection): Promise<IndexDescriptionInfo[]> {
   try {
     return await collection.indexes({ ...PLAIN_BSON, readPreference: 'primary', full: true })
   } catch (error) {
-    if (hasCode(error, SERVER_ERRORS.namespaceNotFound)) return []
+    if (hasCode(error, namespaceNotFound, commandNotSupportedOnView)) return []
     throw error
   }
 }
 
-/** Makes an index if it is missing, unless the database user has no right to, or an existing index prevents it. */
+/** Makes an index if it is missing, unless a missing right, duplicates, another index or a view prevents it. */
 export async function ensureIndex(
   collection: Pick<Collection, 'createIndex'>,
   field: string,
@@ -29,9 +38,10 @@ export async function ensureIndex(
     await collection.createIndex({ [field]: 1 }, { ...options, ...ACKNOWLEDGED })
     return 'there'
   } catch (error) {
-    if (hasCode(error, SERVER_ERRORS.unauthorized)) return 'unauthorized'
-    const { duplicateKey, optionsConflict, keySpecsConflict } = SERVER_ERRORS
-    if (hasCode(error, duplicateKey, optionsConflict, keySpecsConflict)) return 'conflict'
+    if (hasCode(error, unauthorized)) return 'unauthorized'
+    if (hasCode(error, duplicateKey)) return 'duplicates'
+    if (hasCode(error, optionsConflict, keySpecsConflict)) return 'conflict'
+    if (hasCode(error, commandNotSupportedOnView)) return 'view'
     throw error
   }
 }

@@ -2,8 +2,8 @@ import type { Collection, CreateIndexesOptions, Document } from 'mongodb'
 import { withDeadline } from '../util/deadline.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Events, WarningEvent } from '../events.js'
+import { isUnauthorized } from './database-errors.js'
 import { createIndexCommand, ensureIndex, listIndexes } from './indexes.js'
-import { hasCode, SERVER_ERRORS } from './server-errors.js'
 import { PLAIN_BSON } from './team-database.js'
 
 /**
@@ -51,9 +51,10 @@ export function createOwnCollection<T extends Document>(
    * The collection. The first call checks that it holds no document of the app. Rejects with `foreign_collection` if it
    * does, and with the driver's error if MongoDB does not answer.
    */
-  async function open(): Promise<Collection<T>> {
+  async function open(timeoutMs = config.timeoutMs): Promise<Collection<T>> {
     const collection = await find()
-    check ??= refuseForeignDocuments(collection as unknown as Collection, config).catch((error: unknown) => {
+    const limited = { ...config, timeoutMs }
+    check ??= refuseForeignDocuments(collection as unknown as Collection, limited).catch((error: unknown) => {
       // The next call checks again, because MongoDB may be back or the documents may be gone.
       check = undefined
       throw error
@@ -64,9 +65,13 @@ export function createOwnCollection<T extends Document>(
 
   return {
     open,
-    /** Makes the indexes. Warns about each that cannot be made, with the command that makes it. */
-    ensureIndexes: async (): Promise<void> =>
-      ensureIndexes((await open()) as unknown as Collection, config, events),
+    /**
+     * Makes the indexes. Warns about each that cannot be made, with the command that makes it.
+     *
+     * @param timeoutMs milliseconds that the check for documents of the app may take
+     */
+    ensureIndexes: async (timeoutMs?: number): Promise<void> =>
+      ensureIndexes((await open(timeoutMs)) as unknown as Collection, config, events),
   }
 }
 
@@ -99,7 +104,7 @@ async function hasOwnIndex(
   { indexes, timeoutMs }: OwnCollectionConfig,
 ): Promise<boolean> {
   const existing = await withDeadline(timeoutMs, () => listIndexes(collection)).catch((error: unknown) => {
-    if (hasCode(error, SERVER_ERRORS.unauthorized)) return []
+    if (isUnauthorized(error)) return []
     throw error
   })
   const names = indexes.map(({ options }) => options.name)
@@ -112,17 +117,25 @@ async function hasOwnIndex(
 /** Never rejects because of a missing right: without an index logins still work, but slower or without clean-up. */
 async function ensureIndexes(
   collection: Collection,
-  { indexes, missingIndexCode }: OwnCollectionConfig,
+  { indexes, missingIndexCode, optionName }: OwnCollectionConfig,
   events: Events,
 ): Promise<void> {
   for (const { field, options } of indexes) {
     const wanted = { partialFilterExpression: MARKED, ...options }
     const outcome = await ensureIndex(collection, field, wanted)
     if (outcome === 'there') continue
+    if (outcome === 'view') throw isView(collection, optionName)
     const command = createIndexCommand(collection.collectionName, field, wanted)
     events.warn({
       code: missingIndexCode,
       message: `The index on "${field}" of ${collection.namespace} could not be made (${outcome}). Run: ${command}`,
     })
   }
+}
+
+function isView(collection: Collection, optionName: string): CustomUserDataError {
+  return new CustomUserDataError(
+    'collection_is_view',
+    `${collection.namespace} is a view, and MongoDB writes to no view. Give an empty collection by the option "${optionName}".`,
+  )
 }

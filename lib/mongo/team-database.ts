@@ -18,6 +18,7 @@ interface Origins {
 /** A connection of mongoose. It has no `db` before it has been open. */
 interface MongooseConnection {
   readonly db?: Db
+  readonly client?: unknown
   asPromise(): Promise<unknown>
   once(event: 'open', listener: () => void): unknown
 }
@@ -41,6 +42,8 @@ export interface TeamDatabaseConfig {
 /** The part of a client's options that is read. */
 interface ClientOptions {
   readonly maxPoolSize?: number
+  readonly hosts?: readonly { toString(): string }[]
+  readonly srvHost?: string
 }
 
 /** The driver's own default of `maxPoolSize`. */
@@ -52,7 +55,10 @@ const DEFAULT_POOL_SIZE = 100
  */
 const ALL_DECODED = Object.freeze(Object.create(null) as Record<string, never>)
 
-/** The BSON options of every read, so that custom data does not depend on how the team opened its collection. */
+/**
+ * The BSON options of every read, so that custom data does not depend on how the team opened its collection. Reads of users'
+ * documents also take {@link keepsRegExp}.
+ */
 export const PLAIN_BSON = {
   raw: false,
   promoteLongs: true,
@@ -62,6 +68,15 @@ export const PLAIN_BSON = {
   bsonRegExp: false,
   fieldsAsRaw: ALL_DECODED,
 } as const
+
+/**
+ * Whether the team opened its collection with `bsonRegExp: true`. JavaScript cannot parse every regular expression of
+ * MongoDB, such as `(?i)a`, so a team with such documents needs the class of BSON for them.
+ */
+export function keepsRegExp(collection: object): boolean {
+  const { bsonOptions } = collection as { readonly bsonOptions?: { readonly bsonRegExp?: boolean } }
+  return bsonOptions?.bsonRegExp === true
+}
 
 /**
  * Wraps the team's collection. Sends nothing to the server before the first use.
@@ -208,8 +223,14 @@ function poolSizeOf(given: CollectionLike): number {
   return clientOptionsOf(given as Origins).maxPoolSize ?? DEFAULT_POOL_SIZE
 }
 
+/** The hosts of a collection's client as `host:port`, without credentials. Error messages name them. */
+export function hostsOf(given: CollectionLike): string {
+  const { srvHost, hosts = [] } = clientOptionsOf(given as Origins)
+  return srvHost ?? (hosts.map(String).join(', ') || 'an unknown host')
+}
+
 /** Call this rarely: the driver copies all options on each access. */
 function clientOptionsOf({ db, client, conn }: Origins): ClientOptions {
-  const owner = (db ?? conn?.db)?.client ?? client
+  const owner = (db ?? conn?.db)?.client ?? client ?? conn?.client
   return (owner as { readonly options?: ClientOptions } | undefined)?.options ?? {}
 }

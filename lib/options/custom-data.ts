@@ -32,6 +32,7 @@ export const customDataOptions = {
   uniqueUserId: v.optional(trueOrFalse, false),
   maxDocumentBytes: v.optional(whole(1, 16 * 1024 * 1024), 256 * 1024),
   loadTimeoutMs: v.optional(whole(1, MAX_TIMER_MS), 1_000),
+  readyTimeoutMs: v.optional(whole(1, MAX_TIMER_MS), 10_000),
   maxConcurrentLoads: v.optional(whole(1, 100_000)),
 
   snapshotTtlMs: v.optional(whole(1, DAY_SECONDS * 1000), 30 * 60 * 1000),

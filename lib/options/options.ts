@@ -106,6 +106,13 @@ interface CommonOptions<Document extends object> {
    */
   readonly loadTimeoutMs?: number | undefined
   /**
+   * Milliseconds that each step of the first `ready()` may take, such as the first connection to MongoDB. Building an index
+   * has no limit. Later calls of `ready()` send a ping, which may take `loadTimeoutMs`.
+   *
+   * @default 10_000
+   */
+  readonly readyTimeoutMs?: number | undefined
+  /**
    * How many loads may run at the same time. It is always less than half of the driver's `maxPoolSize`.
    *
    * @default 50

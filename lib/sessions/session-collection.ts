@@ -1,6 +1,6 @@
 import type { Collection, Document } from 'mongodb'
-import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
+import { toDatabaseError } from '../mongo/database-errors.js'
 import { toExactOperations } from '../mongo/exact-operations.js'
 import type { ExactOperations } from '../mongo/exact-operations.js'
 import { MARKED } from '../mongo/own-collection.js'
@@ -32,7 +32,7 @@ type Operation<T extends Document, Result> = (
 
 /**
  * The collection of sessions, which also holds the records of users. An operation that does not end in time rejects with
- * `sessions_unavailable`.
+ * `sessions_unavailable`, and one that cannot succeed with an error of its own.
  */
 export class SessionCollection<T extends Document> {
   readonly #timeoutMs: number
@@ -56,9 +56,7 @@ export class SessionCollection<T extends Document> {
       )
     } catch (cause) {
       const message = `The ${this.#content} could not be read or written in time.`
-      throw (
-        asCustomUserDataError(cause) ?? new CustomUserDataError('sessions_unavailable', message, { cause })
-      )
+      throw toDatabaseError(cause, { code: 'sessions_unavailable', message })
     }
   }
 

@@ -1,6 +1,7 @@
-import type { Collection, Db, Document } from 'mongodb'
+import type { Collection, Document } from 'mongodb'
 import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
-import { PLAIN_BSON } from '../mongo/team-database.js'
+import { keepsRegExp, PLAIN_BSON } from '../mongo/team-database.js'
+import type { OpenCollection } from '../mongo/team-database.js'
 import { toLoaded } from '../documents/loader.js'
 import type { LoadedDocument, LoadedForm } from '../documents/loader.js'
 import { toFound, toSizedRow, toTeamsProjection } from '../documents/find-document.js'
@@ -35,7 +36,9 @@ export async function dryRunChange(
     { $replaceWith: { $mergeObjects: ['$$ROOT', { $literal: set }] } },
     ...toStages(form),
   ]
-  const rows = await collection.aggregate<SizedRow>(pipeline, toOptions(limits)).toArray()
+  const rows = await collection
+    .aggregate<SizedRow>(pipeline, toOptions(limits, keepsRegExp(collection)))
+    .toArray()
   return toLoadedRow(rows, form)
 }
 
@@ -44,14 +47,14 @@ export async function dryRunChange(
  * `$documents`, which came with MongoDB 5.1.
  */
 export async function dryRunInsert(
-  database: Db,
+  { db, collection }: OpenCollection,
   document: Document,
   form: LoadedForm,
   limits: Limits,
 ): Promise<LoadedDocument | undefined> {
   const pipeline = [{ $documents: { $literal: [document] } }, ...toStages(form)]
   try {
-    const rows = await database.aggregate<SizedRow>(pipeline, toOptions(limits)).toArray()
+    const rows = await db.aggregate<SizedRow>(pipeline, toOptions(limits, keepsRegExp(collection))).toArray()
     return await toLoadedRow(rows, form)
   } catch (error) {
     if (hasCode(error, SERVER_ERRORS.unrecognizedStage)) return undefined
@@ -67,9 +70,10 @@ function toStages({ projection, maxDocumentBytes }: LoadedForm): Document[] {
   return [...toTeamsProjection(projection), { $project: toSizedRow(maxDocumentBytes) }]
 }
 
-function toOptions({ timeoutMs, signal }: Limits) {
+function toOptions({ timeoutMs, signal }: Limits, bsonRegExp: boolean) {
   return {
     ...PLAIN_BSON,
+    bsonRegExp,
     collation: { locale: 'simple' },
     readPreference: 'primary',
     maxTimeMS: timeoutMs,

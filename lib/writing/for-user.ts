@@ -34,7 +34,8 @@ export interface WriteOptions {
  * read after the write.
  *
  * All methods reject with `custom_data_unavailable` (503) if MongoDB does not answer in time; a write may still have
- * happened then. Any other refusal of MongoDB is the driver's own error.
+ * happened then. If MongoDB refuses a change, such as an unknown operator, they reject with `write_refused` (500). Every
+ * error of MongoDB becomes an error of this package, with the driver's error as its `cause`.
  */
 export interface UserDocument<CustomData> {
   /**

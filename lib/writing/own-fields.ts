@@ -4,12 +4,13 @@ import type { LoadedDocument } from '../documents/loader.js'
 import type { UserDocuments } from '../documents/user-documents.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { findOneAndUpdate } from '../mongo/find-one-and-update.js'
+import { toDatabaseError } from '../mongo/database-errors.js'
+import type { Outage } from '../mongo/database-errors.js'
 import type { TeamBson } from '../mongo/team-bson.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
 import { withDeadline } from '../util/deadline.js'
 import { dryRunChange } from './dry-run.js'
 import type { FieldChange } from './dry-run.js'
-import { toWriteError } from './write-errors.js'
 import type { Writer, WriterConfig, WriteTask } from './writer.js'
 
 /** The allowed fields of a user's document, in the order of the option `fields`, in two forms with the same members. */
@@ -38,6 +39,11 @@ export interface OwnWrite {
 /** The options that {@link OwnFields} depends on. */
 export interface OwnFieldsConfig extends WriterConfig {
   readonly loadTimeoutMs: number
+}
+
+const UNREADABLE: Outage = {
+  code: 'custom_data_unavailable',
+  message: 'Custom data could not be read in time.',
 }
 
 interface StoredFields {
@@ -87,7 +93,7 @@ export class OwnFields {
       const stored = await withDeadline(this.#config.loadTimeoutMs, signal => this.#find(userId, signal))
       return stored?.view
     } catch (cause) {
-      throw toWriteError(cause)
+      throw toDatabaseError(cause, UNREADABLE)
     }
   }
 

@@ -1,8 +1,9 @@
 import { types } from 'node:util'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
-import { hasCode, hasLabel, SERVER_ERRORS } from '../mongo/server-errors.js'
+import { isRefusal, toDatabaseError } from '../mongo/database-errors.js'
+import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
 
-const { duplicateKey, documentValidationFailure, maxTimeMSExpired } = SERVER_ERRORS
+const { duplicateKey, documentValidationFailure, overflow, bsonObjectTooLarge } = SERVER_ERRORS
 
 /** Whether an insert failed because a document with the user's id, or with the `_id` made for the user, exists. */
 export function isDuplicateUser(error: unknown, userIdField: string): boolean {
@@ -12,12 +13,12 @@ export function isDuplicateUser(error: unknown, userIdField: string): boolean {
 }
 
 /**
- * Converts a failure of a write. Refusals by the team's indexes or validator and timeouts become errors of this package. Any
- * other refusal of MongoDB is a mistake in the change, so the driver's error is kept: it names the mistake.
+ * Converts a failure of a write, or of a read that belongs to it. The new data may be refused by the team's indexes, by the
+ * validator or for its size. Any other refusal is a mistake in the change, which the `cause` names. Mistakes that this
+ * package has found itself stay a `TypeError`.
  */
-export function toWriteError(cause: unknown): unknown {
-  const ours = asCustomUserDataError(cause)
-  if (ours) return ours
+export function toWriteError(cause: unknown): Error {
+  if (asCustomUserDataError(cause) || isTypeError(cause)) return cause as Error
   if (hasCode(cause, duplicateKey)) {
     const message = 'Another document has the same value in a field that must be unique.'
     return new CustomUserDataError('custom_data_conflict', message, { cause })
@@ -26,19 +27,22 @@ export function toWriteError(cause: unknown): unknown {
     const message = "The collection's validator refuses the custom data."
     return new CustomUserDataError('custom_data_refused', message, { cause })
   }
-  if (isTypeError(cause) || isRefusal(cause)) return cause
+  if (hasCode(cause, overflow)) {
+    const message = 'The custom data has more levels than MongoDB can store.'
+    return new CustomUserDataError('custom_data_refused', message, { cause })
+  }
+  if (hasCode(cause, bsonObjectTooLarge)) {
+    return new CustomUserDataError('payload_too_large', 'The custom data would exceed 16 MiB.', { cause })
+  }
+  if (isRefusal(cause)) {
+    const message = 'MongoDB or its driver refuses the change. The cause says why.'
+    return new CustomUserDataError('write_refused', message, { cause })
+  }
   const message = 'Custom data could not be written in time. The write may still have happened.'
-  return new CustomUserDataError('custom_data_unavailable', message, { cause })
+  return toDatabaseError(cause, { code: 'custom_data_unavailable', message })
 }
 
 /** Whether this package, and not MongoDB, found the mistake in the change. */
 function isTypeError(error: unknown): boolean {
   return types.isNativeError(error) && error.name === 'TypeError'
-}
-
-/** Whether the server refused the write. A server that is away, out of time or no longer primary does not refuse. */
-function isRefusal(error: unknown): boolean {
-  if (!types.isNativeError(error) || error.name !== 'MongoServerError' || hasCode(error, maxTimeMSExpired))
-    return false
-  return !hasLabel(error, 'RetryableWriteError')
 }

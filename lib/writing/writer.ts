@@ -4,6 +4,7 @@ import type { LoadedDocument, LoadedForm } from '../documents/loader.js'
 import type { UserDocuments } from '../documents/user-documents.js'
 import { toExactOperations } from '../mongo/exact-operations.js'
 import type { ExactOperations } from '../mongo/exact-operations.js'
+import { keepsRegExp } from '../mongo/team-database.js'
 import type { TeamDatabase } from '../mongo/team-database.js'
 import { withDeadline } from '../util/deadline.js'
 import { valueAt } from '../util/field-names.js'
@@ -133,7 +134,7 @@ export class Writer {
     let loaded: LoadedDocument | undefined
     const isInserted = await this.#createOnce(task, async identity => {
       const newDocument = this.#toNewDocument(identity, document)
-      loaded = await dryRunInsert((await this.#database.open()).db, newDocument, this.#config, limits)
+      loaded = await dryRunInsert(await this.#database.open(), newDocument, this.#config, limits)
       await this.#insert(task, newDocument)
     })
     return isInserted ? { loaded } : undefined
@@ -146,7 +147,7 @@ export class Writer {
       return await withDeadline(writeTimeoutMs, async signal => {
         const collection = await this.#database.collection()
         const values = await this.#documents.values(userId, signal)
-        const options = toExactOperations(writeTimeoutMs, signal)
+        const options = toExactOperations(writeTimeoutMs, signal, keepsRegExp(collection))
         return operation({ userId, collection, values, signal, options })
       })
     } catch (cause) {

@@ -25,7 +25,7 @@ async function warningsOf(
   userData.events.on('warning', warning => warnings.push(warning))
   await userData.ready()
   await userData.ready()
-  return warnings
+  return warnings.filter(({ code }) => code === 'duplicate_documents')
 }
 
 it.each([
@@ -57,5 +57,6 @@ it.each([
 it('ready() does not search if the index is unique', async () => {
   database.commands.clear()
   await warningsOf([{ userId: 'bob' }], { uniqueUserId: true })
-  expect(database.commands.named('aggregate')).toEqual([])
+  const pipelines = database.commands.named('aggregate').map(({ command }) => JSON.stringify(command))
+  expect(pipelines.filter(pipeline => pipeline.includes('$group'))).toEqual([])
 })

@@ -4,6 +4,7 @@ import { MongoMemoryServer } from 'mongodb-memory-server-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { WarningEvent } from 'express-custom-user-data'
 import { findMongod } from '../../examples/support/find-mongod.js'
+import { createManualClock } from '../support/clock.js'
 import { openDatabase, useDatabase } from '../support/database.js'
 import { holdDeadlines } from '../support/deadlines.js'
 import { primaryAddress } from '../support/database.js'
@@ -85,9 +86,10 @@ describe('ready()', () => {
 
   it('rejects if duplicates prevent the unique index, says how to find them, and resolves when they are gone', async () => {
     await collection.insertMany([{ userId: 'alice' }, { userId: 'alice' }, { userId: 'bob' }])
-    const { userData } = createInstance({ uniqueUserId: true })
+    const clock = createManualClock(Date.now())
+    const { userData } = createInstance({ uniqueUserId: true, clock })
     const error: unknown = await userData.ready().catch((thrown: unknown) => thrown)
-    expect(error).toMatchObject({ code: 'user_id_index_conflict' })
+    expect(error).toMatchObject({ code: 'user_id_index_conflict', status: 500 })
     const { message } = error as Error
     expect(message).toContain(collection.namespace)
     expect(message).toContain('createIndex({"userId":1}')
@@ -95,6 +97,7 @@ describe('ready()', () => {
     expect(message).toContain('$group: { _id: "$userId", n: { $sum: 1 } } }, { $match: { n: { $gt: 1 } } }')
     expect(await collection.aggregate(pipeline).toArray()).toEqual([{ _id: 'alice', n: 2 }])
     await collection.deleteOne({ userId: 'alice' })
+    clock.advance(60_000)
     await userData.ready()
     expect(await indexNames(collection)).toContain('express_custom_user_data_unique')
   })
@@ -106,6 +109,36 @@ describe('ready()', () => {
     await expect
       .poll(() => indexNames(sessionCollection))
       .toEqual(['_id_', 'session_expiry', 'session_revoked', 'session_user'])
+  })
+
+  it('and loads build a unique index that duplicates prevent at growing distances, and warn once', async () => {
+    await collection.insertMany([{ userId: 'alice' }, { userId: 'alice' }])
+    const clock = createManualClock(Date.now())
+    const { userData, warnings } = createInstance({ uniqueUserId: true, clock })
+    const builds = () =>
+      database.commands
+        .named('createIndexes')
+        .filter(({ command }) => command['createIndexes'] === collection.collectionName).length
+    const conflicts = () => warnings.filter(({ code }) => code === 'user_id_index_conflict')
+    database.commands.clear()
+    await loadCustomData(userData, 'alice')
+    await expect.poll(conflicts).toHaveLength(1)
+    for (let i = 0; i < 20; i++) await loadCustomData(userData, 'alice')
+    await expect(userData.ready()).rejects.toMatchObject({ code: 'user_id_index_conflict' })
+    expect(builds()).toBe(1)
+    clock.advance(60_000)
+    await expect(userData.ready()).rejects.toMatchObject({ code: 'user_id_index_conflict' })
+    expect(builds()).toBe(2)
+    clock.advance(60_000)
+    await loadCustomData(userData, 'alice')
+    await expect(userData.ready()).rejects.toMatchObject({ code: 'user_id_index_conflict' })
+    expect(builds()).toBe(2)
+    clock.advance(60_000)
+    await expect(userData.ready()).rejects.toMatchObject({ code: 'user_id_index_conflict' })
+    expect(builds()).toBe(3)
+    expect(conflicts()).toHaveLength(1)
+    // The indexes of sessions do not depend on it.
+    expect(await indexNames(sessionCollection)).toContain('session_expiry')
   })
 
   it('need not be called: an index conflict is then a warning, and users are served', async () => {
@@ -208,12 +241,12 @@ describe('ready() while MongoDB is away', () => {
   it.each(['cut', 'pause'] as const)(
     'rejects within about the time of a load after a %s, and resolves when MongoDB is back',
     async fault => {
-      const userData = createTestUserData(proxied, { loadTimeoutMs: 300 })
+      const userData = createTestUserData(proxied, { loadTimeoutMs: 300, readyTimeoutMs: 300 })
       const ready = () => deadlines.passUntil(userData.ready())
       for (let turn = 0; turn < 2; turn++) {
         proxy[fault]()
         const began = deadlines.now()
-        await expect(ready()).rejects.toThrow()
+        await expect(ready()).rejects.toMatchObject({ code: 'custom_data_unavailable', status: 503 })
         expect(deadlines.now() - began).toBeLessThan(2_000)
         await proxy.restore()
         await expect.poll(ready).toMatchObject({ answer: undefined })

@@ -74,8 +74,9 @@ it('ready() succeeds if the search for duplicates takes too long', async () => {
   const userData = createTestUserData(database)
   const warnings: WarningEvent[] = []
   userData.events.on('warning', warning => warnings.push(warning))
-  await failPoint('failCommand', { times: 1 }, { failCommands: ['aggregate'], errorCode: 50 })
+  await failPoint('failCommand', 'alwaysOn', { failCommands: ['aggregate'], errorCode: 50 })
   await userData.ready()
+  await failPoint('failCommand', 'off')
   expect(warnings).toEqual([])
 })
 

@@ -357,7 +357,6 @@ describe('a load', () => {
     { promoteValues: false },
     { promoteLongs: false },
     { promoteBuffers: true },
-    { bsonRegExp: true },
     { fieldsAsRaw: { documents: true } },
     { ignoreUndefined: true, serializeFunctions: true },
   ])('gives the same document for all options of the collection: %j', async options => {
@@ -488,14 +487,48 @@ describe('a text that is not UTF-8', () => {
   })
 
   it('is an error after one read', async () => {
+    const userData = createTestUserData(database, { collection })
+    await userData.ready()
     database.commands.clear()
-    await expect(load('bob')).rejects.toMatchObject({ code: 'custom_data_unavailable' })
+    await expect(loadCustomData(userData, 'bob')).rejects.toMatchObject({ code: 'document_undecodable' })
     expect(database.commands.loads()).toHaveLength(1)
   })
 
   it('is served if the collection was opened without the check', async () => {
     const opened = database.db.collection(collection.collectionName, { enableUtf8Validation: false })
     expect(await load('bob', { collection: opened })).toMatchObject({ name: '\ufffdBob' })
+  })
+})
+
+describe('a regular expression that JavaScript cannot parse', () => {
+  const FORMS: readonly (readonly [string, Options])[] = [
+    ['', {}],
+    [' with a projection', { projection: { pattern: 1 } }],
+    [' by an instance that puts documents into tokens', { userDataInToken: 'canonical' }],
+  ]
+  beforeEach(async () => {
+    await collection.insertOne({ userId: 'bob', pattern: new BSON.BSONRegExp('(?i)bob', 'i') })
+  })
+
+  it.each(FORMS)('is a 500 with its own code at a load%s', async (_what, options) => {
+    await expect(load('bob', options)).rejects.toMatchObject({ code: 'document_undecodable', status: 500 })
+  })
+
+  it.each(FORMS)(
+    'is served at a load%s if the collection was opened with bsonRegExp: true',
+    async (_what, options) => {
+      const opened = database.db.collection(collection.collectionName, { bsonRegExp: true })
+      const { pattern } = await load('bob', { collection: opened, ...options })
+      expect(pattern).toMatchObject({ _bsontype: 'BSONRegExp', pattern: '(?i)bob', options: 'i' })
+    },
+  )
+
+  it('stays as it is when its user writes another field, if the collection was opened with bsonRegExp: true', async () => {
+    const opened = database.db.collection(collection.collectionName, { bsonRegExp: true })
+    const user = createTestUserData(database, { collection: opened }).forUser('bob')
+    expect(await user.update({ n: 1 })).toMatchObject({ n: 1, pattern: { pattern: '(?i)bob' } })
+    const found = await collection.findOne({}, { bsonRegExp: true })
+    expect(found).toMatchObject({ n: 1, pattern: { pattern: '(?i)bob' } })
   })
 })
 

@@ -50,6 +50,19 @@ interface Setting {
 
 const FIELDS = ['language', 'timezone']
 
+describe('a regular expression that JavaScript cannot parse', () => {
+  it.each([
+    ['another field', ['language']],
+    ['the same fields', ['language', 'pattern']],
+  ])('hinders no user from %s if the collection was opened with bsonRegExp: true', async (_what, fields) => {
+    await collection.insertOne({ userId: user, pattern: new BSON.BSONRegExp('(?i)a') })
+    const opened = database.db.collection('custom_user_data', { bsonRegExp: true })
+    const { send } = start({ own: { fields }, options: { collection: opened } })
+    expect((await send('patch', { language: 'fr' })).body).toMatchObject({ language: 'fr' })
+    expect((await send('get')).body).toMatchObject({ language: 'fr' })
+  })
+})
+
 function start({ own = { fields: FIELDS }, options = {}, before = [], at = database }: Setting = {}) {
   const userData = createTestUserData(at, options)
   userData.events.on('warning', () => undefined)

@@ -76,7 +76,10 @@ async function load(values: object): Promise<{ exact: Document; plain: Document 
   const collection = database.db.collection('documents')
   const { insertedId } = await collection.insertOne({ ...values }, { ignoreUndefined: false })
   const bytes: unknown = await collection.findOne({ _id: insertedId }, { ...PLAIN_BSON, raw: true })
-  return codecOf('canonical').encoder.decodeExactly!(bytes as Uint8Array, { enableUtf8Validation: true })
+  return codecOf('canonical').encoder.decodeExactly!(bytes as Uint8Array, {
+    enableUtf8Validation: true,
+    bsonRegExp: false,
+  })
 }
 
 function codecOf(format: ExtendedJsonFormat) {

@@ -112,10 +112,10 @@ describe('update', () => {
     })
   })
 
-  it('rejects with the driver’s error if MongoDB does not know an operator', async () => {
+  it('rejects with an error of this package if MongoDB does not know an operator, and the cause says why', async () => {
     await expect(forUser('alice').update({ $nonsense: { a: 1 } })).rejects.toMatchObject({
-      name: 'MongoServerError',
-      code: 9,
+      code: 'write_refused',
+      cause: { name: 'MongoServerError', code: 9 },
     })
   })
 
@@ -162,7 +162,10 @@ describe('replace', () => {
 
   it('refuses another _id', async () => {
     await collection.insertOne({ userId: 'alice', n: 1 })
-    await expect(forUser('alice').replace({ _id: 'other' })).rejects.toMatchObject({ code: 66 })
+    await expect(forUser('alice').replace({ _id: 'other' })).rejects.toMatchObject({
+      code: 'write_refused',
+      cause: { code: 66 },
+    })
   })
 
   it('keeps the type of an id that is a 64-bit number', async () => {

@@ -22,6 +22,10 @@ describe('a write that fails', () => {
   it.each<[string, unknown, string]>([
     ['by a unique index is a conflict', serverError(DUPLICATE_KEY), 'custom_data_conflict'],
     ['by the validator is refused', serverError(121), 'custom_data_refused'],
+    ['by too many levels is refused', serverError(15), 'custom_data_refused'],
+    ['by its size is too large', serverError(10334), 'payload_too_large'],
+    ['by a missing right is a fault of the set-up', serverError(13), 'database_unauthorized'],
+    ['by a stop of the operation is unavailable', serverError(11601), 'custom_data_unavailable'],
     ['by the time limit of the server is unavailable', serverError(50), 'custom_data_unavailable'],
     ['by the network is unavailable', new MongoNetworkError('reset'), 'custom_data_unavailable'],
     [
@@ -33,9 +37,9 @@ describe('a write that fails', () => {
     expect(toWriteError(cause)).toMatchObject({ code, cause })
   })
 
-  it('keeps the error of the driver if the change is wrong', () => {
-    const error = serverError(9)
-    expect(toWriteError(error)).toBe(error)
+  it('is an error of this package with the error of the driver as its cause if the change is wrong', () => {
+    const cause = serverError(9)
+    expect(toWriteError(cause)).toMatchObject({ code: 'write_refused', status: 500, cause })
   })
 
   it('keeps an error of this package', () => {

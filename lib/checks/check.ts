@@ -1,0 +1,68 @@
+import type { Collection, Db } from 'mongodb'
+import type { WarningEvent } from '../events.js'
+import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
+import { withDeadline } from '../util/deadline.js'
+
+/** What checks look at. */
+export interface CheckTarget {
+  readonly db: Db
+  /** The team's collection of custom data. */
+  readonly collection: Collection
+  readonly userIdField: string
+  /** Whether the team gave `toFieldValues`, so that ids may be stored in any form. */
+  readonly hasToFieldValues: boolean
+  /** The names of the collections of this package. */
+  readonly ownCollections: readonly string[]
+}
+
+/** How long one check may take. */
+export interface CheckLimits {
+  /** Milliseconds for a command at the server. */
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+}
+
+/**
+ * Looks at the set-up, and returns a warning for each finding: a stable code, and a sentence with what to write instead.
+ * Each check is one file, and is listed in `readiness.ts`. A check only reads.
+ */
+export type Check = (target: CheckTarget, limits: CheckLimits) => Promise<readonly WarningEvent[]>
+
+/** The codes of a server that gives up, and of a database user who may not look. */
+const GAVE_UP = [
+  SERVER_ERRORS.maxTimeMSExpired,
+  SERVER_ERRORS.memoryLimitExceeded,
+  SERVER_ERRORS.unauthorized,
+]
+
+/**
+ * Runs checks one after the other, and returns their warnings. A check that takes too long or has no right to look finds
+ * nothing, because warnings only help. Any other error rejects.
+ */
+export async function runChecks(
+  checks: readonly Check[],
+  target: CheckTarget,
+  timeoutMs: number,
+): Promise<readonly WarningEvent[]> {
+  const warnings: WarningEvent[] = []
+  for (const check of checks) warnings.push(...(await runCheck(check, target, timeoutMs)))
+  return warnings
+}
+
+async function runCheck(
+  check: Check,
+  target: CheckTarget,
+  timeoutMs: number,
+): Promise<readonly WarningEvent[]> {
+  try {
+    return await withDeadline(timeoutMs, signal => check(target, { timeoutMs, signal }))
+  } catch (error) {
+    if (isTimeout(error) || hasCode(error, ...GAVE_UP)) return []
+    throw error
+  }
+}
+
+/** Recognised by its name, because the class may come from another copy of this package. */
+function isTimeout(error: unknown): boolean {
+  return (error as { readonly name?: unknown } | undefined)?.name === 'DeadlineError'
+}

@@ -1,0 +1,132 @@
+import { CustomUserDataError, asCustomUserDataError } from '../errors.js'
+import type { WarningEvent } from '../events.js'
+import type { UserIdIndex } from '../documents/user-id-index.js'
+import { toDatabaseError } from '../mongo/database-errors.js'
+import type { Outage } from '../mongo/database-errors.js'
+import type { OpenCollection } from '../mongo/team-database.js'
+import { BackOff } from '../util/back-off.js'
+import type { Clock } from '../util/clock.js'
+
+/** Pauses between two attempts to build a unique index that duplicates prevent: each attempt reads the whole collection. */
+const INDEX_PAUSES = { firstMs: 60_000, longestMs: 3_600_000 }
+
+/** One part of the set-up. Error messages name it and the hosts of its MongoDB. */
+export interface Step {
+  /** What is done, after "while": `making the indexes of sessions`. */
+  readonly what: string
+  readonly hosts: string
+  /** The code of the error if MongoDB is away. */
+  readonly outage: Outage['code']
+}
+
+/** A collection of this package. */
+export interface OwnCollection {
+  readonly ensureIndexes: (timeoutMs: number) => Promise<void>
+  readonly step: () => Step
+}
+
+/** The parts that the set-up depends on. */
+export interface SetUpParts {
+  /** Connects, and reads from the team's collection. */
+  readonly ping: (timeoutMs: number) => Promise<void>
+  readonly open: () => Promise<OpenCollection>
+  readonly index: UserIdIndex
+  /** Looks at the name of the collection before an index creates a collection with that name. */
+  readonly checkName: () => Promise<readonly WarningEvent[]>
+  readonly ownCollections: readonly OwnCollection[]
+  readonly hosts: () => string
+  readonly clock: Clock
+}
+
+/**
+ * Connects and makes the indexes, once. An attempt that failed is repeated by the next call, which does only what is left.
+ */
+export class SetUp {
+  readonly #parts: SetUpParts
+  readonly #timeoutMs: number
+  readonly #indexPause: BackOff
+  readonly #finished = new Set<OwnCollection>()
+  #conflict: CustomUserDataError | undefined
+  #running: Promise<void> | undefined
+  #isUnique: boolean | undefined
+
+  constructor(parts: SetUpParts, readyTimeoutMs: number) {
+    this.#parts = parts
+    this.#timeoutMs = readyTimeoutMs
+    this.#indexPause = new BackOff(parts.clock, INDEX_PAUSES)
+  }
+
+  /** Whether everything is made, or is being made. */
+  get hasBegun(): boolean {
+    return this.#running !== undefined
+  }
+
+  /** Whether the index on the user id is unique. */
+  get isUnique(): boolean {
+    return this.#isUnique === true
+  }
+
+  /** All callers share one attempt. */
+  run(): Promise<void> {
+    this.#running ??= this.#attempt().catch((error: unknown) => {
+      this.#running = undefined
+      throw error
+    })
+    return this.#running
+  }
+
+  async #attempt(): Promise<void> {
+    const { ping, ownCollections } = this.#parts
+    await inStep(this.#stepOf('connecting'), () => ping(this.#timeoutMs))
+    // Each collection gets its indexes, also if another collection cannot have them.
+    const failures: unknown[] = []
+    await this.#ensureUserIdIndex().catch((error: unknown) => failures.push(error))
+    for (const collection of ownCollections) {
+      await this.#ensureOwn(collection).catch((error: unknown) => failures.push(error))
+    }
+    if (failures.length > 0) throw failures[0]
+    // Without the collection there is no index yet, so the next call looks again.
+    if (this.#isUnique === undefined) this.#running = undefined
+  }
+
+  async #ensureOwn(collection: OwnCollection): Promise<void> {
+    if (this.#finished.has(collection)) return
+    await inStep(collection.step(), () => collection.ensureIndexes(this.#timeoutMs))
+    this.#finished.add(collection)
+  }
+
+  async #ensureUserIdIndex(): Promise<void> {
+    if (this.#isUnique !== undefined) return
+    if (this.#conflict && this.#indexPause.isWaiting) throw this.#conflict
+    const { open, index, checkName } = this.#parts
+    await inStep(this.#stepOf('making the index on the user id'), async () => {
+      if ((await checkName()).length > 0) return
+      const { collection } = await open()
+      const { isUnique } = await index.ensure(collection, this.#timeoutMs).catch((error: unknown) => {
+        const conflict = asCustomUserDataError(error)
+        if (conflict?.code === 'user_id_index_conflict') this.#conflict = conflict
+        if (conflict) this.#indexPause.failed()
+        throw error
+      })
+      this.#isUnique = isUnique
+    })
+  }
+
+  #stepOf(what: string): Step {
+    return { what, hosts: this.#parts.hosts(), outage: 'custom_data_unavailable' }
+  }
+}
+
+/** Runs a step of `ready()`. An error of MongoDB becomes an error of this package, which names the step and the hosts. */
+export async function inStep<T>({ what, hosts, outage }: Step, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (cause) {
+    if (asCustomUserDataError(cause)) throw cause
+    const { code, message } = toDatabaseError(cause, {
+      code: outage,
+      message: 'MongoDB did not answer in time. Check that it runs, and that this process can reach it.',
+    })
+    throw new CustomUserDataError(code, `The set-up failed while ${what} (${hosts}): ${message}`, { cause })
+  }
+}

@@ -1,0 +1,26 @@
+import type { Check } from './check.js'
+import { hasUsableId, lookAtHolder, USABLE_TYPES } from './stored-ids.js'
+
+const NUMBER = 'toFieldValues: id => (/^(0|[1-9]\\d{0,14})$/.test(id) ? [Number(id)] : [])'
+/** What to write for each type, by MongoDB's names. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  int: `Write ${NUMBER}`,
+  long: `Write ${NUMBER}`,
+  double: `Write ${NUMBER}`,
+  decimal: 'Write toFieldValues: id => [Decimal128.fromString(id)]',
+  binData: 'For UUIDs write toFieldValues: id => (UUID.isValid(id) ? [new UUID(id)] : [])',
+  array: 'An array belongs to nobody. Store one id in each document',
+}
+
+/** Checks whether the stored user ids can be found. User ids are texts, so they find only texts and ObjectIds. */
+export const checkUserIdType: Check = async (target, limits) => {
+  if (target.hasToFieldValues) return []
+  const holder = await lookAtHolder(target, limits)
+  if (!holder || USABLE_TYPES.includes(holder.type) || (await hasUsableId(target, limits))) return []
+  const { collection, userIdField } = target
+  const instead = INSTEAD[holder.type] ?? 'Give the stored values of an id by the option toFieldValues'
+  const message =
+    `The field "${userIdField}" of ${collection.namespace} holds values of the type ${holder.type}. User ids are texts, and ` +
+    `find only texts and ObjectIds, so no user has custom data. ${instead}.`
+  return [{ code: 'user_id_type_unusable', message }]
+}
