@@ -133,6 +133,8 @@ export interface CustomUserDataEvents {
   replayed: [SessionEvent]
   /** A refresh token that was exchanged before came again too late, so it may be stolen. The session has ended. */
   reuse_detected: [SessionEvent]
+  /** A login ended the least recently used session of its user, because the user had more than `maxSessionsPerUser`. */
+  session_limit: [SessionEvent]
   /** This process ended one session, or all sessions of a user. */
   revoked: [RevokedEvent]
   /** A callback of the team failed. */

@@ -127,7 +127,7 @@ export interface CustomUserData<CustomData> {
    */
   issueTokens(userId: string, options?: IssueTokensOptions): Promise<TokenAnswer<CustomData>>
   /**
-   * Lists a user's sessions, newest first.
+   * Lists a user's sessions, newest first, at most 1,000.
    * @throws TypeError if `userId` cannot be a user id, see {@link forUser}; `sessions_unavailable` (503) if MongoDB is away
    */
   sessions(userId: string): Promise<SessionInfo[]>
@@ -154,7 +154,8 @@ export interface CustomUserData<CustomData> {
    */
   enable(userId: string): Promise<void>
   /**
-   * Revokes a user's sessions and removes them. The user's id and the time of the revocation stay. Throws like `revoke()`.
+   * Revokes a user's sessions, and removes their documents after it has resolved. The user's id and the time of the
+   * revocation stay. Throws like `revoke()`.
    */
   deleteSessions(userId: string): Promise<void>
   /**

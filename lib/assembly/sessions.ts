@@ -20,7 +20,7 @@ const FOREIGN_TOKEN_MS = 60 * 24 * 3_600_000
 
 /** Creates sessions over the collection of sessions. */
 export function createSessionParts(core: Core, { ownKeys }: AccessTokens) {
-  const { config, events, clock, invalidations } = core
+  const { config, events, clock, invalidations, backgroundWork } = core
   const scope = toSessionScope(config.own)
   const lifetimes = toLifetimes(config)
   const collection = createSessionCollection(core)
@@ -32,8 +32,8 @@ export function createSessionParts(core: Core, { ownKeys }: AccessTokens) {
   const revocations = createRevocations(lifetimes, config.own?.issuer, clock, invalidations.invalidate)
   const secrets = createSessionSecrets(config.sessionSecrets, ownKeys?.signer().signingKey)
   const sessions = createSessions(
-    { ...config, ...scope },
-    { store, userRecords, secrets, revocations, events, clock },
+    { ...config, ...scope, accessTokenMs: lifetimes.sessionMs },
+    { store, userRecords, secrets, revocations, events, clock, backgroundWork },
   )
   return { scope, lifetimes, collection, open, store, userRecords, revocations, sessions }
 }

@@ -20,7 +20,7 @@ export const MARKED = { [MARK]: { $exists: true } } as const
 
 /** An index of an own collection. */
 export interface OwnIndex {
-  readonly field: string
+  readonly fields: readonly string[]
   /** The default of `partialFilterExpression` is {@link MARKED}; another filter must name the mark too. */
   readonly options: CreateIndexesOptions & { readonly name: string }
 }
@@ -115,14 +115,14 @@ async function ensureIndexes(
   { indexes, missingIndexCode }: OwnCollectionConfig,
   events: Events,
 ): Promise<void> {
-  for (const { field, options } of indexes) {
+  for (const { fields, options } of indexes) {
     const wanted = { partialFilterExpression: MARKED, ...options }
-    const outcome = await ensureIndex(collection, field, wanted)
+    const outcome = await ensureIndex(collection, fields, wanted)
     if (outcome === 'there') continue
-    const command = createIndexCommand(collection.collectionName, field, wanted)
+    const command = createIndexCommand(collection.collectionName, fields, wanted)
     events.warn({
       code: missingIndexCode,
-      message: `The index on "${field}" of ${collection.namespace} could not be made (${outcome}). Run: ${command}`,
+      message: `The index on "${fields.join(', ')}" of ${collection.namespace} could not be made (${outcome}). Run: ${command}`,
     })
   }
 }

@@ -10,6 +10,7 @@ import {
   AN_OBJECT,
   callback,
   collectionNamed,
+  maxSessions,
   standardSchema,
   topLevelField,
   trueOrFalse,
@@ -21,6 +22,7 @@ const TEXT_OR_NULL = 'write a text or null'
 const loginOptions = optionsObject(AN_OBJECT, {
   body: v.optional(standardSchema),
   account: v.optional(callback),
+  maxSessionsPerUser: v.optional(maxSessions),
 })
 
 const unicodeNormalization = v.optional(v.picklist(['NFKC', 'NFKD'], 'write "NFKC" or "NFKD"'))
@@ -42,6 +44,7 @@ const textOrNull = v.optional(v.nullable(v.string(TEXT_OR_NULL)), null)
 const issueTokensOptions = optionsObject(AN_OBJECT, {
   device: textOrNull,
   address: textOrNull,
+  maxSessionsPerUser: v.optional(maxSessions),
   startedAt: v.optional(v.number('write the value that performance.now() had when your own check began')),
 })
 
@@ -49,6 +52,7 @@ const issueTokensOptions = optionsObject(AN_OBJECT, {
 export interface LoginConfig<Credentials> {
   readonly body: StandardSchemaV1<unknown, Credentials> | undefined
   readonly account: ((credentials: Credentials) => AccountName | null | undefined) | undefined
+  readonly maxSessionsPerUser: number | false | undefined
 }
 
 /** Complete options of `passwordCredentials()`. */

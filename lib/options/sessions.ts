@@ -6,6 +6,7 @@ import {
   callback,
   collectionNamed,
   DAY_SECONDS,
+  maxSessions,
   name,
   secret,
   trueOrFalse,
@@ -100,6 +101,7 @@ export const sessionOptions = {
   sessionCollection: v.optional(collectionNamed('custom_user_data_sessions')),
   refreshTokenTtlSeconds: v.optional(whole(30 * 60, 5 * YEAR_SECONDS), 60 * DAY_SECONDS),
   refreshTokenIdleSeconds: v.optional(whole(60, 5 * YEAR_SECONDS)),
+  maxSessionsPerUser: v.optional(maxSessions, 100),
   rotateRefreshTokens: v.optional(trueOrFalse, true),
   reuseWindowSeconds: v.optional(whole(0, 60)),
   sessionSecrets: v.optional(

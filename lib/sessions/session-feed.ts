@@ -28,6 +28,7 @@ interface SessionChange extends ChangeEvent {
   readonly documentKey?: { readonly _id: unknown }
   readonly mark?: string
   readonly revokedAt?: Date | null
+  readonly lastUsedAt?: Date
 }
 
 const CHANGED = 'updateDescription.updatedFields'
@@ -56,6 +57,7 @@ const PIPELINE: readonly Document[] = [
       documentKey: 1,
       mark: `$fullDocument.${MARK}`,
       revokedAt: '$fullDocument.revokedAt',
+      lastUsedAt: '$fullDocument.lastUsedAt',
     },
   },
 ]
@@ -64,12 +66,17 @@ const PIPELINE: readonly Document[] = [
 export function createSessionFeed(config: SessionFeedConfig, parts: SessionFeedParts): ChangeFeed {
   const { openCollection, store, userRecords, revocations, clock, report } = parts
 
-  function handle({ operationType, documentKey, mark, revokedAt }: SessionChange): void {
+  /** All access tokens of a session that was not used for so long have expired. A deleted session tells no time. */
+  function mayHaveTokens(lastUsedAt: Date | undefined): boolean {
+    return !isDate(lastUsedAt) || lastUsedAt.getTime() >= clock.now() - config.accessTokenMs
+  }
+
+  function handle({ operationType, documentKey, mark, revokedAt, lastUsedAt }: SessionChange): void {
     const key = documentKey?._id
     if (typeof key !== 'string') return
     if (!isRecordKey(key)) {
       const isAlive = operationType === 'replace' && mark === 'session' && revokedAt === null
-      if (!isAlive) revocations.revokeSession(key)
+      if (!isAlive && mayHaveTokens(lastUsedAt)) revocations.revokeSession(key)
       return
     }
     const userId = userRecords.userIdOf(key)
