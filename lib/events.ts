@@ -71,8 +71,8 @@ export interface ChangeStreamEvent {
   readonly of: 'custom_data' | 'sessions'
   /**
    * `open`: the stream brings changes from now on, and every snapshot from before was dropped. `broken`: the stream has failed
-   * and is being opened again. `resumed`: it was opened again, and nothing was missed. `unavailable`: the server has no
-   * change streams, or the database user has no right to them. `skipped`: an event could not be read; every snapshot that it
+   * and is being opened again. `resumed`: it was opened again, and nothing was missed. `unavailable`: the server refuses to
+   * open it, for example because the database user has no right to it; it is tried again. `skipped`: an event could not be read; every snapshot that it
    * may concern was dropped, and the stream goes on.
    */
   readonly state: 'open' | 'broken' | 'resumed' | 'unavailable' | 'skipped'

@@ -9,6 +9,7 @@ import type { Scalar, VerifyCredentials } from './login/credentials.js'
 import type { PasswordCredentialsOptions } from './login/password-credentials.js'
 import type { UserDocument } from './writing/for-user.js'
 import type { CustomUserDataEvents } from './events.js'
+import type { ChangeStreamStates } from './mongo/change-feeds.js'
 import type { Stats } from './metrics.js'
 import type { LoginOptions } from './routes/login.js'
 import type { OwnDataOptions } from './routes/own-data-change.js'
@@ -203,13 +204,14 @@ export interface CustomUserData<CustomData> {
   jwks(): RequestHandler
   /**
    * Makes the indexes and opens the change streams. Later calls only send a ping. Rejects while the instance cannot serve.
+   * Resolves to the states of the change streams. A stream that is not `open` is tried again, so it is no reason to reject.
    * @throws `foreign_collection` (500) if a collection of this package holds documents of your app, the driver's error if
    * MongoDB does not answer, and an error with the code `user_id_index_conflict` if duplicates prevent the unique index
    * @example
    * await userData.ready()
    * app.listen(3000)
    */
-  ready(): Promise<void>
+  ready(): Promise<{ readonly changeStreams: ChangeStreamStates }>
   /**
    * Returns the counters since the instance was created. The channels of `node:diagnostics_channel` report each single case,
    * see `ChannelMessages`.

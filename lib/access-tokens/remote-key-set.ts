@@ -1,5 +1,6 @@
 import { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
+import { createContextKeeper } from '../util/async-context.js'
 import type { Clock } from '../util/clock.js'
 import type { Algorithm } from './algorithms.js'
 import type { ProtectedHeader } from './compact-jws.js'
@@ -36,6 +37,7 @@ export class RemoteKeySet implements KeySource {
   readonly #config: RemoteKeySetConfig
   readonly #events: Events
   readonly #clock: Clock
+  readonly #outsideRequests = createContextKeeper()
   #keys: readonly AccessTokenKey[] = []
   #ignored = ''
   #loadedAt = -Infinity
@@ -53,7 +55,7 @@ export class RemoteKeySet implements KeySource {
   find(header: ProtectedHeader): CandidateKeys | undefined {
     // RFC 8725 3.1: the set cannot hold a key for this algorithm, so nothing is fetched.
     if (!this.#config.algorithms.some(alg => alg === header.alg)) throw unknownKey()
-    this.#timer ??= setInterval(() => void this.#refresh(), REFRESH_MS).unref()
+    this.#timer ??= this.#outsideRequests(() => setInterval(() => void this.#refresh(), REFRESH_MS).unref())
     this.#dropIfStale()
     return this.#candidates(header)
   }
@@ -76,7 +78,7 @@ export class RemoteKeySet implements KeySource {
     const now = this.#clock.monotonic()
     if (now - this.#attemptedAt < COOLDOWN_MS) return Promise.resolve()
     this.#attemptedAt = now
-    this.#running = this.#attempt().finally(() => (this.#running = undefined))
+    this.#running = this.#outsideRequests(() => this.#attempt()).finally(() => (this.#running = undefined))
     return this.#running
   }
 

@@ -1,9 +1,10 @@
+import { createContextKeeper } from '../util/async-context.js'
 import { withDeadline } from '../util/deadline.js'
 import { asCustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import type { UserIdIndex } from '../documents/user-id-index.js'
 import type { TeamDatabase } from '../mongo/team-database.js'
-import type { ChangeFeed } from '../mongo/change-stream.js'
+import type { ChangeFeeds } from '../mongo/change-feeds.js'
 import { readFromPrimary } from '../mongo/primary-check.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
 import { checkDuplicateDocuments } from './duplicate-documents.js'
@@ -19,7 +20,7 @@ export interface ReadinessParts {
   readonly sessions: OwnCollection
   /** Absent if no logins are counted. */
   readonly loginAttempts: OwnCollection | undefined
-  readonly changeFeeds: ChangeFeed
+  readonly changeFeeds: Pick<ChangeFeeds, 'start' | 'settled'>
   readonly events: Events
 }
 
@@ -35,6 +36,7 @@ export class Readiness {
   #indexes: Promise<{ readonly isUnique: boolean }> | undefined
   #hasSearched = false
   #hasStarted = false
+  readonly #outsideRequests = createContextKeeper()
 
   constructor(parts: ReadinessParts, config: ReadinessConfig) {
     this.#parts = parts
@@ -60,15 +62,19 @@ export class Readiness {
     if (this.#hasStarted) return
     this.#hasStarted = true
     this.#parts.changeFeeds.start()
-    this.#ensureIndexes().catch((error: unknown) => this.#reportFailedStart(error))
+    this.#outsideRequests(() => this.#ensureIndexes()).catch((error: unknown) =>
+      this.#reportFailedStart(error),
+    )
   }
 
   #ensureIndexes(): Promise<{ readonly isUnique: boolean }> {
-    this.#indexes ??= this.#makeIndexes().catch((error: unknown) => {
-      // The next call tries again, because MongoDB may be back or the duplicates may be gone.
-      this.#indexes = undefined
-      throw error
-    })
+    this.#indexes ??= this.#outsideRequests(() =>
+      this.#makeIndexes().catch((error: unknown) => {
+        // The next call tries again, because MongoDB may be back or the duplicates may be gone.
+        this.#indexes = undefined
+        throw error
+      }),
+    )
     return this.#indexes
   }
 

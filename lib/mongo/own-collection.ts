@@ -1,4 +1,5 @@
 import type { Collection, CreateIndexesOptions, Document } from 'mongodb'
+import { createContextKeeper } from '../util/async-context.js'
 import { withDeadline } from '../util/deadline.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Events, WarningEvent } from '../events.js'
@@ -45,6 +46,8 @@ export function createOwnCollection<T extends Document>(
   find: () => Promise<Collection<T>>,
   events: Events,
 ) {
+  // The promise stays, and would keep the context of the request that made it.
+  const outsideRequests = createContextKeeper()
   let check: Promise<void> | undefined
 
   /**
@@ -53,11 +56,13 @@ export function createOwnCollection<T extends Document>(
    */
   async function open(): Promise<Collection<T>> {
     const collection = await find()
-    check ??= refuseForeignDocuments(collection as unknown as Collection, config).catch((error: unknown) => {
-      // The next call checks again, because MongoDB may be back or the documents may be gone.
-      check = undefined
-      throw error
-    })
+    check ??= outsideRequests(() =>
+      refuseForeignDocuments(collection as unknown as Collection, config).catch((error: unknown) => {
+        // The next call checks again, because MongoDB may be back or the documents may be gone.
+        check = undefined
+        throw error
+      }),
+    )
     await check
     return collection
   }

@@ -60,6 +60,7 @@ export function createStaleLimit(timeoutMs: number, clock: Clock, drop: () => vo
     now,
     elapsedMs,
     start() {
+      if (timer !== undefined) return
       oldest = now()
       arm(timeoutMs)
     },

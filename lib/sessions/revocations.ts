@@ -42,10 +42,15 @@ export function createRevocations(
      * Refuses the tokens that trusted issuers issued to a user before `revokedAt`, the database server's time of the
      * revocation. Drops the user's snapshots, so that the next load for each token reads its session and the record of the
      * user. So no list of the user's sessions is needed, which may be long.
+     *
+     * @param noticedAt when this process learned of it, by its own clock; by default now
      */
-    revokeUser(userId: string, revokedAt = 0): void {
-      const before = users.get(userId)?.revokedAt ?? 0
-      users.set(userId, { revokedAt: Math.max(revokedAt, before), noticedAt: clock.now() })
+    revokeUser(userId: string, revokedAt = 0, noticedAt = clock.now()): void {
+      const before = users.get(userId) ?? { revokedAt: 0, noticedAt: 0 }
+      users.set(userId, {
+        revokedAt: Math.max(revokedAt, before.revokedAt),
+        noticedAt: Math.max(noticedAt, before.noticedAt),
+      })
       dropSnapshots(userId)
     },
     /** Throws `invalid_token` if a verified token is revoked. Every request calls it, so it is cheap if nothing is revoked. */

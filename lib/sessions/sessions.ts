@@ -77,7 +77,7 @@ export class Sessions {
    * not wait.
    */
   limit(userId: string, max = this.#config.maxSessionsPerUser): void {
-    if (max !== false) this.#parts.backgroundWork.add(this.#limit(userId, max))
+    if (max !== false) this.#parts.backgroundWork.start(() => this.#limit(userId, max))
   }
 
   async #limit(userId: string, max: number): Promise<void> {
@@ -180,7 +180,7 @@ export class Sessions {
     const { userRecords, revocations, events, backgroundWork } = this.#parts
     const revokedAt = await revocation
     revocations.revokeUser(userId, revokedAt)
-    backgroundWork.add(this.#endDocuments(userId, new Date(revokedAt), endBatch))
+    backgroundWork.start(() => this.#endDocuments(userId, new Date(revokedAt), endBatch))
     await userRecords.passed(userId, revokedAt)
     events.emit('revoked', { userId })
   }
