@@ -64,10 +64,15 @@ export function createCustomUserData(
     ...createSessionFunctions(tokens, logins),
     ...createServerFunctions(core, tokens, documents, logins, loginAttempts),
     events: core.events.emitter,
-    stats: () => ({ ...core.metrics.counted(), ...snapshots.snapshots.size() }),
+    stats: () => ({
+      ...core.metrics.counted(),
+      ...snapshots.snapshots.size(),
+      changeStreams: checks.changeFeeds.states(),
+    }),
     async ready(...given) {
       refuseOptions('ready()', given)
-      return checks.readiness.ready()
+      await checks.readiness.ready()
+      return { changeStreams: checks.changeFeeds.states() }
     },
     async close(...given) {
       refuseOptions('close()', given)

@@ -82,8 +82,8 @@ export interface ChangeStreamEvent {
   readonly of: 'custom_data' | 'sessions'
   /**
    * `open`: the stream brings changes from now on, and every snapshot from before was dropped. `broken`: the stream has failed
-   * and is being opened again. `resumed`: it was opened again, and nothing was missed. `unavailable`: the server has no
-   * change streams, or the database user has no right to them. `skipped`: an event could not be read; every snapshot that it
+   * and is being opened again. `resumed`: it was opened again, and nothing was missed. `unavailable`: the server refuses to
+   * open it, for example because the database user has no right to it; it is tried again. `skipped`: an event could not be read; every snapshot that it
    * may concern was dropped, and the stream goes on.
    */
   readonly state: 'open' | 'broken' | 'resumed' | 'unavailable' | 'skipped'
@@ -161,6 +161,8 @@ export interface CustomUserDataEvents {
   replayed: [SessionEvent]
   /** A refresh token that was exchanged before came again too late, so it may be stolen. The session has ended. */
   reuse_detected: [SessionEvent]
+  /** A login ended the least recently used session of its user, because the user had more than `maxSessionsPerUser`. */
+  session_limit: [SessionEvent]
   /** This process ended one session, or all sessions of a user. */
   revoked: [RevokedEvent]
   /**

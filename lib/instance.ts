@@ -10,6 +10,7 @@ import type { Scalar, VerifyCredentials } from './login/credentials.js'
 import type { PasswordCredentialsOptions } from './login/password-credentials.js'
 import type { UserDocument } from './writing/for-user.js'
 import type { CustomUserDataEvents } from './events.js'
+import type { ChangeStreamStates } from './mongo/change-feeds.js'
 import type { Stats } from './metrics.js'
 import type { LoginOptions } from './routes/login.js'
 import type { OwnDataOptions } from './routes/own-data-change.js'
@@ -129,7 +130,7 @@ export interface CustomUserData<CustomData> {
    */
   issueTokens(userId: string, options?: IssueTokensOptions): Promise<TokenAnswer<CustomData>>
   /**
-   * Lists a user's sessions, newest first.
+   * Lists a user's sessions, newest first, at most 1,000.
    * @throws TypeError if `userId` cannot be a user id, see {@link forUser}; `sessions_unavailable` (503) if MongoDB is away
    */
   sessions(userId: string): Promise<SessionInfo[]>
@@ -156,7 +157,8 @@ export interface CustomUserData<CustomData> {
    */
   enable(userId: string): Promise<void>
   /**
-   * Revokes a user's sessions and removes them. The user's id and the time of the revocation stay. Throws like `revoke()`.
+   * Revokes a user's sessions, and removes their documents after it has resolved. The user's id and the time of the
+   * revocation stay. Throws like `revoke()`.
    */
   deleteSessions(userId: string): Promise<void>
   /**
@@ -204,7 +206,8 @@ export interface CustomUserData<CustomData> {
   jwks(): RequestHandler
   /**
    * Makes the indexes, tries the query of loads, looks at the set-up and opens the change streams. Later calls only send a
-   * ping. What it finds is the event `warning`. Rejects while the instance cannot serve.
+   * ping. What it finds is the event `warning`. Rejects while the instance cannot serve. Resolves to the states of the change
+   * streams. A stream that is not `open` is tried again, so it is no reason to reject.
    * @throws `custom_data_unavailable`, `sessions_unavailable` or `credentials_unavailable` (503) if MongoDB does not answer in
    * time (`readyTimeoutMs`); the message names the step and the host. `foreign_collection` (500) if a collection of this
    * package holds documents of your app, `user_id_index_conflict` (500) if duplicates prevent the unique index, and
@@ -213,7 +216,7 @@ export interface CustomUserData<CustomData> {
    * await userData.ready()
    * app.listen(3000)
    */
-  ready(): Promise<void>
+  ready(): Promise<{ readonly changeStreams: ChangeStreamStates }>
   /**
    * Returns the counters since the instance was created. The channels of `node:diagnostics_channel` report each single case,
    * see `ChannelMessages`.

@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import type { Channel } from 'node:diagnostics_channel'
 import { asCustomUserDataError } from './errors.js'
+import type { ChangeStreamStates } from './mongo/change-feeds.js'
 
 /** The counters since the instance was created, and the size of its cache. Each instance counts for its own process. */
 export interface Stats {
@@ -30,6 +31,8 @@ export interface Stats {
   readonly cached: number
   /** Bytes that the snapshots in the cache are estimated to take. */
   readonly cachedBytes: number
+  /** The states of the change streams now, see {@link ChangeStreamStates}. */
+  readonly changeStreams: ChangeStreamStates
 }
 
 /**
@@ -60,7 +63,7 @@ export interface ChannelMessages {
   refused: { readonly code: string }
 }
 
-type Counters = Omit<Stats, 'cached' | 'cachedBytes' | 'refused'>
+type Counters = Omit<Stats, 'cached' | 'cachedBytes' | 'changeStreams' | 'refused'>
 
 /** Counts, and publishes each case on its channel. */
 export interface Metrics {
@@ -77,7 +80,7 @@ export interface Metrics {
   /** Counts an error as a refusal, and throws it again. */
   rethrow: (error: unknown) => never
   /** The counters now. */
-  counted: () => Omit<Stats, 'cached' | 'cachedBytes'>
+  counted: () => Omit<Stats, 'cached' | 'cachedBytes' | 'changeStreams'>
 }
 
 /** Kept in constants, so that a channel without subscribers costs one look. */

@@ -44,6 +44,7 @@ const NOTHING = {
   refused: {},
   cached: 0,
   cachedBytes: 0,
+  changeStreams: { custom_data: 'off', sessions: 'off' },
 }
 
 const deadlines = holdDeadlines()

@@ -3,7 +3,7 @@ import type { Stats } from 'express-custom-user-data'
 const GAUGES = ['cached', 'cachedBytes']
 
 /** The counters in Prometheus's text format. examples/opentelemetry also has the durations of loads. */
-export function toPrometheusText({ refused, ...counters }: Stats): string {
+export function toPrometheusText({ refused, changeStreams, ...counters }: Stats): string {
   const samples = Object.entries(counters).flatMap(([name, value]) => {
     const isGauge = GAUGES.includes(name)
     return toSamples(toMetricName(name, isGauge), isGauge ? 'gauge' : 'counter', { '': value })
@@ -12,6 +12,9 @@ export function toPrometheusText({ refused, ...counters }: Stats): string {
   return [
     ...samples,
     ...toSamples(toMetricName('refused', false), 'counter', Object.fromEntries(refusals)),
+    ...toSamples(toMetricName('changeStreamsOpen', true), 'gauge', {
+      '': Object.values(changeStreams).filter(state => state === 'open').length,
+    }),
     '',
   ].join('\n')
 }

@@ -1,5 +1,6 @@
 import { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
+import { createContextKeeper } from '../util/async-context.js'
 import { elapsedMs, momentOf } from '../util/clock.js'
 import type { Clock, Moment } from '../util/clock.js'
 import type { Algorithm } from './algorithms.js'
@@ -37,6 +38,7 @@ export class RemoteKeySet implements KeySource {
   readonly #config: RemoteKeySetConfig
   readonly #events: Events
   readonly #clock: Clock
+  readonly #outsideRequests = createContextKeeper()
   #keys: readonly AccessTokenKey[] = []
   #ignored = ''
   #loadedAt: Moment | undefined
@@ -54,7 +56,7 @@ export class RemoteKeySet implements KeySource {
   find(header: ProtectedHeader): CandidateKeys | undefined {
     // RFC 8725 3.1: the set cannot hold a key for this algorithm, so nothing is fetched.
     if (!this.#config.algorithms.some(alg => alg === header.alg)) throw unknownKey()
-    this.#timer ??= setInterval(() => void this.#refresh(), REFRESH_MS).unref()
+    this.#timer ??= this.#outsideRequests(() => setInterval(() => void this.#refresh(), REFRESH_MS).unref())
     this.#dropIfStale()
     return this.#candidates(header)
   }
@@ -76,7 +78,7 @@ export class RemoteKeySet implements KeySource {
     if (this.#running) return this.#running
     if (this.#attemptedAt && elapsedMs(this.#clock, this.#attemptedAt) < COOLDOWN_MS) return Promise.resolve()
     this.#attemptedAt = momentOf(this.#clock)
-    this.#running = this.#attempt().finally(() => (this.#running = undefined))
+    this.#running = this.#outsideRequests(() => this.#attempt()).finally(() => (this.#running = undefined))
     return this.#running
   }
 

@@ -17,14 +17,14 @@ export type Checks = ReturnType<typeof createChecks>
 /** Creates the change streams and the checks of `ready()`, which opens them. */
 export function createChecks(core: Core, sessions: SessionParts, loginAttempts: LoginAttempts) {
   const { config, database, userIdIndex, events, clock, invalidations } = core
-  const { store, userRecords, revocations, open, lifetimes } = sessions
+  const { store, userRecords, revocations, open, primary, lifetimes } = sessions
   const changeFeeds = createChangeFeeds({ ...config, maxPoolSize: database.maxPoolSize() }, events, {
     custom_data: report =>
       createCustomDataFeed(config, { database, snapshots: invalidations, clock, report }),
     sessions: report =>
       createSessionFeed(
         { ...config, accessTokenMs: lifetimes.sessionMs },
-        { openCollection: open, store, userRecords, revocations, clock, report },
+        { openCollection: open, primary, store, userRecords, revocations, clock, report },
       ),
   })
   const readiness = new Readiness(

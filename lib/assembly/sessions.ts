@@ -1,6 +1,8 @@
 import type { Collection, Document } from 'mongodb'
 import { createOwnCollection } from '../mongo/own-collection.js'
+import type { AskPrimary } from '../mongo/primary-state.js'
 import { openTeamDatabase } from '../mongo/team-database.js'
+import type { TeamDatabase } from '../mongo/team-database.js'
 import type { Config } from '../options/parse-options.js'
 import { createRevocations } from '../sessions/revocations.js'
 import { toSessionScope } from '../sessions/session-scope.js'
@@ -23,10 +25,11 @@ const FOREIGN_TOKEN_MS = 60 * 24 * 3_600_000
 
 /** Creates sessions over the collection of sessions. */
 export function createSessionParts(core: Core, { ownKeys }: AccessTokens) {
-  const { config, events, clock, invalidations } = core
+  const { config, database, events, clock, invalidations, backgroundWork } = core
   const scope = toSessionScope(config.own)
   const lifetimes = toLifetimes(config)
-  const collection = createSessionCollection(core)
+  const sessionDatabase = openSessionDatabase(core)
+  const collection = createSessionCollection(core, sessionDatabase)
   const open = async <T extends Document>(): Promise<Collection<T>> =>
     (await collection.open()) as unknown as Collection<T>
   const store = createSessionStore({ ...config, ...scope }, open, events, clock)
@@ -35,19 +38,25 @@ export function createSessionParts(core: Core, { ownKeys }: AccessTokens) {
   const revocations = createRevocations(lifetimes, config.own?.issuer, clock, invalidations.invalidate)
   const secrets = createSessionSecrets(config.sessionSecrets, ownKeys?.secretKeys())
   const sessions = createSessions(
-    { ...config, ...scope },
-    { store, userRecords, secrets, revocations, events, clock },
+    { ...config, ...scope, accessTokenMs: lifetimes.sessionMs },
+    { store, userRecords, secrets, revocations, events, clock, backgroundWork },
   )
-  return { scope, lifetimes, collection, open, store, userRecords, revocations, sessions }
+  const primary: AskPrimary = signal => (sessionDatabase ?? database).primary(signal)
+  return { scope, lifetimes, collection, open, primary, store, userRecords, revocations, sessions }
+}
+
+const OPTION_NAME = 'sessionCollection'
+
+/** The database of the option's collection; `undefined` without the option. */
+function openSessionDatabase({ config }: Core): TeamDatabase | undefined {
+  return config.sessionCollection && openTeamDatabase(config.sessionCollection, { optionName: OPTION_NAME })
 }
 
 /** The collection of sessions: the option's, or one in the database of custom data. */
-function createSessionCollection({ config, database, events }: Core) {
-  const optionName = 'sessionCollection'
-  const given = config.sessionCollection && openTeamDatabase(config.sessionCollection, { optionName })
+function createSessionCollection({ config, database, events }: Core, given: TeamDatabase | undefined) {
   return createOwnCollection<Document>(
     {
-      optionName,
+      optionName: OPTION_NAME,
       indexes: SESSION_INDEXES,
       missingIndexCode: 'session_index_missing',
       timeoutMs: config.sessionTimeoutMs,

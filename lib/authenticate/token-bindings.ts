@@ -37,7 +37,7 @@ export function createTokenBindings({ clockToleranceMs, loadCheck, claimSnapshot
       const claimsLength = lengthOf(token, kept)
       userIds.set(kept, userId)
       const expiresAt = expiresAtMs(claims, clockToleranceMs)
-      const check = loadCheck?.(userId, claims)
+      const check = loadCheck && (() => loadCheck(userId, kept))
       return { cacheKey, userId, claims: kept, claimsLength, signedBy: key, expiresAt, check }
     },
     /** The binding of a cached snapshot, for the next load of its token. */
@@ -47,7 +47,7 @@ export function createTokenBindings({ clockToleranceMs, loadCheck, claimSnapshot
       const verified = claimsOf(snapshot)
       const claimsLength = lengthOf(token, claims)
       const expiresAt = expiresAtMs(verified, clockToleranceMs)
-      const check = loadCheck?.(userId, verified)
+      const check = loadCheck && (() => loadCheck(userId, verified))
       return { cacheKey, userId, claims, claimsLength, signedBy, expiresAt, check }
     },
     /** The id of the user of a claims object, if this instance made that object; otherwise `undefined`. */

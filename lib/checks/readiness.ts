@@ -2,10 +2,11 @@ import type { LoadedForm } from '../documents/loader.js'
 import type { UserIdIndex } from '../documents/user-id-index.js'
 import { asCustomUserDataError } from '../errors.js'
 import type { Events, WarningEvent } from '../events.js'
-import type { ChangeFeed } from '../mongo/change-stream.js'
+import type { ChangeFeeds } from '../mongo/change-feeds.js'
 import { readFromPrimary } from '../mongo/primary-check.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
 import type { TeamDatabase } from '../mongo/team-database.js'
+import { createContextKeeper } from '../util/async-context.js'
 import { BackOff } from '../util/back-off.js'
 import type { Clock } from '../util/clock.js'
 import { withDeadline } from '../util/deadline.js'
@@ -36,7 +37,7 @@ export interface ReadinessParts {
   /** The names of all collections of this package in the database of custom data. */
   readonly ownCollectionNames: readonly string[]
   readonly hosts: () => string
-  readonly changeFeeds: ChangeFeed
+  readonly changeFeeds: Pick<ChangeFeeds, 'start' | 'settled'>
   readonly events: Events
   readonly clock: Clock
 }
@@ -60,6 +61,7 @@ export class Readiness {
   #hasStarted = false
   #quickChecks: Promise<void> | undefined
   #longChecks: Promise<void> | undefined
+  readonly #outsideRequests = createContextKeeper()
 
   constructor(parts: ReadinessParts, config: ReadinessConfig) {
     this.#parts = parts
@@ -89,7 +91,7 @@ export class Readiness {
     const { loadTimeoutMs } = this.#config
     changeFeeds.start()
     const isSetUp = this.#setUp.hasBegun
-    await this.#setUp.run()
+    await this.#runSetUp()
     if (isSetUp) await inStep(this.#stepOf('sending a ping'), () => this.#ping(loadTimeoutMs))
     await this.#runQuickChecks()
     await this.#runLongChecks()
@@ -101,7 +103,9 @@ export class Readiness {
     if (this.#hasStarted || this.#startPause.isWaiting) return
     this.#hasStarted = true
     this.#parts.changeFeeds.start()
-    this.#runInBackground().catch((error: unknown) => this.#reportFailedStart(error))
+    this.#outsideRequests(() => this.#runInBackground()).catch((error: unknown) =>
+      this.#reportFailedStart(error),
+    )
   }
 
   /**
@@ -114,34 +118,44 @@ export class Readiness {
   }
 
   async #runInBackground(): Promise<void> {
-    await this.#setUp.run()
+    await this.#runSetUp()
     // The index is left to the next attempt if the collection does not exist yet.
     if (!this.#setUp.hasBegun) this.#startAgainLater()
   }
 
+  #runSetUp(): Promise<void> {
+    return this.#outsideRequests(() => this.#setUp.run())
+  }
+
   #runQuickChecks(): Promise<void> {
-    this.#quickChecks ??= inStep(this.#stepOf('looking at the documents'), async () => {
-      await this.#check(QUICK_CHECKS)
-    }).catch((error: unknown) => {
-      this.#quickChecks = undefined
-      throw error
-    })
+    this.#quickChecks ??= this.#outsideRequests(() =>
+      inStep(this.#stepOf('looking at the documents'), async () => {
+        await this.#check(QUICK_CHECKS)
+      }).catch((error: unknown) => {
+        this.#quickChecks = undefined
+        throw error
+      }),
+    )
     return this.#quickChecks
   }
 
   /** Runs once, and only by `ready()`: it reads every user id, which no request should cause. */
   #runLongChecks(): Promise<void> {
-    this.#longChecks ??= inStep(this.#stepOf('trying the query of a load'), async () => {
+    this.#longChecks ??= this.#outsideRequests(() => this.#tryEverything()).catch((error: unknown) => {
+      this.#longChecks = undefined
+      throw error
+    })
+    return this.#longChecks
+  }
+
+  #tryEverything(): Promise<void> {
+    return inStep(this.#stepOf('trying the query of a load'), async () => {
       const { database, index } = this.#parts
       const { readyTimeoutMs: timeoutMs } = this.#config
       const open = await database.open()
       await withDeadline(timeoutMs, signal => tryQuery(open, index, this.#config, { timeoutMs, signal }))
       if (!this.#setUp.isUnique) await this.#check(LONG_CHECKS, this.#config.loadTimeoutMs)
-    }).catch((error: unknown) => {
-      this.#longChecks = undefined
-      throw error
     })
-    return this.#longChecks
   }
 
   /** Runs checks, gives their warnings and returns them. */

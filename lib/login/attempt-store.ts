@@ -25,7 +25,7 @@ export interface Refusal {
 
 const INDEXES = [
   {
-    field: 'expiresAt',
+    fields: ['expiresAt'],
     options: {
       name: 'custom_user_data_login_attempt_expiry',
       expireAfterSeconds: 0,

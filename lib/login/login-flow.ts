@@ -47,6 +47,8 @@ interface Login {
   readonly verify: () => Promise<VerifyOutcome>
   /** Refresh tokens that the client held so far. The client drops them, so their sessions end (ASVS 7.2.4). */
   readonly replaced: readonly string[]
+  /** The most sessions that this login leaves the user; `undefined`: as the instance says. */
+  readonly maxSessionsPerUser?: number | false | undefined
 }
 
 /**
@@ -106,11 +108,16 @@ export class LoginFlow {
   }
 
   /** With `beforeLogin`, the session begins only after the hook has agreed: the hook may list the user's sessions. */
-  async #issue(user: VerifiedUser, { req }: Login, start: LoginStart): Promise<TokenAnswer<object>> {
+  async #issue(
+    user: VerifiedUser,
+    { req, maxSessionsPerUser }: Login,
+    start: LoginStart,
+  ): Promise<TokenAnswer<object>> {
     const { tokenIssuer, hooks } = this.#parts
     const origin = {
       device: toDeviceLabel(req.headers['user-agent']),
       address: toShownAddress(req.ip) ?? null,
+      maxSessionsPerUser,
     }
     const create = hooks.creationFor(user, req)
     const admit = () => this.#admit(user, req)

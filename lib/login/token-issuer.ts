@@ -33,8 +33,8 @@ interface TokenIssuerParts {
     readonly keep: (token: string, verified: VerifiedToken, snapshot: Snapshot) => void
   }
   readonly snapshots: Pick<Snapshots, 'loadForNewToken'>
-  readonly sessions: Pick<Sessions, 'begin' | 'peek' | 'exchange'>
-  readonly revocations: Pick<Revocations, 'wasSessionEnded'>
+  readonly sessions: Pick<Sessions, 'begin' | 'limit' | 'peek' | 'exchange'>
+  readonly revocations: Pick<Revocations, 'wasSessionEnded' | 'wasUserRevokedSince'>
   readonly clock: Clock
   readonly events: Events
   /** Absent where tokens carry no custom data. */
@@ -59,6 +59,11 @@ export interface IssueTokensOptions extends Partial<SessionOrigin> {
    * @default the moment of the call
    */
   readonly startedAt?: number | undefined
+  /**
+   * The most sessions that this login leaves the user, as the option `maxSessionsPerUser` of the instance. `false` ends none.
+   * @default the option of the instance
+   */
+  readonly maxSessionsPerUser?: number | false | undefined
 }
 
 /** A login whose credentials were right, and which may still be refused. */
@@ -103,7 +108,7 @@ export class TokenIssuer {
    */
   async issue(
     userId: string,
-    { device = null, address = null, startedAt }: IssueTokensOptions = {},
+    { device = null, address = null, startedAt, maxSessionsPerUser }: IssueTokensOptions = {},
     create?: () => Promise<void>,
     login: LoginInProgress = { start: toLoginStart(startedAt) },
   ): Promise<TokenAnswer<object>> {
@@ -123,7 +128,9 @@ export class TokenIssuer {
       throw error
     }
     try {
-      return await answer
+      const issued = await answer
+      sessions.limit(userId, maxSessionsPerUser)
+      return issued
     } catch (error) {
       await session.discard()
       throw error
@@ -135,15 +142,13 @@ export class TokenIssuer {
     const { sessions } = this.#parts
     if (this.#config.reuseWindowMs === undefined) {
       // If the load fails, the same refresh token gets the same successor the next time.
-      const session = await sessions.exchange(refreshToken)
-      return this.#loadAndAnswer(session.userId, {
-        open: () => Promise.resolve(session),
-        ended: invalidGrant,
-      })
+      const { userId, open } = await sessions.exchange(refreshToken)
+      return this.#loadAndAnswer(userId, { open, ended: invalidGrant })
     }
     // With a window the second exchange may come too late, so everything that can fail is done before the exchange.
-    const open = () => sessions.exchange(refreshToken)
-    return this.#loadAndAnswer(await sessions.peek(refreshToken), { open, ended: invalidGrant })
+    const userId = await sessions.peek(refreshToken)
+    const open = async () => (await sessions.exchange(refreshToken, userId)).open()
+    return this.#loadAndAnswer(userId, { open, ended: invalidGrant })
   }
 
   async #answerLogin(
@@ -182,10 +187,10 @@ export class TokenIssuer {
   async #answer(userId: string, snapshot: Snapshot, { open, ended }: Opening): Promise<TokenAnswer<object>> {
     const { authenticator, revocations } = this.#parts
     if (this.#config.requireDocument) requireDocument(snapshot)
-    const { sid, refreshToken } = await open()
+    const { sid, refreshToken, storedAt } = await open()
     const access = await this.#sign({ userId, sid }, snapshot)
     // A logout may have been answered meanwhile. No refresh and no login may succeed after it.
-    if (revocations.wasSessionEnded(sid)) throw ended()
+    if (revocations.wasSessionEnded(sid) || revocations.wasUserRevokedSince(userId, storedAt)) throw ended()
     authenticator.keep(access.token, { ...access, userId }, snapshot)
     return {
       access_token: access.token,

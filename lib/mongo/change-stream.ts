@@ -1,11 +1,15 @@
-import { setTimeout as wait } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import type { ChangeStreamOptions, Collection, Document } from 'mongodb'
+import { createContextKeeper } from '../util/async-context.js'
 import type { Clock, Moment } from '../util/clock.js'
+import { withDeadline } from '../util/deadline.js'
 import { toError } from '../util/thrown.js'
+import { toSeconds } from './primary-state.js'
+import type { AskPrimary } from './primary-state.js'
 import { codeOf } from './server-errors.js'
 import { createStaleLimit } from './stale-limit.js'
 import type { StaleLimit } from './stale-limit.js'
-import { BATCH_SIZE, StreamEndedError, StreamReader } from './stream-answers.js'
+import { ANSWER_LIMIT_MS, BATCH_SIZE, StreamEndedError, StreamReader } from './stream-answers.js'
 import type { StreamAnswer } from './stream-answers.js'
 import { isResumable, StreamRetries } from './stream-retries.js'
 import { PLAIN_BSON } from './team-database.js'
@@ -13,11 +17,14 @@ import { PLAIN_BSON } from './team-database.js'
 /** A change event. The type `invalidate` marks the last event of a stream: the collection was dropped or renamed. */
 export interface ChangeEvent {
   readonly operationType: string
+  /** The cluster time of the change. Each pipeline must let it pass. */
+  readonly clusterTime?: unknown
 }
 
 /** The collection that is followed, and the functions that handle its changes. */
 export interface ChangeSource<Change extends ChangeEvent> {
   readonly collection: () => Promise<Collection>
+  readonly primary: AskPrimary
   readonly pipeline: readonly Document[]
   /** Handles one change. If it throws, `resync` is called, and the stream goes on with the next event. */
   readonly handle: (change: Change) => void
@@ -37,9 +44,12 @@ export interface ChangeFeedTiming {
 
 /**
  * `open`: the stream follows from now on, and earlier changes are unknown. `broken`: it is being opened again. `resumed`:
- * nothing was missed. `unavailable`: the server or the database user has no change streams, and is not asked again.
+ * nothing was missed. `unavailable`: the server refuses to open a stream, and is asked again from time to time.
  */
 export type ChangeStreamState = 'open' | 'broken' | 'resumed' | 'unavailable'
+
+/** The state of a stream now. `opening`: no attempt to open it has ended yet. */
+export type FeedState = 'opening' | 'open' | 'broken' | 'unavailable'
 
 /** A change stream that is kept open. */
 export interface ChangeFeed {
@@ -49,19 +59,30 @@ export interface ChangeFeed {
   settled: () => Promise<void>
   /**
    * Whether this instance knows what other processes have changed. False before the stream has opened, after it was broken
-   * for longer than `changeStreamTimeoutMs`, if no stream is possible, and after `close()`.
+   * for longer than `changeStreamTimeoutMs`, while the server refuses it, and after `close()`.
    */
   isOpen: () => boolean
+  state: () => FeedState
   close: () => void
+}
+
+/** How often the primary is asked for its election and its time, at most. */
+const LOOK_EVERY_MS = 1_000
+/** How long events are handled before requests get a turn of the event loop. */
+const SLICE_MS = 5
+
+/** The stream is so far behind that reading everything again is sooner done than handling all its events. */
+class StreamBehindError extends Error {
+  override readonly name = 'StreamBehindError'
 }
 
 /** How long the server waits for a change before it answers that there is none: the stream's heartbeat. */
 const MAX_AWAIT_MS = 1_000
 
 /**
- * Keeps one stream open. The driver resumes by itself after most errors. After other errors the stream is opened again with
- * the last resume token. If the server refuses that token, or if the stream is stuck at an event, the stream starts at the
- * present and calls `resync`.
+ * Keeps one stream open, and never gives up. The driver resumes by itself after most errors. After other errors the stream is
+ * opened again with the last resume token. If the server refuses that token, or if the stream is stuck at an event, the
+ * stream starts at the present and calls `resync`.
  */
 export function createChangeFeed<Change extends ChangeEvent>(
   source: ChangeSource<Change>,
@@ -83,6 +104,13 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
   #state: ChangeStreamState | undefined
   /** When the stream was opened; `undefined` while it is not open. */
   #openedAt: Moment | undefined
+  /** Whether the stream was open once since the feed was created. */
+  #wasOpen = false
+  /** When the primary was asked last, its time, and the election that it told. */
+  #lookedAt: Moment | undefined
+  #primarySeconds: number | undefined
+  #election: string | undefined
+  readonly #outsideRequests = createContextKeeper()
   readonly #retries = new StreamRetries()
 
   constructor(
@@ -98,13 +126,19 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
 
   start(): void {
     if (this.#running || this.#closing.signal.aborted) return
-    this.#limit.start()
-    // Only close() makes it reject: #run() handles every other error, and reports it as a state.
-    this.#running = this.#run().catch(() => undefined)
+    this.#running = this.#outsideRequests(() => {
+      this.#limit.start()
+      // Only close() makes it reject: #run() handles every other error, and reports it as a state.
+      return this.#run().catch(() => undefined)
+    })
   }
 
   settled(): Promise<void> {
     return this.#settled
+  }
+
+  state(): FeedState {
+    return this.#state === 'resumed' ? 'open' : (this.#state ?? 'opening')
   }
 
   isOpen(): boolean {
@@ -117,14 +151,14 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
     this.#settle()
   }
 
-  async #run(): Promise<void> {
+  async #run(): Promise<never> {
     for (;;) {
       try {
         await this.#follow()
       } catch (error) {
         // A stream that was closed fails, too.
         this.#closing.signal.throwIfAborted()
-        if (await this.#isOver(toError(error))) return
+        await this.#untilNextAttempt(toError(error))
       }
     }
   }
@@ -149,9 +183,14 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
       await Promise.race([first, new Promise(resolve => stream.once('resumeTokenChanged', resolve))])
       await this.#opened()
       this.#resumeToken ??= stream.resumeToken
+      let sliceBeganAt = performance.now()
       for (let answer = await first; ; answer = await reader.next()) {
         await this.#handle(answer)
         this.#resumeToken = stream.resumeToken
+        if (performance.now() - sliceBeganAt < SLICE_MS) continue
+        // The driver gives the events of one answer without a pause, and there may be a thousand.
+        await nextTurn()
+        sliceBeganAt = performance.now()
       }
     } finally {
       signal.removeEventListener('abort', close)
@@ -161,9 +200,38 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
 
   async #handle({ change, currentAsOf }: StreamAnswer<Change>): Promise<void> {
     this.#retries.answered()
+    if (!this.#lookedAt || this.#limit.elapsedMs(this.#lookedAt) >= LOOK_EVERY_MS) {
+      await this.#lookAtPrimary()
+    }
+    this.#requireNotBehind(toSeconds(change?.clusterTime))
     if (this.#resumeToken !== undefined) this.#tell('resumed')
     if (currentAsOf) this.#limit.currentAsOf(currentAsOf)
     if (change) await this.#take(change)
+  }
+
+  /**
+   * Asks the primary for its time. If another primary was elected, writes that the one before had not replicated are rolled
+   * back. They may be in snapshots, and no event tells of them, so everything is dropped.
+   */
+  async #lookAtPrimary(): Promise<void> {
+    const lookedAt = this.#limit.now()
+    const { election, seconds } = await withDeadline(ANSWER_LIMIT_MS, this.#source.primary)
+    const isNew = this.#election !== undefined && election !== this.#election
+    this.#lookedAt = lookedAt
+    this.#primarySeconds = seconds
+    if (isNew) await this.#resync()
+    // Only now, so that a resync that has failed is tried again.
+    this.#election = election
+  }
+
+  /** If handling the events takes longer than the time limit, they are left out: everything is dropped and read again. */
+  #requireNotBehind(eventSeconds: number | undefined): void {
+    if (eventSeconds === undefined || this.#primarySeconds === undefined) return
+    const behindMs = (this.#primarySeconds - eventSeconds) * 1_000
+    if (behindMs <= this.#timeoutMs) return
+    throw new StreamBehindError(
+      `The change stream is ${behindMs} ms behind, and ${this.#timeoutMs} ms are allowed.`,
+    )
   }
 
   async #take(change: Change): Promise<void> {
@@ -180,6 +248,10 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
 
   async #opened(): Promise<void> {
     this.#openedAt = this.#limit.now()
+    await this.#lookAtPrimary()
+    // The limit was stopped while the server had refused every stream.
+    if (!this.#wasOpen) this.#limit.start()
+    this.#wasOpen = true
     if (this.#resumeToken === undefined) {
       await this.#resync()
       this.#limit.currentAsOf(this.#openedAt)
@@ -194,23 +266,27 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
     this.#source.report(next, error)
   }
 
-  /** Whether no attempt can succeed any more; otherwise resolves when it is time to try again. */
-  async #isOver(error: Error): Promise<boolean> {
+  /** Drops what may have been missed, reports the failure, and waits until it is time to try again. */
+  async #untilNextAttempt(error: Error): Promise<void> {
     this.#limit.check()
-    const isFinal = !isResumable(error)
-    // The server refused to open a new stream: it is standalone, it has no change streams, or the user has no right to them.
-    const isUnavailable = isFinal && this.#resumeToken === undefined && codeOf(error) !== undefined
+    const isLost = !isResumable(error)
+    // The server refused to open a new stream: it is standalone, or the user has no right to streams, or it has a reason that
+    // may pass.
+    const isRefused = isLost && this.#resumeToken === undefined && codeOf(error) !== undefined
     const openForMs = this.#openedAt && this.#limit.elapsedMs(this.#openedAt)
     this.#openedAt = undefined
-    if (isFinal || this.#retries.isStuck(openForMs !== undefined)) {
+    if (isLost || this.#retries.isStuck(openForMs !== undefined)) {
       this.#resumeToken = undefined
       await this.#resyncQuietly()
     }
-    if (isUnavailable) this.#limit.stop()
-    this.#tell(isUnavailable ? 'unavailable' : 'broken', error)
+    // Where no stream was ever open, data is as old as snapshots may be, as it is with changeStreams: 'off'.
+    if (isRefused && !this.#wasOpen) this.#limit.stop()
+    this.#tell(isRefused ? 'unavailable' : 'broken', error)
     this.#settle()
-    if (!isUnavailable) await this.#wait(this.#retries.nextWaitMs(openForMs ?? 0), this.#closing.signal)
-    return isUnavailable
+    const waitMs = isRefused
+      ? this.#retries.nextWaitAfterRefusalMs(error)
+      : this.#retries.nextWaitMs(openForMs ?? 0)
+    await this.#wait(waitMs, this.#closing.signal)
   }
 
   async #resync(): Promise<void> {

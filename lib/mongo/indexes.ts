@@ -30,12 +30,12 @@ export async function listIndexes(collection: Collection): Promise<IndexDescript
 /** Makes an index if it is missing, unless a missing right, duplicates, another index or a view prevents it. */
 export async function ensureIndex(
   collection: Pick<Collection, 'createIndex'>,
-  field: string,
+  fields: string | readonly string[],
   options: CreateIndexesOptions,
 ): Promise<IndexOutcome> {
   try {
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
-    await collection.createIndex({ [field]: 1 }, { ...options, ...ACKNOWLEDGED })
+    await collection.createIndex(toKey(fields), { ...options, ...ACKNOWLEDGED })
     return 'there'
   } catch (error) {
     if (hasCode(error, unauthorized)) return 'unauthorized'
@@ -49,8 +49,12 @@ export async function ensureIndex(
 /** The command for the MongoDB shell that makes an index. Warnings show it. */
 export function createIndexCommand(
   collectionName: string,
-  field: string,
+  fields: string | readonly string[],
   options: CreateIndexesOptions,
 ): string {
-  return `db.getCollection(${JSON.stringify(collectionName)}).createIndex(${JSON.stringify({ [field]: 1 })}, ${JSON.stringify(options)})`
+  return `db.getCollection(${JSON.stringify(collectionName)}).createIndex(${JSON.stringify(toKey(fields))}, ${JSON.stringify(options)})`
+}
+
+function toKey(fields: string | readonly string[]): Record<string, 1> {
+  return Object.fromEntries([fields].flat().map(field => [field, 1]))
 }

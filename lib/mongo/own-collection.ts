@@ -1,4 +1,5 @@
 import type { Collection, CreateIndexesOptions, Document } from 'mongodb'
+import { createContextKeeper } from '../util/async-context.js'
 import { withDeadline } from '../util/deadline.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Events, WarningEvent } from '../events.js'
@@ -20,7 +21,7 @@ export const MARKED = { [MARK]: { $exists: true } } as const
 
 /** An index of an own collection. */
 export interface OwnIndex {
-  readonly field: string
+  readonly fields: readonly string[]
   /** The default of `partialFilterExpression` is {@link MARKED}; another filter must name the mark too. */
   readonly options: CreateIndexesOptions & { readonly name: string }
 }
@@ -45,6 +46,8 @@ export function createOwnCollection<T extends Document>(
   find: () => Promise<Collection<T>>,
   events: Events,
 ) {
+  // The promise stays, and would keep the context of the request that made it.
+  const outsideRequests = createContextKeeper()
   let check: Promise<void> | undefined
 
   /**
@@ -54,11 +57,13 @@ export function createOwnCollection<T extends Document>(
   async function open(timeoutMs = config.timeoutMs): Promise<Collection<T>> {
     const collection = await find()
     const limited = { ...config, timeoutMs }
-    check ??= refuseForeignDocuments(collection as unknown as Collection, limited).catch((error: unknown) => {
-      // The next call checks again, because MongoDB may be back or the documents may be gone.
-      check = undefined
-      throw error
-    })
+    check ??= outsideRequests(() =>
+      refuseForeignDocuments(collection as unknown as Collection, limited).catch((error: unknown) => {
+        // The next call checks again, because MongoDB may be back or the documents may be gone.
+        check = undefined
+        throw error
+      }),
+    )
     await check
     return collection
   }
@@ -120,15 +125,15 @@ async function ensureIndexes(
   { indexes, missingIndexCode, optionName }: OwnCollectionConfig,
   events: Events,
 ): Promise<void> {
-  for (const { field, options } of indexes) {
+  for (const { fields, options } of indexes) {
     const wanted = { partialFilterExpression: MARKED, ...options }
-    const outcome = await ensureIndex(collection, field, wanted)
+    const outcome = await ensureIndex(collection, fields, wanted)
     if (outcome === 'there') continue
     if (outcome === 'view') throw isView(collection, optionName)
-    const command = createIndexCommand(collection.collectionName, field, wanted)
+    const command = createIndexCommand(collection.collectionName, fields, wanted)
     events.warn({
       code: missingIndexCode,
-      message: `The index on "${field}" of ${collection.namespace} could not be made (${outcome}). Run: ${command}`,
+      message: `The index on "${fields.join(', ')}" of ${collection.namespace} could not be made (${outcome}). Run: ${command}`,
     })
   }
 }

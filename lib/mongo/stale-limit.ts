@@ -52,6 +52,7 @@ export function createStaleLimit(timeoutMs: number, clock: Clock, drop: () => vo
     now,
     elapsedMs: elapsedSince,
     start() {
+      if (timer !== undefined) return
       oldest = now()
       arm(timeoutMs)
     },

@@ -3,7 +3,7 @@ import { withDeadline } from '../util/deadline.js'
 import type { Moment } from '../util/clock.js'
 
 /** How soon a stream has to answer: far longer than the server waits for a change. */
-const ANSWER_LIMIT_MS = 15_000
+export const ANSWER_LIMIT_MS = 15_000
 /** Most events in one answer of the server. An answer with fewer events contains all events that the server has. */
 export const BATCH_SIZE = 1_000
 

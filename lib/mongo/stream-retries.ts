@@ -2,6 +2,12 @@ import { codeOf, hasCode, hasLabel } from './server-errors.js'
 
 const FIRST_RETRY_MS = 100
 const MAX_RETRY_MS = 5_000
+/** A missing right may be granted at any time, and somebody waits for it. */
+const MAX_RETRY_AFTER_REFUSAL_MS = 60_000
+/** A standalone server has no change streams. It is asked again rarely, because it may become a replica set. */
+const RETRY_OF_STANDALONE_MS = 10 * 60_000
+/** The server's error for `$changeStream` on a standalone server. */
+const STANDALONE = 40_573
 /** A stream that was open for this long is opened again at once when it breaks. */
 const STABLE_AFTER_MS = 10_000
 /** A stream that was opened this often at one position, and always failed without an answer, is stuck at an event. */
@@ -47,6 +53,15 @@ export class StreamRetries {
   /** Milliseconds to wait. They grow for a stream that opens and fails at once, as for a stream that does not open. */
   nextWaitMs(openForMs: number): number {
     if (openForMs >= STABLE_AFTER_MS) this.#failures = 0
-    return Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#failures++)
+    return this.#next(MAX_RETRY_MS)
+  }
+
+  /** Milliseconds to wait after the server has refused to open a stream at all. */
+  nextWaitAfterRefusalMs(error: Error): number {
+    return hasCode(error, STANDALONE) ? RETRY_OF_STANDALONE_MS : this.#next(MAX_RETRY_AFTER_REFUSAL_MS)
+  }
+
+  #next(longestMs: number): number {
+    return Math.min(longestMs, FIRST_RETRY_MS * 2 ** this.#failures++)
   }
 }

@@ -1,9 +1,12 @@
 import type { Collection, Db, Document, ObjectId } from 'mongodb'
+import { createContextKeeper } from '../util/async-context.js'
 import { isMongoose, namespaceOf } from './collection-like.js'
 import type { CollectionLike, ObjectIdClass } from './collection-like.js'
 import { refuseOldDriver } from './driver-version.js'
 import type { DriverSupport } from './driver-version.js'
 import { probeFindOneAndUpdate } from './find-one-and-update.js'
+import { toPrimaryState } from './primary-state.js'
+import type { PrimaryState } from './primary-state.js'
 import { findTeamBson } from './team-bson.js'
 import type { BsonLibrary, TeamBson } from './team-bson.js'
 
@@ -136,6 +139,14 @@ export class TeamDatabase {
     return this.#objectId ?? this.#askForObjectIdClass(signal)
   }
 
+  /** Asks the primary for its election and its time. */
+  async primary(signal: AbortSignal): Promise<PrimaryState> {
+    const { db } = await this.open()
+    return toPrimaryState(
+      await db.command({ hello: 1 }, { ...PLAIN_BSON, readPreference: 'primary', signal }),
+    )
+  }
+
   /** The size of the connection pool; 0 if it has no limit. */
   maxPoolSize(): number {
     return poolSizeOf(this.#given)
@@ -150,9 +161,9 @@ export class TeamDatabase {
       const open = await promise
       if (this.#isOpening(promise)) this.#opened = open
       return open
-    } catch (error) {
+    } finally {
+      // A promise that is kept also keeps the context of the request that made it.
       if (this.#isOpening(promise)) this.#opening = undefined
-      throw error
     }
   }
 
@@ -181,12 +192,14 @@ export class TeamDatabase {
  */
 function createConnector(given: CollectionLike): () => Db | Promise<Db> {
   const { db, dbName, client = db?.client, conn } = given as Origins
+  // The driver's monitors live as long as the client, so they must not begin in the context of a request.
+  const outsideRequests = createContextKeeper()
   let wasConnected = false
   let own = db
   async function connect(): Promise<Db> {
-    if (!wasConnected) await client?.connect()
+    if (!wasConnected) await outsideRequests(() => client?.connect())
     wasConnected = true
-    if (conn && !conn.db) await openingOf(conn)
+    if (conn && !conn.db) await outsideRequests(() => openingOf(conn))
     if (!conn) own ??= client?.db(dbName)
     const found = own ?? conn?.db
     if (found) return found

@@ -7,7 +7,14 @@ import type { IssueTokensOptions } from '../login/token-issuer.js'
 import { parseArgument, requireArgument } from './arguments.js'
 import { collectionNamed } from './collection-option.js'
 import { optionsObject } from './options-object.js'
-import { AN_OBJECT, callback, standardSchema, topLevelField, trueOrFalse } from './value-schemas.js'
+import {
+  AN_OBJECT,
+  callback,
+  maxSessions,
+  standardSchema,
+  topLevelField,
+  trueOrFalse,
+} from './value-schemas.js'
 
 const CREDENTIALS_CALLBACK = 'write a function that takes the credentials and returns { id } or null'
 const TEXT_OR_NULL = 'write a text or null'
@@ -15,6 +22,7 @@ const TEXT_OR_NULL = 'write a text or null'
 const loginOptions = optionsObject(AN_OBJECT, {
   body: v.optional(standardSchema),
   account: v.optional(callback),
+  maxSessionsPerUser: v.optional(maxSessions),
 })
 
 const unicodeNormalization = v.optional(v.picklist(['NFKC', 'NFKD'], 'write "NFKC" or "NFKD"'))
@@ -36,6 +44,7 @@ const textOrNull = v.optional(v.nullable(v.string(TEXT_OR_NULL)), null)
 const issueTokensOptions = optionsObject(AN_OBJECT, {
   device: textOrNull,
   address: textOrNull,
+  maxSessionsPerUser: v.optional(maxSessions),
   startedAt: v.optional(v.number('write the value that performance.now() had when your own check began')),
 })
 
@@ -43,6 +52,7 @@ const issueTokensOptions = optionsObject(AN_OBJECT, {
 export interface LoginConfig<Credentials> {
   readonly body: StandardSchemaV1<unknown, Credentials> | undefined
   readonly account: ((credentials: Credentials) => AccountName | null | undefined) | undefined
+  readonly maxSessionsPerUser: number | false | undefined
 }
 
 /** Complete options of `passwordCredentials()`. */

@@ -212,6 +212,13 @@ interface CommonOptions<Document extends object> {
    */
   readonly refreshTokenIdleSeconds?: number | undefined
   /**
+   * The most sessions that a user may have. A login beyond it ends the session that was not used for the longest time, with
+   * its access tokens. `false` sets no limit. `login()` and `issueTokens()` take the same option for their logins.
+   *
+   * @default 100
+   */
+  readonly maxSessionsPerUser?: number | false | undefined
+  /**
    * Whether each refresh gives a new refresh token. Write `false` only for clients that cannot store a new one.
    *
    * @default true

@@ -4,7 +4,16 @@ import { toOrigin } from '../routes/request-origin.js'
 import { MAX_TIMER_MS } from '../util/deadline.js'
 import { collectionNamed } from './collection-option.js'
 import { optionsObject, objectOr } from './options-object.js'
-import { callback, DAY_SECONDS, name, secret, trueOrFalse, whole, YEAR_SECONDS } from './value-schemas.js'
+import {
+  callback,
+  DAY_SECONDS,
+  maxSessions,
+  name,
+  secret,
+  trueOrFalse,
+  whole,
+  YEAR_SECONDS,
+} from './value-schemas.js'
 
 const TRANSPORT =
   'write "body", "cookie" or { cookie: { name, sameSite, path, domain, allowedOrigins, previousCookies } }'
@@ -103,6 +112,7 @@ export const sessionOptions = {
   sessionCollection: v.optional(collectionNamed('custom_user_data_sessions')),
   refreshTokenTtlSeconds: v.optional(whole(30 * 60, 5 * YEAR_SECONDS), 60 * DAY_SECONDS),
   refreshTokenIdleSeconds: v.optional(whole(60, 5 * YEAR_SECONDS)),
+  maxSessionsPerUser: v.optional(maxSessions, 100),
   rotateRefreshTokens: v.optional(trueOrFalse, true),
   reuseWindowSeconds: v.optional(whole(0, 60)),
   sessionSecrets: v.optional(

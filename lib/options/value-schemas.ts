@@ -71,6 +71,12 @@ export function whole(
   return v.pipe(v.number(says), v.check(isWithin, says))
 }
 
+/** The most sessions of a user, or `false`. A login looks at the sessions beyond it, so the number has a bound. */
+export const maxSessions = v.custom<number | false>(
+  value => value === false || (Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= 10_000),
+  'write a whole number from 1 to 10000, or false',
+)
+
 /** Whether a value is an object of any kind, arrays and instances of classes too. */
 export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null

@@ -26,6 +26,12 @@ export interface LoginOptions<Credentials> {
    * @example login(verifyCredentials, { account: ({ phone }) => phone })
    */
   readonly account?: (credentials: Credentials) => AccountName | null | undefined
+  /**
+   * The most sessions that a login by this route leaves the user, as the option `maxSessionsPerUser` of the instance. `false`
+   * ends none, for accounts that many machines share.
+   * @default the option of the instance
+   */
+  readonly maxSessionsPerUser?: number | false
 }
 
 interface LoginRouteParts {
@@ -52,7 +58,8 @@ export function createLoginRoute<Credentials>(
         ? toGiven(callAtOnce('login(): account', () => accountOf(credentials)))
         : guessAccounts(credentials)
       const verify = async (): Promise<VerifyOutcome> => verifyCredentials(credentials, req)
-      return { req, accounts, verify, replaced: transport.readToEnd(req, body) }
+      const { maxSessionsPerUser } = options
+      return { req, accounts, verify, replaced: transport.readToEnd(req, body), maxSessionsPerUser }
     })
     transport.clearPrevious(res)
     return transport.hand(res, answer)

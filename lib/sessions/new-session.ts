@@ -14,6 +14,8 @@ export interface OpenSession {
   readonly sid: string
   readonly userId: string
   readonly refreshToken: string
+  /** The database server's time when the session was stored, in milliseconds. */
+  readonly storedAt: number
 }
 
 /** A login that asks for a session. */
@@ -42,7 +44,7 @@ export class NewSession {
   readonly #login: LoginOfUser
   readonly #parts: NewSessionParts
   readonly #token: RefreshToken
-  readonly #stored: Promise<void>
+  readonly #stored: Promise<Date>
 
   constructor(login: LoginOfUser, parts: NewSessionParts) {
     const { secret, store } = parts
@@ -64,12 +66,12 @@ export class NewSession {
   async open(): Promise<OpenSession> {
     const { userId } = this.#login
     const { sid, text } = this.#token
-    await this.#stored
+    const storedAt = await this.#stored
     // Compare after the insert. A revocation first writes the record and then ends sessions, so one sees the other.
     const outcome = await this.#compareWithRevocation()
     if (outcome !== 'after') throw outcome === 'before' ? endedMeanwhile() : unclearOrder()
     this.#parts.events.emit('login', { userId, sid })
-    return { sid, userId, refreshToken: text }
+    return { sid, userId, refreshToken: text, storedAt: storedAt.getTime() }
   }
 
   /** Removes the session. Never rejects: a failure is a warning, because the login is refused for another reason. */

@@ -1,3 +1,4 @@
+import { isDate } from 'node:util/types'
 import type { Clock } from '../util/clock.js'
 import type { Events } from '../events.js'
 import type { OpenSession } from './new-session.js'
@@ -7,6 +8,8 @@ import type { Revocations } from './revocations.js'
 import { invalidGrant } from './session-errors.js'
 import type { SessionSecret } from './session-secrets.js'
 import type { SessionDocument, SessionStore } from './session-store.js'
+import { endedWithAll } from './user-records.js'
+import type { UserRecords, UserStanding } from './user-records.js'
 
 /** The rules for exchanging refresh tokens. */
 export interface ExchangeConfig {
@@ -21,6 +24,16 @@ export interface ExchangeConfig {
 /** The first secret derives successors. All secrets are tried on tokens that come in. */
 export type SessionSecrets = readonly [SessionSecret, ...SessionSecret[]]
 
+/** A refresh token that was exchanged. */
+export interface ExchangedToken {
+  readonly userId: string
+  /**
+   * Resolves to the session, or rejects with `invalid_grant` if all sessions of its user were ended after it began. The
+   * record of the user is being read already, so the caller can load the user's document meanwhile.
+   */
+  readonly open: () => Promise<OpenSession>
+}
+
 /** A refresh token of a session that is alive: the current token, the token before it, or an older token. */
 export interface RecognisedToken {
   readonly sid: string
@@ -30,6 +43,7 @@ export interface RecognisedToken {
 
 interface ExchangeParts {
   readonly store: Pick<SessionStore, 'find' | 'exchange' | 'touch' | 'revoke'>
+  readonly userRecords: Pick<UserRecords, 'find'>
   readonly secrets: SessionSecrets
   readonly revocations: Pick<Revocations, 'revokeStolenSession'>
   readonly events: Events
@@ -56,7 +70,7 @@ export class RefreshExchange {
   async recognise(refreshToken: string): Promise<RecognisedToken | undefined> {
     const token = parseRefreshToken(refreshToken)
     const session = token && (await this.find(token))
-    if (!token || !session) return undefined
+    if (!token || !session || (await this.#hasEndedWithAll(session))) return undefined
     const { _id: sid, userId, current, previous } = session
     const hash = hashRefreshToken(token)
     if (hash === current) return { sid, userId, state: 'current' }
@@ -65,37 +79,67 @@ export class RefreshExchange {
     return isSealed(token, this.#parts.secrets) ? { sid, userId, state: 'old' } : undefined
   }
 
-  /** Exchanges a token. Rejects with `invalid_grant`. A token that was stolen ends its session. */
-  async exchange(token: RefreshToken): Promise<OpenSession> {
+  /**
+   * Exchanges a token. Rejects with `invalid_grant`. A token that was stolen ends its session.
+   *
+   * @param userId the user of the session, if that is known: then the record of the user is read at the same time
+   */
+  async exchange(token: RefreshToken, userId?: string): Promise<ExchangedToken> {
     const { rotateRefreshTokens } = this.#config
-    const { store, secrets, events } = this.#parts
+    const { store, secrets } = this.#parts
     const [newest] = secrets
+    const standing = userId === undefined ? undefined : this.#readStanding(userId)
     const successor = deriveSuccessor(token, newest)
     const session = rotateRefreshTokens
       ? await store.exchange({ token, successor, secretName: newest.name })
       : await store.touch(token)
-    if (!session) return this.#answerReplay(token)
-    events.emit('refreshed', { userId: session.userId, sid: token.sid })
-    return toOpen(session, rotateRefreshTokens ? successor : token)
+    if (!session) return this.#answerReplay(token, standing)
+    return this.#toExchanged('refreshed', session, rotateRefreshTokens ? successor : token, standing)
+  }
+
+  #toExchanged(
+    event: 'refreshed' | 'replayed',
+    session: SessionDocument,
+    token: RefreshToken,
+    standing = this.#readStanding(session.userId),
+  ): ExchangedToken {
+    const { _id: sid, userId, storedAt } = session
+    const open = async (): Promise<OpenSession> => {
+      if (endedWithAll(storedAt, await standing)) throw invalidGrant()
+      this.#parts.events.emit(event, { userId, sid })
+      return { sid, userId, refreshToken: token.text, storedAt: isDate(storedAt) ? storedAt.getTime() : 0 }
+    }
+    return { userId, open }
+  }
+
+  /** Begins to read the record of a user. */
+  #readStanding(userId: string): Promise<UserStanding> {
+    const standing = this.#parts.userRecords.find(userId)
+    // A refresh that fails for another reason does not wait for it, so nobody else may handle its rejection.
+    standing.catch(() => undefined)
+    return standing
+  }
+
+  async #hasEndedWithAll({ userId, storedAt }: SessionDocument): Promise<boolean> {
+    return endedWithAll(storedAt, await this.#parts.userRecords.find(userId))
   }
 
   /** For a token that is not current: the token before gets its successor again, and an older token is a sign of theft. */
-  async #answerReplay(token: RefreshToken): Promise<OpenSession> {
-    const { secrets, events } = this.#parts
+  async #answerReplay(token: RefreshToken, standing?: Promise<UserStanding>): Promise<ExchangedToken> {
+    const { secrets } = this.#parts
     const session = await this.find(token)
     if (!session) throw invalidGrant()
-    const { userId, current, previous, secretName } = session
+    const { current, previous, secretName } = session
     const isPrevious = previous === hashRefreshToken(token)
     if (isPrevious && this.#isInWindow(session)) {
       const secret = secrets.find(({ name }) => name === secretName)
       const successor = secret && deriveSuccessor(token, secret)
       // Another process may have a secret that this one does not have yet, so this is no sign of theft.
       if (!successor || hashRefreshToken(successor) !== current) throw invalidGrant()
-      events.emit('replayed', { userId, sid: token.sid })
-      return toOpen(session, successor)
+      return this.#toExchanged('replayed', session, successor, standing)
     }
     const isOld = current !== hashRefreshToken(token) && isSealed(token, secrets)
-    if (isPrevious || isOld) await this.#endStolen(session)
+    if ((isPrevious || isOld) && !(await this.#hasEndedWithAll(session))) await this.#endStolen(session)
     throw invalidGrant()
   }
 
@@ -110,8 +154,4 @@ export class RefreshExchange {
     revocations.revokeStolenSession(sid)
     events.emit('reuse_detected', { userId, sid })
   }
-}
-
-function toOpen({ _id: sid, userId }: SessionDocument, token: RefreshToken): OpenSession {
-  return { sid, userId, refreshToken: token.text }
 }

@@ -14,6 +14,14 @@ export interface RevocationsConfig {
   readonly clockToleranceMs: number
 }
 
+/** A user whose sessions were all ended. */
+interface RevokedUser {
+  /** The database server's time of the revocation, in milliseconds. */
+  readonly revokedAt: number
+  /** This process's time when it learned of the revocation, in milliseconds. */
+  readonly noticedAt: number
+}
+
 /** Creates the revocations of one process. `dropSnapshots` is called for each user who is revoked. */
 export function createRevocations(
   config: RevocationsConfig,
@@ -22,7 +30,7 @@ export function createRevocations(
   dropSnapshots: (userId: string) => void = () => undefined,
 ) {
   const sessions = createExpiringMap<'ended' | 'stolen'>(config.sessionMs, clock)
-  const users = createExpiringMap<number>(config.userMs, clock)
+  const users = createExpiringMap<RevokedUser>(config.userMs, clock)
   return {
     /** Refuses the tokens of a session from now on. */
     revokeSession: (sid: string): void => sessions.set(sid, 'ended'),
@@ -32,10 +40,17 @@ export function createRevocations(
     },
     /**
      * Refuses the tokens that trusted issuers issued to a user before `revokedAt`, the database server's time of the
-     * revocation. Drops the user's snapshots, so that the next load for each token reads the record of the user.
+     * revocation. Drops the user's snapshots, so that the next load for each token reads its session and the record of the
+     * user. So no list of the user's sessions is needed, which may be long.
+     *
+     * @param noticedAt when this process learned of it, by its own clock; by default now
      */
-    revokeUser(userId: string, revokedAt = 0): void {
-      users.set(userId, Math.max(revokedAt, users.get(userId) ?? 0))
+    revokeUser(userId: string, revokedAt = 0, noticedAt = clock.now()): void {
+      const before = users.get(userId) ?? { revokedAt: 0, noticedAt: 0 }
+      users.set(userId, {
+        revokedAt: Math.max(revokedAt, before.revokedAt),
+        noticedAt: Math.max(noticedAt, before.noticedAt),
+      })
       dropSnapshots(userId)
     },
     /** Throws `invalid_token` if a verified token is revoked. Every request calls it, so it is cheap if nothing is revoked. */
@@ -45,16 +60,24 @@ export function createRevocations(
         if (claims.sid !== undefined && sessions.get(claims.sid) !== undefined) throw revoked()
         return
       }
-      const revokedAt = users.get(userId)
-      if (revokedAt !== undefined) requireIssuedAfter(claims, revokedAt, config.clockToleranceMs)
+      const found = users.get(userId)
+      if (found) requireIssuedAfter(claims, found.revokedAt, config.clockToleranceMs)
     },
     /**
      * Whether one of our own tokens was issued to its user before a revocation, as far as clocks can tell. Its session may be
-     * alive, so it is not refused, but it is served only after its session was read.
+     * alive, so it is not refused, but it is served only after its session was read. A token of this process that is older
+     * than the moment when it learned of the revocation counts in any case, however far the server's clock is behind.
      */
     mayBeRevoked(userId: string, { iss, iat = 0 }: AccessTokenClaims): boolean {
-      const revokedAt = iss === ownIssuer ? users.get(userId) : undefined
-      return revokedAt !== undefined && Math.floor(iat) * 1000 <= revokedAt + config.clockToleranceMs
+      const revoked = iss === ownIssuer ? users.get(userId) : undefined
+      if (!revoked) return false
+      const { revokedAt, noticedAt } = revoked
+      return Math.floor(iat) * 1000 <= Math.max(revokedAt, noticedAt) + config.clockToleranceMs
+    },
+    /** Whether this process knows that all sessions of the user were ended after a session was stored at `storedAt`. */
+    wasUserRevokedSince(userId: string, storedAt: number): boolean {
+      const found = users.get(userId)
+      return found !== undefined && storedAt <= found.revokedAt
     },
     /** Whether this process ended a session because somebody asked for it. */
     wasSessionEnded: (sid: string): boolean => sessions.get(sid) === 'ended',

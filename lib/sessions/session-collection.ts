@@ -11,11 +11,12 @@ import { withDeadline } from '../util/deadline.js'
 /** The indexes of the collection of sessions. Each covers only documents that have our mark. */
 export const SESSION_INDEXES: readonly OwnIndex[] = [
   // This index only cleans up, because each query checks by itself whether a session is over.
-  { field: 'expiresAt', options: { name: 'session_expiry', expireAfterSeconds: 0 } },
-  { field: 'userId', options: { name: 'session_user', collation: { locale: 'simple' } } },
+  { fields: ['expiresAt'], options: { name: 'session_expiry', expireAfterSeconds: 0 } },
+  // The sessions of a user that are alive are found without the sessions that have ended, which may be many more.
+  { fields: ['userId', 'revokedAt'], options: { name: 'session_user', collation: { locale: 'simple' } } },
   // This index covers only revoked sessions and users. They are few, and read only when changes may have been missed.
   {
-    field: 'revokedAt',
+    fields: ['revokedAt'],
     options: {
       name: 'session_revoked',
       collation: { locale: 'simple' },

@@ -4,6 +4,7 @@ import type { Clock } from '../util/clock.js'
 import { createChangeFeed } from '../mongo/change-stream.js'
 import type { ChangeEvent, ChangeFeed, ChangeSource } from '../mongo/change-stream.js'
 import { MARK } from '../mongo/own-collection.js'
+import type { AskPrimary } from '../mongo/primary-state.js'
 import type { Revocations } from './revocations.js'
 import type { SessionStore } from './session-store.js'
 import { isRecordKey } from './user-records.js'
@@ -11,6 +12,7 @@ import type { UserRecords } from './user-records.js'
 
 interface SessionFeedParts {
   readonly openCollection: () => Promise<Collection>
+  readonly primary: AskPrimary
   readonly store: Pick<SessionStore, 'listRevoked'>
   readonly userRecords: Pick<UserRecords, 'listRevoked' | 'userIdOf'>
   readonly revocations: Revocations
@@ -28,6 +30,7 @@ interface SessionChange extends ChangeEvent {
   readonly documentKey?: { readonly _id: unknown }
   readonly mark?: string
   readonly revokedAt?: Date | null
+  readonly lastUsedAt?: Date
 }
 
 const CHANGED = 'updateDescription.updatedFields'
@@ -53,23 +56,30 @@ const PIPELINE: readonly Document[] = [
   {
     $project: {
       operationType: 1,
+      clusterTime: 1,
       documentKey: 1,
       mark: `$fullDocument.${MARK}`,
       revokedAt: '$fullDocument.revokedAt',
+      lastUsedAt: '$fullDocument.lastUsedAt',
     },
   },
 ]
 
 /** Creates the feed of sessions. It ends sessions here that another process has ended. */
 export function createSessionFeed(config: SessionFeedConfig, parts: SessionFeedParts): ChangeFeed {
-  const { openCollection, store, userRecords, revocations, clock, report } = parts
+  const { openCollection, primary, store, userRecords, revocations, clock, report } = parts
 
-  function handle({ operationType, documentKey, mark, revokedAt }: SessionChange): void {
+  /** All access tokens of a session that was not used for so long have expired. A deleted session tells no time. */
+  function mayHaveTokens(lastUsedAt: Date | undefined): boolean {
+    return !isDate(lastUsedAt) || lastUsedAt.getTime() >= clock.now() - config.accessTokenMs
+  }
+
+  function handle({ operationType, documentKey, mark, revokedAt, lastUsedAt }: SessionChange): void {
     const key = documentKey?._id
     if (typeof key !== 'string') return
     if (!isRecordKey(key)) {
       const isAlive = operationType === 'replace' && mark === 'session' && revokedAt === null
-      if (!isAlive) revocations.revokeSession(key)
+      if (!isAlive && mayHaveTokens(lastUsedAt)) revocations.revokeSession(key)
       return
     }
     const userId = userRecords.userIdOf(key)
@@ -83,12 +93,13 @@ export function createSessionFeed(config: SessionFeedConfig, parts: SessionFeedP
     const since = new Date(clock.now() - config.accessTokenMs)
     for (const sid of await store.listRevoked(since)) revocations.revokeSession(sid)
     for (const { userId, revokedAt } of await userRecords.listRevoked(since)) {
-      revocations.revokeUser(userId, revokedAt)
+      // Not as of now: tokens that were issued since would all cause a read of their session.
+      revocations.revokeUser(userId, revokedAt, revokedAt)
     }
   }
 
   return createChangeFeed<SessionChange>(
-    { collection: openCollection, pipeline: PIPELINE, handle, resync, report },
+    { collection: openCollection, primary, pipeline: PIPELINE, handle, resync, report },
     { timeoutMs: config.changeStreamTimeoutMs, clock },
   )
 }

@@ -1,4 +1,5 @@
-import type { Collection, Filter } from 'mongodb'
+import { isDate } from 'node:util/types'
+import type { Collection, Filter, UpdateFilter } from 'mongodb'
 import type { Clock } from '../util/clock.js'
 import type { Events } from '../events.js'
 import { findOneAndUpdate } from '../mongo/find-one-and-update.js'
@@ -28,6 +29,8 @@ export interface SessionDocument extends SessionOrigin {
   /** How often the token was exchanged. */
   readonly generation: number
   readonly createdAt: Date
+  /** The database server's time when the session was stored. It is compared with the time of a revocation. */
+  readonly storedAt: Date
   readonly rotatedAt: Date
   readonly lastUsedAt: Date
   /** When the session ends if it is not used before. */
@@ -52,6 +55,21 @@ interface SessionToStore extends SessionOrigin {
   readonly secretName: string
 }
 
+/** What `list()` reads of a session: nothing that could be compared with a token. */
+export type ListedSession = Pick<
+  SessionDocument,
+  '_id' | 'createdAt' | 'storedAt' | 'lastUsedAt' | 'expiresAt' | 'device' | 'address'
+>
+
+/** A session that `endBatch()` or `deleteBatch()` has ended. */
+export type EndedSession = Pick<SessionDocument, '_id' | 'lastUsedAt'>
+
+/** Which sessions of a user are too many. */
+interface SessionsBeyond {
+  readonly kept: number
+  readonly most: number
+}
+
 /** An exchange of a refresh token for its successor. */
 interface Exchange {
   readonly token: RefreshToken
@@ -67,6 +85,21 @@ interface SessionStoreConfig extends SessionScope {
   /** Milliseconds that an operation may take before it is answered with 503. */
   readonly sessionTimeoutMs: number
 }
+
+/** How many sessions one command ends or deletes, so that each command stays far below its time limit. */
+export const BATCH_SIZE = 1_000
+/** How many sessions of a user are listed at most, because a list is built within one turn of the event loop. */
+const MAX_LISTED = 1_000
+
+/**
+ * How long the document of a session is kept after its end: longer than any access token lives, so that a process that was
+ * away still finds out. A user who logs in and out all day would otherwise fill the collection.
+ */
+const ENDED_KEPT_MS = 25 * 3_600_000
+
+const LISTED = { createdAt: 1, storedAt: 1, lastUsedAt: 1, expiresAt: 1, device: 1, address: 1 }
+const STORED_AT = { storedAt: 1 }
+const LAST_USED_AT = { lastUsedAt: 1 }
 
 /** Creates the store over a collection. */
 export function createSessionStore(
@@ -98,9 +131,19 @@ export class SessionStore {
     this.#ours = { [MARK]: 'session', issuer: { $eq: config.issuer } }
   }
 
-  insert(session: SessionToStore): Promise<void> {
-    return this.#collection.write(async (sessions, { insert }) => {
-      await sessions.insertOne(this.#toDocument(session), insert)
+  /** Stores a session, and resolves to the server's time. An insert could not store that time, so this is an upsert. */
+  insert(session: SessionToStore): Promise<Date> {
+    const filter = { _id: { $eq: session.token.sid }, ...this.#ours }
+    const stored = [{ $literal: this.#toDocument(session) }, { storedAt: '$$NOW' }]
+    return this.#collection.write(async (sessions, { write }) => {
+      const found = await findOneAndUpdate(sessions, filter, [{ $replaceWith: { $mergeObjects: stored } }], {
+        ...write,
+        upsert: true,
+        returnDocument: 'after',
+        projection: STORED_AT,
+      })
+      if (!isDate(found?.storedAt)) throw new TypeError('The server gave no time of the session.')
+      return found.storedAt
     })
   }
 
@@ -128,11 +171,26 @@ export class SessionStore {
     })
   }
 
-  /** The sessions of a user that are alive, newest first. */
-  list(userId: string): Promise<SessionDocument[]> {
+  /** The sessions of a user that are alive, newest first, at most 1,000. */
+  list(userId: string): Promise<ListedSession[]> {
     return this.#collection.read((sessions, { read }) => {
       const filter = { ...this.#ours, userId: { $eq: userId }, ...aliveAt(this.#now()) }
-      return sessions.find(filter, { ...read, sort: { createdAt: -1 } }).toArray()
+      const newest = { sort: { createdAt: -1 }, limit: MAX_LISTED, projection: LISTED } as const
+      return sessions.find<ListedSession>(filter, { ...read, ...newest }).toArray()
+    })
+  }
+
+  /**
+   * The ids of a user's sessions beyond the `kept` ones that were used last, at most `most`. The order is the same for all
+   * logins, so that two of them at the same time cannot end each other's session.
+   */
+  leastRecentlyUsed(userId: string, { kept, most }: SessionsBeyond): Promise<string[]> {
+    return this.#collection.read(async (sessions, { read }) => {
+      const filter = { ...this.#ours, userId: { $eq: userId }, ...aliveAt(this.#now()) }
+      const sort = { lastUsedAt: -1, _id: -1 } as const
+      const oldest = { sort, skip: kept, limit: most, projection: { _id: 1 } }
+      const found = await sessions.find(filter, { ...read, ...oldest }).toArray()
+      return found.map(({ _id }) => _id)
     })
   }
 
@@ -141,21 +199,41 @@ export class SessionStore {
     return this.#collection.write(async (sessions, { write }) => {
       const ofUser = userId === undefined ? {} : { userId: { $eq: userId } }
       const filter = { _id: { $eq: sid }, ...this.#ours, ...ofUser, ...aliveAt(this.#now()) }
-      const found = await findOneAndUpdate(sessions, filter, { $set: { revokedAt: this.#now() } }, write)
+      const found = await findOneAndUpdate(sessions, filter, this.#toEnd(), write)
       return found?.userId
     })
   }
 
-  /** Ends all sessions of a user. Resolves to the ids of all that have ended, because their access tokens may live on. */
-  revokeAll(userId: string): Promise<string[]> {
-    return this.#collection.write((sessions, options) => this.#revokeAllIn(sessions, options, userId))
+  /** Ends up to 1,000 sessions of a user that were stored no later than `until`. Resolves to those sessions. */
+  endBatch(userId: string, until: Date): Promise<EndedSession[]> {
+    return this.#collection.write(async (sessions, { read, write }) => {
+      const alive = { ...this.#storedUntil(userId, until), revokedAt: null }
+      const found = await this.#findBatch(sessions, alive, read)
+      if (found.length > 0) {
+        await sessions.updateMany({ ...this.#withIds(found), revokedAt: null }, this.#toEnd(), write)
+      }
+      return found
+    })
   }
 
-  /** The ids of sessions that were revoked at `since` or later. */
+  /** Deletes up to 1,000 sessions of a user that were stored no later than `until`. Resolves to those sessions. */
+  deleteBatch(userId: string, until: Date): Promise<EndedSession[]> {
+    return this.#collection.write(async (sessions, { read, write }) => {
+      const found = await this.#findBatch(sessions, this.#storedUntil(userId, until), read)
+      if (found.length > 0) await sessions.deleteMany(this.#withIds(found), write)
+      return found
+    })
+  }
+
+  /** The ids of sessions that were revoked at `since` or later. Older access tokens than that have expired. */
   listRevoked(since: Date): Promise<string[]> {
     return this.#collection.read(async (sessions, { read }) => {
       // MongoDB uses the partial index only if the filter names the type.
-      const revoked = { ...this.#ours, revokedAt: { $type: 'date', $gte: since } } as const
+      const revoked = {
+        ...this.#ours,
+        revokedAt: { $type: 'date', $gte: since },
+        lastUsedAt: { $gte: since },
+      } as const
       const found = await sessions.find(revoked, { ...read, projection: { _id: 1 } }).toArray()
       return found.map(({ _id }) => _id)
     })
@@ -165,17 +243,6 @@ export class SessionStore {
   discard(sid: string): Promise<void> {
     return this.#collection.write(async (sessions, { write }) => {
       await sessions.deleteOne({ _id: { $eq: sid }, ...this.#ours }, write)
-    })
-  }
-
-  /** Ends and removes all sessions of a user. Resolves to their ids. */
-  deleteAll(userId: string): Promise<string[]> {
-    return this.#collection.write(async (sessions, options) => {
-      const ids = await this.#revokeAllIn(sessions, options, userId)
-      // The filter does not list the ids, because one command may not have room for all of them.
-      const ended = { ...this.#ours, userId: { $eq: userId }, revokedAt: { $ne: null } }
-      await sessions.deleteMany(ended, options.write)
-      return ids
     })
   }
 
@@ -192,19 +259,31 @@ export class SessionStore {
     })
   }
 
-  async #revokeAllIn(
-    sessions: Collection<SessionDocument>,
-    { read, write }: ExactOperations,
-    userId: string,
-  ): Promise<string[]> {
-    const ofUser = { ...this.#ours, userId: { $eq: userId } }
-    await sessions.updateMany({ ...ofUser, revokedAt: null }, { $set: { revokedAt: this.#now() } }, write)
-    const ended = { ...ofUser, revokedAt: { $ne: null } }
-    const found = await sessions.find(ended, { ...read, projection: { _id: 1 } }).toArray()
-    return found.map(({ _id }) => _id)
+  /** A session without a time counts as an old one, as it does for a refresh. */
+  #storedUntil(userId: string, until: Date): Filter<SessionDocument> {
+    return { ...this.#ours, userId: { $eq: userId }, storedAt: { $not: { $gt: until } } }
   }
 
-  #toDocument({ token, userId, secretName, device, address }: SessionToStore): SessionDocument {
+  #findBatch(
+    sessions: Collection<SessionDocument>,
+    filter: Filter<SessionDocument>,
+    read: ExactOperations['read'],
+  ): Promise<EndedSession[]> {
+    const options = { ...read, projection: LAST_USED_AT, limit: BATCH_SIZE }
+    return sessions.find<EndedSession>(filter, options).toArray()
+  }
+
+  #withIds(found: readonly EndedSession[]): Filter<SessionDocument> {
+    return { _id: { $in: found.map(({ _id }) => _id) }, ...this.#ours }
+  }
+
+  #toDocument({
+    token,
+    userId,
+    secretName,
+    device,
+    address,
+  }: SessionToStore): Omit<SessionDocument, 'storedAt'> {
     const { issuer, clientId, refreshTokenTtlSeconds } = this.#config
     const now = this.#now()
     return {
@@ -226,6 +305,12 @@ export class SessionStore {
       device,
       address,
     }
+  }
+
+  #toEnd(): UpdateFilter<SessionDocument> {
+    const now = this.#now()
+    const removedAt = new Date(now.getTime() + ENDED_KEPT_MS)
+    return { $set: { revokedAt: now }, $min: { expiresAt: removedAt } }
   }
 
   #idleExpiry(now: Date): Date {

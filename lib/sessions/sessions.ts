@@ -1,14 +1,18 @@
+import { isDate } from 'node:util/types'
 import type { LoginStart } from './login-start.js'
 import { NewSession } from './new-session.js'
-import type { OpenSession } from './new-session.js'
 import { RefreshExchange } from './refresh-exchange.js'
-import type { ExchangeConfig, RecognisedToken, SessionSecrets } from './refresh-exchange.js'
+import type { ExchangeConfig, ExchangedToken, RecognisedToken, SessionSecrets } from './refresh-exchange.js'
 import { hashRefreshToken, isSealed, parseRefreshToken } from './refresh-token.js'
 import type { RefreshToken } from './refresh-token.js'
 import type { Revocations } from './revocations.js'
 import { invalidGrant } from './session-errors.js'
-import type { SessionDocument, SessionOrigin, SessionStore } from './session-store.js'
+import { BATCH_SIZE } from './session-store.js'
+import type { EndedSession, ListedSession, SessionOrigin, SessionStore } from './session-store.js'
+import { endedWithAll } from './user-records.js'
 import type { UserRecords } from './user-records.js'
+import type { BackgroundWork } from '../util/background-work.js'
+import { describeThrown } from '../util/thrown.js'
 import type { Clock } from '../util/clock.js'
 import type { Events } from '../events.js'
 
@@ -31,19 +35,33 @@ interface SessionsParts {
   readonly revocations: Revocations
   readonly events: Events
   readonly clock: Clock
+  readonly backgroundWork: BackgroundWork
 }
 
+/** The rules of sessions. */
+export interface SessionsConfig extends ExchangeConfig {
+  /** The most sessions that a user may have, or `false`. */
+  readonly maxSessionsPerUser: number | false
+  /** Milliseconds that an access token may be valid, with the tolerance of clocks. */
+  readonly accessTokenMs: number
+}
+
+/** How many sessions one login ends at most. If there are more, which is so when the limit is new, later logins go on. */
+const MAX_ENDED_BY_LOGIN = 100
+
 /** Creates the sessions of one instance. */
-export function createSessions(config: ExchangeConfig, parts: SessionsParts): Sessions {
+export function createSessions(config: SessionsConfig, parts: SessionsParts): Sessions {
   return new Sessions(config, parts)
 }
 
 /** Sessions from login to logout. This class knows the rules, and the store knows MongoDB. */
 export class Sessions {
+  readonly #config: SessionsConfig
   readonly #parts: SessionsParts
   readonly #refreshes: RefreshExchange
 
-  constructor(config: ExchangeConfig, parts: SessionsParts) {
+  constructor(config: SessionsConfig, parts: SessionsParts) {
+    this.#config = config
     this.#parts = parts
     this.#refreshes = new RefreshExchange(config, parts)
   }
@@ -52,6 +70,28 @@ export class Sessions {
   begin(userId: string, origin: SessionOrigin, start: LoginStart): NewSession {
     const { store, userRecords, secrets, events } = this.#parts
     return new NewSession({ userId, origin, start }, { store, userRecords, secret: secrets[0], events })
+  }
+
+  /**
+   * Ends the least recently used sessions of a user who has more than are allowed. Call it after a login. Its answer does
+   * not wait.
+   */
+  limit(userId: string, max = this.#config.maxSessionsPerUser): void {
+    if (max !== false) this.#parts.backgroundWork.start(() => this.#limit(userId, max))
+  }
+
+  async #limit(userId: string, max: number): Promise<void> {
+    const { store, revocations, events } = this.#parts
+    try {
+      const beyond = { kept: max, most: MAX_ENDED_BY_LOGIN }
+      for (const sid of await store.leastRecentlyUsed(userId, beyond)) {
+        if ((await store.revoke(sid, userId)) === undefined) continue
+        revocations.revokeSession(sid)
+        events.emit('session_limit', { userId, sid })
+      }
+    } catch {
+      // The user keeps a session too many until the next login, which ends it too.
+    }
   }
 
   /** The user of the session that a refresh token names. The token may be invalid. Rejects with `invalid_grant`. */
@@ -81,8 +121,8 @@ export class Sessions {
   }
 
   /** Exchanges a refresh token. Rejects with `invalid_grant`. A token that was stolen ends its session. */
-  async exchange(refreshToken: string): Promise<OpenSession> {
-    return this.#refreshes.exchange(parseOrRefuse(refreshToken))
+  async exchange(refreshToken: string, userId?: string): Promise<ExchangedToken> {
+    return this.#refreshes.exchange(parseOrRefuse(refreshToken), userId)
   }
 
   /** Ends the session of a refresh token of ours, however old. Resolves to its user if this call ended it. */
@@ -94,9 +134,11 @@ export class Sessions {
     return isOurs ? this.#revoke(token.sid) : undefined
   }
 
-  /** The sessions of a user that are alive, newest first. */
+  /** The sessions of a user that are alive, newest first, at most 1,000. */
   async list(userId: string): Promise<SessionInfo[]> {
-    return (await this.#parts.store.list(userId)).map(toInfo)
+    const { store, userRecords } = this.#parts
+    const [sessions, standing] = await Promise.all([store.list(userId), userRecords.find(userId)])
+    return sessions.filter(({ storedAt }) => !endedWithAll(storedAt, standing)).map(toInfo)
   }
 
   /** Ends one session, but only if it belongs to `userId` where that is given. Resolves to whether this call ended it. */
@@ -107,13 +149,13 @@ export class Sessions {
   /** Ends all sessions of a user, also those of logins in progress. A login that begins after it has resolved works. */
   revokeUser(userId: string): Promise<void> {
     const { store, userRecords } = this.#parts
-    return this.#endAll(userId, userRecords.revoke(userId), () => store.revokeAll(userId))
+    return this.#endAll(userId, userRecords.revoke(userId), until => store.endBatch(userId, until))
   }
 
   /** Ends all sessions like `revokeUser()`, and refuses the user's logins until `enableUser()`. */
   disableUser(userId: string): Promise<void> {
     const { store, userRecords } = this.#parts
-    return this.#endAll(userId, userRecords.disable(userId), () => store.revokeAll(userId))
+    return this.#endAll(userId, userRecords.disable(userId), until => store.endBatch(userId, until))
   }
 
   /** Lets a disabled user log in again. */
@@ -121,10 +163,10 @@ export class Sessions {
     return this.#parts.userRecords.enable(userId)
   }
 
-  /** Ends all sessions like `revokeUser()`, and removes their documents. */
+  /** Ends all sessions like `revokeUser()`, and removes their documents afterwards. */
   deleteUser(userId: string): Promise<void> {
     const { store, userRecords } = this.#parts
-    return this.#endAll(userId, userRecords.revoke(userId), () => store.deleteAll(userId))
+    return this.#endAll(userId, userRecords.revoke(userId), until => store.deleteBatch(userId, until))
   }
 
   /** Resolves to the user of the session if this call ended it. */
@@ -138,18 +180,41 @@ export class Sessions {
   }
 
   /**
-   * The record is written first. If a login inserts its session too late to be ended here, the login finds the record.
-   * The answer waits for the server's clock, so that a login that begins after the answer is not refused.
+   * The record ends all sessions by one write, however many there are: logins, refreshes and loads compare themselves with
+   * it. The documents of the sessions follow in the background. The answer waits for the server's clock, so that a login
+   * that begins after the answer is not refused.
    */
-  async #endAll(userId: string, revocation: Promise<number>, end: () => Promise<string[]>): Promise<void> {
-    const { userRecords, revocations, events } = this.#parts
+  async #endAll(userId: string, revocation: Promise<number>, endBatch: EndBatch): Promise<void> {
+    const { userRecords, revocations, events, backgroundWork } = this.#parts
     const revokedAt = await revocation
     revocations.revokeUser(userId, revokedAt)
-    const [sids] = await Promise.all([end(), userRecords.passed(userId, revokedAt)])
-    for (const sid of sids) revocations.revokeSession(sid)
+    backgroundWork.start(() => this.#endDocuments(userId, new Date(revokedAt), endBatch))
+    await userRecords.passed(userId, revokedAt)
     events.emit('revoked', { userId })
   }
+
+  async #endDocuments(userId: string, until: Date, endBatch: EndBatch): Promise<void> {
+    const { revocations, events, clock } = this.#parts
+    try {
+      for (let ended = BATCH_SIZE; ended === BATCH_SIZE;) {
+        const batch = await endBatch(until)
+        ended = batch.length
+        const since = clock.now() - this.#config.accessTokenMs
+        // The access tokens of other sessions have expired, and remembering many sessions takes memory.
+        const recent = batch.filter(({ lastUsedAt }) => !isDate(lastUsedAt) || lastUsedAt.getTime() >= since)
+        for (const { _id: sid } of recent) revocations.revokeSession(sid)
+      }
+    } catch (error) {
+      const message =
+        'All sessions of the user have ended, but their documents could not be changed. They stay until they expire, or ' +
+        `until you call the function again: ${describeThrown(error)}`
+      events.warn({ code: 'session_not_removed', message, userId })
+    }
+  }
 }
+
+/** Ends sessions that were stored no later than a time, and resolves to them; fewer than {@link BATCH_SIZE} are the last. */
+type EndBatch = (until: Date) => Promise<EndedSession[]>
 
 function parseOrRefuse(refreshToken: string): RefreshToken {
   const token = parseRefreshToken(refreshToken)
@@ -157,7 +222,7 @@ function parseOrRefuse(refreshToken: string): RefreshToken {
   return token
 }
 
-function toInfo(session: SessionDocument): SessionInfo {
+function toInfo(session: ListedSession): SessionInfo {
   const { _id: sid, createdAt, lastUsedAt, expiresAt, device, address } = session
   return { sid, createdAt, lastUsedAt, expiresAt, device, address }
 }

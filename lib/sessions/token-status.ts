@@ -3,6 +3,7 @@ import type { AccessTokenClaims } from '../types.js'
 import { requireIssuedAfter } from './revocations.js'
 import type { Revocations } from './revocations.js'
 import type { SessionStore } from './session-store.js'
+import { endedWithAll } from './user-records.js'
 import type { UserRecords } from './user-records.js'
 
 interface TokenStatusParts {
@@ -28,7 +29,9 @@ export function createTokenStatus(parts: TokenStatusParts): RequireActive {
 
   return async (userId, claims) => {
     if (claims.iss === ownIssuer) {
-      if (claims.sid === undefined || (await store.find(claims.sid))) return
+      if (claims.sid === undefined) return
+      const [session, standing] = await Promise.all([store.find(claims.sid), userRecords.find(userId)])
+      if (session && !endedWithAll(session.storedAt, standing)) return
       // The next request with the token is refused without a read.
       revocations.revokeSession(claims.sid)
       throw refused('The session of the access token has ended.')
@@ -39,8 +42,11 @@ export function createTokenStatus(parts: TokenStatusParts): RequireActive {
   }
 }
 
-/** Gives the check that must pass before a load is served; `undefined` if there is nothing to check. */
-export type LoadCheck = (userId: string, claims: AccessTokenClaims) => (() => Promise<void>) | undefined
+/**
+ * Gives the check that must pass before a load is served; `undefined` if there is nothing to check. It is asked at the start
+ * of each load, because a load may be repeated after a revocation.
+ */
+export type LoadCheck = (userId: string, claims: AccessTokenClaims) => Promise<void> | undefined
 
 /**
  * Creates the check of loads. Each load for a trusted issuer's user reads the record of the user, because only the record
@@ -54,9 +60,7 @@ export function createLoadCheck(
   readsSession: (userId: string, claims: AccessTokenClaims) => boolean,
 ): LoadCheck {
   return (userId, claims) =>
-    claims.iss === ownIssuer && !readsSession(userId, claims)
-      ? undefined
-      : () => requireActive(userId, claims)
+    claims.iss === ownIssuer && !readsSession(userId, claims) ? undefined : requireActive(userId, claims)
 }
 
 function refused(message: string): CustomUserDataError {

@@ -24,7 +24,7 @@ export interface UserRecordDocument {
 }
 
 /** Whether a user is disabled, and when the user was revoked. Times are the database server's, in milliseconds. */
-interface UserStanding {
+export interface UserStanding {
   readonly isDisabled: boolean
   /** When all sessions of the user were last revoked; `undefined` if never. */
   readonly revokedAt: number | undefined
@@ -197,6 +197,15 @@ export class UserRecords {
       .toArray()
     return found && { ...toStanding(found), serverTime: found.serverTime.getTime() }
   }
+}
+
+/**
+ * Whether a session that was stored at this time, by the server's clock, has ended with all sessions of its user. A session
+ * without a time, which this package did not store, counts as an old one.
+ */
+export function endedWithAll(storedAt: unknown, { isDisabled, revokedAt }: UserStanding): boolean {
+  if (isDisabled) return true
+  return revokedAt !== undefined && !(isDate(storedAt) && storedAt.getTime() > revokedAt)
 }
 
 /** Whether the `_id` of a document is that of a user's record, and not of a session. */

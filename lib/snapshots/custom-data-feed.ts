@@ -13,7 +13,7 @@ export interface CustomDataFeedConfig {
 
 /** The collection that the feed follows, and the snapshots that its events invalidate. */
 export interface CustomDataFeedParts {
-  readonly database: Pick<TeamDatabase, 'collection'>
+  readonly database: Pick<TeamDatabase, 'collection' | 'primary'>
   readonly snapshots: Pick<Snapshots, 'changed' | 'invalidateAll'>
   readonly clock: Clock
   readonly report: ChangeSource<DocumentChange>['report']
@@ -38,6 +38,7 @@ export function createCustomDataFeed(
   return createChangeFeed<DocumentChange>(
     {
       collection: () => database.collection(),
+      primary: signal => database.primary(signal),
       pipeline: toPipeline(userIdField),
       handle({ documentKey, userId }) {
         if (documentKey) snapshots.changed(documentKey._id, userId)
@@ -51,5 +52,14 @@ export function createCustomDataFeed(
 
 /** Only the user's id is needed, so the documents stay on the server. */
 function toPipeline(userIdField: string): Document[] {
-  return [{ $project: { operationType: 1, documentKey: 1, userId: `$fullDocument.${userIdField}` } }]
+  return [
+    {
+      $project: {
+        operationType: 1,
+        clusterTime: 1,
+        documentKey: 1,
+        userId: `$fullDocument.${userIdField}`,
+      },
+    },
+  ]
 }

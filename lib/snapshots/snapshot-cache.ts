@@ -18,8 +18,8 @@ export interface SnapshotBinding {
   readonly signedBy: { readonly retired: boolean } | undefined
   /** When the token expires, in wall-clock milliseconds; `undefined` if that is not known. */
   readonly expiresAt: number | undefined
-  /** A check that runs at the same time as the load. If it rejects, the load is not served. */
-  readonly check?: (() => Promise<void>) | undefined
+  /** Starts a check that runs at the same time as the load, if there is one. If it rejects, the load is not served. */
+  readonly check?: (() => Promise<void> | undefined) | undefined
 }
 
 /** A user's document as loaded for one token. */

@@ -249,7 +249,7 @@ describe('ready() while MongoDB is away', () => {
         await expect(ready()).rejects.toMatchObject({ code: 'custom_data_unavailable', status: 503 })
         expect(deadlines.now() - began).toBeLessThan(2_000)
         await proxy.restore()
-        await expect.poll(ready).toMatchObject({ answer: undefined })
+        await expect.poll(ready).toMatchObject({ answer: { changeStreams: { custom_data: 'off' } } })
       }
     },
   )

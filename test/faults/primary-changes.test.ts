@@ -23,7 +23,7 @@ interface Members {
 let mongod: StartedMongod
 let writing: TestDatabase
 beforeAll(async () => {
-  mongod = await startMongod({ count: 3 })
+  mongod = await startMongod({ count: 3, args: ['--setParameter', 'enableTestCommands=1'] })
   writing = await openDatabase({ uri: mongod.uri })
   await documents().insertMany([ALICE, ...USERS], { writeConcern: { w: 3 } })
 })
@@ -43,6 +43,32 @@ async function stepDown(seconds: number): Promise<void> {
     .db('admin')
     .command(command)
     .catch(() => undefined)
+}
+
+/** Whether a new primary fetches what it lacks from the others before it takes writes. Otherwise they roll that back. */
+async function adoptWritesOfOldPrimary(adopts: boolean): Promise<void> {
+  const admin = writing.client.db('admin')
+  const { config } = (await admin.command({ replSetGetConfig: 1 })) as {
+    config: { version: number; settings: object }
+  }
+  const settings = { ...config.settings, catchUpTimeoutMillis: adopts ? -1 : 0 }
+  await admin.command({ replSetReconfig: { ...config, version: config.version + 1, settings } })
+}
+
+/** Runs an action while these members do not get what is written to the primary. */
+async function holdReplication(hosts: readonly string[], action: () => Promise<void>): Promise<void> {
+  const clients = hosts.map(host => new MongoClient(`mongodb://${host}/?directConnection=true`))
+  const setMode = (mode: 'alwaysOn' | 'off') =>
+    Promise.all(
+      clients.map(client => client.db('admin').command({ configureFailPoint: 'stopReplProducer', mode })),
+    )
+  try {
+    await setMode('alwaysOn')
+    await action()
+  } finally {
+    await setMode('off')
+    await Promise.all(clients.map(client => client.close()))
+  }
 }
 
 /** Connects to the same database by another client. */
@@ -98,6 +124,26 @@ it('nothing that was written or revoked around a step-down is stale in another p
   // The streams were resumed. A stream that begins again would say that it is open a second time.
   expect(there.states.filter(({ state }) => state === 'open')).toHaveLength(2)
 })
+
+it('a write that is rolled back is not served after the change of the primary', async () => {
+  const there = await startFollower(connect(mongod.uri))
+  onTestFinished(() => there.userData.close())
+  await there.seesOf('alice', ALICE)
+  await adoptWritesOfOldPrimary(false)
+  const { primary: before, hosts } = await members()
+  await holdReplication(
+    hosts.filter(host => host !== before),
+    async () => {
+      await documents().updateOne({ _id: ALICE._id }, { $set: { n: 2 } }, { writeConcern: { w: 1 } })
+      there.userData.invalidate('alice')
+      expect(await there.dataOf('alice')).toEqual({ ...ALICE, n: 2 })
+      await stepDown(20)
+      await expect.poll(async () => (await members()).primary, { timeout: 30_000 }).not.toBe(before)
+    },
+  )
+  await there.seesOf('alice', ALICE)
+  await adoptWritesOfOldPrimary(true)
+}, 90_000)
 
 it('loads from a primary that became a secondary are refused with 503', async () => {
   const { primary } = await members()

@@ -73,8 +73,9 @@ describe('sessions while MongoDB is away', () => {
       away.touch(token),
       away.list('alice'),
       away.revoke(token.sid),
-      away.revokeAll('alice'),
-      away.deleteAll('alice'),
+      away.endBatch('alice', new Date()),
+      away.deleteBatch('alice', new Date()),
+      away.leastRecentlyUsed('alice', { kept: 1, most: 1 }),
     ]
     const { answer: outcomes, passedMs } = await deadlines.passUntil(Promise.allSettled(attempts))
     for (const outcome of outcomes) {
@@ -91,7 +92,7 @@ describe('sessions while MongoDB is away', () => {
       insert(away, 'bob'),
       exchange(away, token),
       away.revoke(token.sid),
-      away.deleteAll('alice'),
+      away.deleteBatch('alice', new Date()),
     ]
     const { answer: outcomes } = await deadlines.passUntil(Promise.allSettled(attempts))
     for (const outcome of outcomes) expect(outcome.status).toBe('rejected')

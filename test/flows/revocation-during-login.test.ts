@@ -136,7 +136,7 @@ describe.each(WAYS)('after %s has answered', (_name, end) => {
 
   it('a login whose session was being stored is refused', async () => {
     const { access_token: access } = await logIn(createSessionApp(here), user)
-    const held = holdAnswerTo('insert')
+    const held = holdAnswerTo('findAndModify')
     const answer = request(createSessionApp(there))
       .post('/login')
       .send({ user })

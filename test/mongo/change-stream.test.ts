@@ -5,6 +5,7 @@ import { MongoMemoryServer } from 'mongodb-memory-server-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createChangeFeed } from '../../lib/mongo/change-stream.js'
 import type { ChangeEvent, ChangeFeed } from '../../lib/mongo/change-stream.js'
+import { openTeamDatabase } from '../../lib/mongo/team-database.js'
 import { findMongod } from '../../examples/support/find-mongod.js'
 import { startMongod } from '../../examples/support/start-mongod.js'
 import type { StartedMongod } from '../../examples/support/start-mongod.js'
@@ -237,9 +238,11 @@ describe('an event', () => {
   })
 
   function follow(handle: (change: { documentKey: { _id: unknown } }) => void): void {
+    const database = openTeamDatabase(otherDb().collection('custom_user_data'))
     feed = createChangeFeed<ChangeEvent & { documentKey: { _id: unknown } }>(
       {
-        collection: () => Promise.resolve(otherDb().collection('custom_user_data')),
+        collection: () => database.collection(),
+        primary: signal => database.primary(signal),
         pipeline: [],
         handle,
         resync: () => {
@@ -276,6 +279,27 @@ describe('an event', () => {
     ])
   })
 
+  it('gives requests a turn of the event loop, however many events come in one answer', async () => {
+    let turns = 0
+    let isOver = false
+    const countTurns = (): void => {
+      turns++
+      if (!isOver) setImmediate(countTurns)
+    }
+    const seen: number[] = []
+    follow(() => {
+      const endsAt = performance.now() + 6
+      while (performance.now() < endsAt);
+      seen.push(turns)
+    })
+    await feed.settled()
+    countTurns()
+    await documents.insertMany(Array.from({ length: 60 }, (_, n) => ({ _id: 100 + n, userId: `many-${n}` })))
+    await expect.poll(() => seen).toHaveLength(60)
+    isOver = true
+    expect(new Set(seen).size).toBeGreaterThan(50)
+  })
+
   it('comes again if the snapshots that it concerns could not be dropped', async () => {
     let isAway = false
     follow(({ documentKey }) => {
@@ -301,6 +325,80 @@ describe('an event', () => {
     expect(streamsOpened(reading).length).toBeGreaterThan(5)
     // At 100 ms, 300 ms, 700 ms and so on, and every 5 seconds from then on; the driver repeats each once by itself.
     expect(streamsOpened(reading).length).toBeLessThan(50)
+  })
+})
+
+describe('a stream that is behind by more than changeStreamTimeoutMs', () => {
+  it('counts as broken: everything is dropped, and it starts at the present', async () => {
+    const there = await startFollower(otherDb(), { changeStreamTimeoutMs: 1_000 })
+    onTestFinished(() => there.userData.close())
+    onTestFinished(async () => {
+      await heal()
+    })
+    await fail(['getMore', 'aggregate'], { errorCode: 11601, namespace: documents.namespace })
+    await there.until('custom_data', 'broken')
+    await change(2)
+    // The server tells whole seconds.
+    await wait(3_500)
+    await heal()
+    await there.until('custom_data', 'open', 2)
+    // It was broken before, and it did not go on where it was.
+    const states = there.states.filter(({ of }) => of === 'custom_data').map(({ state }) => state)
+    expect(states).toEqual(['open', 'broken', 'open'])
+    await there.seesOf('alice', { ...ALICE, n: 2 })
+    await change(3)
+    await there.seesOf('alice', { ...ALICE, n: 3 })
+  })
+})
+
+describe('a stream that the server refuses', () => {
+  let there: Follower
+  afterEach(async () => {
+    await heal()
+    await there.userData.close()
+  })
+  const states = () => there.userData.stats().changeStreams
+
+  it.each([13, 8000, 96, 1])(
+    'with the code %d when it is first opened is tried again until it opens',
+    async errorCode => {
+      // With the index, a load of this user is no aggregation, which would fail as well.
+      await createTestUserData(writing).ready()
+      await fail(['aggregate'], { errorCode, namespace: documents.namespace })
+      there = createFollower(otherDb())
+      expect(states()).toEqual({ custom_data: 'opening', sessions: 'opening' })
+      await there.dataOf('alice')
+      await there.until('custom_data', 'unavailable')
+      await there.until('sessions', 'open')
+      expect(states()).toEqual({ custom_data: 'unavailable', sessions: 'open' })
+      expect(there.warnings.map(({ code }) => code)).toEqual(['change_stream_unavailable'])
+      await heal()
+      await there.until('custom_data', 'open')
+      expect(await there.userData.ready()).toEqual({
+        changeStreams: { custom_data: 'open', sessions: 'open' },
+      })
+      expect(states()).toEqual({ custom_data: 'open', sessions: 'open' })
+      await there.dataOf('alice')
+      await change(2)
+      await there.seesOf('alice', { ...ALICE, n: 2 })
+      expect(there.warnings).toHaveLength(1)
+    },
+  )
+
+  it('several times in a row after it was open is tried again, and its snapshots do not live on meanwhile', async () => {
+    there = await startFollower(otherDb(), { changeStreamTimeoutMs: 1_000 })
+    await there.seesOf('alice', ALICE)
+    await fail(['getMore', 'aggregate'], { errorCode: 8000, namespace: documents.namespace })
+    await there.until('custom_data', 'unavailable')
+    expect(await there.userData.ready()).toMatchObject({ changeStreams: { custom_data: 'unavailable' } })
+    for (const n of [2, 3]) {
+      await change(n)
+      await there.seesOf('alice', { ...ALICE, n })
+    }
+    await heal()
+    await there.until('custom_data', 'open', 2)
+    await change(4)
+    await there.seesOf('alice', { ...ALICE, n: 4 })
   })
 })
 
@@ -396,7 +494,7 @@ describe('a server without change streams', () => {
     vi.unstubAllEnvs()
   })
 
-  it('causes one warning and is not asked again; snapshots live as long as their TTL', async () => {
+  it('causes one warning and is not asked again soon; snapshots live as long as their TTL', async () => {
     const database = await openDatabase({ uri: standalone.getUri() })
     client = database.client
     await database.db.collection<Profile>('custom_user_data').insertOne(ALICE)
@@ -414,6 +512,35 @@ describe('a server without change streams', () => {
     expect(await alone.dataOf('alice')).toEqual(ALICE)
     expect(database.commands).toHaveLength(0)
     await alone.userData.close()
+  })
+
+  it('is asked again every ten minutes, because it may become a replica set', async () => {
+    const database = await openDatabase({ uri: standalone.getUri() })
+    const team = openTeamDatabase(database.db.collection('custom_user_data'))
+    const waits: number[] = []
+    const feed = createChangeFeed(
+      {
+        collection: () => team.collection(),
+        primary: signal => team.primary(signal),
+        pipeline: [],
+        handle: () => undefined,
+        resync: () => undefined,
+        report: () => undefined,
+      },
+      {
+        timeoutMs: 60_000,
+        clock: createManualClock(),
+        wait: async (ms, signal) => {
+          signal.throwIfAborted()
+          waits.push(ms)
+          await wait(1)
+        },
+      },
+    )
+    feed.start()
+    await expect.poll(() => waits.slice(0, 3)).toEqual([600_000, 600_000, 600_000])
+    feed.close()
+    await database.close()
   })
 
   it('does not use data inside tokens, and its one warning says so', async () => {

@@ -16,7 +16,7 @@ import { createSessionApp, logIn, refresh } from '../support/session-app.js'
 import { createTestUserData, forgeToken } from '../support/user-data.js'
 
 const INDEXES: readonly OwnIndex[] = [
-  { field: 'expiresAt', options: { name: 'our_expiry', expireAfterSeconds: 0 } },
+  { fields: ['expiresAt'], options: { name: 'our_expiry', expireAfterSeconds: 0 } },
 ]
 const PAST = new Date('2001-01-01')
 

@@ -50,6 +50,7 @@ describe('the stored session', () => {
         secretName: expect.stringMatching(/^[\w-]{16}$/),
         generation: 5,
         createdAt: expect.any(Date),
+        storedAt: expect.any(Date),
         rotatedAt: expect.any(Date),
         lastUsedAt: expect.any(Date),
         idleExpiresAt: expect.any(Date),
@@ -159,8 +160,10 @@ describe('the commands for sessions', () => {
     const hasty = createHastyApp()
     database.commands.clear()
     await useAllRoutes(hasty)
+    // The documents of a user's sessions are ended after the answer.
+    await expect.poll(() => sent('update')).toHaveLength(1)
     const writes = sent('insert', 'update', 'findAndModify', 'delete')
-    expect(new Set(writes.map(({ name }) => name))).toEqual(new Set(['insert', 'update', 'findAndModify']))
+    expect(new Set(writes.map(({ name }) => name))).toEqual(new Set(['update', 'findAndModify']))
     for (const { command } of writes) {
       expect(command['writeConcern']).toEqual({ w: 'majority', wtimeout: 12_345 })
     }
@@ -182,7 +185,10 @@ describe('the commands for sessions', () => {
     database.commands.clear()
     const { refresh_token: token } = await logIn(app)
     await exchange(app, token)
-    expect(sent('findAndModify')[0]!.command['query']).toEqual({
+    const [stored, exchanged] = sent('findAndModify')
+    const ours = { _id: { $eq: sidOf(token) }, expressCustomUserData: 'session', issuer: { $eq: ISSUER } }
+    expect(stored!.command['query']).toEqual(ours)
+    expect(exchanged!.command['query']).toEqual({
       _id: sidOf(token),
       expressCustomUserData: 'session',
       issuer: { $eq: ISSUER },
@@ -196,15 +202,44 @@ describe('the commands for sessions', () => {
     expect(JSON.stringify([...database.commands])).not.toContain('$where')
   })
 
-  it('are one write for an exchange, and one more read if the token was exchanged before', async () => {
+  it('are one write and one read of the record for an exchange, and one more read if the token was exchanged before', async () => {
     const { refresh_token: token } = await logIn(app)
     database.commands.clear()
     await exchange(app, token)
-    expect(sent('find', 'findAndModify', 'update').map(({ name }) => name)).toEqual(['findAndModify'])
+    expect(sent('find', 'findAndModify', 'update').map(({ name }) => name)).toEqual(['findAndModify', 'find'])
     database.commands.clear()
     await exchange(app, token)
-    expect(sent('find', 'findAndModify', 'update').map(({ name }) => name)).toEqual(['findAndModify', 'find'])
+    expect(sent('find', 'findAndModify', 'update').map(({ name }) => name)).toEqual([
+      'findAndModify',
+      'find',
+      'find',
+    ])
   })
+})
+
+describe('a session that has ended', () => {
+  it.each(['revoke({ sid })', 'revoke(userId)'])(
+    'after %s stays stored for 25 hours, longer than any access token lives, or until it would have expired',
+    async way => {
+      const user = `ended by ${way}`
+      const [long, short] = [6_000_000, 3_600].map(refreshTokenTtlSeconds =>
+        createTestUserData(database, { refreshTokenTtlSeconds }),
+      )
+      const before = Date.now()
+      for (const at of [long!, short!]) {
+        const sid = sidOf((await at.issueTokens(user)).refresh_token)
+        await at.revoke(way === 'revoke(userId)' ? user : { sid })
+        await at.close()
+      }
+      const stored = await sessions().find({ userId: user }).sort({ expiresAt: -1 }).toArray()
+      const [kept, expiring] = stored.map(
+        ({ expiresAt }) => ((expiresAt as Date).getTime() - before) / 3_600_000,
+      )
+      expect(kept).toBeGreaterThanOrEqual(25)
+      expect(kept).toBeLessThan(26)
+      expect(expiring).toBeLessThan(2)
+    },
+  )
 })
 
 describe('deleteSessions()', () => {
@@ -214,7 +249,7 @@ describe('deleteSessions()', () => {
     await logOut(app, (await logIn(app, 'leaver')).refresh_token)
     await logIn(app, 'stayer')
     await userData.deleteSessions('leaver')
-    expect(await sessions().countDocuments({ userId: 'leaver' })).toBe(0)
+    await expect.poll(() => sessions().countDocuments({ userId: 'leaver' })).toBe(0)
     expect(await sessions().countDocuments({ userId: 'stayer' })).toBe(1)
   })
 })
@@ -234,7 +269,7 @@ describe('the indexes of the sessions', () => {
       },
       {
         name: 'session_user',
-        key: { userId: 1 },
+        key: { userId: 1, revokedAt: 1 },
         partialFilterExpression: { expressCustomUserData: { $exists: true } },
       },
       {

@@ -85,6 +85,7 @@ const EVENT_NAMES = [
   'refreshed',
   'replayed',
   'reuse_detected',
+  'session_limit',
   'revoked',
   'hook_failed',
 ] as const satisfies (keyof CustomUserDataEvents)[]
