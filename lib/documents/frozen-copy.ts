@@ -105,20 +105,28 @@ type Getter = (this: Holder) => object
  */
 const getters = new Map<string, Getter>()
 
-/** When this many names are known, all are forgotten. A document may have ids as names, so their number has no bound. */
+/**
+ * When this many names are known, all are forgotten. A longer name has a getter of its own. Documents may have ids or texts of
+ * users as names, so that neither the number nor the length of names has a bound.
+ */
 const MAX_GETTERS = 10_000
+const MAX_SHARED_NAME = 100
 
 function getterOf(name: string): Getter {
   const known = getters.get(name)
   if (known) return known
+  const getter = createGetter(name)
   if (getters.size === MAX_GETTERS) getters.clear()
-  function get(this: Holder): object {
+  if (name.length <= MAX_SHARED_NAME) getters.set(name, getter)
+  return getter
+}
+
+function createGetter(name: string): Getter {
+  return function get() {
     const value = this[OPAQUE_VALUES]?.toFresh(name)
     if (!value) throw new TypeError(NOT_FOUND)
     return value
   }
-  getters.set(name, get)
-  return get
 }
 
 const NOT_FOUND =

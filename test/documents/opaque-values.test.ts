@@ -121,6 +121,12 @@ describe('the opaque values of a frozen copy', () => {
     expect(() => merge(longer, list)[1]).toThrow('only from the object that it was loaded into')
   })
 
+  it('may have names that are too long to be remembered', () => {
+    const name = 'n'.repeat(1_000)
+    const copy = toFrozenCopy({ [name]: new Date(1), nested: { [name]: new Date(2) } }) as Document
+    expect([copy[name], copy['nested'][name]]).toEqual([new Date(1), new Date(2)])
+  })
+
   it('stay right after more names than are remembered', () => {
     const copyOf = (n: number) => toFrozenCopy({ [`name ${n}`]: new Date(n), day: new Date(n) })
     const copies = Array.from({ length: 10_050 }, (_, n) => copyOf(n) as Record<string, Date>)
