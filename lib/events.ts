@@ -233,7 +233,7 @@ function print(message: string, code: string): void {
 
 /** One line: the place in the code where the fault began stands for the stack. */
 function toFailureLine({ route, status, code, message, stack }: RequestFailedEvent): string {
-  return toLine(`${route} was answered with ${status} ${code}: ${message}`, stack)
+  return toLine(`${route} failed with ${status} ${code}: ${message}`, stack)
 }
 
 function toHookLine({ hook, error }: HookFailedEvent, secrets: readonly string[]): string {

@@ -36,10 +36,18 @@ export async function hashPassword(password: string, options?: PasswordTextOptio
 /**
  * Whether a hash, as a PHC string, was made of a password. Rejects if the text is no argon2 hash, with a `QueueFullError` if
  * too many logins wait, and with the signal's reason if it aborts.
+ *
+ * @param isPreferred whether the login comes from an address that the account logged in from before. Such logins have a queue
+ * of their own, which goes first, so that a storm of guesses from strangers does not lock users out.
  */
-export async function verifyPassword(hash: string, password: string, signal: AbortSignal): Promise<boolean> {
+export async function verifyPassword(
+  hash: string,
+  password: string,
+  signal: AbortSignal,
+  isPreferred: boolean,
+): Promise<boolean> {
   const { verify } = await argon2()
-  return queue.run(signal, () => verify(hash, password))
+  return queue.run(signal, () => verify(hash, password), isPreferred)
 }
 
 /** Makes a new hash of a password. It waits for its turn among the logins. */

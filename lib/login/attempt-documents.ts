@@ -34,7 +34,12 @@ export interface AccountDocument extends Marked {
   /** The addresses from which the account logged in, the latest at the end. */
   readonly known: readonly { readonly address: string; readonly until: Date }[]
   /** The outcome of the last attempt: `full` is null if the attempt was counted. */
-  readonly last: { readonly full: 'account' | 'account_and_address' | null; readonly until: Date | null }
+  readonly last: {
+    readonly full: 'account' | 'account_and_address' | null
+    readonly until: Date | null
+    /** Whether the account logged in from the address of the attempt before. */
+    readonly isKnown: boolean
+  }
 }
 
 /** One failure of an account. */
@@ -141,6 +146,7 @@ export function countForAccount(now: Date, attempt: AccountAttempt, limits: Atte
         },
       },
     },
+    { $set: { 'last.isKnown': '$isKnown' } },
     { $unset: ['pair', 'day', 'isKnown'] },
     expiringWithItsContent(now),
   ]

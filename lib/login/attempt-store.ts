@@ -94,16 +94,17 @@ export class AttemptStore {
     return wasCounted ? expiresAt : { limit: 'address', until: expiresAt }
   }
 
-  /** Counts an attempt for an account; resolves to the refusal, if there is one. */
+  /** Counts an attempt for an account; resolves to the refusal, if there is one, and to whether the address is known. */
   async countForAccount(
     account: string,
     attempt: AccountAttempt,
     now: Date,
     limits: AttemptLimits,
-  ): Promise<Refusal | undefined> {
+  ): Promise<{ readonly refusal: Refusal | undefined; readonly isKnown: boolean }> {
     const change = countForAccount(now, attempt, limits)
     const { last } = await this.#count<AccountDocument>(this.#accountId(account), change)
-    return last.full === null || last.until === null ? undefined : { limit: last.full, until: last.until }
+    const { full, until, isKnown } = last
+    return { refusal: full === null || until === null ? undefined : { limit: full, until }, isKnown }
   }
 
   /** Takes one failure out of an address's count, unless its window is over. */

@@ -1,8 +1,18 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { AccountName } from './account-name.js'
 
-/** Counts an account for the current login. Resolves to a function that reports that the credentials were right. */
-type CountAccount = (name: AccountName) => Promise<() => void>
+/** An account that was counted for the current login. */
+export interface TriedAccount {
+  /** Whether the account logged in from the address of this login before. */
+  readonly isFromKnownAddress: boolean
+  /** Reports that the credentials were right. */
+  readonly reportRight: () => void
+}
+
+/** Counts an account for the current login. */
+type CountAccount = (name: AccountName) => Promise<TriedAccount>
+
+const NOT_COUNTED: TriedAccount = { isFromKnownAddress: false, reportRight: () => undefined }
 
 /** The login whose credentials are being checked. Functions that the team's callback calls find it here. */
 const current = new AsyncLocalStorage<CountAccount | undefined>()
@@ -16,6 +26,6 @@ export function whileVerifying<T>(count: CountAccount | undefined, verify: () =>
  * Counts an account before its password is checked, also if a function of the team makes the call. Rejects if the account
  * has no attempts left. Outside a login route nothing is counted.
  */
-export async function countAccount(name: AccountName): Promise<() => void> {
-  return (await current.getStore()?.(name)) ?? (() => undefined)
+export async function countAccount(name: AccountName): Promise<TriedAccount> {
+  return (await current.getStore()?.(name)) ?? NOT_COUNTED
 }

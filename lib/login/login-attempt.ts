@@ -10,6 +10,7 @@ import type { AccountAttempt, AttemptLimits } from './attempt-documents.js'
 import { toUncounted } from './attempt-store.js'
 import type { AttemptStore, Refusal } from './attempt-store.js'
 import type { CountCorrections } from './count-corrections.js'
+import type { TriedAccount } from './current-attempt.js'
 
 /**
  * The source of an account's name: `given` by the team's option `account`, or `guessed` from the fields of the body. A
@@ -34,6 +35,8 @@ interface CountedAccount {
   spelling: string
   /** `tried`: the password is being checked. `proved`: the password was right. `unsure`: one of several guesses. */
   source: NameSource | 'unsure' | 'tried' | 'proved'
+  /** Whether the account logged in from this address before; false until MongoDB has answered. */
+  isFromKnownAddress: boolean
 }
 
 /** One attempt to log in. It remembers what it has counted, so that the outcome can correct the counts. */
@@ -68,11 +71,8 @@ export class LoginAttempt {
     await this.#count(names, isUnsure ? 'unsure' : source)
   }
 
-  /**
-   * Counts an account before its password is checked, unless it was counted already. Resolves to a function that reports
-   * that the password was right.
-   */
-  async countTried(name: AccountName): Promise<() => void> {
+  /** Counts an account before its password is checked, unless it was counted already. */
+  async countTried(name: AccountName): Promise<TriedAccount> {
     if (this.#isOver) {
       const message = 'The login was answered before its password was checked.'
       throw new CustomUserDataError('credentials_unavailable', message)
@@ -84,10 +84,13 @@ export class LoginAttempt {
     await counting
     const account = this.#accounts.get(key)
     if (account && account.source !== 'given') account.source = 'tried'
-    return () => {
-      if (!account) return
-      account.source = 'proved'
-      account.spelling = toSpelling(name)
+    return {
+      isFromKnownAddress: account?.isFromKnownAddress === true,
+      reportRight() {
+        if (!account) return
+        account.source = 'proved'
+        account.spelling = toSpelling(name)
+      },
     }
   }
 
@@ -183,10 +186,12 @@ export class LoginAttempt {
       canBeKnown: this.#address !== undefined,
       spelling,
     }
-    this.#accounts.set(key, { attempt, spelling, source })
+    const account: CountedAccount = { attempt, spelling, source, isFromKnownAddress: false }
+    this.#accounts.set(key, account)
     this.#isAnonymous = false
     await corrections.settled(key)
-    const refusal = await store.countForAccount(key, attempt, new Date(clock.now()), config)
+    const { refusal, isKnown } = await store.countForAccount(key, attempt, new Date(clock.now()), config)
+    account.isFromKnownAddress = isKnown
     // A full count took nothing, so there is nothing to give back.
     if (refusal) this.#accounts.delete(key)
     return refusal

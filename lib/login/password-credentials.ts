@@ -94,9 +94,9 @@ export function createPasswordCredentials(
     const username = requireText(body, usernameField, MAX_USERNAME_LENGTH)
     const password = toText(requireText(body, 'password', MAX_PASSWORD_LENGTH))
     // Counts the account here, because a function of the team that calls this may not tell login() the account's name.
-    const reportRight = await countAccount(username)
+    const { isFromKnownAddress, reportRight } = await countAccount(username)
     const user = await findUser(username)
-    const isRight = await isPasswordOf(user, password)
+    const isRight = await isPasswordOf(user, password, isFromKnownAddress)
     if (!isRight || !user || callAtOnce('passwordCredentials(): isRefused', () => isRefused(user)))
       return null
     reportRight()
@@ -134,28 +134,33 @@ function createPasswordCheck(hashField: string, events: Events) {
   // verifyDecoy() awaits it later, and then reports a failure. Until then nobody would handle the rejection.
   decoy.catch(() => undefined)
 
-  async function verifyDecoy(password: string, signal: AbortSignal): Promise<false> {
-    return (await verifyPassword(await decoy, password, signal)) && false
-  }
-
-  async function check(user: Document | undefined, password: string, signal: AbortSignal): Promise<boolean> {
+  async function check(
+    user: Document | undefined,
+    password: string,
+    signal: AbortSignal,
+    isPreferred: boolean,
+  ): Promise<boolean> {
+    const verifyDecoy = async (): Promise<boolean> =>
+      (await verifyPassword(await decoy, password, signal, isPreferred)) && false
     const hash: unknown = user?.[hashField]
     if (typeof hash !== 'string') {
       const message = user && adviseOnMissingHash(hashField, user)
       if (message !== undefined) events.warn({ code: 'password_hash_unreadable', message })
-      return verifyDecoy(password, signal)
+      return verifyDecoy()
     }
-    return verifyPassword(hash, password, signal).catch((error: unknown) => {
+    return verifyPassword(hash, password, signal, isPreferred).catch((error: unknown) => {
       if (isThrown(QueueFullError, error) || signal.aborted) throw error
       events.warn({ code: 'password_hash_unreadable', message: adviseOnHash(hashField, hash) })
-      return verifyDecoy(password, signal)
+      return verifyDecoy()
     })
   }
 
-  return (user: Document | undefined, password: string): Promise<boolean> =>
-    withDeadline(HASH_TIMEOUT_MS, signal => check(user, password, signal)).catch((cause: unknown) => {
-      throw unavailable(cause)
-    })
+  return (user: Document | undefined, password: string, isPreferred: boolean): Promise<boolean> =>
+    withDeadline(HASH_TIMEOUT_MS, signal => check(user, password, signal, isPreferred)).catch(
+      (cause: unknown) => {
+        throw unavailable(cause)
+      },
+    )
 }
 
 function primaryKeyOf(user: Document): string {

@@ -33,11 +33,25 @@ export function secretsOf(req: SecretHolder, names: readonly string[] = [], cred
 
 /** A header and the values in it: `Bearer <token>`, `name=value; name=value`, or the user and password of `Basic`. */
 function partsOf(header: string): string[] {
-  const values = header.split(/[\s;,]+/).map(part => part.replace(/^[^=]*=(?=.)/, ''))
+  const parts = header.split(/[\s;,]+/).map(part => part.replace(/^[^=]*=(?=.)/, ''))
+  const values = parts.filter(({ length }) => length >= MIN_TOKEN).flatMap(part => [part, decoded(part)])
   const [, basic = ''] = /^basic +(.+)$/i.exec(header) ?? []
-  const decoded = Buffer.from(basic, 'base64').toString()
-  return [header, ...values, decoded, ...decoded.split(':')].filter(part => !SCHEME.test(part))
+  const userAndPassword = Buffer.from(basic, 'base64').toString()
+  const all = [header, ...values, userAndPassword, ...userAndPassword.split(':')]
+  return all.filter(part => !SCHEME.test(part))
 }
+
+/** Parsers of cookies decode the values. */
+function decoded(cookie: string): string {
+  try {
+    return decodeURIComponent(cookie)
+  } catch {
+    return cookie
+  }
+}
+
+/** No token is shorter. Other cookies hold values such as `1` or `dark`, and removing them would make a log unreadable. */
+const MIN_TOKEN = 8
 
 /** The name of a scheme is no secret, and it is a word of messages. */
 const SCHEME = /^(?:bearer|basic|digest)?$/i

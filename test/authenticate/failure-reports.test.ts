@@ -321,9 +321,9 @@ describe('if nobody listens, a failure is printed', () => {
     const lines = printed.mock.calls.map(([line]) => String(line))
     expect(lines).toEqual([
       expect.stringMatching(
-        /^POST \/login was answered with 500 callback_failed: verifyCredentials failed\. Caused by TypeError: the directory is down \(at boom .*failure-reports\.test\.ts:\d+:\d+\)\)$/,
+        /^POST \/login failed with 500 callback_failed: verifyCredentials failed\. Caused by TypeError: the directory is down \(at boom .*failure-reports\.test\.ts:\d+:\d+\)\)$/,
       ),
-      'POST /busy was answered with 503 credentials_unavailable: Not now, [removed].',
+      'POST /busy failed with 503 credentials_unavailable: Not now, [removed].',
       expect.stringMatching(/failure-reports\.test\.ts:\d+:\d+\)\) \(3 times since the last line\)$/),
     ])
     expect(printed.mock.calls[0]![1]).toEqual({ type: 'CustomUserDataWarning', code: 'request_failed' })

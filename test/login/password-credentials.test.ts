@@ -7,7 +7,8 @@ import type { PasswordCredentialsOptions, WarningEvent } from 'express-custom-us
 import { ObjectId } from 'mongodb'
 import type { Document } from 'mongodb'
 import request from 'supertest'
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { verifyPassword } from '../../lib/login/argon2.js'
 import { openProxiedDatabase, useDatabase } from '../support/database.js'
 import { bearerOf, createGuardedApp, listen } from '../support/guarded-app.js'
 import { createTestUserData } from '../support/user-data.js'
@@ -261,6 +262,36 @@ describe('simultaneous logins above the limit', () => {
     expect((await post('wrong')).status).toBe(401)
     server.close()
     server.closeAllConnections()
+  })
+})
+
+describe('a storm of logins from strangers', () => {
+  it('does not keep a user out who comes from an address of an earlier login', async () => {
+    const userData = createTestUserData(database, { loginThrottle: {} })
+    const verify = userData.passwordCredentials({ collection: database.db.collection('users') })
+    const behindProxy = express().set('trust proxy', true).post('/login', userData.login(verify))
+    const logInFrom = (address: string) =>
+      logIn({ email: 'alice@example.com', password: PASSWORD }, behindProxy).set('X-Forwarded-For', address)
+    expect((await logInFrom('203.0.113.1')).status).toBe(200)
+    const attempts = database.db.collection('custom_user_data_login_attempts')
+    await expect.poll(() => attempts.countDocuments({ 'known.0': { $exists: true } })).toBe(1)
+
+    const storm = new AbortController()
+    onTestFinished(() => storm.abort(new Error('The storm is over.')))
+    const hash = await hashPassword('another password')
+    let refused = 0
+    // More guesses than there is room for. Each is followed by another one, so the queue stays full.
+    const strangers = Array.from({ length: 150 }, async () => {
+      while (!storm.signal.aborted) {
+        await verifyPassword(hash, 'a guess', storm.signal, false).catch(() => refused++)
+        await new Promise(resolve => setImmediate(resolve))
+      }
+    })
+    await expect.poll(() => refused).toBeGreaterThan(0)
+    const answer = await logInFrom('203.0.113.1')
+    expect(answer.status).toBe(200)
+    storm.abort(new Error('The storm is over.'))
+    await Promise.all(strangers)
   })
 })
 

@@ -1,6 +1,6 @@
 import { setImmediate as idle } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { createConcurrencyLimit } from '../../lib/util/concurrency-limit.js'
+import { createConcurrencyLimit, QueueFullError } from '../../lib/util/concurrency-limit.js'
 
 /** Operations that run until told to end, and how many of them do. */
 function createOperations(limit: ReturnType<typeof createConcurrencyLimit>) {
@@ -10,7 +10,7 @@ function createOperations(limit: ReturnType<typeof createConcurrencyLimit>) {
     running: () => running.map(({ name }) => name),
     most: () => most,
     find: (name: string) => running.find(operation => operation.name === name)!,
-    start(name: string, signal = new AbortController().signal) {
+    start(name: string, signal = new AbortController().signal, isPreferred = false) {
       return limit.run(
         signal,
         () =>
@@ -29,6 +29,7 @@ function createOperations(limit: ReturnType<typeof createConcurrencyLimit>) {
             running.push(operation)
             most = Math.max(most, running.length)
           }),
+        isPreferred,
       )
     },
   }
@@ -47,6 +48,21 @@ describe('a limit of concurrent operations', () => {
     await idle()
     operations.find('d').end()
     expect(await Promise.all(all)).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  it('lets preferred operations go first, in a queue of their own', async () => {
+    const operations = createOperations(createConcurrencyLimit(1, 2))
+    const { signal } = new AbortController()
+    const all = [operations.start('a'), operations.start('b'), operations.start('c')]
+    await expect(operations.start('no room')).rejects.toThrow(QueueFullError)
+    all.push(operations.start('known', signal, true), operations.start('known too', signal, true))
+    await expect(operations.start('no room', signal, true)).rejects.toThrow(QueueFullError)
+    for (const next of ['a', 'known', 'known too', 'b', 'c']) {
+      expect(operations.running()).toEqual([next])
+      operations.find(next).end()
+      await idle()
+    }
+    expect(await Promise.all(all)).toEqual(['a', 'b', 'c', 'known', 'known too'])
   })
 
   it('gives the place of a failed operation to the next', async () => {
