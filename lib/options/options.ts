@@ -37,11 +37,11 @@ interface CommonOptions<Document extends object> {
   /** The collection that holds the documents: of mongodb (5.9 to 7) or of mongoose (7.8, 8 or 9). */
   readonly collection: CollectionLike
   /**
-   * The BSON library of the driver that `collection` belongs to. Only `userDataInToken` needs it, and only if your app has
-   * another installation of mongodb than the one that Node resolves for this package. A collection of mongoose brings it.
+   * The BSON library of the driver that `collection` belongs to. Only `userDataInToken` and `ownData()` need it, and only if your
+   * app has another installation of mongodb than the one that Node resolves for this package. A collection of mongoose brings it.
    *
    * @default the library of mongoose, or of the `mongodb` that the collection belongs to
-   * @throws {OptionError} `invalid_option` at creation, if `userDataInToken` is on and no library is found
+   * @throws {OptionError} `invalid_option` at creation, if `userDataInToken` is on and no library is found; from `ownData()`, if it finds none
    * @example
    * import { BSON } from 'mongodb'
    * createCustomUserData({ collection, bson: BSON, userDataInToken: 'relaxed', ...others })

@@ -79,7 +79,10 @@ function keepInObject(
   return isUnchanged ? before : Object.fromEntries(members)
 }
 
-/** Elements move when others are inserted or removed. So the equal elements at both ends are found first. */
+/**
+ * Elements move when others are inserted or removed. So the equal elements at both ends are found first, and then those that
+ * stand in another place.
+ */
 function keepInList(
   stored: StoredValue | undefined,
   given: readonly unknown[],
@@ -90,13 +93,28 @@ function keepInList(
   const { start, end } = findChange(before, given, rules)
   if (start === given.length && before.length === given.length && Array.isArray(stored?.exact))
     return stored.exact
+  // In a format that states types, elements have theirs wherever they stand.
+  const changed = rules.mayChangeTypes ? [] : before.slice(start, before.length - end)
+  const moved = new Map(changed.map(element => [toText(element.plain), element]))
   return given.map((element, index) => {
     if (index < start) return before[index]?.exact
     if (index >= given.length - end) return before[before.length - given.length + index]?.exact
+    const text = toText(element)
+    const elsewhere = text === undefined ? undefined : moved.get(text)
+    if (elsewhere) return elsewhere.exact
     // A new element of a list is compared with the last one, so that a list of dates does not become a mixed list.
     const counterpart = index < before.length - end ? before[index] : before.at(-1)
     return keepTypes(counterpart, element, { name: String(index), holder: place }, rules)
   })
+}
+
+/** The JSON of an element. What a schema returns may have none, such as a bigint, and then it is no stored element. */
+function toText(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return undefined
+  }
 }
 
 /** How many elements at the start and at the end of a list are those that are stored. */

@@ -11,7 +11,6 @@ import {
   MinKey,
   ObjectId,
   Timestamp,
-  UUID,
 } from 'mongodb'
 import express from 'express'
 import type { RequestHandler } from 'express'
@@ -469,7 +468,7 @@ describe('values that JSON cannot express', () => {
     date: new Date('2020-01-02T03:04:05.678Z'),
     id,
     bytes: new Binary(Buffer.from('abc')),
-    uuid: new UUID('0b6f4b1e-7a52-4f0d-9d5c-6b7f3e0d1c2a'),
+    uuid: new BSON.UUID('0b6f4b1e-7a52-4f0d-9d5c-6b7f3e0d1c2a'),
     long: Long.fromNumber(2 ** 40),
     small: Long.fromNumber(5),
     beyond: Long.fromString('9007199254740993'),
