@@ -247,6 +247,7 @@ describe('ready() on a slow connection', () => {
       cause: { name: 'DeadlineError' },
     })
     expect(error.message).toContain(`while connecting (127.0.0.1:${proxy.port})`)
+    expect(error.message).toContain('No answer within 100 ms')
     expect(error.message).not.toContain('password')
     expect(error.message).not.toContain('somebody')
   })
