@@ -1,4 +1,4 @@
-import { Decimal128, Long, MongoClient, ObjectId, UUID } from 'mongodb'
+import { BSON, Decimal128, Long, MongoClient, ObjectId } from 'mongodb'
 import type { Collection, Db, Document } from 'mongodb'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import type { CustomUserDataOptions, WarningEvent } from 'express-custom-user-data'
@@ -7,6 +7,9 @@ import { loadCustomData } from '../support/guarded-app.js'
 import { createSessionApp, logIn } from '../support/session-app.js'
 import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
+
+// Driver 5 does not export it by itself.
+const { UUID } = BSON
 
 type Options = Partial<CustomUserDataOptions<Record<string, unknown>>>
 
