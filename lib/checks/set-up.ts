@@ -6,6 +6,7 @@ import type { Outage } from '../mongo/database-errors.js'
 import type { OpenCollection } from '../mongo/team-database.js'
 import { BackOff } from '../util/back-off.js'
 import type { Clock } from '../util/clock.js'
+import { describeThrown } from '../util/thrown.js'
 
 /** Pauses between two attempts to build a unique index that duplicates prevent: each attempt reads the whole collection. */
 const INDEX_PAUSES = { firstMs: 60_000, longestMs: 3_600_000 }
@@ -123,10 +124,13 @@ export async function inStep<T>({ what, hosts, outage }: Step, run: () => Promis
     return await run()
   } catch (cause) {
     if (asCustomUserDataError(cause)) throw cause
-    const { code, message } = toDatabaseError(cause, {
-      code: outage,
-      message: 'MongoDB did not answer in time. Check that it runs, and that this process can reach it.',
-    })
+    const { code, message } = toDatabaseError(cause, { code: outage, message: toOutageMessage(cause) })
     throw new CustomUserDataError(code, `The set-up failed while ${what} (${hosts}): ${message}`, { cause })
   }
+}
+
+/** Says why MongoDB is away. Messages of the driver name hosts. Credentials of a connection string are cut out of them. */
+function toOutageMessage(cause: unknown): string {
+  const reason = describeThrown(cause).replaceAll(/\/\/[^\s/@]*@/g, '//')
+  return `MongoDB is not available (${reason}). Check that it runs, and that this process can reach it.`
 }

@@ -38,8 +38,6 @@ export type UserDocuments = ReturnType<typeof createUserDocuments>
 /** The default of `maxConcurrentLoads`. */
 const MAX_CONCURRENT_LOADS = 50
 const OBJECT_ID_HEX = /^[0-9a-f]{24}$/
-/** The server's codes for a hint that names an index which is gone, or is still being built. */
-const HINT_REFUSED = [SERVER_ERRORS.badValue, SERVER_ERRORS.indexNotFound]
 
 /** Creates the access to the team's documents by user id. */
 export function createUserDocuments(
@@ -76,7 +74,7 @@ export function createUserDocuments(
     try {
       return await findDocument(collection, { ...query, index: name }, limits)
     } catch (error) {
-      if (name === undefined || !hasCode(error, ...HINT_REFUSED)) throw error
+      if (name === undefined || !isHintRefused(error)) throw error
       index.forget()
       return findDocument(collection, { ...query, index: undefined }, limits)
     }
@@ -106,6 +104,15 @@ export function createUserDocuments(
     find: async (userId: string, what: PreparedRead, signal: AbortSignal) =>
       (await read(userId, what, signal)).found,
   }
+}
+
+/**
+ * Whether the server refuses a hint because its index is gone, or is still being built. The code of a bad value also stands
+ * for other refusals, such as that of a projection, which would be refused without the hint too.
+ */
+function isHintRefused(error: unknown): boolean {
+  if (hasCode(error, SERVER_ERRORS.indexNotFound)) return true
+  return hasCode(error, SERVER_ERRORS.badValue) && /hint/i.test((error as Error).message)
 }
 
 /** Loads use less than half of the pool, because the app needs connections too. */

@@ -9,7 +9,7 @@ export interface Outage {
 }
 
 /** A fault that stays until somebody changes the data, the set-up or the code: a 500. */
-export interface LastingFault {
+interface LastingFault {
   readonly code: ErrorCode
   readonly message: string
 }
@@ -86,7 +86,7 @@ export function toDatabaseError(cause: unknown, outage: Outage): CustomUserDataE
 }
 
 /** The fault that a failed command shows; `undefined` if the same command may succeed later. */
-export function lastingFaultOf(error: unknown): LastingFault | undefined {
+function lastingFaultOf(error: unknown): LastingFault | undefined {
   const code = codeOf(error)
   if (code !== undefined) return FAULT_OF_CODE.get(code) ?? (isServerRefusal(error) ? REFUSED : undefined)
   const name = nameOf(error)

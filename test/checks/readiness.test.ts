@@ -1,7 +1,8 @@
 import { MongoClient } from 'mongodb'
 import type { Collection } from 'mongodb'
 import { MongoMemoryServer } from 'mongodb-memory-server-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import request from 'supertest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { WarningEvent } from 'express-custom-user-data'
 import { findMongod } from '../../examples/support/find-mongod.js'
 import { createManualClock } from '../support/clock.js'
@@ -10,6 +11,7 @@ import { holdDeadlines } from '../support/deadlines.js'
 import { primaryAddress } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { loadCustomData } from '../support/guarded-app.js'
+import { createSessionApp } from '../support/session-app.js'
 import { startTcpProxy } from '../support/tcp-proxy.js'
 import type { TcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
@@ -161,22 +163,38 @@ describe('ready()', () => {
   })
 })
 
+const PASSWORD = 'a password of the tests'
+
+/** Starts a server that asks for passwords: `owner` may do everything, `reader` may read, `stranger` may do nothing. */
+async function startWithUsers(): Promise<MongoMemoryServer> {
+  const toUser = (createUser: string, db: string) => ({
+    createUser,
+    pwd: PASSWORD,
+    roles: [{ role: 'read', db }],
+    database: 'admin',
+  })
+  // Any version of mongod will do.
+  vi.stubEnv('MONGOMS_SYSTEM_BINARY_VERSION_CHECK', 'false')
+  const server = await MongoMemoryServer.create({
+    binary: { systemBinary: await findMongod() },
+    instance: { storageEngine: 'wiredTiger', ip: '127.0.0.1' },
+    auth: {
+      enable: true,
+      customRootName: 'owner',
+      customRootPwd: PASSWORD,
+      extraUsers: [toUser('reader', 'app'), toUser('stranger', 'other')],
+    },
+  })
+  vi.unstubAllEnvs()
+  return server
+}
+
 describe('ready() for a database user who may not create indexes', () => {
-  const PASSWORD = 'a password of the tests'
   let server: MongoMemoryServer
   let owner: MongoClient
   let reader: MongoClient
   beforeAll(async () => {
-    const extraUsers = [
-      { createUser: 'reader', pwd: PASSWORD, roles: [{ role: 'read', db: 'app' }], database: 'admin' },
-    ]
-    // Any version of mongod will do.
-    vi.stubEnv('MONGOMS_SYSTEM_BINARY_VERSION_CHECK', 'false')
-    server = await MongoMemoryServer.create({
-      binary: { systemBinary: await findMongod() },
-      instance: { storageEngine: 'wiredTiger', ip: '127.0.0.1' },
-      auth: { enable: true, customRootName: 'owner', customRootPwd: PASSWORD, extraUsers },
-    })
+    server = await startWithUsers()
     const connect = (username: string) =>
       new MongoClient(server.getUri(), { auth: { username, password: PASSWORD }, authSource: 'admin' })
     owner = connect('owner')
@@ -193,7 +211,6 @@ describe('ready() for a database user who may not create indexes', () => {
     await owner.close()
     await reader.close()
     await server.stop()
-    vi.unstubAllEnvs()
   })
 
   it('resolves, and warns with the command that makes the index', async () => {
@@ -219,6 +236,62 @@ describe('ready() for a database user who may not create indexes', () => {
       // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
       .createIndex({ userId: 1 }, { name: 'express_custom_user_data' })
     expect(await loadCustomData(userData, 'alice')).toMatchObject({ n: 1 })
+  })
+})
+
+describe('a database user without the rights', () => {
+  let server: MongoMemoryServer
+  beforeAll(async () => {
+    server = await startWithUsers()
+  })
+  afterAll(() => server.stop())
+
+  /** A client of a database user, until the test has finished. */
+  function connect(username: string, password = PASSWORD): MongoClient {
+    const client = new MongoClient(server.getUri(), { auth: { username, password }, authSource: 'admin' })
+    onTestFinished(() => client.close())
+    return client
+  }
+
+  function createFor(client: MongoClient) {
+    const userData = createTestUserData({ db: client.db('app') }, { loginThrottle: {} })
+    userData.events.on('warning', () => undefined)
+    return userData
+  }
+
+  it('to write is told so by a 500 at each write and login, and can be read for', async () => {
+    const userData = createFor(connect('reader'))
+    const unauthorized = { code: 'database_unauthorized', status: 500, cause: { code: 13 } }
+    expect(await userData.forUser('alice').read()).toBeUndefined()
+    for (const attempt of [
+      () => userData.forUser('alice').update({ n: 1 }, { upsert: true }),
+      () => userData.issueTokens('alice'),
+      () => userData.revoke('alice'),
+      () => userData.forgetFailedLogins('alice'),
+    ]) {
+      await expect(attempt()).rejects.toMatchObject(unauthorized)
+    }
+    const answer = await request(createSessionApp(userData)).post('/login').send({ user: 'alice' })
+    expect(answer).toMatchObject({ status: 500, body: { error: 'server_error' } })
+    expect(answer.headers).not.toHaveProperty('retry-after')
+  })
+
+  it('to read is told so by ready() and by each load', async () => {
+    const userData = createFor(connect('stranger'))
+    const unauthorized = { code: 'database_unauthorized', status: 500 }
+    await expect(userData.ready()).rejects.toMatchObject(unauthorized)
+    await expect(loadCustomData(userData, 'alice')).rejects.toMatchObject(unauthorized)
+  })
+
+  it('or with a wrong password is told so by ready() and by each load, without the password', async () => {
+    const userData = createFor(connect('reader', 'not the password'))
+    const error: unknown = await userData.ready().catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'database_authentication_failed', status: 500 })
+    expect((error as Error).message).toContain('while connecting (127.0.0.1:')
+    expect((error as Error).message).not.toContain('not the password')
+    await expect(loadCustomData(userData, 'alice')).rejects.toMatchObject({
+      code: 'database_authentication_failed',
+    })
   })
 })
 

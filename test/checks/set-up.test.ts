@@ -1,4 +1,4 @@
-import { Decimal128, Long, MongoClient, ObjectId, UUID } from 'mongodb'
+import { BSON, Decimal128, Long, MongoClient, ObjectId } from 'mongodb'
 import type { Collection, Db, Document } from 'mongodb'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import type { CustomUserDataOptions, WarningEvent } from 'express-custom-user-data'
@@ -7,6 +7,9 @@ import { loadCustomData } from '../support/guarded-app.js'
 import { createSessionApp, logIn } from '../support/session-app.js'
 import { startTcpProxy } from '../support/tcp-proxy.js'
 import { createTestUserData } from '../support/user-data.js'
+
+// Driver 5 does not export it by itself.
+const { UUID } = BSON
 
 type Options = Partial<CustomUserDataOptions<Record<string, unknown>>>
 
@@ -247,38 +250,20 @@ describe('ready() on a slow connection', () => {
       cause: { name: 'DeadlineError' },
     })
     expect(error.message).toContain(`while connecting (127.0.0.1:${proxy.port})`)
+    expect(error.message).toContain('No answer within 100 ms')
     expect(error.message).not.toContain('password')
     expect(error.message).not.toContain('somebody')
   })
 })
 
-describe('the first login', () => {
-  /** The names of the commands of a first login, in their order. */
-  async function commandsOfLogin(callsReady: boolean): Promise<string[]> {
-    const fresh = await openDatabase()
-    onTestFinished(fresh.close)
-    const userData = createTestUserData(fresh, { loginThrottle: {} })
-    userData.events.on('warning', () => undefined)
-    if (callsReady) await userData.ready()
-    const app = createSessionApp(userData)
-    fresh.commands.clear()
-    await logIn(app)
-    const names = fresh.commands.map(({ name }) => name)
-    // The work in the background must not outlive the database.
-    await userData.ready()
-    return names
-  }
-
-  it('makes no index and asks for none after ready()', async () => {
-    const names = await commandsOfLogin(true)
-    expect(names).toContain('findAndModify')
-    expect(names.filter(name => name === 'createIndexes' || name === 'listIndexes')).toEqual([])
-  })
-
-  it('counts its attempt before any index is made if ready() was never called', async () => {
-    const names = await commandsOfLogin(false)
-    const beforeCount = names.slice(0, names.indexOf('findAndModify'))
-    expect(names).toContain('findAndModify')
-    expect(beforeCount).not.toContain('createIndexes')
-  })
+it('a first login makes no index and asks for none after ready()', async () => {
+  const fresh = await openDatabase()
+  onTestFinished(fresh.close)
+  const userData = createTestUserData(fresh, { loginThrottle: {} })
+  userData.events.on('warning', () => undefined)
+  await userData.ready()
+  fresh.commands.clear()
+  await logIn(createSessionApp(userData))
+  expect(fresh.commands.named('findAndModify', 'insert')).not.toEqual([])
+  expect(fresh.commands.named('createIndexes', 'listIndexes')).toEqual([])
 })

@@ -15,6 +15,7 @@ import { openDatabase } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
 import { holdDeadlines } from '../support/deadlines.js'
 import { loadCustomData } from '../support/guarded-app.js'
+import { createSessionApp, logIn } from '../support/session-app.js'
 import { createTestUserData } from '../support/user-data.js'
 
 /** Far longer than two loads take. */
@@ -68,6 +69,20 @@ it('serves the first inserted document while the index is being built', async ()
   await failPoint('hangAfterStartingIndexBuild', 'off')
   await ready
   expect(await loadCustomData(userData, 'bob')).toMatchObject({ n: 1 })
+})
+
+it('answers a first login before any index is made if ready() was never called', async () => {
+  const userData = createTestUserData(database, { loginThrottle: {} })
+  userData.events.on('warning', () => undefined)
+  const made: string[] = []
+  database.client.on('commandSucceeded', ({ commandName }) => made.push(commandName))
+  const block = { failCommands: ['createIndexes'], blockConnection: true, blockTimeMS: BLOCKED_MS }
+  await failPoint('failCommand', 'alwaysOn', block)
+  await logIn(createSessionApp(userData))
+  expect(made).not.toContain('createIndexes')
+  await failPoint('failCommand', 'off')
+  await userData.ready()
+  expect(made).toContain('createIndexes')
 })
 
 it('ready() succeeds if the search for duplicates takes too long', async () => {
