@@ -33,7 +33,7 @@ interface TokenIssuerParts {
     readonly keep: (token: string, verified: VerifiedToken, snapshot: Snapshot) => void
   }
   readonly snapshots: Pick<Snapshots, 'loadForNewToken'>
-  readonly sessions: Pick<Sessions, 'begin' | 'limit' | 'peek' | 'exchange'>
+  readonly sessions: Pick<Sessions, 'begin' | 'limit' | 'peek' | 'readStanding' | 'exchange'>
   readonly revocations: Pick<Revocations, 'wasSessionEnded' | 'wasUserRevokedSince'>
   readonly clock: Clock
   readonly events: Events
@@ -147,7 +147,11 @@ export class TokenIssuer {
     }
     // With a window the second exchange may come too late, so everything that can fail is done before the exchange.
     const userId = await sessions.peek(refreshToken)
-    const open = async () => (await sessions.exchange(refreshToken, userId)).open()
+    const standing = sessions.readStanding(userId)
+    const open = async () => {
+      await standing
+      return (await sessions.exchange(refreshToken, standing)).open()
+    }
     return this.#loadAndAnswer(userId, { open, ended: invalidGrant })
   }
 

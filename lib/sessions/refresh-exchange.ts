@@ -82,13 +82,12 @@ export class RefreshExchange {
   /**
    * Exchanges a token. Rejects with `invalid_grant`. A token that was stolen ends its session.
    *
-   * @param userId the user of the session, if that is known: then the record of the user is read at the same time
+   * @param standing the record of the user, if it was read before the exchange
    */
-  async exchange(token: RefreshToken, userId?: string): Promise<ExchangedToken> {
+  async exchange(token: RefreshToken, standing?: Promise<UserStanding>): Promise<ExchangedToken> {
     const { rotateRefreshTokens } = this.#config
     const { store, secrets } = this.#parts
     const [newest] = secrets
-    const standing = userId === undefined ? undefined : this.#readStanding(userId)
     const successor = deriveSuccessor(token, newest)
     const session = rotateRefreshTokens
       ? await store.exchange({ token, successor, secretName: newest.name })
@@ -101,7 +100,7 @@ export class RefreshExchange {
     event: 'refreshed' | 'replayed',
     session: SessionDocument,
     token: RefreshToken,
-    standing = this.#readStanding(session.userId),
+    standing = this.readStanding(session.userId),
   ): ExchangedToken {
     const { _id: sid, userId, storedAt } = session
     const open = async (): Promise<OpenSession> => {
@@ -113,7 +112,7 @@ export class RefreshExchange {
   }
 
   /** Begins to read the record of a user. */
-  #readStanding(userId: string): Promise<UserStanding> {
+  readStanding(userId: string): Promise<UserStanding> {
     const standing = this.#parts.userRecords.find(userId)
     // A refresh that fails for another reason does not wait for it, so nobody else may handle its rejection.
     standing.catch(() => undefined)

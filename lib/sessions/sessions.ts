@@ -10,7 +10,7 @@ import { invalidGrant } from './session-errors.js'
 import { BATCH_SIZE } from './session-store.js'
 import type { EndedSession, ListedSession, SessionOrigin, SessionStore } from './session-store.js'
 import { endedWithAll } from './user-records.js'
-import type { UserRecords } from './user-records.js'
+import type { UserRecords, UserStanding } from './user-records.js'
 import type { BackgroundWork } from '../util/background-work.js'
 import { describeThrown } from '../util/thrown.js'
 import type { Clock } from '../util/clock.js'
@@ -121,8 +121,13 @@ export class Sessions {
   }
 
   /** Exchanges a refresh token. Rejects with `invalid_grant`. A token that was stolen ends its session. */
-  async exchange(refreshToken: string, userId?: string): Promise<ExchangedToken> {
-    return this.#refreshes.exchange(parseOrRefuse(refreshToken), userId)
+  async exchange(refreshToken: string, standing?: Promise<UserStanding>): Promise<ExchangedToken> {
+    return this.#refreshes.exchange(parseOrRefuse(refreshToken), standing)
+  }
+
+  /** Begins to read the record of a user, for an `exchange()` that comes later. */
+  readStanding(userId: string): Promise<UserStanding> {
+    return this.#refreshes.readStanding(userId)
   }
 
   /** Ends the session of a refresh token of ours, however old. Resolves to its user if this call ended it. */

@@ -217,6 +217,20 @@ describe('the commands for sessions', () => {
   })
 })
 
+describe('a refresh with a reuse window', () => {
+  it('reads the session and the record before the exchange, so that a read that fails consumes nothing', async () => {
+    const strict = createSessionApp(createTestUserData(database, { reuseWindowSeconds: 0 }))
+    const { refresh_token: token } = await logIn(strict, 'strict')
+    database.commands.clear()
+    await exchange(strict, token)
+    const names = database.commands
+      .named('find', 'findAndModify')
+      .filter(({ command }) => Object.values(command).includes('custom_user_data_sessions'))
+      .map(({ name }) => name)
+    expect(names).toEqual(['find', 'find', 'findAndModify'])
+  })
+})
+
 describe('a session that has ended', () => {
   it.each(['revoke({ sid })', 'revoke(userId)'])(
     'after %s stays stored for 25 hours, longer than any access token lives, or until it would have expired',
