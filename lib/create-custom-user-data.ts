@@ -79,7 +79,7 @@ export function createCustomUserData(
       checks.changeFeeds.close()
       snapshots.snapshots.close()
       tokens.close()
-      await core.backgroundWork.settled()
+      await core.backgroundWork.close()
     },
   }
 }

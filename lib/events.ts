@@ -14,6 +14,7 @@ export interface WarningEvent {
     | 'duplicate_documents'
     | 'user_id_index_missing'
     | 'session_index_missing'
+    | 'session_limit_failed'
     | 'session_not_removed'
     | 'login_attempt_index_missing'
     | 'login_attempts_not_corrected'

@@ -21,6 +21,6 @@ export function createCore(options: unknown) {
     database: openTeamDatabase(config.collection, { bson: config.bson }),
     userIdIndex: createUserIdIndex(config, events),
     invalidations: createInvalidations(),
-    backgroundWork: new BackgroundWork(),
+    backgroundWork: new BackgroundWork(config.clock),
   }
 }

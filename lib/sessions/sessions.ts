@@ -81,16 +81,20 @@ export class Sessions {
   }
 
   async #limit(userId: string, max: number): Promise<void> {
-    const { store, revocations, events } = this.#parts
+    const { store, revocations, events, backgroundWork } = this.#parts
     try {
       const beyond = { kept: max, most: MAX_ENDED_BY_LOGIN }
       for (const sid of await store.leastRecentlyUsed(userId, beyond)) {
+        if (backgroundWork.mustEnd) return
         if ((await store.revoke(sid, userId)) === undefined) continue
         revocations.revokeSession(sid)
         events.emit('session_limit', { userId, sid })
       }
-    } catch {
-      // The user keeps a session too many until the next login, which ends it too.
+    } catch (error) {
+      const message =
+        'The limit maxSessionsPerUser could not be applied after a login, so a user may have too many sessions until the next ' +
+        `login: ${describeThrown(error)}`
+      events.warn({ code: 'session_limit_failed', message, userId })
     }
   }
 
@@ -199,9 +203,10 @@ export class Sessions {
   }
 
   async #endDocuments(userId: string, until: Date, endBatch: EndBatch): Promise<void> {
-    const { revocations, events, clock } = this.#parts
+    const { revocations, events, clock, backgroundWork } = this.#parts
     try {
       for (let ended = BATCH_SIZE; ended === BATCH_SIZE;) {
+        if (backgroundWork.mustEnd) throw new Error('The instance was closed before.')
         const batch = await endBatch(until)
         ended = batch.length
         const since = clock.now() - this.#config.accessTokenMs
