@@ -288,7 +288,8 @@ describe('a load', () => {
   it.each([{}, { projection: { n: 1 } }])(
     'reads with the read concern that the collection was opened with: %j',
     async options => {
-      await collection.insertOne({ userId: 'bob', n: 1 })
+      // A majority read just after a write by one member may not see it.
+      await collection.insertOne({ userId: 'bob', n: 1 }, { writeConcern: { w: 'majority' } })
       const readConcern = { level: 'majority' } as const
       const safe = database.db.collection(collection.collectionName, { readConcern })
       const userData = createTestUserData(database, { collection: safe, ...options })

@@ -58,8 +58,8 @@ describe.each(CODES)('after one error %i of MongoDB the driver repeats the comma
   it('a login succeeds if its session is stored by the second attempt', async () => {
     const userData = createTestUserData(database)
     await userData.ready()
-    await failOnce('insert', 'custom_user_data_sessions', code)
+    await failOnce('findAndModify', 'custom_user_data_sessions', code)
     expect(await userData.issueTokens('alice')).toMatchObject({ user: { id: 'alice' } })
-    expect(database.commands.named('insert')).toHaveLength(2)
+    expect(database.commands.named('findAndModify')).toHaveLength(2)
   })
 })

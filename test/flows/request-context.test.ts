@@ -20,7 +20,10 @@ beforeAll(async () => {
   // The driver opens connections when they are needed, and each keeps the context of the request that needed it. That is the
   // driver's. So all connections are there before the first request.
   database = await openDatabase({ minPoolSize: 8, maxPoolSize: 8 })
-  await Promise.all(Array.from({ length: 8 }, () => database.db.admin().command({ ping: 1 })))
+  const slow = database.db.collection('slow')
+  await slow.insertOne({})
+  // A quick command would leave its connection to the next command, and fewer than 8 would be opened.
+  await Promise.all(Array.from({ length: 8 }, () => slow.findOne({ $where: 'sleep(300) || true' })))
   issuer = await startIssuer()
 })
 afterAll(async () => {

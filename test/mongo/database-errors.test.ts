@@ -256,15 +256,6 @@ const onDocuments: readonly Group[] = [
 
 const onSessions: readonly Group[] = [
   {
-    command: 'insert',
-    on: SESSIONS,
-    outage: 'sessions_unavailable',
-    cases: [
-      { what: 'a login', run: login },
-      { what: 'issueTokens()', run: () => call(() => userData.issueTokens('alice')) },
-    ],
-  },
-  {
     command: 'find',
     on: SESSIONS,
     outage: 'sessions_unavailable',
@@ -294,6 +285,8 @@ const onSessions: readonly Group[] = [
     on: SESSIONS,
     outage: 'sessions_unavailable',
     cases: [
+      { what: 'a login', run: login },
+      { what: 'issueTokens()', run: () => call(() => userData.issueTokens('alice')) },
       {
         what: 'a refresh',
         run: () => ask(request(app).post('/refresh').send({ refresh_token: tokens.refresh })),
@@ -319,13 +312,11 @@ const onSessions: readonly Group[] = [
     ],
   },
   {
+    // Documents of sessions are ended by an update too, but in the background: a failure there is a warning.
     command: 'update',
     on: SESSIONS,
     outage: 'sessions_unavailable',
-    cases: [
-      { what: 'revoke() of a user', run: () => call(() => userData.revoke('bob')) },
-      { what: 'enable()', run: () => call(() => userData.enable('bob')) },
-    ],
+    cases: [{ what: 'enable()', run: () => call(() => userData.enable('bob')) }],
   },
   {
     command: 'delete',

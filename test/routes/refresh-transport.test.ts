@@ -394,12 +394,12 @@ describe('several refresh cookies of one request', () => {
     await refreshFor(app, third)
   })
 
-  it('cost one query each, and none if they cannot be tokens', async () => {
+  it('cost a query of the session and a query of its user each, and none if they cannot be tokens', async () => {
     const { app } = startRecording()
     const cookies = [await logInFor(app), await logInFor(app), await logInFor(app), await logInFor(app)]
     database.commands.clear()
     await post(app, '/refresh', cookies.join('; '))
-    expect(database.commands.named('find')).toHaveLength(4)
+    expect(database.commands.named('find')).toHaveLength(8)
     database.commands.clear()
     await post(app, '/refresh', `${junk}; ${junk}2; ${junk}3; ${junk}4`)
     expect(database.commands.named('find', 'findAndModify', 'update')).toHaveLength(0)

@@ -425,7 +425,9 @@ async function startBehindProxy() {
   const proxied = await openProxiedDatabase(database)
   const { proxy } = proxied
   const db = proxied.db
-  const instance = start({ sessionTimeoutMs: 400 }, { db })
+  // Without work in the background an idle connection is left for the command that a fault is meant for.
+  const instance = start({ sessionTimeoutMs: 400, maxSessionsPerUser: false }, { db })
+  await instance.userData.ready()
   return {
     instance,
     proxy,
