@@ -312,17 +312,11 @@ const onSessions: readonly Group[] = [
     ],
   },
   {
-    // Documents of sessions are ended by an update too, but in the background: a failure there is a warning.
+    // Documents of sessions are ended and deleted in the background: a failure there is a warning.
     command: 'update',
     on: SESSIONS,
     outage: 'sessions_unavailable',
     cases: [{ what: 'enable()', run: () => call(() => userData.enable('bob')) }],
-  },
-  {
-    command: 'delete',
-    on: SESSIONS,
-    outage: 'sessions_unavailable',
-    cases: [{ what: 'deleteSessions()', run: () => call(() => userData.deleteSessions('bob')) }],
   },
 ]
 
