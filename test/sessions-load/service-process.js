@@ -22,6 +22,8 @@ const userData = createCustomUserData({
   loadTimeoutMs: 10_000,
   sessionTimeoutMs: 10_000,
   loginThrottle: false,
+  // One user stands for many here.
+  maxSessionsPerUser: false,
   clock,
   ...options,
 })
