@@ -2,14 +2,13 @@ import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promis
 import type { ChangeStreamOptions, Collection, Document } from 'mongodb'
 import { createContextKeeper } from '../util/async-context.js'
 import type { Clock, Moment } from '../util/clock.js'
-import { withDeadline } from '../util/deadline.js'
 import { toError } from '../util/thrown.js'
-import { toSeconds } from './primary-state.js'
+import { PrimaryWatch } from './primary-state.js'
 import type { AskPrimary } from './primary-state.js'
 import { codeOf } from './server-errors.js'
 import { createStaleLimit } from './stale-limit.js'
 import type { StaleLimit } from './stale-limit.js'
-import { ANSWER_LIMIT_MS, BATCH_SIZE, StreamEndedError, StreamReader } from './stream-answers.js'
+import { BATCH_SIZE, StreamEndedError, StreamReader } from './stream-answers.js'
 import type { StreamAnswer } from './stream-answers.js'
 import { isResumable, StreamRetries } from './stream-retries.js'
 import { PLAIN_BSON } from './team-database.js'
@@ -66,15 +65,8 @@ export interface ChangeFeed {
   close: () => void
 }
 
-/** How often the primary is asked for its election and its time, at most. */
-const LOOK_EVERY_MS = 1_000
 /** How long events are handled before requests get a turn of the event loop. */
 const SLICE_MS = 5
-
-/** The stream is so far behind that reading everything again is sooner done than handling all its events. */
-class StreamBehindError extends Error {
-  override readonly name = 'StreamBehindError'
-}
 
 /** How long the server waits for a change before it answers that there is none: the stream's heartbeat. */
 const MAX_AWAIT_MS = 1_000
@@ -106,10 +98,7 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
   #openedAt: Moment | undefined
   /** Whether the stream was open once since the feed was created. */
   #wasOpen = false
-  /** When the primary was asked last, its time, and the election that it told. */
-  #lookedAt: Moment | undefined
-  #primarySeconds: number | undefined
-  #election: string | undefined
+  readonly #primary: PrimaryWatch
   readonly #outsideRequests = createContextKeeper()
   readonly #retries = new StreamRetries()
 
@@ -120,6 +109,7 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
     this.#source = source
     this.#timeoutMs = timeoutMs
     this.#wait = waitFor
+    this.#primary = new PrimaryWatch(source.primary, clock)
     this.#limit = createStaleLimit(timeoutMs, clock, () => void this.#resyncQuietly())
     this.#settled = new Promise<void>(resolve => (this.#settle = resolve))
   }
@@ -200,38 +190,12 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
 
   async #handle({ change, currentAsOf }: StreamAnswer<Change>): Promise<void> {
     this.#retries.answered()
-    if (!this.#lookedAt || this.#limit.elapsedMs(this.#lookedAt) >= LOOK_EVERY_MS) {
-      await this.#lookAtPrimary()
-    }
-    this.#requireNotBehind(toSeconds(change?.clusterTime))
+    await this.#primary.askIfDue(() => this.#resync())
+    // If handling the events takes longer than the limit, they are left out: everything is dropped and read again.
+    this.#primary.requireNotBehind(change?.clusterTime, this.#timeoutMs)
     if (this.#resumeToken !== undefined) this.#tell('resumed')
     if (currentAsOf) this.#limit.currentAsOf(currentAsOf)
     if (change) await this.#take(change)
-  }
-
-  /**
-   * Asks the primary for its time. If another primary was elected, writes that the one before had not replicated are rolled
-   * back. They may be in snapshots, and no event tells of them, so everything is dropped.
-   */
-  async #lookAtPrimary(): Promise<void> {
-    const lookedAt = this.#limit.now()
-    const { election, seconds } = await withDeadline(ANSWER_LIMIT_MS, this.#source.primary)
-    const isNew = this.#election !== undefined && election !== this.#election
-    this.#lookedAt = lookedAt
-    this.#primarySeconds = seconds
-    if (isNew) await this.#resync()
-    // Only now, so that a resync that has failed is tried again.
-    this.#election = election
-  }
-
-  /** If handling the events takes longer than the time limit, they are left out: everything is dropped and read again. */
-  #requireNotBehind(eventSeconds: number | undefined): void {
-    if (eventSeconds === undefined || this.#primarySeconds === undefined) return
-    const behindMs = (this.#primarySeconds - eventSeconds) * 1_000
-    if (behindMs <= this.#timeoutMs) return
-    throw new StreamBehindError(
-      `The change stream is ${behindMs} ms behind, and ${this.#timeoutMs} ms are allowed.`,
-    )
   }
 
   async #take(change: Change): Promise<void> {
@@ -248,7 +212,7 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
 
   async #opened(): Promise<void> {
     this.#openedAt = this.#limit.now()
-    await this.#lookAtPrimary()
+    await this.#primary.ask(() => this.#resync())
     // The limit was stopped while the server had refused every stream.
     if (!this.#wasOpen) this.#limit.start()
     this.#wasOpen = true
