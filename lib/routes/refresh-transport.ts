@@ -23,8 +23,8 @@ export interface RefreshCookieOptions {
    */
   readonly sameSite?: 'strict' | 'lax' | 'none' | undefined
   /**
-   * Origins of other sites whose pages may log in, refresh and log out. Requests of all other sites are refused by their
-   * headers `Sec-Fetch-Site` and `Origin`.
+   * Origins whose pages may log in, refresh and log out, besides the app's own origin. Other hosts and ports of the same site
+   * must be listed too. Requests of all other pages are refused by their headers `Sec-Fetch-Site` and `Origin`.
    *
    * @default []
    * @example ['https://app.example.com', 'http://localhost:5173', 'capacitor://localhost']

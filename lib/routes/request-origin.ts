@@ -19,31 +19,28 @@ export function toOrigin(text: string): string | undefined {
   }
 }
 
-/** What `Sec-Fetch-Site` says of requests that do not come from another site. `none` is a request of the user. */
-const NOT_FOREIGN = ['same-origin', 'same-site', 'none']
+/** Values of `Sec-Fetch-Site` for requests of this app's own pages, and for requests that the user makes in the browser. */
+const OWN = ['same-origin', 'none']
 
 /**
- * Creates the check that refuses a request which a page of another site has made a browser send (login CSRF). Browsers tell
- * where a request comes from by `Sec-Fetch-Site`, and older browsers by `Origin` alone. A request with neither header passes,
- * because it is no browser's.
+ * Creates the check that refuses a request which another page has made a browser send (login CSRF). Browsers tell where a
+ * request comes from by `Sec-Fetch-Site`, and older browsers by `Origin` alone. Another host or port of the same site is
+ * another page too. A request with neither header passes, because no browser sent it.
  *
- * @param allowedOrigins origins of other sites that may send requests
+ * @param allowedOrigins origins of other pages that may send requests
  * @throws `invalid_request` from the check
  */
 export function createOriginCheck(allowedOrigins: readonly string[]): (req: Request) => void {
   const allowed = new Set(allowedOrigins.map(toOrigin))
   return req => {
     const { 'sec-fetch-site': site, origin } = req.headers
+    if (OWN.includes(String(site)) || (site === undefined && origin === undefined)) return
     const known = origin === undefined ? undefined : toOrigin(origin)
-    if (known !== undefined && allowed.has(known)) return
-    if (site === 'cross-site') throw refused('Requests from other sites are refused.')
-    if (origin === undefined || NOT_FOREIGN.includes(String(site))) return
-    if (known === undefined || known !== ownOriginOf(req)) {
-      throw refused(
-        'The origin of the request is not the origin of this server. If the server is behind a proxy, it must trust the headers ' +
-          'of the proxy. Other origins have to be allowed.',
-      )
-    }
+    if (known !== undefined && (allowed.has(known) || known === ownOriginOf(req))) return
+    throw refused(
+      'The request comes from a page of another origin. Pages of other hosts and ports have to be listed in allowedOrigins. ' +
+        'If the server is behind a proxy, it must trust the headers of the proxy.',
+    )
   }
 }
 

@@ -69,6 +69,26 @@ describe('a login by cookie, of a browser without Sec-Fetch-Site', () => {
   })
 })
 
+describe('a login by cookie, of a browser with Sec-Fetch-Site', () => {
+  it.each(['same-origin', 'none'])('works from its own pages and by the user: %s', async site => {
+    const at = { 'Sec-Fetch-Site': site, Host: 'internal:3000' }
+    expect(await logIn(start(), at)).toBe(200)
+    expect(await logIn(start(), { ...at, Origin: 'https://app.example.com' })).toBe(200)
+  })
+
+  it.each(['same-site', 'cross-site', 'unknown', 'same-site, same-origin', ''])(
+    'is refused from another page, and works from the origin of the request: %j',
+    async site => {
+      const at = { 'Sec-Fetch-Site': site, Host: 'app.example.com' }
+      expect(await logIn(start(), at)).toBe(400)
+      expect(await logIn(start(), { ...at, Origin: 'null' })).toBe(400)
+      expect(await logIn(start(), { ...at, Origin: 'http://blog.example.com' })).toBe(400)
+      expect(await logIn(start(), { ...at, Origin: 'http://app.example.com:8080' })).toBe(400)
+      expect(await logIn(start(), { ...at, Origin: 'http://app.example.com' })).toBe(200)
+    },
+  )
+})
+
 describe('behind a proxy', () => {
   const forwarded = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': 'app.example.com' }
 
@@ -116,7 +136,7 @@ describe('allowedOrigins', () => {
   const app = () => start({ cookie: { sameSite: 'none', allowedOrigins } })
 
   it.each(['https://app.example.com', 'http://localhost:5173', 'capacitor://localhost'])(
-    'lets pages of another site log in, with and without Sec-Fetch-Site: %s',
+    'lets pages of another origin log in, with and without Sec-Fetch-Site: %s',
     async origin => {
       const at = { Origin: origin, Host: 'api.example.net' }
       expect(await logIn(app(), at)).toBe(200)
