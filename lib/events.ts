@@ -84,7 +84,8 @@ export interface ChangeStreamEvent {
   /**
    * `open`: the stream brings changes from now on, and every snapshot from before was dropped. `broken`: the stream has failed
    * and is being opened again. `resumed`: it was opened again, and nothing was missed. `unavailable`: the server refuses to
-   * open it, for example because the database user has no right to it; it is tried again. `skipped`: an event could not be read; every snapshot that it
+   * open it, for example because the database user has no right to it; it is tried again. `skipped`: an event could not be
+   * read; every snapshot that it
    * may concern was dropped, and the stream goes on.
    */
   readonly state: 'open' | 'broken' | 'resumed' | 'unavailable' | 'skipped'

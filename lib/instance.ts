@@ -35,8 +35,8 @@ export interface CustomUserData<CustomData> {
    */
   attach(options?: AttachOptions): RequestHandler
   /**
-   * Creates a guard by a rule. It is mounted after `authenticate()`, `strategy()` or `attach()`. The rule is a function of the user, or an
-   * expression as App Services had it. If the rule does not hold, the answer is 403 `forbidden`. For a `req.user` that no
+   * Creates a guard by a rule. It is mounted after `authenticate()`, `strategy()` or `attach()`. The rule is a function of the
+   * user, or an expression as App Services had it. If the rule does not hold, the answer is 403 `forbidden`. For a `req.user` that no
    * guard of this instance made, the answer is 500 `attach_misconfigured`.
    * @throws OptionError for a wrong or unknown option, or an invalid expression
    * @example app.use('/admin', userData.allow(user => user.customData.role === 'admin'))

@@ -99,6 +99,7 @@ function secretsOfCall([, req]: readonly unknown[]): string[] {
   if (typeof req !== 'object' || req === null) return []
   return secretsOf(req, [], (req as Partial<Request>).body)
 }
+
 /** The errors of an insert for which the document of the hook is to blame. */
 const FAULTS_OF_DOCUMENTS: readonly ErrorCode[] = [
   'callback_failed',

@@ -41,7 +41,7 @@ interface CommonOptions<Document extends object> {
    * app has another installation of mongodb than the one that Node resolves for this package. A collection of mongoose brings it.
    *
    * @default the library of mongoose, or of the `mongodb` that the collection belongs to
-   * @throws {OptionError} `invalid_option` at creation, if `userDataInToken` is on and no library is found; from `ownData()`, if it finds none
+   * @throws {OptionError} `invalid_option` at creation, if `userDataInToken` is on and no library is found; also from `ownData()`
    * @example
    * import { BSON } from 'mongodb'
    * createCustomUserData({ collection, bson: BSON, userDataInToken: 'relaxed', ...others })
