@@ -140,7 +140,10 @@ export type SnapshotLeftOutEvent = {
     }
 )
 
-/** The events of an instance, by name. No event carries a token, a secret or a password. */
+/**
+ * The events of an instance, by name. No event carries a token, a secret or a password, except what a callback of yours or the
+ * driver has put into an `error`.
+ */
 export interface CustomUserDataEvents {
   /** A warning about the set-up. Node prints it if nobody listens. */
   warning: [WarningEvent]

@@ -29,8 +29,7 @@ const strategy = new JwtStrategy(
     passReqToCallback: true,
     // verifyClaims checks both times, with the injected clock.
     ignoreExpiration: true,
-    // eslint-disable-next-line @typescript-eslint/no-deprecated -- passport-jwt has no other way to pass this option to
-    // jsonwebtoken
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- passport-jwt has no other way to pass this option to jsonwebtoken
     jsonWebTokenOptions: { ignoreNotBefore: true },
   },
   (_request: unknown, _payload: unknown, done: (error: unknown, verified: boolean) => void) => {

@@ -1,7 +1,8 @@
 import type { Collection, Db } from 'mongodb'
 import type { WarningEvent } from '../events.js'
 import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
-import { withDeadline } from '../util/deadline.js'
+import { DeadlineError, withDeadline } from '../util/deadline.js'
+import { isThrown } from '../util/thrown.js'
 
 /** What checks look at. */
 export interface CheckTarget {
@@ -57,12 +58,7 @@ async function runCheck(
   try {
     return await withDeadline(timeoutMs, signal => check(target, { timeoutMs, signal }))
   } catch (error) {
-    if (isTimeout(error) || hasCode(error, ...GAVE_UP)) return []
+    if (isThrown(DeadlineError, error) || hasCode(error, ...GAVE_UP)) return []
     throw error
   }
-}
-
-/** Recognised by its name, because the class may come from another copy of this package. */
-function isTimeout(error: unknown): boolean {
-  return (error as { readonly name?: unknown } | undefined)?.name === 'DeadlineError'
 }

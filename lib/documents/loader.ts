@@ -9,6 +9,7 @@ import { isRefusal, toDatabaseError } from '../mongo/database-errors.js'
 import type { Outage } from '../mongo/database-errors.js'
 import { assertUserId } from '../access-tokens/user-id.js'
 import { isFrozenCopyOf, toFrozenCopy } from './frozen-copy.js'
+import { callSchema, toPath } from '../util/call-schema.js'
 import { isPlainObject } from '../util/plain-object.js'
 import { estimateHeapBytes } from './heap-size.js'
 import { prepareRead } from './find-document.js'
@@ -180,30 +181,14 @@ function hidesPrimaryKey(projection: LoadedForm['projection']): boolean {
 }
 
 async function validate(schema: StandardSchemaV1, document: Document): Promise<object> {
-  const result = await callSchema(schema, document)
+  const result = await callSchema('The schema', schema, document)
   // Class instances and maps cannot be frozen.
   if (!result.issues && isPlainObject(result.value)) return result.value
-  // Messages of a schema can quote the document; paths cannot.
-  const paths = result.issues?.map(issue => issue.path?.map(toKey).join('.') ?? '').join(', ')
+  const paths = result.issues?.map(issue => toPath(issue).join('.')).join(', ')
   const cause = new Error(`The schema refuses: ${paths ?? 'it did not return a plain object'}`)
   throw new CustomUserDataError('custom_data_invalid', 'The custom data of the user fails the schema.', {
     cause,
   })
-}
-
-async function callSchema(
-  schema: StandardSchemaV1,
-  document: Document,
-): Promise<StandardSchemaV1.Result<unknown>> {
-  try {
-    return await schema['~standard'].validate(document)
-  } catch (cause) {
-    throw new CustomUserDataError('callback_failed', 'The schema threw.', { cause })
-  }
-}
-
-function toKey(segment: PropertyKey | StandardSchemaV1.PathSegment): string {
-  return String(typeof segment === 'object' ? segment.key : segment)
 }
 
 /**

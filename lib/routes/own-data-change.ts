@@ -1,12 +1,13 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import * as v from 'valibot'
 import { explainUnsafeValue, pathsOverlap, showPath } from '../util/field-names.js'
+import { callSchema, toPath } from '../util/call-schema.js'
 import { isPlainObject } from '../util/plain-object.js'
 import type { OwnView } from '../writing/own-fields.js'
 import type { FieldChange } from '../writing/dry-run.js'
 import { isSameInJson, keepTypes } from '../writing/kept-types.js'
 import type { StoredValue } from '../writing/kept-types.js'
-import { CustomUserDataError, toCallbackError } from '../errors.js'
+import { CustomUserDataError } from '../errors.js'
 import { parseArgument } from '../options/arguments.js'
 import { optionsObject } from '../options/options-object.js'
 import { AN_OBJECT, standardSchema, topLevelField, trueOrFalse } from '../options/value-schemas.js'
@@ -185,32 +186,16 @@ function toJson(values: RequestBody): RequestBody {
 }
 
 async function validate(schema: StandardSchemaV1, value: unknown): Promise<RequestBody> {
-  const result = await callSchema(schema, value)
+  const result = await callSchema("ownData's schema", schema, value)
   if (result.issues) throw refused(result.issues)
   if (isPlainObject(result.value)) return result.value as RequestBody
   throw new CustomUserDataError('callback_failed', "ownData's schema did not return a plain object.")
 }
 
-async function callSchema(
-  schema: StandardSchemaV1,
-  value: unknown,
-): Promise<StandardSchemaV1.Result<unknown>> {
-  try {
-    return await schema['~standard'].validate(value)
-  } catch (cause) {
-    throw toCallbackError("ownData's schema", cause)
-  }
-}
-
-/** The error names only paths, because messages of a schema can quote stored data. */
 function refused(issues: readonly StandardSchemaV1.Issue[]): CustomUserDataError {
-  const paths = issues.map(({ path = [] }) => showPath(path.map(toKey))).slice(0, MAX_NAMED)
+  const paths = issues.map(issue => showPath(toPath(issue))).slice(0, MAX_NAMED)
   const message = `The schema refuses: ${[...new Set(paths)].join(', ')}.`
   return new CustomUserDataError('custom_data_refused', message)
-}
-
-function toKey(segment: PropertyKey | StandardSchemaV1.PathSegment): string {
-  return String(typeof segment === 'object' ? segment.key : segment)
 }
 
 function invalid(message: string): CustomUserDataError {
