@@ -58,15 +58,19 @@ async function adoptWritesOfOldPrimary(adopts: boolean): Promise<void> {
 /** Runs an action while these members do not get what is written to the primary. */
 async function holdReplication(hosts: readonly string[], action: () => Promise<void>): Promise<void> {
   const clients = hosts.map(host => new MongoClient(`mongodb://${host}/?directConnection=true`))
-  const setMode = (mode: 'alwaysOn' | 'off') =>
-    Promise.all(
-      clients.map(client => client.db('admin').command({ configureFailPoint: 'stopReplProducer', mode })),
-    )
+  const admins = clients.map(client => client.db('admin'))
+  const name = 'stopReplProducer'
   try {
-    await setMode('alwaysOn')
+    await Promise.all(
+      admins.map(async admin => {
+        const { count } = await admin.command({ configureFailPoint: name, mode: 'alwaysOn' })
+        // A fetch that is under way would still bring the next write.
+        await admin.command({ waitForFailPoint: name, timesEntered: Number(count) + 1, maxTimeMS: 20_000 })
+      }),
+    )
     await action()
   } finally {
-    await setMode('off')
+    await Promise.all(admins.map(admin => admin.command({ configureFailPoint: name, mode: 'off' })))
     await Promise.all(clients.map(client => client.close()))
   }
 }
