@@ -3,9 +3,8 @@ import { systemClock } from './util/clock.js'
 import type { Clock } from './util/clock.js'
 import { describeError } from './util/describe-error.js'
 import type { ErrorDescription } from './util/describe-error.js'
-import { createRedaction } from './util/redaction.js'
+import { createRedaction, describeForLog } from './util/redaction.js'
 import { RepeatedLines } from './util/repeated-lines.js'
-import { describeThrown } from './util/thrown.js'
 
 /** A set-up that works, but not as well as it could. The message says what to do about it. */
 export interface WarningEvent {
@@ -261,5 +260,5 @@ function isolated(emit: () => void): void {
 }
 
 function reportListener(error: unknown): void {
-  process.emitWarning(`A listener threw: ${describeThrown(error)}`, { type: 'CustomUserDataWarning' })
+  process.emitWarning(`A listener threw: ${describeForLog(error)}`, { type: 'CustomUserDataWarning' })
 }

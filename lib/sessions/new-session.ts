@@ -1,5 +1,5 @@
 import type { Events } from '../events.js'
-import { describeThrown } from '../util/thrown.js'
+import { describeForLog } from '../util/redaction.js'
 import { compareWithRevocation, elapsedSince } from './login-start.js'
 import type { LoginStart } from './login-start.js'
 import { createRefreshToken, createSid } from './refresh-token.js'
@@ -86,7 +86,7 @@ export class NewSession {
     await store.discard(this.#token.sid).catch((error: unknown) => {
       const message =
         'The session of a refused login could not be removed, so it stays in the list of the user until it expires. ' +
-        `Nobody has its tokens: ${describeThrown(error)}`
+        `Nobody has its tokens: ${describeForLog(error)}`
       events.warn({ code: 'session_not_removed', message, userId: this.#login.userId })
     })
   }
