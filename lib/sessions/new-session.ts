@@ -38,7 +38,7 @@ const MAX_READS = 3
 /**
  * The session of a login in progress. The constructor begins to store it, so that the caller can do other work meanwhile.
  * Nobody knows its refresh token until `open()` has resolved. The caller ends with either `open()` or `discard()`, and also
- * discards a session that could not be opened.
+ * discards a session that could not be opened. It announces a session whose tokens it gives to the client.
  */
 export class NewSession {
   readonly #login: LoginOfUser
@@ -70,8 +70,12 @@ export class NewSession {
     // Compare after the insert. A revocation first writes the record and then ends sessions, so one sees the other.
     const outcome = await this.#compareWithRevocation()
     if (outcome !== 'after') throw outcome === 'before' ? endedMeanwhile() : unclearOrder()
-    this.#parts.events.emit('login', { userId, sid })
     return { sid, userId, refreshToken: text, storedAt: storedAt.getTime() }
+  }
+
+  /** Emits `login`, once the answer can no longer be refused. */
+  announce(): void {
+    this.#parts.events.emit('login', { userId: this.#login.userId, sid: this.#token.sid })
   }
 
   /** Removes the session. Never rejects: a failure is a warning, because the login is refused for another reason. */
