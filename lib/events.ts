@@ -108,7 +108,10 @@ export interface RequestFailedEvent extends ErrorDescription {
   readonly code: string
   /** The HTTP status of the answer: 500 or 503. */
   readonly status: number
-  /** The method and the path of the request, for example `POST /login`. Parameters are shown by their names. */
+  /**
+   * The method and the path of the request, for example `POST /login`. Parameters of the route are shown by their names. Of
+   * the path of a router, and of a path without a route, each segment that may be a token is `[removed]`.
+   */
   readonly route: string
   /** The message of the error, followed by the messages of its causes. */
   readonly message: string
