@@ -41,6 +41,8 @@ const ERRORS = {
   callback_failed: { status: 500, title: 'The server is misconfigured' },
   /** Other middleware has read the body of a request to one of our routes, and has not set `req.body`. */
   body_consumed: { status: 500, title: 'The server is misconfigured' },
+  /** Passwords cannot be hashed, because the module `@node-rs/argon2` cannot be loaded or used. */
+  password_hashing_failed: { status: 500, title: 'The server is misconfigured' },
   /** The driver is older than 5.7: its `findOneAndUpdate()` answers with an object even if no document matches. */
   driver_unsupported: { status: 500, title: 'The server is misconfigured' },
   /** A load or a token was asked for with a value that is no user id. This is a fault of the package. */

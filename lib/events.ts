@@ -3,9 +3,8 @@ import { systemClock } from './util/clock.js'
 import type { Clock } from './util/clock.js'
 import { describeError } from './util/describe-error.js'
 import type { ErrorDescription } from './util/describe-error.js'
-import { createRedaction } from './util/redaction.js'
+import { createRedaction, describeForLog } from './util/redaction.js'
 import { RepeatedLines } from './util/repeated-lines.js'
-import { describeThrown } from './util/thrown.js'
 
 /** A set-up that works, but not as well as it could. The message says what to do about it. */
 export interface WarningEvent {
@@ -110,7 +109,10 @@ export interface RequestFailedEvent extends ErrorDescription {
   readonly code: string
   /** The HTTP status of the answer: 500 or 503. */
   readonly status: number
-  /** The method and the path of the request, for example `POST /login`. Parameters are shown by their names. */
+  /**
+   * The method and the path of the request, for example `POST /login`. Parameters of the route are shown by their names. Of
+   * the path of a router, and of a path without a route, each segment that may be a token is `[removed]`.
+   */
   readonly route: string
   /** The message of the error, followed by the messages of its causes. */
   readonly message: string
@@ -265,5 +267,5 @@ function isolated(emit: () => void): void {
 }
 
 function reportListener(error: unknown): void {
-  process.emitWarning(`A listener threw: ${describeThrown(error)}`, { type: 'CustomUserDataWarning' })
+  process.emitWarning(`A listener threw: ${describeForLog(error)}`, { type: 'CustomUserDataWarning' })
 }

@@ -1,7 +1,7 @@
 import type { ErrorRequestHandler, Request } from 'express'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { parseErrorHandlerOptions } from '../options/guards.js'
-import { describeThrown } from '../util/thrown.js'
+import { describeForLog } from '../util/redaction.js'
 import type { FailureReports } from './failure-reports.js'
 
 /** Options of `errorHandler()`. */
@@ -67,7 +67,7 @@ function withFailureOfOnError(
   { code, message, cause }: CustomUserDataError,
   thrown: unknown,
 ): CustomUserDataError {
-  const both = `${message} It was not reported, because onError of errorHandler() failed: ${describeThrown(thrown)}`
+  const both = `${message} It was not reported, because onError of errorHandler() failed: ${describeForLog(thrown)}`
   return new CustomUserDataError(code, both, { cause })
 }
 

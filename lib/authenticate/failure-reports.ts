@@ -3,6 +3,7 @@ import type { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import { describeError } from '../util/describe-error.js'
 import { createRedaction } from '../util/redaction.js'
+import { toShownPath } from '../util/request-path.js'
 import { secretsOf } from '../util/request-secrets.js'
 import type { TokenPlaces } from './token-places.js'
 
@@ -23,22 +24,9 @@ export function createFailureReports(events: Pick<Events, 'requestFailed'>, toke
       if (status < 500) return
       events.requestFailed(code, () => {
         const redact = createRedaction(secretsOf(req, names, credentials))
-        return { code, status, route: redact(toRoute(req)), ...describeError(error, redact) }
+        const route = redact(`${req.method} ${toShownPath(req)}`)
+        return { code, status, route, ...describeError(error, redact) }
       })
     },
   }
-}
-
-/**
- * The method and the path of a request, without its query. Names of parameters stand for their values, which may be tokens.
- * Behind a router only the end of the path is known as a pattern.
- */
-function toRoute(req: Request): string {
-  const { method, originalUrl } = req
-  const path = originalUrl.replace(/\/*(?:\?.*)?$/s, '') || '/'
-  const pattern = (req.route as { readonly path?: unknown } | undefined)?.path
-  if (typeof pattern !== 'string' || !pattern.includes(':')) return `${method} ${path}`
-  const steps = path.split('/')
-  const end = pattern.split('/').length - 1
-  return `${method} ${steps.slice(0, -end).join('/')}${pattern}`
 }

@@ -64,11 +64,16 @@ export function createStrategy(parts: StrategyParts): Strategy {
       user => () => succeed(options, success, user),
       (thrown: unknown) => () => report(req, thrown, { fail, error }),
     )
+    // Express catches a callback of the app that throws synchronously. Here nobody else would catch it.
     try {
       answer()
     } catch (thrown) {
-      // Express catches a callback of the app that throws synchronously. Here nobody else would catch it.
-      error(thrown)
+      try {
+        error(thrown)
+      } catch (thrownAgain) {
+        // Passport calls the same callback for an error. One that throws each error it gets would end the process.
+        req.next?.(thrownAgain)
+      }
     }
   }
 

@@ -10,7 +10,7 @@ import { createContextKeeper } from '../util/async-context.js'
 import { BackOff } from '../util/back-off.js'
 import type { Clock } from '../util/clock.js'
 import { withDeadline } from '../util/deadline.js'
-import { describeThrown } from '../util/thrown.js'
+import { describeForLog } from '../util/redaction.js'
 import { runChecks } from './check.js'
 import type { Check } from './check.js'
 import { checkCollectionName } from './collection-name.js'
@@ -196,7 +196,7 @@ export class Readiness {
     else if (ours && ours.status !== 503) {
       this.#warnOnce({
         code: 'set_up_failed',
-        message: `${ours.message} Cause: ${describeThrown(ours.cause)}`,
+        message: `${ours.message} Cause: ${describeForLog(ours.cause)}`,
       })
     }
   }

@@ -6,7 +6,7 @@ import type { Outage } from '../mongo/database-errors.js'
 import type { OpenCollection } from '../mongo/team-database.js'
 import { BackOff } from '../util/back-off.js'
 import type { Clock } from '../util/clock.js'
-import { describeThrown } from '../util/thrown.js'
+import { describeForLog } from '../util/redaction.js'
 
 /** Pauses between two attempts to build a unique index that duplicates prevent: each attempt reads the whole collection. */
 const INDEX_PAUSES = { firstMs: 60_000, longestMs: 3_600_000 }
@@ -129,8 +129,8 @@ export async function inStep<T>({ what, hosts, outage }: Step, run: () => Promis
   }
 }
 
-/** Says why MongoDB is away. Messages of the driver name hosts. Credentials of a connection string are cut out of them. */
+/** Says why MongoDB is away. Messages of the driver name hosts. */
 function toOutageMessage(cause: unknown): string {
-  const reason = describeThrown(cause).replaceAll(/\/\/[^\s/@]*@/g, '//')
+  const reason = describeForLog(cause)
   return `MongoDB is not available (${reason}). Check that it runs, and that this process can reach it.`
 }

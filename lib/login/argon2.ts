@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import type { Options } from '@node-rs/argon2'
+import { CustomUserDataError } from '../errors.js'
 import { createConcurrencyLimit } from '../util/concurrency-limit.js'
 import { parseHashPasswordArguments } from '../options/logins.js'
 import { createPasswordText } from './password-text.js'
@@ -13,7 +14,13 @@ const VERSION_1_3 = 1
 type Costs = Readonly<Record<'algorithm' | 'version' | 'memoryCost' | 'timeCost', number>>
 
 /** Loaded on first use, because an app that does not use passwords need not load the native module. */
-const argon2 = (): Promise<typeof import('@node-rs/argon2')> => import('@node-rs/argon2')
+const argon2 = (): Promise<typeof import('@node-rs/argon2')> =>
+  import('@node-rs/argon2').catch((cause: unknown) => {
+    const message =
+      'The module @node-rs/argon2, which hashes passwords, cannot be loaded. Install the packages again on the platform ' +
+      'that the app runs on, with their optional dependencies.'
+    throw new CustomUserDataError('password_hashing_failed', message, { cause })
+  })
 
 /** The most hashes at a time. One core stays free for other work on the thread pool, such as files and host names. */
 const MAX_HASHING = Math.max(1, availableParallelism() - 1)
@@ -25,7 +32,8 @@ const queue = createConcurrencyLimit(MAX_HASHING, MAX_WAITING)
  * Hashes a password with argon2id, off the event loop. Resolves to a PHC string, which `passwordCredentials()` can check.
  * The password is hashed exactly as it is, unless the options name a Unicode form.
  *
- * @throws {OptionError} if the password is not a text, or for a wrong or unknown option
+ * @throws {OptionError} if the password is not a text, or for a wrong or unknown option; `password_hashing_failed` if the
+ * module `@node-rs/argon2` cannot be loaded
  * @example await users.insertOne({ email, passwordHash: await hashPassword(password) })
  */
 export async function hashPassword(password: string, options?: PasswordTextOptions): Promise<string> {
@@ -35,7 +43,7 @@ export async function hashPassword(password: string, options?: PasswordTextOptio
 
 /**
  * Whether a hash, as a PHC string, was made of a password. Rejects if the text is no argon2 hash, with a `QueueFullError` if
- * too many logins wait, and with the signal's reason if it aborts.
+ * too many logins wait, with the signal's reason if it aborts, and with `password_hashing_failed` if the module is broken.
  *
  * @param isPreferred whether the login comes from an address that the account logged in from before. Such logins have a queue
  * of their own, which goes first, so that a storm of guesses from strangers does not lock users out.

@@ -1,7 +1,7 @@
 import type { BackgroundWork } from '../util/background-work.js'
 import type { Clock } from '../util/clock.js'
 import { withDeadline } from '../util/deadline.js'
-import { describeThrown } from '../util/thrown.js'
+import { describeForLog } from '../util/redaction.js'
 import type { Events } from '../events.js'
 
 /** The shortest time between two warnings: while MongoDB is away, each login would cause one. */
@@ -53,7 +53,7 @@ export class CountCorrections {
     this.#reportedAt = this.#clock.monotonic()
     const message =
       'Counts of failed logins could not be reduced after a login, so they stay too high until their window ends: ' +
-      describeThrown(error)
+      describeForLog(error)
     this.#events.warn({ code: 'login_attempts_not_corrected', message })
   }
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Document } from 'mongodb'
 import { callAtOnce } from '../util/call-at-once.js'
 import { QueueFullError } from '../util/concurrency-limit.js'
-import { withDeadline } from '../util/deadline.js'
+import { DeadlineError, withDeadline } from '../util/deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import { toDatabaseError } from '../mongo/database-errors.js'
@@ -149,7 +149,7 @@ function createPasswordCheck(hashField: string, events: Events) {
       return verifyDecoy()
     }
     return verifyPassword(hash, password, signal, isPreferred).catch((error: unknown) => {
-      if (isThrown(QueueFullError, error) || signal.aborted) throw error
+      if (isThrown(QueueFullError, error) || asCustomUserDataError(error) || signal.aborted) throw error
       events.warn({ code: 'password_hash_unreadable', message: adviseOnHash(hashField, hash) })
       return verifyDecoy()
     })
@@ -158,7 +158,7 @@ function createPasswordCheck(hashField: string, events: Events) {
   return (user: Document | undefined, password: string, isPreferred: boolean): Promise<boolean> =>
     withDeadline(HASH_TIMEOUT_MS, signal => check(user, password, signal, isPreferred)).catch(
       (cause: unknown) => {
-        throw unavailable(cause)
+        throw toHashingError(cause)
       },
     )
 }
@@ -176,7 +176,13 @@ function isObjectId(value: unknown): value is { toHexString(): string } {
   return typeof value === 'object' && value !== null && 'toHexString' in value
 }
 
-function unavailable(cause: unknown): CustomUserDataError {
+/** A full queue and a deadline pass by themselves. Whatever else prevents hashing is a fault of the installation. */
+function toHashingError(cause: unknown): CustomUserDataError {
   const { code, message } = UNAVAILABLE
-  return asCustomUserDataError(cause) ?? new CustomUserDataError(code, message, { cause })
+  if (isThrown(QueueFullError, cause) || isThrown(DeadlineError, cause))
+    return new CustomUserDataError(code, message, { cause })
+  return (
+    asCustomUserDataError(cause) ??
+    new CustomUserDataError('password_hashing_failed', 'A password could not be hashed.', { cause })
+  )
 }

@@ -129,6 +129,7 @@ export class TokenIssuer {
     }
     try {
       const issued = await answer
+      session.announce()
       sessions.limit(userId, maxSessionsPerUser)
       return issued
     } catch (error) {

@@ -1,5 +1,5 @@
 import type { Events } from '../events.js'
-import { describeThrown } from '../util/thrown.js'
+import { describeForLog } from '../util/redaction.js'
 import { compareWithRevocation, elapsedSince } from './login-start.js'
 import type { LoginStart } from './login-start.js'
 import { createRefreshToken, createSid } from './refresh-token.js'
@@ -38,7 +38,7 @@ const MAX_READS = 3
 /**
  * The session of a login in progress. The constructor begins to store it, so that the caller can do other work meanwhile.
  * Nobody knows its refresh token until `open()` has resolved. The caller ends with either `open()` or `discard()`, and also
- * discards a session that could not be opened.
+ * discards a session that could not be opened. It announces a session whose tokens it gives to the client.
  */
 export class NewSession {
   readonly #login: LoginOfUser
@@ -70,8 +70,12 @@ export class NewSession {
     // Compare after the insert. A revocation first writes the record and then ends sessions, so one sees the other.
     const outcome = await this.#compareWithRevocation()
     if (outcome !== 'after') throw outcome === 'before' ? endedMeanwhile() : unclearOrder()
-    this.#parts.events.emit('login', { userId, sid })
     return { sid, userId, refreshToken: text, storedAt: storedAt.getTime() }
+  }
+
+  /** Emits `login`, once the answer can no longer be refused. */
+  announce(): void {
+    this.#parts.events.emit('login', { userId: this.#login.userId, sid: this.#token.sid })
   }
 
   /** Removes the session. Never rejects: a failure is a warning, because the login is refused for another reason. */
@@ -86,7 +90,7 @@ export class NewSession {
     await store.discard(this.#token.sid).catch((error: unknown) => {
       const message =
         'The session of a refused login could not be removed, so it stays in the list of the user until it expires. ' +
-        `Nobody has its tokens: ${describeThrown(error)}`
+        `Nobody has its tokens: ${describeForLog(error)}`
       events.warn({ code: 'session_not_removed', message, userId: this.#login.userId })
     })
   }

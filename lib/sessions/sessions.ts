@@ -12,7 +12,7 @@ import type { EndedSession, ListedSession, SessionOrigin, SessionStore } from '.
 import { endedWithAll } from './user-records.js'
 import type { UserRecords, UserStanding } from './user-records.js'
 import type { BackgroundWork } from '../util/background-work.js'
-import { describeThrown } from '../util/thrown.js'
+import { describeForLog } from '../util/redaction.js'
 import type { Clock } from '../util/clock.js'
 import type { Events } from '../events.js'
 
@@ -93,7 +93,7 @@ export class Sessions {
     } catch (error) {
       const message =
         'The limit maxSessionsPerUser could not be applied after a login, so a user may have too many sessions until the next ' +
-        `login: ${describeThrown(error)}`
+        `login: ${describeForLog(error)}`
       events.warn({ code: 'session_limit_failed', message, userId })
     }
   }
@@ -217,7 +217,7 @@ export class Sessions {
     } catch (error) {
       const message =
         'All sessions of the user have ended, but their documents could not be changed. They stay until they expire, or ' +
-        `until you call the function again: ${describeThrown(error)}`
+        `until you call the function again: ${describeForLog(error)}`
       events.warn({ code: 'session_not_removed', message, userId })
     }
   }

@@ -1,3 +1,5 @@
+import { describeThrown } from './thrown.js'
+
 /** Removes secret values from a text for logs. */
 export type Redact = (text: string) => string
 
@@ -21,6 +23,16 @@ export function createRedaction(values: readonly string[]): Redact {
     for (const spelling of spellings) redacted = redacted.replaceAll(toSearch(spelling), HOLE)
     return redacted.replaceAll(HOLE, REMOVED)
   }
+}
+
+const redactAlways = createRedaction([])
+
+/**
+ * Converts a thrown value to a text for messages and logs. An error of a driver can quote a connection string, so tokens and
+ * the user and password of addresses are cut out. Never throws.
+ */
+export function describeForLog(thrown: unknown): string {
+  return redactAlways(describeThrown(thrown))
 }
 
 /**

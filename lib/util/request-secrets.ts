@@ -1,9 +1,10 @@
 import { textsIn } from './redaction.js'
+import { decoded, MIN_TOKEN, secretsInPath } from './request-path.js'
+import type { RequestPath } from './request-path.js'
 
 /** The parts of a request that can hold a credential. Requests that a test or an adapter makes may lack each of them. */
-export interface SecretHolder {
+export interface SecretHolder extends RequestPath {
   readonly headers?: Readonly<Record<string, unknown>> | undefined
-  readonly originalUrl?: string | undefined
   readonly params?: unknown
   readonly body?: unknown
   /** The session's id of express-session. */
@@ -15,8 +16,8 @@ const SECRET_NAME =
   /auth|token|secret|pass|pwd|credential|api-?key|code|otp|pin|jwt|session|cookie|signature|ticket/i
 
 /**
- * The tokens and credentials of a request: values whose names say so, all cookies, and the values of `names`. For a login
- * route each field of the body is a credential, so give the body as `credentials`.
+ * The tokens and credentials of a request: values whose names say so, all cookies, values in the path that may be tokens, and
+ * the values of `names`. For a login route each field of the body is a credential, so give the body as `credentials`.
  */
 export function secretsOf(req: SecretHolder, names: readonly string[] = [], credentials?: unknown): string[] {
   const isSecret = (name: string): boolean => SECRET_NAME.test(name) || names.includes(name)
@@ -26,12 +27,16 @@ export function secretsOf(req: SecretHolder, names: readonly string[] = [], cred
   return [
     ...headers.flatMap(([, value]) => textsIn(value).flatMap(partsOf)),
     ...named.filter(([name]) => isSecret(name)).flatMap(([, value]) => textsIn(value)),
+    ...secretsInPath(req),
     ...textsIn(req.sessionID),
     ...textsIn(credentials),
   ]
 }
 
-/** A header and the values in it: `Bearer <token>`, `name=value; name=value`, or the user and password of `Basic`. */
+/**
+ * A header and the values in it: `Bearer <token>`, `name=value; name=value`, or the user and password of `Basic`. Short cookies
+ * hold values such as `1` or `dark`, and removing them would make a log unreadable.
+ */
 function partsOf(header: string): string[] {
   const parts = header.split(/[\s;,]+/).map(part => part.replace(/^[^=]*=(?=.)/, ''))
   const values = parts.filter(({ length }) => length >= MIN_TOKEN).flatMap(part => [part, decoded(part)])
@@ -40,18 +45,6 @@ function partsOf(header: string): string[] {
   const all = [header, ...values, userAndPassword, ...userAndPassword.split(':')]
   return all.filter(part => !SCHEME.test(part))
 }
-
-/** Parsers of cookies decode the values. */
-function decoded(cookie: string): string {
-  try {
-    return decodeURIComponent(cookie)
-  } catch {
-    return cookie
-  }
-}
-
-/** No token is shorter. Other cookies hold values such as `1` or `dark`, and removing them would make a log unreadable. */
-const MIN_TOKEN = 8
 
 /** The name of a scheme is no secret, and it is a word of messages. */
 const SCHEME = /^(?:bearer|basic|digest)?$/i

@@ -228,6 +228,33 @@ describe('the description of a failure', () => {
     expect(failed).toMatchObject([{ route: 'POST /auth/magic/:token' }])
   })
 
+  it.each([
+    ['of a route', 'POST /reset/:token', '/reset/SECRETtoken', '/reset/:token'],
+    ['under any name', 'POST /reset/:id', '/reset/secrettoken/', '/reset/:id'],
+    ['with an expression', 'POST /reset/:token([a-z]+)', '/reset/secrettoken', '/reset/:token'],
+    ['that is encoded', 'POST /reset/:token', '/reset/secret%20token', '/reset/:token'],
+    ['of a router', 'USE /invite/:token', '/invite/SECRETtoken123', '/invite/[removed]'],
+    ['behind a wildcard', 'WILD', '/reset/SECRETtoken123/now', '/reset/[removed]/now'],
+    ['that no route has taken', 'NONE', '/v1/reset/SECRETtoken123/now?x=1', '/v1/reset/[removed]/now'],
+  ])('has no token in the path %s, also if errorHandler() answers', async (_which, route, path, shown) => {
+    const { failed, userData } = start()
+    const fail: express.RequestHandler = req => {
+      const token = decodeURIComponent(/secret[^/?]*/i.exec(req.originalUrl)![0])
+      throw new CustomUserDataError('closed', `no mail to ${token} or ${encodeURIComponent(token)}`)
+    }
+    const [method, pattern = ''] = route.split(' ')
+    const app = express()
+    if (method === 'USE') app.use(pattern, express.Router().post('/', fail))
+    else if (method === 'WILD') app.post(/^\/reset\/(.*)/, fail)
+    else if (method === 'NONE') app.use(fail)
+    else if (pattern.includes('(')) app.use(withRoute(pattern), fail)
+    else app.post(pattern, fail)
+    app.use(userData.errorHandler())
+    expect((await request(app).post(path)).status).toBe(503)
+    expect(failed).toMatchObject([{ route: `POST ${shown}`, message: 'no mail to [removed] or [removed]' }])
+    expect(JSON.stringify(failed)).not.toMatch(/secret/i)
+  })
+
   it('of a body with many fields is short, and comes at once', async () => {
     const { app, failed } = start(boom)
     await logIn(app, Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`field${i}`, `value${i}`])))
@@ -362,6 +389,14 @@ it('a listener of request_failed runs in the context of the request, and its err
   expect((await logIn(app)).status).toBe(500)
   expect(seen).toEqual(['a request'])
 })
+
+/** Express 5 takes no expressions in patterns, and Express 4 leaves such a route on the request. */
+function withRoute(path: string): express.RequestHandler {
+  return (req, _res, next) => {
+    req.route = { path }
+    next()
+  }
+}
 
 const brokenSchema = {
   '~standard': { version: 1, vendor: 'test', validate: boom },

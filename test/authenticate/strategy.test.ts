@@ -5,7 +5,7 @@ import { Passport } from 'passport'
 import type { AuthenticateOptions } from 'passport'
 import { ExtractJwt, Strategy as JwtStrategy } from 'passport-jwt'
 import request from 'supertest'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { openDatabase, useDatabase } from '../support/database.js'
 import { primaryAddress } from '../support/database.js'
 import type { TestDatabase } from '../support/database.js'
@@ -368,5 +368,30 @@ describe('a custom callback', () => {
       const answer = await sendRaw(app, { headers: turn === 'refused' ? bearer('bad') : headers })
       expect(answer, turn).toMatchObject({ status: 500, body: 'theirs' })
     }
+  })
+
+  it('that throws the error of a failed load is answered as that error, and the process keeps running', async () => {
+    const unhandled: unknown[] = []
+    const note = (reason: unknown) => void unhandled.push(reason)
+    process.on('unhandledRejection', note)
+    onTestFinished(() => void process.off('unhandledRejection', note))
+    const closed = createTestUserData(database)
+    const before = await closed.issueTokens('user 12')
+    await closed.close()
+    const callback = (error: unknown) => {
+      if (error) throw error as Error
+    }
+    passport.use(closed.strategy())
+    const handler = passport.authenticate('custom-user-data', { session: false }, callback) as RequestHandler
+    const router = express.Router().get('/me', handler)
+    const app = express()
+      .get('/me', handler)
+      .use('/api', router)
+      .use(onError((error, res) => res.status(500).end(error.name)))
+    for (const path of ['/me', '/api/me']) {
+      const answer = await request(app).get(path).auth(before.access_token, { type: 'bearer' })
+      expect(answer, path).toMatchObject({ status: 500, text: 'CustomUserDataError' })
+    }
+    expect(unhandled).toEqual([])
   })
 })

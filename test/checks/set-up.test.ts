@@ -256,6 +256,20 @@ describe('ready() on a slow connection', () => {
   })
 })
 
+it('a set-up that fails in the background is a warning without the credentials in the address of the cause', async () => {
+  const { host, port } = await primaryAddress(db.client)
+  const client = new MongoClient(`mongodb://${host}:${port}/?directConnection=true`)
+  onTestFinished(() => client.close())
+  // Teams wrap connect(), for example to read the connection string from a store of secrets.
+  client.connect = () => Promise.reject(new Error('cannot use mongodb://somebody:a-password@example.com/app'))
+  const userData = createTestUserData({ db: client.db('app') })
+  const warnings: WarningEvent[] = []
+  userData.events.on('warning', warning => warnings.push(warning))
+  await expect(loadCustomData(userData, 'alice')).rejects.toMatchObject({ code: 'database_refused' })
+  await expect.poll(() => warnings.map(({ code }) => code)).toEqual(['set_up_failed'])
+  expect(warnings[0]!.message).toContain('Cause: Error: cannot use mongodb://[removed]@example.com/app')
+})
+
 it('a first login makes no index and asks for none after ready()', async () => {
   const fresh = await openDatabase()
   onTestFinished(fresh.close)

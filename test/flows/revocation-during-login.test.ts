@@ -1,3 +1,8 @@
+import { execFileSync } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdtempSync, readFile, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import express from 'express'
 import request from 'supertest'
 import type { Response } from 'supertest'
@@ -280,3 +285,38 @@ describe('a login that may have begun before or after the revocation', () => {
     await exchange(app, tokens.refresh_token)
   })
 })
+
+it('a login whose session is revoked while its token is signed is refused, and is not the event login', async () => {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const userData = createTestUserData(database, {
+    keys: [{ kid: 'one', alg: 'RS256', key: privateKey }],
+    userDataInToken: { format: 'relaxed', maxTokenBytes: 300 },
+  })
+  await userData.ready()
+  await userData.issueTokens(user)
+  const events = recordEvents(userData)
+  let revoked: Promise<unknown> | undefined
+  // Emitted between the insert of the session and the signature of a smaller token.
+  userData.events.on('snapshot_left_out', () => {
+    const release = occupyThreads()
+    revoked = userData.revoke(user).finally(release)
+  })
+  await expect(userData.issueTokens(user)).rejects.toMatchObject({ code: 'invalid_credentials' })
+  await revoked
+  expect(events.map(({ name }) => name)).toEqual(['revoked'])
+})
+
+/** Keeps Node's thread pool busy, so that no signature is made. Returns the function that frees it. */
+function occupyThreads(): () => void {
+  const directory = mkdtempSync(join(tmpdir(), 'pipes-'))
+  const pipes = Array.from({ length: Number(process.env['UV_THREADPOOL_SIZE'] ?? 4) }, (_, index) =>
+    join(directory, String(index)),
+  )
+  execFileSync('mkfifo', pipes)
+  // To open a pipe for reading takes a thread until somebody opens it for writing.
+  for (const pipe of pipes) readFile(pipe, () => undefined)
+  return () => {
+    for (const pipe of pipes) writeFileSync(pipe, '')
+    rmSync(directory, { recursive: true })
+  }
+}
