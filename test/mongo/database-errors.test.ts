@@ -432,6 +432,8 @@ describe('an error that comes from the driver or from this package', () => {
     ['of DNS', Object.assign(new Error('querySrv ENOTFOUND'), { code: 'ENOTFOUND' })],
     ['of a deadline', new DeadlineError('No answer')],
     ['of an aborted signal', named('AbortError')],
+    ['of an aborted signal of the web', new DOMException('no', 'AbortError')],
+    ['of a signal of the web that ended in time', new DOMException('no', 'TimeoutError')],
   ])('is an outage if it is %s', (_what, cause) => {
     expect(toDatabaseError(cause, outage)).toMatchObject({ ...outage, status: 503, cause })
   })
@@ -443,6 +445,7 @@ describe('an error that comes from the driver or from this package', () => {
     ['of a text that is not UTF-8', named('BSONError', 'Invalid UTF-8 string'), 'document_undecodable'],
     ['of a regular expression', new SyntaxError('Invalid regular expression'), 'document_undecodable'],
     ['of a wrong value', new TypeError('no'), 'database_refused'],
+    ['of a value that cannot be cloned', new DOMException('no', 'DataCloneError'), 'database_refused'],
     ['no error', undefined, 'database_refused'],
   ])('is a 500 if it is %s', (_what, cause, code) => {
     expect(toDatabaseError(cause, outage)).toMatchObject({ status: 500, code, cause })
