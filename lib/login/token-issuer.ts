@@ -149,8 +149,8 @@ export class TokenIssuer {
     const userId = await sessions.peek(refreshToken)
     const standing = sessions.readStanding(userId)
     const open = async () => {
-      await standing
-      return (await sessions.exchange(refreshToken, standing)).open()
+      const earlier = await standing
+      return (await sessions.exchange(refreshToken, earlier)).open()
     }
     return this.#loadAndAnswer(userId, { open, ended: invalidGrant })
   }

@@ -125,8 +125,8 @@ export class Sessions {
   }
 
   /** Exchanges a refresh token. Rejects with `invalid_grant`. A token that was stolen ends its session. */
-  async exchange(refreshToken: string, standing?: Promise<UserStanding>): Promise<ExchangedToken> {
-    return this.#refreshes.exchange(parseOrRefuse(refreshToken), standing)
+  async exchange(refreshToken: string, earlier?: UserStanding): Promise<ExchangedToken> {
+    return this.#refreshes.exchange(parseOrRefuse(refreshToken), earlier)
   }
 
   /** Begins to read the record of a user, for an `exchange()` that comes later. */

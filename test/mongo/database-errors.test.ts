@@ -167,11 +167,18 @@ const user = () => userData.forUser('alice')
 const login = () => ask(request(app).post('/login').send({ user: 'alice' }))
 
 /** Makes the server fail one command on one collection, until {@link heal}. */
-async function fail(command: string, on: string, fault: Document): Promise<void> {
+async function fail(
+  command: string,
+  on: string,
+  fault: Document,
+  mode: Document | 'alwaysOn' = 'alwaysOn',
+): Promise<void> {
   const namespace = `${admin.db.databaseName}.${on}`
   const data = { failCommands: [command], appName: APP_NAME, namespace, ...fault }
-  await admin.client.db('admin').command({ configureFailPoint: 'failCommand', mode: 'alwaysOn', data })
+  await admin.client.db('admin').command({ configureFailPoint: 'failCommand', mode, data })
 }
+const isOfSessions = ({ command }: { command: Document }) =>
+  [command['find'], command['findAndModify']].includes(SESSIONS)
 const heal = () => admin.client.db('admin').command({ configureFailPoint: 'failCommand', mode: 'off' })
 
 const onDocuments: readonly Group[] = [
@@ -403,6 +410,35 @@ describe('an error of MongoDB is 503 if it may pass by itself, and otherwise a 5
       }
     }
     expect(wrong).toEqual([])
+  })
+})
+
+describe('a refresh with reuseWindowSeconds', () => {
+  const sendRefresh = async () => {
+    // A limit would read the sessions in the background.
+    const { refresh_token } = await others.windowed.issueTokens('alice', { maxSessionsPerUser: false })
+    return () => ask(request(createApp(others.windowed)).post('/refresh').send({ refresh_token }))
+  }
+
+  it('is answered if the record of the user cannot be read again after the exchange, which may not come again', async () => {
+    const refresh = await sendRefresh()
+    // The session and the record are read before the exchange.
+    await fail('find', SESSIONS, { errorCode: 8000 }, { skip: 2 })
+    failing.commands.clear()
+    const { status } = await refresh()
+    await heal()
+    const named = failing.commands.named('find', 'findAndModify').filter(isOfSessions)
+    expect(named.map(({ name }) => name)).toEqual(['find', 'find', 'findAndModify', 'find'])
+    expect(status).toBe(200)
+  })
+
+  it('is a 503 if the record of the user cannot be read before the exchange, and can be repeated', async () => {
+    const refresh = await sendRefresh()
+    await fail('find', SESSIONS, { errorCode: 8000 }, { skip: 1 })
+    const { status } = await refresh()
+    await heal()
+    expect(status).toBe(503)
+    expect((await refresh()).status).toBe(200)
   })
 })
 
