@@ -129,7 +129,7 @@ export class TokenIssuer {
     }
     try {
       const issued = await answer
-      sessions.limit(userId, maxSessionsPerUser)
+      sessions.limit(await session.stored(), maxSessionsPerUser)
       return issued
     } catch (error) {
       await session.discard()
