@@ -4,6 +4,7 @@ import type { AskPrimary } from '../mongo/primary-state.js'
 import { openTeamDatabase } from '../mongo/team-database.js'
 import type { TeamDatabase } from '../mongo/team-database.js'
 import type { Config } from '../options/parse-options.js'
+import { MAX_REFRESH_TOKEN_TTL_SECONDS } from '../options/sessions.js'
 import { createRevocations } from '../sessions/revocations.js'
 import { toSessionScope } from '../sessions/session-scope.js'
 import { createSessionSecrets } from '../sessions/session-secrets.js'
@@ -23,6 +24,12 @@ export type SessionParts = ReturnType<typeof createSessionParts>
 /** Trusted issuers decide how long their access tokens live. A longer life than this is not expected. */
 const FOREIGN_TOKEN_MS = 60 * 24 * 3_600_000
 
+/**
+ * How long a record of a user is kept. It must outlive every session from before it, whose document may not have been ended:
+ * also those of an instance with other options, or of this one before its options were changed. The day is for clocks.
+ */
+const RECORD_TTL_MS = MAX_REFRESH_TOKEN_TTL_SECONDS * 1000 + 24 * 3_600_000
+
 /** Creates sessions over the collection of sessions. */
 export function createSessionParts(core: Core, { ownKeys }: AccessTokens) {
   const { config, database, events, clock, invalidations, backgroundWork } = core
@@ -33,7 +40,7 @@ export function createSessionParts(core: Core, { ownKeys }: AccessTokens) {
   const open = async <T extends Document>(): Promise<Collection<T>> =>
     (await collection.open()) as unknown as Collection<T>
   const store = createSessionStore({ ...config, ...scope }, open, events, clock)
-  const recordsConfig = { ...config, ...scope, recordTtlMs: lifetimes.userMs }
+  const recordsConfig = { ...config, ...scope, recordTtlMs: RECORD_TTL_MS }
   const userRecords = createUserRecords(recordsConfig, open, events)
   const revocations = createRevocations(lifetimes, config.own?.issuer, clock, invalidations.invalidate)
   const secrets = createSessionSecrets(config.sessionSecrets, ownKeys?.secretKeys())
@@ -66,7 +73,7 @@ function createSessionCollection({ config, database, events }: Core, given: Team
   )
 }
 
-/** How long revocations are remembered: until every token from before a revocation has expired. */
+/** How long this process remembers revocations: until every access token from before a revocation has expired. */
 function toLifetimes({ accessTokenTtlSeconds, refreshTokenTtlSeconds, clockToleranceMs }: Config) {
   return {
     sessionMs: accessTokenTtlSeconds * 1000 + clockToleranceMs,

@@ -32,12 +32,14 @@ export class AddressLimit {
   }
 
   /**
-   * Counts a failure in advance, so that parallel attempts cannot all pass.
+   * Counts a failure in advance, so that parallel attempts cannot all pass. Clients without an address, such as those of a
+   * Unix socket, have no limit: they would all share it.
    * @returns a function that takes the failure back, or the milliseconds until the address may try again
    */
   count(address: string | undefined): (() => void) | number {
     const { failures, windowMs } = this.#config
     const key = toClientNetwork(address) ?? ''
+    if (key === '') return () => undefined
     const now = this.#clock.monotonic()
     const last = this.#windows.get(key)
     const window = last && now < last.endsAt ? last : { count: 0, endsAt: now + windowMs }

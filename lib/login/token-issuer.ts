@@ -130,7 +130,7 @@ export class TokenIssuer {
     try {
       const issued = await answer
       session.announce()
-      sessions.limit(userId, maxSessionsPerUser)
+      sessions.limit(await session.stored(), maxSessionsPerUser)
       return issued
     } catch (error) {
       await session.discard()
@@ -150,8 +150,8 @@ export class TokenIssuer {
     const userId = await sessions.peek(refreshToken)
     const standing = sessions.readStanding(userId)
     const open = async () => {
-      await standing
-      return (await sessions.exchange(refreshToken, standing)).open()
+      const earlier = await standing
+      return (await sessions.exchange(refreshToken, earlier)).open()
     }
     return this.#loadAndAnswer(userId, { open, ended: invalidGrant })
   }

@@ -86,7 +86,12 @@ const PASSING_LABELS = [
 /** The server's code in an error of the driver; `undefined` if the error does not come from the server. */
 export function codeOf(error: unknown): number | undefined {
   const { code } = Object(error) as { readonly code?: unknown }
-  return typeof code === 'number' ? code : undefined
+  return typeof code === 'number' && !isDOMException(error) ? code : undefined
+}
+
+/** An aborted signal throws it, with a number of its own as its code. Its class may be that of jsdom or of another context. */
+function isDOMException(error: unknown): boolean {
+  return Object.prototype.toString.call(error) === '[object DOMException]'
 }
 
 /** Whether the server understood a command and refused it. False if it is away, changes its role or ran out of time. */

@@ -15,6 +15,9 @@ import {
   YEAR_SECONDS,
 } from './value-schemas.js'
 
+/** The longest time that a team may let sessions live. */
+export const MAX_REFRESH_TOKEN_TTL_SECONDS = 5 * YEAR_SECONDS
+
 const TRANSPORT =
   'write "body", "cookie" or { cookie: { name, sameSite, path, domain, allowedOrigins, previousCookies } }'
 const THROTTLE =
@@ -110,8 +113,8 @@ const hooks = optionsObject('write { beforeLogin, createCustomData, afterLogin, 
 /** Options of sessions, logins and writes. */
 export const sessionOptions = {
   sessionCollection: v.optional(collectionNamed('custom_user_data_sessions')),
-  refreshTokenTtlSeconds: v.optional(whole(30 * 60, 5 * YEAR_SECONDS), 60 * DAY_SECONDS),
-  refreshTokenIdleSeconds: v.optional(whole(60, 5 * YEAR_SECONDS)),
+  refreshTokenTtlSeconds: v.optional(whole(30 * 60, MAX_REFRESH_TOKEN_TTL_SECONDS), 60 * DAY_SECONDS),
+  refreshTokenIdleSeconds: v.optional(whole(60, MAX_REFRESH_TOKEN_TTL_SECONDS)),
   maxSessionsPerUser: v.optional(maxSessions, 100),
   rotateRefreshTokens: v.optional(trueOrFalse, true),
   reuseWindowSeconds: v.optional(whole(0, 60)),

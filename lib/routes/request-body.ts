@@ -71,7 +71,17 @@ function createParsers({ json, form, refusesEmpty }: BodyFormats): RequestHandle
   const verify = refusesEmpty ? { verify: requireContent } : {}
   return [
     express.json({ limit, type: [...json], ...verify }),
-    ...(form ? [express.urlencoded({ limit, type: FORM, extended: false, ...verify })] : []),
+    ...(form
+      ? [
+          express.urlencoded({
+            limit,
+            parameterLimit: MAX_BODY_MEMBERS,
+            type: FORM,
+            extended: false,
+            ...verify,
+          }),
+        ]
+      : []),
   ]
 }
 
@@ -129,8 +139,7 @@ function requireSmall(req: Request, body: object, wanted: string): void {
 function requireSimple(body: object): void {
   const exceeded = exceededLimit(body, { depth: MAX_INPUT_DEPTH, members: MAX_BODY_MEMBERS })
   if (exceeded === 'depth') throw invalid(`The body is nested more than ${MAX_INPUT_DEPTH} levels deep.`)
-  if (exceeded === 'members')
-    throw tooLarge(`The body has more than ${MAX_BODY_MEMBERS} fields and elements.`)
+  if (exceeded === 'members') throw tooManyMembers()
 }
 
 /** A value that has no JSON, such as a bigint, cannot come from a body in this format. */
@@ -152,7 +161,11 @@ function run(parse: RequestHandler, req: Request, res: Response, wanted: string)
 }
 
 /** The error of the parser is not even the cause, because errors of body-parser and of JSON.parse quote the body. */
-function toBodyError({ status }: { readonly status?: unknown }, wanted: string): CustomUserDataError {
+function toBodyError(
+  { status, type }: { readonly status?: unknown; readonly type?: unknown },
+  wanted: string,
+): CustomUserDataError {
+  if (type === 'parameters.too.many') return tooManyMembers()
   return status === 413 ? tooLarge() : unreadable(wanted)
 }
 
@@ -166,6 +179,10 @@ function consumed(): CustomUserDataError {
 
 function tooLarge(message = 'The body is over 100 kB.'): CustomUserDataError {
   return new CustomUserDataError('payload_too_large', message)
+}
+
+function tooManyMembers(): CustomUserDataError {
+  return tooLarge(`The body has more than ${MAX_BODY_MEMBERS} fields and elements.`)
 }
 
 function unreadable(wanted: string): CustomUserDataError {

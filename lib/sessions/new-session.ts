@@ -6,16 +6,12 @@ import { createRefreshToken, createSid } from './refresh-token.js'
 import type { RefreshToken } from './refresh-token.js'
 import { endedMeanwhile, unclearOrder } from './session-errors.js'
 import type { SessionSecret } from './session-secrets.js'
-import type { SessionOrigin, SessionStore } from './session-store.js'
+import type { BegunSession, SessionOrigin, SessionStore } from './session-store.js'
 import type { UserRecords } from './user-records.js'
 
 /** A session with the refresh token that its client gets. */
-export interface OpenSession {
-  readonly sid: string
-  readonly userId: string
+export interface OpenSession extends BegunSession {
   readonly refreshToken: string
-  /** The database server's time when the session was stored, in milliseconds. */
-  readonly storedAt: number
 }
 
 /** A login that asks for a session. */
@@ -64,13 +60,17 @@ export class NewSession {
    * and revocation is unclear, or if MongoDB does not answer
    */
   async open(): Promise<OpenSession> {
-    const { userId } = this.#login
-    const { sid, text } = this.#token
-    const storedAt = await this.#stored
+    const { sid, userId, storedAt } = await this.stored()
     // Compare after the insert. A revocation first writes the record and then ends sessions, so one sees the other.
     const outcome = await this.#compareWithRevocation()
     if (outcome !== 'after') throw outcome === 'before' ? endedMeanwhile() : unclearOrder()
-    return { sid, userId, refreshToken: text, storedAt: storedAt.getTime() }
+    return { sid, userId, refreshToken: this.#token.text, storedAt }
+  }
+
+  /** Resolves to the session when it is stored, also if it is not open. */
+  async stored(): Promise<BegunSession> {
+    const storedAt = await this.#stored
+    return { sid: this.#token.sid, userId: this.#login.userId, storedAt: storedAt.getTime() }
   }
 
   /** Emits `login`, once the answer can no longer be refused. */

@@ -82,9 +82,9 @@ export class RefreshExchange {
   /**
    * Exchanges a token. Rejects with `invalid_grant`. A token that was stolen ends its session.
    *
-   * @param standing the record of the user, if it was read before the exchange
+   * @param earlier the record of the user as it was before the exchange. It counts if the record cannot be read again
    */
-  async exchange(token: RefreshToken, standing?: Promise<UserStanding>): Promise<ExchangedToken> {
+  async exchange(token: RefreshToken, earlier?: UserStanding): Promise<ExchangedToken> {
     const { rotateRefreshTokens } = this.#config
     const { store, secrets } = this.#parts
     const [newest] = secrets
@@ -92,19 +92,22 @@ export class RefreshExchange {
     const session = rotateRefreshTokens
       ? await store.exchange({ token, successor, secretName: newest.name })
       : await store.touch(token)
-    if (!session) return this.#answerReplay(token, standing)
-    return this.#toExchanged('refreshed', session, rotateRefreshTokens ? successor : token, standing)
+    if (!session) return this.#answerReplay(token, earlier)
+    return this.#toExchanged('refreshed', session, rotateRefreshTokens ? successor : token, earlier)
   }
 
   #toExchanged(
     event: 'refreshed' | 'replayed',
     session: SessionDocument,
     token: RefreshToken,
-    standing = this.readStanding(session.userId),
+    earlier?: UserStanding,
   ): ExchangedToken {
     const { _id: sid, userId, storedAt } = session
+    // Another process may have ended all sessions since the earlier read, and not yet this session's document.
+    const standing = this.readStanding(userId)
     const open = async (): Promise<OpenSession> => {
-      if (endedWithAll(storedAt, await standing)) throw invalidGrant()
+      const latest = earlier ? standing.catch(() => earlier) : standing
+      if (endedWithAll(storedAt, await latest)) throw invalidGrant()
       this.#parts.events.emit(event, { userId, sid })
       return { sid, userId, refreshToken: token.text, storedAt: isDate(storedAt) ? storedAt.getTime() : 0 }
     }
@@ -124,7 +127,7 @@ export class RefreshExchange {
   }
 
   /** For a token that is not current: the token before gets its successor again, and an older token is a sign of theft. */
-  async #answerReplay(token: RefreshToken, standing?: Promise<UserStanding>): Promise<ExchangedToken> {
+  async #answerReplay(token: RefreshToken, earlier?: UserStanding): Promise<ExchangedToken> {
     const { secrets } = this.#parts
     const session = await this.find(token)
     if (!session) throw invalidGrant()
@@ -135,7 +138,7 @@ export class RefreshExchange {
       const successor = secret && deriveSuccessor(token, secret)
       // Another process may have a secret that this one does not have yet, so this is no sign of theft.
       if (!successor || hashRefreshToken(successor) !== current) throw invalidGrant()
-      return this.#toExchanged('replayed', session, successor, standing)
+      return this.#toExchanged('replayed', session, successor, earlier)
     }
     const isOld = current !== hashRefreshToken(token) && isSealed(token, secrets)
     if ((isPrevious || isOld) && !(await this.#hasEndedWithAll(session))) await this.#endStolen(session)

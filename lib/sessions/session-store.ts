@@ -64,8 +64,17 @@ export type ListedSession = Pick<
 /** A session that `endBatch()` or `deleteBatch()` has ended. */
 export type EndedSession = Pick<SessionDocument, '_id' | 'lastUsedAt'>
 
+/** A session that has just begun. */
+export interface BegunSession {
+  readonly sid: string
+  readonly userId: string
+  /** The database server's time when the session was stored, in milliseconds. */
+  readonly storedAt: number
+}
+
 /** Which sessions of a user are too many. */
 interface SessionsBeyond {
+  /** How many sessions the user may have, with the one that has just begun. */
   readonly kept: number
   readonly most: number
 }
@@ -181,15 +190,18 @@ export class SessionStore {
   }
 
   /**
-   * The ids of a user's sessions beyond the `kept` ones that were used last, at most `most`. The order is the same for all
-   * logins, so that two of them at the same time cannot end each other's session.
+   * The ids of sessions that were stored before a session of their user, beyond those that were used last, at most `most`.
+   * Later sessions are left to their own logins. So the session itself stays, although its process's clock may be behind,
+   * and of two logins at the same time only the later one can end the other's session.
    */
-  leastRecentlyUsed(userId: string, { kept, most }: SessionsBeyond): Promise<string[]> {
+  leastRecentlyUsed(begun: BegunSession, { kept, most }: SessionsBeyond): Promise<string[]> {
     return this.#collection.read(async (sessions, { read }) => {
-      const filter = { ...this.#ours, userId: { $eq: userId }, ...aliveAt(this.#now()) }
+      const ofUser = { ...this.#ours, userId: { $eq: begun.userId }, ...aliveAt(this.#now()) }
       const sort = { lastUsedAt: -1, _id: -1 } as const
-      const oldest = { sort, skip: kept, limit: most, projection: { _id: 1 } }
-      const found = await sessions.find(filter, { ...read, ...oldest }).toArray()
+      const oldest = { sort, skip: kept - 1, limit: most, projection: { _id: 1 } }
+      const found = await sessions
+        .find({ ...ofUser, ...storedBefore(begun) }, { ...read, ...oldest })
+        .toArray()
       return found.map(({ _id }) => _id)
     })
   }
@@ -328,4 +340,12 @@ export class SessionStore {
  */
 function aliveAt(now: Date): Filter<SessionDocument> {
   return { revokedAt: null, expiresAt: { $gt: now }, idleExpiresAt: { $gt: now } }
+}
+
+/** Matches sessions that were stored before another, in the same order for all. One without a time counts as an old one. */
+function storedBefore({ sid, storedAt }: BegunSession): Filter<SessionDocument> {
+  const time = new Date(storedAt)
+  return {
+    $or: [{ storedAt: { $not: { $gte: time } } }, { storedAt: { $eq: time }, _id: { $lt: sid } }],
+  }
 }

@@ -8,7 +8,13 @@ import type { RefreshToken } from './refresh-token.js'
 import type { Revocations } from './revocations.js'
 import { invalidGrant } from './session-errors.js'
 import { BATCH_SIZE } from './session-store.js'
-import type { EndedSession, ListedSession, SessionOrigin, SessionStore } from './session-store.js'
+import type {
+  BegunSession,
+  EndedSession,
+  ListedSession,
+  SessionOrigin,
+  SessionStore,
+} from './session-store.js'
 import { endedWithAll } from './user-records.js'
 import type { UserRecords, UserStanding } from './user-records.js'
 import type { BackgroundWork } from '../util/background-work.js'
@@ -73,18 +79,19 @@ export class Sessions {
   }
 
   /**
-   * Ends the least recently used sessions of a user who has more than are allowed. Call it after a login. Its answer does
-   * not wait.
+   * Ends the least recently used sessions of a user who has more than are allowed, but not the session that has just begun.
+   * Call it after a login. Its answer does not wait.
    */
-  limit(userId: string, max = this.#config.maxSessionsPerUser): void {
-    if (max !== false) this.#parts.backgroundWork.start(() => this.#limit(userId, max))
+  limit(begun: BegunSession, max = this.#config.maxSessionsPerUser): void {
+    if (max !== false) this.#parts.backgroundWork.start(() => this.#limit(begun, max))
   }
 
-  async #limit(userId: string, max: number): Promise<void> {
+  async #limit(begun: BegunSession, max: number): Promise<void> {
+    const { userId } = begun
     const { store, revocations, events, backgroundWork } = this.#parts
     try {
       const beyond = { kept: max, most: MAX_ENDED_BY_LOGIN }
-      for (const sid of await store.leastRecentlyUsed(userId, beyond)) {
+      for (const sid of await store.leastRecentlyUsed(begun, beyond)) {
         if (backgroundWork.mustEnd) return
         if ((await store.revoke(sid, userId)) === undefined) continue
         revocations.revokeSession(sid)
@@ -125,8 +132,8 @@ export class Sessions {
   }
 
   /** Exchanges a refresh token. Rejects with `invalid_grant`. A token that was stolen ends its session. */
-  async exchange(refreshToken: string, standing?: Promise<UserStanding>): Promise<ExchangedToken> {
-    return this.#refreshes.exchange(parseOrRefuse(refreshToken), standing)
+  async exchange(refreshToken: string, earlier?: UserStanding): Promise<ExchangedToken> {
+    return this.#refreshes.exchange(parseOrRefuse(refreshToken), earlier)
   }
 
   /** Begins to read the record of a user, for an `exchange()` that comes later. */

@@ -34,9 +34,13 @@ export class BackgroundWork {
     void operation.finally(() => this.#running.delete(operation))
   }
 
-  /** Resolves when nothing is running any more, because each operation and each step has a time limit. */
+  /**
+   * Resolves when nothing is running any more, or else when the operations have ended that run after {@link CLOSING_MS}.
+   * Each operation and each step has a time limit. Requests that still come in may begin others, without an end.
+   */
   async close(): Promise<void> {
     this.#endsAt = this.#clock.monotonic() + CLOSING_MS
-    while (this.#running.size > 0) await Promise.all(this.#running)
+    while (this.#running.size > 0 && !this.mustEnd) await Promise.all(this.#running)
+    await Promise.all(this.#running)
   }
 }

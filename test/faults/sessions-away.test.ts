@@ -75,7 +75,7 @@ describe('sessions while MongoDB is away', () => {
       away.revoke(token.sid),
       away.endBatch('alice', new Date()),
       away.deleteBatch('alice', new Date()),
-      away.leastRecentlyUsed('alice', { kept: 1, most: 1 }),
+      away.leastRecentlyUsed({ sid: token.sid, userId: 'alice', storedAt: 0 }, { kept: 1, most: 1 }),
     ]
     const { answer: outcomes, passedMs } = await deadlines.passUntil(Promise.allSettled(attempts))
     for (const outcome of outcomes) {

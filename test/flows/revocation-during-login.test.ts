@@ -116,6 +116,9 @@ async function serverTimePasses(): Promise<void> {
 const stored = () =>
   database.db.collection('custom_user_data_sessions').countDocuments({ userId: user, revokedAt: null })
 
+const exchanged = () =>
+  database.db.collection('custom_user_data_sessions').countDocuments({ userId: user, generation: 1 })
+
 async function expectDead(tokens: Tokens): Promise<void> {
   for (const at of [here, there])
     expectInvalidGrant(await refresh(createSessionApp(at), tokens.refresh_token))
@@ -182,6 +185,20 @@ describe.each(WAYS)('after %s has answered', (_name, end) => {
     expect([200, 400]).toContain(status)
     if (status === 200) await expectDead(body as Tokens)
     await expectDead({ access_token: access, refresh_token: token })
+  })
+
+  it('a refresh with reuseWindowSeconds whose token had been exchanged before is refused', async () => {
+    const db = proxied.client.db(database.db.databaseName)
+    const windowed = createTestUserData({ db }, { reuseWindowSeconds: 10 })
+    await windowed.ready()
+    const { access_token: access, refresh_token: token } = await logIn(createSessionApp(here), user)
+    const held = holdAnswerTo('findAndModify')
+    const answer = refresh(createSessionApp(windowed), token).then(response => response)
+    await held
+    await expect.poll(exchanged).toBe(1)
+    await end(here, access)
+    proxy.resume()
+    expectInvalidGrant(await answer)
   })
 
   it('a login that begins afterwards works at once, in this process and in another', async () => {

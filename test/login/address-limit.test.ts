@@ -34,7 +34,12 @@ describe('the failures of an address', () => {
     expect(fail('2001:db8::1', 2)).toBe('counted')
     expect(fail('2001:db8::2', 2)).toBe(1_000)
     expect(fail('2001:db8:0:1::1')).toBe('counted')
-    expect(fail(undefined, 4)).toBe(1_000)
+  })
+
+  it('are not counted for clients without an address, which would all share one limit', () => {
+    const { fail } = start()
+    expect(fail(undefined, 10)).toBe('counted')
+    expect(fail('', 10)).toBe('counted')
   })
 
   it('can be taken back', () => {

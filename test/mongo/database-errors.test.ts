@@ -167,11 +167,18 @@ const user = () => userData.forUser('alice')
 const login = () => ask(request(app).post('/login').send({ user: 'alice' }))
 
 /** Makes the server fail one command on one collection, until {@link heal}. */
-async function fail(command: string, on: string, fault: Document): Promise<void> {
+async function fail(
+  command: string,
+  on: string,
+  fault: Document,
+  mode: Document | 'alwaysOn' = 'alwaysOn',
+): Promise<void> {
   const namespace = `${admin.db.databaseName}.${on}`
   const data = { failCommands: [command], appName: APP_NAME, namespace, ...fault }
-  await admin.client.db('admin').command({ configureFailPoint: 'failCommand', mode: 'alwaysOn', data })
+  await admin.client.db('admin').command({ configureFailPoint: 'failCommand', mode, data })
 }
+const isOfSessions = ({ command }: { command: Document }) =>
+  [command['find'], command['findAndModify']].includes(SESSIONS)
 const heal = () => admin.client.db('admin').command({ configureFailPoint: 'failCommand', mode: 'off' })
 
 const onDocuments: readonly Group[] = [
@@ -406,6 +413,35 @@ describe('an error of MongoDB is 503 if it may pass by itself, and otherwise a 5
   })
 })
 
+describe('a refresh with reuseWindowSeconds', () => {
+  const sendRefresh = async () => {
+    // A limit would read the sessions in the background.
+    const { refresh_token } = await others.windowed.issueTokens('alice', { maxSessionsPerUser: false })
+    return () => ask(request(createApp(others.windowed)).post('/refresh').send({ refresh_token }))
+  }
+
+  it('is answered if the record of the user cannot be read again after the exchange, which may not come again', async () => {
+    const refresh = await sendRefresh()
+    // The session and the record are read before the exchange.
+    await fail('find', SESSIONS, { errorCode: 8000 }, { skip: 2 })
+    failing.commands.clear()
+    const { status } = await refresh()
+    await heal()
+    const named = failing.commands.named('find', 'findAndModify').filter(isOfSessions)
+    expect(named.map(({ name }) => name)).toEqual(['find', 'find', 'findAndModify', 'find'])
+    expect(status).toBe(200)
+  })
+
+  it('is a 503 if the record of the user cannot be read before the exchange, and can be repeated', async () => {
+    const refresh = await sendRefresh()
+    await fail('find', SESSIONS, { errorCode: 8000 }, { skip: 1 })
+    const { status } = await refresh()
+    await heal()
+    expect(status).toBe(503)
+    expect((await refresh()).status).toBe(200)
+  })
+})
+
 describe('a write that was made and not confirmed', () => {
   it.each([
     [64, 'custom_data_unavailable', 503],
@@ -432,6 +468,8 @@ describe('an error that comes from the driver or from this package', () => {
     ['of DNS', Object.assign(new Error('querySrv ENOTFOUND'), { code: 'ENOTFOUND' })],
     ['of a deadline', new DeadlineError('No answer')],
     ['of an aborted signal', named('AbortError')],
+    ['of an aborted signal of the web', new DOMException('no', 'AbortError')],
+    ['of a signal of the web that ended in time', new DOMException('no', 'TimeoutError')],
   ])('is an outage if it is %s', (_what, cause) => {
     expect(toDatabaseError(cause, outage)).toMatchObject({ ...outage, status: 503, cause })
   })
@@ -443,6 +481,7 @@ describe('an error that comes from the driver or from this package', () => {
     ['of a text that is not UTF-8', named('BSONError', 'Invalid UTF-8 string'), 'document_undecodable'],
     ['of a regular expression', new SyntaxError('Invalid regular expression'), 'document_undecodable'],
     ['of a wrong value', new TypeError('no'), 'database_refused'],
+    ['of a value that cannot be cloned', new DOMException('no', 'DataCloneError'), 'database_refused'],
     ['no error', undefined, 'database_refused'],
   ])('is a 500 if it is %s', (_what, cause, code) => {
     expect(toDatabaseError(cause, outage)).toMatchObject({ status: 500, code, cause })

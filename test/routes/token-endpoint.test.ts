@@ -327,6 +327,20 @@ describe('a body with very many fields and elements', () => {
       expectError(await request(app).post('/login').send(fields(5_000)), 401, 'invalid_credentials')
     }
   })
+
+  it('is 413 over 5,000 in a form too, and the error says so', async () => {
+    const sendForm = (count: number) =>
+      request(createApp())
+        .post('/login')
+        .type('form')
+        .send(Array.from({ length: count }, (_item, i) => `f${i}=1`).join('&'))
+    const answer = await sendForm(5_001)
+    expectError(answer, 413, 'invalid_request')
+    expect((answer.body as Record<string, string>)['error_description']).toBe(
+      'The body has more than 5000 fields and elements.',
+    )
+    expectError(await sendForm(5_000), 401, 'invalid_credentials')
+  })
 })
 
 /** Adapters for serverless platforms set `req.body`, and leave the stream alone. */

@@ -31,6 +31,12 @@ const start = (options: object = {}) => createTestUserData(database, { clock, ..
 const sessions = () => database.db.collection<{ _id: string }>('custom_user_data_sessions')
 const alive = () => sessions().countDocuments({ userId: user, revokedAt: null })
 
+/** The ids of the user's sessions that have not ended. */
+async function aliveIds(): Promise<string[]> {
+  const found = await sessions().find({ userId: user, revokedAt: null }).toArray()
+  return found.map(({ _id }) => _id).sort()
+}
+
 /** Logs the user in so many times, each a second after the one before. */
 async function logInTimes(app: Express, times: number): Promise<TokenAnswer<object>[]> {
   const logins = []
@@ -107,6 +113,30 @@ describe('maxSessionsPerUser', () => {
     await Promise.all(Array.from({ length: 20 }, () => logIn(app, user)))
     await userData.close()
     expect(await alive()).toBe(2)
+  })
+
+  it('never ends the session that has just begun, although the clock of its process is behind', async () => {
+    const late = createManualClock(clock.now() - 60_000)
+    const behind = createTestUserData(database, { clock: late, maxSessionsPerUser: 2 })
+    const logins = await logInTimes(createSessionApp(start()), 3)
+    const { refresh_token: newest } = await logIn(createSessionApp(behind), user)
+    await behind.close()
+    expect(await aliveIds()).toEqual([sidOf(logins[2]!.refresh_token), sidOf(newest)].sort())
+  })
+
+  it('lets a login end only sessions that began before it, so that two logins cannot end each other', async () => {
+    const ahead = createTestUserData(database, {
+      clock: createManualClock(clock.now() + 60_000),
+      maxSessionsPerUser: false,
+    })
+    const userData = start({ maxSessionsPerUser: 1 })
+    const { refresh_token: first } = await logIn(createSessionApp(ahead), user)
+    // The session of a login at the same time, whose answer is still under way.
+    const inAnHour = new Date(Date.now() + 3_600_000)
+    await sessions().updateOne({ _id: sidOf(first) }, { $set: { storedAt: inAnHour } })
+    const { refresh_token: second } = await logIn(createSessionApp(userData), user)
+    await userData.close()
+    expect(await aliveIds()).toEqual([sidOf(first), sidOf(second)].sort())
   })
 
   it.each([0, -1, 1.5, 10_001, '5', true, null])('is refused at creation if it is %j', value => {

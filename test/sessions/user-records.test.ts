@@ -17,6 +17,8 @@ import {
 import { createTestUserData, ISSUER } from '../support/user-data.js'
 
 const clock = createManualClock()
+/** Five years, the longest time that a team may let sessions live, and a day. */
+const RECORD_TTL_MS = (5 * 365 + 1) * 24 * 3_600_000
 const WRONG = {
   status: 401,
   body: { error: 'invalid_credentials', error_description: 'The credentials are wrong.' },
@@ -123,9 +125,19 @@ it('disable() and enable() may come twice, and keep the first time', async () =>
   expect(second!.revokedAt!.getTime()).toBeGreaterThan(first!.revokedAt!.getTime())
   for (let i = 0; i < 2; i++) await userData.enable(user)
   const { revokedAt } = second!
-  const expiresAt = new Date(revokedAt!.getTime() + 60 * 24 * 3_600_000)
+  const expiresAt = new Date(revokedAt!.getTime() + RECORD_TTL_MS)
   expect(await record(user)).toEqual({ ...second, disabledAt: null, expiresAt })
   await logIn(app, user)
+})
+
+it('a record outlives the sessions of every instance, however short the sessions of its own instance live', async () => {
+  const user = newUser()
+  const short = createTestUserData(database, { clock, refreshTokenTtlSeconds: 1_800 })
+  for (const end of [() => short.revoke(user), () => short.disable(user).then(() => short.enable(user))]) {
+    await end()
+    const { revokedAt, expiresAt } = (await record(user))!
+    expect(expiresAt!.getTime() - revokedAt!.getTime()).toBe(RECORD_TTL_MS)
+  }
 })
 
 it('enable() of a user who was never disabled stores nothing', async () => {
@@ -142,7 +154,7 @@ it('the time of a revocation is the server’s, never goes back, and has passed 
   const { localTime } = await database.db.command({ hello: 1 })
   expect(Math.abs(revokedAt!.getTime() - (localTime as Date).getTime())).toBeLessThan(60_000)
   expect((localTime as Date).getTime()).toBeGreaterThanOrEqual(revokedAt!.getTime() + 2)
-  expect(expiresAt!.getTime() - revokedAt!.getTime()).toBe(60 * 24 * 3_600_000)
+  expect(expiresAt!.getTime() - revokedAt!.getTime()).toBe(RECORD_TTL_MS)
   const ahead = new Date(revokedAt!.getTime() + 300)
   await records().updateOne({ _id: keyOf(user) }, { $set: { revokedAt: ahead } })
   await userData.revoke(user)
