@@ -1,6 +1,7 @@
 import type { LoadedForm } from '../documents/loader.js'
 import type { UserIdIndex } from '../documents/user-id-index.js'
 import { asCustomUserDataError } from '../errors.js'
+import type { CustomUserDataError } from '../errors.js'
 import type { Events, WarningEvent } from '../events.js'
 import type { ChangeFeeds } from '../mongo/change-feeds.js'
 import { readFromPrimary } from '../mongo/primary-check.js'
@@ -56,6 +57,8 @@ export class Readiness {
   readonly #config: ReadinessConfig
   readonly #setUp: SetUp
   readonly #startPause: BackOff
+  /** Of the quick checks that loads cause. */
+  readonly #checkPause: BackOff
   /** The codes of the warnings so far. Each is given once, however often its check is repeated. */
   readonly #warned = new Set<WarningEvent['code']>()
   #hasStarted = false
@@ -68,6 +71,7 @@ export class Readiness {
     this.#config = config
     const { database, index, ownCollections, hosts, clock } = parts
     this.#startPause = new BackOff(clock, START_PAUSES)
+    this.#checkPause = new BackOff(clock, START_PAUSES)
     this.#setUp = new SetUp(
       {
         ping: timeoutMs => this.#ping(timeoutMs),
@@ -113,8 +117,9 @@ export class Readiness {
    * and is all that an app sees of a set-up that cannot work.
    */
   foundNothing(): void {
-    // A check that fails warns of nothing, and `ready()` or a later load repeats it.
-    if (!this.#quickChecks && !this.#startPause.isWaiting) this.#runQuickChecks().catch(() => undefined)
+    if (this.#quickChecks || this.#startPause.isWaiting || this.#checkPause.isWaiting) return
+    // Each load reports a MongoDB that is away. `ready()` or a later load repeats the checks.
+    this.#runQuickChecks().catch(() => undefined)
   }
 
   async #runInBackground(): Promise<void> {
@@ -129,14 +134,26 @@ export class Readiness {
 
   #runQuickChecks(): Promise<void> {
     this.#quickChecks ??= this.#outsideRequests(() =>
-      inStep(this.#stepOf('looking at the documents'), async () => {
-        await this.#check(QUICK_CHECKS)
-      }).catch((error: unknown) => {
+      this.#look(QUICK_CHECKS).catch((error: unknown) => {
         this.#quickChecks = undefined
-        throw error
+        this.#checkPause.failed()
+        this.#warnOfRefusal(error)
       }),
     )
     return this.#quickChecks
+  }
+
+  #look(checks: readonly Check[], timeoutMs?: number): Promise<void> {
+    return inStep(this.#stepOf('looking at the documents'), async () => {
+      await this.#check(checks, timeoutMs)
+    })
+  }
+
+  /** Checks only warn, so one that MongoDB will refuse again is a warning as well. An outage is thrown. */
+  #warnOfRefusal(error: unknown): void {
+    const ours = asCustomUserDataError(error)
+    if (!ours || ours.status === 503) throw error
+    this.#warnOfFailure(ours)
   }
 
   /** Runs once, and only by `ready()`: it reads every user id, which no request should cause. */
@@ -148,13 +165,17 @@ export class Readiness {
     return this.#longChecks
   }
 
-  #tryEverything(): Promise<void> {
-    return inStep(this.#stepOf('trying the query of a load'), async () => {
+  async #tryEverything(): Promise<void> {
+    await inStep(this.#stepOf('trying the query of a load'), async () => {
       const { database, index } = this.#parts
       const { readyTimeoutMs: timeoutMs } = this.#config
       const open = await database.open()
       await withDeadline(timeoutMs, signal => tryQuery(open, index, this.#config, { timeoutMs, signal }))
-      if (!this.#setUp.isUnique) await this.#check(LONG_CHECKS, this.#config.loadTimeoutMs)
+    })
+    if (this.#setUp.isUnique) return
+    await this.#look(LONG_CHECKS, this.#config.loadTimeoutMs).catch((error: unknown) => {
+      this.#longChecks = undefined
+      this.#warnOfRefusal(error)
     })
   }
 
@@ -193,12 +214,11 @@ export class Readiness {
     this.#startAgainLater()
     if (ours?.code === 'user_id_index_conflict') this.#warnOnce({ code: ours.code, message: ours.message })
     // Each load reports a MongoDB that is away, so that is no warning.
-    else if (ours && ours.status !== 503) {
-      this.#warnOnce({
-        code: 'set_up_failed',
-        message: `${ours.message} Cause: ${describeForLog(ours.cause)}`,
-      })
-    }
+    else if (ours && ours.status !== 503) this.#warnOfFailure(ours)
+  }
+
+  #warnOfFailure({ message, cause }: CustomUserDataError): void {
+    this.#warnOnce({ code: 'set_up_failed', message: `${message} Cause: ${describeForLog(cause)}` })
   }
 
   #startAgainLater(): void {

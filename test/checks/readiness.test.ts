@@ -5,6 +5,8 @@ import request from 'supertest'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { WarningEvent } from 'express-custom-user-data'
 import { findMongod } from '../../examples/support/find-mongod.js'
+import { startMongod } from '../../examples/support/start-mongod.js'
+import type { StartedMongod } from '../../examples/support/start-mongod.js'
 import { createManualClock } from '../support/clock.js'
 import { openDatabase, useDatabase } from '../support/database.js'
 import { holdDeadlines } from '../support/deadlines.js'
@@ -326,4 +328,91 @@ describe('ready() while MongoDB is away', () => {
       }
     },
   )
+})
+
+describe('a look at the documents that fails', () => {
+  const APP_NAME = 'app'
+  const BAD_VALUE = 2
+  /** By this code Atlas says that the same command may succeed later. */
+  const ATLAS_ERROR = 8_000
+  let mongod: StartedMongod
+  let failing: TestDatabase
+  beforeAll(async () => {
+    mongod = await startMongod({ args: ['--setParameter', 'enableTestCommands=1'] })
+    failing = await openDatabase({ uri: mongod.uri, appName: APP_NAME, retryReads: false })
+    // Without the index, loads send the command that fails in these tests.
+    await createTestUserData({ db: failing.db }).ready()
+    await failing.db.collection('custom_user_data').insertOne({ account: 'alice' })
+  })
+  afterEach(heal)
+  afterAll(async () => {
+    await failing.close()
+    await mongod.stop()
+  })
+
+  const configure = (rest: object) =>
+    failing.client.db('admin').command({ configureFailPoint: 'failCommand', ...rest })
+  /** Makes the server refuse the looks. Loads send other commands. */
+  const fail = (errorCode: number) =>
+    configure({ mode: 'alwaysOn', data: { failCommands: ['aggregate'], appName: APP_NAME, errorCode } })
+  async function heal(): Promise<void> {
+    await configure({ mode: 'off' })
+  }
+
+  let users = 0
+  function createFailing() {
+    const clock = createManualClock(Date.now())
+    const userData = createTestUserData({ db: failing.db }, { clock })
+    const codes: string[] = []
+    userData.events.on('warning', ({ code }) => codes.push(code))
+    failing.commands.clear()
+    const looks = () => failing.commands.named('aggregate').length
+    /** Loads for users without a document. A look that the last load causes has begun afterwards. */
+    const load = async (times: number) => {
+      for (let i = 0; i < times; i++) await loadCustomData(userData, `nobody-${users++}`)
+      await failing.db.command({ ping: 1 })
+    }
+    return { clock, userData, codes, looks, load }
+  }
+
+  it.each([
+    ['an outage', ATLAS_ERROR],
+    ['a refusal', BAD_VALUE],
+  ])('by %s is repeated by loads at growing distances only', async (_what, errorCode) => {
+    const { clock, looks, load } = createFailing()
+    await fail(errorCode)
+    await load(20)
+    expect(looks()).toBe(1)
+    clock.advance(1_000)
+    await load(20)
+    expect(looks()).toBe(2)
+    clock.advance(1_000)
+    await load(20)
+    expect(looks()).toBe(2)
+    clock.advance(1_000)
+    await load(20)
+    expect(looks()).toBe(3)
+  })
+
+  it('by a refusal is one warning, and ready() resolves, because a look only warns', async () => {
+    const { codes, userData, load } = createFailing()
+    await fail(BAD_VALUE)
+    await load(1)
+    await userData.ready()
+    await userData.ready()
+    expect(codes).toEqual(['set_up_failed'])
+    await heal()
+    await userData.ready()
+    expect(codes).toEqual(['set_up_failed', 'user_id_field_missing'])
+  })
+
+  it('by an outage is no warning, and ready() rejects', async () => {
+    const { codes, userData } = createFailing()
+    await fail(ATLAS_ERROR)
+    await expect(userData.ready()).rejects.toMatchObject({ code: 'custom_data_unavailable', status: 503 })
+    expect(codes).toEqual([])
+    await heal()
+    await userData.ready()
+    expect(codes).toEqual(['user_id_field_missing'])
+  })
 })
