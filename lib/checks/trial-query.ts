@@ -1,6 +1,7 @@
-import { findDocument, prepareRead } from '../documents/find-document.js'
+import { prepareRead } from '../documents/find-document.js'
 import { toLoadError } from '../documents/loader.js'
 import type { LoadedForm } from '../documents/loader.js'
+import { findByIndex } from '../documents/user-documents.js'
 import type { UserIdIndex } from '../documents/user-id-index.js'
 import { isRefusal } from '../mongo/database-errors.js'
 import type { OpenCollection } from '../mongo/team-database.js'
@@ -22,8 +23,7 @@ export async function tryQuery(
   const { userIdField, projection, maxDocumentBytes } = config
   const read = prepareRead({ projection, maxDocumentBytes })
   try {
-    const name = await index.name(collection)
-    await findDocument(collection, { userIdField, values: [NOBODY], read, index: name }, limits)
+    await findByIndex(collection, index, { userIdField, values: [NOBODY], read }, limits)
   } catch (error) {
     throw isRefusal(error) ? toLoadError(error, projection !== undefined) : error
   }

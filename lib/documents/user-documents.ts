@@ -8,7 +8,7 @@ import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
 import type { ObjectIdClass } from '../mongo/collection-like.js'
 import type { TeamDatabase } from '../mongo/team-database.js'
 import { findDocument } from './find-document.js'
-import type { FoundDocument, PreparedRead } from './find-document.js'
+import type { DocumentQuery, FoundDocument, PreparedRead, QueryLimits } from './find-document.js'
 import type { UserIdIndex } from './user-id-index.js'
 import { copyIdValue, faultOf } from './user-id-value.js'
 
@@ -62,24 +62,6 @@ export function createUserDocuments(
     return OBJECT_ID_HEX.test(userId) ? toBothForms(userId, database.objectIdClass(signal)) : [userId]
   }
 
-  async function findByIndex(
-    collection: Collection,
-    userIdValues: FieldValues,
-    read: PreparedRead,
-    signal: AbortSignal,
-  ): Promise<FoundDocument | undefined> {
-    const query = { userIdField, values: userIdValues, read }
-    const limits = { timeoutMs, signal }
-    const name = await index.name(collection)
-    try {
-      return await findDocument(collection, { ...query, index: name }, limits)
-    } catch (error) {
-      if (name === undefined || !isHintRefused(error)) throw error
-      index.forget()
-      return findDocument(collection, { ...query, index: undefined }, limits)
-    }
-  }
-
   /** Finds the document like `find()`, and also gives the values of the user id field that were searched for. */
   async function read(userId: string, what: PreparedRead, signal: AbortSignal): Promise<Reading> {
     const { collection } = await database.open()
@@ -89,7 +71,12 @@ export function createUserDocuments(
       const userIdValues = await values(userId, signal)
       if (userIdValues.length === 0) return { userIdValues, found: undefined }
       const found = await readFromPrimary(collection, { signal, events }, () =>
-        findByIndex(collection, userIdValues, what, signal),
+        findByIndex(
+          collection,
+          index,
+          { userIdField, values: userIdValues, read: what },
+          { timeoutMs, signal },
+        ),
       )
       return { userIdValues, found }
     } finally {
@@ -103,6 +90,26 @@ export function createUserDocuments(
     read,
     find: async (userId: string, what: PreparedRead, signal: AbortSignal) =>
       (await read(userId, what, signal)).found,
+  }
+}
+
+/**
+ * Finds a document by the index, or without it if the server refuses the hint. A majority read also refuses the hint of an
+ * index that was just made.
+ */
+export async function findByIndex(
+  collection: Collection,
+  index: UserIdIndex,
+  query: Omit<DocumentQuery, 'index'>,
+  limits: QueryLimits,
+): Promise<FoundDocument | undefined> {
+  const name = await index.name(collection)
+  try {
+    return await findDocument(collection, { ...query, index: name }, limits)
+  } catch (error) {
+    if (name === undefined || !isHintRefused(error)) throw error
+    index.forget()
+    return findDocument(collection, { ...query, index: undefined }, limits)
   }
 }
 

@@ -296,7 +296,10 @@ describe('a load', () => {
       await userData.ready()
       database.commands.clear()
       expect(await loadCustomData(userData, 'bob')).toMatchObject({ n: 1 })
-      expect(database.commands.loads()).toMatchObject([{ command: { readConcern } }])
+      // A majority read may refuse the hint of an index that was just made. Then the load is repeated without the hint.
+      const loads = database.commands.loads()
+      expect(loads.length).toBeGreaterThan(0)
+      for (const load of loads) expect(load).toMatchObject({ command: { readConcern } })
     },
   )
 
