@@ -9,8 +9,8 @@ import { createRevocations } from '../sessions/revocations.js'
 import { toSessionScope } from '../sessions/session-scope.js'
 import { createSessionSecrets } from '../sessions/session-secrets.js'
 import { SESSION_INDEXES } from '../sessions/session-collection.js'
-import { createSessionStore } from '../sessions/session-store.js'
-import { createSessions } from '../sessions/sessions.js'
+import { SessionStore } from '../sessions/session-store.js'
+import { Sessions } from '../sessions/sessions.js'
 import { createUserRecords } from '../sessions/user-records.js'
 import type { AccessTokens } from './access-tokens.js'
 import type { Core } from './core.js'
@@ -39,12 +39,12 @@ export function createSessionParts(core: Core, { ownKeys }: AccessTokens) {
   const collection = createSessionCollection(core, sessionDatabase)
   const open = async <T extends Document>(): Promise<Collection<T>> =>
     (await collection.open()) as unknown as Collection<T>
-  const store = createSessionStore({ ...config, ...scope }, open, events, clock)
+  const store = new SessionStore({ ...config, ...scope }, open, events, clock)
   const recordsConfig = { ...config, ...scope, recordTtlMs: RECORD_TTL_MS }
   const userRecords = createUserRecords(recordsConfig, open, events)
   const revocations = createRevocations(lifetimes, config.own?.issuer, clock, invalidations.invalidate)
   const secrets = createSessionSecrets(config.sessionSecrets, ownKeys?.secretKeys())
-  const sessions = createSessions(
+  const sessions = new Sessions(
     { ...config, ...scope, accessTokenMs: lifetimes.sessionMs },
     { store, userRecords, secrets, revocations, events, clock, backgroundWork },
   )

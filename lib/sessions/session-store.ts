@@ -74,8 +74,9 @@ export interface BegunSession {
 
 /** Which sessions of a user are too many. */
 interface SessionsBeyond {
-  /** How many sessions the user may have, with the one that has just begun. */
+  /** How many sessions the user may have. The session that has just begun is one of them. */
   readonly kept: number
+  /** How many sessions one login ends at most. */
   readonly most: number
 }
 
@@ -109,16 +110,6 @@ const ENDED_KEPT_MS = 25 * 3_600_000
 const LISTED = { createdAt: 1, storedAt: 1, lastUsedAt: 1, expiresAt: 1, device: 1, address: 1 }
 const STORED_AT = { storedAt: 1 }
 const LAST_USED_AT = { lastUsedAt: 1 }
-
-/** Creates the store over a collection. */
-export function createSessionStore(
-  config: SessionStoreConfig,
-  openCollection: () => Promise<Collection<SessionDocument>>,
-  events: Events,
-  clock: Clock,
-): SessionStore {
-  return new SessionStore(config, openCollection, events, clock)
-}
 
 /** Sessions in MongoDB. All methods reject with `sessions_unavailable` if MongoDB does not answer in time. */
 export class SessionStore {
@@ -190,9 +181,9 @@ export class SessionStore {
   }
 
   /**
-   * The ids of sessions that were stored before a session of their user, beyond those that were used last, at most `most`.
-   * Later sessions are left to their own logins. So the session itself stays, although its process's clock may be behind,
-   * and of two logins at the same time only the later one can end the other's session.
+   * The ids of the sessions that a login ends because its user has too many. The user keeps the session that has just begun,
+   * and of the sessions that were stored earlier the ones that were used last. Sessions that were stored later are left to
+   * their own logins, so two logins at the same time cannot end each other's session.
    */
   leastRecentlyUsed(begun: BegunSession, { kept, most }: SessionsBeyond): Promise<string[]> {
     return this.#collection.read(async (sessions, { read }) => {
@@ -342,7 +333,7 @@ function aliveAt(now: Date): Filter<SessionDocument> {
   return { revokedAt: null, expiresAt: { $gt: now }, idleExpiresAt: { $gt: now } }
 }
 
-/** Matches sessions that were stored before another, in the same order for all. One without a time counts as an old one. */
+/** Matches sessions that were stored before a session. Sessions of the same millisecond have the order of their ids. */
 function storedBefore({ sid, storedAt }: BegunSession): Filter<SessionDocument> {
   const time = new Date(storedAt)
   return {

@@ -55,11 +55,6 @@ export interface SessionsConfig extends ExchangeConfig {
 /** How many sessions one login ends at most. If there are more, which is so when the limit is new, later logins go on. */
 const MAX_ENDED_BY_LOGIN = 100
 
-/** Creates the sessions of one instance. */
-export function createSessions(config: SessionsConfig, parts: SessionsParts): Sessions {
-  return new Sessions(config, parts)
-}
-
 /** Sessions from login to logout. This class knows the rules, and the store knows MongoDB. */
 export class Sessions {
   readonly #config: SessionsConfig

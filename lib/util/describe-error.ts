@@ -82,7 +82,7 @@ function textOf(thrown: unknown, member: string): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-/** Reads a member. A getter may throw, and so does a proxy that was revoked. */
+/** Reads a member of a thrown value. A getter of the value may throw, and a revoked proxy always throws. */
 function read(thrown: unknown, member: string): unknown {
   if ((typeof thrown !== 'object' && typeof thrown !== 'function') || thrown === null) return undefined
   try {

@@ -1,4 +1,4 @@
-/** Control characters, invisible ones, and those that change the direction or the line of the text around them. */
+/** Control characters, invisible characters, line breaks, and characters that change the direction of text. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 
 /**

@@ -80,8 +80,8 @@ function keepInObject(
 }
 
 /**
- * Elements move when others are inserted or removed. So the equal elements at both ends are found first, and then those that
- * stand in another place.
+ * Elements move when a client inserts or removes an element. So equal elements are searched for in three places: at the start
+ * of both lists, at their end, and then anywhere.
  */
 function keepInList(
   stored: StoredValue | undefined,
@@ -117,7 +117,7 @@ function toText(value: unknown): string | undefined {
   }
 }
 
-/** How many elements at the start and at the end of a list are those that are stored. */
+/** Counts the elements that equal the stored ones: at the start of the list, and at its end. */
 function findChange(
   before: readonly StoredValue[],
   given: readonly unknown[],

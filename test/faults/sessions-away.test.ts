@@ -6,8 +6,7 @@ import { createSid, createRefreshToken, deriveSuccessor } from '../../lib/sessio
 import type { RefreshToken } from '../../lib/sessions/refresh-token.js'
 import type { SessionDocument } from '../../lib/sessions/session-store.js'
 import { prepareSessionSecrets } from '../../lib/sessions/session-secrets.js'
-import { createSessionStore } from '../../lib/sessions/session-store.js'
-import type { SessionStore } from '../../lib/sessions/session-store.js'
+import { SessionStore } from '../../lib/sessions/session-store.js'
 import { createManualClock } from '../support/clock.js'
 import { openProxiedDatabase, useDatabase } from '../support/database.js'
 import { holdDeadlines } from '../support/deadlines.js'
@@ -44,7 +43,7 @@ describe('sessions while MongoDB is away', () => {
       refreshTokenIdleSeconds: 3_600,
       sessionTimeoutMs,
     }
-    return createSessionStore(config, () => Promise.resolve(collection), createEvents(), createManualClock())
+    return new SessionStore(config, () => Promise.resolve(collection), createEvents(), createManualClock())
   }
 
   async function insert(store: SessionStore, userId = 'alice'): Promise<RefreshToken> {
