@@ -9,7 +9,7 @@ import { isRefusal, toDatabaseError } from '../mongo/database-errors.js'
 import type { Outage } from '../mongo/database-errors.js'
 import { assertUserId } from '../access-tokens/user-id.js'
 import { isFrozenCopyOf, toFrozenCopy } from './frozen-copy.js'
-import { callSchema, toPath } from '../util/call-schema.js'
+import { callSchema, toPaths } from '../util/call-schema.js'
 import { isPlainObject } from '../util/plain-object.js'
 import { estimateHeapBytes } from './heap-size.js'
 import { prepareRead } from './find-document.js'
@@ -184,7 +184,10 @@ async function validate(schema: StandardSchemaV1, document: Document): Promise<o
   const result = await callSchema('The schema', schema, document)
   // Class instances and maps cannot be frozen.
   if (!result.issues && isPlainObject(result.value)) return result.value
-  const paths = result.issues?.map(issue => toPath(issue).join('.')).join(', ')
+  const paths = result.issues
+    ?.flatMap(toPaths)
+    .map(path => path.join('.'))
+    .join(', ')
   const cause = new Error(`The schema refuses: ${paths ?? 'it did not return a plain object'}`)
   throw new CustomUserDataError('custom_data_invalid', 'The custom data of the user fails the schema.', {
     cause,

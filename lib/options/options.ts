@@ -66,7 +66,7 @@ interface CommonOptions<Document extends object> {
    */
   readonly toFieldValues?: ToFieldValues | undefined
   /**
-   * The fields that handlers may see, as a `$project` stage of an aggregation.
+   * The fields that handlers may see, as a `$project` stage of an aggregation. `_id` can only be shown (1) or left out (0).
    *
    * @default the whole document
    * @example { passwordHash: 0 }

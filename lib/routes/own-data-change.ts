@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import * as v from 'valibot'
 import { explainUnsafeValue, pathsOverlap, showPath } from '../util/field-names.js'
-import { callSchema, toPath } from '../util/call-schema.js'
+import { callSchema, toPaths } from '../util/call-schema.js'
 import { isPlainObject } from '../util/plain-object.js'
 import type { OwnView } from '../writing/own-fields.js'
 import type { FieldChange } from '../writing/dry-run.js'
@@ -193,7 +193,7 @@ async function validate(schema: StandardSchemaV1, value: unknown): Promise<Reque
 }
 
 function refused(issues: readonly StandardSchemaV1.Issue[]): CustomUserDataError {
-  const paths = issues.map(issue => showPath(toPath(issue))).slice(0, MAX_NAMED)
+  const paths = issues.flatMap(toPaths).map(showPath).slice(0, MAX_NAMED)
   const message = `The schema refuses: ${[...new Set(paths)].join(', ')}.`
   return new CustomUserDataError('custom_data_refused', message)
 }

@@ -19,7 +19,13 @@ export async function callSchema(
   }
 }
 
-/** The path of an issue. Paths name only fields; messages of a schema can quote stored data. */
-export function toPath({ path = [] }: StandardSchemaV1.Issue): string[] {
-  return path.map(segment => String(typeof segment === 'object' ? segment.key : segment))
+/**
+ * The paths of an issue. Paths name only fields; messages of a schema can quote stored data. zod reports the unknown members
+ * of a strict object in one issue, whose path leads to the object, and names them in `keys`.
+ */
+export function toPaths(issue: StandardSchemaV1.Issue): string[][] {
+  const path = (issue.path ?? []).map(segment => String(typeof segment === 'object' ? segment.key : segment))
+  const { keys } = issue as { readonly keys?: unknown }
+  if (!Array.isArray(keys) || keys.length === 0) return [path]
+  return keys.map(key => [...path, String(key)])
 }
