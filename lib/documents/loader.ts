@@ -184,11 +184,10 @@ async function validate(schema: StandardSchemaV1, document: Document): Promise<o
   const result = await callSchema('The schema', schema, document)
   // Class instances and maps cannot be frozen.
   if (!result.issues && isPlainObject(result.value)) return result.value
-  const paths = result.issues
-    ?.flatMap(toPaths)
-    .map(path => path.join('.'))
-    .join(', ')
-  const cause = new Error(`The schema refuses: ${paths ?? 'it did not return a plain object'}`)
+  const paths = toPaths(result.issues ?? []).map(path => path.join('.'))
+  const cause = new Error(
+    `The schema refuses: ${result.issues ? paths.join(', ') : 'it did not return a plain object'}`,
+  )
   throw new CustomUserDataError('custom_data_invalid', 'The custom data of the user fails the schema.', {
     cause,
   })

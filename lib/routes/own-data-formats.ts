@@ -85,7 +85,8 @@ function createExtendedFormat(format: ExtendedJsonFormat, bson: TeamBson): OwnDa
       const values = deserializeOrRefuse(() => EJSON.deserialize(body, { relaxed: false }))
       return values as RequestBody
     },
-    toPlain: values => deserialize(serialize(values), PLAIN_BSON),
+    // JavaScript cannot parse each pattern that a client may send.
+    toPlain: values => deserialize(serialize(values), { ...PLAIN_BSON, bsonRegExp: true }),
     rules: {
       isSame: ({ exact }, given) => isDeepStrictEqual(toExtended(exact), toExtended(given)),
       mayChangeTypes: true,
