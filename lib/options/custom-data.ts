@@ -5,6 +5,7 @@ import { isPlainObject } from '../util/plain-object.js'
 import {
   callback,
   DAY_SECONDS,
+  extendedJson,
   isOptionsObject,
   name,
   standardSchema,
@@ -33,6 +34,7 @@ export const customDataOptions = {
     ),
   ),
   schema: v.optional(standardSchema),
+  extendedJson: v.optional(extendedJson, false),
   requireDocument: v.optional(trueOrFalse, false),
   uniqueUserId: v.optional(trueOrFalse, false),
   maxDocumentBytes: v.optional(whole(1, 16 * 1024 * 1024), 256 * 1024),

@@ -3,7 +3,15 @@ import * as v from 'valibot'
 import { parseArgument } from '../options/arguments.js'
 import { wrong } from '../options/explain.js'
 import { optionsObject } from '../options/options-object.js'
-import { AN_OBJECT, isObject, standardSchema, topLevelField, trueOrFalse } from '../options/value-schemas.js'
+import {
+  AN_OBJECT,
+  extendedJson,
+  isObject,
+  standardSchema,
+  topLevelField,
+  trueOrFalse,
+} from '../options/value-schemas.js'
+import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import { pathsOverlap, showPath } from '../util/field-names.js'
 import { fieldNamesOf, splitSchema } from './object-schemas.js'
 import type { FieldSchemas } from './object-schemas.js'
@@ -55,11 +63,12 @@ export interface OwnDataOptions {
   /**
    * Lets clients also read and write MongoDB Extended JSON, by the content type `application/ejson`, or by this type in
    * `Accept` for a `GET`. Then they can store values of any type that JSON does not have, such as dates and ObjectIds.
-   * `canonical` states the type of each number, and `relaxed` writes plain JSON numbers.
+   * `canonical` states the type of each number, and `relaxed` writes plain JSON numbers. With `false`, `ownData()` takes plain
+   * JSON alone: another value for a stored date needs a schema that returns a date.
    *
-   * @default undefined, which takes plain JSON alone: another value for a stored date needs a `schema` that returns a date
+   * @default the option `extendedJson` of the instance, which is `false` by default
    */
-  readonly extendedJson?: 'relaxed' | 'canonical' | undefined
+  readonly extendedJson?: ExtendedJsonFormat | false | undefined
 }
 
 /** Complete options of `ownData()`. */
@@ -70,25 +79,28 @@ export interface OwnDataConfig {
   /** A schema of all fields together. */
   readonly schema: StandardSchemaV1 | undefined
   readonly upsert: boolean
-  readonly extendedJson: 'relaxed' | 'canonical' | undefined
+  readonly extendedJson: ExtendedJsonFormat | false
 }
 
 const NAME_FIELDS = 'name the fields that users may write, e.g. ["language", "timezone"]'
 
 /** Completes the options, or throws an `OptionError`. */
-export function parseOwnDataOptions(given: unknown, userIdField: string): OwnDataConfig {
-  const names = fieldNames(userIdField)
+export function parseOwnDataOptions(
+  given: unknown,
+  instance: { readonly userIdField: string; readonly extendedJson: ExtendedJsonFormat | false },
+): OwnDataConfig {
+  const names = fieldNames(instance.userIdField)
   const options = parseArgument(
     'ownData()',
     optionsObject(AN_OBJECT, {
       fields: v.optional(v.lazy(value => (isFieldSchemas(value) ? fieldSchemas : names))),
       schema: v.optional(standardSchema),
       upsert: v.optional(trueOrFalse, false),
-      extendedJson: v.optional(v.picklist(['relaxed', 'canonical'], 'write "relaxed" or "canonical"')),
+      extendedJson: v.optional(extendedJson, instance.extendedJson),
     }),
     given,
   )
-  const { fields: named, schema, upsert, extendedJson } = options
+  const { fields: named, schema, upsert } = options
   const parts = schema && splitSchema(schema)
   const byField: FieldSchemas = Array.isArray(named) || !named ? new Map() : toMap(named)
   const fields = Array.isArray(named) ? named : named ? Object.keys(named) : fieldNamesOf(schema)
@@ -102,7 +114,7 @@ export function parseOwnDataOptions(given: unknown, userIdField: string): OwnDat
     fieldSchemas: isSplit ? parts : byField,
     schema: isSplit ? undefined : schema,
     upsert,
-    extendedJson,
+    extendedJson: options.extendedJson,
   }
 }
 

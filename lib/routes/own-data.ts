@@ -8,6 +8,7 @@ import type { Writer } from '../writing/writer.js'
 import { requireTeamBson } from '../mongo/team-bson.js'
 import type { TeamBson } from '../mongo/team-bson.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
+import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import { CustomUserDataError, toCallbackError } from '../errors.js'
 import { hasPreconditions, meetsPreconditions, toEntityTag } from './entity-tag.js'
 import type { AcceptRules } from './own-data-accept.js'
@@ -34,12 +35,12 @@ interface OwnDataParts {
  * does not undo the change of another.
  */
 export function createOwnDataRouter(
-  config: OwnFieldsConfig,
+  config: OwnFieldsConfig & { readonly extendedJson: ExtendedJsonFormat | false },
   parts: OwnDataParts,
   options: OwnDataOptions,
 ): Router {
   const userIdOf = (req: Request): string => parts.requestUsers.require('ownData()', req).id
-  const allowed = parseOwnDataOptions(options, config.userIdField)
+  const allowed = parseOwnDataOptions(options, config)
   const bson = requireTeamBson(parts.bson, 'ownData()')
   const formats = createOwnDataFormats(allowed.extendedJson, bson)
   const rules = { ...allowed, toLoaded: (values: RequestBody) => toLoadedForm(values, bson) }
