@@ -45,6 +45,21 @@ describe('createCustomData', () => {
     expect(await documents()).toEqual([{ ...customData, _id: new ObjectId(user) }])
   })
 
+  it.each([
+    [true, { language: 'en' }],
+    [false, { language: 'en', nickname: null }],
+  ])(
+    'writes undefined as the collection is told by ignoreUndefined: %j',
+    async (ignoreUndefined, customData) => {
+      const collection = database.db.collection('custom_user_data', { ignoreUndefined })
+      const { app } = start(
+        { createCustomData: () => ({ language: 'en', nickname: undefined }) },
+        { collection, projection: { _id: 0, userId: 0 }, maxDocumentBytes: ignoreUndefined ? 45 : 100 },
+      )
+      expect((await logIn(app, user)).user.customData).toEqual(customData)
+    },
+  )
+
   it('satisfies requireDocument', async () => {
     const { app } = start({ createCustomData: () => ({ language: 'en' }) }, { requireDocument: true })
     expect((await tryLogIn(app)).status).toBe(200)
