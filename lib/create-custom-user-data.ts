@@ -17,7 +17,8 @@ import type { CustomDataOf, DeepReadonly, DefaultDocument } from './types.js'
  * Creates an instance. Give `collection`, and `issuer`, `audience` and `secret` (or `keys`) if your app issues tokens, or
  * `trustedIssuers` if other servers issue them. Every other option has a default.
  *
- * @typeParam Data the documents of the collection, which type `req.user.customData`
+ * @typeParam Data the documents of the collection, which type `req.user.customData`. Write `number` for a 64-bit integer, and
+ * `Binary` for binary data, whatever options for BSON your client has
  * @throws OptionError for each missing, wrong or unknown option, with what to write instead
  * @example
  * const userData = createCustomUserData({

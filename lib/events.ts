@@ -25,6 +25,7 @@ export interface WarningEvent {
     | 'user_id_type_unusable'
     | 'collection_missing'
     | 'collection_is_view'
+    | 'bson_option_ignored'
     | 'set_up_failed'
     | 'password_hash_unreadable'
     | 'password_hash_not_upgraded'

@@ -13,7 +13,8 @@ import type { CustomUserDataEvents } from './events.js'
 import type { ChangeStreamStates } from './mongo/change-feeds.js'
 import type { Stats } from './metrics.js'
 import type { LoginOptions } from './routes/login.js'
-import type { OwnDataOptions } from './routes/own-data-change.js'
+import type { RefreshOptions } from './routes/refresh-and-logout.js'
+import type { OwnDataOptions } from './routes/own-data-options.js'
 import type { SessionInfo } from './sessions/sessions.js'
 import type { IssueTokensOptions } from './login/token-issuer.js'
 import type { AuthenticatedUser, TokenAnswer } from './types.js'
@@ -61,9 +62,10 @@ export interface CustomUserData<CustomData> {
   ): RequestHandler
   /**
    * Creates the route `POST` that exchanges a refresh token for new tokens. Mount it before the guard.
-   * @throws OptionError for any argument, or without keys of your own
+   * @throws OptionError for a wrong or unknown option, or without keys of your own
+   * @example app.post('/refresh', userData.refresh())
    */
-  refresh(): RequestHandler
+  refresh(options?: RefreshOptions): RequestHandler
   /**
    * Creates the route `POST` that ends the session of a refresh token. Mount it before the guard.
    * @throws OptionError for any argument

@@ -24,7 +24,11 @@ type RegisteredCustomData = CustomUserDataTypes extends { requireDocument: true 
   ? DeepReadonly<RegisteredDocument>
   : CustomDataOf<RegisteredDocument>
 
-/** A document type as handlers see it: deeply read-only, and partial because a user may have no document. */
+/**
+ * A document type as handlers see it: deeply read-only, and partial because a user may have no document. Custom data does not
+ * follow the driver's options `useBigInt64`, `promoteLongs` and `promoteBuffers`: a stored 64-bit integer is a `number`, or a
+ * `Long` beyond 2^53, and binary data is a `Binary`. So write these types, unless a `schema` converts the values.
+ */
 export type CustomDataOf<Document extends object> = DeepReadonly<Partial<Document>>
 
 /** Values that a document holds whole: dates and BSON values, of whichever driver. */

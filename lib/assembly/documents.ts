@@ -16,9 +16,9 @@ export function createDocuments(core: Core, { readiness }: Checks) {
   const codec = userDataInToken && createDocumentCodec(userDataInToken, schema, database.bson)
   const reader = createLoader(config, { documents, events, clock, metrics, encoder: codec?.encoder })
   const loader: Loader = {
-    async load(userId, latest) {
+    async load(userId, latest, decodeExactly) {
       readiness.start()
-      const load = await reader.load(userId, latest)
+      const load = await reader.load(userId, latest, decodeExactly)
       if (!load.exists) readiness.foundNothing()
       return load
     },

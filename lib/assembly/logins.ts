@@ -1,9 +1,14 @@
 import type { Collection } from 'mongodb'
+import { createExactDecoder } from '../documents/find-document.js'
 import { createAttemptStore } from '../login/attempt-store.js'
 import { createHookCalls } from '../login/hooks.js'
 import { createLoginThrottle } from '../login/login-throttle.js'
 import { TokenIssuer } from '../login/token-issuer.js'
+import type { AnswerFormat } from '../login/token-issuer.js'
+import { requireTeamBson } from '../mongo/team-bson.js'
 import { openTeamDatabase } from '../mongo/team-database.js'
+import { toExtendedJson } from '../token-data/extended-json.js'
+import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import { Writer } from '../writing/writer.js'
 import type { AccessTokens } from './access-tokens.js'
 import type { Core } from './core.js'
@@ -54,8 +59,23 @@ export function createLogins(
     claimSnapshots,
     backgroundWork,
   }
-  const tokenIssuer =
-    config.own && ownKeys && new TokenIssuer({ ...config, ...config.own }, { ...parts, keys: ownKeys })
+  const createIssuer = (answerFormat?: AnswerFormat) =>
+    config.own &&
+    ownKeys &&
+    new TokenIssuer({ ...config, ...config.own }, { ...parts, keys: ownKeys, answerFormat })
+  const tokenIssuer = createIssuer()
+
+  /** The token issuer of a route that answers in a format. `feature` is the option in the error message. */
+  function tokenIssuerFor(format: ExtendedJsonFormat | false, feature: string): TokenIssuer | undefined {
+    if (format === false) return tokenIssuer
+    const bson = requireTeamBson(database.bson, feature)
+    return createIssuer({
+      decodeExactly: createExactDecoder(bson),
+      toJson: data => toExtendedJson(bson, data, format),
+    })
+  }
+
+  if (config.extendedJson) tokenIssuerFor(config.extendedJson, 'createCustomUserData: option "extendedJson"')
   const { loginThrottle, sessionTimeoutMs: timeoutMs } = config
   const throttle = loginThrottle
     ? createLoginThrottle({
@@ -68,5 +88,5 @@ export function createLogins(
         startSetUp,
       })
     : undefined
-  return { writer, hooks, tokenIssuer, throttle, sessions, userRecords, events }
+  return { writer, hooks, tokenIssuer, tokenIssuerFor, throttle, sessions, userRecords, events }
 }

@@ -3,6 +3,7 @@ import { AddressLimit } from '../login/address-limit.js'
 import { LoginFlow } from '../login/login-flow.js'
 import { MadeUpTokens } from '../login/made-up-tokens.js'
 import { refuseArguments } from '../options/arguments.js'
+import { parseRefreshOptions } from '../options/logins.js'
 import { createJwksRoute } from '../routes/jwks.js'
 import { createLoginRoute } from '../routes/login.js'
 import { createOwnDataRouter } from '../routes/own-data.js'
@@ -43,13 +44,18 @@ export function createRoutes(
   const refreshParts = { sessions, madeUpTokens, transport, hooks, failures }
   return {
     login(verifyCredentials, options) {
-      const tokenIssuer = needOwn(logins.tokenIssuer, 'login()')
-      const flow = new LoginFlow(config, { ...logins, tokenIssuer })
-      return createLoginRoute({ flow, transport, failures }, verifyCredentials, options)
+      needOwn(logins.tokenIssuer, 'login()')
+      const flowFor = (extendedJson = config.extendedJson): LoginFlow => {
+        const issuer = logins.tokenIssuerFor(extendedJson, 'login(): option "extendedJson"')
+        return new LoginFlow(config, { ...logins, tokenIssuer: needOwn(issuer, 'login()') })
+      }
+      return createLoginRoute({ flowFor, transport, failures }, verifyCredentials, options)
     },
-    refresh(...given) {
-      refuseArguments('refresh()', given)
-      return createRefreshRoute(needOwn(logins.tokenIssuer, 'refresh()'), refreshParts)
+    refresh(options) {
+      needOwn(logins.tokenIssuer, 'refresh()')
+      const { extendedJson = config.extendedJson } = parseRefreshOptions(options)
+      const issuer = logins.tokenIssuerFor(extendedJson, 'refresh(): option "extendedJson"')
+      return createRefreshRoute(needOwn(issuer, 'refresh()'), refreshParts)
     },
     logout(...given) {
       refuseArguments('logout()', given)

@@ -50,8 +50,7 @@ export function createSessionFunctions({ issuers }: AccessTokens, logins: Logins
     },
     async deleteSessions(userId) {
       requireUserId('deleteSessions()', userId, issuers)
-      await sessions.deleteUser(userId)
-      hooks.after('afterDelete', { id: userId }, 'sessions')
+      await sessions.deleteUser(userId, () => hooks.after('afterDelete', { id: userId }, 'sessions'))
     },
   }
 }

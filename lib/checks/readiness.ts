@@ -13,6 +13,7 @@ import type { Clock } from '../util/clock.js'
 import { withDeadline } from '../util/deadline.js'
 import { describeForLog } from '../util/redaction.js'
 import { runChecks } from './check.js'
+import { checkBsonOptions } from './bson-options.js'
 import type { Check } from './check.js'
 import { checkCollectionName } from './collection-name.js'
 import { checkDuplicateDocuments } from './duplicate-documents.js'
@@ -24,7 +25,7 @@ import { checkUserIdType } from './user-id-type.js'
 import { checkView } from './view.js'
 
 /** These look at one document each, so a load may cause them too. */
-const QUICK_CHECKS: readonly Check[] = [checkView, checkUserIdField, checkUserIdType]
+const QUICK_CHECKS: readonly Check[] = [checkBsonOptions, checkView, checkUserIdField, checkUserIdType]
 /** These read the whole collection, so only `ready()` runs them. */
 const LONG_CHECKS: readonly Check[] = [checkDuplicateDocuments]
 /** Pauses between two attempts in the background, if the app never calls `ready()`. */

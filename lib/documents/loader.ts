@@ -9,7 +9,7 @@ import { isRefusal, toDatabaseError } from '../mongo/database-errors.js'
 import type { Outage } from '../mongo/database-errors.js'
 import { assertUserId } from '../access-tokens/user-id.js'
 import { isFrozenCopyOf, toFrozenCopy } from './frozen-copy.js'
-import { callSchema, toPath } from '../util/call-schema.js'
+import { callSchema, toPaths } from '../util/call-schema.js'
 import { isPlainObject } from '../util/plain-object.js'
 import { estimateHeapBytes } from './heap-size.js'
 import { prepareRead } from './find-document.js'
@@ -35,6 +35,8 @@ export interface LoadedDocument {
   readonly documentId: unknown
   /** For the token that is issued with it; the cache does not keep it. */
   readonly encoded?: EncodedDocument | undefined
+  /** The same data with the BSON types of its numbers, if the load was asked for them; the cache does not keep it. */
+  readonly exact?: object | undefined
 }
 
 /** The result of one load. */
@@ -69,9 +71,10 @@ export interface EncodedDocument {
 export interface Loader {
   /**
    * Loads a user's document, and counts and times the load. If the document equals `latest`, the result is `latest` itself,
-   * so that the user's tokens share its memory. Rejects with a `CustomUserDataError`, and then emits `load_failed`.
+   * so that the user's tokens share its memory. With `decodeExactly` the result also has the data with the BSON types of its
+   * numbers, unless a schema has made the data. Rejects with a `CustomUserDataError`, and then emits `load_failed`.
    */
-  load(userId: string, latest?: LatestDocument): Promise<Load>
+  load(userId: string, latest?: LatestDocument, decodeExactly?: ExactDecoder): Promise<Load>
 }
 
 const UNAVAILABLE: Outage = {
@@ -95,14 +98,17 @@ export function createLoader(
   const { documents, events, clock, metrics, encoder } = parts
   const { projection, maxDocumentBytes } = config
   const read = prepareRead({ projection, maxDocumentBytes, decodeExactly: encoder?.decodeExactly })
+  const isExact = encoder?.decodeExactly !== undefined
 
   async function loadDocument(
     userId: string,
     latest: LatestDocument | undefined,
+    decodeExactly: ExactDecoder | undefined,
     signal: AbortSignal,
   ): Promise<Load> {
     assertUserId(userId, 'a load')
-    const { found, userIdValues } = await documents.read(userId, read, signal)
+    const how = decodeExactly && !isExact ? { ...read, decodeExactly } : read
+    const { found, userIdValues } = await documents.read(userId, how, signal)
     if (!found) {
       if (latest) Object.assign(latest, NOTHING)
       return { ...NO_DOCUMENT, userIdValues }
@@ -110,15 +116,18 @@ export function createLoader(
     const toFrozen = latest && ((data: object) => keepLatest(data, latest))
     // Members are named one by one: see toSnapshot().
     const { data, heapBytes, exists, documentId, encoded } = await toLoaded(found, config, encoder, toFrozen)
-    return { data, heapBytes, exists, documentId, encoded, userIdValues }
+    const exact = decodeExactly && !config.schema ? found.exact : undefined
+    return { data, heapBytes, exists, documentId, encoded, exact, userIdValues }
   }
 
   return {
-    async load(userId, latest) {
+    async load(userId, latest, decodeExactly) {
       const startedAt = clock.monotonic()
       let loaded: Load
       try {
-        loaded = await withDeadline(config.loadTimeoutMs, signal => loadDocument(userId, latest, signal))
+        loaded = await withDeadline(config.loadTimeoutMs, signal =>
+          loadDocument(userId, latest, decodeExactly, signal),
+        )
       } catch (cause) {
         const error = toLoadError(cause, projection !== undefined)
         metrics.load(userId, clock.monotonic() - startedAt, error.code)
@@ -153,7 +162,8 @@ export function toLoaded(
     delete exact?.['_id']
   }
   const finish = (valid: object): LoadedDocument => {
-    const encoded = encoder?.encode(valid, exact)
+    // A schema makes other data, which has JavaScript's types.
+    const encoded = encoder?.encode(valid, config.schema ? undefined : exact)
     const { data, heapBytes } = toFrozen(valid)
     return { data, heapBytes, exists: true, documentId, encoded }
   }
@@ -184,8 +194,10 @@ async function validate(schema: StandardSchemaV1, document: Document): Promise<o
   const result = await callSchema('The schema', schema, document)
   // Class instances and maps cannot be frozen.
   if (!result.issues && isPlainObject(result.value)) return result.value
-  const paths = result.issues?.map(issue => toPath(issue).join('.')).join(', ')
-  const cause = new Error(`The schema refuses: ${paths ?? 'it did not return a plain object'}`)
+  const paths = toPaths(result.issues ?? []).map(path => path.join('.'))
+  const cause = new Error(
+    `The schema refuses: ${result.issues ? paths.join(', ') : 'it did not return a plain object'}`,
+  )
   throw new CustomUserDataError('custom_data_invalid', 'The custom data of the user fails the schema.', {
     cause,
   })

@@ -2,6 +2,7 @@ import type { Request } from 'express'
 import { DeadlineError, withDeadline } from '../util/deadline.js'
 import { asCustomUserDataError, CustomUserDataError, toCallbackError } from '../errors.js'
 import type { ErrorCode } from '../errors.js'
+import { explainUnsafeValue } from '../util/field-names.js'
 import { isPlainObject } from '../util/plain-object.js'
 import type { VerifiedUser } from './credentials.js'
 import type { Writer } from '../writing/writer.js'
@@ -27,8 +28,10 @@ export interface Hooks {
   readonly beforeLogin?: (user: VerifiedUser, req: Request) => unknown
   /**
    * Runs before the first token of a user who has no document. The returned document is inserted for the user, with the
-   * user id field added. Of parallel first logins one inserts. If it returns nothing, nothing is inserted. It can refuse the
-   * login like `beforeLogin`. At a call of `issueTokens()` there is no request.
+   * user id field added. It may run several times for one user: parallel first logins each call it, one of their documents is
+   * inserted, and all get this document. So have no other effect in it, such as a welcome mail. A name of a field in the
+   * document must not begin with `$` or contain a dot. If it returns nothing, nothing is inserted. It can refuse the login like
+   * `beforeLogin`. At a call of `issueTokens()` there is no request.
    */
   readonly createCustomData?: (user: VerifiedUser, req: Request | undefined) => unknown
   /** Runs after a login. */
@@ -37,7 +40,10 @@ export interface Hooks {
   readonly afterRefresh?: (user: VerifiedUser, req: Request) => unknown
   /** Runs after a user ended one session (`logout()`, `DELETE` of `ownSessions()`) or all sessions (`logoutAll()`). */
   readonly afterLogout?: (user: VerifiedUser, req: Request) => unknown
-  /** Runs after `forUser(id).delete()` removed the document, or after `deleteSessions(id)` removed the sessions. */
+  /**
+   * Runs after `forUser(id).delete()` removed a document, or after `deleteSessions(id)` removed the documents of sessions. A
+   * repeated call that removes nothing does not run it.
+   */
   readonly afterDelete?: (user: VerifiedUser, deleted: 'customData' | 'sessions') => unknown
 }
 
@@ -114,6 +120,12 @@ const FAULTS_OF_DOCUMENTS: readonly ErrorCode[] = [
 async function insert(writer: Pick<Writer, 'create'>, user: VerifiedUser, made: unknown): Promise<void> {
   if (!isPlainObject(made)) {
     const message = 'createCustomData must return a document, false, or nothing.'
+    throw new CustomUserDataError('callback_failed', message)
+  }
+  // MongoDB 5 and later store such names, but most operators cannot reach these fields.
+  const fault = explainUnsafeValue(made)
+  if (fault !== undefined) {
+    const message = `createCustomData returned a document that cannot be inserted: ${fault}. Rename the field.`
     throw new CustomUserDataError('callback_failed', message)
   }
   try {

@@ -5,6 +5,7 @@ import type { Issuers } from '../access-tokens/issuers.js'
 import { requireUserId } from '../access-tokens/user-id.js'
 import type { KeyRing } from '../access-tokens/key-ring.js'
 import type { VerifiedToken } from '../access-tokens/token-verifier.js'
+import type { ExactDecoder } from '../documents/find-document.js'
 import type { BackgroundWork } from '../util/background-work.js'
 import { toShownAddress } from '../util/client-address.js'
 import type { Clock } from '../util/clock.js'
@@ -40,12 +41,20 @@ interface TokenIssuerParts {
   /** Absent where tokens carry no custom data. */
   readonly claimSnapshots: ClaimSnapshots | undefined
   readonly backgroundWork: BackgroundWork
+  /** Absent for answers with custom data as handlers get it. */
+  readonly answerFormat?: AnswerFormat | undefined
 }
 
 interface TokenIssuerConfig extends AccessTokenConfig {
   readonly requireDocument: boolean
   readonly reuseWindowMs: number | undefined
   readonly userDataInToken: { readonly maxTokenBytes: number } | undefined
+}
+
+/** How custom data is written into an answer, and how it must be decoded for that. */
+export interface AnswerFormat {
+  readonly decodeExactly: ExactDecoder
+  readonly toJson: (data: object) => unknown
 }
 
 /**
@@ -170,7 +179,7 @@ export class TokenIssuer {
   ): Promise<TokenAnswer<object>> {
     const opening = { open: () => session.open(), ended: endedMeanwhile }
     if (create) {
-      const answer = await this.#parts.snapshots.loadForNewToken(userId, async snapshot => {
+      const answer = await this.#load(userId, async snapshot => {
         await admission
         return snapshot.exists ? this.#answer(userId, snapshot, opening) : undefined
       })
@@ -178,20 +187,27 @@ export class TokenIssuer {
       // The document is created before the first token, so that the token's snapshot has it.
       await create()
     }
-    return this.#parts.snapshots.loadForNewToken(userId, async snapshot => {
+    return this.#load(userId, async snapshot => {
       await admission
       return this.#answer(userId, snapshot, opening)
     })
   }
 
   #loadAndAnswer(userId: string, opening: Opening): Promise<TokenAnswer<object>> {
-    return this.#parts.snapshots.loadForNewToken(userId, snapshot => this.#answer(userId, snapshot, opening))
+    return this.#load(userId, snapshot => this.#answer(userId, snapshot, opening))
+  }
+
+  #load<T>(userId: string, use: (snapshot: Snapshot) => Promise<T>): Promise<T> {
+    const { snapshots, answerFormat } = this.#parts
+    return snapshots.loadForNewToken(userId, use, answerFormat?.decodeExactly)
   }
 
   /** Opens the session, which comes last of all that can fail, and signs its access token. */
   async #answer(userId: string, snapshot: Snapshot, { open, ended }: Opening): Promise<TokenAnswer<object>> {
-    const { authenticator, revocations } = this.#parts
+    const { authenticator, revocations, answerFormat } = this.#parts
     if (this.#config.requireDocument) requireDocument(snapshot)
+    const { data, exact = data } = snapshot
+    const customData = answerFormat ? (answerFormat.toJson(exact) as object) : data
     const { sid, refreshToken, storedAt } = await open()
     const access = await this.#sign({ userId, sid }, snapshot)
     // A logout may have been answered meanwhile. No refresh and no login may succeed after it.
@@ -202,7 +218,7 @@ export class TokenIssuer {
       token_type: 'Bearer',
       expires_in: this.#config.accessTokenTtlSeconds,
       refresh_token: refreshToken,
-      user: { id: userId, customData: snapshot.data },
+      user: { id: userId, customData },
     }
   }
 }

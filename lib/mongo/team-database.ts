@@ -1,4 +1,4 @@
-import type { Collection, Db, Document, ObjectId } from 'mongodb'
+import type { BSONSerializeOptions, Collection, Db, Document, ObjectId } from 'mongodb'
 import { createContextKeeper } from '../util/async-context.js'
 import { isMongoose, namespaceOf } from './collection-like.js'
 import type { CollectionLike, ObjectIdClass } from './collection-like.js'
@@ -79,6 +79,18 @@ export const PLAIN_BSON = {
 export function keepsRegExp(collection: object): boolean {
   const { bsonOptions } = collection as { readonly bsonOptions?: { readonly bsonRegExp?: boolean } }
   return bsonOptions?.bsonRegExp === true
+}
+
+/**
+ * The options by which the team's collection writes values. Operations on the database do not have the collection's own
+ * options, so a dry run passes these.
+ */
+export function writtenFormOf(
+  collection: object,
+): Pick<BSONSerializeOptions, 'ignoreUndefined' | 'serializeFunctions'> {
+  const { bsonOptions = {} } = collection as { readonly bsonOptions?: BSONSerializeOptions }
+  const { ignoreUndefined = false, serializeFunctions = false } = bsonOptions
+  return { ignoreUndefined, serializeFunctions }
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Document } from 'mongodb'
 import * as v from 'valibot'
 import type { CollectionLike } from '../mongo/collection-like.js'
 import type { AccountName } from '../login/account-name.js'
+import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import type { IssueTokensOptions } from '../login/token-issuer.js'
 import { parseArgument, requireArgument } from './arguments.js'
 import { collectionNamed } from './collection-option.js'
@@ -10,6 +11,7 @@ import { optionsObject } from './options-object.js'
 import {
   AN_OBJECT,
   callback,
+  extendedJson,
   maxSessions,
   standardSchema,
   topLevelField,
@@ -23,7 +25,10 @@ const loginOptions = optionsObject(AN_OBJECT, {
   body: v.optional(standardSchema),
   account: v.optional(callback),
   maxSessionsPerUser: v.optional(maxSessions),
+  extendedJson: v.optional(extendedJson),
 })
+
+const refreshOptions = optionsObject(AN_OBJECT, { extendedJson: v.optional(extendedJson) })
 
 const unicodeNormalization = v.optional(v.picklist(['NFKC', 'NFKD'], 'write "NFKC" or "NFKD"'))
 
@@ -53,6 +58,7 @@ export interface LoginConfig<Credentials> {
   readonly body: StandardSchemaV1<unknown, Credentials> | undefined
   readonly account: ((credentials: Credentials) => AccountName | null | undefined) | undefined
   readonly maxSessionsPerUser: number | false | undefined
+  readonly extendedJson: ExtendedJsonFormat | false | undefined
 }
 
 /** Complete options of `passwordCredentials()`. */
@@ -73,6 +79,11 @@ export function parseLoginArguments<Credentials>(
 ): LoginConfig<Credentials> {
   requireArgument('login()', typeof verifyCredentials === 'function', verifyCredentials, CREDENTIALS_CALLBACK)
   return parseArgument('login()', loginOptions, given) as LoginConfig<Credentials>
+}
+
+/** Completes the options of `refresh()`, or throws an `OptionError`. */
+export function parseRefreshOptions(given: unknown): v.InferOutput<typeof refreshOptions> {
+  return parseArgument('refresh()', refreshOptions, given)
 }
 
 /** Completes the options of `passwordCredentials()`, or throws an `OptionError`. */

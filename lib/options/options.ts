@@ -5,7 +5,7 @@ import type { TrustedIssuer } from '../access-tokens/trusted-issuers.js'
 import type { TokenPlaces } from '../authenticate/token-places.js'
 import type { Clock } from '../util/clock.js'
 import type { ClientProjection } from '../token-data/client-projection.js'
-import type { ExtendedJsonFormat } from '../token-data/document-codec.js'
+import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import type { ToFieldValues } from '../documents/user-documents.js'
 import type { BsonLibrary } from '../mongo/team-bson.js'
 import type { CollectionLike } from '../mongo/collection-like.js'
@@ -37,11 +37,11 @@ interface CommonOptions<Document extends object> {
   /** The collection that holds the documents: of mongodb (5.9 to 7) or of mongoose (7.8, 8 or 9). */
   readonly collection: CollectionLike
   /**
-   * The BSON library of the driver that `collection` belongs to. Only `userDataInToken` and `ownData()` need it, and only if your
-   * app has another installation of mongodb than the one that Node resolves for this package. A collection of mongoose brings it.
+   * The BSON library of the driver that `collection` belongs to. Only `userDataInToken`, `extendedJson` and `ownData()` need it, and only if
+   * your app has another installation of mongodb than the one that Node resolves for this package. A collection of mongoose brings it.
    *
    * @default the library of mongoose, or of the `mongodb` that the collection belongs to
-   * @throws {OptionError} `invalid_option` at creation, if `userDataInToken` is on and no library is found; also from `ownData()`
+   * @throws {OptionError} `invalid_option` at creation, if `userDataInToken` or `extendedJson` is on and no library is found; also from `ownData()`
    * @example
    * import { BSON } from 'mongodb'
    * createCustomUserData({ collection, bson: BSON, userDataInToken: 'relaxed', ...others })
@@ -66,7 +66,7 @@ interface CommonOptions<Document extends object> {
    */
   readonly toFieldValues?: ToFieldValues | undefined
   /**
-   * The fields that handlers may see, as a `$project` stage of an aggregation.
+   * The fields that handlers may see, as a `$project` stage of an aggregation. `_id` can only be shown (1) or left out (0).
    *
    * @default the whole document
    * @example { passwordHash: 0 }
@@ -79,6 +79,16 @@ interface CommonOptions<Document extends object> {
    * @default documents are not checked
    */
   readonly schema?: StandardSchemaV1<unknown, Document> | undefined
+  /**
+   * The Extended JSON of MongoDB in which clients get custom data: in the answers of `login()` and `refresh()` as
+   * `user.customData`, and in those of `ownData()` for the content type `application/ejson`. The option of the same name of each
+   * of these routes overrides it. `canonical` states the type of each number, and `relaxed` writes plain JSON numbers. Plain JSON
+   * has no dates, ObjectIds or binaries, which become texts, and loses more: see the README.
+   *
+   * @default false, which writes plain JSON, as `res.json(req.user.customData)` does
+   * @throws {OptionError} `invalid_option` if the BSON library of the driver is not found, see `bson`
+   */
+  readonly extendedJson?: ExtendedJsonFormat | false | undefined
   /**
    * Whether users without a document are refused with 403 `custom_data_missing`. Otherwise their custom data is `{}`.
    *

@@ -1,10 +1,10 @@
 import * as v from 'valibot'
 import { isClientProjection } from '../token-data/client-projection.js'
 import type { ClientProjection } from '../token-data/client-projection.js'
-import type { ExtendedJsonFormat } from '../token-data/document-codec.js'
+import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import { wrong } from './explain.js'
 import { optionsObject, objectOr } from './options-object.js'
-import { whole } from './value-schemas.js'
+import { EXTENDED_JSON_FORMATS, whole } from './value-schemas.js'
 
 /** The complete option `userDataInToken`. */
 export interface UserDataInToken {
@@ -19,17 +19,15 @@ export const MAX_TOKEN_LENGTH = 8 * 1024
 const PROJECTION = 'the projection as { language: 1 } or { notes: 0 }'
 const WRITE = `write false, "relaxed", "canonical" or { format, projection, maxTokenBytes }, ${PROJECTION}`
 
-const FORMATS = ['relaxed', 'canonical'] as const
-
 /** The option `userDataInToken`. */
 export const userDataInToken = v.optional(
   objectOr(
     optionsObject(WRITE, {
-      format: v.picklist(FORMATS, 'write "relaxed" or "canonical"'),
+      format: v.picklist(EXTENDED_JSON_FORMATS, 'write "relaxed" or "canonical"'),
       projection: v.optional(v.custom<ClientProjection>(isClientProjection, `write ${PROJECTION}`)),
       maxTokenBytes: v.optional(whole(256, Number.MAX_SAFE_INTEGER, 'write a whole number from 256')),
     }),
-    v.union([v.literal(false), v.picklist(FORMATS)], WRITE),
+    v.union([v.literal(false), v.picklist(EXTENDED_JSON_FORMATS)], WRITE),
   ),
   false,
 )

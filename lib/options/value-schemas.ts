@@ -56,6 +56,16 @@ export const bson = v.custom<BsonLibrary>(
   value => isObject(value) && ['serialize', 'deserialize', 'EJSON', 'ObjectId'].every(name => name in value),
   "write the BSON that your driver exports, e.g. import { BSON } from 'mongodb', or mongoose.mongo.BSON",
 )
+
+/** The formats of Extended JSON. */
+export const EXTENDED_JSON_FORMATS = ['relaxed', 'canonical'] as const
+
+/** The option `extendedJson`, of an instance and of its routes. */
+export const extendedJson = v.union(
+  [v.literal(false), v.picklist(EXTENDED_JSON_FORMATS)],
+  'write "relaxed", "canonical" or false',
+)
+
 const TOP_LEVEL_FIELD = 'write the name of a top-level field'
 
 /** The name of a field of a document, without a path or an operator. */

@@ -8,6 +8,7 @@ import { isAccountName } from '../login/account-name.js'
 import type { AccountName } from '../login/account-name.js'
 import type { Scalar, VerifyCredentials, VerifyOutcome } from '../login/credentials.js'
 import type { LoginFlow, NamedAccounts } from '../login/login-flow.js'
+import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import type { RefreshTransport } from './refresh-transport.js'
 import { createTokenEndpoint } from './token-endpoint.js'
 import type { RequestBody } from './request-body.js'
@@ -32,21 +33,29 @@ export interface LoginOptions<Credentials> {
    * @default the option of the instance
    */
   readonly maxSessionsPerUser?: number | false
+  /**
+   * The Extended JSON of MongoDB in which the answer has `user.customData`, as the option `extendedJson` of the instance.
+   * `false` writes plain JSON.
+   * @default the option of the instance
+   */
+  readonly extendedJson?: ExtendedJsonFormat | false
 }
 
 interface LoginRouteParts {
-  readonly flow: LoginFlow
+  /** The login flow whose answers are in a format; `undefined`: as the instance says. */
+  readonly flowFor: (extendedJson: ExtendedJsonFormat | false | undefined) => LoginFlow
   readonly transport: RefreshTransport
   readonly failures: FailureReports
 }
 
 /** Creates the login route. Throws an `OptionError` for wrong arguments. */
 export function createLoginRoute<Credentials>(
-  { flow, transport, failures }: LoginRouteParts,
+  { flowFor, transport, failures }: LoginRouteParts,
   verifyCredentials: VerifyCredentials<Credentials>,
   given?: LoginOptions<Credentials>,
 ): RequestHandler {
   const options = parseLoginArguments<Credentials>(verifyCredentials, given)
+  const flow = flowFor(options.extendedJson)
   const accountOf = options.account ?? verifyCredentials.account
   return createTokenEndpoint({ name: 'login', needsBody: true, failures }, async (body, req, res) => {
     transport.requireKnownOrigin(req)

@@ -5,7 +5,8 @@ import type { TeamBson } from '../mongo/team-bson.js'
 import type { OwnView } from '../writing/own-fields.js'
 import { isSameInJson } from '../writing/kept-types.js'
 import type { ReplacementRules } from '../writing/kept-types.js'
-import type { ExtendedJsonFormat } from '../token-data/document-codec.js'
+import { toExtendedJson } from '../token-data/extended-json.js'
+import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import { CustomUserDataError } from '../errors.js'
 import { isPlainObject } from '../util/plain-object.js'
 import type { RequestBody } from './request-body.js'
@@ -45,11 +46,8 @@ const JSON_FORMAT: OwnDataFormat = {
 }
 
 /** Creates the formats: plain JSON, and Extended JSON if the option is on. */
-export function createOwnDataFormats(
-  extended: ExtendedJsonFormat | undefined,
-  bson: TeamBson,
-): OwnDataFormats {
-  if (extended === undefined)
+export function createOwnDataFormats(extended: ExtendedJsonFormat | false, bson: TeamBson): OwnDataFormats {
+  if (extended === false)
     return { all: [JSON_FORMAT], ofBody: () => JSON_FORMAT, ofAnswer: () => JSON_FORMAT }
   const ejson = createExtendedFormat(extended, bson)
   const all = [JSON_FORMAT, ejson]
@@ -75,17 +73,17 @@ function hasExtendedBody({ headers }: Request): boolean {
 
 function createExtendedFormat(format: ExtendedJsonFormat, bson: TeamBson): OwnDataFormat {
   const { EJSON, serialize, deserialize } = bson
-  const relaxed = format === 'relaxed'
-  const toExtended = (value: unknown): unknown => EJSON.serialize({ value }, { relaxed })
+  const toExtended = (value: unknown): unknown => toExtendedJson(bson, { value }, format)
   return {
     mediaType: EJSON_TYPE,
     needsExactTypes: true,
-    toText: ({ exact }) => JSON.stringify(EJSON.serialize(exact, { relaxed })),
+    toText: ({ exact }) => JSON.stringify(toExtendedJson(bson, exact, format)),
     toValues(body) {
       const values = deserializeOrRefuse(() => EJSON.deserialize(body, { relaxed: false }))
       return values as RequestBody
     },
-    toPlain: values => deserialize(serialize(values), PLAIN_BSON),
+    // JavaScript cannot parse each pattern that a client may send.
+    toPlain: values => deserialize(serialize(values), { ...PLAIN_BSON, bsonRegExp: true }),
     rules: {
       isSame: ({ exact }, given) => isDeepStrictEqual(toExtended(exact), toExtended(given)),
       mayChangeTypes: true,

@@ -7,12 +7,17 @@ import type { UserDocuments } from '../documents/user-documents.js'
 import type { Writer } from '../writing/writer.js'
 import { requireTeamBson } from '../mongo/team-bson.js'
 import type { TeamBson } from '../mongo/team-bson.js'
+import { PLAIN_BSON } from '../mongo/team-database.js'
+import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import { CustomUserDataError, toCallbackError } from '../errors.js'
 import { hasPreconditions, meetsPreconditions, toEntityTag } from './entity-tag.js'
-import { parseOwnDataOptions, toAllowedValues, toFieldChange } from './own-data-change.js'
-import type { OwnDataConfig, OwnDataMethod, OwnDataOptions } from './own-data-change.js'
+import type { AcceptRules } from './own-data-accept.js'
+import { toAllowedValues, toFieldChange } from './own-data-change.js'
+import type { OwnDataMethod } from './own-data-change.js'
 import { createOwnDataFormats } from './own-data-formats.js'
 import type { OwnDataFormat } from './own-data-formats.js'
+import { parseOwnDataOptions } from './own-data-options.js'
+import type { OwnDataConfig, OwnDataOptions } from './own-data-options.js'
 import { createBodyReader } from './request-body.js'
 import type { RequestBody } from './request-body.js'
 
@@ -30,14 +35,15 @@ interface OwnDataParts {
  * does not undo the change of another.
  */
 export function createOwnDataRouter(
-  config: OwnFieldsConfig,
+  config: OwnFieldsConfig & { readonly extendedJson: ExtendedJsonFormat | false },
   parts: OwnDataParts,
   options: OwnDataOptions,
 ): Router {
   const userIdOf = (req: Request): string => parts.requestUsers.require('ownData()', req).id
-  const allowed = parseOwnDataOptions(options, config.userIdField)
+  const allowed = parseOwnDataOptions(options, config)
   const bson = requireTeamBson(parts.bson, 'ownData()')
   const formats = createOwnDataFormats(allowed.extendedJson, bson)
+  const rules = { ...allowed, toLoaded: (values: RequestBody) => toLoadedForm(values, bson) }
   const mediaTypes = formats.all.map(({ mediaType }) => mediaType)
   const own = new OwnFields(config, [...allowed.fields], { ...parts, bson })
   // A `PUT` of `{}` removes all fields, so an empty body must not be read as `{}`.
@@ -62,9 +68,9 @@ export function createOwnDataRouter(
         const userId = userIdOf(req)
         requireMediaType(req, mediaTypes)
         const format = formats.ofBody(req)
-        const values = toAllowedValues(await readBody(req, res), allowed, format)
+        const values = toAllowedValues(await readBody(req, res), allowed.fields, format)
         const done = await own.write(userId, view =>
-          decide(method, { req, values, view, format }, allowed, formats.all),
+          decide(method, { req, values, view, format }, rules, formats.all),
         )
         // Handlers that run later in the same request see the new data.
         if (done.loaded) parts.requestUsers.replaceData(req, done.loaded.data)
@@ -94,7 +100,7 @@ interface Attempt {
 async function decide(
   method: OwnDataMethod,
   { req, values, view, format }: Attempt,
-  config: OwnDataConfig,
+  config: OwnDataConfig & AcceptRules,
   formats: readonly OwnDataFormat[],
 ): Promise<OwnChange> {
   if (!view && !config.upsert) throw notFound()
@@ -102,7 +108,12 @@ async function decide(
   const tags = view && hasPreconditions(req) ? formats.map(({ toText }) => toEntityTag(toText(view))) : []
   if (!meetsPreconditions(req, tags)) throw changed()
   const change = await toFieldChange(method, values, view, config, format)
-  return { ...change, dependsOnFields: hasPreconditions(req) || config.schema !== undefined }
+  const hasSchema = config.schema !== undefined || config.fieldSchemas.size > 0
+  return { ...change, dependsOnFields: hasPreconditions(req) || hasSchema }
+}
+
+function toLoadedForm(values: RequestBody, { serialize, deserialize }: TeamBson): RequestBody {
+  return deserialize(serialize(values), PLAIN_BSON)
 }
 
 function answer(next: NextFunction, run: () => Promise<void>): void {

@@ -6,9 +6,20 @@ import type { Sessions } from '../sessions/sessions.js'
 import type { TokenIssuer } from '../login/token-issuer.js'
 import type { HookCalls } from '../login/hooks.js'
 import type { MadeUpTokens } from '../login/made-up-tokens.js'
+import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import { MAX_CANDIDATES } from './refresh-transport.js'
 import type { RefreshTransport } from './refresh-transport.js'
 import { createTokenEndpoint } from './token-endpoint.js'
+
+/** Options of `refresh()`. */
+export interface RefreshOptions {
+  /**
+   * The Extended JSON of MongoDB in which the answer has `user.customData`, as the option `extendedJson` of the instance.
+   * `false` writes plain JSON.
+   * @default the option of the instance
+   */
+  readonly extendedJson?: ExtendedJsonFormat | false
+}
 
 interface RefreshParts {
   readonly sessions: Pick<Sessions, 'recognise' | 'end'>

@@ -219,12 +219,19 @@ export class SessionStore {
     })
   }
 
-  /** Deletes up to 1,000 sessions of a user that were stored no later than `until`. Resolves to those sessions. */
-  deleteBatch(userId: string, until: Date): Promise<EndedSession[]> {
+  /**
+   * Deletes up to 1,000 sessions of a user that were stored no later than `until`. Resolves to those sessions, and to how many
+   * of them this call removed: another call may remove them at the same time.
+   */
+  deleteBatch(
+    userId: string,
+    until: Date,
+  ): Promise<{ readonly found: EndedSession[]; readonly removed: number }> {
     return this.#collection.write(async (sessions, { read, write }) => {
       const found = await this.#findBatch(sessions, this.#storedUntil(userId, until), read)
-      if (found.length > 0) await sessions.deleteMany(this.#withIds(found), write)
-      return found
+      if (found.length === 0) return { found, removed: 0 }
+      const { deletedCount } = await sessions.deleteMany(this.#withIds(found), write)
+      return { found, removed: deletedCount }
     })
   }
 

@@ -174,10 +174,20 @@ export class Sessions {
     return this.#parts.userRecords.enable(userId)
   }
 
-  /** Ends all sessions like `revokeUser()`, and removes their documents afterwards. */
-  deleteUser(userId: string): Promise<void> {
+  /**
+   * Ends all sessions like `revokeUser()`, and removes their documents afterwards. `onRemoved` is called then, unless this call
+   * removed none.
+   */
+  deleteUser(userId: string, onRemoved: () => void): Promise<void> {
     const { store, userRecords } = this.#parts
-    return this.#endAll(userId, userRecords.revoke(userId), until => store.deleteBatch(userId, until))
+    let allRemoved = 0
+    const deleteBatch = async (until: Date) => {
+      const { found, removed } = await store.deleteBatch(userId, until)
+      allRemoved += removed
+      if (found.length < BATCH_SIZE && allRemoved > 0) onRemoved()
+      return found
+    }
+    return this.#endAll(userId, userRecords.revoke(userId), deleteBatch)
   }
 
   /** Resolves to the user of the session if this call ended it. */

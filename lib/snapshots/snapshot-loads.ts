@@ -7,6 +7,7 @@ import { createChangeIndex, NO_CHANGE_INDEX } from './change-index.js'
 import type { LoadMark } from './change-index.js'
 import { isFresh } from './freshness.js'
 import type { Freshness } from './freshness.js'
+import type { ExactDecoder } from '../documents/find-document.js'
 import type { LoadedDocument, Loader } from '../documents/loader.js'
 import { createSnapshotCache } from './snapshot-cache.js'
 import type { BoundSnapshot, Snapshot, SnapshotBinding, SnapshotCacheConfig } from './snapshot-cache.js'
@@ -95,10 +96,18 @@ export class SnapshotLoads {
     }
   }
 
-  async loadForNewToken<T>(userId: string, use: (snapshot: Snapshot) => Promise<T>): Promise<T> {
+  async loadForNewToken<T>(
+    userId: string,
+    use: (snapshot: Snapshot) => Promise<T>,
+    decodeExactly: ExactDecoder | undefined,
+  ): Promise<T> {
     const used = await this.#untilCurrent(
       async () => {
-        const snapshot = await this.#load(this.generations.hold(userId), loaded => this.#retain(loaded))
+        const snapshot = await this.#load(
+          this.generations.hold(userId),
+          loaded => this.#retain(loaded),
+          decodeExactly,
+        )
         try {
           return snapshot.generation.current ? { result: await use(snapshot) } : undefined
         } finally {
@@ -131,12 +140,16 @@ export class SnapshotLoads {
   }
 
   /** One load in one generation, which is held until `use` has returned and invalidated if its document has changed. */
-  async #load<T>(generation: UserGeneration, use: (snapshot: Snapshot) => T): Promise<T> {
+  async #load<T>(
+    generation: UserGeneration,
+    use: (snapshot: Snapshot) => T,
+    decodeExactly?: ExactDecoder,
+  ): Promise<T> {
     const loadedAt = momentOf(this.#clock)
     const loadNumber = ++this.#begun
     const mark = this.#changeIndex.begin()
     try {
-      const loaded = await this.#loader.load(generation.userId, generation)
+      const loaded = await this.#loader.load(generation.userId, generation, decodeExactly)
       const { userIdValues } = loaded
       this.#invalidateIfChanged(mark, generation, loaded, userIdValues)
       return use(toSnapshot(loaded, { generation, loadedAt, loadNumber, userIdValues }))
@@ -227,7 +240,18 @@ export class SnapshotLoads {
 
 /** The members are named one by one: V8 takes 2 µs for a spread to which members are added. */
 function toSnapshot(document: LoadedDocument, load: Omit<Snapshot, keyof LoadedDocument>): Snapshot {
-  const { data, heapBytes, exists, documentId, encoded } = document
+  const { data, heapBytes, exists, documentId, encoded, exact } = document
   const { generation, loadedAt, loadNumber, userIdValues } = load
-  return { data, heapBytes, exists, documentId, encoded, generation, loadedAt, loadNumber, userIdValues }
+  return {
+    data,
+    heapBytes,
+    exists,
+    documentId,
+    encoded,
+    exact,
+    generation,
+    loadedAt,
+    loadNumber,
+    userIdValues,
+  }
 }

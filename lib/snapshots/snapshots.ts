@@ -2,6 +2,7 @@ import type { ClaimDocument } from '../token-data/claim-snapshots.js'
 import type { Clock } from '../util/clock.js'
 import { createMetrics } from '../metrics.js'
 import type { Metrics } from '../metrics.js'
+import type { ExactDecoder } from '../documents/find-document.js'
 import type { Loader } from '../documents/loader.js'
 import type { Freshness } from './freshness.js'
 import type { BoundSnapshot, Snapshot, SnapshotBinding } from './snapshot-cache.js'
@@ -37,9 +38,15 @@ export function createSnapshots(
       binding: SnapshotBinding,
       read: () => Promise<ClaimDocument | undefined>,
     ): Promise<BoundSnapshot | undefined> => loads.keepFromClaim(binding, read),
-    /** Loads a snapshot for a token that is about to be issued. `use` issues it, and may `keep` the snapshot for it. */
-    loadForNewToken: <T>(userId: string, use: (snapshot: Snapshot) => Promise<T>): Promise<T> =>
-      loads.loadForNewToken(userId, use),
+    /**
+     * Loads a snapshot for a token that is about to be issued. `use` issues it, and may `keep` the snapshot for it. With
+     * `decodeExactly` the snapshot also has the BSON types of numbers.
+     */
+    loadForNewToken: <T>(
+      userId: string,
+      use: (snapshot: Snapshot) => Promise<T>,
+      decodeExactly?: ExactDecoder,
+    ): Promise<T> => loads.loadForNewToken(userId, use, decodeExactly),
     /** Keeps a snapshot of `loadForNewToken()` for the issued token. */
     keep: (binding: SnapshotBinding, snapshot: Snapshot): void => void loads.keep(binding, snapshot),
     /** Invalidates all snapshots of a user, and all loads of the user that have begun. */

@@ -6,12 +6,11 @@ import { requireTeamBson } from '../mongo/team-bson.js'
 import type { TeamBson } from '../mongo/team-bson.js'
 import { createClientProjection } from './client-projection.js'
 import type { ClientProjection } from './client-projection.js'
+import { toExtendedJson } from './extended-json.js'
+import type { ExtendedJsonFormat } from './extended-json.js'
 import { isPlainObject } from '../util/plain-object.js'
 import { createExactDecoder } from '../documents/find-document.js'
 import type { DocumentEncoder } from '../documents/loader.js'
-
-/** MongoDB Extended JSON v2: `canonical` states the type of each number, `relaxed` writes plain JSON numbers. */
-export type ExtendedJsonFormat = 'relaxed' | 'canonical'
 
 /** How tokens contain a user's document. */
 export interface TokenContent {
@@ -40,8 +39,8 @@ export function createDocumentCodec(
   const library = requireTeamBson(bson, 'createCustomUserData: option "userDataInToken"')
   const { EJSON, serialize, deserialize } = library
   const show = projection ? createClientProjection(projection) : (document: object) => document
-  // Handlers get the result of the schema, which has JavaScript's numbers.
-  const needsExactTypes = format === 'canonical' && schema === undefined
+  // Handlers get the result of the schema, which has JavaScript's numbers and regular expressions.
+  const needsExactTypes = schema === undefined
 
   /** The document that a load would give if this JSON were stored. */
   function parse(json: object): Document {
@@ -53,9 +52,9 @@ export function createDocumentCodec(
       decodeExactly: needsExactTypes ? createExactDecoder(library) : undefined,
       encode(document, exact = document) {
         const shown = show(document)
-        // `relaxed` silently changes -0 and integers beyond 2^53. Neither format can express names that begin with $.
+        // Extended JSON cannot express names that begin with $.
         return valueOrUndefined(() => {
-          const json = EJSON.serialize(show(exact), { relaxed: format === 'relaxed' })
+          const json = toExtendedJson(library, show(exact), format)
           return isDeepStrictEqual(parse(json as object), shown) ? { json } : undefined
         })
       },

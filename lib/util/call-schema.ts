@@ -19,7 +19,18 @@ export async function callSchema(
   }
 }
 
-/** The path of an issue. Paths name only fields; messages of a schema can quote stored data. */
-export function toPath({ path = [] }: StandardSchemaV1.Issue): string[] {
-  return path.map(segment => String(typeof segment === 'object' ? segment.key : segment))
+/**
+ * The paths of a schema's issues. They name only fields; messages of a schema can quote stored data. The lists are copied first,
+ * because arktype's lists are of classes of its own, whose `map()` returns such a list again.
+ */
+export function toPaths(issues: readonly StandardSchemaV1.Issue[]): string[][] {
+  return [...issues].flatMap(pathsOf)
+}
+
+/** zod reports the unknown members of a strict object in one issue, whose path leads to the object, and names them in `keys`. */
+function pathsOf(issue: StandardSchemaV1.Issue): string[][] {
+  const path = [...(issue.path ?? [])].map(step => String(typeof step === 'object' ? step.key : step))
+  const { keys } = issue as { readonly keys?: unknown }
+  if (!Array.isArray(keys) || keys.length === 0) return [path]
+  return keys.map(key => [...path, String(key)])
 }

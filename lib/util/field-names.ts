@@ -20,8 +20,8 @@ interface Part {
 }
 
 /**
- * Says why a value from a client must not be stored: it contains an operator, a path or a reserved name. `undefined` for a
- * safe value. The function is not recursive, because the value comes from a stranger.
+ * Says why a value from a client or a hook must not be stored: it contains an operator, a path or a reserved name.
+ * `undefined` for a safe value. The function is not recursive, because the value may come from a stranger.
  *
  * @param exceptions names that are let through
  */
@@ -31,9 +31,12 @@ export function explainUnsafeValue(
   exceptions?: ReadonlySet<string>,
 ): string | undefined {
   const open: Part[] = [{ value, key: '', holder: undefined }]
+  // The value of a hook may contain itself. The driver refuses such a value later.
+  const seen = new Set<object>()
   for (let part = open.pop(); part; part = open.pop()) {
     const { value: holder } = part
-    if (!Array.isArray(holder) && !isPlainObject(holder)) continue
+    if ((!Array.isArray(holder) && !isPlainObject(holder)) || seen.has(holder)) continue
+    seen.add(holder)
     for (const [key, member] of Object.entries(holder)) {
       const inner: Part = { value: member, key, holder: part }
       if (!Array.isArray(holder) && !isPlainFieldName(key) && exceptions?.has(key) !== true)

@@ -1,6 +1,6 @@
 import type { Collection, Document } from 'mongodb'
 import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
-import { keepsRegExp, PLAIN_BSON } from '../mongo/team-database.js'
+import { keepsRegExp, PLAIN_BSON, writtenFormOf } from '../mongo/team-database.js'
 import type { OpenCollection } from '../mongo/team-database.js'
 import { toLoaded } from '../documents/loader.js'
 import type { LoadedDocument, LoadedForm } from '../documents/loader.js'
@@ -36,9 +36,7 @@ export async function dryRunChange(
     { $replaceWith: { $mergeObjects: ['$$ROOT', { $literal: set }] } },
     ...toStages(form),
   ]
-  const rows = await collection
-    .aggregate<SizedRow>(pipeline, toOptions(limits, keepsRegExp(collection)))
-    .toArray()
+  const rows = await collection.aggregate<SizedRow>(pipeline, toOptions(limits, collection)).toArray()
   return toLoadedRow(rows, form)
 }
 
@@ -54,7 +52,7 @@ export async function dryRunInsert(
 ): Promise<LoadedDocument | undefined> {
   const pipeline = [{ $documents: { $literal: [document] } }, ...toStages(form)]
   try {
-    const rows = await db.aggregate<SizedRow>(pipeline, toOptions(limits, keepsRegExp(collection))).toArray()
+    const rows = await db.aggregate<SizedRow>(pipeline, toOptions(limits, collection)).toArray()
     return await toLoadedRow(rows, form)
   } catch (error) {
     if (hasCode(error, SERVER_ERRORS.unrecognizedStage)) return undefined
@@ -70,10 +68,11 @@ function toStages({ projection, maxDocumentBytes }: LoadedForm): Document[] {
   return [...toTeamsProjection(projection), { $project: toSizedRow(maxDocumentBytes) }]
 }
 
-function toOptions({ timeoutMs, signal }: Limits, bsonRegExp: boolean) {
+function toOptions({ timeoutMs, signal }: Limits, collection: Collection) {
   return {
     ...PLAIN_BSON,
-    bsonRegExp,
+    ...writtenFormOf(collection),
+    bsonRegExp: keepsRegExp(collection),
     collation: { locale: 'simple' },
     readPreference: 'primary',
     maxTimeMS: timeoutMs,

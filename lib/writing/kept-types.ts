@@ -131,7 +131,8 @@ function findChange(
   return { start, end }
 }
 
-function isKept(stored: StoredValue | undefined, given: unknown, rules: ReplacementRules): boolean {
+/** Whether a client's value is the stored value, in the format of the client. Members may have another order. */
+export function isKept(stored: StoredValue | undefined, given: unknown, rules: ReplacementRules): boolean {
   if (!stored) return false
   if (isOpaque(stored.exact)) return rules.isSame(stored, given)
   if (Array.isArray(given)) {

@@ -150,6 +150,29 @@ describe('the name of the collection', () => {
   })
 })
 
+describe('options of the driver for reading BSON', () => {
+  it.each<[object, string]>([
+    [{ useBigInt64: true }, 'useBigInt64: true'],
+    [{ promoteLongs: false }, 'promoteLongs: false'],
+    [{ promoteBuffers: true, useBigInt64: true }, 'useBigInt64: true, promoteBuffers: true'],
+    [{ raw: true }, 'raw: true'],
+  ])('are named in a warning, because custom data does not follow them: %j', async (options, named) => {
+    const warnings = await warningsOf({ collection: db.collection('profiles', options) })
+    expect(warnings.filter(({ code }) => code === 'bson_option_ignored')).toMatchObject(
+      warning('bson_option_ignored', named, 'db.collection(name, { '),
+    )
+  })
+
+  it.each([
+    { bsonRegExp: true },
+    { ignoreUndefined: true, serializeFunctions: true },
+    { useBigInt64: false },
+  ])('cause no warning if custom data follows them, or if they are off: %j', async options => {
+    const warnings = await warningsOf({ collection: db.collection('profiles', options) })
+    expect(warnings.filter(({ code }) => code === 'bson_option_ignored')).toEqual([])
+  })
+})
+
 describe('a view as the collection', () => {
   let view: Collection
   beforeEach(async () => {

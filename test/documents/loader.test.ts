@@ -558,6 +558,8 @@ describe('a projection', () => {
     { projection: { _id: 0 }, gives: { userId: 'bob', name: 'Bob', secret: 's', deep: { a: 1, b: 2 } } },
     { projection: {}, gives: { _id: 1, userId: 'bob', name: 'Bob', secret: 's', deep: { a: 1, b: 2 } } },
     { projection: { upper: { $toUpper: '$name' }, _id: 0 }, gives: { upper: 'BOB' } },
+    { projection: { id: '$_id', name: 1, _id: 0 }, gives: { id: 1, name: 'Bob' } },
+    { projection: { userId: { $toUpper: '$userId' } }, gives: { _id: 1, userId: 'BOB' } },
   ])('decides which fields handlers get: $projection', async ({ projection, gives }) => {
     expect(await load('bob', { projection })).toEqual(gives)
   })

@@ -45,6 +45,21 @@ describe('createCustomData', () => {
     expect(await documents()).toEqual([{ ...customData, _id: new ObjectId(user) }])
   })
 
+  it.each([
+    [true, { language: 'en' }],
+    [false, { language: 'en', nickname: null }],
+  ])(
+    'writes undefined as the collection is told by ignoreUndefined: %j',
+    async (ignoreUndefined, customData) => {
+      const collection = database.db.collection('custom_user_data', { ignoreUndefined })
+      const { app } = start(
+        { createCustomData: () => ({ language: 'en', nickname: undefined }) },
+        { collection, projection: { _id: 0, userId: 0 }, maxDocumentBytes: ignoreUndefined ? 45 : 100 },
+      )
+      expect((await logIn(app, user)).user.customData).toEqual(customData)
+    },
+  )
+
   it('satisfies requireDocument', async () => {
     const { app } = start({ createCustomData: () => ({ language: 'en' }) }, { requireDocument: true })
     expect((await tryLogIn(app)).status).toBe(200)
@@ -77,6 +92,51 @@ describe('createCustomData', () => {
       expect(status).toBe(200)
       expect(body.user.customData).toMatchObject({ n: made!['n'] as number })
     }
+  })
+
+  it('may run several times for parallel first logins, whose answers all have the one document', async () => {
+    let calls = 0
+    const bothRun = new Set<() => void>()
+    // Each call waits until the other one runs too.
+    const createCustomData = () =>
+      new Promise<Document>(resolve => {
+        const n = ++calls
+        bothRun.add(() => resolve({ n }))
+        if (bothRun.size === 2) for (const resume of bothRun) resume()
+      })
+    const { app } = start({ createCustomData })
+    const logins = await Promise.all([tryLogIn(app), tryLogIn(app)])
+    const [made, ...others] = await documents()
+    expect({ calls, others }).toEqual({ calls: 2, others: [] })
+    for (const { body } of logins) expect(body.user.customData).toMatchObject({ n: made!['n'] as number })
+  })
+
+  it.each<[string, Document]>([
+    ['"$set"', { $set: { language: 'en' } }],
+    ['"settings.$inc"', { settings: { $inc: { n: 1 } } }],
+    ['"teams.1.$ref"', { teams: ['a', { $ref: 'teams', $id: 1 }] }],
+    ['"address.city"', { 'address.city': 'Bonn' }],
+    ['"deep.a.b"', { deep: { 'a.b': 1 } }],
+    ['"a._bsontype"', { a: { _bsontype: 'ObjectId' } }],
+  ])('refuses a document with the name %s, and the event says why', async (path, made) => {
+    const { app, userData } = start({ createCustomData: () => made })
+    const failed = once(userData.events, 'request_failed')
+    expect((await tryLogIn(app)).status).toBe(500)
+    expect(await failed).toMatchObject([
+      {
+        code: 'callback_failed',
+        message: `createCustomData returned a document that cannot be inserted: ${path} is no name of a field. Rename the field.`,
+      },
+    ])
+    expect(await documents()).toEqual([])
+  })
+
+  it('that returns a document which contains itself fails the login, and the process goes on', async () => {
+    const made: Document = { language: 'en' }
+    made['self'] = [made]
+    const { app } = start({ createCustomData: () => made })
+    expect((await tryLogIn(app)).status).toBe(500)
+    expect(await documents()).toEqual([])
   })
 
   it.each([undefined, null])('creates no document if it returns %j, and the login goes on', async nothing => {
@@ -158,18 +218,34 @@ describe('the hook that runs after', () => {
     await userData.forUser(user).update({ n: 1 }, { upsert: true })
     await userData.forUser(user).delete()
     await userData.deleteSessions(user)
-    await afterAllHooks()
-    expect(told).toEqual([
+    const both = [
       [{ id: user }, 'customData'],
       [{ id: user }, 'sessions'],
-    ])
+    ]
+    await expect.poll(() => told).toEqual(both)
+  })
+
+  it('a deletion runs once, however often and on however many instances the deletion is repeated', async () => {
+    const told: unknown[] = []
+    const hooks: Hooks = { afterDelete: (_user, what) => told.push(what) }
+    const [one, other] = [start(hooks), start(hooks)]
+    await logIn(one.app, user)
+    await one.userData.forUser(user).update({ n: 1 }, { upsert: true })
+    for (let round = 0; round < 2; round++) {
+      await Promise.all([one, other].map(({ userData }) => userData.forUser(user).delete()))
+      await Promise.all([one, other].map(({ userData }) => userData.deleteSessions(user)))
+    }
+    // Closing waits for the removal of sessions.
+    await Promise.all([one.userData.close(), other.userData.close()])
+    await afterAllHooks()
+    expect(told.sort()).toEqual(['customData', 'sessions'])
   })
 
   it.each<[keyof Hooks, (started: ReturnType<typeof start>) => Promise<unknown>]>([
     ['afterLogin', ({ app }) => logIn(app, user)],
     ['afterRefresh', async ({ app }) => exchange(app, (await logIn(app, user)).refresh_token)],
     ['afterLogout', async ({ app }) => logOut(app, (await logIn(app, user)).refresh_token)],
-    ['afterDelete', ({ userData }) => userData.deleteSessions(user)],
+    ['afterDelete', async ({ app, userData }) => (await logIn(app, user), userData.deleteSessions(user))],
   ])('%s and throws is the event hook_failed, and the request succeeds', async (hook, act) => {
     const error = new Error('the mailer is down')
     const started = start({ [hook]: () => Promise.reject(error) })

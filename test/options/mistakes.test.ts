@@ -141,7 +141,7 @@ describe('a mistake in the options of a function is refused when the function is
     [
       'refresh({ rotate: true })',
       () => userData.refresh({ rotate: true }),
-      'refresh(): takes no options (given: an object). Write refresh().',
+      'refresh(): there is no option "rotate"; the options here are extendedJson. The README lists all options.',
     ],
     [
       "logout('cookie')",

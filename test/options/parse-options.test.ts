@@ -1,3 +1,4 @@
+import { Int32 } from 'mongodb'
 import { describe, expect, it } from 'vitest'
 import { createCustomUserData, OptionError } from 'express-custom-user-data'
 import type { CustomUserDataOptions } from 'express-custom-user-data'
@@ -23,6 +24,16 @@ const WRONG: { option: string; value: unknown; says: string }[] = [
   { option: 'toFieldValues', value: 'userId', says: 'write a function' },
   { option: 'projection', value: ['name'], says: 'write a $project stage' },
   { option: 'projection', value: 'name', says: 'write a $project stage' },
+  ...[
+    { _id: '$userId' },
+    { _id: { $toString: '$_id' }, name: 1 },
+    { _id: { tenant: 1 } },
+    { '_id.tenant': 1 },
+    { name: 1, '_id.tenant': 0 },
+    { _id: null },
+    { _id: Number.NaN },
+    { _id: new Int32(0) },
+  ].map(value => ({ option: 'projection', value, says: '"_id" can only be shown or left out' })),
   { option: 'schema', value: {}, says: 'write a Standard Schema' },
   { option: 'requireDocument', value: 'yes', says: 'write true or false' },
   { option: 'uniqueUserId', value: 1, says: 'write true or false' },

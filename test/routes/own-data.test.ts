@@ -419,49 +419,6 @@ describe('If-Match', () => {
   })
 })
 
-describe('a schema', () => {
-  const schema = z.object({
-    language: z.enum(['en', 'de']),
-    timezone: z.string().optional(),
-    birthday: z.iso
-      .date()
-      .transform(text => new Date(text))
-      .optional(),
-  })
-
-  it('checks the changed fields, and the answer names the refused ones', async () => {
-    await insert()
-    const { send } = start({ own: { schema } })
-    const answer = await send('patch', { language: 'xx', timezone: 1 })
-    expect(answer).toMatchObject({
-      status: 422,
-      body: { code: 'custom_data_refused', detail: 'The schema refuses: "language", "timezone".' },
-    })
-    expect((await send('patch', { role: 'admin' })).status).toBe(400)
-    expect(await send('patch', { timezone: 'CET' })).toMatchObject({ status: 200, body: { language: 'en' } })
-    expect((await send('put', { timezone: 'CET' })).status).toBe(422)
-    expect((await send('put', { language: 'de' })).status).toBe(200)
-    expect(await stored()).toEqual({ userId: user, language: 'de', role: 'member' })
-  })
-
-  it('stores the output of the schema', async () => {
-    await insert()
-    const answer = await start({ own: { schema } }).send('patch', { birthday: '1990-12-10' })
-    expect(answer.body).toMatchObject({ birthday: '1990-12-10T00:00:00.000Z' })
-    expect(await stored()).toMatchObject({ birthday: new Date('1990-12-10') })
-  })
-
-  it('that throws is a 500 that does not reveal the reason', async () => {
-    await insert()
-    const throwing = z.object({ language: z.string() }).refine(() => {
-      throw new Error('secret')
-    })
-    const answer = await start({ own: { schema: throwing } }).send('patch', { language: 'de' })
-    expect(answer.status).toBe(500)
-    expect(answer.text).not.toContain('secret')
-  })
-})
-
 describe('values that JSON cannot express', () => {
   const id = new ObjectId()
   const VALUES: Record<string, unknown> = {
