@@ -27,7 +27,7 @@ const ERRORS = {
   custom_data_conflict: { status: 409, title: 'The custom data conflicts with what is there' },
   /** RFC 9110 15.5.13: the data has changed since the client read it, so `If-Match` or `If-None-Match` does not hold. */
   precondition_failed: { status: 412, title: 'The custom data has changed' },
-  /** RFC 9110 15.5.16: the body is not JSON. */
+  /** RFC 9110 15.5.16: the media type, the charset or the content encoding of the body is not taken. */
   unsupported_media_type: { status: 415, title: 'The media type is not supported' },
   /** RFC 9110 15.5.21: a schema, or the validator of the collection, refuses the new data. */
   custom_data_refused: { status: 422, title: 'The custom data does not have the expected form' },

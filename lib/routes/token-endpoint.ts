@@ -1,6 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import type { FailureReports } from '../authenticate/failure-reports.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import { methodNotAllowed } from './methods.js'
 import { createBodyReader } from './request-body.js'
 import type { RequestBody } from './request-body.js'
 
@@ -58,10 +59,7 @@ function toOurs(name: string, cause: unknown): CustomUserDataError {
 }
 
 function requirePost(req: Request): void {
-  if (req.method === 'POST') return
-  const error = new CustomUserDataError('method_not_allowed', 'Use POST.')
-  error.headers['Allow'] = 'POST'
-  throw error
+  if (req.method !== 'POST') throw methodNotAllowed('POST')
 }
 
 /** RFC 6749 5.2: the value of `error` for codes that have another name there. */
