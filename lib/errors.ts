@@ -7,6 +7,10 @@ const ERRORS = {
   invalid_request: { status: 400, title: 'The request is malformed' },
   /** RFC 6749 5.2: the refresh token is unknown, used, expired or revoked. */
   invalid_grant: { status: 400, title: 'The refresh token is not valid' },
+  /** RFC 6749 5.2: a refresh asks for another grant than `refresh_token`. */
+  unsupported_grant_type: { status: 400, title: 'The grant type is not supported' },
+  /** RFC 6749 5.2 and 6: a refresh asks for a scope that was not granted. */
+  invalid_scope: { status: 400, title: 'The scope was not granted' },
   /** RFC 6750 3: the request presents no token, so the challenge has no error. */
   missing_token: { status: 401, title: 'An access token is required' },
   /** RFC 6750 3.1: the token is malformed, expired or revoked, or its issuer is not accepted. */

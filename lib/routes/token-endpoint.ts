@@ -1,6 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import type { FailureReports } from '../authenticate/failure-reports.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import { toErrorDescription } from '../util/error-description.js'
 import { methodNotAllowed } from './methods.js'
 import { createBodyReader } from './request-body.js'
 import type { RequestBody } from './request-body.js'
@@ -75,7 +76,7 @@ function sendTokenError(res: Response, error: CustomUserDataError): void {
     .set(error.headers)
     .json({
       error: toName(error),
-      error_description: error.status < 500 ? error.message : error.title,
+      error_description: toErrorDescription(error.status < 500 ? error.message : error.title),
     })
 }
 
