@@ -19,13 +19,14 @@ const OLDEST_PEERS: readonly Alias[] = [
 ]
 
 /**
- * Tests of programs that run in processes of their own. Aliases do not reach these programs, so running them once with
- * the installed peers is enough. `npm test` leaves them out because they take minutes.
+ * Tests of programs that run in processes of their own, a browser among them. Running them once with the installed peers
+ * is enough. `npm test` leaves them out because they take minutes.
  */
 const PROGRAMS = {
   examples: 'test/examples/**/*.test.ts',
   consumers: 'test/package/**/*.test.ts',
   load: 'test/sessions-load/**/*.test.ts',
+  browser: 'test/browser/**/*.test.ts',
 }
 
 const driver = chosenDriver()

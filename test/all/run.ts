@@ -24,6 +24,7 @@ const PARTS: readonly Part[] = [
   { name: 'examples', command: ['npx', 'vitest', 'run', '--project', 'examples'] },
   { name: 'consumers', command: ['npx', 'vitest', 'run', '--project', 'consumers'] },
   { name: 'load', command: ['npx', 'vitest', 'run', '--project', 'load'] },
+  { name: 'browser', command: ['npx', 'vitest', 'run', '--project', 'browser'] },
   { name: 'feed', command: ['npm', 'run', 'test:feed'], env: { ROUNDS: '20' }, isProgram: true },
 ]
 
