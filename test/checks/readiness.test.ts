@@ -46,6 +46,25 @@ function commandNames(): string[] {
 }
 
 describe('ready()', () => {
+  it.each([false, true])(
+    'works for two instances with different user id fields on one collection (unique: %j)',
+    async uniqueUserId => {
+      const shared = database.db.collection(`shared_${uniqueUserId}`)
+      await shared.insertOne({ userId: 'alice', owner: 'bob' })
+      for (const [userIdField, user] of [
+        ['userId', 'alice'],
+        ['owner', 'bob'],
+      ] as const) {
+        const instance = createTestUserData(database, { collection: shared, userIdField, uniqueUserId })
+        const warnings: unknown[] = []
+        instance.events.on('warning', warning => warnings.push(warning))
+        await instance.ready()
+        expect(warnings).toEqual([])
+        expect(await loadCustomData(instance, user)).toMatchObject({ userId: 'alice' })
+      }
+    },
+  )
+
   it('makes the indexes once, and then only pings', async () => {
     const { userData } = createInstance()
     await userData.ready()

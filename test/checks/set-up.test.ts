@@ -129,7 +129,10 @@ describe('the name of the collection', () => {
     await userData.ready()
     await profiles.insertOne({ userId: 'alice' })
     await userData.ready()
-    expect((await profiles.indexes()).map(({ name }) => name)).toEqual(['_id_', 'express_custom_user_data:userId'])
+    expect((await profiles.indexes()).map(({ name }) => name)).toEqual([
+      '_id_',
+      'express_custom_user_data:userId',
+    ])
   })
 
   it.each([
