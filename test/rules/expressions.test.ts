@@ -3,7 +3,7 @@ import { toFrozenCopy } from '../../lib/documents/frozen-copy.js'
 import { compileRule } from '../../lib/rules/compile.js'
 import type { RuleExpression } from '../../lib/rules/compile.js'
 import type { RuleFacts } from '../../lib/rules/expansions.js'
-import { CUSTOM_DATA, EXPRESSIONS, UNDECIDED } from './expression-table.js'
+import { CUSTOM_DATA, EXPRESSIONS, GROUPS, UNDECIDED } from './expression-table.js'
 
 const HEADERS: Partial<Record<string, string | string[]>> = {
   'x-team': 'red',
@@ -33,14 +33,15 @@ const FACTS: RuleFacts = {
 }
 
 describe('the table of rule expressions', () => {
-  it('has at least 100 rules, each only once', () => {
-    expect(EXPRESSIONS.length).toBeGreaterThanOrEqual(100)
+  it('has each rule only once', () => {
     expect(new Set(EXPRESSIONS.map(([shows]) => shows)).size).toBe(EXPRESSIONS.length)
   })
 
-  it.each(EXPRESSIONS)('%s', (_shows, rule, holds) => {
-    expect(compileRule(rule as RuleExpression)(FACTS)).toBe(holds)
-    expect(compileRule({ '%not': rule })(FACTS)).toBe(!holds)
+  describe.each(GROUPS)('$title (documentation: $page)', ({ rules }) => {
+    it.each(rules)('%s', (_shows, rule, holds) => {
+      expect(compileRule(rule as RuleExpression)(FACTS)).toBe(holds)
+      expect(compileRule({ '%not': rule })(FACTS)).toBe(!holds)
+    })
   })
 
   it.each(UNDECIDED)('is undecided, so neither it nor its opposite holds: %s', (_shows, rule) => {
