@@ -39,7 +39,7 @@ export function createCacheHeaders(cacheControl: CacheControl, varying: readonly
   // cors() sets the same value for each request. Adding to it anew would take 3 µs of each.
   let known = { before: '', after: vary }
 
-  function toVary(varied: unknown): string {
+  function toVary(varied: ReturnType<Response['getHeader']>): string {
     if (varied === undefined) return vary
     const before = String(varied)
     if (known.before !== before) known = { before, after: addNames(before, varying) }
