@@ -7,6 +7,10 @@ const ERRORS = {
   invalid_request: { status: 400, title: 'The request is malformed' },
   /** RFC 6749 5.2: the refresh token is unknown, used, expired or revoked. */
   invalid_grant: { status: 400, title: 'The refresh token is not valid' },
+  /** RFC 6749 5.2: a refresh asks for another grant than `refresh_token`. */
+  unsupported_grant_type: { status: 400, title: 'The grant type is not supported' },
+  /** RFC 6749 5.2 and 6: a refresh asks for a scope that was not granted. */
+  invalid_scope: { status: 400, title: 'The scope was not granted' },
   /** RFC 6750 3: the request presents no token, so the challenge has no error. */
   missing_token: { status: 401, title: 'An access token is required' },
   /** RFC 6750 3.1: the token is malformed, expired or revoked, or its issuer is not accepted. */
@@ -27,7 +31,7 @@ const ERRORS = {
   custom_data_conflict: { status: 409, title: 'The custom data conflicts with what is there' },
   /** RFC 9110 15.5.13: the data has changed since the client read it, so `If-Match` or `If-None-Match` does not hold. */
   precondition_failed: { status: 412, title: 'The custom data has changed' },
-  /** RFC 9110 15.5.16: the body is not JSON. */
+  /** RFC 9110 15.5.16: the media type, the charset or the content encoding of the body is not taken. */
   unsupported_media_type: { status: 415, title: 'The media type is not supported' },
   /** RFC 9110 15.5.21: a schema, or the validator of the collection, refuses the new data. */
   custom_data_refused: { status: 422, title: 'The custom data does not have the expected form' },

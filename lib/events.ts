@@ -158,7 +158,7 @@ export interface CustomUserDataEvents {
   login: [SessionEvent]
   /**
    * A login was refused. Without `userId` the credentials were wrong. With it they were right, but a hook refused the user, or
-   * the user is disabled.
+   * the user is disabled, was revoked during the login, or has no document although `requireDocument` is on.
    */
   login_refused: [{ readonly userId?: string; readonly address: string | undefined }]
   /** A login was refused before its credentials were checked, or a refresh token before a query. */

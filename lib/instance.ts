@@ -23,7 +23,8 @@ import type { AuthenticatedUser, TokenAnswer } from './types.js'
 export interface CustomUserData<CustomData> {
   /**
    * Creates the guard of the routes that follow it. It sets `req.user`, or hands a `CustomUserDataError` to `next`: 400 or 401
-   * for a bad or missing token, 403 if the user may not pass, 503 if a server that it needs does not answer in time.
+   * for a bad or missing token, 403 if the user may not pass, 503 if a server that it needs does not answer in time. The answer
+   * gets `Cache-Control` and `Vary` (option `cacheControl`).
    * @throws OptionError for a wrong or unknown option
    * @example app.use(userData.authenticate())
    */

@@ -3,6 +3,7 @@ import { createAllow } from '../authenticate/allow.js'
 import { createAttachMiddleware } from '../authenticate/attach.js'
 import { createAttachments } from '../authenticate/attachments.js'
 import { createAuthenticator } from '../authenticate/authenticator.js'
+import { createCacheHeaders, headersWithTokens } from '../authenticate/cache-headers.js'
 import { createErrorHandler } from '../authenticate/error-handler.js'
 import { createAuthenticateMiddleware } from '../authenticate/middleware.js'
 import { createFailureReports } from '../authenticate/failure-reports.js'
@@ -44,6 +45,10 @@ export function createGuardParts(
   })
   const attachments = createAttachments(config, snapshots, metrics)
   const tokens = createTokenReader(config.tokenPlaces)
+  const { cacheControl, tokenPlaces } = config
+  const setCacheHeaders = createCacheHeaders(cacheControl, headersWithTokens(tokenPlaces))
+  // The middleware before attach() may read the user from a token or from the cookie of a session.
+  const setCacheHeadersOfAttached = createCacheHeaders(cacheControl, ['Authorization', 'Cookie'])
   const requestUsers = createRequestUsers({
     authenticator,
     attachments,
@@ -53,7 +58,19 @@ export function createGuardParts(
   })
   const reload = createReload({ authenticator, attachments, requestUsers, tokens, realm })
   const failures = createFailureReports(events, config.tokenPlaces)
-  return { authenticator, attachments, requestUsers, tokens, reload, issuers, metrics, realm, failures }
+  return {
+    authenticator,
+    attachments,
+    requestUsers,
+    tokens,
+    setCacheHeaders,
+    setCacheHeadersOfAttached,
+    reload,
+    issuers,
+    metrics,
+    realm,
+    failures,
+  }
 }
 
 /** Creates the checks whether an access token was revoked: at an interval, and at the same time as a load. */

@@ -4,6 +4,7 @@ import type { NextFunction, Request, RequestHandler } from 'express'
 import type { Issuers } from '../access-tokens/issuers.js'
 import type { Attachment, Attachments } from './attachments.js'
 import { readAuthorization } from './bearer-token.js'
+import type { SetCacheHeaders } from './cache-headers.js'
 import { withChallenge } from './challenge.js'
 import { describeType } from '../util/describe-value.js'
 import { parseAttachOptions } from '../options/guards.js'
@@ -71,12 +72,13 @@ export function createAttachMiddleware(
     readonly issuers: Pick<Issuers, 'isUserId'>
     readonly realm: string
     readonly attachments: Attachments
+    readonly setCacheHeadersOfAttached: SetCacheHeaders
     readonly requestUsers: Pick<RequestUsers, 'noteWithoutUser'>
     readonly metrics: Pick<Metrics, 'refused'>
   },
   given?: AttachOptions,
 ): RequestHandler {
-  const { issuers, realm, attachments, requestUsers, metrics } = parts
+  const { issuers, realm, attachments, setCacheHeadersOfAttached, requestUsers, metrics } = parts
   const options = parseAttachOptions(given)
   const { maxAgeMs, optional } = options
   const keyPrefix = nextKeyPrefix()
@@ -105,7 +107,8 @@ export function createAttachMiddleware(
     next()
   }
 
-  return function attachCustomData(req, _res, next) {
+  return function attachCustomData(req, res, next) {
+    setCacheHeadersOfAttached(res)
     const user: unknown = req.user
     if ((user === undefined || user === null) && optional) {
       requestUsers.noteWithoutUser(req)

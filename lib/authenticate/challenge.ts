@@ -1,4 +1,5 @@
 import type { CustomUserDataError, ErrorCode } from '../errors.js'
+import { toErrorDescription } from '../util/error-description.js'
 
 /** RFC 6750 3.1: the value of the `error` attribute, for the codes that have one. */
 const ERROR_ATTRIBUTES: Partial<Record<ErrorCode, string>> = {
@@ -8,9 +9,6 @@ const ERROR_ATTRIBUTES: Partial<Record<ErrorCode, string>> = {
   forbidden: 'insufficient_scope',
 }
 
-/** RFC 6750 3: the characters that `error_description` must not hold. */
-const NOT_ALLOWED = /[^\x20\x21\x23-\x5b\x5d-\x7e]/g
-
 /**
  * The `WWW-Authenticate` value of an error of the guard (RFC 6750 section 3). It is `undefined` for failures of the server,
  * because another token would not help.
@@ -19,7 +17,7 @@ export function toChallenge(error: CustomUserDataError, realm: string): string |
   if (error.code === 'missing_token') return `Bearer realm="${realm}"`
   const attribute = ERROR_ATTRIBUTES[error.code]
   if (attribute === undefined) return undefined
-  const description = error.message.replace(NOT_ALLOWED, "'")
+  const description = toErrorDescription(error.message)
   return `Bearer realm="${realm}", error="${attribute}", error_description="${description}"`
 }
 

@@ -4,6 +4,7 @@ import type { Metrics } from '../metrics.js'
 import { parseAuthenticateOptions } from '../options/guards.js'
 import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
+import type { SetCacheHeaders } from './cache-headers.js'
 import { missingToken, requireTokenForm } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
 import { avoidHiddenClasses } from './hidden-classes.js'
@@ -40,12 +41,13 @@ export function createAuthenticateMiddleware(
   parts: {
     readonly authenticator: Authenticator
     readonly tokens: TokenReader
+    readonly setCacheHeaders: SetCacheHeaders
     readonly realm: string
     readonly metrics: Pick<Metrics, 'refused'>
   },
   options?: AuthenticateOptions,
 ): RequestHandler {
-  const { authenticator, tokens, realm, metrics } = parts
+  const { authenticator, tokens, setCacheHeaders, realm, metrics } = parts
   const { maxAgeMs, optional } = parseAuthenticateOptions(options)
   // loadUser() checks the age of a cached snapshot, so with a maximum age each request takes that path.
   const cachedUser = maxAgeMs === undefined ? authenticator.cachedUser : () => undefined
@@ -67,8 +69,9 @@ export function createAuthenticateMiddleware(
     next()
   }
 
-  return function authenticateRequest(req, _res, next) {
+  return function authenticateRequest(req, res, next) {
     try {
+      setCacheHeaders(res)
       const token = tokens(req)
       if (token === undefined) {
         if (!optional) throw missingToken()

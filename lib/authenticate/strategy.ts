@@ -5,6 +5,7 @@ import type { Metrics } from '../metrics.js'
 import type { AuthenticatedUser } from '../types.js'
 import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
+import type { SetCacheHeaders } from './cache-headers.js'
 import { missingToken, requireTokenForm } from './bearer-token.js'
 import { toChallenge, withChallenge } from './challenge.js'
 import { avoidHiddenClasses } from './hidden-classes.js'
@@ -26,6 +27,7 @@ interface PassportActions {
 interface StrategyParts {
   readonly authenticator: Authenticator
   readonly tokens: TokenReader
+  readonly setCacheHeaders: SetCacheHeaders
   readonly requestUsers: Pick<RequestUsers, 'noteWithoutUser'>
   readonly realm: string
   readonly metrics: Pick<Metrics, 'refused'>
@@ -37,7 +39,7 @@ interface StrategyParts {
  * which ends the chain.
  */
 export function createStrategy(parts: StrategyParts): Strategy {
-  const { authenticator, tokens, requestUsers, realm, metrics } = parts
+  const { authenticator, tokens, setCacheHeaders, requestUsers, realm, metrics } = parts
 
   function report(
     req: Request,
@@ -82,6 +84,8 @@ export function createStrategy(parts: StrategyParts): Strategy {
     authenticate(this: PassportActions, req: Request, options: AuthenticateOptions = {}) {
       let user: AuthenticatedUser<object> | undefined
       try {
+        // Passport gives a strategy no response. Express leaves it on the request.
+        setCacheHeaders(req.res)
         requireSettable(req, propertyOf(req, options), 'strategy()')
         avoidHiddenClasses(req)
         const token = tokens(req)

@@ -93,7 +93,8 @@ async function createOrExplain(
 
 function indexOptions({ userIdField, uniqueUserId }: UserIdIndexConfig): CreateIndexesOptions {
   return {
-    name: uniqueUserId ? `${INDEX_NAME}_unique` : INDEX_NAME,
+    // With the field, since an instance with another user id field may use the same collection.
+    name: `${INDEX_NAME}${uniqueUserId ? '_unique' : ''}:${userIdField}`,
     collation: { locale: 'simple' },
     ...(uniqueUserId && { unique: true, partialFilterExpression: { [userIdField]: { $exists: true } } }),
   }

@@ -72,8 +72,9 @@ export class LoginFlow {
     const start = startLogin()
     const login = await callInTime('login(): body', this.#timeoutMs, prepare)
     const attempt = await this.#count(login)
+    let user: VerifiedUser | undefined
     try {
-      const user = await this.#verify(login, attempt)
+      user = await this.#verify(login, attempt)
       const answer = await this.#issue(user, login, start)
       await this.#endReplaced(login)
       if (attempt?.succeeded() === 'unsure') this.#warnings.ofUnsureAccount()
@@ -81,6 +82,7 @@ export class LoginFlow {
       return answer
     } catch (error) {
       attempt?.failed(error)
+      this.#reportRefusal(error, login.req, user?.id)
       throw error
     }
   }
@@ -93,7 +95,7 @@ export class LoginFlow {
   }
 
   async #verify(login: Login, attempt: LoginAttempt | undefined): Promise<VerifiedUser> {
-    const { accounts, verify, req } = login
+    const { accounts, verify } = login
     const user = await callInTime('verifyCredentials', this.#timeoutMs, async () => {
       const outcome = await whileVerifying(attempt && (name => attempt.countTried(name)), verify)
       if (attempt?.isAnonymous && accounts.source === 'guessed') this.#warnings.ofUnknownAccount()
@@ -104,7 +106,7 @@ export class LoginFlow {
     if (user) return user
     // A record is read for unknown users too, so that a disabled user's answer takes no longer than a wrong password's.
     await this.#parts.userRecords.find('')
-    throw this.#refuse(req)
+    throw refused()
   }
 
   /** With `beforeLogin`, the session begins only after the hook has agreed: the hook may list the user's sessions. */
@@ -128,17 +130,19 @@ export class LoginFlow {
 
   async #admit(user: VerifiedUser, req: Request): Promise<void> {
     const { isDisabled } = await this.#parts.userRecords.find(user.id)
-    if (isDisabled || !(await this.#isLetIn(user, req))) throw this.#refuse(req, user.id)
+    if (isDisabled || !(await this.#isLetIn(user, req))) throw refused()
   }
 
   async #isLetIn(user: VerifiedUser, req: Request): Promise<boolean> {
     return (await this.#parts.hooks.beforeLogin(user, req).catch(toRefusal)) === true
   }
 
-  #refuse(req: Request, userId?: string): CustomUserDataError {
+  /** A refusal can come from each step, so it is reported here. One for too many attempts has been reported already. */
+  #reportRefusal(error: unknown, req: Request, userId: string | undefined): void {
+    const answer = asCustomUserDataError(error)
+    if (!answer || answer.status >= 500 || answer.code === 'too_many_attempts') return
     const address = toShownAddress(req.ip)
     this.#parts.events.emit('login_refused', { address, ...(userId !== undefined && { userId }) })
-    return refused()
   }
 
   /** Waits, so that the old sessions have ended when the client gets its answer. A failure does not withhold the answer. */

@@ -101,6 +101,10 @@ export const accessTokenOptions = {
     }),
     {},
   ),
+  cacheControl: v.optional(
+    v.picklist(['no-cache', 'no-store'], 'write "no-cache" or "no-store"'),
+    'no-cache',
+  ),
   accessTokenTtlSeconds: v.optional(whole(1, DAY_SECONDS), 30 * 60),
   userDataInToken,
   clockToleranceSeconds: v.optional(whole(0, 300), 5),

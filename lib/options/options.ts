@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { KeyOptions } from '../access-tokens/keys.js'
 import type { TrustedIssuer } from '../access-tokens/trusted-issuers.js'
+import type { CacheControl } from '../authenticate/cache-headers.js'
 import type { TokenPlaces } from '../authenticate/token-places.js'
 import type { Clock } from '../util/clock.js'
 import type { ClientProjection } from '../token-data/client-projection.js'
@@ -176,6 +177,14 @@ interface CommonOptions<Document extends object> {
    * @default {}
    */
   readonly tokenPlaces?: TokenPlaces | undefined
+  /**
+   * What caches may do with the answers of guarded routes. With `no-cache` only the user's own browser stores an answer, and
+   * asks the server before each use: `Cache-Control: private, no-cache`. With `no-store` nothing is stored, so the button
+   * "back" does not show a page after the logout. A route can set another `Cache-Control` itself.
+   *
+   * @default 'no-cache'
+   */
+  readonly cacheControl?: CacheControl | undefined
   /**
    * Seconds that an access token of ours is valid, 1 to 86,400.
    *

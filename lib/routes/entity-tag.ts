@@ -8,6 +8,7 @@ export function toEntityTag(text: string): string {
 
 /** A request, whose headers may hold conditions. */
 interface Conditional {
+  readonly method: string
   readonly headers: IncomingHttpHeaders
 }
 
@@ -15,19 +16,27 @@ interface Conditional {
 const TAGS = /(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g
 
 /**
- * Whether the conditions of a request hold for data with these tags, one for each format; there are none without data.
- * `If-Match` compares strongly, so a weak tag matches nothing (RFC 9110 13.1.1). `If-None-Match: *` holds only if there is no
- * data (13.1.2).
+ * The status of the answer if the conditions of a request do not hold for data with these tags (RFC 9110 13.2.2): 304 if a
+ * reader has the data already, otherwise 412. `undefined` if they hold.
+ *
+ * `If-Match` compares strongly, so a weak tag matches nothing (13.1.1). `If-None-Match: *` holds only if there is no data
+ * (13.1.2). Express's own check is not used: it never answers 304 to `fetch`, which sends `Cache-Control: no-cache` too.
+ *
+ * @param tags one for each format in which the client may have read the data; none without data
  */
-export function meetsPreconditions({ headers }: Conditional, tags: readonly string[]): boolean {
+export function failedPrecondition(
+  { method, headers }: Conditional,
+  tags: readonly string[],
+): 304 | 412 | undefined {
   const ifMatch = headers['if-match']
-  if (ifMatch !== undefined && !matches(ifMatch, tags)) return false
+  if (ifMatch !== undefined && !matches(ifMatch, tags)) return 412
   const ifNoneMatch = headers['if-none-match']
-  return ifNoneMatch === undefined || !matches(ifNoneMatch.replaceAll('W/"', '"'), tags)
+  if (ifNoneMatch === undefined || !matches(ifNoneMatch.replaceAll('W/"', '"'), tags)) return undefined
+  return method === 'GET' || method === 'HEAD' ? 304 : 412
 }
 
 /** Whether a request has conditions on the data that it changes. */
-export function hasPreconditions({ headers }: Conditional): boolean {
+export function hasPreconditions({ headers }: Pick<Conditional, 'headers'>): boolean {
   return headers['if-match'] !== undefined || headers['if-none-match'] !== undefined
 }
 

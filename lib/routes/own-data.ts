@@ -10,7 +10,7 @@ import type { TeamBson } from '../mongo/team-bson.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import { CustomUserDataError, toCallbackError } from '../errors.js'
-import { hasPreconditions, meetsPreconditions, toEntityTag } from './entity-tag.js'
+import { failedPrecondition, hasPreconditions, toEntityTag } from './entity-tag.js'
 import type { AcceptRules } from './own-data-accept.js'
 import { toAllowedValues, toFieldChange } from './own-data-change.js'
 import type { OwnDataMethod } from './own-data-change.js'
@@ -18,6 +18,8 @@ import { createOwnDataFormats } from './own-data-formats.js'
 import type { OwnDataFormat } from './own-data-formats.js'
 import { parseOwnDataOptions } from './own-data-options.js'
 import type { OwnDataConfig, OwnDataOptions } from './own-data-options.js'
+import { createContentCheck } from './own-data-content.js'
+import { answerMethods } from './methods.js'
 import { createBodyReader } from './request-body.js'
 import type { RequestBody } from './request-body.js'
 
@@ -31,8 +33,8 @@ interface OwnDataParts {
 /**
  * Creates a user's access to their own data. Mount it behind a guard of this instance: it acts on the user whom the guard
  * let in. `GET /` reads the allowed fields from MongoDB. `PATCH /` sets the fields in the body (`null` is a value like any
- * other). `PUT /` replaces all allowed fields and no others. Each answer has an `ETag` for `If-Match`, so that one device
- * does not undo the change of another.
+ * other, and an object replaces the stored object). `PUT /` replaces all allowed fields and no others. Each answer has an
+ * `ETag` for `If-Match`, so that one device does not undo the change of another. Other methods are answered with 405.
  */
 export function createOwnDataRouter(
   config: OwnFieldsConfig & { readonly extendedJson: ExtendedJsonFormat | false },
@@ -45,20 +47,28 @@ export function createOwnDataRouter(
   const formats = createOwnDataFormats(allowed.extendedJson, bson)
   const rules = { ...allowed, toLoaded: (values: RequestBody) => toLoadedForm(values, bson) }
   const mediaTypes = formats.all.map(({ mediaType }) => mediaType)
+  const requireContent = createContentCheck(mediaTypes)
   const own = new OwnFields(config, [...allowed.fields], { ...parts, bson })
   // A `PUT` of `{}` removes all fields, so an empty body must not be read as `{}`.
   const readBody = createBodyReader({ json: mediaTypes, form: false, refusesEmpty: true })
 
-  async function sendStored(req: Request, res: Response): Promise<void> {
+  async function readStored(req: Request): Promise<Fields> {
     const view = await own.read(userIdOf(req))
     if (!view) throw notFound()
     const { mediaType, toText } = formats.ofAnswer(req)
-    send(res, mediaType, toText(view))
+    return { mediaType, text: toText(view) }
   }
 
   const read: RequestHandler = (req, res, next) => {
     if (formats.all.length > 1) res.vary('Accept')
-    answer(next, () => sendStored(req, res))
+    answer(next, async () => {
+      const fields = await readStored(req)
+      // A reader may keep the fields only in the format that it would get now.
+      const status = failedPrecondition(req, [toEntityTag(fields.text)])
+      if (status === 412) throw changed()
+      if (status === 304) setCacheHeaders(res, fields).status(304).end()
+      else send(res, fields)
+    })
   }
 
   const change =
@@ -66,19 +76,25 @@ export function createOwnDataRouter(
     (req, res, next) => {
       answer(next, async () => {
         const userId = userIdOf(req)
-        requireMediaType(req, mediaTypes)
+        requireContent(req)
         const format = formats.ofBody(req)
-        const values = toAllowedValues(await readBody(req, res), allowed.fields, format)
+        const body = await readBody(req, res)
+        const toValues = (): RequestBody => toAllowedValues(body, allowed.fields, format)
+        // Conditions come before the content (RFC 9110 13.2.1). Without any, MongoDB is not asked for a body that is refused.
+        const checked = hasPreconditions(req) ? undefined : toValues()
         const done = await own.write(userId, view =>
-          decide(method, { req, values, view, format }, rules, formats.all),
+          decide(method, { req, toValues: () => checked ?? toValues(), view, format }, rules, formats.all),
         )
         // Handlers that run later in the same request see the new data.
         if (done.loaded) parts.requestUsers.replaceData(req, done.loaded.data)
         res.status(done.created ? 201 : 200)
         const answerFormat = formats.ofAnswer(req)
         // A write gives the fields without their exact types, so these are read.
-        if (answerFormat.needsExactTypes) await sendStored(req, res)
-        else send(res, answerFormat.mediaType, answerFormat.toText({ plain: done.plain, exact: done.plain }))
+        if (answerFormat.needsExactTypes) send(res, await readStored(req))
+        else {
+          const { mediaType, toText } = answerFormat
+          send(res, { mediaType, text: toText({ plain: done.plain, exact: done.plain }) })
+        }
       })
     }
 
@@ -86,12 +102,19 @@ export function createOwnDataRouter(
   router.get('/', read)
   router.patch('/', change('PATCH'))
   router.put('/', change('PUT'))
+  router.all('/', answerMethods('GET, HEAD, PATCH, PUT, OPTIONS', { 'Accept-Patch': mediaTypes.join(', ') }))
   return router
+}
+
+/** The fields as they are sent. */
+interface Fields {
+  readonly mediaType: string
+  readonly text: string
 }
 
 interface Attempt {
   readonly req: Request
-  readonly values: RequestBody
+  readonly toValues: () => RequestBody
   readonly view: OwnView | undefined
   readonly format: OwnDataFormat
 }
@@ -99,15 +122,15 @@ interface Attempt {
 /** The change that a request makes to the stored fields. Throws if the conditions of the request do not hold for them. */
 async function decide(
   method: OwnDataMethod,
-  { req, values, view, format }: Attempt,
+  { req, toValues, view, format }: Attempt,
   config: OwnDataConfig & AcceptRules,
   formats: readonly OwnDataFormat[],
 ): Promise<OwnChange> {
   if (!view && !config.upsert) throw notFound()
   // A client may have read the fields in another format.
   const tags = view && hasPreconditions(req) ? formats.map(({ toText }) => toEntityTag(toText(view))) : []
-  if (!meetsPreconditions(req, tags)) throw changed()
-  const change = await toFieldChange(method, values, view, config, format)
+  if (failedPrecondition(req, tags) !== undefined) throw changed()
+  const change = await toFieldChange(method, toValues(), view, config, format)
   const hasSchema = config.schema !== undefined || config.fieldSchemas.size > 0
   return { ...change, dependsOnFields: hasPreconditions(req) || hasSchema }
 }
@@ -122,23 +145,12 @@ function answer(next: NextFunction, run: () => Promise<void>): void {
   })
 }
 
-/** Refuses `application/merge-patch+json` too, because `null` removes a field there, and is a value here. */
-function requireMediaType(req: Request, mediaTypes: string[]): void {
-  if (req.headers['content-length'] === '0') throw noContent()
-  if (req.is(mediaTypes) !== false) return
-  const error = new CustomUserDataError('unsupported_media_type', `Send ${mediaTypes.join(' or ')}.`)
-  error.headers['Accept'] = mediaTypes.join(', ')
-  throw error
+function send(res: Response, fields: Fields): void {
+  setCacheHeaders(res, fields).type(fields.mediaType).send(fields.text)
 }
 
-/** Sends the fields with their tag. If `If-None-Match` of a `GET` has the tag, Express answers 304. */
-function send(res: Response, mediaType: string, text: string): void {
-  res.set({ 'Cache-Control': 'no-store', ETag: toEntityTag(text) })
-  res.type(mediaType).send(text)
-}
-
-function noContent(): CustomUserDataError {
-  return new CustomUserDataError('invalid_request', 'Send a JSON object.')
+function setCacheHeaders(res: Response, { text }: Fields): Response {
+  return res.set({ 'Cache-Control': 'no-store', ETag: toEntityTag(text) })
 }
 
 function notFound(): CustomUserDataError {

@@ -4,6 +4,7 @@ import type { RequestUsers } from '../authenticate/request-users.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { HookCalls } from '../login/hooks.js'
+import { answerMethods, methodNotAllowed } from './methods.js'
 import type { RefreshTransport } from './refresh-transport.js'
 
 interface OwnSessionsParts {
@@ -31,6 +32,7 @@ export function createOwnSessionsRouter({
       noStore(res).json(list.map(session => ({ ...session, current: session.sid === sid })))
     })
   })
+  router.all('/', answerMethods('GET, HEAD, OPTIONS'))
   router.delete('/:sid', (req, res, next) => {
     answer(next, async () => {
       const { id, sid } = requestUsers.require('ownSessions()', req)
@@ -40,6 +42,7 @@ export function createOwnSessionsRouter({
       noStore(res).status(204).end()
     })
   })
+  router.all('/:sid', answerMethods('DELETE, OPTIONS'))
   router.use(refuseMalformedPath)
   return router
 }
@@ -60,6 +63,8 @@ export function createLogoutAllRoute({
 }: OwnSessionsParts): RequestHandler {
   return function logoutAll(req, res, next) {
     answer(next, async () => {
+      // A page of another site can make a browser send a GET with the user's cookies.
+      if (req.method !== 'POST') throw methodNotAllowed('POST')
       const { id } = requestUsers.require('logoutAll()', req)
       await sessions.revokeUser(id)
       transport.clear(res)

@@ -9,6 +9,7 @@ import type { MadeUpTokens } from '../login/made-up-tokens.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import { MAX_CANDIDATES } from './refresh-transport.js'
 import type { RefreshTransport } from './refresh-transport.js'
+import type { RequestBody } from './request-body.js'
 import { createTokenEndpoint } from './token-endpoint.js'
 
 /** Options of `refresh()`. */
@@ -37,6 +38,7 @@ export function createRefreshRoute(
   const { needsBody } = transport
   return createTokenEndpoint({ name: 'refresh', needsBody, failures }, async (body, req, res) => {
     transport.requireKnownOrigin(req)
+    requireRefreshGrant(body)
     const choice = await chooseToken(transport.read(req, body), sessions, tokens =>
       madeUpTokens.remove(tokens, req.ip),
     )
@@ -51,12 +53,16 @@ export function createRefreshRoute(
   })
 }
 
-/** Creates the logout route. A token that is not valid any more is no error (RFC 7009 section 2.2). */
+/**
+ * Creates the logout route. It also takes the names of RFC 7009: `token`, and `token_type_hint`, which it ignores. A token that
+ * is not valid any more is no error (RFC 7009 section 2.2).
+ */
 export function createLogoutRoute(parts: RefreshParts): RequestHandler {
   const { sessions, madeUpTokens, transport, hooks, failures } = parts
   const { needsBody } = transport
-  return createTokenEndpoint({ name: 'logout', needsBody, failures }, async (body, req, res) => {
+  return createTokenEndpoint({ name: 'logout', needsBody, failures }, async (given, req, res) => {
     transport.requireKnownOrigin(req)
+    const body = toLogoutBody(given)
     // A client that keeps its token must send it. A browser without the cookie is logged out already.
     const tokens = needsBody ? transport.read(req, body) : transport.readToEnd(req, body)
     const ours = await madeUpTokens.remove(tokens, req.ip)
@@ -65,6 +71,37 @@ export function createLogoutRoute(parts: RefreshParts): RequestHandler {
     transport.clear(res)
     return undefined
   })
+}
+
+/** Refuses what a refresh cannot give: another grant, or a scope, since no scope is ever granted (RFC 6749 section 6). */
+function requireRefreshGrant(body: RequestBody): void {
+  const grantType = readParameter(body, 'grant_type')
+  if (grantType !== undefined && grantType !== 'refresh_token') {
+    const message = 'This route takes the grant_type refresh_token.'
+    throw new CustomUserDataError('unsupported_grant_type', message)
+  }
+  if (readParameter(body, 'scope') === undefined) return
+  throw new CustomUserDataError('invalid_scope', 'The session has no scopes: leave out the scope.')
+}
+
+/** The body of a logout, with the refresh token under its own name. */
+function toLogoutBody(body: RequestBody): RequestBody {
+  const token = readParameter(body, 'token')
+  if (token === undefined) return body
+  const refreshToken = readParameter(body, 'refresh_token')
+  if (refreshToken !== undefined && refreshToken !== token) {
+    const message = 'The body has two different tokens, token and refresh_token: send one.'
+    throw new CustomUserDataError('invalid_request', message)
+  }
+  return { ...body, refresh_token: token }
+}
+
+/** A parameter of OAuth. One without a value counts as missing, and one that came twice is refused (RFC 6749 3.2). */
+function readParameter(body: RequestBody, name: string): string | undefined {
+  const value = Object.hasOwn(body, name) ? body[name] : undefined
+  if (value === undefined || value === '') return undefined
+  if (typeof value === 'string') return value
+  throw new CustomUserDataError('invalid_request', `"${name}" must be a text.`)
 }
 
 /** The result for several refresh tokens if none of them may be used, with the error to answer. */

@@ -33,11 +33,11 @@ export function createBodyReader(
 ): (req: Request, res: Response) => Promise<RequestBody> {
   const types = [...formats.json, ...(formats.form ? [FORM] : [])]
   const parsers = createParsers(formats)
-  const wanted = formats.form ? 'JSON or a form' : 'JSON'
+  const wanted = wantedOf(formats)
 
   async function parse(req: Request, res: Response): Promise<unknown> {
     for (const parser of parsers) {
-      if (isUnread(req)) await run(parser, req, res, wanted)
+      if (isUnread(req)) await run(parser, req, res, formats)
     }
     return isUnread(req) ? undefined : req.body
   }
@@ -151,11 +151,11 @@ function sizeOf(body: object, wanted: string): number {
   }
 }
 
-function run(parse: RequestHandler, req: Request, res: Response, wanted: string): Promise<void> {
+function run(parse: RequestHandler, req: Request, res: Response, formats: BodyFormats): Promise<void> {
   return new Promise((resolve, reject) => {
     void parse(req, res, (error?: unknown) => {
       if (error === undefined || error === null) resolve()
-      else reject(toBodyError(error, wanted))
+      else reject(toBodyError(error, formats))
     })
   })
 }
@@ -163,10 +163,32 @@ function run(parse: RequestHandler, req: Request, res: Response, wanted: string)
 /** The error of the parser is not even the cause, because errors of body-parser and of JSON.parse quote the body. */
 function toBodyError(
   { status, type }: { readonly status?: unknown; readonly type?: unknown },
-  wanted: string,
+  formats: BodyFormats,
 ): CustomUserDataError {
   if (type === 'parameters.too.many') return tooManyMembers()
-  return status === 413 ? tooLarge() : unreadable(wanted)
+  if (status === 413) return tooLarge()
+  // Token endpoints answer every malformed request with 400 (RFC 6749 5.2), whatever its media type is.
+  if (status !== 415 || formats.form) return unreadable(wantedOf(formats))
+  if (type !== 'encoding.unsupported')
+    return unsupportedMediaType(formats.json, 'The charset is not supported: send UTF-8.')
+  const error = unsupportedMediaType(
+    formats.json,
+    'The Content-Encoding is not supported: send gzip or none.',
+  )
+  // RFC 9110 12.5.3. The parsers of all supported versions of Express read these two.
+  error.headers['Accept-Encoding'] = 'gzip, deflate'
+  return error
+}
+
+function wantedOf({ form }: BodyFormats): string {
+  return form ? 'JSON or a form' : 'JSON'
+}
+
+/** RFC 9110 15.5.16 and RFC 5789 2.2: the answer names the media types that are taken. */
+export function unsupportedMediaType(types: readonly string[], message: string): CustomUserDataError {
+  const error = new CustomUserDataError('unsupported_media_type', message)
+  error.headers['Accept'] = error.headers['Accept-Patch'] = types.join(', ')
+  return error
 }
 
 function consumed(): CustomUserDataError {

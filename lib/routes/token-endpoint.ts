@@ -1,6 +1,8 @@
 import type { Request, RequestHandler, Response } from 'express'
 import type { FailureReports } from '../authenticate/failure-reports.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import { toErrorDescription } from '../util/error-description.js'
+import { methodNotAllowed } from './methods.js'
 import { createBodyReader } from './request-body.js'
 import type { RequestBody } from './request-body.js'
 
@@ -58,10 +60,7 @@ function toOurs(name: string, cause: unknown): CustomUserDataError {
 }
 
 function requirePost(req: Request): void {
-  if (req.method === 'POST') return
-  const error = new CustomUserDataError('method_not_allowed', 'Use POST.')
-  error.headers['Allow'] = 'POST'
-  throw error
+  if (req.method !== 'POST') throw methodNotAllowed('POST')
 }
 
 /** RFC 6749 5.2: the value of `error` for codes that have another name there. */
@@ -77,7 +76,7 @@ function sendTokenError(res: Response, error: CustomUserDataError): void {
     .set(error.headers)
     .json({
       error: toName(error),
-      error_description: error.status < 500 ? error.message : error.title,
+      error_description: toErrorDescription(error.status < 500 ? error.message : error.title),
     })
 }
 

@@ -228,6 +228,7 @@ describe('a guard', () => {
       const guard = createAuthenticateMiddleware({
         authenticator,
         tokens: createTokenReader(),
+        setCacheHeaders: () => undefined,
         realm: 'api',
         metrics: { refused: () => undefined },
       })

@@ -46,10 +46,29 @@ function commandNames(): string[] {
 }
 
 describe('ready()', () => {
+  it.each([false, true])(
+    'works for two instances with different user id fields on one collection (unique: %j)',
+    async uniqueUserId => {
+      const shared = database.db.collection(`shared_${uniqueUserId}`)
+      await shared.insertOne({ userId: 'alice', owner: 'bob' })
+      for (const [userIdField, user] of [
+        ['userId', 'alice'],
+        ['owner', 'bob'],
+      ] as const) {
+        const instance = createTestUserData(database, { collection: shared, userIdField, uniqueUserId })
+        const warnings: unknown[] = []
+        instance.events.on('warning', warning => warnings.push(warning))
+        await instance.ready()
+        expect(warnings).toEqual([])
+        expect(await loadCustomData(instance, user)).toMatchObject({ userId: 'alice' })
+      }
+    },
+  )
+
   it('makes the indexes once, and then only pings', async () => {
     const { userData } = createInstance()
     await userData.ready()
-    expect(await indexNames(collection)).toEqual(['_id_', 'express_custom_user_data'])
+    expect(await indexNames(collection)).toEqual(['_id_', 'express_custom_user_data:userId'])
     expect(await indexNames(sessionCollection)).toEqual([
       '_id_',
       'session_expiry',
@@ -103,13 +122,13 @@ describe('ready()', () => {
     await collection.deleteOne({ userId: 'alice' })
     clock.advance(60_000)
     await userData.ready()
-    expect(await indexNames(collection)).toContain('express_custom_user_data_unique')
+    expect(await indexNames(collection)).toContain('express_custom_user_data_unique:userId')
   })
 
   it('need not be called, because the first load makes the indexes', async () => {
     const { userData } = createInstance()
     await loadCustomData(userData, 'alice')
-    await expect.poll(() => indexNames(collection)).toEqual(['_id_', 'express_custom_user_data'])
+    await expect.poll(() => indexNames(collection)).toEqual(['_id_', 'express_custom_user_data:userId'])
     await expect
       .poll(() => indexNames(sessionCollection))
       .toEqual(['_id_', 'session_expiry', 'session_revoked', 'session_user'])
@@ -228,7 +247,7 @@ describe('ready() for a database user who may not create indexes', () => {
       'duplicate_documents',
     ])
     expect(warnings[0]?.message).toContain(
-      'db.getCollection("profiles").createIndex({"userId":1}, {"name":"express_custom_user_data","collation":{"locale":"simple"}})',
+      'db.getCollection("profiles").createIndex({"userId":1}, {"name":"express_custom_user_data:userId","collation":{"locale":"simple"}})',
     )
     // The first inserted document is served, without the index and with it.
     expect(await loadCustomData(userData, 'alice')).toMatchObject({ n: 1 })
@@ -236,7 +255,7 @@ describe('ready() for a database user who may not create indexes', () => {
       .db('app')
       .collection('profiles')
       // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
-      .createIndex({ userId: 1 }, { name: 'express_custom_user_data' })
+      .createIndex({ userId: 1 }, { name: 'express_custom_user_data:userId' })
     expect(await loadCustomData(userData, 'alice')).toMatchObject({ n: 1 })
   })
 })

@@ -129,7 +129,10 @@ describe('the name of the collection', () => {
     await userData.ready()
     await profiles.insertOne({ userId: 'alice' })
     await userData.ready()
-    expect((await profiles.indexes()).map(({ name }) => name)).toEqual(['_id_', 'express_custom_user_data'])
+    expect((await profiles.indexes()).map(({ name }) => name)).toEqual([
+      '_id_',
+      'express_custom_user_data:userId',
+    ])
   })
 
   it.each([
@@ -140,7 +143,7 @@ describe('the name of the collection', () => {
   ])('causes no warning if the collection is missing and %s', async (_what, names) => {
     for (const name of names) await db.createCollection(name)
     expect(await warningsOf({ sessionCollection: db.collection('profiles_sessions') })).toEqual([])
-    expect((await profiles.indexes()).map(({ name }) => name)).toContain('express_custom_user_data')
+    expect((await profiles.indexes()).map(({ name }) => name)).toContain('express_custom_user_data:userId')
   })
 
   it('causes no warning if the collection is empty', async () => {

@@ -70,7 +70,7 @@ describe('the index on the user id', () => {
       expect(await indexOf().name(collection)).toBeUndefined()
       const index = indexOf()
       await index.ensure(collection)
-      expect(await index.name(collection)).toBe('express_custom_user_data')
+      expect(await index.name(collection)).toBe('express_custom_user_data:userId')
     },
   )
 
@@ -96,9 +96,9 @@ describe('the index on the user id', () => {
     })
     const index = indexOf()
     await index.ensure(collection)
-    const made = (await collection.indexes()).find(({ name }) => name === 'express_custom_user_data')
+    const made = (await collection.indexes()).find(({ name }) => name === 'express_custom_user_data:userId')
     expect(made?.collation ?? SIMPLE).toMatchObject(SIMPLE)
-    expect(await index.name(collection)).toBe('express_custom_user_data')
+    expect(await index.name(collection)).toBe('express_custom_user_data:userId')
   })
 
   it('is the index on _id if _id is the user id', async () => {
@@ -119,22 +119,36 @@ describe('the index on the user id', () => {
   it('is made unique even if the team has a plain index', async () => {
     const collection = await collectionWith({ key: { userId: 1 } })
     await indexOf({ uniqueUserId: true }).ensure(collection)
-    expect(await indexNames(collection)).toEqual(['_id_', 'theirs', 'express_custom_user_data_unique'])
+    expect(await indexNames(collection)).toEqual(['_id_', 'theirs', 'express_custom_user_data_unique:userId'])
   })
 
   it('is made only once', async () => {
     const collection = await database.db.createCollection('often')
     const index = indexOf()
     await Promise.all([index.ensure(collection), index.ensure(collection), indexOf().ensure(collection)])
-    expect(await indexNames(collection)).toEqual(['_id_', 'express_custom_user_data'])
+    expect(await indexNames(collection)).toEqual(['_id_', 'express_custom_user_data:userId'])
   })
+
+  it.each([true, false])(
+    'has a name of its own for each user id field, so that two instances share a collection (unique: %j)',
+    async uniqueUserId => {
+      const collection = await database.db.createCollection(`shared_${uniqueUserId}`)
+      const [first, second] = ['userId', 'profile.owner'].map(userIdField =>
+        indexOf({ userIdField, uniqueUserId }),
+      ) as [UserIdIndex, UserIdIndex]
+      for (const index of [first, second]) await index.ensure(collection)
+      const names = [await first.name(collection), await second.name(collection)]
+      expect(new Set(names).size).toBe(2)
+      expect(await indexNames(collection)).toEqual(['_id_', ...names])
+    },
+  )
 
   it('is made if the collection does not exist yet', async () => {
     const collection = database.db.collection('not_there_yet')
     const index = indexOf()
     expect(await index.name(collection)).toBeUndefined()
     await index.ensure(collection)
-    expect(await index.name(collection)).toBe('express_custom_user_data')
+    expect(await index.name(collection)).toBe('express_custom_user_data:userId')
   })
 
   it('is looked up again only after it was forgotten', async () => {

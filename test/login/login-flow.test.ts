@@ -283,6 +283,45 @@ describe('a login', () => {
 })
 
 describe('events', () => {
+  it.each<[string, Hooks, Options]>([
+    ['beforeLogin returns false', { beforeLogin: () => false }, {}],
+    ['createCustomData returns false', { createCustomData: () => false }, {}],
+    [
+      'createCustomData throws an error of this package',
+      {
+        createCustomData: () => {
+          throw new CustomUserDataError('forbidden', 'No more users.')
+        },
+      },
+      {},
+    ],
+    ['the user has no document', {}, { requireDocument: true }],
+  ])('login_refused tells of a user who is refused: %s', async (_why, hooks, options) => {
+    const { app, events } = start(hooks, options)
+    expect([401, 403]).toContain((await tryLogIn(app)).status)
+    expect(events.filter(({ name }) => name !== 'warning')).toEqual([
+      { name: 'login_refused', userId: user, address: '127.0.0.1' },
+    ])
+  })
+
+  it('login_refused tells of credentials that verifyCredentials refuses by an error of this package', async () => {
+    const userData = createTestUserData(database)
+    const events = recordEvents(userData)
+    const verify = () => {
+      throw new CustomUserDataError('invalid_credentials', 'The code is wrong.')
+    }
+    const app = express().post('/login', userData.login(verify))
+    expect((await tryLogIn(app)).status).toBe(401)
+    expect(events).toEqual([{ name: 'login_refused', address: '127.0.0.1' }])
+  })
+
+  it('login_refused does not tell of a failure of the server', async () => {
+    const createCustomData = () => Promise.reject(new Error('the directory is down'))
+    const { app, events } = start({ createCustomData })
+    expect((await tryLogIn(app)).status).toBe(500)
+    expect(events.filter(({ name }) => name === 'login_refused')).toEqual([])
+  })
+
   it('ASVS 16.3.1, 16.3.3: tell each outcome with its ids, and never a token, a secret or a password', async () => {
     const afterLogin = () => Promise.reject(new Error('the mailer is down'))
     const { app, userData, events } = start(

@@ -90,6 +90,7 @@ const WRONG: { option: string; value: unknown; says: string }[] = [
   { option: 'refreshTokenTransport', value: 'header', says: 'write "body", "cookie" or { cookie: { name' },
   { option: 'refreshTokenTransport', value: [], says: 'write "body", "cookie" or { cookie: { name' },
   { option: 'tokenPlaces', value: 'cookie', says: 'write { cookie, query, form }' },
+  { option: 'cacheControl', value: 'public', says: 'write "no-cache" or "no-store"' },
   { option: 'hooks', value: [], says: 'write { beforeLogin, createCustomData' },
   { option: 'sessionSecrets', value: [], says: 'write one secret or more' },
   { option: 'clock', value: () => 0, says: 'write { now, monotonic }' },

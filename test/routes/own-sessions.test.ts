@@ -183,6 +183,26 @@ describe('logoutAll()', () => {
 })
 
 describe('these routes', () => {
+  it('answer other methods with 405 and the methods that they take, and end nothing', async () => {
+    const guarded = express()
+      .use(userData.authenticate())
+      .use('/sessions', userData.ownSessions())
+      .use('/logout-all', userData.logoutAll())
+      .use(userData.errorHandler())
+    const login = await logIn(app, user)
+    const sid = sidOfLogin(login)
+    for (const [method, path, allow] of [
+      ['post', '/sessions', 'GET, HEAD, OPTIONS'],
+      ['get', `/sessions/${sid}`, 'DELETE, OPTIONS'],
+      ['get', '/logout-all', 'POST'],
+      ['delete', '/logout-all', 'POST'],
+    ] as const) {
+      const answer = await request(guarded)[method](path).auth(login.access_token, { type: 'bearer' })
+      expect(answer).toMatchObject({ status: 405, body: { code: 'method_not_allowed' }, headers: { allow } })
+    }
+    expect(await userData.sessions(user)).toHaveLength(1)
+  })
+
   it('answer 401 without a token and 500 with one if no guard runs before them, and end nothing', async () => {
     const bare = express()
       .use('/sessions', userData.ownSessions())

@@ -100,6 +100,30 @@ describe('a refresh', () => {
   })
 })
 
+describe('a refresh as OAuth clients ask for it (RFC 6749 6)', () => {
+  const ask = (body: object) => request(app).post('/refresh').type('form').send(body)
+
+  it('takes grant_type=refresh_token, and parameters without a value as if they were missing', async () => {
+    const first = await ask({ grant_type: 'refresh_token', refresh_token: refreshToken, client_id: 'app' })
+    expect(first.status).toBe(200)
+    const next = { refresh_token: String(first.body.refresh_token), grant_type: '', scope: '' }
+    expect((await ask(next)).status).toBe(200)
+  })
+
+  it.each([
+    [{ grant_type: 'password' }, 'unsupported_grant_type'],
+    [{ grant_type: 'authorization_code' }, 'unsupported_grant_type'],
+    [{ grant_type: 'refresh_token', scope: 'admin' }, 'invalid_scope'],
+    [{ scope: 'openid profile' }, 'invalid_scope'],
+    [{ grant_type: ['refresh_token', 'refresh_token'] }, 'invalid_request'],
+    [{ scope: ['a', 'b'] }, 'invalid_request'],
+  ])('refuses what it cannot give, and consumes nothing: %j', async (parameters, error) => {
+    const answer = await ask({ ...parameters, refresh_token: refreshToken })
+    expect(answer).toMatchObject({ status: 400, body: { error } })
+    expect((await request(app).post('/refresh').send({ refresh_token: refreshToken })).status).toBe(200)
+  })
+})
+
 describe('a refresh token', () => {
   it('is valid until its successor was used', async () => {
     const next = await refresh(refreshToken)
@@ -234,6 +258,26 @@ describe('a logout', () => {
   it('without the secret of the token ends no session', async () => {
     expect((await logOut(withOtherSecret(refreshToken))).status).toBe(204)
     expect((await refresh(refreshToken)).status).toBe(200)
+  })
+
+  it.each(['json', 'form'])('takes the parameters of RFC 7009 2.1, and ignores the hint (%s)', async type => {
+    const ask = (body: object) => request(app).post('/logout').type(type).send(body)
+    for (const hint of ['refresh_token', 'access_token', 'anything']) {
+      const token = await logIn()
+      expect((await ask({ token, token_type_hint: hint })).status).toBe(204)
+      await expectInvalidGrant(token)
+    }
+    expect((await ask({ token: refreshToken, refresh_token: refreshToken })).status).toBe(204)
+    await expectInvalidGrant(refreshToken)
+  })
+
+  it('refuses two different tokens, and a token that came twice, and ends neither session', async () => {
+    const other = await logIn()
+    const ask = (body: object) => request(app).post('/logout').type('form').send(body)
+    for (const body of [{ token: other, refresh_token: refreshToken }, { token: [other, refreshToken] }]) {
+      expect(await ask(body)).toMatchObject({ status: 400, body: { error: 'invalid_request' } })
+    }
+    for (const token of [other, refreshToken]) expect((await refresh(token)).status).toBe(200)
   })
 
   it('can be repeated without an error', async () => {

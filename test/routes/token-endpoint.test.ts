@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib'
 import { text as readText } from 'node:stream/consumers'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import express from 'express'
+import { CustomUserDataError } from 'express-custom-user-data'
 import type { Express, RequestHandler } from 'express'
 import request from 'supertest'
 import { beforeEach, describe, expect, it } from 'vitest'
@@ -229,6 +230,31 @@ describe('broken bodies', () => {
     })
     expectError(answer, 400, 'invalid_request')
   })
+})
+
+it('RFC 6749 5.2: a description has none of the characters that the RFC leaves out, whoever wrote it', async () => {
+  const userData = createTestUserData(database)
+  const app = express()
+    .post(
+      '/login',
+      userData.login(() => {
+        throw new CustomUserDataError('forbidden', 'Say "please" \\ bitte schön\n🙂')
+      }),
+    )
+    .post('/refresh', userData.refresh())
+  const answers = [
+    await request(app).post('/login').send({ email: 'a' }),
+    await request(app).post('/refresh').send({ refresh_token: 42 }),
+    await request(app)
+      .post('/refresh')
+      .send({ grant_type: ['a'] }),
+  ]
+  for (const { body } of answers) {
+    const { error_description: description } = body as Record<string, string>
+    expect(description).toMatch(/^[\x20\x21\x23-\x5b\x5d-\x7e]+$/)
+  }
+  expect(answers[0]!.body).toMatchObject({ error_description: "Say 'please' ' bitte sch'n'''" })
+  expect(answers[1]!.body).toMatchObject({ error_description: expect.stringContaining("'refresh_token'") })
 })
 
 it('a route has its name, for stack traces and profiles', () => {

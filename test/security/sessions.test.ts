@@ -61,11 +61,7 @@ describe('the answer of a refresh', () => {
   it('is for the same user, audience, client and session, even if the request asks for others', async () => {
     const [{ app }] = instances
     const login = await logIn(app)
-    const wider = {
-      scope: 'admin',
-      audience: 'https://other.example.com',
-      resource: 'https://other.example.com',
-    }
+    const wider = { audience: 'https://other.example.com', resource: 'https://other.example.com' }
     const other = { client_id: 'other', user: 'bob', sub: 'bob', sid: 'A'.repeat(22) }
     const answer = await refresh(app, login.refresh_token).send({ ...wider, ...other })
     expect(answer.status).toBe(200)
@@ -79,12 +75,19 @@ describe('the answer of a refresh', () => {
     expect(answer.body).not.toHaveProperty('scope')
   })
 
-  it('is refused for the password grant: right credentials in its form are an invalid request', async () => {
+  it('is refused for a scope, since none was granted (RFC 6749 6)', async () => {
+    const [{ app }] = instances
+    const { refresh_token: token } = await logIn(app)
+    const answer = await refresh(app, token).send({ scope: 'admin' })
+    expect(answer).toMatchObject({ status: 400, body: { error: 'invalid_scope' } })
+  })
+
+  it('is refused for the password grant, also with right credentials (RFC 6749 5.2)', async () => {
     const [{ app }] = instances
     const grant = { grant_type: 'password', username: 'alice', password: 'right', user: 'alice' }
     const answer = await request(app).post('/refresh').type('form').send(grant)
     expect(answer.status).toBe(400)
-    expect(answer.body).toMatchObject({ error: 'invalid_request' })
+    expect(answer.body).toMatchObject({ error: 'unsupported_grant_type' })
   })
 })
 
