@@ -36,7 +36,7 @@ export function createCacheHeaders(cacheControl: CacheControl, varying: readonly
   const value = VALUES[cacheControl]
   const kept = KEPT[cacheControl]
   const vary = varying.join(', ')
-  // cors() sets the same value for each request. Adding to it anew would take 3 µs of each.
+  // cors() sets the same value for each request. Adding the names each time would take 3 µs of each request.
   let known = { before: '', after: vary }
 
   function toVary(varied: ReturnType<Response['getHeader']>): string {
