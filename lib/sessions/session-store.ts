@@ -7,7 +7,7 @@ import { MARK } from '../mongo/own-collection.js'
 import type { ExactOperations } from '../mongo/exact-operations.js'
 import { hashRefreshToken } from './refresh-token.js'
 import type { RefreshToken } from './refresh-token.js'
-import { SessionCollection } from './session-collection.js'
+import { ENDED_KEPT_SECONDS, SessionCollection } from './session-collection.js'
 import { toNewDocument, withIssue } from './session-document.js'
 import type {
   BegunSession,
@@ -49,12 +49,6 @@ interface SessionStoreConfig extends SessionScope {
 export const BATCH_SIZE = 1_000
 /** How many sessions of a user are listed at most, because a list is built within one turn of the event loop. */
 const MAX_LISTED = 1_000
-
-/**
- * How long the document of a session is kept after its end: longer than any access token lives, so that a process that was
- * away still finds out. A user who logs in and out all day would otherwise fill the collection.
- */
-const ENDED_KEPT_MS = 25 * 3_600_000
 
 const LISTED = { createdAt: 1, storedAt: 1, lastUsedAt: 1, expiresAt: 1, device: 1, address: 1 }
 const STORED_AT = { storedAt: 1 }
@@ -258,7 +252,7 @@ export class SessionStore {
 
   #toEnd(): UpdateFilter<SessionDocument> {
     const now = this.#now()
-    const removedAt = new Date(now.getTime() + ENDED_KEPT_MS)
+    const removedAt = new Date(now.getTime() + ENDED_KEPT_SECONDS * 1000)
     return { $set: { revokedAt: now }, $min: { expiresAt: removedAt } }
   }
 

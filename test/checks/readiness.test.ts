@@ -53,6 +53,7 @@ describe('ready()', () => {
     expect(await indexNames(sessionCollection)).toEqual([
       '_id_',
       'session_expiry',
+      'session_idle_expiry',
       'session_revoked',
       'session_user',
     ])
@@ -112,7 +113,7 @@ describe('ready()', () => {
     await expect.poll(() => indexNames(collection)).toEqual(['_id_', 'express_custom_user_data'])
     await expect
       .poll(() => indexNames(sessionCollection))
-      .toEqual(['_id_', 'session_expiry', 'session_revoked', 'session_user'])
+      .toEqual(['_id_', 'session_expiry', 'session_idle_expiry', 'session_revoked', 'session_user'])
   })
 
   it('and loads build a unique index that duplicates prevent at growing distances, and warn once', async () => {

@@ -255,7 +255,7 @@ describe('deleteSessions()', () => {
 })
 
 describe('the indexes of the sessions', () => {
-  it('are made by ready(): one for the sessions of a user, one for revoked sessions, one for expiry', async () => {
+  it('are made by ready(): one for the sessions of a user, one for revoked sessions, and two that remove ended sessions', async () => {
     const fresh = await openDatabase()
     await createTestUserData(fresh).ready()
     const indexes = await fresh.db.collection('custom_user_data_sessions').indexes()
@@ -265,6 +265,12 @@ describe('the indexes of the sessions', () => {
         name: 'session_expiry',
         key: { expiresAt: 1 },
         expireAfterSeconds: 0,
+        partialFilterExpression: { expressCustomUserData: { $exists: true } },
+      },
+      {
+        name: 'session_idle_expiry',
+        key: { idleExpiresAt: 1 },
+        expireAfterSeconds: 90_000,
         partialFilterExpression: { expressCustomUserData: { $exists: true } },
       },
       {
