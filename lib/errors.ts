@@ -81,6 +81,8 @@ const ERRORS = {
   custom_data_unavailable: { status: 503, title: 'Custom data is unavailable for the moment' },
   /** MongoDB did not read or write a session in time. Nothing was consumed. */
   sessions_unavailable: { status: 503, title: 'Sessions are unavailable for the moment' },
+  /** This process lacks the session secret of the session. Another process may have it during a deploy. Nothing was consumed. */
+  session_secret_unknown: { status: 503, title: 'The session cannot be continued for the moment' },
   /** The issuer's keys could not be fetched, and no known key fits. */
   keys_unavailable: { status: 503, title: 'Access tokens cannot be verified for the moment' },
   /** Credentials could not be checked in time. */

@@ -64,6 +64,15 @@ export interface SessionEvent {
   readonly sid: string
 }
 
+/** An exchanged refresh token that came again and got the current refresh token of its session. */
+export interface ReplayedEvent extends SessionEvent {
+  /**
+   * `false`: the client lost an answer, or sent parallel requests. `true`: the token after it was used already, so several
+   * tabs refreshed within `reuseToleranceSeconds`, or a thief did.
+   */
+  readonly successorUsed: boolean
+}
+
 /** A revocation: of one session (`sid`), or of all sessions of a user (`userId`). */
 export type RevokedEvent = { readonly sid: string } | { readonly userId: string }
 
@@ -165,8 +174,8 @@ export interface CustomUserDataEvents {
   throttled: [ThrottledEvent]
   /** A refresh token was exchanged. */
   refreshed: [SessionEvent]
-  /** A refresh token that was exchanged before came again, and got its successor again. */
-  replayed: [SessionEvent]
+  /** A refresh token that was exchanged before came again, and got the current token of its session. */
+  replayed: [ReplayedEvent]
   /** A refresh token that was exchanged before came again too late, so it may be stolen. The session has ended. */
   reuse_detected: [SessionEvent]
   /** A login ended the least recently used session of its user, because the user had more than `maxSessionsPerUser`. */

@@ -197,7 +197,7 @@ export interface CustomUserData<CustomData> {
   invalidate(userId: string): void
   /**
    * Replaces the keys of this instance. The first key signs from now on. Tokens that a removed key signed are refused at once,
-   * also if their snapshots are cached.
+   * also if their snapshots are cached. Session secrets follow the HS keys, unless none of the new keys is an HS key.
    * @throws OptionError if `keys` is not a list of keys, or without keys of your own
    */
   replaceKeys(keys: readonly KeyOptions[]): void

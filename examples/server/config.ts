@@ -18,7 +18,7 @@ export interface Config {
   readonly snapshotTtlMs: number
   readonly changeStreams: 'auto' | 'off'
   /** How long an exchanged refresh token still gets its successor. `undefined` means until the successor is used. */
-  readonly reuseWindowSeconds: number | undefined
+  readonly reuseToleranceSeconds: number | undefined
   readonly refreshTokenTransport: 'body' | 'cookie'
   /** Whether access tokens contain the user's document, and in which format. */
   readonly userDataInToken: false | ExtendedJsonFormat
@@ -43,7 +43,7 @@ const schema = z
     ACCESS_TOKEN_TTL_SECONDS: whole(1, DAY_SECONDS).default(30 * 60),
     SNAPSHOT_TTL_MS: whole(1, DAY_SECONDS * 1000).default(30 * 60 * 1000),
     CHANGE_STREAM: z.enum(['on', 'off'], 'write on or off').default('on'),
-    REFRESH_GRACE_SECONDS: whole(0, 60).optional(),
+    REUSE_TOLERANCE_SECONDS: whole(0, 120).optional(),
     REFRESH_TOKEN_TRANSPORT: z.enum(['body', 'cookie'], 'write body or cookie').default('body'),
     USER_DATA_IN_TOKEN: z
       .enum(['off', 'relaxed', 'canonical'], 'write off, relaxed or canonical')
@@ -68,7 +68,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     accessTokenTtlSeconds: variables.ACCESS_TOKEN_TTL_SECONDS,
     snapshotTtlMs: variables.SNAPSHOT_TTL_MS,
     changeStreams: variables.CHANGE_STREAM === 'on' ? 'auto' : 'off',
-    reuseWindowSeconds: variables.REFRESH_GRACE_SECONDS,
+    reuseToleranceSeconds: variables.REUSE_TOLERANCE_SECONDS,
     refreshTokenTransport: variables.REFRESH_TOKEN_TRANSPORT,
     userDataInToken: variables.USER_DATA_IN_TOKEN === 'off' ? false : variables.USER_DATA_IN_TOKEN,
     trustedIssuers: variables.TRUSTED_ISSUERS as TrustedIssuer[],

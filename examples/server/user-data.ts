@@ -14,7 +14,7 @@ export function createUserData(db: Db, config: Config): UserData {
     accessTokenTtlSeconds: config.accessTokenTtlSeconds,
     snapshotTtlMs: config.snapshotTtlMs,
     changeStreams: config.changeStreams,
-    reuseWindowSeconds: config.reuseWindowSeconds,
+    reuseToleranceSeconds: config.reuseToleranceSeconds,
     refreshTokenTransport: config.refreshTokenTransport,
     userDataInToken: config.userDataInToken,
     trustedIssuers: config.trustedIssuers,

@@ -7,6 +7,7 @@ import type { Config } from '../options/parse-options.js'
 import { MAX_REFRESH_TOKEN_TTL_SECONDS } from '../options/sessions.js'
 import { createRevocations } from '../sessions/revocations.js'
 import { toSessionScope } from '../sessions/session-scope.js'
+import { MAX_REUSE_TOLERANCE_SECONDS } from '../sessions/session-document.js'
 import { createSessionSecrets } from '../sessions/session-secrets.js'
 import { SESSION_INDEXES } from '../sessions/session-collection.js'
 import { SessionStore } from '../sessions/session-store.js'
@@ -43,7 +44,7 @@ export function createSessionParts(core: Core, { ownKeys }: AccessTokens) {
   const recordsConfig = { ...config, ...scope, recordTtlMs: RECORD_TTL_MS }
   const userRecords = createUserRecords(recordsConfig, open, events)
   const revocations = createRevocations(lifetimes, config.own?.issuer, clock, invalidations.invalidate)
-  const secrets = createSessionSecrets(config.sessionSecrets, ownKeys?.secretKeys())
+  const secrets = createSessionSecrets(config.sessionSecrets, ownKeys?.secretKeys)
   const sessions = new Sessions(
     { ...config, ...scope, accessTokenMs: lifetimes.sessionMs },
     { store, userRecords, secrets, revocations, events, clock, backgroundWork },
@@ -76,7 +77,8 @@ function createSessionCollection({ config, database, events }: Core, given: Team
 /** How long this process remembers revocations: until every access token from before a revocation has expired. */
 function toLifetimes({ accessTokenTtlSeconds, refreshTokenTtlSeconds, clockToleranceMs }: Config) {
   return {
-    sessionMs: accessTokenTtlSeconds * 1000 + clockToleranceMs,
+    // An answer to an exchanged token may come this long after the last noted use of the session.
+    sessionMs: (accessTokenTtlSeconds + MAX_REUSE_TOLERANCE_SECONDS) * 1000 + clockToleranceMs,
     userMs: Math.max(refreshTokenTtlSeconds * 1000, FOREIGN_TOKEN_MS),
     clockToleranceMs,
   }

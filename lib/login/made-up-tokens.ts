@@ -5,7 +5,7 @@ import { toShownAddress } from '../util/client-address.js'
 import type { AddressLimit } from './address-limit.js'
 
 interface MadeUpTokensParts {
-  readonly sessions: Pick<Sessions, 'inspect' | 'isStored'>
+  readonly sessions: Pick<Sessions, 'inspect' | 'isOurs'>
   /** Absent if the team limits requests by other means. */
   readonly limit: AddressLimit | undefined
   readonly events: Events
@@ -27,7 +27,7 @@ export class MadeUpTokens {
   /**
    * Returns the tokens that are not made up. They may be old, or their sessions may have ended.
    *
-   * @throws `too_many_attempts`; `sessions_unavailable`
+   * @throws `too_many_attempts`; `sessions_unavailable`; `session_secret_unknown` if another process may know the token
    */
   async remove(tokens: readonly string[], ip: string | undefined): Promise<string[]> {
     const areOurs = await Promise.all(tokens.map(token => this.#isOurs(token, ip)))
@@ -43,10 +43,10 @@ export class MadeUpTokens {
     if (typeof takeBack === 'number') throw this.#refuse(address, takeBack)
     let isMadeUp = false
     try {
-      isMadeUp = !(await sessions.isStored(token))
+      isMadeUp = !(await sessions.isOurs(token))
       return !isMadeUp
     } finally {
-      // If MongoDB does not answer, nobody knows whether the token was made up.
+      // If MongoDB does not answer, or another process has the secret, nobody here knows whether the token was made up.
       if (!isMadeUp) takeBack?.()
     }
   }

@@ -23,7 +23,7 @@ import type { NewSession, OpenSession } from '../sessions/new-session.js'
 import { endedMeanwhile, invalidGrant } from '../sessions/session-errors.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { Revocations } from '../sessions/revocations.js'
-import type { SessionOrigin } from '../sessions/session-store.js'
+import type { SessionOrigin } from '../sessions/session-document.js'
 import type { TokenAnswer } from '../types.js'
 
 interface TokenIssuerParts {
@@ -34,7 +34,7 @@ interface TokenIssuerParts {
     readonly keep: (token: string, verified: VerifiedToken, snapshot: Snapshot) => void
   }
   readonly snapshots: Pick<Snapshots, 'loadForNewToken'>
-  readonly sessions: Pick<Sessions, 'begin' | 'limit' | 'peek' | 'readStanding' | 'exchange'>
+  readonly sessions: Pick<Sessions, 'begin' | 'limit' | 'exchange'>
   readonly revocations: Pick<Revocations, 'wasSessionEnded' | 'wasUserRevokedSince'>
   readonly clock: Clock
   readonly events: Events
@@ -47,7 +47,6 @@ interface TokenIssuerParts {
 
 interface TokenIssuerConfig extends AccessTokenConfig {
   readonly requireDocument: boolean
-  readonly reuseWindowMs: number | undefined
   readonly userDataInToken: { readonly maxTokenBytes: number } | undefined
 }
 
@@ -147,21 +146,13 @@ export class TokenIssuer {
     }
   }
 
-  /** Exchanges a refresh token. Rejects with `invalid_grant` if the token is not valid. */
+  /**
+   * Exchanges a refresh token. If the load fails, the same refresh token gets the same successor the next time.
+   *
+   * @throws `invalid_grant` if the token is not valid
+   */
   async refresh(refreshToken: string): Promise<TokenAnswer<object>> {
-    const { sessions } = this.#parts
-    if (this.#config.reuseWindowMs === undefined) {
-      // If the load fails, the same refresh token gets the same successor the next time.
-      const { userId, open } = await sessions.exchange(refreshToken)
-      return this.#loadAndAnswer(userId, { open, ended: invalidGrant })
-    }
-    // With a window the second exchange may come too late, so everything that can fail is done before the exchange.
-    const userId = await sessions.peek(refreshToken)
-    const standing = sessions.readStanding(userId)
-    const open = async () => {
-      const earlier = await standing
-      return (await sessions.exchange(refreshToken, earlier)).open()
-    }
+    const { userId, open } = await this.#parts.sessions.exchange(refreshToken)
     return this.#loadAndAnswer(userId, { open, ended: invalidGrant })
   }
 

@@ -244,20 +244,24 @@ interface CommonOptions<Document extends object> {
    */
   readonly rotateRefreshTokens?: boolean | undefined
   /**
-   * Seconds during which an exchanged refresh token gets its successor again, 0 to 60.
+   * Seconds after its exchange in which a refresh token gets the session's current refresh token although its successor was
+   * used, 0 to 120, by MongoDB's clock. Otherwise several tabs of a browser that refresh at once would look like a thief. An
+   * older token ends its session. A token whose successor was never used gets that successor at any time.
    *
-   * @default until the successor is used, so that a lost answer or a second tab logs nobody out
+   * @default 30
    */
-  readonly reuseWindowSeconds?: number | undefined
+  readonly reuseToleranceSeconds?: number | undefined
   /**
    * Secrets of 32 bytes or more from which successors of refresh tokens are derived. The first secret derives new ones, and
-   * all are tried for old ones. One more secret is derived from each HS key and tried after these. The option is needed if
-   * none of the keys is an HS key. Each secret must pass the same check as `secret`.
+   * all are tried for old ones. The HS keys follow after these, so `sessionSecrets: [secret]` is the same as the default. The
+   * option is needed if none of the keys is an HS key. Each secret must pass the same check as `secret`.
    *
    * To replace a secret while several processes run: add the new secret at the end everywhere, then put it first everywhere,
-   * and remove the old secret when all sessions that it knows have ended.
+   * and remove the old secret everywhere after `refreshTokenTtlSeconds`. Deploy each step before you begin the next one. To
+   * go from an HS key to a key pair, list the secret of the HS key here first.
    *
-   * @default the secrets that are derived from the HS keys
+   * @default the secrets of the HS keys, in the order of the keys
+   * @example { keys: [pair], sessionSecrets: [theSecretOfTheFormerHsKey] }
    */
   readonly sessionSecrets?: readonly (string | Uint8Array | KeyObject)[] | undefined
   /**

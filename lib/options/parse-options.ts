@@ -52,7 +52,7 @@ export type Config = Omit<
   | 'toFieldValues'
   | 'clockToleranceSeconds'
   | 'refreshTokenIdleSeconds'
-  | 'reuseWindowSeconds'
+  | 'reuseToleranceSeconds'
   | 'hooks'
   | 'userDataInToken'
 > & {
@@ -60,7 +60,7 @@ export type Config = Omit<
   readonly own: OwnIssuer | undefined
   readonly clockToleranceMs: number
   readonly refreshTokenIdleSeconds: number
-  readonly reuseWindowMs: number | undefined
+  readonly reuseToleranceMs: number
   readonly hooks: Hooks
   readonly userDataInToken: UserDataInToken | undefined
   readonly toFieldValues: ToFieldValues | undefined
@@ -70,8 +70,16 @@ export type Config = Omit<
 export function parseOptions(options: unknown): Config {
   const result = v.safeParse(schema, options)
   if (!result.success) throw explain('createCustomUserData', result.issues)
-  const { issuer, audience, clientId, secret, keys, clockToleranceSeconds, reuseWindowSeconds, ...config } =
-    result.output
+  const {
+    issuer,
+    audience,
+    clientId,
+    secret,
+    keys,
+    clockToleranceSeconds,
+    reuseToleranceSeconds,
+    ...config
+  } = result.output
   const own = toOwnIssuer({ issuer, audience, clientId, secret, keys }, config.trustedIssuers.length > 0)
   requireDistinct(own, config.trustedIssuers)
   requireOwnCollections(config)
@@ -83,7 +91,7 @@ export function parseOptions(options: unknown): Config {
     ...config,
     own,
     clockToleranceMs: clockToleranceSeconds * 1000,
-    reuseWindowMs: reuseWindowSeconds === undefined ? undefined : reuseWindowSeconds * 1000,
+    reuseToleranceMs: reuseToleranceSeconds * 1000,
     refreshTokenIdleSeconds,
     userDataInToken: own && completeUserDataInToken(config.userDataInToken, config.maxTokenLength),
     hooks: config.hooks as Hooks,

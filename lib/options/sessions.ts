@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { toRefreshCookieName } from '../routes/refresh-transport.js'
 import { toOrigin } from '../routes/request-origin.js'
+import { MAX_REUSE_TOLERANCE_SECONDS } from '../sessions/session-document.js'
 import { MAX_TIMER_MS } from '../util/deadline.js'
 import { collectionNamed } from './collection-option.js'
 import { optionsObject, objectOr } from './options-object.js'
@@ -117,7 +118,7 @@ export const sessionOptions = {
   refreshTokenIdleSeconds: v.optional(whole(60, MAX_REFRESH_TOKEN_TTL_SECONDS)),
   maxSessionsPerUser: v.optional(maxSessions, 100),
   rotateRefreshTokens: v.optional(trueOrFalse, true),
-  reuseWindowSeconds: v.optional(whole(0, 60)),
+  reuseToleranceSeconds: v.optional(whole(0, MAX_REUSE_TOLERANCE_SECONDS), 30),
   sessionSecrets: v.optional(
     v.pipe(v.array(secret, 'write a list of secrets'), v.minLength(1, 'write one secret or more')),
   ),

@@ -131,7 +131,7 @@ async function chooseToken(
     return ambiguous('refresh cookies of several sessions')
   const usable =
     alive.find(({ session }) => session?.state === 'current') ??
-    alive.find(({ session }) => session?.state === 'previous')
+    alive.find(({ session }) => session?.state === 'exchanged')
   // A refresh that fails never clears cookies: a login or refresh at the same time may just have set a new one.
   if (!usable) throw invalidGrant()
   return usable.token

@@ -4,9 +4,10 @@ import { compareWithRevocation, elapsedSince } from './login-start.js'
 import type { LoginStart } from './login-start.js'
 import { createRefreshToken, createSid } from './refresh-token.js'
 import type { RefreshToken } from './refresh-token.js'
+import type { BegunSession, SessionOrigin } from './session-document.js'
 import { endedMeanwhile, unclearOrder } from './session-errors.js'
 import type { SessionSecret } from './session-secrets.js'
-import type { BegunSession, SessionOrigin, SessionStore } from './session-store.js'
+import type { SessionStore } from './session-store.js'
 import type { UserRecords } from './user-records.js'
 
 /** A session with the refresh token that its client gets. */

@@ -1,15 +1,19 @@
 import { isDate } from 'node:util/types'
 import type { Clock } from '../util/clock.js'
 import type { Events } from '../events.js'
+import { judgeExchangedToken } from './exchanged-token.js'
+import type { Judgement } from './exchanged-token.js'
 import type { OpenSession } from './new-session.js'
 import { deriveSuccessor, hashRefreshToken, isSealed, parseRefreshToken } from './refresh-token.js'
 import type { RefreshToken } from './refresh-token.js'
 import type { Revocations } from './revocations.js'
-import { invalidGrant } from './session-errors.js'
-import type { SessionSecret } from './session-secrets.js'
-import type { SessionDocument, SessionStore } from './session-store.js'
+import { MAX_REUSE_TOLERANCE_SECONDS } from './session-document.js'
+import type { SessionDocument } from './session-document.js'
+import { invalidGrant, secretUnknown } from './session-errors.js'
+import type { SessionSecrets } from './session-secrets.js'
+import type { SessionStore, TimedSession } from './session-store.js'
 import { endedWithAll } from './user-records.js'
-import type { UserRecords, UserStanding } from './user-records.js'
+import type { UserRecords } from './user-records.js'
 
 /** The rules for exchanging refresh tokens. */
 export interface ExchangeConfig {
@@ -17,12 +21,9 @@ export interface ExchangeConfig {
   readonly clientId: string
   /** `false`: a refresh token stays the same, for clients that cannot store a new one. */
   readonly rotateRefreshTokens: boolean
-  /** Milliseconds in which an exchanged token still gets its successor; `undefined`: until the successor is used. */
-  readonly reuseWindowMs: number | undefined
+  /** Milliseconds in which an exchanged token gets the current token although its successor was used. */
+  readonly reuseToleranceMs: number
 }
-
-/** The first secret derives successors. All secrets are tried on tokens that come in. */
-export type SessionSecrets = readonly [SessionSecret, ...SessionSecret[]]
 
 /** A refresh token that was exchanged. */
 export interface ExchangedToken {
@@ -34,21 +35,25 @@ export interface ExchangedToken {
   readonly open: () => Promise<OpenSession>
 }
 
-/** A refresh token of a session that is alive: the current token, the token before it, or an older token. */
+/** A refresh token of a session that is alive. */
 export interface RecognisedToken {
   readonly sid: string
   readonly userId: string
-  readonly state: 'current' | 'previous' | 'old'
+  /** Whether it is the current token, an exchanged token that may still be answered, or an older token. */
+  readonly state: 'current' | 'exchanged' | 'old'
 }
 
 interface ExchangeParts {
-  readonly store: Pick<SessionStore, 'find' | 'exchange' | 'touch' | 'revoke'>
+  readonly store: Pick<SessionStore, 'findWithTime' | 'exchange' | 'touch' | 'noteUse' | 'revoke'>
   readonly userRecords: Pick<UserRecords, 'find'>
-  readonly secrets: SessionSecrets
+  readonly secrets: () => SessionSecrets
   readonly revocations: Pick<Revocations, 'revokeStolenSession'>
   readonly events: Events
   readonly clock: Clock
 }
+
+/** How a refresh was answered: by an exchange, or by the current token for an exchanged one. */
+type Answered = { readonly event: 'refreshed' } | { readonly event: 'replayed'; successorUsed: boolean }
 
 /** Exchanges refresh tokens, and recognises tokens without an exchange. */
 export class RefreshExchange {
@@ -60,94 +65,105 @@ export class RefreshExchange {
     this.#parts = parts
   }
 
-  /** The session that a refresh token names, if it is alive and belongs to this client. The token may be invalid. */
-  async find(token: RefreshToken): Promise<SessionDocument | undefined> {
-    const session = await this.#parts.store.find(token.sid)
-    return session?.clientId === this.#config.clientId ? session : undefined
-  }
-
   /** Finds the session that is alive and that a refresh token belongs to. Changes nothing and emits no event. */
   async recognise(refreshToken: string): Promise<RecognisedToken | undefined> {
     const token = parseRefreshToken(refreshToken)
-    const session = token && (await this.find(token))
+    const session = token && (await this.#find(token))
     if (!token || !session || (await this.#hasEndedWithAll(session))) return undefined
-    const { _id: sid, userId, current, previous } = session
-    const hash = hashRefreshToken(token)
-    if (hash === current) return { sid, userId, state: 'current' }
-    if (hash === previous) return { sid, userId, state: 'previous' }
-    // A session's id is no secret, so a token that an attacker made with it must not count as a token of the session.
-    return isSealed(token, this.#parts.secrets) ? { sid, userId, state: 'old' } : undefined
+    const { _id: sid, userId, current } = session
+    if (hashRefreshToken(token) === current) return { sid, userId, state: 'current' }
+    const { outcome } = this.#judge(token, session)
+    if (outcome === 'invalid') return undefined
+    return { sid, userId, state: outcome === 'stolen' ? 'old' : 'exchanged' }
   }
 
   /**
-   * Exchanges a token. Rejects with `invalid_grant`. A token that was stolen ends its session.
+   * Whether a token belongs to a session, so that it may end the session. Old tokens count too.
    *
-   * @param earlier the record of the user as it was before the exchange. It counts if the record cannot be read again
+   * @throws `session_secret_unknown` if the token may be of a session secret that this process lacks
    */
-  async exchange(token: RefreshToken, earlier?: UserStanding): Promise<ExchangedToken> {
+  async isOurs(token: RefreshToken): Promise<boolean> {
+    if (isSealed(token, this.#parts.secrets())) return true
+    // The current and the previous token count even if the secret of their seal is no longer given.
+    const session = await this.#find(token)
+    if (!session) return false
+    if ([session.current, session.previous].includes(hashRefreshToken(token))) return true
+    if (this.#judge(token, session).outcome === 'secret_unknown') throw secretUnknown()
+    return false
+  }
+
+  /**
+   * Exchanges a token. A token that was stolen ends its session.
+   *
+   * @throws `invalid_grant`; `session_secret_unknown` if another process may be able to answer
+   */
+  async exchange(token: RefreshToken): Promise<ExchangedToken> {
     const { rotateRefreshTokens } = this.#config
     const { store, secrets } = this.#parts
-    const [newest] = secrets
+    const [newest] = secrets()
     const successor = deriveSuccessor(token, newest)
     const session = rotateRefreshTokens
       ? await store.exchange({ token, successor, secretName: newest.name })
       : await store.touch(token)
-    if (!session) return this.#answerReplay(token, earlier)
-    return this.#toExchanged('refreshed', session, rotateRefreshTokens ? successor : token, earlier)
+    if (!session) return this.#answerExchanged(token)
+    return this.#toExchanged({ event: 'refreshed' }, session, rotateRefreshTokens ? successor : token)
   }
 
-  #toExchanged(
-    event: 'refreshed' | 'replayed',
-    session: SessionDocument,
-    token: RefreshToken,
-    earlier?: UserStanding,
-  ): ExchangedToken {
+  #toExchanged(answered: Answered, session: SessionDocument, token: RefreshToken): ExchangedToken {
     const { _id: sid, userId, storedAt } = session
-    // Another process may have ended all sessions since the earlier read, and not yet this session's document.
-    const standing = this.readStanding(userId)
+    // Another process may have ended all sessions, and not yet this session's document.
+    const standing = this.#parts.userRecords.find(userId)
+    // A refresh that fails for another reason does not wait for it, so nobody else may handle its rejection.
+    standing.catch(() => undefined)
     const open = async (): Promise<OpenSession> => {
-      const latest = earlier ? standing.catch(() => earlier) : standing
-      if (endedWithAll(storedAt, await latest)) throw invalidGrant()
-      this.#parts.events.emit(event, { userId, sid })
+      if (endedWithAll(storedAt, await standing)) throw invalidGrant()
+      const { events } = this.#parts
+      if (answered.event === 'refreshed') events.emit('refreshed', { userId, sid })
+      else events.emit('replayed', { userId, sid, successorUsed: answered.successorUsed })
       return { sid, userId, refreshToken: token.text, storedAt: isDate(storedAt) ? storedAt.getTime() : 0 }
     }
     return { userId, open }
   }
 
-  /** Begins to read the record of a user. */
-  readStanding(userId: string): Promise<UserStanding> {
-    const standing = this.#parts.userRecords.find(userId)
-    // A refresh that fails for another reason does not wait for it, so nobody else may handle its rejection.
-    standing.catch(() => undefined)
-    return standing
+  async #find(token: RefreshToken): Promise<TimedSession | undefined> {
+    const session = await this.#parts.store.findWithTime(token.sid)
+    return session?.clientId === this.#config.clientId ? session : undefined
+  }
+
+  #judge(token: RefreshToken, session: TimedSession): Judgement {
+    const { reuseToleranceMs: toleranceMs } = this.#config
+    return judgeExchangedToken(token, session, { secrets: this.#parts.secrets(), toleranceMs })
   }
 
   async #hasEndedWithAll({ userId, storedAt }: SessionDocument): Promise<boolean> {
     return endedWithAll(storedAt, await this.#parts.userRecords.find(userId))
   }
 
-  /** For a token that is not current: the token before gets its successor again, and an older token is a sign of theft. */
-  async #answerReplay(token: RefreshToken, earlier?: UserStanding): Promise<ExchangedToken> {
-    const { secrets } = this.#parts
-    const session = await this.find(token)
+  /** Answers a token that is not current: with the current token, without a further exchange, or not at all. */
+  async #answerExchanged(token: RefreshToken): Promise<ExchangedToken> {
+    const session = await this.#find(token)
     if (!session) throw invalidGrant()
-    const { current, previous, secretName } = session
-    const isPrevious = previous === hashRefreshToken(token)
-    if (isPrevious && this.#isInWindow(session)) {
-      const secret = secrets.find(({ name }) => name === secretName)
-      const successor = secret && deriveSuccessor(token, secret)
-      // Another process may have a secret that this one does not have yet, so this is no sign of theft.
-      if (!successor || hashRefreshToken(successor) !== current) throw invalidGrant()
-      return this.#toExchanged('replayed', session, successor, earlier)
+    const judgement = this.#judge(token, session)
+    if (judgement.outcome === 'answer') {
+      await this.#noteLateUse(session)
+      const { current, isSuccessorUsed: successorUsed } = judgement
+      return this.#toExchanged({ event: 'replayed', successorUsed }, session, current)
     }
-    const isOld = current !== hashRefreshToken(token) && isSealed(token, secrets)
-    if ((isPrevious || isOld) && !(await this.#hasEndedWithAll(session))) await this.#endStolen(session)
+    if (judgement.outcome === 'secret_unknown') throw secretUnknown()
+    const isStolen = judgement.outcome === 'stolen'
+    if (isStolen && !(await this.#hasEndedWithAll(session))) await this.#endStolen(session)
     throw invalidGrant()
   }
 
-  #isInWindow({ rotatedAt }: SessionDocument): boolean {
-    const { reuseWindowMs } = this.#config
-    return reuseWindowMs === undefined || this.#parts.clock.now() - rotatedAt.getTime() < reuseWindowMs
+  /**
+   * Notes an answer that comes long after the last exchange. Other processes forget a session that was not used for longer
+   * than an access token lives, and this answer has a new access token. The idle end stays: only an exchange moves it.
+   */
+  async #noteLateUse({ _id: sid, lastUsedAt }: SessionDocument): Promise<void> {
+    const { store, clock } = this.#parts
+    const isRecent =
+      isDate(lastUsedAt) && clock.now() - lastUsedAt.getTime() < MAX_REUSE_TOLERANCE_SECONDS * 1000
+    if (!isRecent && !(await store.noteUse(sid))) throw invalidGrant()
   }
 
   async #endStolen({ _id: sid, userId }: SessionDocument): Promise<void> {

@@ -8,10 +8,21 @@ import type { OwnIndex } from '../mongo/own-collection.js'
 import { readFromPrimary } from '../mongo/primary-check.js'
 import { withDeadline } from '../util/deadline.js'
 
+/**
+ * How long the document of a session is kept after its end: longer than any access token lives, so that a process that was
+ * away still finds out. A user who logs in and out all day would otherwise fill the collection.
+ */
+export const ENDED_KEPT_SECONDS = 25 * 3_600
+
 /** The indexes of the collection of sessions. Each covers only documents that have our mark. */
 export const SESSION_INDEXES: readonly OwnIndex[] = [
   // This index only cleans up, because each query checks by itself whether a session is over.
   { fields: ['expiresAt'], options: { name: 'session_expiry', expireAfterSeconds: 0 } },
+  // A session that was not used ends long before `expiresAt` if the team chose a short idle time and a long life.
+  {
+    fields: ['idleExpiresAt'],
+    options: { name: 'session_idle_expiry', expireAfterSeconds: ENDED_KEPT_SECONDS },
+  },
   // The sessions of a user that are alive are found without the sessions that have ended, which may be many more.
   { fields: ['userId', 'revokedAt'], options: { name: 'session_user', collation: { locale: 'simple' } } },
   // This index covers only revoked sessions and users. They are few, and read only when changes may have been missed.

@@ -17,3 +17,11 @@ export function unclearOrder(): CustomUserDataError {
 export function invalidGrant(): CustomUserDataError {
   return new CustomUserDataError('invalid_grant', 'The refresh token is unknown, used, expired or revoked.')
 }
+
+/** The answer to a refresh token of a session whose secret this process lacks. Another process of the app may have it. */
+export function secretUnknown(): CustomUserDataError {
+  return new CustomUserDataError(
+    'session_secret_unknown',
+    'This server lacks the session secret of the session. Another server may have it, so try again.',
+  )
+}

@@ -1,5 +1,5 @@
 import { isDate } from 'node:util/types'
-import type { Collection, Filter, UpdateFilter } from 'mongodb'
+import type { Collection, Document, Filter, UpdateFilter } from 'mongodb'
 import type { Clock } from '../util/clock.js'
 import type { Events } from '../events.js'
 import { findOneAndUpdate } from '../mongo/find-one-and-update.js'
@@ -7,70 +7,16 @@ import { MARK } from '../mongo/own-collection.js'
 import type { ExactOperations } from '../mongo/exact-operations.js'
 import { hashRefreshToken } from './refresh-token.js'
 import type { RefreshToken } from './refresh-token.js'
-import { SessionCollection } from './session-collection.js'
-import type { SessionScope } from './session-scope.js'
-
-/** A session as stored: one document for each login. No token can be made from it. */
-export interface SessionDocument extends SessionOrigin {
-  /** The session's id, `sid`. */
-  readonly _id: string
-  /** Marks the document as ours, and as a session. */
-  readonly expressCustomUserData: 'session'
-  /** The issuer and the client of the session's tokens. Other instances do not take its refresh tokens. */
-  readonly issuer: string
-  readonly clientId: string
-  readonly userId: string
-  /** SHA-256 of the current refresh token. */
-  readonly current: string
-  /** SHA-256 of the token that was exchanged for the current one, if any. */
-  readonly previous: string | null
-  /** The name of the session secret that derived the current token. */
-  readonly secretName: string
-  /** How often the token was exchanged. */
-  readonly generation: number
-  readonly createdAt: Date
-  /** The database server's time when the session was stored. It is compared with the time of a revocation. */
-  readonly storedAt: Date
-  readonly rotatedAt: Date
-  readonly lastUsedAt: Date
-  /** When the session ends if it is not used before. */
-  readonly idleExpiresAt: Date
-  /** When the session ends at the latest: no exchange moves this date (RFC 9700 4.14.2, ASVS 10.4.8). */
-  readonly expiresAt: Date
-  readonly revokedAt: Date | null
-}
-
-/** Details of the login by which users recognise their sessions. */
-export interface SessionOrigin {
-  /** A label such as `Firefox on Linux`. */
-  readonly device: string | null
-  /** The client's IP address. */
-  readonly address: string | null
-}
-
-/** A session that begins. */
-interface SessionToStore extends SessionOrigin {
-  readonly token: RefreshToken
-  readonly userId: string
-  readonly secretName: string
-}
-
-/** What `list()` reads of a session: nothing that could be compared with a token. */
-export type ListedSession = Pick<
+import { ENDED_KEPT_SECONDS, SessionCollection } from './session-collection.js'
+import { toNewDocument, withIssue } from './session-document.js'
+import type {
+  BegunSession,
+  EndedSession,
+  ListedSession,
   SessionDocument,
-  '_id' | 'createdAt' | 'storedAt' | 'lastUsedAt' | 'expiresAt' | 'device' | 'address'
->
-
-/** A session that `endBatch()` or `deleteBatch()` has ended. */
-export type EndedSession = Pick<SessionDocument, '_id' | 'lastUsedAt'>
-
-/** A session that has just begun. */
-export interface BegunSession {
-  readonly sid: string
-  readonly userId: string
-  /** The database server's time when the session was stored, in milliseconds. */
-  readonly storedAt: number
-}
+  SessionToStore,
+} from './session-document.js'
+import type { SessionScope } from './session-scope.js'
 
 /** Which sessions of a user are too many. */
 interface SessionsBeyond {
@@ -87,6 +33,9 @@ interface Exchange {
   readonly secretName: string
 }
 
+/** A session with the database server's time while it was read. */
+export type TimedSession = SessionDocument & { readonly serverTime: Date }
+
 interface SessionStoreConfig extends SessionScope {
   /** Seconds from the login until the session ends. */
   readonly refreshTokenTtlSeconds: number
@@ -100,12 +49,6 @@ interface SessionStoreConfig extends SessionScope {
 export const BATCH_SIZE = 1_000
 /** How many sessions of a user are listed at most, because a list is built within one turn of the event loop. */
 const MAX_LISTED = 1_000
-
-/**
- * How long the document of a session is kept after its end: longer than any access token lives, so that a process that was
- * away still finds out. A user who logs in and out all day would otherwise fill the collection.
- */
-const ENDED_KEPT_MS = 25 * 3_600_000
 
 const LISTED = { createdAt: 1, storedAt: 1, lastUsedAt: 1, expiresAt: 1, device: 1, address: 1 }
 const STORED_AT = { storedAt: 1 }
@@ -134,14 +77,21 @@ export class SessionStore {
   /** Stores a session, and resolves to the server's time. An insert could not store that time, so this is an upsert. */
   insert(session: SessionToStore): Promise<Date> {
     const filter = { _id: { $eq: session.token.sid }, ...this.#ours }
-    const stored = [{ $literal: this.#toDocument(session) }, { storedAt: '$$NOW' }]
+    const now = this.#now()
+    const expiresAt = new Date(now.getTime() + this.#config.refreshTokenTtlSeconds * 1000)
+    const life = { ...this.#config, now, idleExpiresAt: this.#idleExpiry(now), expiresAt }
     return this.#collection.write(async (sessions, { write }) => {
-      const found = await findOneAndUpdate(sessions, filter, [{ $replaceWith: { $mergeObjects: stored } }], {
-        ...write,
-        upsert: true,
-        returnDocument: 'after',
-        projection: STORED_AT,
-      })
+      const found = await findOneAndUpdate(
+        sessions,
+        filter,
+        [{ $replaceWith: toNewDocument(session, life) }],
+        {
+          ...write,
+          upsert: true,
+          returnDocument: 'after',
+          projection: STORED_AT,
+        },
+      )
       if (!isDate(found?.storedAt)) throw new TypeError('The server gave no time of the session.')
       return found.storedAt
     })
@@ -153,8 +103,7 @@ export class SessionStore {
       current: hashRefreshToken(successor),
       previous: hashRefreshToken(token),
       generation: successor.generation,
-      rotatedAt: this.#now(),
-      secretName,
+      issues: withIssue(secretName),
     })
   }
 
@@ -168,6 +117,26 @@ export class SessionStore {
     return this.#collection.read(async (sessions, { read }) => {
       const filter = { _id: { $eq: sid }, ...this.#ours, ...aliveAt(this.#now()) }
       return (await sessions.findOne(filter, read)) ?? undefined
+    })
+  }
+
+  /** The session with this id, if it is alive, with the server's time. */
+  findWithTime(sid: string): Promise<TimedSession | undefined> {
+    return this.#collection.read(async (sessions, { read }) => {
+      const filter = { _id: { $eq: sid }, ...this.#ours, ...aliveAt(this.#now()) }
+      const stages = [{ $match: filter }, { $set: { serverTime: '$$NOW' } }]
+      const [found] = await sessions.aggregate<TimedSession>(stages, read).toArray()
+      return found
+    })
+  }
+
+  /** Notes that a token was given to a client without an exchange. Resolves to whether the session is alive. */
+  noteUse(sid: string): Promise<boolean> {
+    return this.#collection.write(async (sessions, { write }) => {
+      const now = this.#now()
+      const filter = { _id: { $eq: sid }, ...this.#ours, ...aliveAt(now) }
+      const { matchedCount } = await sessions.updateOne(filter, { $set: { lastUsedAt: now } }, write)
+      return matchedCount === 1
     })
   }
 
@@ -256,12 +225,13 @@ export class SessionStore {
     })
   }
 
-  #use(token: RefreshToken, change: Partial<SessionDocument>): Promise<SessionDocument | undefined> {
+  /** The values of `change` are expressions of MongoDB. Hashes are such expressions too, because they have no `$`. */
+  #use(token: RefreshToken, change: Document): Promise<SessionDocument | undefined> {
     const now = this.#now()
     const current = hashRefreshToken(token)
     const { clientId } = this.#config
     const filter = { _id: token.sid, ...this.#ours, clientId, current, ...aliveAt(now) }
-    const update = { $set: { lastUsedAt: now, idleExpiresAt: this.#idleExpiry(now), ...change } }
+    const update = [{ $set: { lastUsedAt: now, idleExpiresAt: this.#idleExpiry(now), ...change } }]
     return this.#collection.write(async (sessions, { write }) => {
       const found = await findOneAndUpdate(sessions, filter, update, write)
       // A document without a user id is no session, so nothing may be issued for it.
@@ -287,39 +257,9 @@ export class SessionStore {
     return { _id: { $in: found.map(({ _id }) => _id) }, ...this.#ours }
   }
 
-  #toDocument({
-    token,
-    userId,
-    secretName,
-    device,
-    address,
-  }: SessionToStore): Omit<SessionDocument, 'storedAt'> {
-    const { issuer, clientId, refreshTokenTtlSeconds } = this.#config
-    const now = this.#now()
-    return {
-      _id: token.sid,
-      [MARK]: 'session',
-      issuer,
-      clientId,
-      userId,
-      current: hashRefreshToken(token),
-      previous: null,
-      secretName,
-      generation: token.generation,
-      createdAt: now,
-      rotatedAt: now,
-      lastUsedAt: now,
-      idleExpiresAt: this.#idleExpiry(now),
-      expiresAt: new Date(now.getTime() + refreshTokenTtlSeconds * 1000),
-      revokedAt: null,
-      device,
-      address,
-    }
-  }
-
   #toEnd(): UpdateFilter<SessionDocument> {
     const now = this.#now()
-    const removedAt = new Date(now.getTime() + ENDED_KEPT_MS)
+    const removedAt = new Date(now.getTime() + ENDED_KEPT_SECONDS * 1000)
     return { $set: { revokedAt: now }, $min: { expiresAt: removedAt } }
   }
 

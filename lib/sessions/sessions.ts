@@ -2,21 +2,17 @@ import { isDate } from 'node:util/types'
 import type { LoginStart } from './login-start.js'
 import { NewSession } from './new-session.js'
 import { RefreshExchange } from './refresh-exchange.js'
-import type { ExchangeConfig, ExchangedToken, RecognisedToken, SessionSecrets } from './refresh-exchange.js'
-import { hashRefreshToken, isSealed, parseRefreshToken } from './refresh-token.js'
+import type { ExchangeConfig, ExchangedToken, RecognisedToken } from './refresh-exchange.js'
+import { isSealed, parseRefreshToken } from './refresh-token.js'
 import type { RefreshToken } from './refresh-token.js'
 import type { Revocations } from './revocations.js'
 import { invalidGrant } from './session-errors.js'
+import type { BegunSession, EndedSession, ListedSession, SessionOrigin } from './session-document.js'
+import type { SessionSecrets } from './session-secrets.js'
 import { BATCH_SIZE } from './session-store.js'
-import type {
-  BegunSession,
-  EndedSession,
-  ListedSession,
-  SessionOrigin,
-  SessionStore,
-} from './session-store.js'
+import type { SessionStore } from './session-store.js'
 import { endedWithAll } from './user-records.js'
-import type { UserRecords, UserStanding } from './user-records.js'
+import type { UserRecords } from './user-records.js'
 import type { BackgroundWork } from '../util/background-work.js'
 import { describeForLog } from '../util/redaction.js'
 import type { Clock } from '../util/clock.js'
@@ -37,7 +33,7 @@ export interface SessionInfo extends SessionOrigin {
 interface SessionsParts {
   readonly store: SessionStore
   readonly userRecords: UserRecords
-  readonly secrets: SessionSecrets
+  readonly secrets: () => SessionSecrets
   readonly revocations: Revocations
   readonly events: Events
   readonly clock: Clock
@@ -70,7 +66,7 @@ export class Sessions {
   /** Begins to store a session for a login that began at `start`. The session works only after its `open()`. */
   begin(userId: string, origin: SessionOrigin, start: LoginStart): NewSession {
     const { store, userRecords, secrets, events } = this.#parts
-    return new NewSession({ userId, origin, start }, { store, userRecords, secret: secrets[0], events })
+    return new NewSession({ userId, origin, start }, { store, userRecords, secret: secrets()[0], events })
   }
 
   /**
@@ -100,13 +96,6 @@ export class Sessions {
     }
   }
 
-  /** The user of the session that a refresh token names. The token may be invalid. Rejects with `invalid_grant`. */
-  async peek(refreshToken: string): Promise<string> {
-    const session = await this.#refreshes.find(parseOrRefuse(refreshToken))
-    if (!session) throw invalidGrant()
-    return session.userId
-  }
-
   /** Finds the session that is alive and that a refresh token belongs to. Changes nothing and emits no event. */
   recognise(refreshToken: string): Promise<RecognisedToken | undefined> {
     return this.#refreshes.recognise(refreshToken)
@@ -116,33 +105,27 @@ export class Sessions {
   inspect(refreshToken: string): 'sealed' | 'unsealed' | 'malformed' {
     const token = parseRefreshToken(refreshToken)
     if (!token) return 'malformed'
-    return isSealed(token, this.#parts.secrets) ? 'sealed' : 'unsealed'
+    return isSealed(token, this.#parts.secrets()) ? 'sealed' : 'unsealed'
   }
 
-  /** Whether a token is stored with its session. Such a token counts even if the secret of its seal is no longer given. */
-  async isStored(refreshToken: string): Promise<boolean> {
+  /** Whether a text is a refresh token of a session, however old. Rejects with `session_secret_unknown` if in doubt. */
+  async isOurs(refreshToken: string): Promise<boolean> {
     const token = parseRefreshToken(refreshToken)
-    const session = token && (await this.#refreshes.find(token))
-    return token !== undefined && [session?.current, session?.previous].includes(hashRefreshToken(token))
+    return token !== undefined && this.#refreshes.isOurs(token)
   }
 
-  /** Exchanges a refresh token. Rejects with `invalid_grant`. A token that was stolen ends its session. */
-  async exchange(refreshToken: string, earlier?: UserStanding): Promise<ExchangedToken> {
-    return this.#refreshes.exchange(parseOrRefuse(refreshToken), earlier)
+  /** Exchanges a refresh token. A token that was stolen ends its session. Rejects as `RefreshExchange.exchange()` does. */
+  async exchange(refreshToken: string): Promise<ExchangedToken> {
+    return this.#refreshes.exchange(parseOrRefuse(refreshToken))
   }
 
-  /** Begins to read the record of a user, for an `exchange()` that comes later. */
-  readStanding(userId: string): Promise<UserStanding> {
-    return this.#refreshes.readStanding(userId)
-  }
-
-  /** Ends the session of a refresh token of ours, however old. Resolves to its user if this call ended it. */
+  /**
+   * Ends the session of a refresh token of ours, however old: another tab may have exchanged it, and its user wants to be
+   * out. Resolves to its user if this call ended it. Rejects with `session_secret_unknown` if in doubt.
+   */
   async end(refreshToken: string): Promise<string | undefined> {
     const token = parseRefreshToken(refreshToken)
-    if (!token) return undefined
-    // Old tokens count too: another tab may have exchanged this one twice, and its user wants to be out.
-    const isOurs = isSealed(token, this.#parts.secrets) || (await this.isStored(refreshToken))
-    return isOurs ? this.#revoke(token.sid) : undefined
+    return token && (await this.#refreshes.isOurs(token)) ? this.#revoke(token.sid) : undefined
   }
 
   /** The sessions of a user that are alive, newest first, at most 1,000. */

@@ -72,6 +72,7 @@ describe('ready()', () => {
     expect(await indexNames(sessionCollection)).toEqual([
       '_id_',
       'session_expiry',
+      'session_idle_expiry',
       'session_revoked',
       'session_user',
     ])
@@ -131,7 +132,7 @@ describe('ready()', () => {
     await expect.poll(() => indexNames(collection)).toEqual(['_id_', 'express_custom_user_data:userId'])
     await expect
       .poll(() => indexNames(sessionCollection))
-      .toEqual(['_id_', 'session_expiry', 'session_revoked', 'session_user'])
+      .toEqual(['_id_', 'session_expiry', 'session_idle_expiry', 'session_revoked', 'session_user'])
   })
 
   it('and loads build a unique index that duplicates prevent at growing distances, and warn once', async () => {

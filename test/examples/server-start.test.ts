@@ -92,7 +92,7 @@ describe('the configuration of the server example', () => {
       ACCESS_TOKEN_TTL_SECONDS: '0',
       SNAPSHOT_TTL_MS: '1e3',
       CHANGE_STREAM: 'auto',
-      REFRESH_GRACE_SECONDS: '61',
+      REUSE_TOLERANCE_SECONDS: '121',
       REFRESH_TOKEN_TRANSPORT: 'header',
     })
     expect((await example.ended()).exitCode).toBe(1)
@@ -101,7 +101,7 @@ describe('the configuration of the server example', () => {
     expect(lines).toContain('  ACCESS_TOKEN_TTL_SECONDS: write a whole number from 1 to 86400')
     expect(lines).toContain('  SNAPSHOT_TTL_MS: write a whole number from 1 to 86400000')
     expect(lines).toContain('  CHANGE_STREAM: write on or off')
-    expect(lines).toContain('  REFRESH_GRACE_SECONDS: write a whole number from 0 to 60')
+    expect(lines).toContain('  REUSE_TOLERANCE_SECONDS: write a whole number from 0 to 120')
     expect(lines).toContain('  REFRESH_TOKEN_TRANSPORT: write body or cookie')
     expect(example.output()).toContain('  MONGODB_URI: write the address of a MongoDB')
     expect(example.output()).toContain('  ACCESS_TOKEN_SECRET: write 32 bytes or more')

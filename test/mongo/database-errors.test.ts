@@ -69,8 +69,8 @@ let failing: TestDatabase
 let userData: Instance
 let app: Express
 /** Instances with options that lead to other commands. */
-let others: { readonly projecting: Instance; readonly checking: Instance; readonly windowed: Instance }
-let tokens: { readonly access: string; readonly refresh: string; readonly windowed: string }
+let others: { readonly projecting: Instance; readonly checking: Instance }
+let tokens: { readonly access: string; readonly refresh: string; readonly exchanged: string }
 
 beforeAll(async () => {
   mongod = await startMongod({ args: ['--setParameter', 'enableTestCommands=1'] })
@@ -99,13 +99,13 @@ beforeAll(async () => {
   others = {
     projecting: start({ projection: { language: 1 } }),
     checking: start({ sessionCheckIntervalMs: 0 }),
-    windowed: start({ reuseWindowSeconds: 10 }),
   }
   await Promise.all([userData, ...Object.values(others)].map(instance => instance.ready()))
   app = createApp(userData)
   const pair = await logIn(app)
-  const { refresh_token: windowed } = await others.windowed.issueTokens('alice')
-  tokens = { access: pair.access_token, refresh: pair.refresh_token, windowed }
+  const exchanged = await userData.issueTokens('alice')
+  await ask(request(app).post('/refresh').send({ refresh_token: exchanged.refresh_token }))
+  tokens = { access: pair.access_token, refresh: pair.refresh_token, exchanged: exchanged.refresh_token }
 })
 afterAll(async () => {
   await failing.client.close()
@@ -177,8 +177,6 @@ async function fail(
   const data = { failCommands: [command], appName: APP_NAME, namespace, ...fault }
   await admin.client.db('admin').command({ configureFailPoint: 'failCommand', mode, data })
 }
-const isOfSessions = ({ command }: { command: Document }) =>
-  [command['find'], command['findAndModify']].includes(SESSIONS)
 const heal = () => admin.client.db('admin').command({ configureFailPoint: 'failCommand', mode: 'off' })
 
 const onDocuments: readonly Group[] = [
@@ -268,11 +266,6 @@ const onSessions: readonly Group[] = [
     outage: 'sessions_unavailable',
     cases: [
       { what: 'a login', run: login },
-      {
-        what: 'a refresh with reuseWindowSeconds',
-        run: () =>
-          ask(request(createApp(others.windowed)).post('/refresh').send({ refresh_token: tokens.windowed })),
-      },
       { what: 'GET of ownSessions()', run: () => ask(request(app).get('/sessions').set(cached())) },
       { what: 'sessions()', run: () => call(() => userData.sessions('alice')) },
       { what: 'a check of the session', run: () => call(() => others.checking.verifyToken(tokens.access)) },
@@ -284,6 +277,10 @@ const onSessions: readonly Group[] = [
     outage: 'sessions_unavailable',
     cases: [
       { what: 'a login', run: login },
+      {
+        what: 'a refresh with an exchanged token',
+        run: () => ask(request(app).post('/refresh').send({ refresh_token: tokens.exchanged })),
+      },
       { what: 'revoke() of a user', run: () => call(() => userData.revoke('bob')) },
     ],
   },
@@ -410,35 +407,6 @@ describe('an error of MongoDB is 503 if it may pass by itself, and otherwise a 5
       }
     }
     expect(wrong).toEqual([])
-  })
-})
-
-describe('a refresh with reuseWindowSeconds', () => {
-  const sendRefresh = async () => {
-    // A limit would read the sessions in the background.
-    const { refresh_token } = await others.windowed.issueTokens('alice', { maxSessionsPerUser: false })
-    return () => ask(request(createApp(others.windowed)).post('/refresh').send({ refresh_token }))
-  }
-
-  it('is answered if the record of the user cannot be read again after the exchange, which may not come again', async () => {
-    const refresh = await sendRefresh()
-    // The session and the record are read before the exchange.
-    await fail('find', SESSIONS, { errorCode: 8000 }, { skip: 2 })
-    failing.commands.clear()
-    const { status } = await refresh()
-    await heal()
-    const named = failing.commands.named('find', 'findAndModify').filter(isOfSessions)
-    expect(named.map(({ name }) => name)).toEqual(['find', 'find', 'findAndModify', 'find'])
-    expect(status).toBe(200)
-  })
-
-  it('is a 503 if the record of the user cannot be read before the exchange, and can be repeated', async () => {
-    const refresh = await sendRefresh()
-    await fail('find', SESSIONS, { errorCode: 8000 }, { skip: 1 })
-    const { status } = await refresh()
-    await heal()
-    expect(status).toBe(503)
-    expect((await refresh()).status).toBe(200)
   })
 })
 

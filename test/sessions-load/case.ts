@@ -1,5 +1,5 @@
 import type { Collection, Db } from 'mongodb'
-import type { SessionDocument } from '../../lib/sessions/session-store.js'
+import type { SessionDocument } from '../../lib/sessions/session-document.js'
 import type { Service } from './service.js'
 
 /** Counts and measurements, by name. */

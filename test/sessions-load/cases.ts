@@ -5,16 +5,18 @@ import { absoluteExpiry } from './cases/expiry.js'
 import { kills } from './cases/kills.js'
 import { loginTiming } from './cases/login-timing.js'
 import { lostAnswers } from './cases/lost-answers.js'
-import { parallelRefreshes, parallelRefreshesWithoutWindow } from './cases/parallel.js'
+import { parallelRefreshes, parallelRefreshesWithoutTolerance } from './cases/parallel.js'
 import { replays, replaysAfterRestart } from './cases/replays.js'
 import { stepDowns } from './cases/step-downs.js'
 import { storageFaults } from './cases/storage.js'
+import { tabs } from './cases/tabs.js'
 import { throughput } from './cases/throughput.js'
 
 /** The goals for rotation in their order, and then the measurements without a goal. */
 export const CASES: readonly Case[] = [
   parallelRefreshes,
-  parallelRefreshesWithoutWindow,
+  parallelRefreshesWithoutTolerance,
+  tabs,
   lostAnswers,
   replays,
   kills,

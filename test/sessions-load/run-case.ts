@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { MongoClient } from 'mongodb'
-import type { SessionDocument } from '../../lib/sessions/session-store.js'
+import type { SessionDocument } from '../../lib/sessions/session-document.js'
 import type { Case, Figures } from './case.js'
 import { startService } from './service.js'
 import type { Service } from './service.js'

@@ -1,6 +1,7 @@
 /**
  * One process of a service with several processes. It is JavaScript and uses the built package, because it is started a
- * thousand times. It reads its options from the variable SERVICE, and tells its parent its port.
+ * thousand times. Under tsx it uses the source instead. It reads its options from the variable SERVICE, and tells its parent
+ * its port.
  */
 import express from 'express'
 import { createCustomUserData, CustomUserDataError } from 'express-custom-user-data'
@@ -17,7 +18,7 @@ const userData = createCustomUserData({
   collection: db.collection('custom_user_data'),
   issuer: 'https://issuer.example.com',
   audience: 'https://api.example.com',
-  secret: 'a secret of the session service, 32 bytes or more',
+  ...(options.keys ? {} : { secret: 'a secret of the session service, 32 bytes or more' }),
   // Long time limits, so that a busy machine does not look like a MongoDB that is away.
   loadTimeoutMs: 10_000,
   sessionTimeoutMs: 10_000,
@@ -34,6 +35,9 @@ for (const name of ['login', 'login_refused', 'refreshed', 'replayed', 'reuse_de
   counts[name] = 0
   userData.events.on(name, () => counts[name]++)
 }
+/** How often a token was answered although its successor was used. */
+counts.tolerated = 0
+userData.events.on('replayed', ({ successorUsed }) => (counts.tolerated += successorUsed ? 1 : 0))
 userData.events.on('warning', () => undefined)
 
 /** Drops the answer after the work is done, like a network that fails. */

@@ -2,6 +2,7 @@ import type { Collection } from 'mongodb'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createManualClock } from '../support/clock.js'
 import { openDatabase, useDatabase } from '../support/database.js'
+import { letExchangesAge } from '../support/exchange-times.js'
 import type { TestDatabase } from '../support/database.js'
 import { createFollower, startFollower } from '../support/following.js'
 import type { Follower } from '../support/following.js'
@@ -73,6 +74,7 @@ describe('the end of a session in one process ends its access tokens in another 
     const { token, refreshToken } = await logInAndVisit()
     await exchange(app, await exchange(app, refreshToken))
     await there.userData.verifyToken(token)
+    await letExchangesAge(writing.db, 30_000, refreshToken)
     await refresh(app, refreshToken).expect(400)
     await expectRefused(token)
   })

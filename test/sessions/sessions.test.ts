@@ -2,12 +2,13 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import type { Express } from 'express'
-import type { CustomUserData, CustomUserDataOptions } from 'express-custom-user-data'
+import type { CustomUserData, CustomUserDataOptions, TokenAnswer } from 'express-custom-user-data'
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { SessionDocument } from '../../lib/sessions/session-store.js'
+import type { SessionDocument } from '../../lib/sessions/session-document.js'
 import { createManualClock } from '../support/clock.js'
 import type { ManualClock } from '../support/clock.js'
 import { openProxiedDatabase, useDatabase } from '../support/database.js'
+import { letExchangesAge } from '../support/exchange-times.js'
 import { holdDeadlines } from '../support/deadlines.js'
 import type { TestDatabase } from '../support/database.js'
 import { listen } from '../support/guarded-app.js'
@@ -57,6 +58,9 @@ async function expectEnded({ app }: Instance, ...tokens: string[]): Promise<void
   for (const token of tokens) expectInvalidGrant(await refresh(app, token))
 }
 
+/** Lets time pass since the exchanges of a session. */
+const age = (token: string, ms: number) => letExchangesAge(database.db, ms, token)
+
 const named = ({ events }: Instance, name: string) => events.filter(event => event['name'] === name)
 
 describe('an exchanged refresh token', () => {
@@ -70,7 +74,7 @@ describe('an exchanged refresh token', () => {
   })
 
   it('ASVS 10.4.5: is a sign of theft after its successor was used, and ends the session', async () => {
-    const instance = start()
+    const instance = start({ reuseToleranceSeconds: 0 })
     const first = await logInAt(instance)
     const second = await exchange(instance.app, first)
     const third = await exchange(instance.app, second)
@@ -85,6 +89,7 @@ describe('an exchanged refresh token', () => {
       const [one, two] = [start(), start()]
       const chain = [await logInAt(one)]
       for (let i = 0; i < depth; i++) chain.push(await exchange(one.app, chain.at(-1)!))
+      await age(chain[0]!, 30_000)
       await expectEnded(two, chain[depth - 3]!, chain.at(-1)!)
       expect(named(two, 'reuse_detected')).toHaveLength(1)
     }
@@ -94,13 +99,14 @@ describe('an exchanged refresh token', () => {
     const before = start()
     const first = await logInAt(before)
     const third = await exchange(before.app, await exchange(before.app, first))
+    await age(first, 30_000)
     const after = start()
     await expectEnded(after, first, third)
     expect(named(after, 'reuse_detected')).toHaveLength(1)
   })
 
   it('that ends its session ends its access tokens in this process at once', async () => {
-    const instance = start()
+    const instance = start({ reuseToleranceSeconds: 0 })
     const login = await logIn(instance.app)
     expect((await getMe(instance.app, login.access_token)).status).toBe(200)
     await exchange(instance.app, await exchange(instance.app, login.refresh_token))
@@ -109,7 +115,7 @@ describe('an exchanged refresh token', () => {
   })
 
   it('ends no other session of this user or another user', async () => {
-    const instance = start()
+    const instance = start({ reuseToleranceSeconds: 0 })
     const others = [await logInAt(instance), await logInAt(instance, 'bob')]
     const first = await logInAt(instance)
     await exchange(instance.app, await exchange(instance.app, first))
@@ -117,74 +123,219 @@ describe('an exchanged refresh token', () => {
     for (const other of others) await exchange(instance.app, other)
   })
 
-  it('emits the event `replayed` if it gets its successor again', async () => {
+  it('emits the event `replayed` if it gets the current token, and the event tells whether its successor was used', async () => {
     const instance = start()
     const first = await logInAt(instance)
+    const second = await exchange(instance.app, first)
     await exchange(instance.app, first)
+    await exchange(instance.app, second)
     await exchange(instance.app, first)
     const ids = { userId: 'alice', sid: sidOf(first) }
     expect(instance.events).toEqual([
       { name: 'login', ...ids },
       { name: 'refreshed', ...ids },
-      { name: 'replayed', ...ids },
+      { name: 'replayed', ...ids, successorUsed: false },
+      { name: 'refreshed', ...ids },
+      { name: 'replayed', ...ids, successorUsed: true },
     ])
   })
 })
 
-describe('with reuseWindowSeconds an exchanged refresh token', () => {
-  it('gets the same successor within the window, also from another instance', async () => {
-    const [one, two] = [start({ reuseWindowSeconds: 10 }), start({ reuseWindowSeconds: 10 })]
-    const first = await logInAt(one)
-    const second = await exchange(one.app, first)
-    clock.advance(9_999)
-    expect(await exchange(two.app, first)).toBe(second)
+describe('a refresh token that was exchanged within reuseToleranceSeconds', () => {
+  it('gets the current token from every instance although its successor was used, without a further exchange', async () => {
+    const [one, two] = [start(), start()]
+    const chain = [await logInAt(one)]
+    for (let i = 0; i < 5; i++) chain.push(await exchange(one.app, chain.at(-1)!))
+    const before = await stored(chain[0]!)
+    for (const old of chain.slice(0, 5)) {
+      for (const { app } of [one, two]) expect(await exchange(app, old)).toBe(chain[5])
+    }
+    expect(await stored(chain[0]!)).toEqual(before)
+    expect(await exchange(two.app, chain[5]!)).toMatch(/^[\w-]{22}\.6\./)
+    expect([one, two].flatMap(instance => named(instance, 'reuse_detected'))).toEqual([])
   })
 
-  it('ends the session from the end of the window on', async () => {
-    const instance = start({ reuseWindowSeconds: 10 })
+  it('comes with an access token that works, and with the custom data of now', async () => {
+    const instance = start()
+    const first = await logInAt(instance, 'dora')
+    await exchange(instance.app, await exchange(instance.app, first))
+    await database.db.collection('custom_user_data').insertOne({ userId: 'dora', color: 'red' })
+    const { body } = await refresh(instance.app, first)
+    const { access_token: access, user } = body as TokenAnswer<object>
+    expect(user).toMatchObject({ id: 'dora', customData: { color: 'red' } })
+    expect((await getMe(instance.app, access)).status).toBe(200)
+  })
+
+  it('is a delayed request of a browser: another tab refreshes twice while it is on its way', async () => {
+    const proxied = await openProxiedDatabase(database)
+    const [slow, fast] = [start({}, proxied), start()]
+    await slow.userData.ready()
+    const first = await logInAt(fast)
+    proxied.proxy.pause()
+    const delayed = refresh(slow.app, first).then(answer => answer)
+    const third = await exchange(fast.app, await exchange(fast.app, first))
+    await proxied.proxy.restore()
+    const { status, body } = await delayed
+    expect({ status, body: body as unknown }).toMatchObject({ status: 200, body: { refresh_token: third } })
+    await exchange(fast.app, third)
+  })
+
+  // Real time passes as well, so the times within the tolerance are ten seconds shorter.
+  it.each([
+    [30, 20_000],
+    [120, 110_000],
+  ])(
+    'of %i s is answered until the tolerance is over, and then ends its session',
+    async (seconds, withinMs) => {
+      const [one, two] = [
+        start({ reuseToleranceSeconds: seconds }),
+        start({ reuseToleranceSeconds: seconds }),
+      ]
+      const first = await logInAt(one)
+      const third = await exchange(one.app, await exchange(one.app, first))
+      await age(first, withinMs)
+      expect(await exchange(two.app, first)).toBe(third)
+      await age(first, 10_000)
+      await expectEnded(two, first, third)
+      expect(named(two, 'reuse_detected')).toHaveLength(1)
+    },
+  )
+
+  it('is measured from its own exchange, not from the last one', async () => {
+    const instance = start()
     const first = await logInAt(instance)
     const second = await exchange(instance.app, first)
-    clock.advance(10_000)
-    await expectEnded(instance, first, second)
-    expect(named(instance, 'reuse_detected')).toHaveLength(1)
+    await age(first, 10_000)
+    const third = await exchange(instance.app, second)
+    await age(first, 10_000)
+    expect(await exchange(instance.app, first)).toBe(third)
+    await age(first, 10_000)
+    // The second token was exchanged twenty seconds ago.
+    expect(await exchange(instance.app, second)).toBe(third)
+    await expectEnded(instance, first, third)
   })
 
-  it('does not start a new window when it comes again', async () => {
-    const instance = start({ reuseWindowSeconds: 10 })
+  it('does not start a new tolerance when it comes again', async () => {
+    const instance = start()
     const first = await logInAt(instance)
-    await exchange(instance.app, first)
-    clock.advance(6_000)
-    await exchange(instance.app, first)
-    clock.advance(6_000)
+    await exchange(instance.app, await exchange(instance.app, first))
+    for (let i = 0; i < 2; i++) {
+      await age(first, 10_000)
+      await exchange(instance.app, first)
+    }
+    await age(first, 10_000)
     await expectEnded(instance, first)
   })
 
-  it('ends the session at once if the window is 0', async () => {
-    const instance = start({ reuseWindowSeconds: 0 })
+  it('is not measured by the clocks of the processes, which may differ', async () => {
+    const ahead = createManualClock(clock.now() + 3_600_000)
+    const [one, two] = [start(), start({ clock: ahead })]
+    const first = await logInAt(one)
+    const third = await exchange(two.app, await exchange(one.app, first))
+    clock.advance(60_000)
+    for (const { app } of [one, two]) expect(await exchange(app, first)).toBe(third)
+    await age(first, 30_000)
+    await expectEnded(one, first)
+  })
+
+  it('does not move the idle end of the session', async () => {
+    const instance = start({ refreshTokenIdleSeconds: 60 })
     const first = await logInAt(instance)
-    const second = await exchange(instance.app, first)
-    await expectEnded(instance, first, second)
+    const third = await exchange(instance.app, await exchange(instance.app, first))
+    clock.advance(59_999)
+    expect(await exchange(instance.app, first)).toBe(third)
+    clock.advance(1)
+    await expectEnded(instance, first, third)
   })
 
-  it('is exchanged at most once by parallel refreshes if the window is 0, and the session ends', async () => {
-    const instances = [start({ reuseWindowSeconds: 0 }), start({ reuseWindowSeconds: 0 })]
+  it('gets nothing after a logout, a revocation or the end of the session in another process', async () => {
+    const [one, two] = [start({ refreshTokenTtlSeconds: 1_800 }), start({ refreshTokenTtlSeconds: 1_800 })]
+    const ends = [
+      (token: string) => logOut(one.app, token).then(({ status }) => expect(status).toBe(204)),
+      (token: string) => one.userData.revoke({ sid: sidOf(token) }),
+      () => one.userData.revoke('erin'),
+      async () => {
+        await Promise.resolve()
+        clock.advance(1_800_000)
+      },
+    ]
+    for (const end of ends) {
+      const first = await logInAt(one, 'erin')
+      await exchange(one.app, await exchange(one.app, first))
+      await exchange(two.app, first)
+      await end(first)
+      await expectEnded(two, first)
+      await expectEnded(one, first)
+    }
+    expect([one, two].flatMap(instance => named(instance, 'reuse_detected'))).toEqual([])
+  })
+
+  it('counts as stolen if a client refreshed a hundred times since, which no browser does', async () => {
+    const instance = start({ reuseToleranceSeconds: 120 })
+    const chain = [await logInAt(instance)]
+    for (let i = 0; i < 101; i++) chain.push(await exchange(instance.app, chain.at(-1)!))
+    expect((await stored(chain[0]!))!.issues).toHaveLength(100)
+    expect(await exchange(instance.app, chain[1]!)).toBe(chain[101])
+    await expectEnded(instance, chain[0]!, chain[101]!)
+  })
+
+  it('is remembered for two minutes only, so that the document of a session stays small', async () => {
+    const instance = start({ reuseToleranceSeconds: 0 })
+    let token = await logInAt(instance)
+    for (let i = 0; i < 5; i++) {
+      await age(token, 121_000)
+      token = await exchange(instance.app, token)
+      expect((await stored(token))!.issues).toHaveLength(1)
+    }
+  })
+
+  it.each([null, 'text', 7, {}, [null], ['text'], [{ issuedAt: 7, secretName: 7 }]])(
+    'is refused if its stored times were changed to %j, and the current token works',
+    async issues => {
+      const instance = start()
+      const first = await logInAt(instance)
+      const second = await exchange(instance.app, first)
+      await database.db
+        .collection('custom_user_data_sessions')
+        .updateOne({ _id: sidOf(first) as never }, { $set: { issues } })
+      await expectEnded(instance, first)
+      const third = await exchange(instance.app, second)
+      expect(await exchange(instance.app, second)).toBe(third)
+    },
+  )
+})
+
+describe('with reuseToleranceSeconds: 0 an exchanged refresh token', () => {
+  it('gets its successor until that is used, so a lost answer logs nobody out', async () => {
+    const [one, two] = [start({ reuseToleranceSeconds: 0 }), start({ reuseToleranceSeconds: 0 })]
+    const first = await logInAt(one)
+    const second = await exchange(one.app, first)
+    clock.advance(3_600_000)
+    expect(await exchange(two.app, first)).toBe(second)
+    await exchange(two.app, second)
+    await expectEnded(one, first)
+  })
+
+  it('gets the same successor by parallel refreshes', async () => {
+    const instances = [start({ reuseToleranceSeconds: 0 }), start({ reuseToleranceSeconds: 0 })]
     const first = await logInAt(instances[0]!)
-    const answers = await Promise.all(
-      Array.from({ length: 10 }, (_item, i) => refresh(instances[i % 2]!.app, first)),
+    const successors = await Promise.all(
+      Array.from({ length: 10 }, (_item, i) => exchange(instances[i % 2]!.app, first)),
     )
-    const good = answers.filter(({ status }) => status === 200)
-    expect(good.length).toBeLessThanOrEqual(1)
-    for (const answer of answers) if (answer !== good[0]) expectInvalidGrant(answer)
-    expect(await stored(first)).toMatchObject({ generation: 1, revokedAt: expect.any(Date) })
+    expect(new Set(successors).size).toBe(1)
+    expect(await stored(first)).toMatchObject({ generation: 1, revokedAt: null })
   })
+})
 
-  it('is not used up if the document cannot be served, because the document is loaded first', async () => {
-    await database.db.collection('custom_user_data').insertOne({ userId: 'large', text: 'x'.repeat(1000) })
-    const healthy = start({ reuseWindowSeconds: 0 })
-    const strict = start({ reuseWindowSeconds: 0, maxDocumentBytes: 500 })
-    const token = await logInAt(healthy, 'large')
-    expect((await refresh(strict.app, token)).status).toBe(500)
-    expect((await refresh(healthy.app, token)).status).toBe(200)
+describe('an exchanged refresh token that is answered long after the last exchange', () => {
+  it('counts as a use of its session, so that the end of the session ends its access token in every process', async () => {
+    const [one, two] = [start(), start()]
+    const first = await logInAt(one)
+    await exchange(one.app, first)
+    const { idleExpiresAt } = (await stored(first))!
+    clock.advance(24 * 3_600_000)
+    await exchange(two.app, first)
+    expect(await stored(first)).toMatchObject({ lastUsedAt: new Date(clock.now()), idleExpiresAt })
   })
 })
 
@@ -245,8 +396,8 @@ describe('rotateRefreshTokens: false', () => {
     const second = await exchange(before.app, first)
     const third = await exchange(before.app, second)
     const after = start({ rotateRefreshTokens: false })
-    expect(await exchange(after.app, second)).toBe(third)
-    expect(await exchange(after.app, third)).toBe(third)
+    for (const token of [first, second, third]) expect(await exchange(after.app, token)).toBe(third)
+    await age(first, 30_000)
     await expectEnded(after, first, third)
   })
 })
@@ -301,8 +452,8 @@ describe('the life of a session', () => {
 
 describe('a logout', () => {
   it('ends the session with the current token and with the previous token', async () => {
-    for (const options of [{}, { reuseWindowSeconds: 60 }]) {
-      const [one, two] = [start(options), start(options)]
+    for (const reuseToleranceSeconds of [0, 30]) {
+      const [one, two] = [start({ reuseToleranceSeconds }), start({ reuseToleranceSeconds })]
       const first = await logInAt(one)
       const second = await exchange(one.app, first)
       expect((await logOut(one.app, second)).status).toBe(204)

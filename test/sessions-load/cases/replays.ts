@@ -1,9 +1,10 @@
+import { letExchangesAge } from '../../support/exchange-times.js'
 import { at, createTally, forEachOf, sumOf } from '../case.js'
 import type { Case, Outcome, World } from '../case.js'
 import { tokenOf } from '../service.js'
 import type { Service } from '../service.js'
 
-const WINDOW_SECONDS = 10
+const TOLERANCE_SECONDS = 30
 /** One session's tokens, oldest first. */
 type Lineage = readonly string[]
 type Tally = Record<'refused' | 'dead' | 'detected', number>
@@ -11,13 +12,14 @@ type Tally = Record<'refused' | 'dead' | 'detected', number>
 /** Each kind of replay ends its session at once. */
 export const replays: Case = {
   name: 'replays',
-  rule: 'an exchanged token ends its session if it is sent after its successor was used, after the window or three generations late',
+  rule: 'an exchanged token ends its session if it is sent after its successor was used and the tolerance is over, also three generations late',
   async run(world, isQuick) {
     const times = isQuick ? 10 : 1_000
+    const strict = await world.start(2, { reuseToleranceSeconds: 0 })
     const kinds = [
-      await replayAll(await world.start(2), await lineages(world, { times, length: 3, kind: 'used' }), 0),
-      await replayAll(await world.start(2), await lineages(world, { times, length: 4, kind: 'old' }), 0),
-      await replayAfterWindow(world, times),
+      await replayLate(world, { times, length: 3, kind: 'used' }),
+      await replayLate(world, { times, length: 4, kind: 'old' }),
+      await replayAll(strict, await makeLineages(strict, { times, length: 3, kind: 'strict' }), 0),
     ]
     const sum = (name: keyof Tally) => kinds.reduce((total, kind) => total + kind[name], 0)
     const figures = {
@@ -42,6 +44,7 @@ export const replaysAfterRestart: Case = {
       const [before] = (await world.start(1)) as [Service]
       const made = await makeLineages([before], { times: each, length: 3, kind: `restart${n}` })
       await before.kill()
+      await letExchangesAge(world.db, TOLERANCE_SECONDS * 1_000)
       const outcome = await replayAll(await world.start(1), made, 0)
       for (const name of ['refused', 'dead', 'detected'] as const) tally[name] += outcome[name]
     }
@@ -59,8 +62,11 @@ interface LineageOptions {
   readonly kind: string
 }
 
-async function lineages(world: World, options: LineageOptions): Promise<Lineage[]> {
-  return makeLineages(await world.start(2), options)
+/** Replays the oldest tokens by other processes when the tolerance is over. */
+async function replayLate(world: World, options: LineageOptions): Promise<Tally> {
+  const made = await makeLineages(await world.start(2), options)
+  await letExchangesAge(world.db, TOLERANCE_SECONDS * 1_000)
+  return replayAll(await world.start(2), made, 0)
 }
 
 async function makeLineages(
@@ -96,11 +102,4 @@ async function replayAll(
   })
   tally.detected = (await sumOf(services, 'reuse_detected')) - before
   return tally
-}
-
-async function replayAfterWindow(world: World, times: number): Promise<Tally> {
-  const services = await world.start(2, { reuseWindowSeconds: WINDOW_SECONDS })
-  const made = await makeLineages(services, { times, length: 2, kind: 'late' })
-  for (const service of services) await service.advance(WINDOW_SECONDS * 1_000)
-  return replayAll(services, made, 0)
 }
