@@ -165,8 +165,8 @@ export interface CustomUserData<CustomData> {
    * Forgets the failed logins of an account, so that a user who was locked out can try again. This covers all addresses and
    * all spellings of the name. Failures that are counted for an address stay.
    * @param account the name as it is typed at a login: the e-mail, the username, or the result of the option `account`
-   * @throws TypeError if `account` cannot name an account; `credentials_unavailable` (503) if MongoDB does not answer in
-   * time, `foreign_collection` (500) if the collection of login attempts is not ours
+   * @throws OptionError without keys of your own; TypeError if `account` cannot name an account; `credentials_unavailable`
+   * (503) if MongoDB does not answer in time, `foreign_collection` (500) if the collection of login attempts is not ours
    * @example await userData.forgetFailedLogins('alice@example.com')
    */
   forgetFailedLogins(account: string): Promise<void>

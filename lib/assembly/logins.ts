@@ -1,6 +1,7 @@
 import type { Collection } from 'mongodb'
 import { createAttemptStore } from '../login/attempt-store.js'
 import { createHookCalls } from '../login/hooks.js'
+import { createLoginDigests } from '../login/login-digests.js'
 import { createLoginThrottle } from '../login/login-throttle.js'
 import { TokenIssuer } from '../login/token-issuer.js'
 import { openTeamDatabase } from '../mongo/team-database.js'
@@ -15,16 +16,17 @@ import type { SnapshotParts } from './snapshots.js'
 /** The name of the collection of failed logins, unless the team gives another. */
 export const LOGIN_ATTEMPT_COLLECTION = 'custom_user_data_login_attempts'
 
-/** The store of failed logins. */
+/** The store of failed logins, and the digests of names and addresses in it. */
 export type LoginAttempts = ReturnType<typeof createLoginAttempts>
 
 /** Creates the store of failed logins: in the option's collection, or in one in the database of custom data. */
-export function createLoginAttempts({ config, database, events }: Core, { scope }: SessionParts) {
+export function createLoginAttempts({ config, database, events }: Core, { scope, secrets }: SessionParts) {
   const optionName = 'loginAttemptCollection'
   const given =
     config.loginAttemptCollection && openTeamDatabase(config.loginAttemptCollection, { optionName })
   const find = (): Promise<Collection> => given?.collection() ?? database.sibling(LOGIN_ATTEMPT_COLLECTION)
-  return createAttemptStore({ ...scope, timeoutMs: config.sessionTimeoutMs }, find, events)
+  const store = createAttemptStore({ ...scope, timeoutMs: config.sessionTimeoutMs }, find, events)
+  return { store, digests: secrets.map(createLoginDigests) }
 }
 
 /** The parts that logins, refreshes and writes need. */
@@ -60,7 +62,7 @@ export function createLogins(
   const throttle = loginThrottle
     ? createLoginThrottle({
         config: loginThrottle,
-        store: loginAttempts,
+        ...loginAttempts,
         timeoutMs,
         events,
         clock,

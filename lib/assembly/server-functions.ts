@@ -1,7 +1,6 @@
 import { requireUserId, toRevokedSid } from '../access-tokens/user-id.js'
 import type { CustomUserData } from '../instance.js'
 import { requireAccountName } from '../login/account-name.js'
-import { toAccountKey } from '../login/login-attempt.js'
 import { createPasswordCredentials } from '../login/password-credentials.js'
 import { parseIssueTokensOptions } from '../options/logins.js'
 import { parseNewKeys } from '../options/parse-options.js'
@@ -82,8 +81,12 @@ export function createServerFunctions(
       invalidations.invalidate(userId)
     },
     passwordCredentials: options => createPasswordCredentials(options, config.loadTimeoutMs, events),
-    forgetFailedLogins: async account =>
-      loginAttempts.forgetAccount(toAccountKey(requireAccountName(account))),
+    async forgetFailedLogins(account) {
+      needOwn(ownKeys, 'forgetFailedLogins()')
+      const name = requireAccountName(account)
+      const { store, digests } = loginAttempts
+      await Promise.all(digests.map(digest => store.forgetAccount(digest.account(name))))
+    },
     replaceKeys: keys => {
       needOwn(ownKeys, 'replaceKeys()').replace(parseNewKeys(keys))
     },

@@ -49,7 +49,7 @@ export function createSessionParts(core: Core, { ownKeys }: AccessTokens) {
     { store, userRecords, secrets, revocations, events, clock, backgroundWork },
   )
   const primary: AskPrimary = signal => (sessionDatabase ?? database).primary(signal)
-  return { scope, lifetimes, collection, open, primary, store, userRecords, revocations, sessions }
+  return { scope, lifetimes, collection, open, primary, store, userRecords, revocations, secrets, sessions }
 }
 
 const OPTION_NAME = 'sessionCollection'

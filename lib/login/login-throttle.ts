@@ -4,6 +4,7 @@ import type { Events } from '../events.js'
 import type { AttemptStore } from './attempt-store.js'
 import { CountCorrections } from './count-corrections.js'
 import { LoginAttempt } from './login-attempt.js'
+import type { LoginDigests } from './login-digests.js'
 
 /** How many failed logins are let through before a login is answered with 429. */
 export interface LoginThrottleOptions {
@@ -36,6 +37,7 @@ export type LoginThrottleConfig = { readonly [Key in keyof LoginThrottleOptions]
 interface ThrottleParts {
   readonly config: LoginThrottleConfig
   readonly store: AttemptStore
+  readonly digests: readonly LoginDigests[]
   readonly timeoutMs: number
   readonly events: Events
   readonly clock: Clock

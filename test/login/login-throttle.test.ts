@@ -40,7 +40,8 @@ function start(
   loginThrottle: LoginThrottleOptions | false = {},
   { trustProxy = true, trouble, options = {}, db = database.db }: Given = {},
 ): Instance {
-  const userData = createTestUserData({ db }, { loginThrottle, ...options })
+  // One session secret, so that each count is one document.
+  const userData = createTestUserData({ db }, { loginThrottle, sessionSecrets: undefined, ...options })
   const verified: unknown[] = []
   const app = express().set('trust proxy', trustProxy)
   app.post(
