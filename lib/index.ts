@@ -14,13 +14,23 @@ export type {
   KeySetFailedEvent,
   LoadFailedEvent,
   RequestFailedEvent,
-  RevokedEvent,
-  SessionEvent,
   SnapshotLeftOutEvent,
-  ThrottledEvent,
   WarningEvent,
 } from './events.js'
+export type {
+  FieldsRefusedEvent,
+  LoginRefusedEvent,
+  RefreshRefusedEvent,
+  RevokedBy,
+  RevokedEvent,
+  SessionEndRefusedEvent,
+  SessionEvent,
+  SessionFromAddressEvent,
+  ThrottledEvent,
+  WrittenEvent,
+} from './audit-events.js'
 export type { ChannelMessages, Stats } from './metrics.js'
+export type { RefusalReason } from './refusals.js'
 export type { Clock } from './util/clock.js'
 export type { Algorithm } from './access-tokens/algorithms.js'
 export type { TokenProfile } from './access-tokens/claims.js'

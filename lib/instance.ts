@@ -171,6 +171,16 @@ export interface CustomUserData<CustomData> {
    */
   forgetFailedLogins(account: string): Promise<void>
   /**
+   * Returns the digest by which the events `login_refused` and `throttled` name an account, so that you can find the events of
+   * an account that you know. It is the same for all spellings that are counted as one. It changes when another session secret
+   * becomes the first.
+   * @param account the name, as for {@link forgetFailedLogins}
+   * @returns 43 characters of base64url
+   * @throws OptionError without keys of your own; TypeError if `account` cannot name an account
+   * @example if (accounts.includes(userData.accountDigest('alice@example.com'))) …
+   */
+  accountDigest(account: string): string
+  /**
    * Returns the user of an access token, for sockets and jobs.
    * @throws `invalid_token` (401), `custom_data_missing` (403), `keys_unavailable`, `custom_data_unavailable` or
    * `sessions_unavailable` (503), `custom_data_too_large` or `custom_data_invalid` (500)

@@ -1,7 +1,7 @@
 import type { Collection } from 'mongodb'
 import { createAttemptStore } from '../login/attempt-store.js'
 import { createHookCalls } from '../login/hooks.js'
-import { createLoginDigests } from '../login/login-digests.js'
+import { createAccountNaming, createLoginDigests } from '../login/login-digests.js'
 import { createLoginThrottle } from '../login/login-throttle.js'
 import { TokenIssuer } from '../login/token-issuer.js'
 import { openTeamDatabase } from '../mongo/team-database.js'
@@ -26,7 +26,13 @@ export function createLoginAttempts({ config, database, events }: Core, { scope,
     config.loginAttemptCollection && openTeamDatabase(config.loginAttemptCollection, { optionName })
   const find = (): Promise<Collection> => given?.collection() ?? database.sibling(LOGIN_ATTEMPT_COLLECTION)
   const store = createAttemptStore({ ...scope, timeoutMs: config.sessionTimeoutMs }, find, events)
-  return { store, digests: secrets.map(createLoginDigests) }
+  const [first, ...others] = secrets
+  const digests = createLoginDigests(first)
+  return {
+    store,
+    digests: [digests, ...others.map(createLoginDigests)] as const,
+    nameAccounts: createAccountNaming(config.accountsInEvents, digests),
+  }
 }
 
 /** The parts that logins, refreshes and writes need. */
@@ -70,5 +76,6 @@ export function createLogins(
         startSetUp,
       })
     : undefined
-  return { writer, hooks, tokenIssuer, throttle, sessions, userRecords, events }
+  const { nameAccounts } = loginAttempts
+  return { writer, hooks, tokenIssuer, throttle, nameAccounts, sessions, userRecords, events }
 }

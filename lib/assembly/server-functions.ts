@@ -1,4 +1,5 @@
 import { requireUserId, toRevokedSid } from '../access-tokens/user-id.js'
+import type { WrittenEvent } from '../audit-events.js'
 import type { CustomUserData } from '../instance.js'
 import { requireAccountName } from '../login/account-name.js'
 import { createPasswordCredentials } from '../login/password-credentials.js'
@@ -33,11 +34,11 @@ export function createSessionFunctions({ issuers }: AccessTokens, logins: Logins
     async revoke(target) {
       const sid = toRevokedSid(target)
       if (sid !== undefined) {
-        await sessions.revokeSession(sid)
+        await sessions.revokeSession(sid, 'revoke')
         return
       }
       requireUserId('revoke()', target, issuers)
-      await sessions.revokeUser(target)
+      await sessions.revokeUser(target, 'revoke')
     },
     async disable(userId) {
       requireUserId('disable()', userId, issuers)
@@ -58,7 +59,7 @@ export function createSessionFunctions({ issuers }: AccessTokens, logins: Logins
 /** The other methods of an instance for server code. */
 type ServerFunctions = Pick<
   CustomUserData<object>,
-  'forUser' | 'invalidate' | 'passwordCredentials' | 'forgetFailedLogins' | 'replaceKeys'
+  'forUser' | 'invalidate' | 'passwordCredentials' | 'forgetFailedLogins' | 'accountDigest' | 'replaceKeys'
 >
 
 /** Creates the functions with which server code acts on documents, snapshots, credentials and keys. */
@@ -70,11 +71,14 @@ export function createServerFunctions(
   loginAttempts: LoginAttempts,
 ): ServerFunctions {
   const { userIdField } = config
-  const onDeleted = (id: string): void => hooks.after('afterDelete', { id }, 'customData')
+  const onWritten = (id: string, change: WrittenEvent['change']): void => {
+    events.emit('written', { userId: id, by: 'forUser', change })
+    if (change === 'delete') hooks.after('afterDelete', { id }, 'customData')
+  }
   return {
     forUser(userId) {
       requireUserId('forUser()', userId, issuers)
-      return createUserDocument(userId, { userIdField, writer, loader, onDeleted })
+      return createUserDocument(userId, { userIdField, writer, loader, onWritten })
     },
     invalidate(userId) {
       requireUserId('invalidate()', userId, issuers)
@@ -83,12 +87,17 @@ export function createServerFunctions(
     passwordCredentials: options => createPasswordCredentials(options, config.loadTimeoutMs, events),
     async forgetFailedLogins(account) {
       needOwn(ownKeys, 'forgetFailedLogins()')
-      const name = requireAccountName(account)
+      const name = requireAccountName('forgetFailedLogins()', account)
       const { store, digests } = loginAttempts
       await Promise.all(digests.map(digest => store.forgetAccount(digest.account(name))))
     },
+    accountDigest(account) {
+      needOwn(ownKeys, 'accountDigest()')
+      return loginAttempts.digests[0].account(requireAccountName('accountDigest()', account))
+    },
     replaceKeys: keys => {
-      needOwn(ownKeys, 'replaceKeys()').replace(parseNewKeys(keys))
+      const kids = needOwn(ownKeys, 'replaceKeys()').replace(parseNewKeys(keys))
+      events.emit('keys_replaced', { kids })
     },
   }
 }

@@ -76,7 +76,9 @@ export function createHookCalls(config: HooksConfig, writer: Pick<Writer, 'creat
         const call = () => Promise.resolve(createCustomData({ ...user }, req))
         const made = await callInTime('createCustomData', timeoutMs, call)
         if (made === false) throw refused()
-        if (made !== undefined && made !== null) await insert(writer, user, made)
+        if (made === undefined || made === null) return
+        const isCreated = await insert(writer, user, made)
+        if (isCreated) events.emit('written', { userId: user.id, by: 'createCustomData', change: 'create' })
       }
     },
     /** Calls a hook after the answer. */
@@ -111,13 +113,14 @@ const FAULTS_OF_DOCUMENTS: readonly ErrorCode[] = [
   'write_refused',
 ]
 
-async function insert(writer: Pick<Writer, 'create'>, user: VerifiedUser, made: unknown): Promise<void> {
+/** Resolves to whether the user had no document yet. */
+async function insert(writer: Pick<Writer, 'create'>, user: VerifiedUser, made: unknown): Promise<boolean> {
   if (!isPlainObject(made)) {
     const message = 'createCustomData must return a document, false, or nothing.'
     throw new CustomUserDataError('callback_failed', message)
   }
   try {
-    await writer.create(user.id, made)
+    return (await writer.create(user.id, made)) !== undefined
   } catch (error) {
     // MongoDB is away or misconfigured, so the document is not to blame.
     const ours = asCustomUserDataError(error)

@@ -27,10 +27,17 @@ interface AttemptParts {
   readonly clock: Clock
 }
 
+/** The client that tries to log in. */
+export interface AttemptClient {
+  readonly address: string | undefined
+  /** The accounts of the login, as events name them. */
+  readonly accounts: () => readonly string[]
+}
+
 /** One attempt to log in. It remembers what it has counted, so that the outcome can correct the counts. */
 export class LoginAttempt {
   readonly #parts: AttemptParts
-  readonly #address: string | undefined
+  readonly #client: AttemptClient
   readonly #ledgers: readonly Ledger[]
   /** By the name as it is counted. */
   #accounts = new Map<string, CountedAccount>()
@@ -41,10 +48,10 @@ export class LoginAttempt {
   #isOver = false
   #isAnonymous = true
 
-  constructor(parts: AttemptParts, address: string | undefined) {
+  constructor(parts: AttemptParts, client: AttemptClient) {
     this.#parts = parts
-    this.#address = address
-    const network = toClientNetwork(address) ?? ''
+    this.#client = client
+    const network = toClientNetwork(client.address) ?? ''
     this.#ledgers = parts.digests.map(digests => ({ digests, addressKey: digests.network(network) }))
   }
 
@@ -169,7 +176,7 @@ export class LoginAttempt {
     const { config, store, corrections, clock } = this.#parts
     const { addressKey } = ledger
     await corrections.settled(addressKey)
-    const limit = this.#address === undefined ? Infinity : config.addressFailures
+    const limit = this.#client.address === undefined ? Infinity : config.addressFailures
     const windowMs = config.windowSeconds * 1000
     const counted = await store.countFromAddress(addressKey, new Date(clock.now()), limit, windowMs)
     if ('limit' in counted) return { ...counted, ledger, account: undefined }
@@ -190,7 +197,7 @@ export class LoginAttempt {
     const attempt = {
       id: randomBytes(12).toString('base64url'),
       address: digests.pair(addressKey, key),
-      canBeKnown: this.#address !== undefined,
+      canBeKnown: this.#client.address !== undefined,
       spelling: digests.spelling(name),
     }
     account.entries.set(ledger, { key, attempt })
@@ -249,7 +256,8 @@ export class LoginAttempt {
       LedgerRefusal,
     ]
     const retryAfterSeconds = Math.max(1, Math.ceil((until.getTime() - clock.now()) / 1000))
-    events.emit('throttled', { limit, address: this.#address, retryAfterSeconds })
+    const { address, accounts } = this.#client
+    events.emit('throttled', { limit, accounts: accounts(), address, retryAfterSeconds })
     const error = new CustomUserDataError('too_many_attempts', 'There were too many attempts to log in.')
     error.headers['Retry-After'] = String(retryAfterSeconds)
     return error

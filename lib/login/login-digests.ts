@@ -1,7 +1,21 @@
 import { createHmac, createSecretKey, hkdfSync } from 'node:crypto'
 import type { SessionSecret } from '../sessions/session-secrets.js'
+import { toShownText } from '../util/shown-text.js'
 import { foldAccountName } from './account-name.js'
 import type { AccountName } from './account-name.js'
+
+/** How events name accounts. */
+export type AccountForm = 'digest' | 'clear'
+
+/** The longest name in an event, in characters. */
+const MAX_SHOWN_LENGTH = 320
+
+/** Creates the function that converts the accounts of a login for events. Spellings with one digest are one account. */
+export function createAccountNaming(form: AccountForm, digests: LoginDigests) {
+  const convert = (name: AccountName): string =>
+    form === 'clear' ? toShownText(String(name), MAX_SHOWN_LENGTH) : digests.account(name)
+  return (names: Iterable<AccountName>): readonly string[] => [...new Set(Array.from(names, convert))]
+}
 
 /** Digests of account names and addresses under one secret. */
 export type LoginDigests = ReturnType<typeof createLoginDigests>

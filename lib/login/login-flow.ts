@@ -28,6 +28,8 @@ interface LoginParts {
   /** Absent if the team limits logins by other means. */
   readonly throttle: LoginThrottle | undefined
   readonly hooks: HookCalls
+  /** The accounts of a login, as events name them. */
+  readonly nameAccounts: (names: Iterable<AccountName>) => readonly string[]
   readonly events: Events
 }
 
@@ -42,7 +44,7 @@ export interface NamedAccounts {
 }
 
 /** One request to log in. */
-interface Login {
+interface PreparedLogin {
   readonly req: Request
   readonly accounts: NamedAccounts
   readonly verify: () => Promise<VerifyOutcome>
@@ -50,6 +52,12 @@ interface Login {
   readonly replaced: readonly string[]
   /** The most sessions that this login leaves the user; `undefined`: as the instance says. */
   readonly maxSessionsPerUser?: number | false | undefined
+}
+
+/** A login in progress. */
+interface Login extends PreparedLogin {
+  /** The accounts that it named so far, and the accounts whose passwords were checked. */
+  readonly names: Set<AccountName>
 }
 
 /**
@@ -68,10 +76,11 @@ export class LoginFlow {
   }
 
   /** Runs a login. `prepare` checks the body, and has the same time limit as the check of the credentials. */
-  async run(prepare: () => Promise<Login>): Promise<TokenAnswer<object>> {
+  async run(prepare: () => Promise<PreparedLogin>): Promise<TokenAnswer<object>> {
     // The login starts before anything is checked, because it must not survive a revocation from now on.
     const start = startLogin()
-    const login = await callInTime('login(): body', this.#timeoutMs, prepare)
+    const prepared = await callInTime('login(): body', this.#timeoutMs, prepare)
+    const login = { ...prepared, names: new Set(prepared.accounts.names) }
     const attempt = await this.#count(login)
     try {
       const user = await this.#verify(login, attempt)
@@ -86,17 +95,25 @@ export class LoginFlow {
     }
   }
 
-  async #count({ req, accounts }: Login): Promise<LoginAttempt | undefined> {
-    const attempt = this.#parts.throttle?.begin(toShownAddress(req.ip))
+  async #count({ req, accounts, names }: Login): Promise<LoginAttempt | undefined> {
+    const { throttle, nameAccounts } = this.#parts
+    const attempt = throttle?.begin({
+      address: toShownAddress(req.ip),
+      accounts: () => nameAccounts(names),
+    })
     if (attempt) this.#warnings.ofUnusedProxyHeader(req)
     await attempt?.count(accounts.names, accounts.source)
     return attempt
   }
 
   async #verify(login: Login, attempt: LoginAttempt | undefined): Promise<VerifiedUser> {
-    const { accounts, verify, req } = login
+    const { accounts, verify, names } = login
+    const count = async (name: AccountName) => {
+      names.add(name)
+      return attempt?.countTried(name)
+    }
     const user = await callInTime('verifyCredentials', this.#timeoutMs, async () => {
-      const outcome = await whileVerifying(attempt && (name => attempt.countTried(name)), verify)
+      const outcome = await whileVerifying(count, verify)
       if (attempt?.isAnonymous && accounts.source === 'guessed') this.#warnings.ofUnknownAccount()
       const verified = toVerifiedUser(outcome)
       if (verified && !this.#parts.tokenIssuer.isOwnUserId(verified.id)) throw foreignId()
@@ -105,46 +122,45 @@ export class LoginFlow {
     if (user) return user
     // A record is read for unknown users too, so that a disabled user's answer takes no longer than a wrong password's.
     await this.#parts.userRecords.find('')
-    throw this.#refuse(req)
+    throw this.#refuse(login)
   }
 
   /** With `beforeLogin`, the session begins only after the hook has agreed: the hook may list the user's sessions. */
-  async #issue(
-    user: VerifiedUser,
-    { req, maxSessionsPerUser }: Login,
-    start: LoginStart,
-  ): Promise<TokenAnswer<object>> {
+  async #issue(user: VerifiedUser, login: Login, start: LoginStart): Promise<TokenAnswer<object>> {
     const { tokenIssuer, hooks } = this.#parts
+    const { req, maxSessionsPerUser } = login
     const origin = {
       device: toDeviceLabel(req.headers['user-agent']),
       address: toShownAddress(req.ip) ?? null,
       maxSessionsPerUser,
     }
     const create = hooks.creationFor(user, req)
-    const admit = () => this.#admit(user, req)
+    const admit = () => this.#admit(user, login)
     if (!hooks.hasBeforeLogin) return tokenIssuer.issue(user.id, origin, create, { start, admit })
     await admit()
     return tokenIssuer.issue(user.id, origin, create, { start })
   }
 
-  async #admit(user: VerifiedUser, req: Request): Promise<void> {
+  async #admit(user: VerifiedUser, login: Login): Promise<void> {
     const { isDisabled } = await this.#parts.userRecords.find(user.id)
-    if (isDisabled || !(await this.#isLetIn(user, req))) throw this.#refuse(req, user.id)
+    if (isDisabled || !(await this.#isLetIn(user, login.req))) throw this.#refuse(login, user.id)
   }
 
   async #isLetIn(user: VerifiedUser, req: Request): Promise<boolean> {
     return (await this.#parts.hooks.beforeLogin(user, req).catch(toRefusal)) === true
   }
 
-  #refuse(req: Request, userId?: string): CustomUserDataError {
+  #refuse({ req, names }: Login, userId?: string): CustomUserDataError {
+    const { events, nameAccounts } = this.#parts
     const address = toShownAddress(req.ip)
-    this.#parts.events.emit('login_refused', { address, ...(userId !== undefined && { userId }) })
+    const accounts = nameAccounts(names)
+    events.emit('login_refused', { accounts, address, ...(userId !== undefined && { userId }) })
     return refused()
   }
 
   /** Waits, so that the old sessions have ended when the client gets its answer. A failure does not withhold the answer. */
   async #endReplaced({ replaced }: Login): Promise<void> {
-    await Promise.allSettled(replaced.map(token => this.#parts.sessions.end(token)))
+    await Promise.allSettled(replaced.map(token => this.#parts.sessions.end(token, 'login')))
   }
 }
 

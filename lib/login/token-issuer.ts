@@ -138,12 +138,12 @@ export class TokenIssuer {
     }
   }
 
-  /** Exchanges a refresh token. Rejects with `invalid_grant` if the token is not valid. */
-  async refresh(refreshToken: string): Promise<TokenAnswer<object>> {
+  /** Exchanges a refresh token from a client. Rejects with `invalid_grant` if the token is not valid. */
+  async refresh(refreshToken: string, address?: string): Promise<TokenAnswer<object>> {
     const { sessions } = this.#parts
     if (this.#config.reuseWindowMs === undefined) {
       // If the load fails, the same refresh token gets the same successor the next time.
-      const { userId, open } = await sessions.exchange(refreshToken)
+      const { userId, open } = await sessions.exchange(refreshToken, address)
       return this.#loadAndAnswer(userId, { open, ended: invalidGrant })
     }
     // With a window the second exchange may come too late, so everything that can fail is done before the exchange.
@@ -151,7 +151,7 @@ export class TokenIssuer {
     const standing = sessions.readStanding(userId)
     const open = async () => {
       const earlier = await standing
-      return (await sessions.exchange(refreshToken, earlier)).open()
+      return (await sessions.exchange(refreshToken, address, earlier)).open()
     }
     return this.#loadAndAnswer(userId, { open, ended: invalidGrant })
   }
@@ -191,7 +191,7 @@ export class TokenIssuer {
   /** Opens the session, which comes last of all that can fail, and signs its access token. */
   async #answer(userId: string, snapshot: Snapshot, { open, ended }: Opening): Promise<TokenAnswer<object>> {
     const { authenticator, revocations } = this.#parts
-    if (this.#config.requireDocument) requireDocument(snapshot)
+    if (this.#config.requireDocument) requireDocument(snapshot, userId)
     const { sid, refreshToken, storedAt } = await open()
     const access = await this.#sign({ userId, sid }, snapshot)
     // A logout may have been answered meanwhile. No refresh and no login may succeed after it.

@@ -8,19 +8,29 @@ import type { Writer } from '../writing/writer.js'
 import { requireTeamBson } from '../mongo/team-bson.js'
 import type { TeamBson } from '../mongo/team-bson.js'
 import { CustomUserDataError, toCallbackError } from '../errors.js'
+import type { Events } from '../events.js'
+import { toShownAddress } from '../util/client-address.js'
+import { createRedaction } from '../util/redaction.js'
+import { secretsOf } from '../util/request-secrets.js'
+import { toShownText } from '../util/shown-text.js'
 import { hasPreconditions, meetsPreconditions, toEntityTag } from './entity-tag.js'
-import { parseOwnDataOptions, toAllowedValues, toFieldChange } from './own-data-change.js'
+import { parseOwnDataOptions, refusedFields, toAllowedValues, toFieldChange } from './own-data-change.js'
 import type { OwnDataConfig, OwnDataMethod, OwnDataOptions } from './own-data-change.js'
 import { createOwnDataFormats } from './own-data-formats.js'
 import type { OwnDataFormat } from './own-data-formats.js'
 import { createBodyReader } from './request-body.js'
 import type { RequestBody } from './request-body.js'
 
+/** The most names of refused fields in an event, and the length of a name in it: both come from the client. */
+const MAX_FIELDS = 10
+const MAX_FIELD_LENGTH = 64
+
 interface OwnDataParts {
   readonly documents: UserDocuments
   readonly writer: Writer
   readonly requestUsers: Pick<RequestUsers, 'require' | 'replaceData'>
   readonly bson: TeamBson | undefined
+  readonly events: Pick<Events, 'emit'>
 }
 
 /**
@@ -43,6 +53,13 @@ export function createOwnDataRouter(
   // A `PUT` of `{}` removes all fields, so an empty body must not be read as `{}`.
   const readBody = createBodyReader({ json: mediaTypes, form: false, refusesEmpty: true })
 
+  function reportRefusedFields(req: Request, userId: string, names: readonly string[]): void {
+    if (names.length === 0) return
+    const redact = createRedaction(secretsOf(req, [], undefined))
+    const fields = names.slice(0, MAX_FIELDS).map(name => toShownText(redact(name), MAX_FIELD_LENGTH))
+    parts.events.emit('fields_refused', { userId, fields, address: toShownAddress(req.ip) })
+  }
+
   async function sendStored(req: Request, res: Response): Promise<void> {
     const view = await own.read(userIdOf(req))
     if (!view) throw notFound()
@@ -62,10 +79,16 @@ export function createOwnDataRouter(
         const userId = userIdOf(req)
         requireMediaType(req, mediaTypes)
         const format = formats.ofBody(req)
-        const values = toAllowedValues(await readBody(req, res), allowed, format)
+        const body = await readBody(req, res)
+        reportRefusedFields(req, userId, refusedFields(body, allowed))
+        const values = toAllowedValues(body, allowed, format)
         const done = await own.write(userId, view =>
           decide(method, { req, values, view, format }, allowed, formats.all),
         )
+        if (done.written) {
+          const kind = method === 'PUT' ? 'replace' : 'update'
+          parts.events.emit('written', { userId, by: 'ownData', change: done.created ? 'create' : kind })
+        }
         // Handlers that run later in the same request see the new data.
         if (done.loaded) parts.requestUsers.replaceData(req, done.loaded.data)
         res.status(done.created ? 201 : 200)

@@ -2,8 +2,11 @@ import { Router } from 'express'
 import type { ErrorRequestHandler, NextFunction, RequestHandler, Response } from 'express'
 import type { RequestUsers } from '../authenticate/request-users.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import type { Events } from '../events.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { HookCalls } from '../login/hooks.js'
+import { isSid } from '../sessions/refresh-token.js'
+import { toShownAddress } from '../util/client-address.js'
 import type { RefreshTransport } from './refresh-transport.js'
 
 interface OwnSessionsParts {
@@ -11,6 +14,7 @@ interface OwnSessionsParts {
   readonly requestUsers: Pick<RequestUsers, 'require'>
   readonly transport: RefreshTransport
   readonly hooks: HookCalls
+  readonly events: Pick<Events, 'emit'>
 }
 
 /**
@@ -22,6 +26,7 @@ export function createOwnSessionsRouter({
   requestUsers,
   transport,
   hooks,
+  events,
 }: OwnSessionsParts): Router {
   const router = Router()
   router.get('/', (req, res, next) => {
@@ -34,7 +39,11 @@ export function createOwnSessionsRouter({
   router.delete('/:sid', (req, res, next) => {
     answer(next, async () => {
       const { id, sid } = requestUsers.require('ownSessions()', req)
-      if (!(await sessions.revokeSession(req.params.sid, id))) throw unknownSession()
+      if (!(await sessions.revokeSession(req.params.sid, 'ownSessions', id))) {
+        const named = isSid(req.params.sid) ? req.params.sid : undefined
+        events.emit('session_end_refused', { userId: id, sid: named, address: toShownAddress(req.ip) })
+        throw unknownSession()
+      }
       if (req.params.sid === sid) transport.clear(res)
       hooks.after('afterLogout', { id }, req)
       noStore(res).status(204).end()
@@ -57,11 +66,11 @@ export function createLogoutAllRoute({
   requestUsers,
   transport,
   hooks,
-}: OwnSessionsParts): RequestHandler {
+}: Omit<OwnSessionsParts, 'events'>): RequestHandler {
   return function logoutAll(req, res, next) {
     answer(next, async () => {
       const { id } = requestUsers.require('logoutAll()', req)
-      await sessions.revokeUser(id)
+      await sessions.revokeUser(id, 'logoutAll')
       transport.clear(res)
       hooks.after('afterLogout', { id }, req)
       noStore(res).status(204).end()

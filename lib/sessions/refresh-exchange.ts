@@ -82,9 +82,10 @@ export class RefreshExchange {
   /**
    * Exchanges a token. Rejects with `invalid_grant`. A token that was stolen ends its session.
    *
+   * @param address the address of the client, for the event `reuse_detected`
    * @param earlier the record of the user as it was before the exchange. It counts if the record cannot be read again
    */
-  async exchange(token: RefreshToken, earlier?: UserStanding): Promise<ExchangedToken> {
+  async exchange(token: RefreshToken, address?: string, earlier?: UserStanding): Promise<ExchangedToken> {
     const { rotateRefreshTokens } = this.#config
     const { store, secrets } = this.#parts
     const [newest] = secrets
@@ -92,7 +93,7 @@ export class RefreshExchange {
     const session = rotateRefreshTokens
       ? await store.exchange({ token, successor, secretName: newest.name })
       : await store.touch(token)
-    if (!session) return this.#answerReplay(token, earlier)
+    if (!session) return this.#answerReplay(token, address, earlier)
     return this.#toExchanged('refreshed', session, rotateRefreshTokens ? successor : token, earlier)
   }
 
@@ -127,7 +128,11 @@ export class RefreshExchange {
   }
 
   /** For a token that is not current: the token before gets its successor again, and an older token is a sign of theft. */
-  async #answerReplay(token: RefreshToken, earlier?: UserStanding): Promise<ExchangedToken> {
+  async #answerReplay(
+    token: RefreshToken,
+    address?: string,
+    earlier?: UserStanding,
+  ): Promise<ExchangedToken> {
     const { secrets } = this.#parts
     const session = await this.find(token)
     if (!session) throw invalidGrant()
@@ -141,7 +146,8 @@ export class RefreshExchange {
       return this.#toExchanged('replayed', session, successor, earlier)
     }
     const isOld = current !== hashRefreshToken(token) && isSealed(token, secrets)
-    if ((isPrevious || isOld) && !(await this.#hasEndedWithAll(session))) await this.#endStolen(session)
+    if ((isPrevious || isOld) && !(await this.#hasEndedWithAll(session)))
+      await this.#endStolen(session, address)
     throw invalidGrant()
   }
 
@@ -150,10 +156,10 @@ export class RefreshExchange {
     return reuseWindowMs === undefined || this.#parts.clock.now() - rotatedAt.getTime() < reuseWindowMs
   }
 
-  async #endStolen({ _id: sid, userId }: SessionDocument): Promise<void> {
+  async #endStolen({ _id: sid, userId }: SessionDocument, address: string | undefined): Promise<void> {
     const { store, revocations, events } = this.#parts
     await store.revoke(sid)
     revocations.revokeStolenSession(sid)
-    events.emit('reuse_detected', { userId, sid })
+    events.emit('reuse_detected', { userId, sid, address })
   }
 }

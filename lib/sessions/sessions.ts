@@ -20,6 +20,7 @@ import type { UserRecords, UserStanding } from './user-records.js'
 import type { BackgroundWork } from '../util/background-work.js'
 import { describeForLog } from '../util/redaction.js'
 import type { Clock } from '../util/clock.js'
+import type { RevokedBy, RevokedEvent } from '../audit-events.js'
 import type { Events } from '../events.js'
 
 /** A session as its user sees it. */
@@ -119,6 +120,12 @@ export class Sessions {
     return isSealed(token, this.#parts.secrets) ? 'sealed' : 'unsealed'
   }
 
+  /** The id of the session of a token with the seal of this package, whether or not the session is alive. */
+  sidOf(refreshToken: string): string | undefined {
+    const token = parseRefreshToken(refreshToken)
+    return token && isSealed(token, this.#parts.secrets) ? token.sid : undefined
+  }
+
   /** Whether a token is stored with its session. Such a token counts even if the secret of its seal is no longer given. */
   async isStored(refreshToken: string): Promise<boolean> {
     const token = parseRefreshToken(refreshToken)
@@ -127,8 +134,8 @@ export class Sessions {
   }
 
   /** Exchanges a refresh token. Rejects with `invalid_grant`. A token that was stolen ends its session. */
-  async exchange(refreshToken: string, earlier?: UserStanding): Promise<ExchangedToken> {
-    return this.#refreshes.exchange(parseOrRefuse(refreshToken), earlier)
+  async exchange(refreshToken: string, address?: string, earlier?: UserStanding): Promise<ExchangedToken> {
+    return this.#refreshes.exchange(parseOrRefuse(refreshToken), address, earlier)
   }
 
   /** Begins to read the record of a user, for an `exchange()` that comes later. */
@@ -137,12 +144,12 @@ export class Sessions {
   }
 
   /** Ends the session of a refresh token of ours, however old. Resolves to its user if this call ended it. */
-  async end(refreshToken: string): Promise<string | undefined> {
+  async end(refreshToken: string, by: 'login' | 'logout'): Promise<string | undefined> {
     const token = parseRefreshToken(refreshToken)
     if (!token) return undefined
     // Old tokens count too: another tab may have exchanged this one twice, and its user wants to be out.
     const isOurs = isSealed(token, this.#parts.secrets) || (await this.isStored(refreshToken))
-    return isOurs ? this.#revoke(token.sid) : undefined
+    return isOurs ? this.#revoke(token.sid, by) : undefined
   }
 
   /** The sessions of a user that are alive, newest first, at most 1,000. */
@@ -153,40 +160,46 @@ export class Sessions {
   }
 
   /** Ends one session, but only if it belongs to `userId` where that is given. Resolves to whether this call ended it. */
-  async revokeSession(sid: string, userId?: string): Promise<boolean> {
-    return (await this.#revoke(sid, userId)) !== undefined
+  async revokeSession(sid: string, by: 'revoke' | 'ownSessions', userId?: string): Promise<boolean> {
+    return (await this.#revoke(sid, by, userId)) !== undefined
   }
 
   /** Ends all sessions of a user, also those of logins in progress. A login that begins after it has resolved works. */
-  revokeUser(userId: string): Promise<void> {
+  revokeUser(userId: string, by: 'revoke' | 'logoutAll'): Promise<void> {
     const { store, userRecords } = this.#parts
-    return this.#endAll(userId, userRecords.revoke(userId), until => store.endBatch(userId, until))
+    return this.#endAll({ userId, by }, userRecords.revoke(userId), until => store.endBatch(userId, until))
   }
 
   /** Ends all sessions like `revokeUser()`, and refuses the user's logins until `enableUser()`. */
   disableUser(userId: string): Promise<void> {
-    const { store, userRecords } = this.#parts
-    return this.#endAll(userId, userRecords.disable(userId), until => store.endBatch(userId, until))
+    const { store, userRecords, revocations } = this.#parts
+    const event = { userId, by: 'disable' } as const
+    revocations.noteDisabled(userId, true)
+    return this.#endAll(event, userRecords.disable(userId), until => store.endBatch(userId, until))
   }
 
   /** Lets a disabled user log in again. */
-  enableUser(userId: string): Promise<void> {
-    return this.#parts.userRecords.enable(userId)
+  async enableUser(userId: string): Promise<void> {
+    const { userRecords, revocations, events } = this.#parts
+    await userRecords.enable(userId)
+    revocations.noteDisabled(userId, false)
+    events.emit('enabled', { userId })
   }
 
   /** Ends all sessions like `revokeUser()`, and removes their documents afterwards. */
   deleteUser(userId: string): Promise<void> {
     const { store, userRecords } = this.#parts
-    return this.#endAll(userId, userRecords.revoke(userId), until => store.deleteBatch(userId, until))
+    const event = { userId, by: 'deleteSessions' } as const
+    return this.#endAll(event, userRecords.revoke(userId), until => store.deleteBatch(userId, until))
   }
 
   /** Resolves to the user of the session if this call ended it. */
-  async #revoke(sid: string, userId?: string): Promise<string | undefined> {
+  async #revoke(sid: string, by: RevokedBy, userId?: string): Promise<string | undefined> {
     const { store, revocations, events } = this.#parts
     const owner = await store.revoke(sid, userId)
     // A session that had ended before, here or in another process, may have access tokens that live on.
     if (owner !== undefined || userId === undefined) revocations.revokeSession(sid)
-    if (owner !== undefined) events.emit('revoked', { sid })
+    if (owner !== undefined) events.emit('revoked', { by, userId: owner, sid })
     return owner
   }
 
@@ -195,13 +208,14 @@ export class Sessions {
    * it. The documents of the sessions follow in the background. The answer waits for the server's clock, so that a login
    * that begins after the answer is not refused.
    */
-  async #endAll(userId: string, revocation: Promise<number>, endBatch: EndBatch): Promise<void> {
+  async #endAll(event: RevokedEvent, revocation: Promise<number>, endBatch: EndBatch): Promise<void> {
+    const { userId } = event
     const { userRecords, revocations, events, backgroundWork } = this.#parts
     const revokedAt = await revocation
     revocations.revokeUser(userId, revokedAt)
     backgroundWork.start(() => this.#endDocuments(userId, new Date(revokedAt), endBatch))
     await userRecords.passed(userId, revokedAt)
-    events.emit('revoked', { userId })
+    events.emit('revoked', event)
   }
 
   async #endDocuments(userId: string, until: Date, endBatch: EndBatch): Promise<void> {

@@ -76,7 +76,7 @@ describe('an exchanged refresh token', () => {
     const third = await exchange(instance.app, second)
     await expectEnded(instance, first, third, second)
     expect(named(instance, 'reuse_detected')).toEqual([
-      { name: 'reuse_detected', userId: 'alice', sid: sidOf(first) },
+      { name: 'reuse_detected', userId: 'alice', sid: sidOf(first), address: '127.0.0.1' },
     ])
   })
 
@@ -308,7 +308,9 @@ describe('a logout', () => {
       expect((await logOut(one.app, second)).status).toBe(204)
       await expectEnded(two, first, second)
       await expectEnded(one, first, second)
-      expect(named(one, 'revoked')).toEqual([{ name: 'revoked', sid: sidOf(first) }])
+      expect(named(one, 'revoked')).toEqual([
+        { name: 'revoked', by: 'logout', userId: 'alice', sid: sidOf(first) },
+      ])
       expect(named(two, 'reuse_detected')).toHaveLength(0)
     }
   })
