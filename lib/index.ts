@@ -61,6 +61,9 @@ export type { SessionOrigin } from './sessions/session-store.js'
 export type { SessionInfo } from './sessions/sessions.js'
 export type { LoginThrottleOptions } from './login/login-throttle.js'
 export type { IssueTokensOptions } from './login/token-issuer.js'
+export type { ErasedUser, StoredData, StoredDataOptions, StoredFailedLogins } from './login/stored-data.js'
+export type { StoredSession } from './sessions/stored-sessions.js'
+export type { StoredRecord } from './sessions/user-records.js'
 export type {
   AccessTokenClaims,
   AuthenticatedUser,

@@ -15,6 +15,7 @@ import type { Stats } from './metrics.js'
 import type { LoginOptions } from './routes/login.js'
 import type { OwnDataOptions } from './routes/own-data-change.js'
 import type { SessionInfo } from './sessions/sessions.js'
+import type { ErasedUser, StoredData, StoredDataOptions } from './login/stored-data.js'
 import type { IssueTokensOptions } from './login/token-issuer.js'
 import type { AuthenticatedUser, TokenAnswer } from './types.js'
 
@@ -161,6 +162,28 @@ export interface CustomUserData<CustomData> {
    * revocation stay. Throws like `revoke()`.
    */
   deleteSessions(userId: string): Promise<void>
+  /**
+   * Lists what this package stores of a user in its own collections: sessions, the record of a revocation, and failed logins
+   * of the accounts that you name. The user's document of custom data is yours, see {@link forUser}. Sessions of other issuers
+   * in the same collection are not listed.
+   * @throws TypeError if `userId` cannot be a user id, see {@link forUser}, or an account is no name; OptionError for a wrong
+   * option, and for `accounts` without keys of your own; `sessions_unavailable` or `credentials_unavailable` (503) if MongoDB
+   * does not answer in time
+   * @example res.json(await userData.storedAbout(user.id, { accounts: [user.email] }))
+   */
+  storedAbout(userId: string, options?: StoredDataOptions): Promise<StoredData>
+  /**
+   * Erases what {@link storedAbout} lists. It first revokes the user's sessions, and resolves when all documents are removed.
+   * Only the record of the revocation stays, with the user's id and the time, until the last access token from before has
+   * expired: 25 hours, or 60 days for a trusted issuer's user. Call it after you have removed the user's credentials and
+   * custom data, because a user who is erased is not disabled any more. Throws like {@link storedAbout}. The call can be
+   * repeated.
+   * @example
+   * await users.deleteOne({ _id: user._id })
+   * await userData.forUser(user.id).delete()
+   * await userData.eraseUser(user.id, { accounts: [user.email] })
+   */
+  eraseUser(userId: string, options?: StoredDataOptions): Promise<ErasedUser>
   /**
    * Forgets the failed logins of an account, so that a user who was locked out can try again. This covers all addresses and
    * all spellings of the name. Failures that are counted for an address stay.

@@ -3,7 +3,8 @@ import type { WrittenEvent } from '../audit-events.js'
 import type { CustomUserData } from '../instance.js'
 import { requireAccountName } from '../login/account-name.js'
 import { createPasswordCredentials } from '../login/password-credentials.js'
-import { parseIssueTokensOptions } from '../options/logins.js'
+import { createStoredData } from '../login/stored-data.js'
+import { parseIssueTokensOptions, parseStoredDataOptions } from '../options/logins.js'
 import { parseNewKeys } from '../options/parse-options.js'
 import { createUserDocument } from '../writing/for-user.js'
 import { needOwn } from './access-tokens.js'
@@ -11,6 +12,8 @@ import type { AccessTokens } from './access-tokens.js'
 import type { Core } from './core.js'
 import type { Documents } from './documents.js'
 import type { LoginAttempts, Logins } from './logins.js'
+import { FOREIGN_TOKEN_MS, OWN_TOKEN_MS } from './sessions.js'
+import type { SessionParts } from './sessions.js'
 
 /** The methods of an instance that act on sessions. */
 type SessionFunctions = Pick<
@@ -59,7 +62,14 @@ export function createSessionFunctions({ issuers }: AccessTokens, logins: Logins
 /** The other methods of an instance for server code. */
 type ServerFunctions = Pick<
   CustomUserData<object>,
-  'forUser' | 'invalidate' | 'passwordCredentials' | 'forgetFailedLogins' | 'accountDigest' | 'replaceKeys'
+  | 'forUser'
+  | 'invalidate'
+  | 'passwordCredentials'
+  | 'forgetFailedLogins'
+  | 'accountDigest'
+  | 'replaceKeys'
+  | 'storedAbout'
+  | 'eraseUser'
 >
 
 /** Creates the functions with which server code acts on documents, snapshots, credentials and keys. */
@@ -67,7 +77,8 @@ export function createServerFunctions(
   { config, events, invalidations }: Core,
   { issuers, ownKeys }: AccessTokens,
   { loader }: Documents,
-  { writer, hooks }: Logins,
+  { listStored }: SessionParts,
+  { writer, hooks, sessions, userRecords }: Logins,
   loginAttempts: LoginAttempts,
 ): ServerFunctions {
   const { userIdField } = config
@@ -75,7 +86,29 @@ export function createServerFunctions(
     events.emit('written', { userId: id, by: 'forUser', change })
     if (change === 'delete') hooks.after('afterDelete', { id }, 'customData')
   }
+  const { store: attempts, digests } = loginAttempts
+  const storedData = createStoredData({ listSessions: listStored, sessions, userRecords, attempts, digests })
+
+  function parseAccounts(callee: string, given: unknown): string[] {
+    const { accounts } = parseStoredDataOptions(callee, given)
+    if (accounts.length > 0) needOwn(ownKeys, `${callee} with accounts`)
+    return accounts
+  }
+
   return {
+    async storedAbout(userId, options) {
+      requireUserId('storedAbout()', userId, issuers)
+      return storedData.list(userId, parseAccounts('storedAbout()', options))
+    },
+    async eraseUser(userId, options) {
+      requireUserId('eraseUser()', userId, issuers)
+      const accounts = parseAccounts('eraseUser()', options)
+      // Without keys of our own, all users are those of trusted issuers, with or without a prefix.
+      const tokenMs = ownKeys && !issuers.isForeign(userId) ? OWN_TOKEN_MS : FOREIGN_TOKEN_MS
+      const erased = await storedData.erase(userId, accounts, tokenMs)
+      hooks.after('afterDelete', { id: userId }, 'sessions')
+      return erased
+    },
     forUser(userId) {
       requireUserId('forUser()', userId, issuers)
       return createUserDocument(userId, { userIdField, writer, loader, onWritten })
@@ -88,12 +121,11 @@ export function createServerFunctions(
     async forgetFailedLogins(account) {
       needOwn(ownKeys, 'forgetFailedLogins()')
       const name = requireAccountName('forgetFailedLogins()', account)
-      const { store, digests } = loginAttempts
-      await Promise.all(digests.map(digest => store.forgetAccount(digest.account(name))))
+      await Promise.all(digests.map(digest => attempts.forgetAccount(digest.account(name))))
     },
     accountDigest(account) {
       needOwn(ownKeys, 'accountDigest()')
-      return loginAttempts.digests[0].account(requireAccountName('accountDigest()', account))
+      return digests[0].account(requireAccountName('accountDigest()', account))
     },
     replaceKeys: keys => {
       const kids = needOwn(ownKeys, 'replaceKeys()').replace(parseNewKeys(keys))

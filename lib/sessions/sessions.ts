@@ -21,6 +21,7 @@ import type { BackgroundWork } from '../util/background-work.js'
 import { describeForLog } from '../util/redaction.js'
 import type { Clock } from '../util/clock.js'
 import type { RevokedBy, RevokedEvent } from '../audit-events.js'
+import { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 
 /** A session as its user sees it. */
@@ -193,6 +194,26 @@ export class Sessions {
     return this.#endAll(event, userRecords.revoke(userId), until => store.deleteBatch(userId, until))
   }
 
+  /**
+   * Ends all sessions like `revokeUser()`, and resolves when their documents are removed. Then nothing can refresh, so the
+   * record of the revocation is only needed until the last access token has expired, which is after `tokenMs`. A failure
+   * leaves the record as it is for other revocations.
+   */
+  async eraseUser(
+    userId: string,
+    tokenMs: number,
+  ): Promise<{ readonly sessions: number; readonly recordExpiresAt: Date }> {
+    const { store, userRecords, revocations, events } = this.#parts
+    const revokedAt = await userRecords.revoke(userId)
+    revocations.revokeUser(userId, revokedAt)
+    const removed = await this.#endBatches(new Date(revokedAt), until => store.deleteBatch(userId, until))
+    await userRecords.passed(userId, revokedAt)
+    const recordExpiresAt = await userRecords.release(userId, revokedAt, tokenMs)
+    revocations.noteDisabled(userId, false)
+    events.emit('revoked', { by: 'eraseUser', userId })
+    return { sessions: removed, recordExpiresAt }
+  }
+
   /** Resolves to the user of the session if this call ended it. */
   async #revoke(sid: string, by: RevokedBy, userId?: string): Promise<string | undefined> {
     const { store, revocations, events } = this.#parts
@@ -219,22 +240,29 @@ export class Sessions {
   }
 
   async #endDocuments(userId: string, until: Date, endBatch: EndBatch): Promise<void> {
-    const { revocations, events, clock, backgroundWork } = this.#parts
+    const { events } = this.#parts
     try {
-      for (let ended = BATCH_SIZE; ended === BATCH_SIZE;) {
-        if (backgroundWork.mustEnd) throw new Error('The instance was closed before.')
-        const batch = await endBatch(until)
-        ended = batch.length
-        const since = clock.now() - this.#config.accessTokenMs
-        // The access tokens of other sessions have expired, and remembering many sessions takes memory.
-        const recent = batch.filter(({ lastUsedAt }) => !isDate(lastUsedAt) || lastUsedAt.getTime() >= since)
-        for (const { _id: sid } of recent) revocations.revokeSession(sid)
-      }
+      await this.#endBatches(until, endBatch)
     } catch (error) {
       const message =
         'All sessions of the user have ended, but their documents could not be changed. They stay until they expire, or ' +
         `until you call the function again: ${describeForLog(error)}`
       events.warn({ code: 'session_not_removed', message, userId })
+    }
+  }
+
+  /** Resolves to the number of sessions. */
+  async #endBatches(until: Date, endBatch: EndBatch): Promise<number> {
+    const { revocations, clock, backgroundWork } = this.#parts
+    for (let all = 0; ;) {
+      if (backgroundWork.mustEnd) throw new CustomUserDataError('closed', 'The instance was closed before.')
+      const batch = await endBatch(until)
+      all += batch.length
+      const since = clock.now() - this.#config.accessTokenMs
+      // The access tokens of other sessions have expired, and remembering many sessions takes memory.
+      const recent = batch.filter(({ lastUsedAt }) => !isDate(lastUsedAt) || lastUsedAt.getTime() >= since)
+      for (const { _id: sid } of recent) revocations.revokeSession(sid)
+      if (batch.length < BATCH_SIZE) return all
     }
   }
 }

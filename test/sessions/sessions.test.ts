@@ -124,7 +124,7 @@ describe('an exchanged refresh token', () => {
     await exchange(instance.app, first)
     const ids = { userId: 'alice', sid: sidOf(first) }
     expect(instance.events).toEqual([
-      { name: 'login', ...ids },
+      { name: 'login', ...ids, address: '127.0.0.1' },
       { name: 'refreshed', ...ids },
       { name: 'replayed', ...ids },
     ])
