@@ -37,7 +37,7 @@ export interface Hooks {
   readonly afterRefresh?: (user: VerifiedUser, req: Request) => unknown
   /** Runs after a user ended one session (`logout()`, `DELETE` of `ownSessions()`) or all sessions (`logoutAll()`). */
   readonly afterLogout?: (user: VerifiedUser, req: Request) => unknown
-  /** Runs after `forUser(id).delete()` removed the document, or after `deleteSessions(id)` removed the sessions. */
+  /** Runs after `forUser(id).delete()` removed the document, or after `deleteSessions(id)` or `eraseUser(id)`. */
   readonly afterDelete?: (user: VerifiedUser, deleted: 'customData' | 'sessions') => unknown
 }
 
