@@ -63,7 +63,7 @@ export function createCustomUserData(
     ...createGuards(guards),
     ...createRoutes(core, tokens, documents, guards, logins),
     ...createSessionFunctions(tokens, logins),
-    ...createServerFunctions(core, tokens, documents, logins, loginAttempts),
+    ...createServerFunctions(core, tokens, documents, sessions, logins, loginAttempts),
     events: core.events.emitter,
     stats: () => ({
       ...core.metrics.counted(),

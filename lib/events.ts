@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import type { AuditEvents } from './audit-events.js'
 import { systemClock } from './util/clock.js'
 import type { Clock } from './util/clock.js'
 import { describeError } from './util/describe-error.js'
@@ -54,36 +55,6 @@ export interface KeySetFailedEvent {
   readonly issuer: string
   /** The error of the fetch, or of an answer that is not a JWK Set. */
   readonly error: Error
-}
-
-/** A session and its user. */
-export interface SessionEvent {
-  /** The id of the user. */
-  readonly userId: string
-  /** The id of the session, as in the claim `sid` of its access tokens. */
-  readonly sid: string
-}
-
-/** An exchanged refresh token that came again and got the current refresh token of its session. */
-export interface ReplayedEvent extends SessionEvent {
-  /**
-   * `false`: the client lost an answer, or sent parallel requests. `true`: the token after it was used already, so several
-   * tabs refreshed within `reuseToleranceSeconds`, or a thief did.
-   */
-  readonly successorUsed: boolean
-}
-
-/** A revocation: of one session (`sid`), or of all sessions of a user (`userId`). */
-export type RevokedEvent = { readonly sid: string } | { readonly userId: string }
-
-/** A login that was refused before its credentials were checked, or a refresh token before a query, for too many failures. */
-export interface ThrottledEvent {
-  /** The limit of `loginThrottle` that was reached. `refresh_tokens`: the address has sent too many that nobody issued. */
-  readonly limit: 'account' | 'address' | 'account_and_address' | 'refresh_tokens'
-  /** The address of the client; `undefined` if Express knows none. */
-  readonly address: string | undefined
-  /** Seconds after which the client may try again. */
-  readonly retryAfterSeconds: number
 }
 
 /** A change of the state of a change stream. */
@@ -156,32 +127,13 @@ export type SnapshotLeftOutEvent = {
  * The events of an instance, by name. No event carries a token, a secret or a password, except what a callback of yours or the
  * driver has put into an `error`.
  */
-export interface CustomUserDataEvents {
+export interface CustomUserDataEvents extends AuditEvents {
   /** A warning about the set-up. Node prints it if nobody listens. */
   warning: [WarningEvent]
   /** A load of a user's document failed. */
   load_failed: [LoadFailedEvent]
   /** The keys of a trusted issuer could not be fetched. */
   key_set_failed: [KeySetFailedEvent]
-  /** A session began. */
-  login: [SessionEvent]
-  /**
-   * A login was refused. Without `userId` the credentials were wrong. With it they were right, but a hook refused the user, or
-   * the user is disabled, was revoked during the login, or has no document although `requireDocument` is on.
-   */
-  login_refused: [{ readonly userId?: string; readonly address: string | undefined }]
-  /** A login was refused before its credentials were checked, or a refresh token before a query. */
-  throttled: [ThrottledEvent]
-  /** A refresh token was exchanged. */
-  refreshed: [SessionEvent]
-  /** A refresh token that was exchanged before came again, and got the current token of its session. */
-  replayed: [ReplayedEvent]
-  /** A refresh token that was exchanged before came again too late, so it may be stolen. The session has ended. */
-  reuse_detected: [SessionEvent]
-  /** A login ended the least recently used session of its user, because the user had more than `maxSessionsPerUser`. */
-  session_limit: [SessionEvent]
-  /** This process ended one session, or all sessions of a user. */
-  revoked: [RevokedEvent]
   /**
    * A request was answered with 5xx. Node prints it if nobody listens, one line a minute for each code.
    *

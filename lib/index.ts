@@ -14,13 +14,23 @@ export type {
   KeySetFailedEvent,
   LoadFailedEvent,
   RequestFailedEvent,
-  RevokedEvent,
-  SessionEvent,
   SnapshotLeftOutEvent,
-  ThrottledEvent,
   WarningEvent,
 } from './events.js'
+export type {
+  FieldsRefusedEvent,
+  LoginRefusedEvent,
+  RefreshRefusedEvent,
+  RevokedBy,
+  RevokedEvent,
+  SessionEndRefusedEvent,
+  SessionEvent,
+  SessionFromAddressEvent,
+  ThrottledEvent,
+  WrittenEvent,
+} from './audit-events.js'
 export type { ChannelMessages, Stats } from './metrics.js'
+export type { RefusalReason } from './refusals.js'
 export type { Clock } from './util/clock.js'
 export type { Algorithm } from './access-tokens/algorithms.js'
 export type { TokenProfile } from './access-tokens/claims.js'
@@ -52,6 +62,9 @@ export type { SessionOrigin } from './sessions/session-document.js'
 export type { SessionInfo } from './sessions/sessions.js'
 export type { LoginThrottleOptions } from './login/login-throttle.js'
 export type { IssueTokensOptions } from './login/token-issuer.js'
+export type { ErasedUser, StoredData, StoredDataOptions, StoredFailedLogins } from './login/stored-data.js'
+export type { StoredSession } from './sessions/stored-sessions.js'
+export type { StoredRecord } from './sessions/user-records.js'
 export type {
   AccessTokenClaims,
   AuthenticatedUser,

@@ -16,6 +16,7 @@ import type { LoginOptions } from './routes/login.js'
 import type { RefreshOptions } from './routes/refresh-and-logout.js'
 import type { OwnDataOptions } from './routes/own-data-options.js'
 import type { SessionInfo } from './sessions/sessions.js'
+import type { ErasedUser, StoredData, StoredDataOptions } from './login/stored-data.js'
 import type { IssueTokensOptions } from './login/token-issuer.js'
 import type { AuthenticatedUser, TokenAnswer } from './types.js'
 
@@ -165,14 +166,46 @@ export interface CustomUserData<CustomData> {
    */
   deleteSessions(userId: string): Promise<void>
   /**
+   * Lists what this package stores of a user in its own collections: sessions, the record of a revocation, and failed logins
+   * of the accounts that you name. The user's document of custom data is yours, see {@link forUser}. Sessions of other issuers
+   * in the same collection are not listed.
+   * @throws TypeError if `userId` cannot be a user id, see {@link forUser}, or an account is no name; OptionError for a wrong
+   * option, and for `accounts` without keys of your own; `sessions_unavailable` or `credentials_unavailable` (503) if MongoDB
+   * does not answer in time
+   * @example res.json(await userData.storedAbout(user.id, { accounts: [user.email] }))
+   */
+  storedAbout(userId: string, options?: StoredDataOptions): Promise<StoredData>
+  /**
+   * Erases what {@link storedAbout} lists. It first revokes the user's sessions, and resolves when all documents are removed.
+   * Only the record of the revocation stays, with the user's id and the time, until the last access token from before has
+   * expired: 25 hours, or 60 days for a trusted issuer's user. Call it after you have removed the user's credentials and
+   * custom data, because a user who is erased is not disabled any more. Throws like {@link storedAbout}. The call can be
+   * repeated.
+   * @example
+   * await users.deleteOne({ _id: user._id })
+   * await userData.forUser(user.id).delete()
+   * await userData.eraseUser(user.id, { accounts: [user.email] })
+   */
+  eraseUser(userId: string, options?: StoredDataOptions): Promise<ErasedUser>
+  /**
    * Forgets the failed logins of an account, so that a user who was locked out can try again. This covers all addresses and
    * all spellings of the name. Failures that are counted for an address stay.
    * @param account the name as it is typed at a login: the e-mail, the username, or the result of the option `account`
-   * @throws TypeError if `account` cannot name an account; `credentials_unavailable` (503) if MongoDB does not answer in
-   * time, `foreign_collection` (500) if the collection of login attempts is not ours
+   * @throws OptionError without keys of your own; TypeError if `account` cannot name an account; `credentials_unavailable`
+   * (503) if MongoDB does not answer in time, `foreign_collection` (500) if the collection of login attempts is not ours
    * @example await userData.forgetFailedLogins('alice@example.com')
    */
   forgetFailedLogins(account: string): Promise<void>
+  /**
+   * Returns the digest by which the events `login_refused` and `throttled` name an account, so that you can find the events of
+   * an account that you know. It is the same for all spellings that are counted as one. It changes when another session secret
+   * becomes the first.
+   * @param account the name, as for {@link forgetFailedLogins}
+   * @returns 43 characters of base64url
+   * @throws OptionError without keys of your own; TypeError if `account` cannot name an account
+   * @example if (accounts.includes(userData.accountDigest('alice@example.com'))) …
+   */
+  accountDigest(account: string): string
   /**
    * Returns the user of an access token, for sockets and jobs.
    * @throws `invalid_token` (401), `custom_data_missing` (403), `keys_unavailable`, `custom_data_unavailable` or

@@ -1,7 +1,10 @@
 import { channel } from 'node:diagnostics_channel'
 import type { Channel } from 'node:diagnostics_channel'
 import { asCustomUserDataError } from './errors.js'
+import type { CustomUserDataError } from './errors.js'
 import type { ChangeStreamStates } from './mongo/change-feeds.js'
+import { refusalOf } from './refusals.js'
+import type { RefusalReason } from './refusals.js'
 
 /** The counters since the instance was created, and the size of its cache. Each instance counts for its own process. */
 export interface Stats {
@@ -27,6 +30,8 @@ export interface Stats {
   readonly evicted: number
   /** How many requests `authenticate()`, `attach()`, `allow()`, the strategy and `verifyToken()` refused, by error code. */
   readonly refused: Readonly<Record<string, number>>
+  /** How many of them were refused for one of these reasons, see {@link RefusalReason}. Answers to clients do not tell it. */
+  readonly refusedTokens: Readonly<Partial<Record<RefusalReason, number>>>
   /** Snapshots in the cache. */
   readonly cached: number
   /** Bytes that the snapshots in the cache are estimated to take. */
@@ -59,11 +64,18 @@ export interface ChannelMessages {
   invalidated: { readonly userId: string }
   /** A snapshot was dropped to make room for others. */
   evicted: { readonly userId: string }
-  /** A request was refused. `code` is the code of the error. */
-  refused: { readonly code: string }
+  /**
+   * A request was refused. `code` is the code of the error. `userId` is the user of a token with a right signature, or of the
+   * request that `attach()` or `allow()` refused. `reason` tells why an access token was refused; answers do not tell it.
+   */
+  refused: {
+    readonly code: string
+    readonly userId: string | undefined
+    readonly reason: RefusalReason | undefined
+  }
 }
 
-type Counters = Omit<Stats, 'cached' | 'cachedBytes' | 'changeStreams' | 'refused'>
+type Counters = Omit<Stats, 'cached' | 'cachedBytes' | 'changeStreams' | 'refused' | 'refusedTokens'>
 
 /** Counts, and publishes each case on its channel. */
 export interface Metrics {
@@ -76,7 +88,8 @@ export interface Metrics {
   stale: (userId: string) => void
   invalidated: (userId: string) => void
   evicted: (userId: string) => void
-  refused: (code: string) => void
+  /** `userId` is the user of the request, unless the error tells it. */
+  refused: (error: CustomUserDataError, userId?: string) => void
   /** Counts an error as a refusal, and throws it again. */
   rethrow: (error: unknown) => never
   /** The counters now. */
@@ -102,9 +115,14 @@ export function createMetrics(collection = ''): Metrics {
   const refused = new Map<string, number>()
   const publish = createPublisher(collection)
 
-  function count(code: string): void {
-    refused.set(code, (refused.get(code) ?? 0) + 1)
-    publish('refused', { code })
+  const refusedTokens = new Map<RefusalReason, number>()
+
+  function countRefusal(error: CustomUserDataError, userId?: string): void {
+    const { code } = error
+    const { reason, userId: found = userId } = refusalOf(error)
+    addOne(refused, code)
+    if (reason) addOne(refusedTokens, reason)
+    publish('refused', { code, userId: found, reason })
   }
 
   return {
@@ -142,14 +160,22 @@ export function createMetrics(collection = ''): Metrics {
       counters.evicted++
       publish('evicted', { userId })
     },
-    refused: count,
+    refused: countRefusal,
     rethrow(error) {
       const ours = asCustomUserDataError(error)
-      if (ours) count(ours.code)
+      if (ours) countRefusal(ours)
       throw error
     },
-    counted: () => ({ ...counters, refused: Object.fromEntries(refused) }),
+    counted: () => ({
+      ...counters,
+      refused: Object.fromEntries(refused),
+      refusedTokens: Object.fromEntries(refusedTokens),
+    }),
   }
+}
+
+function addOne<Key>(counts: Map<Key, number>, key: Key): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1)
 }
 
 function startCounters(): { -readonly [Name in keyof Counters]: number } {

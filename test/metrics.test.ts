@@ -42,6 +42,7 @@ const NOTHING = {
   invalidated: 0,
   evicted: 0,
   refused: {},
+  refusedTokens: {},
   cached: 0,
   cachedBytes: 0,
   changeStreams: { custom_data: 'off', sessions: 'off' },
@@ -256,7 +257,7 @@ describe('the channels of node:diagnostics_channel', () => {
     expect(heard.messages).toEqual([
       { collection, userId: 'alice' },
       { collection, userId: 'alice', ms: expect.any(Number), code: 'custom_data_too_large' },
-      { collection, code: 'custom_data_too_large' },
+      { collection, code: 'custom_data_too_large', userId: 'alice', reason: undefined },
     ])
   })
 

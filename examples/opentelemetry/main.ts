@@ -5,7 +5,7 @@ import express from 'express'
 import { createCustomUserData } from 'express-custom-user-data'
 import type { Db } from 'mongodb'
 import { serveExample } from '../support/serve-example.js'
-import { recordMetrics } from './metrics.js'
+import { countAuditEvents, recordMetrics } from './metrics.js'
 
 serveExample('opentelemetry_example', createApp)
 
@@ -21,7 +21,9 @@ async function createApp(db: Db): Promise<express.Express> {
   // If your app uses OpenTelemetry already, take the meter of its provider.
   const exporter = new PrometheusExporter({ preventServerStart: true })
   const provider = new MeterProvider({ readers: [exporter] })
-  recordMetrics(provider.getMeter('express-custom-user-data'), () => userData.stats())
+  const meter = provider.getMeter('express-custom-user-data')
+  recordMetrics(meter, () => userData.stats())
+  countAuditEvents(meter, userData.events)
 
   const app = express()
   app.get('/metrics', (req, res) => exporter.getMetricsRequestHandler(req, res))

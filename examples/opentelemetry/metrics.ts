@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Meter } from '@opentelemetry/api'
-import type { ChannelMessages, Stats } from 'express-custom-user-data'
+import type { ChannelMessages, CustomUserData, CustomUserDataEvents, Stats } from 'express-custom-user-data'
 
 const LOAD_CHANNEL = 'express-custom-user-data:load'
 
@@ -23,6 +23,27 @@ export function recordMetrics(meter: Meter, stats: () => Stats): () => void {
   }
   subscribe(LOAD_CHANNEL, onLoad)
   return () => unsubscribe(LOAD_CHANNEL, onLoad)
+}
+
+/** Events that tell of attacks or of changes by administrators, see "Events" in the README of the package. */
+const AUDITED = [
+  'login_refused',
+  'throttled',
+  'reuse_detected',
+  'refresh_refused',
+  'revoked',
+  'enabled',
+  'session_end_refused',
+  'fields_refused',
+  'keys_replaced',
+] as const satisfies (keyof CustomUserDataEvents)[]
+
+/** Counts events by their names. Accounts, users and addresses belong in a log: as labels they would be too many. */
+export function countAuditEvents(meter: Meter, events: CustomUserData<object>['events']): void {
+  const counter = meter.createCounter('custom_user_data_audit_events', {
+    description: 'Events of logins, sessions and refused requests, by their names',
+  })
+  for (const event of AUDITED) events.on(event, () => counter.add(1, { event }))
 }
 
 function observeCounters(meter: Meter, stats: () => Stats): void {
@@ -50,6 +71,13 @@ function observeCounters(meter: Meter, stats: () => Stats): void {
     .createObservableCounter('custom_user_data_refused', { description: 'Requests refused, by error code' })
     .addCallback(result => {
       for (const [code, count] of Object.entries(stats().refused)) result.observe(count, { code })
+    })
+  meter
+    .createObservableCounter('custom_user_data_refused_tokens', {
+      description: 'Access tokens refused as forged, revoked or disabled, and for a few other reasons',
+    })
+    .addCallback(result => {
+      for (const [reason, count] of Object.entries(stats().refusedTokens)) result.observe(count, { reason })
     })
   meter
     .createObservableGauge('custom_user_data_cached', { description: 'Copies in the cache' })

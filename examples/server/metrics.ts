@@ -3,20 +3,24 @@ import type { Stats } from 'express-custom-user-data'
 const GAUGES = ['cached', 'cachedBytes']
 
 /** The counters in Prometheus's text format. examples/opentelemetry also has the durations of loads. */
-export function toPrometheusText({ refused, changeStreams, ...counters }: Stats): string {
+export function toPrometheusText({ refused, refusedTokens, changeStreams, ...counters }: Stats): string {
   const samples = Object.entries(counters).flatMap(([name, value]) => {
     const isGauge = GAUGES.includes(name)
     return toSamples(toMetricName(name, isGauge), isGauge ? 'gauge' : 'counter', { '': value })
   })
-  const refusals = Object.entries(refused).map(([code, count]) => [`{code="${code}"}`, count] as const)
   return [
     ...samples,
-    ...toSamples(toMetricName('refused', false), 'counter', Object.fromEntries(refusals)),
+    ...toSamples(toMetricName('refused', false), 'counter', labelled('code', refused)),
+    ...toSamples(toMetricName('refusedTokens', false), 'counter', labelled('reason', refusedTokens)),
     ...toSamples(toMetricName('changeStreamsOpen', true), 'gauge', {
       '': Object.values(changeStreams).filter(state => state === 'open').length,
     }),
     '',
   ].join('\n')
+}
+
+function labelled(label: string, counts: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts).map(([value, count]) => [`{${label}="${value}"}`, count]))
 }
 
 function toSamples(metric: string, type: string, values: Readonly<Record<string, number>>): string[] {

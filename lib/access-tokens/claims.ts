@@ -1,4 +1,5 @@
 import { CustomUserDataError } from '../errors.js'
+import { noteRefusal } from '../refusals.js'
 import type { AccessTokenClaims } from '../types.js'
 import type { ClaimsSet } from './compact-jws.js'
 
@@ -104,7 +105,7 @@ export function expiresAtMs(claims: AccessTokenClaims, clockToleranceMs: number)
 function verifyTimes(payload: ClaimsSet, toleranceMs: number, now: number): void {
   const { exp, nbf, iat } = payload
   if (!isNumericDate(exp)) throw refused('has a malformed exp')
-  if (now >= exp * 1000 + toleranceMs) throw refused('has expired')
+  if (now >= exp * 1000 + toleranceMs) throw noteRefusal(refused('has expired'), { reason: 'expired' })
   if (iat !== undefined && !isNumericDate(iat)) throw refused('has a malformed iat')
   if (nbf === undefined) return
   if (!isNumericDate(nbf)) throw refused('has a malformed nbf')

@@ -1,4 +1,5 @@
 import { CustomUserDataError, OptionError } from '../errors.js'
+import { noteRefusal } from '../refusals.js'
 import { isSameKey, prepareKey, toSecretKey } from './keys.js'
 import type { AccessTokenKey, CandidateKeys, KeyOptions, KeySource } from './keys.js'
 import type { ProtectedHeader } from './compact-jws.js'
@@ -23,10 +24,9 @@ export function createKeyRing(given: OwnKeys) {
     const key = keys.get(header.kid ?? onlyKid(keys))
     // RFC 8725 3.1: the key decides on the algorithm, never the token.
     if (key?.alg !== header.alg) {
-      throw new CustomUserDataError(
-        'invalid_token',
-        'The access token is not signed by a key of this server.',
-      )
+      const message = 'The access token is not signed by a key of this server.'
+      const reason = key ? 'forged' : 'unknown_key'
+      throw noteRefusal(new CustomUserDataError('invalid_token', message), { reason })
     }
     return [key]
   }
@@ -43,12 +43,16 @@ export function createKeyRing(given: OwnKeys) {
     signer: () => signerOf(keys),
     /** The secrets of the HS algorithms, in the order of the keys. */
     secretKeys: () => [...keys.values()].flatMap(key => secretKeyOf(key) ?? []),
-    /** Replaces all keys. Tokens signed by a key that is not among the new ones are refused from now on. */
-    replace(next: OwnKeys) {
+    /**
+     * Replaces all keys. Tokens signed by a key that is not among the new ones are refused from now on.
+     * @returns the names of the new keys, in their order
+     */
+    replace(next: OwnKeys): string[] {
       const before = keys
       const prepared = prepareKeys(next)
       keys = new Map([...prepared].map(([kid, key]) => [kid, unchanged(before.get(kid), key)]))
       for (const key of before.values()) key.retired = keys.get(key.kid) !== key
+      return [...keys.keys()]
     },
     /** The public keys as a JWK Set (RFC 7517 section 5), without secrets. */
     toJwkSet: () => ({ keys: [...keys.values()].filter(isPublic).map(toJwk) }),

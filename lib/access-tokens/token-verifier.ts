@@ -1,10 +1,12 @@
-import { verifyClaims, verifyTyp } from './claims.js'
+import { isSubject, verifyClaims, verifyTyp } from './claims.js'
 import { parseClaimsSet, parseCompactJws } from './compact-jws.js'
-import type { Issuers } from './issuers.js'
+import type { ClaimsSet } from './compact-jws.js'
+import type { Issuer, Issuers } from './issuers.js'
 import type { CandidateKeys } from './keys.js'
 import type { AccessTokenKey } from './keys.js'
 import type { Clock } from '../util/clock.js'
 import { CustomUserDataError } from '../errors.js'
+import { noteRefusal } from '../refusals.js'
 import type { AccessTokenClaims } from '../types.js'
 import { verifySignature } from './verify-signature.js'
 
@@ -32,9 +34,19 @@ export function createTokenVerifier(maxTokenLength: number, issuers: Issuers, cl
     verifyTyp(header.typ, issuer.expectations.profile)
     const candidates = issuer.keys.find(header) ?? (await issuer.keys.load(header))
     const key = await verifyWithOneOf(token, candidates)
-    const claims = verifyClaims(claimsSet, issuer.expectations, clock.now())
-    return { userId: issuers.toUserId(issuer, claims), claims, key }
+    try {
+      const claims = verifyClaims(claimsSet, issuer.expectations, clock.now())
+      return { userId: issuers.toUserId(issuer, claims), claims, key }
+    } catch (error) {
+      throw noteRefusal(error, { userId: signedUserId(claimsSet, issuer) })
+    }
   }
+}
+
+/** The user whom a payload with a right signature names, although the token is refused. */
+function signedUserId(claimsSet: ClaimsSet, { userIdClaim, userIdPrefix }: Issuer): string | undefined {
+  const id = claimsSet[userIdClaim]
+  return isSubject(id) ? userIdPrefix + id : undefined
 }
 
 /** Returns the key that signed the token. There are two candidates at most, if an issuer gave two keys the same name. */

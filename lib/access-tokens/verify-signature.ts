@@ -2,6 +2,7 @@ import { Strategy as JwtStrategy } from 'passport-jwt'
 import { ALGORITHM_NAMES } from './algorithms.js'
 import type { AccessTokenKey } from './keys.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import { noteRefusal } from '../refusals.js'
 
 /** Stands in for the request of one verification: passport-jwt passes it to each of its callbacks. */
 interface Attempt {
@@ -64,7 +65,6 @@ function toAttempt(request: unknown): Attempt {
 }
 
 function invalidSignature(cause: unknown): CustomUserDataError {
-  return new CustomUserDataError('invalid_token', 'The access token is not valid.', {
-    cause,
-  })
+  const error = new CustomUserDataError('invalid_token', 'The access token is not valid.', { cause })
+  return noteRefusal(error, { reason: 'forged' })
 }

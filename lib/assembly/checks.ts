@@ -62,7 +62,7 @@ function toOwnCollections(
   }
   if (config.own === undefined || config.loginThrottle === false) return [sessions]
   const attempts: OwnCollection = {
-    ensureIndexes: timeoutMs => loginAttempts.ensureIndexes(timeoutMs),
+    ensureIndexes: timeoutMs => loginAttempts.store.ensureIndexes(timeoutMs),
     step: () => ({
       what: 'making the index of login attempts',
       hosts: hostsOf(config.loginAttemptCollection ?? config.collection),

@@ -2,6 +2,7 @@ import type { Collection } from 'mongodb'
 import { createExactDecoder } from '../documents/find-document.js'
 import { createAttemptStore } from '../login/attempt-store.js'
 import { createHookCalls } from '../login/hooks.js'
+import { createAccountNaming, createLoginDigestsOf } from '../login/login-digests.js'
 import { createLoginThrottle } from '../login/login-throttle.js'
 import { TokenIssuer } from '../login/token-issuer.js'
 import type { AnswerFormat } from '../login/token-issuer.js'
@@ -20,16 +21,18 @@ import type { SnapshotParts } from './snapshots.js'
 /** The name of the collection of failed logins, unless the team gives another. */
 export const LOGIN_ATTEMPT_COLLECTION = 'custom_user_data_login_attempts'
 
-/** The store of failed logins. */
+/** The store of failed logins, and the digests of names and addresses in it. */
 export type LoginAttempts = ReturnType<typeof createLoginAttempts>
 
 /** Creates the store of failed logins: in the option's collection, or in one in the database of custom data. */
-export function createLoginAttempts({ config, database, events }: Core, { scope }: SessionParts) {
+export function createLoginAttempts({ config, database, events }: Core, { scope, secrets }: SessionParts) {
   const optionName = 'loginAttemptCollection'
   const given =
     config.loginAttemptCollection && openTeamDatabase(config.loginAttemptCollection, { optionName })
   const find = (): Promise<Collection> => given?.collection() ?? database.sibling(LOGIN_ATTEMPT_COLLECTION)
-  return createAttemptStore({ ...scope, timeoutMs: config.sessionTimeoutMs }, find, events)
+  const store = createAttemptStore({ ...scope, timeoutMs: config.sessionTimeoutMs }, find, events)
+  const digests = createLoginDigestsOf(secrets)
+  return { store, digests, nameAccounts: createAccountNaming(config.accountsInEvents, digests) }
 }
 
 /** The parts that logins, refreshes and writes need. */
@@ -80,7 +83,7 @@ export function createLogins(
   const throttle = loginThrottle
     ? createLoginThrottle({
         config: loginThrottle,
-        store: loginAttempts,
+        ...loginAttempts,
         timeoutMs,
         events,
         clock,
@@ -88,5 +91,6 @@ export function createLogins(
         startSetUp,
       })
     : undefined
-  return { writer, hooks, tokenIssuer, tokenIssuerFor, throttle, sessions, userRecords, events }
+  const { nameAccounts } = loginAttempts
+  return { writer, hooks, tokenIssuer, tokenIssuerFor, throttle, nameAccounts, sessions, userRecords, events }
 }

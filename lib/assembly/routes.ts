@@ -41,7 +41,7 @@ export function createRoutes(
       )
     : undefined
   const madeUpTokens = new MadeUpTokens({ sessions, limit, events })
-  const refreshParts = { sessions, madeUpTokens, transport, hooks, failures }
+  const refreshParts = { sessions, madeUpTokens, transport, hooks, failures, events }
   return {
     login(verifyCredentials, options) {
       needOwn(logins.tokenIssuer, 'login()')
@@ -67,10 +67,10 @@ export function createRoutes(
     },
     ownSessions(...given) {
       refuseArguments('ownSessions()', given)
-      return createOwnSessionsRouter({ sessions, requestUsers, transport, hooks })
+      return createOwnSessionsRouter({ sessions, requestUsers, transport, hooks, events })
     },
     ownData: options =>
-      createOwnDataRouter(config, { documents, writer, requestUsers, bson: database.bson }, options),
+      createOwnDataRouter(config, { documents, writer, requestUsers, bson: database.bson, events }, options),
     jwks(...given) {
       refuseArguments('jwks()', given)
       return createJwksRoute(needOwn(ownKeys, 'jwks()').toJwkSet)

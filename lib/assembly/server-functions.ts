@@ -1,9 +1,10 @@
 import { requireUserId, toRevokedSid } from '../access-tokens/user-id.js'
+import type { WrittenEvent } from '../audit-events.js'
 import type { CustomUserData } from '../instance.js'
 import { requireAccountName } from '../login/account-name.js'
-import { toAccountKey } from '../login/login-attempt.js'
 import { createPasswordCredentials } from '../login/password-credentials.js'
-import { parseIssueTokensOptions } from '../options/logins.js'
+import { createStoredData } from '../login/stored-data.js'
+import { parseIssueTokensOptions, parseStoredDataOptions } from '../options/logins.js'
 import { parseNewKeys } from '../options/parse-options.js'
 import { createUserDocument } from '../writing/for-user.js'
 import { needOwn } from './access-tokens.js'
@@ -11,6 +12,8 @@ import type { AccessTokens } from './access-tokens.js'
 import type { Core } from './core.js'
 import type { Documents } from './documents.js'
 import type { LoginAttempts, Logins } from './logins.js'
+import { FOREIGN_TOKEN_MS, OWN_TOKEN_MS } from './sessions.js'
+import type { SessionParts } from './sessions.js'
 
 /** The methods of an instance that act on sessions. */
 type SessionFunctions = Pick<
@@ -34,11 +37,11 @@ export function createSessionFunctions({ issuers }: AccessTokens, logins: Logins
     async revoke(target) {
       const sid = toRevokedSid(target)
       if (sid !== undefined) {
-        await sessions.revokeSession(sid)
+        await sessions.revokeSession(sid, 'revoke')
         return
       }
       requireUserId('revoke()', target, issuers)
-      await sessions.revokeUser(target)
+      await sessions.revokeUser(target, 'revoke')
     },
     async disable(userId) {
       requireUserId('disable()', userId, issuers)
@@ -58,7 +61,14 @@ export function createSessionFunctions({ issuers }: AccessTokens, logins: Logins
 /** The other methods of an instance for server code. */
 type ServerFunctions = Pick<
   CustomUserData<object>,
-  'forUser' | 'invalidate' | 'passwordCredentials' | 'forgetFailedLogins' | 'replaceKeys'
+  | 'forUser'
+  | 'invalidate'
+  | 'passwordCredentials'
+  | 'forgetFailedLogins'
+  | 'accountDigest'
+  | 'replaceKeys'
+  | 'storedAbout'
+  | 'eraseUser'
 >
 
 /** Creates the functions with which server code acts on documents, snapshots, credentials and keys. */
@@ -66,25 +76,59 @@ export function createServerFunctions(
   { config, events, invalidations }: Core,
   { issuers, ownKeys }: AccessTokens,
   { loader }: Documents,
-  { writer, hooks }: Logins,
+  { listStored }: SessionParts,
+  { writer, hooks, sessions, userRecords }: Logins,
   loginAttempts: LoginAttempts,
 ): ServerFunctions {
   const { userIdField } = config
-  const onDeleted = (id: string): void => hooks.after('afterDelete', { id }, 'customData')
+  const onWritten = (id: string, change: WrittenEvent['change']): void => {
+    events.emit('written', { userId: id, by: 'forUser', change })
+    if (change === 'delete') hooks.after('afterDelete', { id }, 'customData')
+  }
+  const { store: attempts, digests } = loginAttempts
+  const storedData = createStoredData({ listSessions: listStored, sessions, userRecords, attempts, digests })
+
+  function parseAccounts(callee: string, given: unknown): string[] {
+    const { accounts } = parseStoredDataOptions(callee, given)
+    if (accounts.length > 0) needOwn(ownKeys, `${callee} with accounts`)
+    return accounts
+  }
+
   return {
+    async storedAbout(userId, options) {
+      requireUserId('storedAbout()', userId, issuers)
+      return storedData.list(userId, parseAccounts('storedAbout()', options))
+    },
+    async eraseUser(userId, options) {
+      requireUserId('eraseUser()', userId, issuers)
+      const accounts = parseAccounts('eraseUser()', options)
+      // Without keys of our own, all users are those of trusted issuers, with or without a prefix.
+      const tokenMs = ownKeys && !issuers.isForeign(userId) ? OWN_TOKEN_MS : FOREIGN_TOKEN_MS
+      const erased = await storedData.erase(userId, accounts, tokenMs)
+      hooks.after('afterDelete', { id: userId }, 'sessions')
+      return erased
+    },
     forUser(userId) {
       requireUserId('forUser()', userId, issuers)
-      return createUserDocument(userId, { userIdField, writer, loader, onDeleted })
+      return createUserDocument(userId, { userIdField, writer, loader, onWritten })
     },
     invalidate(userId) {
       requireUserId('invalidate()', userId, issuers)
       invalidations.invalidate(userId)
     },
     passwordCredentials: options => createPasswordCredentials(options, config.loadTimeoutMs, events),
-    forgetFailedLogins: async account =>
-      loginAttempts.forgetAccount(toAccountKey(requireAccountName(account))),
+    async forgetFailedLogins(account) {
+      needOwn(ownKeys, 'forgetFailedLogins()')
+      const name = requireAccountName('forgetFailedLogins()', account)
+      await Promise.all(digests().map(digest => attempts.forgetAccount(digest.account(name))))
+    },
+    accountDigest(account) {
+      needOwn(ownKeys, 'accountDigest()')
+      return digests()[0].account(requireAccountName('accountDigest()', account))
+    },
     replaceKeys: keys => {
-      needOwn(ownKeys, 'replaceKeys()').replace(parseNewKeys(keys))
+      const kids = needOwn(ownKeys, 'replaceKeys()').replace(parseNewKeys(keys))
+      events.emit('keys_replaced', { kids })
     },
   }
 }

@@ -11,6 +11,7 @@ import { MAX_REUSE_TOLERANCE_SECONDS } from '../sessions/session-document.js'
 import { createSessionSecrets } from '../sessions/session-secrets.js'
 import { SESSION_INDEXES } from '../sessions/session-collection.js'
 import { SessionStore } from '../sessions/session-store.js'
+import { createStoredSessions } from '../sessions/stored-sessions.js'
 import { Sessions } from '../sessions/sessions.js'
 import { createUserRecords } from '../sessions/user-records.js'
 import type { AccessTokens } from './access-tokens.js'
@@ -23,7 +24,10 @@ export const SESSION_COLLECTION = 'custom_user_data_sessions'
 export type SessionParts = ReturnType<typeof createSessionParts>
 
 /** Trusted issuers decide how long their access tokens live. A longer life than this is not expected. */
-const FOREIGN_TOKEN_MS = 60 * 24 * 3_600_000
+export const FOREIGN_TOKEN_MS = 60 * 24 * 3_600_000
+
+/** The longest life of our own access tokens, whatever the options of the instances are, with an hour for clocks. */
+export const OWN_TOKEN_MS = 25 * 3_600_000
 
 /**
  * How long a record of a user is kept. It must outlive every session from before it, whose document may not have been ended:
@@ -50,7 +54,20 @@ export function createSessionParts(core: Core, { ownKeys }: AccessTokens) {
     { store, userRecords, secrets, revocations, events, clock, backgroundWork },
   )
   const primary: AskPrimary = signal => (sessionDatabase ?? database).primary(signal)
-  return { scope, lifetimes, collection, open, primary, store, userRecords, revocations, sessions }
+  const listStored = createStoredSessions({ ...config, ...scope }, open, events)
+  return {
+    scope,
+    lifetimes,
+    listStored,
+    collection,
+    open,
+    primary,
+    store,
+    userRecords,
+    revocations,
+    secrets,
+    sessions,
+  }
 }
 
 const OPTION_NAME = 'sessionCollection'

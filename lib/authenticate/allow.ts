@@ -35,7 +35,7 @@ export interface AllowOptions extends MaxAgeOption {
 }
 
 interface AllowParts {
-  readonly requestUsers: Pick<RequestUsers, 'require'>
+  readonly requestUsers: Pick<RequestUsers, 'find' | 'require'>
   readonly reload: Reload
   readonly metrics: Pick<Metrics, 'refused'>
   readonly realm: string
@@ -71,7 +71,8 @@ export function createAllow(
       },
       (error: unknown) => {
         const ours = asCustomUserDataError(error)
-        if (ours) parts.metrics.refused(ours.code)
+        // The rule of the team may throw one error for all users, so the user is not noted about the error.
+        if (ours) parts.metrics.refused(ours, parts.requestUsers.find(req)?.id)
         next(ours ? withChallenge(ours, parts.realm) : error)
       },
     )

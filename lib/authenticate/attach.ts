@@ -11,6 +11,7 @@ import { parseAttachOptions } from '../options/guards.js'
 import type { AttachConfig } from '../options/guards.js'
 import type { MaxAgeOption } from './middleware.js'
 import type { RequestUsers } from './request-users.js'
+import { noteUser } from './token-loads.js'
 import type { SnapshotBinding } from '../snapshots/snapshot-cache.js'
 import type { Metrics } from '../metrics.js'
 import { callAtOnce } from '../util/call-at-once.js'
@@ -85,7 +86,7 @@ export function createAttachMiddleware(
 
   async function attach(req: Request, user: object): Promise<void> {
     const binding = bindApart(toBinding(req, user, options, issuers), attachments.of(req))
-    await attachments.attach(req, { user, binding }, maxAgeMs)
+    await attachments.attach(req, { user, binding }, maxAgeMs).catch(noteUser(binding.userId))
     if (req.user !== (user as unknown)) throw misconfigured(NOT_KEPT)
   }
 
@@ -100,7 +101,7 @@ export function createAttachMiddleware(
       await attach(req, user)
     } catch (error) {
       const ours = asCustomUserDataError(error)
-      if (ours) metrics.refused(ours.code)
+      if (ours) metrics.refused(ours)
       next(ours ? withChallenge(ours, realm) : error)
       return
     }

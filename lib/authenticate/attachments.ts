@@ -76,7 +76,7 @@ export function createAttachments(
       const cached = snapshots.find(binding.cacheKey)
       const isUsable = cached !== undefined && isFresh(cached, wanted)
       const snapshot = isUsable ? cached : await snapshots.loadFor(binding, wanted)
-      if (config.requireDocument) requireDocument(snapshot)
+      if (config.requireDocument) requireDocument(snapshot, binding.userId)
       // Counted only here, because a request that is refused is no hit.
       if (isUsable) metrics.hit(binding.userId)
       // Users without a document share one empty object. Data tells users apart here, so each request gets its own object.

@@ -13,7 +13,7 @@ import type { Snapshots } from '../snapshots/snapshots.js'
 import type { ClaimSnapshots } from '../token-data/claim-snapshots.js'
 import type { AuthenticatedUser } from '../types.js'
 import { claimsOf, createTokenBindings } from './token-bindings.js'
-import { TokenLoads } from './token-loads.js'
+import { noteUser, TokenLoads } from './token-loads.js'
 
 interface AuthenticatorConfig {
   readonly clockToleranceMs: number
@@ -47,7 +47,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     const { userId } = snapshot.generation
     const claims = claimsOf(snapshot)
     revocations.requireNotRevoked(userId, claims)
-    if (config.requireDocument) requireDocument(snapshot)
+    if (config.requireDocument) requireDocument(snapshot, userId)
     return { id: userId, customData: snapshot.data, claims }
   }
 
@@ -83,7 +83,9 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     const snapshot = isHit ? cached : await loads.load({ token, cacheKey, cached, wanted })
     const claims = claimsOf(snapshot)
     const { userId } = snapshot.generation
-    if (sessionChecks.isDue(userId, claims)) await sessionChecks.check(userId, claims)
+    if (sessionChecks.isDue(userId, claims)) {
+      await sessionChecks.check(userId, claims).catch(noteUser(userId))
+    }
     const user = toUser(snapshot)
     if (isHit) metrics.hit(user.id)
     return user

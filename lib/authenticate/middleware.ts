@@ -55,7 +55,7 @@ export function createAuthenticateMiddleware(
   function toAnswer(error: unknown): unknown {
     const ours = asCustomUserDataError(error)
     if (!ours) return error
-    metrics.refused(ours.code)
+    metrics.refused(ours)
     return withChallenge(ours, realm)
   }
 

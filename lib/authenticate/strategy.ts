@@ -47,7 +47,7 @@ export function createStrategy(parts: StrategyParts): Strategy {
     { fail, error }: Pick<PassportActions, 'fail' | 'error'>,
   ): void {
     const ours = asCustomUserDataError(thrown)
-    if (ours) metrics.refused(ours.code)
+    if (ours) metrics.refused(ours)
     if (ours && (ours.status === 400 || ours.status === 401)) {
       // A later strategy of the chain may let the request through without a user.
       requestUsers.noteWithoutUser(req)

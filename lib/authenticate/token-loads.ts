@@ -1,5 +1,6 @@
 import type { TokenVerifier, VerifiedToken } from '../access-tokens/token-verifier.js'
 import { CustomUserDataError } from '../errors.js'
+import { noteRefusal } from '../refusals.js'
 import type { Metrics } from '../metrics.js'
 import type { Revocations } from '../sessions/revocations.js'
 import type { Freshness } from '../snapshots/freshness.js'
@@ -66,7 +67,7 @@ export class TokenLoads {
       revocations.requireNotRevoked(binding.userId, claimsOf(binding))
       if (!wanted) taken = await this.#takeFromClaims(verified)
     }
-    const snapshot = taken ?? (await snapshots.loadFor(binding, wanted))
+    const snapshot = taken ?? (await snapshots.loadFor(binding, wanted).catch(noteUser(binding.userId)))
     requireKeyInUse(snapshot)
     return snapshot
   }
@@ -129,8 +130,16 @@ class SharedRuns<T> {
   }
 }
 
+/** Creates the handler that notes the user whose verified token is refused, and throws the error again. */
+export function noteUser(userId: string) {
+  return (error: unknown): never => {
+    throw noteRefusal(error, { userId })
+  }
+}
+
 /** The key may have been replaced while the document was loaded. */
 function requireKeyInUse(snapshot: BoundSnapshot): void {
   if (snapshot.signedBy?.retired !== true) return
-  throw new CustomUserDataError('invalid_token', 'The key of the access token was replaced.')
+  const error = new CustomUserDataError('invalid_token', 'The key of the access token was replaced.')
+  throw noteRefusal(error, { reason: 'unknown_key', userId: snapshot.generation.userId })
 }

@@ -12,11 +12,11 @@ export function isAccountName(value: unknown): value is AccountName {
 /** Folding is repeated until nothing changes, but at most this often: case and compatibility forms affect each other. */
 const MOST_ROUNDS = 8
 
-/** Converts the argument of `forgetFailedLogins()`. Throws a `TypeError` that names only the type of another value. */
-export function requireAccountName(account: unknown): string {
+/** Checks the name of an account. Throws a `TypeError` that names only the type of another value. */
+export function requireAccountName(callee: string, account: unknown): string {
   if (typeof account === 'string' && isAccountName(account)) return account
   throw new TypeError(
-    `forgetFailedLogins(): the account must be the text that is typed at a login (given: ${describeType(account)}).`,
+    `${callee}: the account must be the text that is typed at a login (given: ${describeType(account)}).`,
   )
 }
 

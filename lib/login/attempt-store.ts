@@ -23,6 +23,16 @@ export interface Refusal {
   readonly until: Date
 }
 
+/** The counts of one account, as they are stored. */
+export interface StoredAttempts {
+  /** Failures that are stored. Each counts for 15 minutes by default, or for a day. */
+  readonly failures: number
+  /** Addresses from which the account logged in within 90 days, stored as keyed digests. */
+  readonly knownAddresses: number
+  /** When MongoDB removes the counts, up to a minute later. */
+  readonly expiresAt: Date
+}
+
 const INDEXES = [
   {
     fields: ['expiresAt'],
@@ -133,9 +143,35 @@ export class AttemptStore {
 
   /** Forgets all failures of an account. Its known addresses stay known. */
   async forgetAccount(account: string): Promise<void> {
-    await withDeadline(this.#timeoutMs, () =>
+    await this.#inTime(() =>
       this.#update<AccountDocument>(this.#accountId(account), { $set: { failures: [] } }),
-    ).catch((cause: unknown) => {
+    )
+  }
+
+  /** The counts of an account; `undefined` if it has none. */
+  describeAccount(account: string): Promise<StoredAttempts | undefined> {
+    return this.#inTime(async signal => {
+      const { read } = toExactOperations(this.#timeoutMs, signal)
+      const collection = await this.#open<AccountDocument>()
+      const found = await collection.findOne(markedFilter<AccountDocument>(this.#accountId(account)), read)
+      if (!found) return undefined
+      const { failures, known, expiresAt } = found
+      return { failures: failures.length, knownAddresses: known.length, expiresAt }
+    })
+  }
+
+  /** Removes the counts and the known addresses of an account. Resolves to whether it had any. */
+  removeAccount(account: string): Promise<boolean> {
+    return this.#inTime(async signal => {
+      const { write } = toExactOperations(this.#timeoutMs, signal)
+      const filter = markedFilter<AccountDocument>(this.#accountId(account))
+      const { deletedCount } = await (await this.#open<AccountDocument>()).deleteOne(filter, write)
+      return deletedCount > 0
+    })
+  }
+
+  #inTime<T>(operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return withDeadline(this.#timeoutMs, operation).catch((cause: unknown) => {
       throw toUncounted(cause)
     })
   }

@@ -9,8 +9,8 @@ export interface TriedAccount {
   readonly reportRight: () => void
 }
 
-/** Counts an account for the current login. */
-type CountAccount = (name: AccountName) => Promise<TriedAccount>
+/** Counts an account for the current login, unless logins are not counted. */
+type CountAccount = (name: AccountName) => Promise<TriedAccount | undefined>
 
 const NOT_COUNTED: TriedAccount = { isFromKnownAddress: false, reportRight: () => undefined }
 
@@ -18,7 +18,7 @@ const NOT_COUNTED: TriedAccount = { isFromKnownAddress: false, reportRight: () =
 const current = new AsyncLocalStorage<CountAccount | undefined>()
 
 /** Runs the check of credentials, inside which {@link countAccount} counts for this login. */
-export function whileVerifying<T>(count: CountAccount | undefined, verify: () => T): T {
+export function whileVerifying<T>(count: CountAccount, verify: () => T): T {
   return current.run(count, verify)
 }
 

@@ -41,8 +41,8 @@ export interface Hooks {
   /** Runs after a user ended one session (`logout()`, `DELETE` of `ownSessions()`) or all sessions (`logoutAll()`). */
   readonly afterLogout?: (user: VerifiedUser, req: Request) => unknown
   /**
-   * Runs after `forUser(id).delete()` removed a document, or after `deleteSessions(id)` removed the documents of sessions. A
-   * repeated call that removes nothing does not run it.
+   * Runs after `forUser(id).delete()` removed a document, after `deleteSessions(id)` removed the documents of sessions, or after
+   * `eraseUser(id)`. A repeated `deleteSessions(id)` that removes nothing does not run it.
    */
   readonly afterDelete?: (user: VerifiedUser, deleted: 'customData' | 'sessions') => unknown
 }
@@ -82,7 +82,9 @@ export function createHookCalls(config: HooksConfig, writer: Pick<Writer, 'creat
         const call = () => Promise.resolve(createCustomData({ ...user }, req))
         const made = await callInTime('createCustomData', timeoutMs, call)
         if (made === false) throw refused()
-        if (made !== undefined && made !== null) await insert(writer, user, made)
+        if (made === undefined || made === null) return
+        const isCreated = await insert(writer, user, made)
+        if (isCreated) events.emit('written', { userId: user.id, by: 'createCustomData', change: 'create' })
       }
     },
     /** Calls a hook after the answer. */
@@ -117,7 +119,8 @@ const FAULTS_OF_DOCUMENTS: readonly ErrorCode[] = [
   'write_refused',
 ]
 
-async function insert(writer: Pick<Writer, 'create'>, user: VerifiedUser, made: unknown): Promise<void> {
+/** Resolves to whether the user had no document yet. */
+async function insert(writer: Pick<Writer, 'create'>, user: VerifiedUser, made: unknown): Promise<boolean> {
   if (!isPlainObject(made)) {
     const message = 'createCustomData must return a document, false, or nothing.'
     throw new CustomUserDataError('callback_failed', message)
@@ -129,7 +132,7 @@ async function insert(writer: Pick<Writer, 'create'>, user: VerifiedUser, made: 
     throw new CustomUserDataError('callback_failed', message)
   }
   try {
-    await writer.create(user.id, made)
+    return (await writer.create(user.id, made)) !== undefined
   } catch (error) {
     // MongoDB is away or misconfigured, so the document is not to blame.
     const ours = asCustomUserDataError(error)

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Clock } from '../util/clock.js'
 import { toClientNetwork } from '../util/client-address.js'
 import { withDeadline } from '../util/deadline.js'
@@ -6,57 +6,53 @@ import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import { foldAccountName } from './account-name.js'
 import type { AccountName } from './account-name.js'
-import type { AccountAttempt, AttemptLimits } from './attempt-documents.js'
+import type { AttemptLimits } from './attempt-documents.js'
 import { toUncounted } from './attempt-store.js'
-import type { AttemptStore, Refusal } from './attempt-store.js'
+import type { AttemptStore } from './attempt-store.js'
 import type { CountCorrections } from './count-corrections.js'
+import { isInForce } from './counted-account.js'
+import type { CountedAccount, Ledger, LedgerRefusal, NameSource } from './counted-account.js'
 import type { TriedAccount } from './current-attempt.js'
-
-/**
- * The source of an account's name: `given` by the team's option `account`, or `guessed` from the fields of the body. A
- * guessed name may belong to another account than the account whose credentials are checked.
- */
-export type NameSource = 'given' | 'guessed'
+import type { AllLoginDigests } from './login-digests.js'
 
 /** The parts that all attempts of one instance share. */
 interface AttemptParts {
   readonly config: AttemptLimits
   readonly store: AttemptStore
   readonly corrections: CountCorrections
+  /** One for each session secret, in the order of the secrets. */
+  readonly digests: AllLoginDigests
   readonly timeoutMs: number
   readonly events: Events
   readonly clock: Clock
 }
 
-/** An account in whose counts the attempt was counted. */
-interface CountedAccount {
-  readonly attempt: AccountAttempt
-  /** Digest of the spelling: a success forgets only failures with the same spelling. */
-  spelling: string
-  /** `tried`: the password is being checked. `proved`: the password was right. `unsure`: one of several guesses. */
-  source: NameSource | 'unsure' | 'tried' | 'proved'
-  /** Whether the account logged in from this address before; false until MongoDB has answered. */
-  isFromKnownAddress: boolean
+/** The client that tries to log in. */
+export interface AttemptClient {
+  readonly address: string | undefined
+  /** The accounts of the login, as events name them. */
+  readonly accounts: () => readonly string[]
 }
 
 /** One attempt to log in. It remembers what it has counted, so that the outcome can correct the counts. */
 export class LoginAttempt {
   readonly #parts: AttemptParts
-  readonly #address: string | undefined
-  /** All clients without an address share one key, which has no limit. */
-  readonly #addressKey: string
+  readonly #client: AttemptClient
+  readonly #ledgers: readonly Ledger[]
+  /** By the name as it is counted. */
   #accounts = new Map<string, CountedAccount>()
-  /** Running counts that `countTried()` has begun, by account. */
+  /** Running counts that `countTried()` has begun, by the name as it is counted. */
   readonly #tries = new Map<string, Promise<void>>()
-  /** The end of the window in which the address was counted. */
-  #window: Date | undefined
+  /** The ends of the windows in which the address was counted. */
+  #windows = new Map<Ledger, Date>()
   #isOver = false
   #isAnonymous = true
 
-  constructor(parts: AttemptParts, address: string | undefined) {
+  constructor(parts: AttemptParts, client: AttemptClient) {
     this.#parts = parts
-    this.#address = address
-    this.#addressKey = digest(toClientNetwork(address) ?? '')
+    this.#client = client
+    const network = toClientNetwork(client.address) ?? ''
+    this.#ledgers = parts.digests().map(digests => ({ digests, addressKey: digests.network(network) }))
   }
 
   /**
@@ -67,7 +63,7 @@ export class LoginAttempt {
    */
   async count(names: readonly AccountName[], source: NameSource): Promise<void> {
     // Two spellings of one name are two guesses, because only one of them is the account that logs in.
-    const isUnsure = source === 'guessed' && new Set(names.map(toSpelling)).size > 1
+    const isUnsure = source === 'guessed' && new Set(names).size > 1
     await this.#count(names, isUnsure ? 'unsure' : source)
   }
 
@@ -77,19 +73,19 @@ export class LoginAttempt {
       const message = 'The login was answered before its password was checked.'
       throw new CustomUserDataError('credentials_unavailable', message)
     }
-    const key = toAccountKey(name)
+    const folded = foldAccountName(name)
     const counting =
-      this.#tries.get(key) ?? (this.#accounts.has(key) ? undefined : this.#count([name], 'tried'))
-    if (counting) this.#tries.set(key, counting)
+      this.#tries.get(folded) ?? (this.#accounts.has(folded) ? undefined : this.#count([name], 'tried'))
+    if (counting) this.#tries.set(folded, counting)
     await counting
-    const account = this.#accounts.get(key)
+    const account = this.#accounts.get(folded)
     if (account && account.source !== 'given') account.source = 'tried'
     return {
       isFromKnownAddress: account?.isFromKnownAddress === true,
       reportRight() {
         if (!account) return
         account.source = 'proved'
-        account.spelling = toSpelling(name)
+        account.name = name
       },
     }
   }
@@ -108,19 +104,21 @@ export class LoginAttempt {
     const { store, clock } = this.#parts
     const now = new Date(clock.now())
     this.#isOver = true
-    const { accounts, window } = this.#takeCounted()
+    const { accounts, windows } = this.#takeCounted()
     const isAlone = accounts.length === 1
     const certain = accounts.filter(
-      ([, { source }]) => source === 'given' || source === 'proved' || (source === 'guessed' && isAlone),
+      ({ source }) => source === 'given' || source === 'proved' || (source === 'guessed' && isAlone),
     )
     const others = accounts.filter(account => !certain.includes(account))
     void this.#correct(accounts, async () => {
       await Promise.all([
-        window && store.giveBackAddress(this.#addressKey, window),
-        ...certain.map(([key, { attempt, spelling }]) =>
-          store.succeedForAccount(key, { ...attempt, spelling }, now),
+        ...windows.map(([{ addressKey }, window]) => store.giveBackAddress(addressKey, window)),
+        ...certain.flatMap(({ entries, name }) =>
+          Array.from(entries, ([{ digests }, { key, attempt }]) =>
+            store.succeedForAccount(key, { ...attempt, spelling: digests.spelling(name) }, now),
+          ),
         ),
-        ...others.map(([key, { attempt }]) => store.giveBackAccount(key, attempt)),
+        ...others.flatMap(account => this.#giveBackAccount(account)),
       ])
     })
     return accounts.length > 0 && certain.length === 0 ? 'unsure' : undefined
@@ -134,24 +132,34 @@ export class LoginAttempt {
   failed(error: unknown): void {
     const { store } = this.#parts
     this.#isOver = true
-    const { accounts, window } = this.#takeCounted()
+    const { accounts, windows } = this.#takeCounted()
     const answer = asCustomUserDataError(error)
     if (answer && answer.status < 500) return
     const isCallback = !answer || answer.code === 'callback_failed'
+    const giveBack = async (ledger: Ledger, window: Date): Promise<void> => {
+      const { addressKey } = ledger
+      if (!isCallback) await store.giveBackAddress(addressKey, window)
+      else if (!(await store.giveBackAddressOfFailedCallback(addressKey, window))) return
+      await Promise.all(accounts.flatMap(account => this.#giveBackAccount(account, ledger)))
+    }
     void this.#correct(accounts, async () => {
-      if (!window) return
-      if (!isCallback) await store.giveBackAddress(this.#addressKey, window)
-      else if (!(await store.giveBackAddressOfFailedCallback(this.#addressKey, window))) return
-      await Promise.all(accounts.map(([key, { attempt }]) => store.giveBackAccount(key, attempt)))
+      await Promise.all(windows.map(([ledger, window]) => giveBack(ledger, window)))
     })
   }
 
   async #count(names: readonly AccountName[], source: CountedAccount['source']): Promise<void> {
     const refusals = await withDeadline(this.#parts.timeoutMs, async signal => {
       // Independent counts are sent together, so that a login waits for one round trip.
-      const counts = [this.#countAddress(), ...names.map(name => this.#countAccount(name, source))]
+      const counts = this.#ledgers.flatMap(ledger => [
+        this.#countAddress(ledger),
+        ...names.map(name => this.#countAccount(ledger, name, source)),
+      ])
       const outcomes = await Promise.allSettled(counts)
-      const found = outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? (outcome.value ?? []) : []))
+      const found = outcomes
+        .flatMap(outcome => (outcome.status === 'fulfilled' ? (outcome.value ?? []) : []))
+        .filter(isInForce)
+      // A full count took nothing, so there is nothing to give back.
+      for (const { account, ledger } of found) account?.entries.delete(ledger)
       const failed = outcomes.find(outcome => outcome.status === 'rejected')
       // After the deadline the login is answered with 503, which does not count as a failed login.
       if (failed || found.length > 0 || signal.aborted) await this.#giveBack()
@@ -163,86 +171,95 @@ export class LoginAttempt {
     if (refusals.length > 0) throw this.#refuse(refusals)
   }
 
-  async #countAddress(): Promise<Refusal | undefined> {
-    if (this.#window) return undefined
+  async #countAddress(ledger: Ledger): Promise<LedgerRefusal | undefined> {
+    if (this.#windows.has(ledger)) return undefined
     const { config, store, corrections, clock } = this.#parts
-    await corrections.settled(this.#addressKey)
-    const limit = this.#address === undefined ? Infinity : config.addressFailures
+    const { addressKey } = ledger
+    await corrections.settled(addressKey)
+    const limit = this.#client.address === undefined ? Infinity : config.addressFailures
     const windowMs = config.windowSeconds * 1000
-    const counted = await store.countFromAddress(this.#addressKey, new Date(clock.now()), limit, windowMs)
-    if ('limit' in counted) return counted
-    this.#window = counted
+    const counted = await store.countFromAddress(addressKey, new Date(clock.now()), limit, windowMs)
+    if ('limit' in counted) return { ...counted, ledger, account: undefined }
+    this.#windows.set(ledger, counted)
     return undefined
   }
 
-  async #countAccount(name: AccountName, source: CountedAccount['source']): Promise<Refusal | undefined> {
+  async #countAccount(
+    ledger: Ledger,
+    name: AccountName,
+    source: CountedAccount['source'],
+  ): Promise<LedgerRefusal | undefined> {
     const { config, store, corrections, clock } = this.#parts
-    const key = toAccountKey(name)
-    if (this.#accounts.has(key)) return undefined
-    const spelling = toSpelling(name)
+    const account = this.#account(name, source)
+    if (account.entries.has(ledger)) return undefined
+    const { digests, addressKey } = ledger
+    const key = digests.account(name)
     const attempt = {
       id: randomBytes(12).toString('base64url'),
-      address: digest(`${this.#addressKey} ${key}`),
-      canBeKnown: this.#address !== undefined,
-      spelling,
+      address: digests.pair(addressKey, key),
+      canBeKnown: this.#client.address !== undefined,
+      spelling: digests.spelling(name),
     }
-    const account: CountedAccount = { attempt, spelling, source, isFromKnownAddress: false }
-    this.#accounts.set(key, account)
-    this.#isAnonymous = false
+    account.entries.set(ledger, { key, attempt })
     await corrections.settled(key)
     const { refusal, isKnown } = await store.countForAccount(key, attempt, new Date(clock.now()), config)
-    account.isFromKnownAddress = isKnown
-    // A full count took nothing, so there is nothing to give back.
-    if (refusal) this.#accounts.delete(key)
-    return refusal
+    if (isKnown) account.isFromKnownAddress = true
+    return refusal && { ...refusal, ledger, account }
+  }
+
+  #account(name: AccountName, source: CountedAccount['source']): CountedAccount {
+    const folded = foldAccountName(name)
+    const known = this.#accounts.get(folded)
+    if (known) return known
+    const account: CountedAccount = { entries: new Map(), name, source, isFromKnownAddress: false }
+    this.#accounts.set(folded, account)
+    this.#isAnonymous = false
+    return account
   }
 
   /** Also takes back counts without an answer from MongoDB: removing an entry that does not exist changes nothing. */
   async #giveBack(): Promise<void> {
     const { store } = this.#parts
-    const { accounts, window } = this.#takeCounted()
+    const { accounts, windows } = this.#takeCounted()
     await this.#correct(accounts, async () => {
       await Promise.all([
-        window && store.giveBackAddress(this.#addressKey, window),
-        ...accounts.map(([key, { attempt }]) => store.giveBackAccount(key, attempt)),
+        ...windows.map(([{ addressKey }, window]) => store.giveBackAddress(addressKey, window)),
+        ...accounts.flatMap(account => this.#giveBackAccount(account)),
       ])
     })
   }
 
+  /** Takes the attempt out of the counts of an account: those of one ledger, or all. */
+  #giveBackAccount({ entries }: CountedAccount, only?: Ledger): Promise<void>[] {
+    return Array.from(entries).flatMap(([ledger, { key, attempt }]) =>
+      only === undefined || ledger === only ? [this.#parts.store.giveBackAccount(key, attempt)] : [],
+    )
+  }
+
   /** The counts that are not settled yet. The caller must settle them, because they are forgotten here. */
   #takeCounted() {
-    const counted = { accounts: [...this.#accounts], window: this.#window }
+    const counted = { accounts: [...this.#accounts.values()], windows: [...this.#windows] }
     this.#accounts = new Map()
-    this.#window = undefined
+    this.#windows = new Map()
     return counted
   }
 
-  #correct(accounts: Iterable<readonly [string, unknown]>, operation: () => Promise<void>): Promise<void> {
-    const keys = Array.from(accounts, ([key]) => key)
-    return this.#parts.corrections.run([this.#addressKey, ...keys], operation)
+  #correct(accounts: readonly CountedAccount[], operation: () => Promise<void>): Promise<void> {
+    const keys = accounts.flatMap(({ entries }) => Array.from(entries.values(), ({ key }) => key))
+    const addressKeys = this.#ledgers.map(({ addressKey }) => addressKey)
+    return this.#parts.corrections.run([...addressKeys, ...keys], operation)
   }
 
-  #refuse(refusals: readonly Refusal[]): CustomUserDataError {
+  #refuse(refusals: readonly LedgerRefusal[]): CustomUserDataError {
     const { clock, events } = this.#parts
-    const [{ limit, until }] = refusals.toSorted((a, b) => b.until.getTime() - a.until.getTime()) as [Refusal]
+    const [{ limit, until }] = refusals.toSorted((a, b) => b.until.getTime() - a.until.getTime()) as [
+      LedgerRefusal,
+    ]
     const retryAfterSeconds = Math.max(1, Math.ceil((until.getTime() - clock.now()) / 1000))
-    events.emit('throttled', { limit, address: this.#address, retryAfterSeconds })
+    const { address, accounts } = this.#client
+    events.emit('throttled', { limit, accounts: accounts(), address, retryAfterSeconds })
     const error = new CustomUserDataError('too_many_attempts', 'There were too many attempts to log in.')
     error.headers['Retry-After'] = String(retryAfterSeconds)
     return error
   }
-}
-
-/** The key of an account's counts. It is a digest, so that MongoDB does not show who tried to log in. */
-export function toAccountKey(name: AccountName): string {
-  return digest(foldAccountName(name))
-}
-
-/** The digest of a spelling. It is made from JSON, because an app may distinguish the number 5 from the text "5". */
-function toSpelling(name: AccountName): string {
-  return digest(typeof name === 'bigint' ? `${name}n` : JSON.stringify(name))
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url')
 }

@@ -10,12 +10,13 @@ import type { TokenAnswer } from '../types.js'
 import { describeType, isObjectId } from '../util/describe-value.js'
 import { toShownAddress } from '../util/client-address.js'
 import type { AccountName } from './account-name.js'
+import type { NameSource } from './counted-account.js'
 import type { VerifiedUser, VerifyOutcome } from './credentials.js'
 import { whileVerifying } from './current-attempt.js'
 import { toDeviceLabel } from './device-label.js'
 import { callInTime, refused } from './hooks.js'
 import type { HookCalls } from './hooks.js'
-import type { LoginAttempt, NameSource } from './login-attempt.js'
+import type { LoginAttempt } from './login-attempt.js'
 import type { LoginThrottle } from './login-throttle.js'
 import { createThrottleWarnings } from './throttle-warnings.js'
 import type { TokenIssuer } from './token-issuer.js'
@@ -27,6 +28,8 @@ interface LoginParts {
   /** Absent if the team limits logins by other means. */
   readonly throttle: LoginThrottle | undefined
   readonly hooks: HookCalls
+  /** The accounts of a login, as events name them. */
+  readonly nameAccounts: (names: Iterable<AccountName>) => readonly string[]
   readonly events: Events
 }
 
@@ -41,7 +44,7 @@ export interface NamedAccounts {
 }
 
 /** One request to log in. */
-interface Login {
+interface PreparedLogin {
   readonly req: Request
   readonly accounts: NamedAccounts
   readonly verify: () => Promise<VerifyOutcome>
@@ -49,6 +52,12 @@ interface Login {
   readonly replaced: readonly string[]
   /** The most sessions that this login leaves the user; `undefined`: as the instance says. */
   readonly maxSessionsPerUser?: number | false | undefined
+}
+
+/** A login in progress. */
+interface Login extends PreparedLogin {
+  /** The accounts that it named so far, and the accounts whose passwords were checked. */
+  readonly names: Set<AccountName>
 }
 
 /**
@@ -67,10 +76,11 @@ export class LoginFlow {
   }
 
   /** Runs a login. `prepare` checks the body, and has the same time limit as the check of the credentials. */
-  async run(prepare: () => Promise<Login>): Promise<TokenAnswer<object>> {
+  async run(prepare: () => Promise<PreparedLogin>): Promise<TokenAnswer<object>> {
     // The login starts before anything is checked, because it must not survive a revocation from now on.
     const start = startLogin()
-    const login = await callInTime('login(): body', this.#timeoutMs, prepare)
+    const prepared = await callInTime('login(): body', this.#timeoutMs, prepare)
+    const login = { ...prepared, names: new Set(prepared.accounts.names) }
     const attempt = await this.#count(login)
     let user: VerifiedUser | undefined
     try {
@@ -82,22 +92,30 @@ export class LoginFlow {
       return answer
     } catch (error) {
       attempt?.failed(error)
-      this.#reportRefusal(error, login.req, user?.id)
+      this.#reportRefusal(error, login, user?.id)
       throw error
     }
   }
 
-  async #count({ req, accounts }: Login): Promise<LoginAttempt | undefined> {
-    const attempt = this.#parts.throttle?.begin(toShownAddress(req.ip))
+  async #count({ req, accounts, names }: Login): Promise<LoginAttempt | undefined> {
+    const { throttle, nameAccounts } = this.#parts
+    const attempt = throttle?.begin({
+      address: toShownAddress(req.ip),
+      accounts: () => nameAccounts(names),
+    })
     if (attempt) this.#warnings.ofUnusedProxyHeader(req)
     await attempt?.count(accounts.names, accounts.source)
     return attempt
   }
 
   async #verify(login: Login, attempt: LoginAttempt | undefined): Promise<VerifiedUser> {
-    const { accounts, verify } = login
+    const { accounts, verify, names } = login
+    const count = async (name: AccountName) => {
+      names.add(name)
+      return attempt?.countTried(name)
+    }
     const user = await callInTime('verifyCredentials', this.#timeoutMs, async () => {
-      const outcome = await whileVerifying(attempt && (name => attempt.countTried(name)), verify)
+      const outcome = await whileVerifying(count, verify)
       if (attempt?.isAnonymous && accounts.source === 'guessed') this.#warnings.ofUnknownAccount()
       const verified = toVerifiedUser(outcome)
       if (verified && !this.#parts.tokenIssuer.isOwnUserId(verified.id)) throw foreignId()
@@ -110,27 +128,24 @@ export class LoginFlow {
   }
 
   /** With `beforeLogin`, the session begins only after the hook has agreed: the hook may list the user's sessions. */
-  async #issue(
-    user: VerifiedUser,
-    { req, maxSessionsPerUser }: Login,
-    start: LoginStart,
-  ): Promise<TokenAnswer<object>> {
+  async #issue(user: VerifiedUser, login: Login, start: LoginStart): Promise<TokenAnswer<object>> {
     const { tokenIssuer, hooks } = this.#parts
+    const { req, maxSessionsPerUser } = login
     const origin = {
       device: toDeviceLabel(req.headers['user-agent']),
       address: toShownAddress(req.ip) ?? null,
       maxSessionsPerUser,
     }
     const create = hooks.creationFor(user, req)
-    const admit = () => this.#admit(user, req)
+    const admit = () => this.#admit(user, login)
     if (!hooks.hasBeforeLogin) return tokenIssuer.issue(user.id, origin, create, { start, admit })
     await admit()
     return tokenIssuer.issue(user.id, origin, create, { start })
   }
 
-  async #admit(user: VerifiedUser, req: Request): Promise<void> {
+  async #admit(user: VerifiedUser, login: Login): Promise<void> {
     const { isDisabled } = await this.#parts.userRecords.find(user.id)
-    if (isDisabled || !(await this.#isLetIn(user, req))) throw refused()
+    if (isDisabled || !(await this.#isLetIn(user, login.req))) throw refused()
   }
 
   async #isLetIn(user: VerifiedUser, req: Request): Promise<boolean> {
@@ -138,16 +153,18 @@ export class LoginFlow {
   }
 
   /** A refusal can come from each step, so it is reported here. One for too many attempts has been reported already. */
-  #reportRefusal(error: unknown, req: Request, userId: string | undefined): void {
+  #reportRefusal(error: unknown, { req, names }: Login, userId: string | undefined): void {
     const answer = asCustomUserDataError(error)
     if (!answer || answer.status >= 500 || answer.code === 'too_many_attempts') return
+    const { events, nameAccounts } = this.#parts
     const address = toShownAddress(req.ip)
-    this.#parts.events.emit('login_refused', { address, ...(userId !== undefined && { userId }) })
+    const accounts = nameAccounts(names)
+    events.emit('login_refused', { accounts, address, ...(userId !== undefined && { userId }) })
   }
 
   /** Waits, so that the old sessions have ended when the client gets its answer. A failure does not withhold the answer. */
   async #endReplaced({ replaced }: Login): Promise<void> {
-    await Promise.allSettled(replaced.map(token => this.#parts.sessions.end(token)))
+    await Promise.allSettled(replaced.map(token => this.#parts.sessions.end(token, 'login')))
   }
 }
 

@@ -4,6 +4,8 @@ import type { Events } from '../events.js'
 import type { AttemptStore } from './attempt-store.js'
 import { CountCorrections } from './count-corrections.js'
 import { LoginAttempt } from './login-attempt.js'
+import type { AttemptClient } from './login-attempt.js'
+import type { AllLoginDigests } from './login-digests.js'
 
 /** How many failed logins are let through before a login is answered with 429. */
 export interface LoginThrottleOptions {
@@ -36,6 +38,7 @@ export type LoginThrottleConfig = { readonly [Key in keyof LoginThrottleOptions]
 interface ThrottleParts {
   readonly config: LoginThrottleConfig
   readonly store: AttemptStore
+  readonly digests: AllLoginDigests
   readonly timeoutMs: number
   readonly events: Events
   readonly clock: Clock
@@ -52,10 +55,10 @@ export function createLoginThrottle(parts: ThrottleParts) {
   const { timeoutMs, events, clock, backgroundWork, startSetUp } = parts
   const corrections = new CountCorrections(timeoutMs, events, clock, backgroundWork)
   return {
-    /** Begins an attempt from an address. Nothing is counted yet. */
-    begin(address: string | undefined): LoginAttempt {
+    /** Begins an attempt. Nothing is counted yet. */
+    begin(client: AttemptClient): LoginAttempt {
       startSetUp()
-      return new LoginAttempt({ ...parts, corrections }, address)
+      return new LoginAttempt({ ...parts, corrections }, client)
     },
   }
 }

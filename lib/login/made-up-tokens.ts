@@ -53,7 +53,12 @@ export class MadeUpTokens {
 
   #refuse(address: string | undefined, waitMs: number): CustomUserDataError {
     const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1000))
-    this.#parts.events.emit('throttled', { limit: 'refresh_tokens', address, retryAfterSeconds })
+    this.#parts.events.emit('throttled', {
+      limit: 'refresh_tokens',
+      accounts: [],
+      address,
+      retryAfterSeconds,
+    })
     const message = 'There were too many refresh tokens from this address that are not valid.'
     const error = new CustomUserDataError('too_many_attempts', message)
     error.headers['Retry-After'] = String(retryAfterSeconds)

@@ -149,10 +149,11 @@ export class TokenIssuer {
   /**
    * Exchanges a refresh token. If the load fails, the same refresh token gets the same successor the next time.
    *
+   * @param address the address of the client, for events
    * @throws `invalid_grant` if the token is not valid
    */
-  async refresh(refreshToken: string): Promise<TokenAnswer<object>> {
-    const { userId, open } = await this.#parts.sessions.exchange(refreshToken)
+  async refresh(refreshToken: string, address?: string): Promise<TokenAnswer<object>> {
+    const { userId, open } = await this.#parts.sessions.exchange(refreshToken, address)
     return this.#loadAndAnswer(userId, { open, ended: invalidGrant })
   }
 
@@ -196,7 +197,7 @@ export class TokenIssuer {
   /** Opens the session, which comes last of all that can fail, and signs its access token. */
   async #answer(userId: string, snapshot: Snapshot, { open, ended }: Opening): Promise<TokenAnswer<object>> {
     const { authenticator, revocations, answerFormat } = this.#parts
-    if (this.#config.requireDocument) requireDocument(snapshot)
+    if (this.#config.requireDocument) requireDocument(snapshot, userId)
     const { data, exact = data } = snapshot
     const customData = answerFormat ? (answerFormat.toJson(exact) as object) : data
     const { sid, refreshToken, storedAt } = await open()

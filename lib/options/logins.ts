@@ -2,6 +2,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Document } from 'mongodb'
 import * as v from 'valibot'
 import type { CollectionLike } from '../mongo/collection-like.js'
+import { requireAccountName } from '../login/account-name.js'
 import type { AccountName } from '../login/account-name.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import type { IssueTokensOptions } from '../login/token-issuer.js'
@@ -51,6 +52,10 @@ const issueTokensOptions = optionsObject(AN_OBJECT, {
   address: textOrNull,
   maxSessionsPerUser: v.optional(maxSessions),
   startedAt: v.optional(v.number('write the value that performance.now() had when your own check began')),
+})
+
+const storedDataOptions = optionsObject(AN_OBJECT, {
+  accounts: v.optional(v.array(v.unknown(), 'write a list of the names with which the user logs in'), []),
 })
 
 /** Complete options of `login()`. */
@@ -108,4 +113,10 @@ export function parseHashPasswordArguments(
 /** Completes the options of `issueTokens()`, or throws an `OptionError`. */
 export function parseIssueTokensOptions(given: unknown): IssueTokensOptions {
   return parseArgument('issueTokens()', issueTokensOptions, given)
+}
+
+/** Completes the options of `storedAbout()` and `eraseUser()`. Throws an `OptionError`, or a `TypeError` for a name. */
+export function parseStoredDataOptions(callee: string, given: unknown): { readonly accounts: string[] } {
+  const { accounts } = parseArgument(callee, storedDataOptions, given)
+  return { accounts: [...new Set(accounts.map(account => requireAccountName(callee, account)))] }
 }

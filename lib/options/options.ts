@@ -290,6 +290,13 @@ interface CommonOptions<Document extends object> {
    */
   readonly loginThrottle?: LoginThrottleOptions | false | undefined
   /**
+   * How the events `login_refused` and `throttled` name accounts. `digest`: by a keyed digest, as `accountDigest()` returns it.
+   * `clear`: by the name as it was typed, which may be a password that a user typed into the wrong field.
+   *
+   * @default 'digest'
+   */
+  readonly accountsInEvents?: 'digest' | 'clear' | undefined
+  /**
    * Functions of yours that run at logins, refreshes, logouts and deletions, see {@link Hooks}.
    *
    * @default {}

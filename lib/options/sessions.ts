@@ -129,6 +129,7 @@ export const sessionOptions = {
   sessionCheckIntervalMs: v.optional(whole(0, DAY_SECONDS * 1000)),
   loginAttemptCollection: v.optional(collectionNamed('custom_user_data_login_attempts')),
   loginThrottle: v.optional(objectOr(throttle, v.literal(false, THROTTLE)), {}),
+  accountsInEvents: v.optional(v.picklist(['digest', 'clear'], 'write "digest" or "clear"'), 'digest'),
   hooks: v.optional(hooks, {}),
   sessionTimeoutMs: v.optional(whole(1, MAX_TIMER_MS), 3_000),
   writeTimeoutMs: v.optional(whole(1, MAX_TIMER_MS), 3_000),

@@ -18,6 +18,11 @@ export type OwnDataMethod = 'PATCH' | 'PUT'
  */
 const NAMES_OF_BSON = new Set(['$numberDecimal', '$timestamp', '$ref', '$id', '$db'])
 
+/** The names of the fields in a body that users may not write. */
+export function refusedFields(body: RequestBody, fields: ReadonlySet<string>): string[] {
+  return Object.keys(body).filter(name => !fields.has(name))
+}
+
 /**
  * The values of a body. Throws `invalid_request` unless it has only allowed fields, with values that MongoDB cannot take for
  * operators.
@@ -27,9 +32,8 @@ export function toAllowedValues(
   fields: ReadonlySet<string>,
   format: OwnDataFormat,
 ): RequestBody {
-  for (const name of Object.keys(body)) {
-    if (!fields.has(name)) throw invalid(`${showPath([name])} is no field that you may change.`)
-  }
+  const [refused] = refusedFields(body, fields)
+  if (refused !== undefined) throw invalid(`${showPath([refused])} is no field that you may change.`)
   const values = format.toValues(body)
   for (const [name, value] of Object.entries(values)) {
     const fault = explainUnsafeValue(value, [name], NAMES_OF_BSON)

@@ -10,9 +10,14 @@ import type { TeamBson } from '../mongo/team-bson.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import { CustomUserDataError, toCallbackError } from '../errors.js'
+import type { Events } from '../events.js'
+import { toShownAddress } from '../util/client-address.js'
+import { createRedaction } from '../util/redaction.js'
+import { secretsOf } from '../util/request-secrets.js'
+import { toShownText } from '../util/shown-text.js'
 import { failedPrecondition, hasPreconditions, toEntityTag } from './entity-tag.js'
 import type { AcceptRules } from './own-data-accept.js'
-import { toAllowedValues, toFieldChange } from './own-data-change.js'
+import { refusedFields, toAllowedValues, toFieldChange } from './own-data-change.js'
 import type { OwnDataMethod } from './own-data-change.js'
 import { createOwnDataFormats } from './own-data-formats.js'
 import type { OwnDataFormat } from './own-data-formats.js'
@@ -23,11 +28,16 @@ import { answerMethods } from './methods.js'
 import { createBodyReader } from './request-body.js'
 import type { RequestBody } from './request-body.js'
 
+/** The most names of refused fields in an event, and the length of a name in it: both come from the client. */
+const MAX_FIELDS = 10
+const MAX_FIELD_LENGTH = 64
+
 interface OwnDataParts {
   readonly documents: UserDocuments
   readonly writer: Writer
   readonly requestUsers: Pick<RequestUsers, 'require' | 'replaceData'>
   readonly bson: TeamBson | undefined
+  readonly events: Pick<Events, 'emit'>
 }
 
 /**
@@ -51,6 +61,13 @@ export function createOwnDataRouter(
   const own = new OwnFields(config, [...allowed.fields], { ...parts, bson })
   // A `PUT` of `{}` removes all fields, so an empty body must not be read as `{}`.
   const readBody = createBodyReader({ json: mediaTypes, form: false, refusesEmpty: true })
+
+  function reportRefusedFields(req: Request, userId: string, names: readonly string[]): void {
+    if (names.length === 0) return
+    const redact = createRedaction(secretsOf(req, [], undefined))
+    const fields = names.slice(0, MAX_FIELDS).map(name => toShownText(redact(name), MAX_FIELD_LENGTH))
+    parts.events.emit('fields_refused', { userId, fields, address: toShownAddress(req.ip) })
+  }
 
   async function readStored(req: Request): Promise<Fields> {
     const view = await own.read(userIdOf(req))
@@ -79,12 +96,17 @@ export function createOwnDataRouter(
         requireContent(req)
         const format = formats.ofBody(req)
         const body = await readBody(req, res)
+        reportRefusedFields(req, userId, refusedFields(body, allowed.fields))
         const toValues = (): RequestBody => toAllowedValues(body, allowed.fields, format)
         // Conditions come before the content (RFC 9110 13.2.1). Without any, MongoDB is not asked for a body that is refused.
         const checked = hasPreconditions(req) ? undefined : toValues()
         const done = await own.write(userId, view =>
           decide(method, { req, toValues: () => checked ?? toValues(), view, format }, rules, formats.all),
         )
+        if (done.written) {
+          const kind = method === 'PUT' ? 'replace' : 'update'
+          parts.events.emit('written', { userId, by: 'ownData', change: done.created ? 'create' : kind })
+        }
         // Handlers that run later in the same request see the new data.
         if (done.loaded) parts.requestUsers.replaceData(req, done.loaded.data)
         res.status(done.created ? 201 : 200)

@@ -2,8 +2,11 @@ import { Router } from 'express'
 import type { ErrorRequestHandler, NextFunction, RequestHandler, Response } from 'express'
 import type { RequestUsers } from '../authenticate/request-users.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import type { Events } from '../events.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { HookCalls } from '../login/hooks.js'
+import { isSid } from '../sessions/refresh-token.js'
+import { toShownAddress } from '../util/client-address.js'
 import { answerMethods, methodNotAllowed } from './methods.js'
 import type { RefreshTransport } from './refresh-transport.js'
 
@@ -12,6 +15,7 @@ interface OwnSessionsParts {
   readonly requestUsers: Pick<RequestUsers, 'require'>
   readonly transport: RefreshTransport
   readonly hooks: HookCalls
+  readonly events: Pick<Events, 'emit'>
 }
 
 /**
@@ -23,6 +27,7 @@ export function createOwnSessionsRouter({
   requestUsers,
   transport,
   hooks,
+  events,
 }: OwnSessionsParts): Router {
   const router = Router()
   router.get('/', (req, res, next) => {
@@ -36,7 +41,11 @@ export function createOwnSessionsRouter({
   router.delete('/:sid', (req, res, next) => {
     answer(next, async () => {
       const { id, sid } = requestUsers.require('ownSessions()', req)
-      if (!(await sessions.revokeSession(req.params.sid, id))) throw unknownSession()
+      if (!(await sessions.revokeSession(req.params.sid, 'ownSessions', id))) {
+        const named = isSid(req.params.sid) ? req.params.sid : undefined
+        events.emit('session_end_refused', { userId: id, sid: named, address: toShownAddress(req.ip) })
+        throw unknownSession()
+      }
       if (req.params.sid === sid) transport.clear(res)
       hooks.after('afterLogout', { id }, req)
       noStore(res).status(204).end()
@@ -60,13 +69,13 @@ export function createLogoutAllRoute({
   requestUsers,
   transport,
   hooks,
-}: OwnSessionsParts): RequestHandler {
+}: Omit<OwnSessionsParts, 'events'>): RequestHandler {
   return function logoutAll(req, res, next) {
     answer(next, async () => {
       // A page of another site can make a browser send a GET with the user's cookies.
       if (req.method !== 'POST') throw methodNotAllowed('POST')
       const { id } = requestUsers.require('logoutAll()', req)
-      await sessions.revokeUser(id)
+      await sessions.revokeUser(id, 'logoutAll')
       transport.clear(res)
       hooks.after('afterLogout', { id }, req)
       noStore(res).status(204).end()

@@ -1,12 +1,14 @@
 import type { RequestHandler } from 'express'
 import type { FailureReports } from '../authenticate/failure-reports.js'
-import { CustomUserDataError } from '../errors.js'
+import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import type { Events } from '../events.js'
 import { invalidGrant } from '../sessions/session-errors.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { TokenIssuer } from '../login/token-issuer.js'
 import type { HookCalls } from '../login/hooks.js'
 import type { MadeUpTokens } from '../login/made-up-tokens.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
+import { toShownAddress } from '../util/client-address.js'
 import { MAX_CANDIDATES } from './refresh-transport.js'
 import type { RefreshTransport } from './refresh-transport.js'
 import type { RequestBody } from './request-body.js'
@@ -23,31 +25,41 @@ export interface RefreshOptions {
 }
 
 interface RefreshParts {
-  readonly sessions: Pick<Sessions, 'recognise' | 'end'>
+  readonly sessions: Pick<Sessions, 'recognise' | 'end' | 'sidOf'>
   readonly madeUpTokens: MadeUpTokens
   readonly transport: RefreshTransport
   readonly hooks: HookCalls
   readonly failures: FailureReports
+  readonly events: Pick<Events, 'emit'>
 }
 
 /** Creates the refresh route, which exchanges a refresh token for a new pair of tokens. */
 export function createRefreshRoute(
   tokenIssuer: TokenIssuer,
-  { sessions, madeUpTokens, transport, hooks, failures }: RefreshParts,
+  { sessions, madeUpTokens, transport, hooks, failures, events }: RefreshParts,
 ): RequestHandler {
   const { needsBody } = transport
   return createTokenEndpoint({ name: 'refresh', needsBody, failures }, async (body, req, res) => {
     transport.requireKnownOrigin(req)
     requireRefreshGrant(body)
-    const choice = await chooseToken(transport.read(req, body), sessions, tokens =>
+    const presented = transport.read(req, body)
+    const address = toShownAddress(req.ip)
+    const report = (error: unknown): never => {
+      if (asCustomUserDataError(error)?.code === 'invalid_grant') {
+        const sid = presented.map(token => sessions.sidOf(token)).find(found => found !== undefined)
+        events.emit('refresh_refused', { reason: sid === undefined ? 'unknown' : 'ended', sid, address })
+      }
+      throw error
+    }
+    const choice = await chooseToken(presented, sessions, tokens =>
       madeUpTokens.remove(tokens, req.ip),
-    )
+    ).catch(report)
     if (choice instanceof AmbiguousTokens) {
       // With these cookies the client could never refresh again, and it is unknown which session is the user's.
       transport.clear(res)
       throw choice.refusal
     }
-    const answer = await tokenIssuer.refresh(choice)
+    const answer = await tokenIssuer.refresh(choice, address).catch(report)
     hooks.after('afterRefresh', { id: answer.user.id }, req)
     return transport.hand(res, answer)
   })
@@ -66,7 +78,7 @@ export function createLogoutRoute(parts: RefreshParts): RequestHandler {
     // A client that keeps its token must send it. A browser without the cookie is logged out already.
     const tokens = needsBody ? transport.read(req, body) : transport.readToEnd(req, body)
     const ours = await madeUpTokens.remove(tokens, req.ip)
-    const userIds = await Promise.all(ours.map(token => sessions.end(token)))
+    const userIds = await Promise.all(ours.map(token => sessions.end(token, 'logout')))
     for (const id of userIds) if (id !== undefined) hooks.after('afterLogout', { id }, req)
     transport.clear(res)
     return undefined

@@ -76,7 +76,8 @@ export class NewSession {
 
   /** Emits `login`, once the answer can no longer be refused. */
   announce(): void {
-    this.#parts.events.emit('login', { userId: this.#login.userId, sid: this.#token.sid })
+    const { userId, origin } = this.#login
+    this.#parts.events.emit('login', { userId, sid: this.#token.sid, address: origin.address ?? undefined })
   }
 
   /** Removes the session. Never rejects: a failure is a warning, because the login is refused for another reason. */

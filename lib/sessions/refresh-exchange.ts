@@ -95,9 +95,10 @@ export class RefreshExchange {
   /**
    * Exchanges a token. A token that was stolen ends its session.
    *
+   * @param address the address of the client, for the event `reuse_detected`
    * @throws `invalid_grant`; `session_secret_unknown` if another process may be able to answer
    */
-  async exchange(token: RefreshToken): Promise<ExchangedToken> {
+  async exchange(token: RefreshToken, address?: string): Promise<ExchangedToken> {
     const { rotateRefreshTokens } = this.#config
     const { store, secrets } = this.#parts
     const [newest] = secrets()
@@ -105,7 +106,7 @@ export class RefreshExchange {
     const session = rotateRefreshTokens
       ? await store.exchange({ token, successor, secretName: newest.name })
       : await store.touch(token)
-    if (!session) return this.#answerExchanged(token)
+    if (!session) return this.#answerExchanged(token, address)
     return this.#toExchanged({ event: 'refreshed' }, session, rotateRefreshTokens ? successor : token)
   }
 
@@ -140,7 +141,7 @@ export class RefreshExchange {
   }
 
   /** Answers a token that is not current: with the current token, without a further exchange, or not at all. */
-  async #answerExchanged(token: RefreshToken): Promise<ExchangedToken> {
+  async #answerExchanged(token: RefreshToken, address: string | undefined): Promise<ExchangedToken> {
     const session = await this.#find(token)
     if (!session) throw invalidGrant()
     const judgement = this.#judge(token, session)
@@ -151,7 +152,7 @@ export class RefreshExchange {
     }
     if (judgement.outcome === 'secret_unknown') throw secretUnknown()
     const isStolen = judgement.outcome === 'stolen'
-    if (isStolen && !(await this.#hasEndedWithAll(session))) await this.#endStolen(session)
+    if (isStolen && !(await this.#hasEndedWithAll(session))) await this.#endStolen(session, address)
     throw invalidGrant()
   }
 
@@ -166,10 +167,10 @@ export class RefreshExchange {
     if (!isRecent && !(await store.noteUse(sid))) throw invalidGrant()
   }
 
-  async #endStolen({ _id: sid, userId }: SessionDocument): Promise<void> {
+  async #endStolen({ _id: sid, userId }: SessionDocument, address: string | undefined): Promise<void> {
     const { store, revocations, events } = this.#parts
     await store.revoke(sid)
     revocations.revokeStolenSession(sid)
-    events.emit('reuse_detected', { userId, sid })
+    events.emit('reuse_detected', { userId, sid, address })
   }
 }

@@ -25,6 +25,11 @@ export function createSid(): string {
   return randomBytes(SID_BYTES).toString('base64url')
 }
 
+/** Whether a text has the form of a session id. A refresh token has not, so one that is in its place is not logged. */
+export function isSid(text: string): boolean {
+  return /^[\w-]{22}$/.test(text)
+}
+
 /** The first token of a session. */
 export function createRefreshToken(sid: string, secret: SessionSecret): RefreshToken {
   return seal({ sid, generation: 0, secret: randomBytes(SECRET_BYTES).toString('base64url') }, secret)

@@ -1,5 +1,6 @@
 import type { Clock } from '../util/clock.js'
 import { CustomUserDataError } from '../errors.js'
+import { noteRefusal } from '../refusals.js'
 import type { AccessTokenClaims } from '../types.js'
 
 /** The access tokens that this process no longer serves, although they have not expired. */
@@ -31,6 +32,9 @@ export function createRevocations(
 ) {
   const sessions = createExpiringMap<'ended' | 'stolen'>(config.sessionMs, clock)
   const users = createExpiringMap<RevokedUser>(config.userMs, clock)
+  const disabled = createExpiringMap<boolean>(config.userMs, clock)
+  const refusal = (userId: string, error = revoked()): CustomUserDataError =>
+    noteRefusal(error, { userId, reason: disabled.get(userId) === true ? 'disabled' : 'revoked' })
   return {
     /** Refuses the tokens of a session from now on. */
     revokeSession: (sid: string): void => sessions.set(sid, 'ended'),
@@ -53,15 +57,18 @@ export function createRevocations(
       })
       dropSnapshots(userId)
     },
+    /** Notes whether a user is disabled, which reports of refused tokens tell. It decides nothing. */
+    noteDisabled: (userId: string, isDisabled: boolean): void => disabled.set(userId, isDisabled),
     /** Throws `invalid_token` if a verified token is revoked. Every request calls it, so it is cheap if nothing is revoked. */
     requireNotRevoked(userId: string, claims: AccessTokenClaims): void {
       // Our own tokens are judged by their session, never by their time. So a login right after a revocation works.
       if (claims.iss === ownIssuer) {
-        if (claims.sid !== undefined && sessions.get(claims.sid) !== undefined) throw revoked()
+        if (claims.sid !== undefined && sessions.get(claims.sid) !== undefined) throw refusal(userId)
         return
       }
       const found = users.get(userId)
-      if (found) requireIssuedAfter(claims, found.revokedAt, config.clockToleranceMs)
+      const error = found && refusalByTime(claims, found.revokedAt, config.clockToleranceMs)
+      if (error) throw refusal(userId, error)
     },
     /**
      * Whether one of our own tokens was issued to its user before a revocation, as far as clocks can tell. Its session may be
@@ -85,20 +92,20 @@ export function createRevocations(
 }
 
 /**
- * Throws `invalid_token` unless a trusted issuer's token was issued after a revocation. In doubt the token is refused:
+ * The error if a trusted issuer's token was not issued after a revocation. In doubt the token is refused:
  * `iat` is mostly in whole seconds, and the clocks of the issuer and the database may differ by the tolerance.
  */
-export function requireIssuedAfter(
+export function refusalByTime(
   { iat = 0 }: AccessTokenClaims,
   revokedAt: number,
   clockToleranceMs: number,
-): void {
+): CustomUserDataError | undefined {
   const lastRefusedMs = Math.floor(revokedAt / 1000) * 1000 + clockToleranceMs
   // A fraction of a second is no proof of the order: the revocation is known to the second.
-  if (Math.floor(iat) * 1000 > lastRefusedMs) return
-  if (iat * 1000 < revokedAt - clockToleranceMs) throw revoked()
+  if (Math.floor(iat) * 1000 > lastRefusedMs) return undefined
+  if (iat * 1000 < revokedAt - clockToleranceMs) return revoked()
   const worksFrom = new Date((Math.floor(lastRefusedMs / 1000) + 1) * 1000).toISOString()
-  throw new CustomUserDataError(
+  return new CustomUserDataError(
     'invalid_token',
     `The sign-in was too close to a revocation of the user's tokens. A new sign-in works from ${worksFrom} on.`,
   )

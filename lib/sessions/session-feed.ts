@@ -30,6 +30,7 @@ interface SessionChange extends ChangeEvent {
   readonly documentKey?: { readonly _id: unknown }
   readonly mark?: string
   readonly revokedAt?: Date | null
+  readonly disabledAt?: Date | null
   readonly lastUsedAt?: Date
 }
 
@@ -60,6 +61,7 @@ const PIPELINE: readonly Document[] = [
       documentKey: 1,
       mark: `$fullDocument.${MARK}`,
       revokedAt: '$fullDocument.revokedAt',
+      disabledAt: '$fullDocument.disabledAt',
       lastUsedAt: '$fullDocument.lastUsedAt',
     },
   },
@@ -74,7 +76,8 @@ export function createSessionFeed(config: SessionFeedConfig, parts: SessionFeedP
     return !isDate(lastUsedAt) || lastUsedAt.getTime() >= clock.now() - config.accessTokenMs
   }
 
-  function handle({ operationType, documentKey, mark, revokedAt, lastUsedAt }: SessionChange): void {
+  function handle(change: SessionChange): void {
+    const { operationType, documentKey, mark, revokedAt, disabledAt, lastUsedAt } = change
     const key = documentKey?._id
     if (typeof key !== 'string') return
     if (!isRecordKey(key)) {
@@ -85,6 +88,7 @@ export function createSessionFeed(config: SessionFeedConfig, parts: SessionFeedP
     const userId = userRecords.userIdOf(key)
     if (userId !== undefined && operationType !== 'delete') {
       revocations.revokeUser(userId, isDate(revokedAt) ? revokedAt.getTime() : undefined)
+      revocations.noteDisabled(userId, isDate(disabledAt))
     }
   }
 

@@ -16,6 +16,8 @@ import type { UserRecords } from './user-records.js'
 import type { BackgroundWork } from '../util/background-work.js'
 import { describeForLog } from '../util/redaction.js'
 import type { Clock } from '../util/clock.js'
+import type { RevokedBy, RevokedEvent } from '../audit-events.js'
+import { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 
 /** A session as its user sees it. */
@@ -108,6 +110,12 @@ export class Sessions {
     return isSealed(token, this.#parts.secrets()) ? 'sealed' : 'unsealed'
   }
 
+  /** The id of the session of a token with the seal of this package, whether or not the session is alive. */
+  sidOf(refreshToken: string): string | undefined {
+    const token = parseRefreshToken(refreshToken)
+    return token && isSealed(token, this.#parts.secrets()) ? token.sid : undefined
+  }
+
   /** Whether a text is a refresh token of a session, however old. Rejects with `session_secret_unknown` if in doubt. */
   async isOurs(refreshToken: string): Promise<boolean> {
     const token = parseRefreshToken(refreshToken)
@@ -115,17 +123,17 @@ export class Sessions {
   }
 
   /** Exchanges a refresh token. A token that was stolen ends its session. Rejects as `RefreshExchange.exchange()` does. */
-  async exchange(refreshToken: string): Promise<ExchangedToken> {
-    return this.#refreshes.exchange(parseOrRefuse(refreshToken))
+  async exchange(refreshToken: string, address?: string): Promise<ExchangedToken> {
+    return this.#refreshes.exchange(parseOrRefuse(refreshToken), address)
   }
 
   /**
    * Ends the session of a refresh token of ours, however old: another tab may have exchanged it, and its user wants to be
    * out. Resolves to its user if this call ended it. Rejects with `session_secret_unknown` if in doubt.
    */
-  async end(refreshToken: string): Promise<string | undefined> {
+  async end(refreshToken: string, by: 'login' | 'logout'): Promise<string | undefined> {
     const token = parseRefreshToken(refreshToken)
-    return token && (await this.#refreshes.isOurs(token)) ? this.#revoke(token.sid) : undefined
+    return token && (await this.#refreshes.isOurs(token)) ? this.#revoke(token.sid, by) : undefined
   }
 
   /** The sessions of a user that are alive, newest first, at most 1,000. */
@@ -136,25 +144,30 @@ export class Sessions {
   }
 
   /** Ends one session, but only if it belongs to `userId` where that is given. Resolves to whether this call ended it. */
-  async revokeSession(sid: string, userId?: string): Promise<boolean> {
-    return (await this.#revoke(sid, userId)) !== undefined
+  async revokeSession(sid: string, by: 'revoke' | 'ownSessions', userId?: string): Promise<boolean> {
+    return (await this.#revoke(sid, by, userId)) !== undefined
   }
 
   /** Ends all sessions of a user, also those of logins in progress. A login that begins after it has resolved works. */
-  revokeUser(userId: string): Promise<void> {
+  revokeUser(userId: string, by: 'revoke' | 'logoutAll'): Promise<void> {
     const { store, userRecords } = this.#parts
-    return this.#endAll(userId, userRecords.revoke(userId), until => store.endBatch(userId, until))
+    return this.#endAll({ userId, by }, userRecords.revoke(userId), until => store.endBatch(userId, until))
   }
 
   /** Ends all sessions like `revokeUser()`, and refuses the user's logins until `enableUser()`. */
   disableUser(userId: string): Promise<void> {
-    const { store, userRecords } = this.#parts
-    return this.#endAll(userId, userRecords.disable(userId), until => store.endBatch(userId, until))
+    const { store, userRecords, revocations } = this.#parts
+    const event = { userId, by: 'disable' } as const
+    revocations.noteDisabled(userId, true)
+    return this.#endAll(event, userRecords.disable(userId), until => store.endBatch(userId, until))
   }
 
   /** Lets a disabled user log in again. */
-  enableUser(userId: string): Promise<void> {
-    return this.#parts.userRecords.enable(userId)
+  async enableUser(userId: string): Promise<void> {
+    const { userRecords, revocations, events } = this.#parts
+    await userRecords.enable(userId)
+    revocations.noteDisabled(userId, false)
+    events.emit('enabled', { userId })
   }
 
   /**
@@ -163,6 +176,7 @@ export class Sessions {
    */
   deleteUser(userId: string, onRemoved: () => void): Promise<void> {
     const { store, userRecords } = this.#parts
+    const event = { userId, by: 'deleteSessions' } as const
     let allRemoved = 0
     const deleteBatch = async (until: Date) => {
       const { found, removed } = await store.deleteBatch(userId, until)
@@ -170,16 +184,39 @@ export class Sessions {
       if (found.length < BATCH_SIZE && allRemoved > 0) onRemoved()
       return found
     }
-    return this.#endAll(userId, userRecords.revoke(userId), deleteBatch)
+    return this.#endAll(event, userRecords.revoke(userId), deleteBatch)
+  }
+
+  /**
+   * Ends all sessions like `revokeUser()`, and resolves when their documents are removed. Then nothing can refresh, so the
+   * record of the revocation is only needed until the last access token has expired, which is after `tokenMs`. A failure
+   * leaves the record as it is for other revocations.
+   */
+  async eraseUser(
+    userId: string,
+    tokenMs: number,
+  ): Promise<{ readonly sessions: number; readonly recordExpiresAt: Date }> {
+    const { store, userRecords, revocations, events } = this.#parts
+    const revokedAt = await userRecords.revoke(userId)
+    revocations.revokeUser(userId, revokedAt)
+    const removed = await this.#endBatches(
+      new Date(revokedAt),
+      async until => (await store.deleteBatch(userId, until)).found,
+    )
+    await userRecords.passed(userId, revokedAt)
+    const recordExpiresAt = await userRecords.release(userId, revokedAt, tokenMs)
+    revocations.noteDisabled(userId, false)
+    events.emit('revoked', { by: 'eraseUser', userId })
+    return { sessions: removed, recordExpiresAt }
   }
 
   /** Resolves to the user of the session if this call ended it. */
-  async #revoke(sid: string, userId?: string): Promise<string | undefined> {
+  async #revoke(sid: string, by: RevokedBy, userId?: string): Promise<string | undefined> {
     const { store, revocations, events } = this.#parts
     const owner = await store.revoke(sid, userId)
     // A session that had ended before, here or in another process, may have access tokens that live on.
     if (owner !== undefined || userId === undefined) revocations.revokeSession(sid)
-    if (owner !== undefined) events.emit('revoked', { sid })
+    if (owner !== undefined) events.emit('revoked', { by, userId: owner, sid })
     return owner
   }
 
@@ -188,32 +225,40 @@ export class Sessions {
    * it. The documents of the sessions follow in the background. The answer waits for the server's clock, so that a login
    * that begins after the answer is not refused.
    */
-  async #endAll(userId: string, revocation: Promise<number>, endBatch: EndBatch): Promise<void> {
+  async #endAll(event: RevokedEvent, revocation: Promise<number>, endBatch: EndBatch): Promise<void> {
+    const { userId } = event
     const { userRecords, revocations, events, backgroundWork } = this.#parts
     const revokedAt = await revocation
     revocations.revokeUser(userId, revokedAt)
     backgroundWork.start(() => this.#endDocuments(userId, new Date(revokedAt), endBatch))
     await userRecords.passed(userId, revokedAt)
-    events.emit('revoked', { userId })
+    events.emit('revoked', event)
   }
 
   async #endDocuments(userId: string, until: Date, endBatch: EndBatch): Promise<void> {
-    const { revocations, events, clock, backgroundWork } = this.#parts
+    const { events } = this.#parts
     try {
-      for (let ended = BATCH_SIZE; ended === BATCH_SIZE;) {
-        if (backgroundWork.mustEnd) throw new Error('The instance was closed before.')
-        const batch = await endBatch(until)
-        ended = batch.length
-        const since = clock.now() - this.#config.accessTokenMs
-        // The access tokens of other sessions have expired, and remembering many sessions takes memory.
-        const recent = batch.filter(({ lastUsedAt }) => !isDate(lastUsedAt) || lastUsedAt.getTime() >= since)
-        for (const { _id: sid } of recent) revocations.revokeSession(sid)
-      }
+      await this.#endBatches(until, endBatch)
     } catch (error) {
       const message =
         'All sessions of the user have ended, but their documents could not be changed. They stay until they expire, or ' +
         `until you call the function again: ${describeForLog(error)}`
       events.warn({ code: 'session_not_removed', message, userId })
+    }
+  }
+
+  /** Resolves to the number of sessions. */
+  async #endBatches(until: Date, endBatch: EndBatch): Promise<number> {
+    const { revocations, clock, backgroundWork } = this.#parts
+    for (let all = 0; ;) {
+      if (backgroundWork.mustEnd) throw new CustomUserDataError('closed', 'The instance was closed before.')
+      const batch = await endBatch(until)
+      all += batch.length
+      const since = clock.now() - this.#config.accessTokenMs
+      // The access tokens of other sessions have expired, and remembering many sessions takes memory.
+      const recent = batch.filter(({ lastUsedAt }) => !isDate(lastUsedAt) || lastUsedAt.getTime() >= since)
+      for (const { _id: sid } of recent) revocations.revokeSession(sid)
+      if (batch.length < BATCH_SIZE) return all
     }
   }
 }

@@ -1,15 +1,16 @@
 import { CustomUserDataError } from '../errors.js'
+import { noteRefusal } from '../refusals.js'
 import type { AccessTokenClaims } from '../types.js'
-import { requireIssuedAfter } from './revocations.js'
+import { refusalByTime } from './revocations.js'
 import type { Revocations } from './revocations.js'
 import type { SessionStore } from './session-store.js'
 import { endedWithAll } from './user-records.js'
-import type { UserRecords } from './user-records.js'
+import type { UserRecords, UserStanding } from './user-records.js'
 
 interface TokenStatusParts {
   readonly store: Pick<SessionStore, 'find'>
   readonly userRecords: Pick<UserRecords, 'find'>
-  readonly revocations: Pick<Revocations, 'revokeSession'>
+  readonly revocations: Pick<Revocations, 'revokeSession' | 'noteDisabled'>
   readonly ownIssuer: string | undefined
   readonly clockToleranceMs: number
 }
@@ -27,6 +28,13 @@ export type RequireActive = (userId: string, claims: AccessTokenClaims) => Promi
 export function createTokenStatus(parts: TokenStatusParts): RequireActive {
   const { store, userRecords, revocations, ownIssuer, clockToleranceMs } = parts
 
+  function refuse(message: string, userId: string, { isDisabled }: UserStanding): CustomUserDataError {
+    // The next requests with the token are refused without a read, and their reports tell the same reason.
+    if (isDisabled) revocations.noteDisabled(userId, true)
+    const error = new CustomUserDataError('invalid_token', message)
+    return noteRefusal(error, { userId, reason: isDisabled ? 'disabled' : 'revoked' })
+  }
+
   return async (userId, claims) => {
     if (claims.iss === ownIssuer) {
       if (claims.sid === undefined) return
@@ -34,11 +42,13 @@ export function createTokenStatus(parts: TokenStatusParts): RequireActive {
       if (session && !endedWithAll(session.storedAt, standing)) return
       // The next request with the token is refused without a read.
       revocations.revokeSession(claims.sid)
-      throw refused('The session of the access token has ended.')
+      throw refuse('The session of the access token has ended.', userId, standing)
     }
-    const { isDisabled, revokedAt } = await userRecords.find(userId)
-    if (isDisabled) throw refused('The user of the access token is disabled.')
-    if (revokedAt !== undefined) requireIssuedAfter(claims, revokedAt, clockToleranceMs)
+    const standing = await userRecords.find(userId)
+    const { isDisabled, revokedAt } = standing
+    if (isDisabled) throw refuse('The user of the access token is disabled.', userId, standing)
+    const error = revokedAt === undefined ? undefined : refusalByTime(claims, revokedAt, clockToleranceMs)
+    if (error) throw noteRefusal(error, { userId, reason: 'revoked' })
   }
 }
 
@@ -61,8 +71,4 @@ export function createLoadCheck(
 ): LoadCheck {
   return (userId, claims) =>
     claims.iss === ownIssuer && !readsSession(userId, claims) ? undefined : requireActive(userId, claims)
-}
-
-function refused(message: string): CustomUserDataError {
-  return new CustomUserDataError('invalid_token', message)
 }

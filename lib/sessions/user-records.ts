@@ -30,7 +30,10 @@ export interface UserStanding {
   readonly revokedAt: number | undefined
 }
 
-/** The same, with the server's time in milliseconds while it handled the command. */
+/** The record of a user as it is stored. */
+export type StoredRecord = Pick<UserRecordDocument, 'revokedAt' | 'disabledAt' | 'expiresAt'>
+
+/** The standing of a user, with the server's time in milliseconds while it handled the command. */
 interface TimedStanding extends UserStanding {
   readonly serverTime: number
 }
@@ -108,6 +111,27 @@ export class UserRecords {
     return this.#collection.write(async (records, { write }) => {
       const update = [{ $set: { disabledAt: null } }, { $set: { expiresAt: this.#expiresAt } }]
       await records.updateOne(this.#ofUser(userId), update, write)
+    })
+  }
+
+  /**
+   * Lets the record expire `ttlMs` after a revocation, also if the user was disabled, and resolves to that time. Call it when
+   * no session from before is stored any more. A later revocation keeps its own time.
+   */
+  release(userId: string, revokedAt: number, ttlMs: number): Promise<Date> {
+    const expiresAt = new Date(revokedAt + ttlMs)
+    return this.#collection.write(async (records, { write }) => {
+      const filter = { ...this.#ofUser(userId), revokedAt: { $eq: new Date(revokedAt) } }
+      await records.updateOne(filter, { $set: { disabledAt: null, expiresAt } }, write)
+      return expiresAt
+    })
+  }
+
+  /** The record as it is stored, for the user to read. */
+  describe(userId: string): Promise<StoredRecord | undefined> {
+    return this.#collection.read(async (records, { read }) => {
+      const projection = { _id: 0, revokedAt: 1, disabledAt: 1, expiresAt: 1 }
+      return (await records.findOne<StoredRecord>(this.#ofUser(userId), { ...read, projection })) ?? undefined
     })
   }
 

@@ -1,4 +1,5 @@
 import type { Document } from 'mongodb'
+import type { WrittenEvent } from '../audit-events.js'
 import type { Loader } from '../documents/loader.js'
 import { parseWriteOptions } from '../options/writes.js'
 import { describeType } from '../util/describe-value.js'
@@ -84,12 +85,12 @@ export function createUserDocument(
     userIdField,
     writer,
     loader,
-    onDeleted,
+    onWritten,
   }: {
     readonly userIdField: string
     readonly writer: Writer
     readonly loader: Loader
-    readonly onDeleted: (userId: string) => void
+    readonly onWritten: (userId: string, change: WrittenEvent['change']) => void
   },
 ): UserDocument<object> {
   async function read(): Promise<object | undefined> {
@@ -102,16 +103,20 @@ export function createUserDocument(
     async update(change, options) {
       const operators = toOperators(change, userIdField)
       const mode = parseWriteOptions('forUser().update()', options)
-      return (await writer.update(userId, operators, mode)) ? read() : undefined
+      if (!(await writer.update(userId, operators, mode))) return undefined
+      onWritten(userId, 'update')
+      return read()
     },
     async replace(document, options) {
       const replacement = toReplacement(document)
       const mode = parseWriteOptions('forUser().replace()', options)
-      return (await writer.replace(userId, replacement, mode)) ? read() : undefined
+      if (!(await writer.replace(userId, replacement, mode))) return undefined
+      onWritten(userId, 'replace')
+      return read()
     },
     async delete() {
       const isDeleted = await writer.delete(userId)
-      if (isDeleted) onDeleted(userId)
+      if (isDeleted) onWritten(userId, 'delete')
       return isDeleted
     },
   }

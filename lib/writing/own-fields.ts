@@ -34,6 +34,8 @@ export interface OwnWrite {
   /** The user's document as a load would return it. `undefined` if the server does not support dry runs of an insert. */
   readonly loaded: LoadedDocument | undefined
   readonly created: boolean
+  /** Whether anything was stored. A change to the values that are stored already stores nothing. */
+  readonly written: boolean
 }
 
 /** The options that {@link OwnFields} depends on. */
@@ -129,20 +131,21 @@ export class OwnFields {
     const limits = { timeoutMs: this.#config.writeTimeoutMs, signal }
     const loaded = await dryRunChange(collection, { filter, change }, this.#config, limits)
     if (!loaded) return undefined
-    if (isEmpty(change)) return { plain: stored.view.plain, loaded, created: false }
+    if (isEmpty(change)) return { plain: stored.view.plain, loaded, created: false, written: false }
     const after = await findOneAndUpdate(collection, filter, toUpdate(change), {
       ...options.write,
       projection: Object.fromEntries(this.#names.map(name => [name, 1])),
       returnDocument: 'after',
     })
-    return after ? { plain: pick(after, this.#names), loaded, created: false } : undefined
+    return after ? { plain: pick(after, this.#names), loaded, created: false, written: true } : undefined
   }
 
   async #create(task: WriteTask, { set }: OwnChange): Promise<OwnWrite | undefined> {
     const inserted = await this.#writer.insertFor(task, set)
     // As a load would give it: the values may have types of BSON that handlers do not get.
     const plain = this.#bson.deserialize(this.#bson.serialize(set), PLAIN_BSON)
-    return inserted && { plain: pick(plain, this.#names), loaded: inserted.loaded, created: true }
+    const { loaded } = inserted ?? {}
+    return inserted && { plain: pick(plain, this.#names), loaded, created: true, written: true }
   }
 
   /**

@@ -346,22 +346,23 @@ describe('events', () => {
     const ids = { userId: user, sid: sidOf(login.refresh_token) }
     const otherSid = sidOf(other.refresh_token)
     expect(events.filter(({ name }) => name !== 'warning')).toEqual([
-      { name: 'login', ...ids },
+      { name: 'login', ...ids, address: '127.0.0.1' },
       { name: 'hook_failed', hook: 'afterLogin', error: expect.any(Error) },
       { name: 'refreshed', ...ids },
       { name: 'replayed', ...ids, successorUsed: false },
       { name: 'refreshed', ...ids },
-      { name: 'reuse_detected', ...ids },
-      { name: 'login_refused', address: '127.0.0.1' },
+      { name: 'reuse_detected', ...ids, address: '127.0.0.1' },
+      { name: 'login_refused', accounts: [userData.accountDigest(user)], address: '127.0.0.1' },
       {
         name: 'throttled',
         limit: 'account_and_address',
+        accounts: [userData.accountDigest(user)],
         address: '127.0.0.1',
         retryAfterSeconds: expect.any(Number),
       },
-      { name: 'login', userId: user, sid: otherSid },
-      { name: 'revoked', sid: otherSid },
-      { name: 'revoked', userId: user },
+      { name: 'login', userId: user, sid: otherSid, address: undefined },
+      { name: 'revoked', by: 'logout', userId: user, sid: otherSid },
+      { name: 'revoked', by: 'revoke', userId: user },
     ])
     const told = JSON.stringify(events)
     for (const token of tokens) {

@@ -23,6 +23,7 @@ beforeAll(async () => {
 
 interface Instance {
   app: Express
+  userData: ReturnType<typeof createTestUserData>
   events: Record<string, unknown>[]
   /** The accounts whose credentials were looked at. */
   verified: unknown[]
@@ -40,7 +41,8 @@ function start(
   loginThrottle: LoginThrottleOptions | false = {},
   { trustProxy = true, trouble, options = {}, db = database.db }: Given = {},
 ): Instance {
-  const userData = createTestUserData({ db }, { loginThrottle, ...options })
+  // One session secret, so that each count is one document.
+  const userData = createTestUserData({ db }, { loginThrottle, sessionSecrets: undefined, ...options })
   const verified: unknown[] = []
   const app = express().set('trust proxy', trustProxy)
   app.post(
@@ -51,7 +53,7 @@ function start(
       return password === RIGHT ? { id: String(email ?? username) } : null
     }),
   )
-  return { app, verified, events: recordEvents(userData) }
+  return { app, userData, verified, events: recordEvents(userData) }
 }
 
 let account: string
@@ -102,7 +104,7 @@ describe('failed logins', () => {
     expect({ name, limit, rest }).toEqual({
       name: 'throttled',
       limit: 'account_and_address',
-      rest: { address },
+      rest: { accounts: [instance.userData.accountDigest(account)], address },
     })
     expect(retryAfterSeconds).toBeGreaterThan(890)
     expect(retryAfterSeconds).toBeLessThanOrEqual(900)

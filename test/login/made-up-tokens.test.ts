@@ -100,6 +100,7 @@ describe('an address that sends many of them', () => {
     const throttled = {
       name: 'throttled',
       limit: 'refresh_tokens',
+      accounts: [],
       address: '203.0.113.7',
       retryAfterSeconds: 50,
     }

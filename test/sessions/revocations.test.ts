@@ -199,8 +199,8 @@ describe('revoke()', () => {
     await here.userData.revoke({ sid })
     await here.userData.revoke(user)
     expect(events.slice(1)).toEqual([
-      { name: 'revoked', sid },
-      { name: 'revoked', userId: user },
+      { name: 'revoked', by: 'revoke', userId: user, sid },
+      { name: 'revoked', by: 'revoke', userId: user },
     ])
   })
 

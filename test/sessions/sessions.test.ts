@@ -80,7 +80,7 @@ describe('an exchanged refresh token', () => {
     const third = await exchange(instance.app, second)
     await expectEnded(instance, first, third, second)
     expect(named(instance, 'reuse_detected')).toEqual([
-      { name: 'reuse_detected', userId: 'alice', sid: sidOf(first) },
+      { name: 'reuse_detected', userId: 'alice', sid: sidOf(first), address: '127.0.0.1' },
     ])
   })
 
@@ -132,7 +132,7 @@ describe('an exchanged refresh token', () => {
     await exchange(instance.app, first)
     const ids = { userId: 'alice', sid: sidOf(first) }
     expect(instance.events).toEqual([
-      { name: 'login', ...ids },
+      { name: 'login', ...ids, address: '127.0.0.1' },
       { name: 'refreshed', ...ids },
       { name: 'replayed', ...ids, successorUsed: false },
       { name: 'refreshed', ...ids },
@@ -459,7 +459,9 @@ describe('a logout', () => {
       expect((await logOut(one.app, second)).status).toBe(204)
       await expectEnded(two, first, second)
       await expectEnded(one, first, second)
-      expect(named(one, 'revoked')).toEqual([{ name: 'revoked', sid: sidOf(first) }])
+      expect(named(one, 'revoked')).toEqual([
+        { name: 'revoked', by: 'logout', userId: 'alice', sid: sidOf(first) },
+      ])
       expect(named(two, 'reuse_detected')).toHaveLength(0)
     }
   })

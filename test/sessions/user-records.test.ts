@@ -201,7 +201,7 @@ it('disable() emits the event `revoked`, and a later login emits `login_refused`
   await userData.disable(user)
   await tryLogIn(user)
   expect(events).toMatchObject([
-    { name: 'revoked', userId: user },
+    { name: 'revoked', by: 'disable', userId: user },
     { name: 'login_refused', address: '127.0.0.1' },
   ])
 })
