@@ -272,6 +272,8 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
       // Only ids are used. Text that is not UTF-8 in another field must not block the events after it.
       enableUtf8Validation: false,
       readPreference: 'primary',
+      // The server opens no stream with another read concern, and the team may have chosen one for its client.
+      readConcern: { level: 'majority' },
       fullDocument: 'updateLookup',
       batchSize: BATCH_SIZE,
       maxAwaitTimeMS: Math.min(MAX_AWAIT_MS, Math.ceil(this.#timeoutMs / 4)),
