@@ -1,6 +1,7 @@
 import { Readiness } from '../checks/readiness.js'
 import type { OwnCollection } from '../checks/set-up.js'
 import { createChangeFeeds } from '../mongo/change-feeds.js'
+import { StreamConnections } from '../mongo/stream-connections.js'
 import { hostsOf } from '../mongo/team-database.js'
 import type { Config } from '../options/parse-options.js'
 import { createSessionFeed } from '../sessions/session-feed.js'
@@ -17,14 +18,35 @@ export type Checks = ReturnType<typeof createChecks>
 /** Creates the change streams and the checks of `ready()`, which opens them. */
 export function createChecks(core: Core, sessions: SessionParts, loginAttempts: LoginAttempts) {
   const { config, database, userIdIndex, events, clock, invalidations } = core
-  const { store, userRecords, revocations, open, primary, lifetimes } = sessions
-  const changeFeeds = createChangeFeeds({ ...config, maxPoolSize: database.maxPoolSize() }, events, {
+  const { store, userRecords, revocations, open, database: sessionDatabase, lifetimes } = sessions
+  const connections = new StreamConnections([database, sessionDatabase])
+  const changeFeeds = createChangeFeeds(config, events, connections, {
     custom_data: report =>
-      createCustomDataFeed(config, { database, snapshots: invalidations, clock, report }),
+      createCustomDataFeed(config, {
+        openCollection: async () => {
+          await connections.take(database)
+          return database.collection()
+        },
+        primary: signal => database.primary(signal),
+        snapshots: invalidations,
+        clock,
+        report,
+      }),
     sessions: report =>
       createSessionFeed(
         { ...config, accessTokenMs: lifetimes.sessionMs },
-        { openCollection: open, primary, store, userRecords, revocations, clock, report },
+        {
+          openCollection: async () => {
+            await connections.take(sessionDatabase)
+            return open()
+          },
+          primary: signal => sessionDatabase.primary(signal),
+          store,
+          userRecords,
+          revocations,
+          clock,
+          report,
+        },
       ),
   })
   const readiness = new Readiness(

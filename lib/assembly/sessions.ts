@@ -1,6 +1,5 @@
 import type { Collection, Document } from 'mongodb'
 import { createOwnCollection } from '../mongo/own-collection.js'
-import type { AskPrimary } from '../mongo/primary-state.js'
 import { openTeamDatabase } from '../mongo/team-database.js'
 import type { TeamDatabase } from '../mongo/team-database.js'
 import type { Config } from '../options/parse-options.js'
@@ -35,8 +34,8 @@ export function createSessionParts(core: Core, { ownKeys }: AccessTokens) {
   const { config, database, events, clock, invalidations, backgroundWork } = core
   const scope = toSessionScope(config.own)
   const lifetimes = toLifetimes(config)
-  const sessionDatabase = openSessionDatabase(core)
-  const collection = createSessionCollection(core, sessionDatabase)
+  const given = openSessionDatabase(core)
+  const collection = createSessionCollection(core, given)
   const open = async <T extends Document>(): Promise<Collection<T>> =>
     (await collection.open()) as unknown as Collection<T>
   const store = new SessionStore({ ...config, ...scope }, open, events, clock)
@@ -48,8 +47,18 @@ export function createSessionParts(core: Core, { ownKeys }: AccessTokens) {
     { ...config, ...scope, accessTokenMs: lifetimes.sessionMs },
     { store, userRecords, secrets, revocations, events, clock, backgroundWork },
   )
-  const primary: AskPrimary = signal => (sessionDatabase ?? database).primary(signal)
-  return { scope, lifetimes, collection, open, primary, store, userRecords, revocations, sessions }
+  return {
+    scope,
+    lifetimes,
+    /** The database that has the collection of sessions. */
+    database: given ?? database,
+    collection,
+    open,
+    store,
+    userRecords,
+    revocations,
+    sessions,
+  }
 }
 
 const OPTION_NAME = 'sessionCollection'
