@@ -75,6 +75,7 @@ function toOwnCollections(
   loginAttempts: LoginAttempts,
 ): OwnCollection[] {
   const sessions: OwnCollection = {
+    name: 'sessions',
     ensureIndexes: collection.ensureIndexes,
     step: () => ({
       what: 'making the indexes of sessions',
@@ -84,6 +85,7 @@ function toOwnCollections(
   }
   if (config.own === undefined || config.loginThrottle === false) return [sessions]
   const attempts: OwnCollection = {
+    name: 'login_attempts',
     ensureIndexes: timeoutMs => loginAttempts.ensureIndexes(timeoutMs),
     step: () => ({
       what: 'making the index of login attempts',

@@ -45,11 +45,7 @@ export function useAuthServer(): AuthServer {
     await server?.stop()
   })
 
-  async function dbOfNewUser(
-    name: string,
-    roles: Document[],
-    options: MongoClientOptions = {},
-  ): Promise<Db> {
+  async function dbOfNewUser(name: string, roles: Document[], options: MongoClientOptions = {}): Promise<Db> {
     const user = `user_${randomBytes(6).toString('hex')}`
     await owner!.db('admin').command({ createUser: user, pwd: PASSWORD, roles })
     const client = connect(server!.getUri(), user, options)
