@@ -1,4 +1,5 @@
 import { Readiness } from '../checks/readiness.js'
+import type { RightsCollections } from '../checks/rights.js'
 import type { OwnCollection } from '../checks/set-up.js'
 import { createChangeFeeds } from '../mongo/change-feeds.js'
 import { StreamConnections } from '../mongo/stream-connections.js'
@@ -17,7 +18,7 @@ export type Checks = ReturnType<typeof createChecks>
 
 /** Creates the change streams and the checks of `ready()`, which opens them. */
 export function createChecks(core: Core, sessions: SessionParts, loginAttempts: LoginAttempts) {
-  const { config, database, userIdIndex, events, clock, invalidations } = core
+  const { config, database, userIdIndex, events, clock, invalidations, rights } = core
   const { store, userRecords, revocations, open, database: sessionDatabase, lifetimes } = sessions
   const connections = new StreamConnections([database, sessionDatabase])
   const changeFeeds = createChangeFeeds(config, events, connections, {
@@ -49,9 +50,16 @@ export function createChecks(core: Core, sessions: SessionParts, loginAttempts: 
         },
       ),
   })
+  addRightsOfOptions(core)
+  const collections: RightsCollections = {
+    custom_data: () => database.collection(),
+    sessions: sessions.collection.find,
+    login_attempts: () => loginAttempts.collection(),
+  }
   const readiness = new Readiness(
     {
       database,
+      checkRights: timeoutMs => rights.check(collections, timeoutMs, events),
       index: userIdIndex,
       ownCollections: toOwnCollections(config, sessions, loginAttempts),
       ownCollectionNames: [
@@ -66,6 +74,16 @@ export function createChecks(core: Core, sessions: SessionParts, loginAttempts: 
     config,
   )
   return { changeFeeds, readiness }
+}
+
+/** Notes the rights that the options need. Each method that creates a route notes its own. */
+function addRightsOfOptions({ config, rights }: Core): void {
+  rights.add('each load', 'custom_data', 'find', 'listIndexes')
+  rights.add('the check for revoked sessions', 'sessions', 'find')
+  if (config.own && config.hooks.createCustomData) rights.add('createCustomData', 'custom_data', 'insert')
+  if (config.changeStreams === 'off') return
+  rights.add('changeStreams', 'custom_data', 'changeStream')
+  rights.add('changeStreams', 'sessions', 'changeStream')
 }
 
 /** The collections of this package that need indexes. Login attempts need none if no logins are counted. */

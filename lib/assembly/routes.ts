@@ -24,7 +24,7 @@ type Routes = Pick<
 
 /** Creates the factories of an instance's routes. */
 export function createRoutes(
-  { config, clock, database, events }: Core,
+  { config, clock, database, events, rights }: Core,
   { ownKeys }: AccessTokens,
   { documents }: Documents,
   { requestUsers, failures }: GuardParts,
@@ -44,27 +44,41 @@ export function createRoutes(
   return {
     login(verifyCredentials, options) {
       const tokenIssuer = needOwn(logins.tokenIssuer, 'login()')
+      rights.add('login()', 'sessions', 'find', 'insert', 'update', 'remove')
+      if (loginThrottle) rights.add('loginThrottle', 'login_attempts', 'find', 'insert', 'update')
       const flow = new LoginFlow(config, { ...logins, tokenIssuer })
       return createLoginRoute({ flow, transport, failures }, verifyCredentials, options)
     },
     refresh(...given) {
       refuseArguments('refresh()', given)
+      rights.add('refresh()', 'sessions', 'find', 'update')
       return createRefreshRoute(needOwn(logins.tokenIssuer, 'refresh()'), refreshParts)
     },
     logout(...given) {
       refuseArguments('logout()', given)
+      rights.add('logout()', 'sessions', 'find', 'update')
       return createLogoutRoute(refreshParts)
     },
     logoutAll(...given) {
       refuseArguments('logoutAll()', given)
+      rights.add('logoutAll()', 'sessions', 'find', 'insert', 'update')
       return createLogoutAllRoute({ sessions, requestUsers, transport, hooks })
     },
     ownSessions(...given) {
       refuseArguments('ownSessions()', given)
+      rights.add('ownSessions()', 'sessions', 'find', 'update')
       return createOwnSessionsRouter({ sessions, requestUsers, transport, hooks })
     },
-    ownData: options =>
-      createOwnDataRouter(config, { documents, writer, requestUsers, bson: database.bson }, options),
+    ownData(options) {
+      const router = createOwnDataRouter(
+        config,
+        { documents, writer, requestUsers, bson: database.bson },
+        options,
+      )
+      rights.add('ownData()', 'custom_data', 'find', 'update')
+      if (options.upsert === true) rights.add('ownData({ upsert })', 'custom_data', 'insert')
+      return router
+    },
     jwks(...given) {
       refuseArguments('jwks()', given)
       return createJwksRoute(needOwn(ownKeys, 'jwks()').toJwkSet)

@@ -36,10 +36,12 @@ export class IndexWatch {
   /**
    * Looks in the background if it is time to, and does not wait, because building an index may take minutes. Failures are
    * tried again after growing pauses. What stays wrong is a warning of the index itself.
+   *
+   * @returns whether a look has begun
    */
-  lookIfDue(onError: (error: unknown) => void): void {
+  lookIfDue(onError: (error: unknown) => void): boolean {
     const isDue = this.isUserIdIndexMissing || this.#clock.monotonic() - this.#lookedAt >= LOOK_EVERY_MS
-    if (!isDue || this.#isLooking || this.#pause.isWaiting) return
+    if (!isDue || this.#isLooking || this.#pause.isWaiting) return false
     this.#isLooking = true
     this.#outsideRequests(() => this.#look()).then(
       () => (this.#isLooking = false),
@@ -48,6 +50,7 @@ export class IndexWatch {
         onError(error)
       },
     )
+    return true
   }
 
   async #look(): Promise<void> {

@@ -33,6 +33,8 @@ const START_PAUSES = { firstMs: 1_000, longestMs: 300_000 }
 
 export interface ReadinessParts {
   readonly database: TeamDatabase
+  /** Warns about missing rights of the database user. */
+  readonly checkRights: (timeoutMs: number) => Promise<void>
   readonly index: UserIdIndex
   /** The collections of this package that need indexes. */
   readonly ownCollections: readonly OwnCollection[]
@@ -97,8 +99,8 @@ export class Readiness {
     const { changeFeeds } = this.#parts
     changeFeeds.start()
     const isSetUp = this.#setUp.hasBegun
-    await this.#runSetUp()
     if (isSetUp) await this.#lookWhetherLoadsWork()
+    else await this.#runFirstSetUp()
     await this.#runQuickChecks()
     await this.#runLongChecks()
     await changeFeeds.settled()
@@ -136,6 +138,21 @@ export class Readiness {
     return this.#outsideRequests(() => this.#setUp.run())
   }
 
+  async #runFirstSetUp(): Promise<void> {
+    try {
+      await this.#runSetUp()
+    } catch (error) {
+      if (asCustomUserDataError(error)?.code === 'database_unauthorized') await this.#checkRights()
+      throw error
+    }
+    await this.#checkRights()
+  }
+
+  /** Only warns, so that a missing right for one feature does not stop the others. An outage is an error of other steps. */
+  async #checkRights(): Promise<void> {
+    await this.#parts.checkRights(this.#config.readyTimeoutMs).catch(() => undefined)
+  }
+
   /** Without its index a large collection cannot be searched in time, although the server answers a ping. */
   async #lookWhetherLoadsWork(): Promise<void> {
     const { loadTimeoutMs } = this.#config
@@ -146,7 +163,9 @@ export class Readiness {
   }
 
   #watchIndexes(): void {
-    this.#indexWatch.lookIfDue(error => this.#warnOfFailedAttempt(error))
+    const hasBegun = this.#indexWatch.lookIfDue(error => this.#warnOfFailedAttempt(error))
+    // Routes may have been created after the first call.
+    if (hasBegun) void this.#outsideRequests(() => this.#checkRights())
   }
 
   #tryLoad(timeoutMs: number): Promise<void> {
