@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { runInNewContext } from 'node:vm'
 import type { Db } from 'mongodb'
 import express from 'express'
 import type { Express } from 'express'
@@ -56,8 +57,7 @@ function readRoles(): Map<string, ReadmePrivilege[]> {
     createUser: (user: { roles: string[] }) => granted.push(...user.roles),
   }
   const db = { getSiblingDB: (name: string) => (name === DATABASE ? app : undefined) }
-  // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the code of the README, as a shell would run it
-  new Function('db', 'passwordPrompt', code)(db, () => 'a password')
+  runInNewContext(code, { db, passwordPrompt: () => 'a password' })
   expect([...created.keys()]).toEqual(expect.arrayContaining(granted))
   expect(granted).not.toEqual([])
   return created
