@@ -33,6 +33,10 @@ export function createRoutes(
   const { sessions, hooks, writer } = logins
   const transport = createRefreshTransport(config.refreshTokenTransport, config.refreshTokenTtlSeconds)
   const { loginThrottle } = config
+  function noteRightsOfOwnData(mayCreate: boolean): void {
+    rights.add('ownData()', 'custom_data', 'find', 'update')
+    if (mayCreate) rights.add('ownData({ upsert })', 'custom_data', 'insert')
+  }
   const limit = loginThrottle
     ? new AddressLimit(
         { failures: loginThrottle.addressFailures, windowMs: loginThrottle.windowSeconds * 1000 },
@@ -69,16 +73,12 @@ export function createRoutes(
       rights.add('ownSessions()', 'sessions', 'find', 'update')
       return createOwnSessionsRouter({ sessions, requestUsers, transport, hooks })
     },
-    ownData(options) {
-      const router = createOwnDataRouter(
+    ownData: options =>
+      createOwnDataRouter(
         config,
-        { documents, writer, requestUsers, bson: database.bson },
+        { documents, writer, requestUsers, bson: database.bson, noteRights: noteRightsOfOwnData },
         options,
-      )
-      rights.add('ownData()', 'custom_data', 'find', 'update')
-      if (options.upsert === true) rights.add('ownData({ upsert })', 'custom_data', 'insert')
-      return router
-    },
+      ),
     jwks(...given) {
       refuseArguments('jwks()', given)
       return createJwksRoute(needOwn(ownKeys, 'jwks()').toJwkSet)

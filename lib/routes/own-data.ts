@@ -21,6 +21,8 @@ interface OwnDataParts {
   readonly writer: Writer
   readonly requestUsers: Pick<RequestUsers, 'require' | 'replaceData'>
   readonly bson: TeamBson | undefined
+  /** Notes the rights that the route needs at MongoDB. */
+  readonly noteRights: (mayCreate: boolean) => void
 }
 
 /**
@@ -37,6 +39,7 @@ export function createOwnDataRouter(
   const userIdOf = (req: Request): string => parts.requestUsers.require('ownData()', req).id
   const allowed = parseOwnDataOptions(options, config.userIdField)
   const bson = requireTeamBson(parts.bson, 'ownData()')
+  parts.noteRights(allowed.upsert)
   const formats = createOwnDataFormats(allowed.extendedJson, bson)
   const mediaTypes = formats.all.map(({ mediaType }) => mediaType)
   const own = new OwnFields(config, [...allowed.fields], { ...parts, bson })
