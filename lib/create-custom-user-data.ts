@@ -72,8 +72,8 @@ export function createCustomUserData(
     }),
     async ready(...given) {
       refuseOptions('ready()', given)
-      await checks.readiness.ready()
-      return { changeStreams: checks.changeFeeds.states() }
+      const { indexes } = await checks.readiness.ready()
+      return { changeStreams: checks.changeFeeds.states(), indexes }
     },
     async close(...given) {
       refuseOptions('close()', given)

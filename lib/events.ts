@@ -33,6 +33,7 @@ export interface WarningEvent {
     | 'key_ignored'
     | 'server_not_primary'
     | 'foreign_collection'
+    | 'database_right_missing'
   /** The finding, and what to do about it. */
   readonly message: string
   /** The user concerned; absent if the warning is about no single user. */

@@ -10,6 +10,7 @@ import type { Scalar, VerifyCredentials } from './login/credentials.js'
 import type { PasswordCredentialsOptions } from './login/password-credentials.js'
 import type { UserDocument } from './writing/for-user.js'
 import type { CustomUserDataEvents } from './events.js'
+import type { IndexStates } from './checks/set-up.js'
 import type { ChangeStreamStates } from './mongo/change-feeds.js'
 import type { Stats } from './metrics.js'
 import type { LoginOptions } from './routes/login.js'
@@ -241,9 +242,11 @@ export interface CustomUserData<CustomData> {
    */
   jwks(): RequestHandler
   /**
-   * Makes the indexes, tries the query of loads, looks at the set-up and opens the change streams. Later calls only send a
-   * ping. What it finds is the event `warning`. Rejects while the instance cannot serve. Resolves to the states of the change
-   * streams. A stream that is not `open` is tried again, so it is no reason to reject.
+   * Makes the indexes, tries the query of loads, looks at the set-up and opens the change streams. Later calls send a ping,
+   * and look at the indexes once a minute: a missing index is made again in the background. What it finds is the event
+   * `warning`. Rejects while the instance cannot serve. Resolves to the states of the change streams and of the indexes. A
+   * stream that is not `open` is tried again, so it is no reason to reject. Without the index on the user id it rejects only
+   * if a load does not end in time.
    * @throws `custom_data_unavailable`, `sessions_unavailable` or `credentials_unavailable` (503) if MongoDB does not answer in
    * time (`readyTimeoutMs`); the message names the step and the host. `foreign_collection` (500) if a collection of this
    * package holds documents of your app, `user_id_index_conflict` (500) if duplicates prevent the unique index, and
@@ -252,7 +255,7 @@ export interface CustomUserData<CustomData> {
    * await userData.ready()
    * app.listen(3000)
    */
-  ready(): Promise<{ readonly changeStreams: ChangeStreamStates }>
+  ready(): Promise<{ readonly changeStreams: ChangeStreamStates; readonly indexes: IndexStates }>
   /**
    * Returns the counters since the instance was created. The channels of `node:diagnostics_channel` report each single case,
    * see `ChannelMessages`.

@@ -1,6 +1,8 @@
 import { Readiness } from '../checks/readiness.js'
+import type { RightsCollections } from '../checks/rights.js'
 import type { OwnCollection } from '../checks/set-up.js'
 import { createChangeFeeds } from '../mongo/change-feeds.js'
+import { StreamConnections } from '../mongo/stream-connections.js'
 import { hostsOf } from '../mongo/team-database.js'
 import type { Config } from '../options/parse-options.js'
 import { createSessionFeed } from '../sessions/session-feed.js'
@@ -16,20 +18,48 @@ export type Checks = ReturnType<typeof createChecks>
 
 /** Creates the change streams and the checks of `ready()`, which opens them. */
 export function createChecks(core: Core, sessions: SessionParts, loginAttempts: LoginAttempts) {
-  const { config, database, userIdIndex, events, clock, invalidations } = core
-  const { store, userRecords, revocations, open, primary, lifetimes } = sessions
-  const changeFeeds = createChangeFeeds({ ...config, maxPoolSize: database.maxPoolSize() }, events, {
+  const { config, database, userIdIndex, events, clock, invalidations, rights } = core
+  const { store, userRecords, revocations, open, database: sessionDatabase, lifetimes } = sessions
+  const connections = new StreamConnections([database, sessionDatabase])
+  const changeFeeds = createChangeFeeds(config, events, connections, {
     custom_data: report =>
-      createCustomDataFeed(config, { database, snapshots: invalidations, clock, report }),
+      createCustomDataFeed(config, {
+        openCollection: async () => {
+          await connections.take(database)
+          return database.collection()
+        },
+        primary: signal => database.primary(signal),
+        snapshots: invalidations,
+        clock,
+        report,
+      }),
     sessions: report =>
       createSessionFeed(
         { ...config, accessTokenMs: lifetimes.sessionMs },
-        { openCollection: open, primary, store, userRecords, revocations, clock, report },
+        {
+          openCollection: async () => {
+            await connections.take(sessionDatabase)
+            return open()
+          },
+          primary: signal => sessionDatabase.primary(signal),
+          store,
+          userRecords,
+          revocations,
+          clock,
+          report,
+        },
       ),
   })
+  addRightsOfOptions(core)
+  const collections: RightsCollections = {
+    custom_data: () => database.collection(),
+    sessions: sessions.collection.find,
+    login_attempts: () => loginAttempts.store.collection(),
+  }
   const readiness = new Readiness(
     {
       database,
+      checkRights: timeoutMs => rights.check(collections, timeoutMs, events),
       index: userIdIndex,
       ownCollections: toOwnCollections(config, sessions, loginAttempts),
       ownCollectionNames: [
@@ -46,6 +76,16 @@ export function createChecks(core: Core, sessions: SessionParts, loginAttempts: 
   return { changeFeeds, readiness }
 }
 
+/** Notes the rights that the options need. Each method that creates a route notes its own. */
+function addRightsOfOptions({ config, rights }: Core): void {
+  rights.add('each load', 'custom_data', 'find', 'listIndexes')
+  rights.add('the check for revoked sessions', 'sessions', 'find')
+  if (config.own && config.hooks.createCustomData) rights.add('createCustomData', 'custom_data', 'insert')
+  if (config.changeStreams === 'off') return
+  rights.add('changeStreams', 'custom_data', 'changeStream')
+  rights.add('changeStreams', 'sessions', 'changeStream')
+}
+
 /** The collections of this package that need indexes. Login attempts need none if no logins are counted. */
 function toOwnCollections(
   config: Config,
@@ -53,6 +93,7 @@ function toOwnCollections(
   loginAttempts: LoginAttempts,
 ): OwnCollection[] {
   const sessions: OwnCollection = {
+    name: 'sessions',
     ensureIndexes: collection.ensureIndexes,
     step: () => ({
       what: 'making the indexes of sessions',
@@ -62,6 +103,7 @@ function toOwnCollections(
   }
   if (config.own === undefined || config.loginThrottle === false) return [sessions]
   const attempts: OwnCollection = {
+    name: 'login_attempts',
     ensureIndexes: timeoutMs => loginAttempts.store.ensureIndexes(timeoutMs),
     step: () => ({
       what: 'making the index of login attempts',

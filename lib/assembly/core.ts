@@ -1,3 +1,4 @@
+import { NeededRights } from '../checks/rights.js'
 import { createUserIdIndex } from '../documents/user-id-index.js'
 import { createEvents } from '../events.js'
 import { createMetrics } from '../metrics.js'
@@ -18,6 +19,7 @@ export function createCore(options: unknown) {
     clock: config.clock,
     events,
     metrics: createMetrics(config.collection.collectionName),
+    rights: new NeededRights(),
     database: openTeamDatabase(config.collection, { bson: config.bson }),
     userIdIndex: createUserIdIndex(config, events),
     invalidations: createInvalidations(),

@@ -25,7 +25,7 @@ type Routes = Pick<
 
 /** Creates the factories of an instance's routes. */
 export function createRoutes(
-  { config, clock, database, events }: Core,
+  { config, clock, database, events, rights }: Core,
   { ownKeys }: AccessTokens,
   { documents }: Documents,
   { requestUsers, failures }: GuardParts,
@@ -34,6 +34,10 @@ export function createRoutes(
   const { sessions, hooks, writer } = logins
   const transport = createRefreshTransport(config.refreshTokenTransport, config.refreshTokenTtlSeconds)
   const { loginThrottle } = config
+  function noteRightsOfOwnData(mayCreate: boolean): void {
+    rights.add('ownData()', 'custom_data', 'find', 'update')
+    if (mayCreate) rights.add('ownData({ upsert })', 'custom_data', 'insert')
+  }
   const limit = loginThrottle
     ? new AddressLimit(
         { failures: loginThrottle.addressFailures, windowMs: loginThrottle.windowSeconds * 1000 },
@@ -45,6 +49,8 @@ export function createRoutes(
   return {
     login(verifyCredentials, options) {
       needOwn(logins.tokenIssuer, 'login()')
+      rights.add('login()', 'sessions', 'find', 'insert', 'update', 'remove')
+      if (loginThrottle) rights.add('loginThrottle', 'login_attempts', 'find', 'insert', 'update')
       const flowFor = (extendedJson = config.extendedJson): LoginFlow => {
         const issuer = logins.tokenIssuerFor(extendedJson, 'login(): option "extendedJson"')
         return new LoginFlow(config, { ...logins, tokenIssuer: needOwn(issuer, 'login()') })
@@ -53,24 +59,32 @@ export function createRoutes(
     },
     refresh(options) {
       needOwn(logins.tokenIssuer, 'refresh()')
+      rights.add('refresh()', 'sessions', 'find', 'update')
       const { extendedJson = config.extendedJson } = parseRefreshOptions(options)
       const issuer = logins.tokenIssuerFor(extendedJson, 'refresh(): option "extendedJson"')
       return createRefreshRoute(needOwn(issuer, 'refresh()'), refreshParts)
     },
     logout(...given) {
       refuseArguments('logout()', given)
+      rights.add('logout()', 'sessions', 'find', 'update')
       return createLogoutRoute(refreshParts)
     },
     logoutAll(...given) {
       refuseArguments('logoutAll()', given)
+      rights.add('logoutAll()', 'sessions', 'find', 'insert', 'update')
       return createLogoutAllRoute({ sessions, requestUsers, transport, hooks })
     },
     ownSessions(...given) {
       refuseArguments('ownSessions()', given)
+      rights.add('ownSessions()', 'sessions', 'find', 'update')
       return createOwnSessionsRouter({ sessions, requestUsers, transport, hooks, events })
     },
     ownData: options =>
-      createOwnDataRouter(config, { documents, writer, requestUsers, bson: database.bson, events }, options),
+      createOwnDataRouter(
+        config,
+        { documents, writer, requestUsers, bson: database.bson, events, noteRights: noteRightsOfOwnData },
+        options,
+      ),
     jwks(...given) {
       refuseArguments('jwks()', given)
       return createJwksRoute(needOwn(ownKeys, 'jwks()').toJwkSet)

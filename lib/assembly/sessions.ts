@@ -1,6 +1,5 @@
 import type { Collection, Document } from 'mongodb'
 import { createOwnCollection } from '../mongo/own-collection.js'
-import type { AskPrimary } from '../mongo/primary-state.js'
 import { openTeamDatabase } from '../mongo/team-database.js'
 import type { TeamDatabase } from '../mongo/team-database.js'
 import type { Config } from '../options/parse-options.js'
@@ -40,8 +39,8 @@ export function createSessionParts(core: Core, { ownKeys }: AccessTokens) {
   const { config, database, events, clock, invalidations, backgroundWork } = core
   const scope = toSessionScope(config.own)
   const lifetimes = toLifetimes(config)
-  const sessionDatabase = openSessionDatabase(core)
-  const collection = createSessionCollection(core, sessionDatabase)
+  const given = openSessionDatabase(core)
+  const collection = createSessionCollection(core, given)
   const open = async <T extends Document>(): Promise<Collection<T>> =>
     (await collection.open()) as unknown as Collection<T>
   const store = new SessionStore({ ...config, ...scope }, open, events, clock)
@@ -53,15 +52,15 @@ export function createSessionParts(core: Core, { ownKeys }: AccessTokens) {
     { ...config, ...scope, accessTokenMs: lifetimes.sessionMs },
     { store, userRecords, secrets, revocations, events, clock, backgroundWork },
   )
-  const primary: AskPrimary = signal => (sessionDatabase ?? database).primary(signal)
   const listStored = createStoredSessions({ ...config, ...scope }, open, events)
   return {
     scope,
     lifetimes,
     listStored,
+    /** The database that has the collection of sessions. */
+    database: given ?? database,
     collection,
     open,
-    primary,
     store,
     userRecords,
     revocations,

@@ -17,8 +17,9 @@ import { checkBsonOptions } from './bson-options.js'
 import type { Check } from './check.js'
 import { checkCollectionName } from './collection-name.js'
 import { checkDuplicateDocuments } from './duplicate-documents.js'
+import { IndexWatch } from './index-watch.js'
 import { inStep, SetUp } from './set-up.js'
-import type { OwnCollection, Step } from './set-up.js'
+import type { IndexStates, OwnCollection, Step } from './set-up.js'
 import { tryQuery } from './trial-query.js'
 import { checkUserIdField } from './user-id-field.js'
 import { checkUserIdType } from './user-id-type.js'
@@ -33,6 +34,8 @@ const START_PAUSES = { firstMs: 1_000, longestMs: 300_000 }
 
 export interface ReadinessParts {
   readonly database: TeamDatabase
+  /** Warns about missing rights of the database user. */
+  readonly checkRights: (timeoutMs: number) => Promise<void>
   readonly index: UserIdIndex
   /** The collections of this package that need indexes. */
   readonly ownCollections: readonly OwnCollection[]
@@ -57,6 +60,7 @@ export class Readiness {
   readonly #parts: ReadinessParts
   readonly #config: ReadinessConfig
   readonly #setUp: SetUp
+  readonly #indexWatch: IndexWatch
   readonly #startPause: BackOff
   /** Of the quick checks that loads cause. */
   readonly #checkPause: BackOff
@@ -85,26 +89,28 @@ export class Readiness {
       },
       config.readyTimeoutMs,
     )
+    this.#indexWatch = new IndexWatch(this.#setUp, clock)
   }
 
   /**
-   * The first call makes the indexes, looks at the set-up and opens the change streams. Later calls only ping. Rejects if
-   * MongoDB is away, if an index cannot be made, or if MongoDB refuses the query of loads.
+   * The first call makes the indexes, looks at the set-up and opens the change streams. Later calls ping, and look at the
+   * indexes from time to time. Rejects if MongoDB is away, if an index cannot be made, or if the query of loads fails.
    */
-  async ready(): Promise<void> {
+  async ready(): Promise<{ readonly indexes: IndexStates }> {
     const { changeFeeds } = this.#parts
-    const { loadTimeoutMs } = this.#config
     changeFeeds.start()
     const isSetUp = this.#setUp.hasBegun
-    await this.#runSetUp()
-    if (isSetUp) await inStep(this.#stepOf('sending a ping'), () => this.#ping(loadTimeoutMs))
+    if (isSetUp) await this.#lookWhetherLoadsWork()
+    else await this.#runFirstSetUp()
     await this.#runQuickChecks()
     await this.#runLongChecks()
     await changeFeeds.settled()
+    return { indexes: this.#setUp.indexStates() }
   }
 
   /** Makes the indexes and opens the change streams in the background, once, for apps that never call `ready()`. */
   start(): void {
+    if (this.#indexWatch.isUserIdIndexMissing && this.#setUp.isDone) this.#watchIndexes()
     if (this.#hasStarted || this.#startPause.isWaiting) return
     this.#hasStarted = true
     this.#parts.changeFeeds.start()
@@ -131,6 +137,44 @@ export class Readiness {
 
   #runSetUp(): Promise<void> {
     return this.#outsideRequests(() => this.#setUp.run())
+  }
+
+  async #runFirstSetUp(): Promise<void> {
+    try {
+      await this.#runSetUp()
+    } catch (error) {
+      if (asCustomUserDataError(error)?.code === 'database_unauthorized') await this.#checkRights()
+      throw error
+    }
+    await this.#checkRights()
+  }
+
+  /** Only warns, so that a missing right for one feature does not stop the others. An outage is an error of other steps. */
+  async #checkRights(): Promise<void> {
+    await this.#parts.checkRights(this.#config.readyTimeoutMs).catch(() => undefined)
+  }
+
+  /** Without its index a large collection cannot be searched in time, although the server answers a ping. */
+  async #lookWhetherLoadsWork(): Promise<void> {
+    const { loadTimeoutMs } = this.#config
+    const isIndexMissing = this.#indexWatch.isUserIdIndexMissing
+    this.#watchIndexes()
+    if (isIndexMissing) await this.#tryLoad(loadTimeoutMs)
+    else await inStep(this.#stepOf('sending a ping'), () => this.#ping(loadTimeoutMs))
+  }
+
+  #watchIndexes(): void {
+    const hasBegun = this.#indexWatch.lookIfDue(error => this.#warnOfFailedAttempt(error))
+    // Routes may have been created after the first call.
+    if (hasBegun) void this.#outsideRequests(() => this.#checkRights())
+  }
+
+  #tryLoad(timeoutMs: number): Promise<void> {
+    return inStep(this.#stepOf('trying the query of a load'), async () => {
+      const { database, index } = this.#parts
+      const open = await database.open()
+      await withDeadline(timeoutMs, signal => tryQuery(open, index, this.#config, { timeoutMs, signal }))
+    })
   }
 
   #runQuickChecks(): Promise<void> {
@@ -167,12 +211,7 @@ export class Readiness {
   }
 
   async #tryEverything(): Promise<void> {
-    await inStep(this.#stepOf('trying the query of a load'), async () => {
-      const { database, index } = this.#parts
-      const { readyTimeoutMs: timeoutMs } = this.#config
-      const open = await database.open()
-      await withDeadline(timeoutMs, signal => tryQuery(open, index, this.#config, { timeoutMs, signal }))
-    })
+    await this.#tryLoad(this.#config.readyTimeoutMs)
     if (this.#setUp.isUnique) return
     await this.#look(LONG_CHECKS, this.#config.loadTimeoutMs).catch((error: unknown) => {
       this.#longChecks = undefined
@@ -213,6 +252,11 @@ export class Readiness {
       return
     }
     this.#startAgainLater()
+    this.#warnOfFailedAttempt(error)
+  }
+
+  #warnOfFailedAttempt(error: unknown): void {
+    const ours = asCustomUserDataError(error)
     if (ours?.code === 'user_id_index_conflict') this.#warnOnce({ code: ours.code, message: ours.message })
     // Each load reports a MongoDB that is away, so that is no warning.
     else if (ours && ours.status !== 503) this.#warnOfFailure(ours)

@@ -3,6 +3,7 @@ import type { WarningEvent } from '../events.js'
 import type { UserIdIndex } from '../documents/user-id-index.js'
 import { toDatabaseError } from '../mongo/database-errors.js'
 import type { Outage } from '../mongo/database-errors.js'
+import type { IndexState } from '../mongo/indexes.js'
 import type { OpenCollection } from '../mongo/team-database.js'
 import { BackOff } from '../util/back-off.js'
 import type { Clock } from '../util/clock.js'
@@ -22,8 +23,19 @@ export interface Step {
 
 /** A collection of this package. */
 export interface OwnCollection {
-  readonly ensureIndexes: (timeoutMs: number) => Promise<void>
+  readonly name: Exclude<keyof IndexStates, 'custom_data'>
+  readonly ensureIndexes: (timeoutMs: number) => Promise<IndexState>
   readonly step: () => Step
+}
+
+/**
+ * Whether the collections have their indexes, as `ready()` tells. `missing` also stands for a hidden index. `unknown`: the
+ * database user may not list the indexes. `off`: nothing is stored in this collection.
+ */
+export interface IndexStates {
+  readonly custom_data: 'there' | 'missing'
+  readonly sessions: IndexState
+  readonly login_attempts: IndexState | 'off'
 }
 
 /** The parts that the set-up depends on. */
@@ -46,7 +58,7 @@ export class SetUp {
   readonly #parts: SetUpParts
   readonly #timeoutMs: number
   readonly #indexPause: BackOff
-  readonly #finished = new Set<OwnCollection>()
+  readonly #states = new Map<OwnCollection['name'], IndexState>()
   #conflict: CustomUserDataError | undefined
   #running: Promise<void> | undefined
   #isUnique: boolean | undefined
@@ -62,9 +74,33 @@ export class SetUp {
     return this.#running !== undefined
   }
 
+  /** Whether the first attempt has succeeded. */
+  get isDone(): boolean {
+    return (
+      this.#isUnique !== undefined && this.#parts.ownCollections.every(({ name }) => this.#states.has(name))
+    )
+  }
+
   /** Whether the index on the user id is unique. */
   get isUnique(): boolean {
     return this.#isUnique === true
+  }
+
+  /** Whether the collections have their indexes, as far as it is known. */
+  indexStates(): IndexStates {
+    const { index, ownCollections } = this.#parts
+    const stateOf = (name: OwnCollection['name']): IndexState => this.#states.get(name) ?? 'unknown'
+    const hasAttempts = ownCollections.some(({ name }) => name === 'login_attempts')
+    return {
+      custom_data: index.state(),
+      sessions: stateOf('sessions'),
+      login_attempts: hasAttempts ? stateOf('login_attempts') : 'off',
+    }
+  }
+
+  /** Looks whether the indexes are still there, and makes those that are missing. */
+  async lookAgain(): Promise<void> {
+    await this.#ensure(this.#parts.ownCollections, true)
   }
 
   /** All callers share one attempt. */
@@ -79,25 +115,29 @@ export class SetUp {
   async #attempt(): Promise<void> {
     const { ping, ownCollections } = this.#parts
     await inStep(this.#stepOf('connecting'), () => ping(this.#timeoutMs))
-    // Each collection gets its indexes, also if another collection cannot have them.
-    const failures: unknown[] = []
-    await this.#ensureUserIdIndex().catch((error: unknown) => failures.push(error))
-    for (const collection of ownCollections) {
-      await this.#ensureOwn(collection).catch((error: unknown) => failures.push(error))
-    }
-    if (failures.length > 0) throw failures[0]
+    const unfinished = ownCollections.filter(({ name }) => !this.#states.has(name))
+    await this.#ensure(unfinished, this.#isUnique === undefined)
     // Without the collection there is no index yet, so the next call looks again.
     if (this.#isUnique === undefined) this.#running = undefined
   }
 
+  /** Each collection gets its indexes, also if another collection cannot have them. */
+  async #ensure(ownCollections: readonly OwnCollection[], withUserIdIndex: boolean): Promise<void> {
+    const failures: unknown[] = []
+    const keep = (error: unknown): void => {
+      failures.push(error)
+    }
+    if (withUserIdIndex) await this.#ensureUserIdIndex().catch(keep)
+    for (const collection of ownCollections) await this.#ensureOwn(collection).catch(keep)
+    if (failures.length > 0) throw failures[0]
+  }
+
   async #ensureOwn(collection: OwnCollection): Promise<void> {
-    if (this.#finished.has(collection)) return
-    await inStep(collection.step(), () => collection.ensureIndexes(this.#timeoutMs))
-    this.#finished.add(collection)
+    const state = await inStep(collection.step(), () => collection.ensureIndexes(this.#timeoutMs))
+    this.#states.set(collection.name, state)
   }
 
   async #ensureUserIdIndex(): Promise<void> {
-    if (this.#isUnique !== undefined) return
     if (this.#conflict && this.#indexPause.isWaiting) throw this.#conflict
     const { open, index, checkName } = this.#parts
     await inStep(this.#stepOf('making the index on the user id'), async () => {

@@ -108,7 +108,7 @@ export async function findByIndex(
     return await findDocument(collection, { ...query, index: name }, limits)
   } catch (error) {
     if (name === undefined || !isHintRefused(error)) throw error
-    index.forget()
+    await index.refused(collection)
     return findDocument(collection, { ...query, index: undefined }, limits)
   }
 }

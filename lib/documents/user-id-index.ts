@@ -2,7 +2,14 @@ import type { Collection, CreateIndexesOptions, IndexDescriptionInfo } from 'mon
 import { withDeadline } from '../util/deadline.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
-import { createIndexCommand, ensureIndex, listIndexes } from '../mongo/indexes.js'
+import {
+  createIndexCommand,
+  ensureIndex,
+  findIndex,
+  listIndexes,
+  unhideIndexCommand,
+} from '../mongo/indexes.js'
+import type { IndexState } from '../mongo/indexes.js'
 
 /** The options about the index on the user id field. */
 export interface UserIdIndexConfig {
@@ -17,7 +24,7 @@ const INDEX_NAME = 'express_custom_user_data'
 const PRIMARY_KEY_INDEX = '_id_'
 const WHY_NOT = {
   unauthorized: 'this database user may not create one',
-  conflict: 'an index that is hidden or has the same name prevents it, so drop that index first',
+  conflict: 'an index with the same name or the same key prevents it, so drop that index first',
 }
 
 /** The index on the user id field. */
@@ -35,36 +42,64 @@ export interface UserIdIndex {
    * @throws `user_id_index_conflict` if duplicates or another index prevent the unique index that the team asked for
    */
   ensure(collection: Collection, timeoutMs?: number): Promise<{ readonly isUnique: boolean }>
-  /** Call this when the server says that the index is gone. */
-  forget(): void
+  /**
+   * Looks for the index again, because the server has refused its name. Warns if it is gone. A read with the read concern
+   * `majority` also refuses an index that was just made.
+   */
+  refused(collection: Collection): Promise<void>
+  /** Whether there is such an index, as far as it is known. */
+  state(): Exclude<IndexState, 'unknown'>
 }
 
 /** Creates the access to the index that loads use. */
 export function createUserIdIndex(config: UserIdIndexConfig, events: Events): UserIdIndex {
   const { userIdField, uniqueUserId, loadTimeoutMs } = config
   let known: string | undefined
-  async function usable(collection: Collection, timeoutMs = loadTimeoutMs): Promise<IndexDescriptionInfo[]> {
-    const all = await withDeadline(timeoutMs, () => listIndexes(collection))
-    return all.filter(index => givesInsertionOrder(index, userIdField))
+  /** The warnings since the index was there last. */
+  const warned = new Set<string>()
+  function warnOnce(message: string): void {
+    if (warned.has(message)) return
+    warned.add(message)
+    events.warn({ code: 'user_id_index_missing', message })
   }
+  function found(name: string | undefined): string | undefined {
+    known = name
+    if (name !== undefined) warned.clear()
+    return name
+  }
+  const list = (collection: Collection, timeoutMs = loadTimeoutMs) =>
+    withDeadline(timeoutMs, () => listIndexes(collection))
+  const usableOf = (all: readonly IndexDescriptionInfo[]) =>
+    all.filter(index => givesInsertionOrder(index, userIdField))
   async function lookUp(collection: Collection): Promise<string | undefined> {
-    return (known ??= (await usable(collection))[0]?.name)
+    return found(usableOf(await list(collection))[0]?.name)
   }
   return {
     // A missing index is not remembered: a load that reads the whole collection can also afford to ask again.
     name: collection => known ?? lookUp(collection),
     async ensure(collection, timeoutMs) {
-      const there = await usable(collection, timeoutMs)
+      const all = await list(collection, timeoutMs)
+      const there = usableOf(all)
       const isUnique = there.some(index => index.unique === true || index.name === PRIMARY_KEY_INDEX)
-      known ??= there[0]?.name
+      if (there.every(({ name }) => name !== known)) found(there[0]?.name)
       if (isUnique || (there.length > 0 && !uniqueUserId)) return { isUnique }
-      const isMade = await createOrExplain(collection, config, events)
-      if (isMade) known ??= indexOptions(config).name
+      const isMade = await createOrExplain(collection, config, all, warnOnce)
+      if (isMade) found(known ?? indexOptions(config).name)
       return { isUnique: isMade && uniqueUserId }
     },
-    forget() {
-      known = undefined
+    async refused(collection) {
+      const refusedName = known
+      const there = usableOf(await list(collection))
+      if (refusedName !== undefined && there.some(({ name }) => name === refusedName)) return
+      if (found(there[0]?.name) !== undefined) return
+      const command = createIndexCommand(collection.collectionName, userIdField, indexOptions(config))
+      warnOnce(
+        `The index on "${userIdField}" of ${collection.namespace} was dropped or hidden. Until it is there again, each load ` +
+          'reads the whole collection, and is a 503 if that takes longer than loadTimeoutMs. The next load or ready() makes ' +
+          `the index again, if the database user may. Otherwise run: ${command}`,
+      )
     },
+    state: () => (known === undefined ? 'missing' : 'there'),
   }
 }
 
@@ -72,22 +107,28 @@ export function createUserIdIndex(config: UserIdIndexConfig, events: Events): Us
 async function createOrExplain(
   collection: Collection,
   config: UserIdIndexConfig,
-  events: Events,
+  existing: readonly IndexDescriptionInfo[],
+  warn: (message: string) => void,
 ): Promise<boolean> {
   const { userIdField, uniqueUserId } = config
+  const { collectionName, namespace } = collection
   const options = indexOptions(config)
-  const outcome = await ensureIndex(collection, userIdField, options)
+  const same = findIndex(existing, userIdField, options)
+  // MongoDB answers a command that makes a hidden index again with success, and changes nothing.
+  const outcome = same?.hidden === true ? 'hidden' : await ensureIndex(collection, userIdField, options)
   if (outcome === 'there') return true
   if (outcome === 'view') return false
-  const command = createIndexCommand(collection.collectionName, userIdField, options)
+  const isHidden = outcome === 'hidden'
+  const command = isHidden
+    ? unhideIndexCommand(collectionName, same?.name ?? '')
+    : createIndexCommand(collectionName, userIdField, options)
   if (outcome === 'duplicates') throw duplicates(collection, userIdField, command)
-  if (outcome === 'conflict' && uniqueUserId) throw conflict(collection, userIdField, command)
-  events.warn({
-    code: 'user_id_index_missing',
-    message:
-      `There is no usable index on "${userIdField}" of ${collection.namespace}, and ${WHY_NOT[outcome]}. ` +
+  const why = isHidden ? `the index "${same?.name ?? ''}" is hidden` : WHY_NOT[outcome]
+  if (outcome !== 'unauthorized' && uniqueUserId) throw conflict(collection, userIdField, why, command)
+  warn(
+    `There is no usable index on "${userIdField}" of ${namespace}, and ${why}. ` +
       `Until somebody runs the following, each load reads the whole collection: ${command}`,
-  })
+  )
   return false
 }
 
@@ -130,10 +171,14 @@ function duplicates(collection: Collection, userIdField: string, command: string
   )
 }
 
-function conflict(collection: Collection, userIdField: string, command: string): CustomUserDataError {
+function conflict(
+  collection: Collection,
+  userIdField: string,
+  why: string,
+  command: string,
+): CustomUserDataError {
   return new CustomUserDataError(
     'user_id_index_conflict',
-    `The unique index on "${userIdField}" of ${collection.namespace} cannot be made, because an index that is hidden or has ` +
-      `the same name prevents it. Drop that index, and run: ${command}`,
+    `The unique index on "${userIdField}" of ${collection.namespace} cannot be made: ${why}. Then run: ${command}`,
   )
 }

@@ -1,5 +1,7 @@
 import type { ChangeStreamEvent, Events } from '../events.js'
 import type { ChangeFeed, ChangeSource, FeedState } from './change-stream.js'
+import { PoolOccupiedError } from './stream-connections.js'
+import type { StreamConnections } from './stream-connections.js'
 
 /** What `stats()` and `ready()` tell of the streams. `off`: the option `changeStreams` is off. */
 export type ChangeStreamStates = Readonly<Record<ChangeStreamEvent['of'], FeedState | 'off'>>
@@ -15,12 +17,8 @@ type CreateFeed = (report: ChangeSource<never>['report']) => ChangeFeed
 interface ChangeFeedsConfig {
   readonly changeStreams: 'auto' | 'off'
   readonly userDataInToken: unknown
-  /** The size of the connection pool; 0 if it has no limit. */
-  readonly maxPoolSize: number
 }
 
-/** Each open stream occupies a connection. With this pool the two streams leave as many connections for the app. */
-const MIN_POOL_SIZE = 4
 const NO_FEEDS: ChangeFeeds = {
   start: () => undefined,
   settled: () => Promise.resolve(),
@@ -29,28 +27,35 @@ const NO_FEEDS: ChangeFeeds = {
   close: () => undefined,
 }
 
-/** Joins the change feeds of an instance. If changes cannot be followed, it warns once for all feeds. */
+/**
+ * Joins the change feeds of an instance. If changes cannot be followed, it warns once for all feeds. The feeds take the
+ * connections, and closing gives them back.
+ */
 export function createChangeFeeds(
-  { changeStreams, userDataInToken, maxPoolSize }: ChangeFeedsConfig,
+  { changeStreams, userDataInToken }: ChangeFeedsConfig,
   events: Events,
+  connections: Pick<StreamConnections, 'close'>,
   create: Readonly<Record<ChangeStreamEvent['of'], CreateFeed>>,
 ): ChangeFeeds {
   if (changeStreams === 'off') return NO_FEEDS
   const warn = createWarning(events, userDataInToken !== undefined)
-  if (maxPoolSize > 0 && maxPoolSize < MIN_POOL_SIZE) {
-    return {
-      ...NO_FEEDS,
-      states: () => ({ custom_data: 'unavailable', sessions: 'unavailable' }),
-      start: () => warn(`the driver's maxPoolSize is ${maxPoolSize}, and the streams occupy two connections`),
-    }
-  }
   const reportFor = (of: ChangeStreamEvent['of']): ChangeSource<never>['report'] => {
     return (state, error) => {
       events.emit('change_stream', { of, state, ...(error && { error }) })
-      if (state === 'unavailable') warn(error?.message ?? state)
+      if (state === 'unavailable') warn(error)
     }
   }
-  return joinFeeds(create.custom_data(reportFor('custom_data')), create.sessions(reportFor('sessions')))
+  const feeds = joinFeeds(
+    create.custom_data(reportFor('custom_data')),
+    create.sessions(reportFor('sessions')),
+  )
+  return {
+    ...feeds,
+    close() {
+      feeds.close()
+      connections.close()
+    },
+  }
 }
 
 function joinFeeds(customData: ChangeFeed, sessions: ChangeFeed): ChangeFeeds {
@@ -70,16 +75,20 @@ function joinFeeds(customData: ChangeFeed, sessions: ChangeFeed): ChangeFeeds {
   }
 }
 
-function createWarning(events: Events, isDataInToken: boolean): (reason: string) => void {
+function createWarning(events: Events, isDataInToken: boolean): (error: Error | undefined) => void {
   let hasWarned = false
-  return reason => {
+  return error => {
     if (hasWarned) return
     hasWarned = true
+    const isPoolOccupied = error instanceof PoolOccupiedError
     const messages = [
-      `Changes that other processes make cannot be followed (${reason}).`,
+      `Changes that other processes make cannot be followed (${error?.message ?? 'unavailable'}).`,
       'Data is as old as snapshotTtlMs allows, and a revoked access token is refused at its next load.',
       isDataInToken ? 'Custom data inside access tokens is not used: each new token causes a load.' : '',
-      'Run a replica set, or grant the rights changeStream and find, or write changeStreams: "off".',
+      isPoolOccupied
+        ? ''
+        : 'Run a replica set, or grant the rights changeStream and find on the collections.',
+      'If you do not need change streams, write changeStreams: "off".',
       'Otherwise it is tried again, and the event change_stream tells when it succeeds.',
     ]
     const message = messages.filter(Boolean).join(' ')

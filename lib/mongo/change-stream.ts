@@ -8,6 +8,7 @@ import type { AskPrimary } from './primary-state.js'
 import { codeOf } from './server-errors.js'
 import { createStaleLimit } from './stale-limit.js'
 import type { StaleLimit } from './stale-limit.js'
+import { PoolOccupiedError } from './stream-connections.js'
 import { BATCH_SIZE, StreamEndedError, StreamReader } from './stream-answers.js'
 import type { StreamAnswer } from './stream-answers.js'
 import { isResumable, StreamRetries } from './stream-retries.js'
@@ -43,7 +44,8 @@ export interface ChangeFeedTiming {
 
 /**
  * `open`: the stream follows from now on, and earlier changes are unknown. `broken`: it is being opened again. `resumed`:
- * nothing was missed. `unavailable`: the server refuses to open a stream, and is asked again from time to time.
+ * nothing was missed. `unavailable`: the server refuses to open a stream, or the pool of its client is
+ * too small; it is tried again from time to time.
  */
 export type ChangeStreamState = 'open' | 'broken' | 'resumed' | 'unavailable'
 
@@ -235,13 +237,16 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
     this.#limit.check()
     const isLost = !isResumable(error)
     // The server refused to open a new stream: it is standalone, or the user has no right to streams, or it has a reason that
-    // may pass.
-    const isRefused = isLost && this.#resumeToken === undefined && codeOf(error) !== undefined
+    // may pass. Or the stream would leave too few connections for the app.
+    const isRefused =
+      (isLost && this.#resumeToken === undefined && codeOf(error) !== undefined) ||
+      error instanceof PoolOccupiedError
     const openForMs = this.#openedAt && this.#limit.elapsedMs(this.#openedAt)
     this.#openedAt = undefined
     if (isLost || this.#retries.isStuck(openForMs !== undefined)) {
       this.#resumeToken = undefined
-      await this.#resyncQuietly()
+      // Where no stream was ever open, nobody relies on its events, so nothing was missed.
+      if (this.#wasOpen || !isRefused) await this.#resyncQuietly()
     }
     // Where no stream was ever open, data is as old as snapshots may be, as it is with changeStreams: 'off'.
     if (isRefused && !this.#wasOpen) this.#limit.stop()
@@ -272,6 +277,8 @@ class FollowedCollection<Change extends ChangeEvent> implements ChangeFeed {
       // Only ids are used. Text that is not UTF-8 in another field must not block the events after it.
       enableUtf8Validation: false,
       readPreference: 'primary',
+      // The server opens no stream with another read concern, and the team may have chosen one for its client.
+      readConcern: { level: 'majority' },
       fullDocument: 'updateLookup',
       batchSize: BATCH_SIZE,
       maxAwaitTimeMS: Math.min(MAX_AWAIT_MS, Math.ceil(this.#timeoutMs / 4)),

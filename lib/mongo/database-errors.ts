@@ -17,8 +17,8 @@ interface LastingFault {
 const UNAUTHORIZED: LastingFault = {
   code: 'database_unauthorized',
   message:
-    'The database user has no right to a command that this package needs. The cause names it. Grant the role readWrite on ' +
-    'the database of the collection.',
+    'The database user has no right to a command that this package needs. The cause names it. Grant that right, or the role ' +
+    'readWrite on the database of the collection.',
 }
 const AUTHENTICATION_FAILED: LastingFault = {
   code: 'database_authentication_failed',

@@ -14,6 +14,12 @@ const {
 /** The result of an attempt to make an index. */
 export type IndexOutcome = 'there' | 'unauthorized' | 'duplicates' | 'conflict' | 'view'
 
+/**
+ * Whether a collection has its indexes. `unknown`: the database user may not look, or nothing was looked at yet. An index
+ * that is hidden counts as missing, because MongoDB does not use it.
+ */
+export type IndexState = 'there' | 'missing' | 'unknown'
+
 /** Behind a client with `w: 0` the server would not answer, and an index that cannot be made would look like one that is there. */
 const ACKNOWLEDGED = { writeConcern: { w: 1 } } as const
 
@@ -25,6 +31,33 @@ export async function listIndexes(collection: Collection): Promise<IndexDescript
     if (hasCode(error, namespaceNotFound, commandNotSupportedOnView)) return []
     throw error
   }
+}
+
+/** Finds an index with this key and these options, whatever its name is. It may be hidden. */
+export function findIndex(
+  existing: readonly IndexDescriptionInfo[],
+  fields: string | readonly string[],
+  options: CreateIndexesOptions,
+): IndexDescriptionInfo | undefined {
+  const wanted = toIdentity({ ...options, key: toKey(fields) })
+  return existing.find(index => toIdentity(index) === wanted)
+}
+
+/** The members by which two indexes are the same index. An index with the simple collation is listed without one. */
+function toIdentity(index: Partial<IndexDescriptionInfo>): string {
+  const {
+    key,
+    unique = false,
+    sparse = false,
+    expireAfterSeconds,
+    partialFilterExpression,
+    collation,
+  } = index
+  const locale = collation?.locale ?? 'simple'
+  return JSON.stringify([
+    Object.entries(Object(key) as object),
+    { unique, sparse, expireAfterSeconds, partialFilterExpression, locale },
+  ])
 }
 
 /** Makes an index if it is missing, unless a missing right, duplicates, another index or a view prevents it. */
@@ -53,6 +86,11 @@ export function createIndexCommand(
   options: CreateIndexesOptions,
 ): string {
   return `db.getCollection(${JSON.stringify(collectionName)}).createIndex(${JSON.stringify(toKey(fields))}, ${JSON.stringify(options)})`
+}
+
+/** The command for the MongoDB shell that makes MongoDB use a hidden index again. Warnings show it. */
+export function unhideIndexCommand(collectionName: string, indexName: string): string {
+  return `db.getCollection(${JSON.stringify(collectionName)}).unhideIndex(${JSON.stringify(indexName)})`
 }
 
 function toKey(fields: string | readonly string[]): Record<string, 1> {

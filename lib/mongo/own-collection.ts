@@ -1,10 +1,11 @@
-import type { Collection, CreateIndexesOptions, Document } from 'mongodb'
+import type { Collection, CreateIndexesOptions, Document, IndexDescriptionInfo } from 'mongodb'
 import { createContextKeeper } from '../util/async-context.js'
 import { withDeadline } from '../util/deadline.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Events, WarningEvent } from '../events.js'
 import { isUnauthorized } from './database-errors.js'
-import { createIndexCommand, ensureIndex, listIndexes } from './indexes.js'
+import { createIndexCommand, ensureIndex, findIndex, listIndexes, unhideIndexCommand } from './indexes.js'
+import type { IndexState } from './indexes.js'
 import { PLAIN_BSON } from './team-database.js'
 
 /**
@@ -49,6 +50,7 @@ export function createOwnCollection<T extends Document>(
   // The promise stays, and would keep the context of the request that made it.
   const outsideRequests = createContextKeeper()
   let check: Promise<void> | undefined
+  const warn = createWarnings(config.missingIndexCode, events)
 
   /**
    * The collection. The first call checks that it holds no document of the app. Rejects with `foreign_collection` if it
@@ -70,13 +72,15 @@ export function createOwnCollection<T extends Document>(
 
   return {
     open,
+    /** The collection, without the check. */
+    find,
     /**
-     * Makes the indexes. Warns about each that cannot be made, with the command that makes it.
+     * Makes the indexes that are missing. Warns once about each that cannot be made, with the command that makes it.
      *
-     * @param timeoutMs milliseconds that the check for documents of the app may take
+     * @param timeoutMs milliseconds that the check for documents of the app, and the list of the indexes, may take
      */
-    ensureIndexes: async (timeoutMs?: number): Promise<void> =>
-      ensureIndexes((await open(timeoutMs)) as unknown as Collection, config, events),
+    ensureIndexes: async (timeoutMs = config.timeoutMs): Promise<IndexState> =>
+      ensureIndexes((await open(timeoutMs)) as unknown as Collection, { ...config, timeoutMs }, warn),
   }
 }
 
@@ -108,10 +112,7 @@ async function hasOwnIndex(
   collection: Collection,
   { indexes, timeoutMs }: OwnCollectionConfig,
 ): Promise<boolean> {
-  const existing = await withDeadline(timeoutMs, () => listIndexes(collection)).catch((error: unknown) => {
-    if (isUnauthorized(error)) return []
-    throw error
-  })
+  const existing = (await listIfAllowed(collection, timeoutMs)) ?? []
   const names = indexes.map(({ options }) => options.name)
   return existing.some(
     ({ name, partialFilterExpression }) =>
@@ -119,22 +120,80 @@ async function hasOwnIndex(
   )
 }
 
+/** The indexes; `undefined` if the database user may not list them. */
+async function listIfAllowed(
+  collection: Collection,
+  timeoutMs: number,
+): Promise<IndexDescriptionInfo[] | undefined> {
+  try {
+    return await withDeadline(timeoutMs, () => listIndexes(collection))
+  } catch (error) {
+    if (isUnauthorized(error)) return undefined
+    throw error
+  }
+}
+
 /** Never rejects because of a missing right: without an index logins still work, but slower or without clean-up. */
 async function ensureIndexes(
   collection: Collection,
-  { indexes, missingIndexCode, optionName }: OwnCollectionConfig,
-  events: Events,
-): Promise<void> {
-  for (const { fields, options } of indexes) {
-    const wanted = { partialFilterExpression: MARKED, ...options }
-    const outcome = await ensureIndex(collection, fields, wanted)
-    if (outcome === 'there') continue
-    if (outcome === 'view') throw isView(collection, optionName)
-    const command = createIndexCommand(collection.collectionName, fields, wanted)
-    events.warn({
-      code: missingIndexCode,
-      message: `The index on "${fields.join(', ')}" of ${collection.namespace} could not be made (${outcome}). Run: ${command}`,
-    })
+  config: OwnCollectionConfig,
+  warn: Warnings,
+): Promise<IndexState> {
+  const existing = await listIfAllowed(collection, config.timeoutMs)
+  const states: IndexState[] = []
+  for (const index of config.indexes) {
+    const problem = await makeIfMissing(collection, config, index, existing)
+    if (problem === undefined) warn.over(index.options.name)
+    else warn.once(index.options.name, problem)
+    const isUnknown = existing === undefined && problem !== undefined
+    states.push(problem === undefined ? 'there' : isUnknown ? 'unknown' : 'missing')
+  }
+  return states.find(state => state === 'missing') ?? states.find(state => state === 'unknown') ?? 'there'
+}
+
+/** Resolves to the text of the warning if the index is not there afterwards. */
+async function makeIfMissing(
+  collection: Collection,
+  { optionName }: OwnCollectionConfig,
+  { fields, options }: OwnIndex,
+  existing: readonly IndexDescriptionInfo[] | undefined,
+): Promise<string | undefined> {
+  const { collectionName, namespace } = collection
+  const name = `The index on "${fields.join(', ')}" of ${namespace}`
+  const wanted = { partialFilterExpression: MARKED, ...options }
+  const same = findIndex(existing ?? [], fields, wanted)
+  // MongoDB answers a command that makes a hidden index again with success, and changes nothing.
+  if (same?.hidden === true) {
+    return `${name} is hidden, so MongoDB does not use it. Run: ${unhideIndexCommand(collectionName, same.name ?? '')}`
+  }
+  if (same) return undefined
+  const outcome = await ensureIndex(collection, fields, wanted)
+  if (outcome === 'there') return undefined
+  if (outcome === 'view') throw isView(collection, optionName)
+  const command = createIndexCommand(collectionName, fields, wanted)
+  if (existing === undefined && outcome === 'unauthorized') {
+    return (
+      `${name} may be missing: the database user has neither the right listIndexes, to look, nor createIndex. Grant ` +
+      `listIndexes on ${namespace}. If the index is missing, run: ${command}`
+    )
+  }
+  return `${name} could not be made (${outcome}). Run: ${command}`
+}
+
+/** Warnings about indexes, each given once until it is over. */
+type Warnings = ReturnType<typeof createWarnings>
+
+function createWarnings(code: WarningEvent['code'], events: Events) {
+  const given = new Map<string, string>()
+  return {
+    once(index: string, message: string): void {
+      if (given.get(index) === message) return
+      given.set(index, message)
+      events.warn({ code, message })
+    },
+    over(index: string): void {
+      given.delete(index)
+    },
   }
 }
 

@@ -17,8 +17,6 @@ export const SERVER_ERRORS = {
   memoryLimitExceeded: 292,
   bsonObjectTooLarge: 10_334,
   duplicateKey: 11_000,
-  /** Before 5.1 the server has no `$documents`. */
-  unrecognizedStage: 40_324,
 } as const
 
 /**

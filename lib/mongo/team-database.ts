@@ -161,7 +161,12 @@ export class TeamDatabase {
 
   /** The size of the connection pool; 0 if it has no limit. */
   maxPoolSize(): number {
-    return poolSizeOf(this.#given)
+    return clientOptionsOf(this.#given).maxPoolSize ?? DEFAULT_POOL_SIZE
+  }
+
+  /** The client; `undefined` until a connection of mongoose has been opened. */
+  client(): object | undefined {
+    return clientOf(this.#given)
   }
 
   /** All callers that wait for the same database share one attempt. */
@@ -244,18 +249,19 @@ async function readObjectIdClass(db: Db, signal: AbortSignal): Promise<ObjectIdC
   return processId.constructor as ObjectIdClass
 }
 
-function poolSizeOf(given: CollectionLike): number {
-  return clientOptionsOf(given as Origins).maxPoolSize ?? DEFAULT_POOL_SIZE
-}
-
 /** The hosts of a collection's client as `host:port`, without credentials. Error messages name them. */
 export function hostsOf(given: CollectionLike): string {
-  const { srvHost, hosts = [] } = clientOptionsOf(given as Origins)
+  const { srvHost, hosts = [] } = clientOptionsOf(given)
   return srvHost ?? (hosts.map(String).join(', ') || 'an unknown host')
 }
 
 /** Call this rarely: the driver copies all options on each access. */
-function clientOptionsOf({ db, client, conn }: Origins): ClientOptions {
-  const owner = (db ?? conn?.db)?.client ?? client ?? conn?.client
-  return (owner as { readonly options?: ClientOptions } | undefined)?.options ?? {}
+function clientOptionsOf(given: CollectionLike): ClientOptions {
+  return (clientOf(given) as { readonly options?: ClientOptions } | undefined)?.options ?? {}
+}
+
+function clientOf(given: CollectionLike): object | undefined {
+  const { db, client, conn } = given as Origins
+  const found = (db ?? conn?.db)?.client ?? client ?? conn?.client
+  return found ?? undefined
 }

@@ -38,6 +38,8 @@ interface OwnDataParts {
   readonly requestUsers: Pick<RequestUsers, 'require' | 'replaceData'>
   readonly bson: TeamBson | undefined
   readonly events: Pick<Events, 'emit'>
+  /** Notes the rights that the route needs at MongoDB. */
+  readonly noteRights: (mayCreate: boolean) => void
 }
 
 /**
@@ -54,6 +56,7 @@ export function createOwnDataRouter(
   const userIdOf = (req: Request): string => parts.requestUsers.require('ownData()', req).id
   const allowed = parseOwnDataOptions(options, config)
   const bson = requireTeamBson(parts.bson, 'ownData()')
+  parts.noteRights(allowed.upsert)
   const formats = createOwnDataFormats(allowed.extendedJson, bson)
   const rules = { ...allowed, toLoaded: (values: RequestBody) => toLoadedForm(values, bson) }
   const mediaTypes = formats.all.map(({ mediaType }) => mediaType)

@@ -1,8 +1,8 @@
-import type { Document } from 'mongodb'
+import type { Collection, Document } from 'mongodb'
 import type { Clock } from '../util/clock.js'
 import { createChangeFeed } from '../mongo/change-stream.js'
 import type { ChangeEvent, ChangeFeed, ChangeSource } from '../mongo/change-stream.js'
-import type { TeamDatabase } from '../mongo/team-database.js'
+import type { AskPrimary } from '../mongo/primary-state.js'
 import type { Snapshots } from './snapshots.js'
 
 export interface CustomDataFeedConfig {
@@ -13,7 +13,8 @@ export interface CustomDataFeedConfig {
 
 /** The collection that the feed follows, and the snapshots that its events invalidate. */
 export interface CustomDataFeedParts {
-  readonly database: Pick<TeamDatabase, 'collection' | 'primary'>
+  readonly openCollection: () => Promise<Collection>
+  readonly primary: AskPrimary
   readonly snapshots: Pick<Snapshots, 'changed' | 'invalidateAll'>
   readonly clock: Clock
   readonly report: ChangeSource<DocumentChange>['report']
@@ -33,12 +34,12 @@ interface DocumentChange extends ChangeEvent {
  */
 export function createCustomDataFeed(
   { userIdField, changeStreamTimeoutMs }: CustomDataFeedConfig,
-  { database, snapshots, clock, report }: CustomDataFeedParts,
+  { openCollection, primary, snapshots, clock, report }: CustomDataFeedParts,
 ): ChangeFeed {
   return createChangeFeed<DocumentChange>(
     {
-      collection: () => database.collection(),
-      primary: signal => database.primary(signal),
+      collection: openCollection,
+      primary,
       pipeline: toPipeline(userIdField),
       handle({ documentKey, userId }) {
         if (documentKey) snapshots.changed(documentKey._id, userId)

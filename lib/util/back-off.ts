@@ -22,6 +22,12 @@ export class BackOff {
     this.#until = this.#clock.monotonic() + Math.min(this.#longestMs, this.#firstMs * 2 ** this.#failures++)
   }
 
+  /** Ends the pause. The next failure begins with the first pause again. */
+  succeeded(): void {
+    this.#failures = 0
+    this.#until = -Infinity
+  }
+
   /** Whether a pause is running. */
   get isWaiting(): boolean {
     return this.#clock.monotonic() < this.#until

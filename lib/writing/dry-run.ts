@@ -1,5 +1,4 @@
 import type { Collection, Document } from 'mongodb'
-import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
 import { keepsRegExp, PLAIN_BSON, writtenFormOf } from '../mongo/team-database.js'
 import type { OpenCollection } from '../mongo/team-database.js'
 import { toLoaded } from '../documents/loader.js'
@@ -41,24 +40,25 @@ export async function dryRunChange(
 }
 
 /**
- * Returns a document that is to be inserted as a load would return it. `undefined` if the server does not know
- * `$documents`, which came with MongoDB 5.1.
+ * Returns a document that is to be inserted as a load would return it. `undefined` if the server gives no answer for it: the
+ * router of a sharded cluster does so for a database that does not exist yet.
  */
 export async function dryRunInsert(
-  { db, collection }: OpenCollection,
+  { collection }: OpenCollection,
   document: Document,
   form: LoadedForm,
   limits: Limits,
 ): Promise<LoadedDocument | undefined> {
-  const pipeline = [{ $documents: { $literal: [document] } }, ...toStages(form)]
-  try {
-    const rows = await db.aggregate<SizedRow>(pipeline, toOptions(limits, collection)).toArray()
-    return await toLoadedRow(rows, form)
-  } catch (error) {
-    if (hasCode(error, SERVER_ERRORS.unrecognizedStage)) return undefined
-    throw error
-  }
+  const pipeline = [...ONE_ROW, { $replaceWith: { $literal: document } }, ...toStages(form)]
+  const rows = await collection.aggregate<SizedRow>(pipeline, toOptions(limits, collection)).toArray()
+  return toLoadedRow(rows, form)
 }
+
+/**
+ * Gives one row, even if the collection is empty or does not exist. The stage `$documents` would need the right to read the
+ * whole database, and MongoDB 5.1.
+ */
+const ONE_ROW: readonly Document[] = [{ $limit: 1 }, { $facet: { nothing: [{ $limit: 1 }] } }]
 
 function toLoadedRow([row]: readonly SizedRow[], form: LoadedForm) {
   return row && toLoaded(toFound(row), form)

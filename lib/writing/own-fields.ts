@@ -31,7 +31,7 @@ export interface OwnChange extends FieldChange {
 export interface OwnWrite {
   /** The fields as handlers would get them. */
   readonly plain: OwnView['plain']
-  /** The user's document as a load would return it. `undefined` if the server does not support dry runs of an insert. */
+  /** The user's document as a load would return it. `undefined` if the server gave no answer to the dry run of the insert. */
   readonly loaded: LoadedDocument | undefined
   readonly created: boolean
   /** Whether anything was stored. A change to the values that are stored already stores nothing. */

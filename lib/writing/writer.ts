@@ -48,7 +48,7 @@ export interface WriteMode {
 
 /** An inserted document. */
 export interface Inserted {
-  /** The document as a load would return it. `undefined` if the server does not support dry runs of an insert. */
+  /** The document as a load would return it. `undefined` if the server gave no answer to the dry run of the insert. */
   readonly loaded: LoadedDocument | undefined
 }
 

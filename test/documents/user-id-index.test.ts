@@ -151,16 +151,21 @@ describe('the index on the user id', () => {
     expect(await index.name(collection)).toBe('express_custom_user_data:userId')
   })
 
-  it('is looked up again only after it was forgotten', async () => {
+  it('is looked up again only after the server has refused it and it is gone', async () => {
     const collection = await collectionWith({ key: { userId: 1 } })
     const index = indexOf()
     await index.name(collection)
     database.commands.clear()
     await index.name(collection)
     expect(database.commands).toHaveLength(0)
-    index.forget()
+    await index.refused(collection)
     await index.name(collection)
     expect(database.commands.named('listIndexes')).toHaveLength(1)
+    await collection.dropIndexes()
+    await index.refused(collection)
+    expect(index.state()).toBe('missing')
+    expect(await index.name(collection)).toBeUndefined()
+    expect(database.commands.named('listIndexes')).toHaveLength(3)
   })
 
   it('is found if the collection prefers secondaries', async () => {
