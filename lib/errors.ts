@@ -17,6 +17,8 @@ const ERRORS = {
   custom_data_missing: { status: 403, title: 'The user has no custom data' },
   /** RFC 6750 3.1: the token is valid, but the rule of `allow()` does not let its user through. */
   forbidden: { status: 403, title: 'The user is not allowed to do this' },
+  /** A page of another origin made a browser send the request, with a cookie of this app or for one. */
+  foreign_origin: { status: 403, title: 'The request comes from a page of another origin' },
   /** RFC 9110 15.5.6: the route takes another method. */
   method_not_allowed: { status: 405, title: 'The method is not allowed' },
   /** The user has no session with that `sid`. */

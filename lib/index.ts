@@ -30,6 +30,7 @@ export type { AllowOptions, GuardPredicate, GuardRule } from './authenticate/all
 export type { AttachOptions } from './authenticate/attach.js'
 export type { ErrorHandlerOptions } from './authenticate/error-handler.js'
 export type { AuthenticateOptions } from './authenticate/middleware.js'
+export type { AllowedOrigins } from './authenticate/request-origin.js'
 export type { TokenPlaces } from './authenticate/token-places.js'
 export { hashPassword } from './login/argon2.js'
 export type { PasswordCredentialsOptions } from './login/password-credentials.js'

@@ -9,6 +9,7 @@ import { createFailureReports } from '../authenticate/failure-reports.js'
 import { createReload } from '../authenticate/reload.js'
 import { createRequestUsers } from '../authenticate/request-users.js'
 import { createStrategy } from '../authenticate/strategy.js'
+import { createOriginCheck } from '../authenticate/request-origin.js'
 import { createTokenReader } from '../authenticate/token-places.js'
 import type { CustomUserData } from '../instance.js'
 import { refuseArguments, refuseOptions } from '../options/arguments.js'
@@ -43,7 +44,8 @@ export function createGuardParts(
     metrics,
   })
   const attachments = createAttachments(config, snapshots, metrics)
-  const tokens = createTokenReader(config.tokenPlaces)
+  const requireKnownOrigin = createOriginCheck(config.allowedOrigins)
+  const tokens = createTokenReader(config.tokenPlaces, requireKnownOrigin)
   const requestUsers = createRequestUsers({
     authenticator,
     attachments,
@@ -53,7 +55,18 @@ export function createGuardParts(
   })
   const reload = createReload({ authenticator, attachments, requestUsers, tokens, realm })
   const failures = createFailureReports(events, config.tokenPlaces)
-  return { authenticator, attachments, requestUsers, tokens, reload, issuers, metrics, realm, failures }
+  return {
+    authenticator,
+    attachments,
+    requestUsers,
+    tokens,
+    requireKnownOrigin,
+    reload,
+    issuers,
+    metrics,
+    realm,
+    failures,
+  }
 }
 
 /** Creates the checks whether an access token was revoked: at an interval, and at the same time as a load. */

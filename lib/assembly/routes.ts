@@ -27,11 +27,15 @@ export function createRoutes(
   { config, clock, database, events }: Core,
   { ownKeys }: AccessTokens,
   { documents }: Documents,
-  { requestUsers, failures }: GuardParts,
+  { requestUsers, requireKnownOrigin, failures }: GuardParts,
   logins: Logins,
 ): Routes {
   const { sessions, hooks, writer } = logins
-  const transport = createRefreshTransport(config.refreshTokenTransport, config.refreshTokenTtlSeconds)
+  const transport = createRefreshTransport(
+    config.refreshTokenTransport,
+    config.refreshTokenTtlSeconds,
+    requireKnownOrigin,
+  )
   const { loginThrottle } = config
   const limit = loginThrottle
     ? new AddressLimit(

@@ -2,12 +2,13 @@ import type { Request } from 'express'
 import { readCookies } from '../util/cookies.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { readBearerToken } from './bearer-token.js'
+import type { OriginCheck } from './request-origin.js'
 import { onlyValue } from './request-headers.js'
 
 /** Other places than the Authorization header where a token may be. All are off by default. */
 export interface TokenPlaces {
   /**
-   * The name of a cookie. Browsers send cookies with requests of other sites too, so set `SameSite` and prevent CSRF yourself.
+   * The name of a cookie. Browsers send cookies with requests of other pages too, see the option `allowedOrigins`.
    *
    * @default no cookie is read
    */
@@ -31,7 +32,7 @@ export interface TokenPlaces {
  * `requireTokenForm` before you verify it.
  *
  * @throws `invalid_request` for two tokens or a malformed one, `missing_token` for an Authorization header of another
- * scheme
+ * scheme, `foreign_origin` for a token in a cookie with which a page of another origin makes a change
  */
 export type TokenReader = (req: Request) => string | undefined
 
@@ -40,12 +41,13 @@ const TOKEN = /^[\w.~+/-]+=*$/
 const FORM = /^application\/x-www-form-urlencoded[ \t]*(?:;|$)/i
 
 /** Creates the reader of the header, and of other places if there are any. Two tokens are refused (RFC 6750 section 2). */
-export function createTokenReader(places: TokenPlaces = {}): TokenReader {
+export function createTokenReader(places: TokenPlaces, requireKnownOrigin: OriginCheck): TokenReader {
   const { cookie, query, form } = places
   if (cookie === undefined && query === undefined && form === undefined) return readBearerToken
   return req => {
+    const ofCookie = cookie === undefined ? [] : readCookie(req, cookie)
     const elsewhere = [
-      ...(cookie === undefined ? [] : readCookie(req, cookie)),
+      ...ofCookie,
       ...(query === undefined ? [] : readQuery(req, query)),
       ...(form === undefined ? [] : readForm(req, form)),
     ]
@@ -54,6 +56,7 @@ export function createTokenReader(places: TokenPlaces = {}): TokenReader {
     const [token] = found
     if (token !== undefined && (typeof token !== 'string' || !TOKEN.test(token)))
       throw invalid('The access token is malformed.')
+    if (ofCookie.length > 0) requireKnownOrigin(req)
     return token
   }
 }

@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { ASYMMETRIC_ALGORITHM_NAMES } from '../access-tokens/algorithms.js'
 import { isFetchable, isLoopbackAddress } from '../access-tokens/fetch-json.js'
+import { toOrigin } from '../authenticate/request-origin.js'
 import { optionsObject } from './options-object.js'
 import { MAX_TOKEN_LENGTH, userDataInToken } from './user-data-in-token.js'
 import { DAY_SECONDS, name, secret, whole } from './value-schemas.js'
@@ -78,6 +79,19 @@ const trustedIssuer = v.pipe(
   v.transform(value => ({ ...value, userIdPrefix: value.userIdPrefix ?? `${value.issuer}|` })),
 )
 
+const origin = v.pipe(
+  name,
+  v.check(
+    text => toOrigin(text) !== undefined,
+    'write an origin such as "https://app.example.com": a scheme and a host, with neither a path nor a slash at the end',
+  ),
+)
+
+/** Not a union, whose error would not name the entry that is wrong. */
+const allowedOrigins = v.lazy(given =>
+  Array.isArray(given) ? v.array(origin) : v.literal('any', 'write a list of origins, or "any"'),
+)
+
 /** Options of instances that issue tokens. */
 export const ownIssuerOptions = {
   issuer: v.optional(name),
@@ -101,6 +115,7 @@ export const accessTokenOptions = {
     }),
     {},
   ),
+  allowedOrigins: v.optional(allowedOrigins, []),
   accessTokenTtlSeconds: v.optional(whole(1, DAY_SECONDS), 30 * 60),
   userDataInToken,
   clockToleranceSeconds: v.optional(whole(0, 300), 5),

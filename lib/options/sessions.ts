@@ -1,6 +1,5 @@
 import * as v from 'valibot'
 import { toRefreshCookieName } from '../routes/refresh-transport.js'
-import { toOrigin } from '../routes/request-origin.js'
 import { MAX_TIMER_MS } from '../util/deadline.js'
 import { collectionNamed } from './collection-option.js'
 import { optionsObject, objectOr } from './options-object.js'
@@ -18,8 +17,7 @@ import {
 /** The longest time that a team may let sessions live. */
 export const MAX_REFRESH_TOKEN_TTL_SECONDS = 5 * YEAR_SECONDS
 
-const TRANSPORT =
-  'write "body", "cookie" or { cookie: { name, sameSite, path, domain, allowedOrigins, previousCookies } }'
+const TRANSPORT = 'write "body", "cookie" or { cookie: { name, sameSite, path, domain, previousCookies } }'
 const THROTTLE =
   'write false or { accountAndAddressFailures, addressFailures, windowSeconds, accountFailures }'
 
@@ -28,14 +26,6 @@ const cookiePath = v.pipe(
   v.regex(/^\/[\x20-\x3a\x3c-\x7e]*$/, 'write a path that begins with a slash, e.g. "/auth"'),
 )
 const cookieDomain = v.pipe(name, v.regex(/^[a-z\d.-]+$/i, 'write a domain, e.g. "example.com"'))
-
-const origin = v.pipe(
-  name,
-  v.check(
-    text => toOrigin(text) !== undefined,
-    'write an origin such as "https://app.example.com": a scheme and a host, with neither a path nor a slash at the end',
-  ),
-)
 
 const previousCookie = v.pipe(
   optionsObject('write { name, path, domain }', {
@@ -54,7 +44,7 @@ const previousCookie = v.pipe(
 
 /** Refuses at creation a cookie that browsers would ignore (RFC 6265 4.1.1): otherwise no user could refresh. */
 const refreshCookie = v.pipe(
-  optionsObject('write { name, sameSite, path, domain, allowedOrigins, previousCookies }', {
+  optionsObject('write { name, sameSite, path, domain, previousCookies }', {
     name: v.optional(
       v.pipe(
         name,
@@ -67,7 +57,6 @@ const refreshCookie = v.pipe(
     sameSite: v.optional(v.picklist(['strict', 'lax', 'none'], 'write "strict", "lax" or "none"')),
     path: v.optional(cookiePath),
     domain: v.optional(cookieDomain),
-    allowedOrigins: v.optional(v.array(origin, 'write a list of origins')),
     previousCookies: v.optional(v.array(previousCookie, 'write a list of { name, path, domain }')),
   }),
   v.check(

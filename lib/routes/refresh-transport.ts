@@ -4,8 +4,8 @@ import { CustomUserDataError } from '../errors.js'
 import { parseRefreshToken } from '../sessions/refresh-token.js'
 import type { TokenAnswer } from '../types.js'
 import { requireText } from '../login/credentials.js'
+import type { OriginCheck } from '../authenticate/request-origin.js'
 import type { RequestBody } from './request-body.js'
-import { createOriginCheck } from './request-origin.js'
 
 /** Options of the cookie that holds the refresh token. The cookie is always `HttpOnly` and `Secure`. */
 export interface RefreshCookieOptions {
@@ -17,19 +17,11 @@ export interface RefreshCookieOptions {
   readonly name?: string | undefined
   /**
    * The attribute `SameSite`. With `none`, browsers also send the cookie with requests of other sites. List these sites in
-   * `allowedOrigins`, and allow them by CORS.
+   * the option `allowedOrigins` of the instance, and let their pages read the answers by CORS.
    *
    * @default 'strict'
    */
   readonly sameSite?: 'strict' | 'lax' | 'none' | undefined
-  /**
-   * Origins whose pages may log in, refresh and log out, besides the app's own origin. Other hosts and ports of the same site
-   * must be listed too. Requests of all other pages are refused by their headers `Sec-Fetch-Site` and `Origin`.
-   *
-   * @default []
-   * @example ['https://app.example.com', 'http://localhost:5173', 'capacitor://localhost']
-   */
-  readonly allowedOrigins?: readonly string[] | undefined
   /**
    * The attribute `Path`. The routes `refresh()` and `logout()` must be below it.
    *
@@ -71,8 +63,8 @@ export interface PreviousCookie {
 export interface RefreshTransport {
   /** Whether a request of the refresh and logout routes needs a body. */
   readonly needsBody: boolean
-  /** Throws `invalid_request` if a page of an unknown site sent the request, and the browser handles the token by itself. */
-  requireKnownOrigin: (req: Request) => void
+  /** Throws `foreign_origin` if a page of an unknown origin sent the request, and the browser handles the token by itself. */
+  requireKnownOrigin: OriginCheck
   /** All refresh tokens of a request to refresh, one or more. Throws `invalid_request` if there is none. */
   read: (req: Request, body: RequestBody) => readonly string[]
   /** The refresh tokens whose sessions a login or a logout ends: 4 at most, without duplicates, valid or not. */
@@ -94,9 +86,10 @@ const MAX_REFRESH_TOKEN_LENGTH = 1_024
 export function createRefreshTransport(
   option: 'body' | 'cookie' | { readonly cookie: RefreshCookieOptions },
   ttlSeconds: number,
+  requireKnownOrigin: OriginCheck,
 ): RefreshTransport {
   if (option === 'body') return bodyTransport
-  return createCookieTransport(option === 'cookie' ? {} : option.cookie, ttlSeconds)
+  return createCookieTransport(option === 'cookie' ? {} : option.cookie, ttlSeconds, requireKnownOrigin)
 }
 
 /** Refresh tokens are in the JSON of requests and answers: `{ "refresh_token": "…" }`. */
@@ -126,8 +119,12 @@ export function toRefreshCookieName({
  * Refresh tokens are in a cookie that no script can read (ASVS 3.3.1 to 3.3.4), and never in the JSON. A refresh that fails
  * does not clear the cookie, because a parallel refresh may just have set a new one.
  */
-function createCookieTransport(options: RefreshCookieOptions, ttlSeconds: number): RefreshTransport {
-  const { sameSite = 'strict', path = '/', domain, previousCookies = [], allowedOrigins = [] } = options
+function createCookieTransport(
+  options: RefreshCookieOptions,
+  ttlSeconds: number,
+  requireKnownOrigin: OriginCheck,
+): RefreshTransport {
+  const { sameSite = 'strict', path = '/', domain, previousCookies = [] } = options
   const name = toRefreshCookieName(options)
   const attributes: CookieOptions = {
     httpOnly: true,
@@ -144,7 +141,7 @@ function createCookieTransport(options: RefreshCookieOptions, ttlSeconds: number
 
   return {
     needsBody: false,
-    requireKnownOrigin: createOriginCheck(allowedOrigins),
+    requireKnownOrigin,
     read(req) {
       const tokens = readCookies(req.headers.cookie, name)
       const isPossible = ({ length }: string): boolean => length > 0 && length <= MAX_REFRESH_TOKEN_LENGTH

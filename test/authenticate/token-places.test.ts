@@ -210,7 +210,7 @@ describe('the place of a token', () => {
   })
 
   it('is found in a cookie header that is a list of one', () => {
-    const read = createTokenReader({ cookie: 'session_token' })
+    const read = createTokenReader({ cookie: 'session_token' }, () => undefined)
     const ofCookies = (cookie: unknown) => read({ headers: { cookie } } as unknown as Request)
     expect(ofCookies(['session_token=a'])).toBe('a')
     expect(() => ofCookies(['session_token=a', 'session_token=b'])).toThrow(/two Cookie headers/)
