@@ -11,6 +11,8 @@ const ERRORS = {
   missing_token: { status: 401, title: 'An access token is required' },
   /** RFC 6750 3.1: the token is malformed, expired or revoked, or its issuer is not accepted. */
   invalid_token: { status: 401, title: 'The access token is not valid' },
+  /** A refresh by cookie has no cookie: the user is not logged in. No challenge: the token is no access token. */
+  missing_refresh_token: { status: 401, title: 'There is no refresh token' },
   /** The login's credentials were refused. No challenge: no token was presented. */
   invalid_credentials: { status: 401, title: 'The credentials are not valid' },
   /** The token is valid, but the user has no document, and `requireDocument` is on. */

@@ -8,7 +8,8 @@ import { createLoginRoute } from '../routes/login.js'
 import { createOwnDataRouter } from '../routes/own-data.js'
 import { createLogoutAllRoute, createOwnSessionsRouter } from '../routes/own-sessions.js'
 import { createLogoutRoute, createRefreshRoute } from '../routes/refresh-and-logout.js'
-import { createRefreshTransport } from '../routes/refresh-transport.js'
+import { createCookieTransport } from '../routes/refresh-cookie.js'
+import { bodyTransport } from '../routes/refresh-transport.js'
 import { needOwn } from './access-tokens.js'
 import type { AccessTokens } from './access-tokens.js'
 import type { Core } from './core.js'
@@ -31,11 +32,10 @@ export function createRoutes(
   logins: Logins,
 ): Routes {
   const { sessions, hooks, writer } = logins
-  const transport = createRefreshTransport(
-    config.refreshTokenTransport,
-    config.refreshTokenTtlSeconds,
-    requireKnownOrigin,
-  )
+  const { refreshCookie, refreshTokenTtlSeconds } = config
+  const transport = refreshCookie
+    ? createCookieTransport(refreshCookie, refreshTokenTtlSeconds, requireKnownOrigin)
+    : bodyTransport
   const { loginThrottle } = config
   const limit = loginThrottle
     ? new AddressLimit(

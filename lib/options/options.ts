@@ -11,7 +11,7 @@ import type { ToFieldValues } from '../documents/user-documents.js'
 import type { BsonLibrary } from '../mongo/team-bson.js'
 import type { CollectionLike } from '../mongo/collection-like.js'
 import type { Hooks } from '../login/hooks.js'
-import type { RefreshCookieOptions } from '../routes/refresh-transport.js'
+import type { RefreshCookieOptions } from '../routes/refresh-cookie.js'
 import type { LoginThrottleOptions } from '../login/login-throttle.js'
 
 /** Options of `userDataInToken`: which data of the user goes into access tokens. */

@@ -36,7 +36,7 @@ describeInChromium('the refresh cookie in a browser', newProfile => {
       document.body.append(form)
       form.submit()
     }, `${app.origin}/login`)
-    expect((await answer).status()).toBe(400)
+    expect((await answer).status()).toBe(403)
     expect(await page.context().cookies()).toEqual([])
   })
 
