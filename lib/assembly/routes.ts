@@ -4,6 +4,7 @@ import { LoginFlow } from '../login/login-flow.js'
 import { MadeUpTokens } from '../login/made-up-tokens.js'
 import { refuseArguments } from '../options/arguments.js'
 import { createJwksRoute } from '../routes/jwks.js'
+import { createKeptCookieCheck } from '../routes/kept-cookie.js'
 import { createLoginRoute } from '../routes/login.js'
 import { createOwnDataRouter } from '../routes/own-data.js'
 import { createLogoutAllRoute, createOwnSessionsRouter } from '../routes/own-sessions.js'
@@ -34,7 +35,12 @@ export function createRoutes(
   const { sessions, hooks, writer } = logins
   const { refreshCookie, refreshTokenTtlSeconds } = config
   const transport = refreshCookie
-    ? createCookieTransport(refreshCookie, refreshTokenTtlSeconds, requireKnownOrigin)
+    ? createCookieTransport(
+        refreshCookie,
+        refreshTokenTtlSeconds,
+        requireKnownOrigin,
+        createKeptCookieCheck(refreshCookie, events),
+      )
     : bodyTransport
   const { loginThrottle } = config
   const limit = loginThrottle

@@ -50,6 +50,7 @@ export function createLoginRoute<Credentials>(
   const accountOf = options.account ?? verifyCredentials.account
   return createTokenEndpoint({ name: 'login', needsBody: true, failures }, async (body, req, res) => {
     transport.requireKnownOrigin(req)
+    transport.requireKept(req)
     const answer = await flow.run(async () => {
       const credentials = options.body
         ? await parseBody(options.body, body)

@@ -4,6 +4,7 @@ import { CustomUserDataError } from '../errors.js'
 import { parseRefreshToken } from '../sessions/refresh-token.js'
 import { placeOf, readCookies } from '../util/cookies.js'
 import type { CookieIdentity } from '../util/cookies.js'
+import type { KeptCookieCheck } from './kept-cookie.js'
 import { MAX_CANDIDATES, MAX_REFRESH_TOKEN_LENGTH } from './refresh-transport.js'
 import type { RefreshTransport } from './refresh-transport.js'
 
@@ -62,6 +63,7 @@ export function createCookieTransport(
   cookie: RefreshCookie,
   ttlSeconds: number,
   requireKnownOrigin: OriginCheck,
+  keptCookie: KeptCookieCheck,
 ): RefreshTransport {
   const { name, sameSite, previousCookies } = cookie
   const attributes: CookieOptions = { httpOnly: true, secure: true, sameSite, ...placeOf(cookie) }
@@ -79,9 +81,10 @@ export function createCookieTransport(
   return {
     needsBody: false,
     requireKnownOrigin,
+    requireKept: keptCookie.require,
     read(req) {
       const tokens = readAll(req)
-      if (tokens.length === 0) throw new CustomUserDataError('missing_refresh_token', NO_COOKIE)
+      if (tokens.length === 0) throw missing(keptCookie.reasonFor(req))
       if (tokens.some(({ length }) => length <= MAX_REFRESH_TOKEN_LENGTH)) return tokens
       throw new CustomUserDataError('invalid_request', 'The refresh token in the cookie is too long.')
     },
@@ -102,4 +105,9 @@ export function createCookieTransport(
   }
 }
 
-const NO_COOKIE = 'There is no cookie with a refresh token. Log in.'
+function missing(reason = 'Log in.'): CustomUserDataError {
+  return new CustomUserDataError(
+    'missing_refresh_token',
+    `There is no cookie with a refresh token. ${reason}`,
+  )
+}

@@ -10,6 +10,8 @@ export interface RefreshTransport {
   readonly needsBody: boolean
   /** Throws `foreign_origin` if a page of an unknown origin sent the request, and the browser handles the token by itself. */
   requireKnownOrigin: OriginCheck
+  /** Throws `cookie_not_kept` if the client would not keep the refresh token that a login gives to it. */
+  requireKept: (req: Request) => void
   /** All refresh tokens of a request to refresh, one or more. Throws `invalid_request` or `missing_refresh_token`. */
   read: (req: Request, body: RequestBody) => readonly string[]
   /** The refresh tokens whose sessions a login or a logout ends: 4 at most, without duplicates, valid or not. */
@@ -32,6 +34,7 @@ export const MAX_REFRESH_TOKEN_LENGTH = 1_024
 export const bodyTransport: RefreshTransport = {
   needsBody: true,
   requireKnownOrigin: () => undefined,
+  requireKept: () => undefined,
   read: (_req, body) => [requireText(body, 'refresh_token', MAX_REFRESH_TOKEN_LENGTH)],
   readToEnd: (_req, body) =>
     Object.hasOwn(body, 'refresh_token')

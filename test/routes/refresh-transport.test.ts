@@ -37,9 +37,12 @@ function cookieOf({ headers }: Response): SetCookie {
   return { name, value, attributes: attributes.filter(attribute => !attribute.startsWith('Expires')) }
 }
 
-const logIn = (app: Express) => request(app).post('/login').send({ user: 'alice' })
+/** Requests come by a proxy, which may have changed their path. So a cookie may have any path here. */
+const send = (app: Express, path: string) =>
+  request(app).post(path).set({ Host: 'app.example.com', Via: '1.1 proxy' })
+const logIn = (app: Express) => send(app, '/login').send({ user: 'alice' })
 const post = (app: Express, path: string, cookie?: string) =>
-  cookie === undefined ? request(app).post(path) : request(app).post(path).set('Cookie', cookie)
+  cookie === undefined ? send(app, path) : send(app, path).set('Cookie', cookie)
 
 /** Logs in, and gives the cookie as a browser sends it. */
 async function logInFor(app: Express): Promise<string> {
