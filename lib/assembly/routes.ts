@@ -33,14 +33,9 @@ export function createRoutes(
   logins: Logins,
 ): Routes {
   const { sessions, hooks, writer } = logins
-  const { refreshCookie, refreshTokenTtlSeconds } = config
+  const { refreshCookie } = config
   const transport = refreshCookie
-    ? createCookieTransport(
-        refreshCookie,
-        refreshTokenTtlSeconds,
-        requireKnownOrigin,
-        createKeptCookieCheck(refreshCookie, events),
-      )
+    ? createCookieTransport(refreshCookie, requireKnownOrigin, createKeptCookieCheck(refreshCookie, events))
     : bodyTransport
   const { loginThrottle } = config
   const limit = loginThrottle

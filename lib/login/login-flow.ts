@@ -6,7 +6,6 @@ import { startLogin } from '../sessions/login-start.js'
 import type { LoginStart } from '../sessions/login-start.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { UserRecords } from '../sessions/user-records.js'
-import type { TokenAnswer } from '../types.js'
 import { describeType, isObjectId } from '../util/describe-value.js'
 import { toShownAddress } from '../util/client-address.js'
 import type { AccountName } from './account-name.js'
@@ -18,7 +17,7 @@ import type { HookCalls } from './hooks.js'
 import type { LoginAttempt, NameSource } from './login-attempt.js'
 import type { LoginThrottle } from './login-throttle.js'
 import { createThrottleWarnings } from './throttle-warnings.js'
-import type { TokenIssuer } from './token-issuer.js'
+import type { IssuedTokens, TokenIssuer } from './token-issuer.js'
 
 interface LoginParts {
   readonly tokenIssuer: Pick<TokenIssuer, 'issue' | 'isOwnUserId'>
@@ -49,6 +48,8 @@ interface Login {
   readonly replaced: readonly string[]
   /** The most sessions that this login leaves the user; `undefined`: as the instance says. */
   readonly maxSessionsPerUser?: number | false | undefined
+  /** Whether the cookie outlives the browser; `undefined`: as the instance says. */
+  readonly persistent?: boolean | undefined
 }
 
 /**
@@ -67,18 +68,18 @@ export class LoginFlow {
   }
 
   /** Runs a login. `prepare` checks the body, and has the same time limit as the check of the credentials. */
-  async run(prepare: () => Promise<Login>): Promise<TokenAnswer<object>> {
+  async run(prepare: () => Promise<Login>): Promise<IssuedTokens> {
     // The login starts before anything is checked, because it must not survive a revocation from now on.
     const start = startLogin()
     const login = await callInTime('login(): body', this.#timeoutMs, prepare)
     const attempt = await this.#count(login)
     try {
       const user = await this.#verify(login, attempt)
-      const answer = await this.#issue(user, login, start)
+      const issued = await this.#issue(user, login, start)
       await this.#endReplaced(login)
       if (attempt?.succeeded() === 'unsure') this.#warnings.ofUnsureAccount()
       this.#parts.hooks.after('afterLogin', user, login.req)
-      return answer
+      return issued
     } catch (error) {
       attempt?.failed(error)
       throw error
@@ -110,14 +111,15 @@ export class LoginFlow {
   /** With `beforeLogin`, the session begins only after the hook has agreed: the hook may list the user's sessions. */
   async #issue(
     user: VerifiedUser,
-    { req, maxSessionsPerUser }: Login,
+    { req, maxSessionsPerUser, persistent }: Login,
     start: LoginStart,
-  ): Promise<TokenAnswer<object>> {
+  ): Promise<IssuedTokens> {
     const { tokenIssuer, hooks } = this.#parts
     const origin = {
       device: toDeviceLabel(req.headers['user-agent']),
       address: toShownAddress(req.ip) ?? null,
       maxSessionsPerUser,
+      persistent,
     }
     const create = hooks.creationFor(user, req)
     const admit = () => this.#admit(user, req)

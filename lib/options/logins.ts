@@ -19,10 +19,17 @@ import {
 const CREDENTIALS_CALLBACK = 'write a function that takes the credentials and returns { id } or null'
 const TEXT_OR_NULL = 'write a text or null'
 
+/** Not a union, whose error would not say what to write. */
+const persistent = v.custom<boolean | ((credentials: never) => boolean)>(
+  value => typeof value === 'boolean' || typeof value === 'function',
+  'write true, false, or a function that takes the credentials and returns true or false',
+)
+
 const loginOptions = optionsObject(AN_OBJECT, {
   body: v.optional(standardSchema),
   account: v.optional(callback),
   maxSessionsPerUser: v.optional(maxSessions),
+  persistent: v.optional(persistent),
 })
 
 const unicodeNormalization = v.optional(v.picklist(['NFKC', 'NFKD'], 'write "NFKC" or "NFKD"'))
@@ -45,6 +52,7 @@ const issueTokensOptions = optionsObject(AN_OBJECT, {
   device: textOrNull,
   address: textOrNull,
   maxSessionsPerUser: v.optional(maxSessions),
+  persistent: v.optional(trueOrFalse),
   startedAt: v.optional(v.number('write the value that performance.now() had when your own check began')),
 })
 
@@ -53,6 +61,7 @@ export interface LoginConfig<Credentials> {
   readonly body: StandardSchemaV1<unknown, Credentials> | undefined
   readonly account: ((credentials: Credentials) => AccountName | null | undefined) | undefined
   readonly maxSessionsPerUser: number | false | undefined
+  readonly persistent: boolean | ((credentials: Credentials) => boolean) | undefined
 }
 
 /** Complete options of `passwordCredentials()`. */

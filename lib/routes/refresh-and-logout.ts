@@ -34,9 +34,9 @@ export function createRefreshRoute(
       transport.clear(res)
       throw choice.refusal
     }
-    const answer = await tokenIssuer.refresh(choice)
-    hooks.after('afterRefresh', { id: answer.user.id }, req)
-    return transport.hand(res, answer)
+    const issued = await tokenIssuer.refresh(choice)
+    hooks.after('afterRefresh', { id: issued.answer.user.id }, req)
+    return transport.hand(res, issued)
   })
 }
 

@@ -38,6 +38,13 @@ export interface RefreshCookieOptions {
    */
   readonly domain?: string | undefined
   /**
+   * Whether the cookie outlives the browser, until the session ends. With `false` it has no `Max-Age`, so the browser removes it
+   * when it is closed. The option `persistent` of `login()` decides it for one login.
+   *
+   * @default true
+   */
+  readonly persistent?: boolean | undefined
+  /**
    * Cookies that earlier versions of your app set for refresh tokens. A login and a logout clear them. Otherwise a browser
    * would send them together with the new cookie, if they have the same name and another path or domain.
    * @default []
@@ -52,6 +59,7 @@ export interface RefreshCookie {
   readonly sameSite: 'strict' | 'lax' | 'none'
   readonly path: string
   readonly domain?: string | undefined
+  readonly persistent: boolean
   readonly previousCookies: readonly CookieIdentity[]
 }
 
@@ -61,7 +69,6 @@ export interface RefreshCookie {
  */
 export function createCookieTransport(
   cookie: RefreshCookie,
-  ttlSeconds: number,
   requireKnownOrigin: OriginCheck,
   keptCookie: KeptCookieCheck,
 ): RefreshTransport {
@@ -93,9 +100,12 @@ export function createCookieTransport(
       const tokens = new Set(readAll(req).filter(token => parseRefreshToken(token) !== undefined))
       return [...tokens].slice(0, MAX_CANDIDATES)
     },
-    hand(res, { refresh_token: refreshToken, ...answer }) {
-      res.cookie(name, refreshToken, { ...attributes, maxAge: ttlSeconds * 1000 })
-      return answer
+    hand(res, { answer, lifetime }) {
+      const { refresh_token: refreshToken, ...others } = answer
+      // Without Max-Age the browser keeps the cookie until it is closed.
+      const { persistent, endsInMs: maxAge } = lifetime
+      res.cookie(name, refreshToken, { ...attributes, ...(persistent && { maxAge }) })
+      return others
     },
     clearPrevious,
     clear(res) {

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express'
 import type { OriginCheck } from '../authenticate/request-origin.js'
 import { requireText } from '../login/credentials.js'
-import type { TokenAnswer } from '../types.js'
+import type { IssuedTokens } from '../login/token-issuer.js'
 import type { RequestBody } from './request-body.js'
 
 /** How refresh tokens travel between a client and the routes. */
@@ -17,7 +17,7 @@ export interface RefreshTransport {
   /** The refresh tokens whose sessions a login or a logout ends: 4 at most, without duplicates, valid or not. */
   readToEnd: (req: Request, body: RequestBody) => readonly string[]
   /** Gives the refresh token of an answer to the client, and returns the body. */
-  hand: (res: Response, answer: TokenAnswer<object>) => object
+  hand: (res: Response, issued: IssuedTokens) => object
   /** Clears the cookies in `previousCookies`. Call it before `hand`, because browsers keep the last cookie of an answer. */
   clearPrevious: (res: Response) => void
   /** Clears the refresh token of the client. */
@@ -40,7 +40,7 @@ export const bodyTransport: RefreshTransport = {
     Object.hasOwn(body, 'refresh_token')
       ? [requireText(body, 'refresh_token', MAX_REFRESH_TOKEN_LENGTH)]
       : [],
-  hand: (_res, answer) => answer,
+  hand: (_res, { answer }) => answer,
   clearPrevious: () => undefined,
   clear: () => undefined,
 }

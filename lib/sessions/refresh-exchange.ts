@@ -102,14 +102,16 @@ export class RefreshExchange {
     token: RefreshToken,
     earlier?: UserStanding,
   ): ExchangedToken {
-    const { _id: sid, userId, storedAt } = session
+    const { _id: sid, userId, storedAt, idleExpiresAt, expiresAt, persistent } = session
+    const endsInMs = Math.min(idleExpiresAt.getTime(), expiresAt.getTime()) - this.#parts.clock.now()
     // Another process may have ended all sessions since the earlier read, and not yet this session's document.
     const standing = this.readStanding(userId)
     const open = async (): Promise<OpenSession> => {
       const latest = earlier ? standing.catch(() => earlier) : standing
       if (endedWithAll(storedAt, await latest)) throw invalidGrant()
       this.#parts.events.emit(event, { userId, sid })
-      return { sid, userId, refreshToken: token.text, storedAt: isDate(storedAt) ? storedAt.getTime() : 0 }
+      const since = isDate(storedAt) ? storedAt.getTime() : 0
+      return { sid, userId, refreshToken: token.text, storedAt: since, endsInMs, persistent }
     }
     return { userId, open }
   }

@@ -38,6 +38,8 @@ export interface SessionDocument extends SessionOrigin {
   /** When the session ends at the latest: no exchange moves this date (RFC 9700 4.14.2, ASVS 10.4.8). */
   readonly expiresAt: Date
   readonly revokedAt: Date | null
+  /** Whether the cookie of the session outlives the browser. A login decides it, and each refresh sets the cookie again. */
+  readonly persistent: boolean
 }
 
 /** Details of the login by which users recognise their sessions. */
@@ -50,6 +52,7 @@ export interface SessionOrigin {
 
 /** A session that begins. */
 interface SessionToStore extends SessionOrigin {
+  readonly persistent: boolean
   readonly token: RefreshToken
   readonly userId: string
   readonly secretName: string
@@ -255,8 +258,9 @@ export class SessionStore {
     const { clientId } = this.#config
     const filter = { _id: token.sid, ...this.#ours, clientId, current, ...aliveAt(now) }
     const update = { $set: { lastUsedAt: now, idleExpiresAt: this.#idleExpiry(now), ...change } }
+    const after = { returnDocument: 'after' } as const
     return this.#collection.write(async (sessions, { write }) => {
-      const found = await findOneAndUpdate(sessions, filter, update, write)
+      const found = await findOneAndUpdate(sessions, filter, update, { ...write, ...after })
       // A document without a user id is no session, so nothing may be issued for it.
       return typeof found?.userId === 'string' ? found : undefined
     })
@@ -286,6 +290,7 @@ export class SessionStore {
     secretName,
     device,
     address,
+    persistent,
   }: SessionToStore): Omit<SessionDocument, 'storedAt'> {
     const { issuer, clientId, refreshTokenTtlSeconds } = this.#config
     const now = this.#now()
@@ -307,6 +312,7 @@ export class SessionStore {
       revokedAt: null,
       device,
       address,
+      persistent,
     }
   }
 

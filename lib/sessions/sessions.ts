@@ -48,6 +48,8 @@ interface SessionsParts {
 export interface SessionsConfig extends ExchangeConfig {
   /** The most sessions that a user may have, or `false`. */
   readonly maxSessionsPerUser: number | false
+  /** Seconds without use until a session ends; not more than seconds from its login until it ends. */
+  readonly refreshTokenIdleSeconds: number
   /** Milliseconds that an access token may be valid, with the tolerance of clocks. */
   readonly accessTokenMs: number
 }
@@ -68,9 +70,13 @@ export class Sessions {
   }
 
   /** Begins to store a session for a login that began at `start`. The session works only after its `open()`. */
-  begin(userId: string, origin: SessionOrigin, start: LoginStart): NewSession {
+  begin(userId: string, origin: SessionOrigin, start: LoginStart, persistent: boolean): NewSession {
     const { store, userRecords, secrets, events } = this.#parts
-    return new NewSession({ userId, origin, start }, { store, userRecords, secret: secrets[0], events })
+    const lifetime = { endsInMs: this.#config.refreshTokenIdleSeconds * 1000, persistent }
+    return new NewSession(
+      { userId, origin, start, lifetime },
+      { store, userRecords, secret: secrets[0], events },
+    )
   }
 
   /**

@@ -5,6 +5,7 @@ import request from 'supertest'
 import type { Response } from 'supertest'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { defaultCookieName } from '../../lib/options/cookies.js'
+import { createManualClock } from '../support/clock.js'
 import { useDatabase } from '../support/database.js'
 import { sendRaw } from '../attacks/raw-request.js'
 import { serve } from '../support/http-server.js'
@@ -68,7 +69,7 @@ function expectForeign(answer: Response): void {
 
 describe('the cookie of a login and of a refresh', () => {
   it('ASVS 3.3.1, 3.3.2, 3.3.3, 3.3.4: is HttpOnly, Secure, SameSite=Strict and of the host alone, for as long as a session lives', async () => {
-    const app = start()
+    const app = start(undefined, { clock: createManualClock() })
     const login = await logIn(app)
     const first = cookieOf(login)
     expect(first).toEqual({
