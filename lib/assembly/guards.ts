@@ -1,4 +1,5 @@
 import type { Request } from 'express'
+import { createAccessCookie } from '../authenticate/access-cookie.js'
 import { createAllow } from '../authenticate/allow.js'
 import { createAttachMiddleware } from '../authenticate/attach.js'
 import { createAttachments } from '../authenticate/attachments.js'
@@ -46,6 +47,7 @@ export function createGuardParts(
   const attachments = createAttachments(config, snapshots, metrics)
   const requireKnownOrigin = createOriginCheck(config.allowedOrigins)
   const tokens = createTokenReader(config.tokenPlaces, requireKnownOrigin)
+  const accessCookie = createAccessCookie(config.tokenPlaces)
   const requestUsers = createRequestUsers({
     authenticator,
     attachments,
@@ -61,6 +63,7 @@ export function createGuardParts(
     requestUsers,
     tokens,
     requireKnownOrigin,
+    accessCookie,
     reload,
     issuers,
     metrics,

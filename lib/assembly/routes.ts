@@ -10,7 +10,7 @@ import { createOwnDataRouter } from '../routes/own-data.js'
 import { createLogoutAllRoute, createOwnSessionsRouter } from '../routes/own-sessions.js'
 import { createLogoutRoute, createRefreshRoute } from '../routes/refresh-and-logout.js'
 import { createCookieTransport } from '../routes/refresh-cookie.js'
-import { bodyTransport } from '../routes/refresh-transport.js'
+import { createBodyTransport } from '../routes/refresh-transport.js'
 import { needOwn } from './access-tokens.js'
 import type { AccessTokens } from './access-tokens.js'
 import type { Core } from './core.js'
@@ -29,14 +29,19 @@ export function createRoutes(
   { config, clock, database, events }: Core,
   { ownKeys }: AccessTokens,
   { documents }: Documents,
-  { requestUsers, requireKnownOrigin, failures }: GuardParts,
+  { requestUsers, requireKnownOrigin, accessCookie, failures }: GuardParts,
   logins: Logins,
 ): Routes {
   const { sessions, hooks, writer } = logins
   const { refreshCookie } = config
   const transport = refreshCookie
-    ? createCookieTransport(refreshCookie, requireKnownOrigin, createKeptCookieCheck(refreshCookie, events))
-    : bodyTransport
+    ? createCookieTransport(
+        refreshCookie,
+        requireKnownOrigin,
+        createKeptCookieCheck(refreshCookie, events),
+        accessCookie,
+      )
+    : createBodyTransport(accessCookie)
   const { loginThrottle } = config
   const limit = loginThrottle
     ? new AddressLimit(

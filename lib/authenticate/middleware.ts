@@ -1,7 +1,8 @@
-import type { NextFunction, Request, RequestHandler } from 'express'
+import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import { asCustomUserDataError } from '../errors.js'
 import type { Metrics } from '../metrics.js'
 import { parseAuthenticateOptions } from '../options/guards.js'
+import type { AccessCookie } from './access-cookie.js'
 import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
 import { missingToken, requireTokenForm } from './bearer-token.js'
@@ -23,7 +24,8 @@ export interface MaxAgeOption {
 /** Options of `authenticate()`. */
 export interface AuthenticateOptions extends MaxAgeOption {
   /**
-   * Let requests through that present no token, with `req.user` undefined. A token that is presented is checked.
+   * Let requests through that present no token, with `req.user` undefined. A token that is presented is checked. If it is in
+   * the cookie of `tokenPlaces` and not valid, the cookie is cleared, and the request counts as one without a token.
    * @default false
    */
   readonly optional?: boolean
@@ -40,12 +42,14 @@ export function createAuthenticateMiddleware(
   parts: {
     readonly authenticator: Authenticator
     readonly tokens: TokenReader
+    /** Absent if no cookie is read. */
+    readonly accessCookie: AccessCookie | undefined
     readonly realm: string
     readonly metrics: Pick<Metrics, 'refused'>
   },
   options?: AuthenticateOptions,
 ): RequestHandler {
-  const { authenticator, tokens, realm, metrics } = parts
+  const { authenticator, tokens, accessCookie, realm, metrics } = parts
   const { maxAgeMs, optional } = parseAuthenticateOptions(options)
   // loadUser() checks the age of a cached snapshot, so with a maximum age each request takes that path.
   const cachedUser = maxAgeMs === undefined ? authenticator.cachedUser : () => undefined
@@ -57,17 +61,29 @@ export function createAuthenticateMiddleware(
     return withChallenge(ours, realm)
   }
 
-  async function loadAndPass(req: Request, token: string, next: NextFunction): Promise<void> {
+  /** Returns the error for `next`; `undefined` if the request may pass without a user. */
+  function toOutcome(req: Request, res: Response, error: unknown): unknown {
+    if (!optional || accessCookie?.isStale(req, error) !== true) return toAnswer(error)
+    try {
+      accessCookie.clear(res)
+      clearUser(req)
+      return undefined
+    } catch (another) {
+      return toAnswer(another)
+    }
+  }
+
+  async function loadAndPass(req: Request, res: Response, token: string, next: NextFunction): Promise<void> {
     try {
       setUser(req, await authenticator.loadUser(token, maxAgeMs))
     } catch (error) {
-      next(toAnswer(error))
+      next(toOutcome(req, res, error))
       return
     }
     next()
   }
 
-  return function authenticateRequest(req, _res, next) {
+  return function authenticateRequest(req, res, next) {
     try {
       const token = tokens(req)
       if (token === undefined) {
@@ -77,13 +93,13 @@ export function createAuthenticateMiddleware(
         const user = cachedUser(token)
         if (user === undefined) {
           requireTokenForm(token)
-          void loadAndPass(req, token, next)
+          void loadAndPass(req, res, token, next)
           return
         }
         setUser(req, user)
       }
     } catch (error) {
-      next(toAnswer(error))
+      next(toOutcome(req, res, error))
       return
     }
     next()

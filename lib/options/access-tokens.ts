@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { ASYMMETRIC_ALGORITHM_NAMES } from '../access-tokens/algorithms.js'
 import { isFetchable, isLoopbackAddress } from '../access-tokens/fetch-json.js'
 import { toOrigin } from '../authenticate/request-origin.js'
+import { cookieIdentity, cookieName } from './cookies.js'
 import { optionsObject } from './options-object.js'
 import { MAX_TOKEN_LENGTH, userDataInToken } from './user-data-in-token.js'
 import { DAY_SECONDS, name, secret, whole } from './value-schemas.js'
@@ -79,6 +80,8 @@ const trustedIssuer = v.pipe(
   v.transform(value => ({ ...value, userIdPrefix: value.userIdPrefix ?? `${value.issuer}|` })),
 )
 
+const toIdentity = (given: string): v.InferOutput<typeof cookieIdentity> => ({ name: given, path: '/' })
+
 const origin = v.pipe(
   name,
   v.check(
@@ -109,7 +112,11 @@ export const accessTokenOptions = {
   ),
   tokenPlaces: v.optional(
     optionsObject('write { cookie, query, form }', {
-      cookie: v.optional(name),
+      cookie: v.optional(
+        v.lazy(given =>
+          typeof given === 'string' ? v.pipe(cookieName, v.transform(toIdentity)) : cookieIdentity,
+        ),
+      ),
       query: v.optional(name),
       form: v.optional(name),
     }),

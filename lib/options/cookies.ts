@@ -15,7 +15,8 @@ const MAX_NAME_LENGTH = 256
 /** Browsers ignore a longer attribute, so the cookie would have another path (RFC 6265bis 5.6). */
 const MAX_PATH_LENGTH = 1_024
 
-const cookieName = v.pipe(
+/** The whole name of a cookie (RFC 6265 4.1.1). */
+export const cookieName = v.pipe(
   name,
   v.regex(/^[\w!#$%&'*+.^`|~-]+$/, 'write a cookie name, e.g. "refresh_token"'),
   v.maxLength(MAX_NAME_LENGTH, `write a cookie name of at most ${MAX_NAME_LENGTH} characters`),

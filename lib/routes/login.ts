@@ -77,7 +77,7 @@ export function createLoginRoute<Credentials>(
         persistent,
       }
     })
-    transport.clearPrevious(res)
+    transport.clearReplaced(res)
     return transport.hand(res, issued)
   })
 }

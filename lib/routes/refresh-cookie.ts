@@ -1,4 +1,5 @@
 import type { CookieOptions, Request, Response } from 'express'
+import type { AccessCookie } from '../authenticate/access-cookie.js'
 import type { OriginCheck } from '../authenticate/request-origin.js'
 import { CustomUserDataError } from '../errors.js'
 import { parseRefreshToken } from '../sessions/refresh-token.js'
@@ -71,11 +72,13 @@ export function createCookieTransport(
   cookie: RefreshCookie,
   requireKnownOrigin: OriginCheck,
   keptCookie: KeptCookieCheck,
+  accessCookie: AccessCookie | undefined,
 ): RefreshTransport {
   const { name, sameSite, previousCookies } = cookie
   const attributes: CookieOptions = { httpOnly: true, secure: true, sameSite, ...placeOf(cookie) }
 
-  function clearPrevious(res: Response): void {
+  function clearReplaced(res: Response): void {
+    accessCookie?.clear(res)
     for (const previous of previousCookies) {
       res.clearCookie(previous.name, { httpOnly: true, secure: true, sameSite, ...placeOf(previous) })
     }
@@ -107,9 +110,9 @@ export function createCookieTransport(
       res.cookie(name, refreshToken, { ...attributes, ...(persistent && { maxAge }) })
       return others
     },
-    clearPrevious,
+    clearReplaced,
     clear(res) {
-      clearPrevious(res)
+      clearReplaced(res)
       res.clearCookie(name, attributes)
     },
   }

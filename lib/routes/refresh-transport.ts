@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express'
+import type { AccessCookie } from '../authenticate/access-cookie.js'
 import type { OriginCheck } from '../authenticate/request-origin.js'
 import { requireText } from '../login/credentials.js'
 import type { IssuedTokens } from '../login/token-issuer.js'
@@ -18,9 +19,12 @@ export interface RefreshTransport {
   readToEnd: (req: Request, body: RequestBody) => readonly string[]
   /** Gives the refresh token of an answer to the client, and returns the body. */
   hand: (res: Response, issued: IssuedTokens) => object
-  /** Clears the cookies in `previousCookies`. Call it before `hand`, because browsers keep the last cookie of an answer. */
-  clearPrevious: (res: Response) => void
-  /** Clears the refresh token of the client. */
+  /**
+   * Clears cookies that a login replaces: those in `previousCookies`, and the cookie of access tokens. Call it before `hand`,
+   * because browsers keep the last cookie of an answer.
+   */
+  clearReplaced: (res: Response) => void
+  /** Clears all cookies of a session: the refresh token, and those of `clearReplaced`. */
   clear: (res: Response) => void
 }
 
@@ -31,7 +35,12 @@ export const MAX_CANDIDATES = 4
 export const MAX_REFRESH_TOKEN_LENGTH = 1_024
 
 /** Refresh tokens are in the JSON of requests and answers: `{ "refresh_token": "…" }`. */
-export const bodyTransport: RefreshTransport = {
+export function createBodyTransport(accessCookie: AccessCookie | undefined): RefreshTransport {
+  const clear = (res: Response): void => accessCookie?.clear(res)
+  return { ...bodyTransport, clearReplaced: clear, clear }
+}
+
+const bodyTransport: Omit<RefreshTransport, 'clear' | 'clearReplaced'> = {
   needsBody: true,
   requireKnownOrigin: () => undefined,
   requireKept: () => undefined,
@@ -41,6 +50,4 @@ export const bodyTransport: RefreshTransport = {
       ? [requireText(body, 'refresh_token', MAX_REFRESH_TOKEN_LENGTH)]
       : [],
   hand: (_res, { answer }) => answer,
-  clearPrevious: () => undefined,
-  clear: () => undefined,
 }

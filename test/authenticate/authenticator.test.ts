@@ -228,6 +228,7 @@ describe('a guard', () => {
       const guard = createAuthenticateMiddleware({
         authenticator,
         tokens: readBearerToken,
+        accessCookie: undefined,
         realm: 'api',
         metrics: { refused: () => undefined },
       })
