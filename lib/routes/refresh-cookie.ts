@@ -65,8 +65,7 @@ export interface RefreshCookie {
 }
 
 /**
- * Refresh tokens are in a cookie that no script can read (ASVS 3.3.1 to 3.3.4), and never in the JSON. A refresh that fails
- * does not clear the cookie, because a parallel refresh may just have set a new one.
+ * Refresh tokens are in a cookie that no script can read (ASVS 3.3.1 to 3.3.4), and never in the JSON.
  */
 export function createCookieTransport(
   cookie: RefreshCookie,

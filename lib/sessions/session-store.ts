@@ -174,6 +174,16 @@ export class SessionStore {
     })
   }
 
+  /** Whether a session ended before a time. A session that is not stored ended long ago, or never began. */
+  endedBefore(sid: string, time: Date): Promise<boolean> {
+    return this.#collection.read(async (sessions, { read }) => {
+      const session = await sessions.findOne({ _id: { $eq: sid }, ...this.#ours }, read)
+      if (!session) return true
+      const ends = [session.revokedAt, session.idleExpiresAt, session.expiresAt]
+      return ends.some(end => isDate(end) && end < time)
+    })
+  }
+
   /** The sessions of a user that are alive, newest first, at most 1,000. */
   list(userId: string): Promise<ListedSession[]> {
     return this.#collection.read((sessions, { read }) => {

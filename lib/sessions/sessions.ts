@@ -57,6 +57,8 @@ export interface SessionsConfig extends ExchangeConfig {
 /** How many sessions one login ends at most. If there are more, which is so when the limit is new, later logins go on. */
 const MAX_ENDED_BY_LOGIN = 100
 
+const MINUTE_MS = 60_000
+
 /** Sessions from login to logout. This class knows the rules, and the store knows MongoDB. */
 export class Sessions {
   readonly #config: SessionsConfig
@@ -149,6 +151,16 @@ export class Sessions {
     // Old tokens count too: another tab may have exchanged this one twice, and its user wants to be out.
     const isOurs = isSealed(token, this.#parts.secrets) || (await this.isStored(refreshToken))
     return isOurs ? this.#revoke(token.sid) : undefined
+  }
+
+  /**
+   * Whether the session of a refresh token ended more than a minute ago. A request that was sent before the end has been
+   * answered by then, and so has the login that may have ended the session.
+   */
+  async isLongOver(refreshToken: string): Promise<boolean> {
+    const { store, clock } = this.#parts
+    const token = parseRefreshToken(refreshToken)
+    return token === undefined || store.endedBefore(token.sid, new Date(clock.now() - MINUTE_MS))
   }
 
   /** The sessions of a user that are alive, newest first, at most 1,000. */

@@ -297,6 +297,44 @@ describe('the cookie is removed', () => {
     }
   })
 
+  it('by a refresh whose session ended more than a minute ago, and not earlier', async () => {
+    const clock = createManualClock()
+    const app = start(undefined, { clock })
+    const cookie = await logInFor(app)
+    await post(app, '/logout', cookie)
+    const soon = await post(app, '/refresh', cookie)
+    expectInvalidGrant(soon)
+    expect(soon.headers).not.toHaveProperty('set-cookie')
+    clock.advance(60_001)
+    const later = await post(app, '/refresh', cookie)
+    expectInvalidGrant(later)
+    expect(cookieOf(later)).toMatchObject({ name: NAME, value: '' })
+  })
+
+  it('by a refresh whose session has expired, or that names no session', async () => {
+    const clock = createManualClock()
+    const app = start(undefined, { clock, refreshTokenIdleSeconds: 3_600 })
+    const cookie = await logInFor(app)
+    clock.advance(3_600_000 + 60_001)
+    for (const dead of [cookie, `${NAME}=abc`]) {
+      const answer = await post(app, '/refresh', dead)
+      expectInvalidGrant(answer)
+      expect(cookieOf(answer)).toMatchObject({ name: NAME, value: '' })
+    }
+  })
+
+  it('not by a refresh that arrives late, after a login has replaced its session', async () => {
+    const app = start()
+    const old = await logInFor(app)
+    const bob = cookieOf(await send(app, '/login').set('Cookie', old).send({ user: 'bob' }))
+    const late = await post(app, '/refresh', old)
+    expectInvalidGrant(late)
+    expect(late.headers).not.toHaveProperty('set-cookie')
+    expect((await post(app, '/refresh', `${bob.name}=${bob.value}`)).body).toMatchObject({
+      user: { id: 'bob' },
+    })
+  })
+
   it('not by a repeated refresh, which gets the same successor', async () => {
     const app = start()
     const cookie = await logInFor(app)
@@ -449,13 +487,12 @@ describe('several refresh cookies of one request', () => {
     for (const cookie of [alice, again, bob]) expect((await post(app, '/refresh', cookie)).status).toBe(200)
   })
 
-  it('are refused like one bad token if none can be used, and nothing ends or is cleared', async () => {
+  it('are refused like one bad token if none can be used, and are kept while a session of them is alive', async () => {
     const { app, events } = startRecording()
     const first = await logInFor(app)
     const third = await refreshFor(app, await refreshFor(app, first))
     const told = events.length
     for (const several of [
-      [junk, `${junk}2`],
       [junk, first],
       [junk, forgedOf(third)],
     ]) {
@@ -463,6 +500,9 @@ describe('several refresh cookies of one request', () => {
       expectInvalidGrant(answer)
       expect(setCookiesOf(answer)).toEqual([])
     }
+    const answer = await post(app, '/refresh', `${junk}; ${junk}2`)
+    expectInvalidGrant(answer)
+    expect(setCookiesOf(answer)).toEqual([CLEARED])
     expect(events).toHaveLength(told)
     await refreshFor(app, third)
   })
