@@ -15,12 +15,18 @@ const ERRORS = {
   missing_token: { status: 401, title: 'An access token is required' },
   /** RFC 6750 3.1: the token is malformed, expired or revoked, or its issuer is not accepted. */
   invalid_token: { status: 401, title: 'The access token is not valid' },
+  /** A refresh by cookie has no cookie: the user is not logged in. No challenge: the token is no access token. */
+  missing_refresh_token: { status: 401, title: 'There is no refresh token' },
   /** The login's credentials were refused. No challenge: no token was presented. */
   invalid_credentials: { status: 401, title: 'The credentials are not valid' },
   /** The token is valid, but the user has no document, and `requireDocument` is on. */
   custom_data_missing: { status: 403, title: 'The user has no custom data' },
   /** RFC 6750 3.1: the token is valid, but the rule of `allow()` does not let its user through. */
   forbidden: { status: 403, title: 'The user is not allowed to do this' },
+  /** A page of another origin made a browser send the request, with a cookie of this app or for one. */
+  foreign_origin: { status: 403, title: 'The request comes from a page of another origin' },
+  /** The browser would not keep the cookie of this login, so no session began. */
+  cookie_not_kept: { status: 400, title: 'The browser would not keep the refresh token' },
   /** RFC 9110 15.5.6: the route takes another method. */
   method_not_allowed: { status: 405, title: 'The method is not allowed' },
   /** The user has no session with that `sid`. */

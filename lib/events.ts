@@ -20,6 +20,7 @@ export interface WarningEvent {
     | 'login_attempts_not_corrected'
     | 'login_account_unknown'
     | 'proxy_header_unused'
+    | 'cookie_not_kept'
     | 'change_stream_unavailable'
     | 'user_id_index_conflict'
     | 'user_id_field_missing'

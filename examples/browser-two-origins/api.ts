@@ -12,7 +12,8 @@ export async function createApi(db: Db, pageOrigin: string): Promise<express.Exp
     issuer: 'https://auth.example.com',
     audience: 'https://api.example.com',
     // The refresh token is in a cookie that no script can read. The routes take it only from these pages.
-    refreshTokenTransport: { cookie: { allowedOrigins: [pageOrigin] } },
+    refreshTokenTransport: 'cookie',
+    allowedOrigins: [pageOrigin],
   })
   await userData.ready()
 

@@ -1,4 +1,5 @@
 import type { Request } from 'express'
+import { createAccessCookie } from '../authenticate/access-cookie.js'
 import { createAllow } from '../authenticate/allow.js'
 import { createAttachMiddleware } from '../authenticate/attach.js'
 import { createAttachments } from '../authenticate/attachments.js'
@@ -10,6 +11,7 @@ import { createFailureReports } from '../authenticate/failure-reports.js'
 import { createReload } from '../authenticate/reload.js'
 import { createRequestUsers } from '../authenticate/request-users.js'
 import { createStrategy } from '../authenticate/strategy.js'
+import { createOriginCheck } from '../authenticate/request-origin.js'
 import { createTokenReader } from '../authenticate/token-places.js'
 import type { CustomUserData } from '../instance.js'
 import { refuseArguments, refuseOptions } from '../options/arguments.js'
@@ -44,7 +46,9 @@ export function createGuardParts(
     metrics,
   })
   const attachments = createAttachments(config, snapshots, metrics)
-  const tokens = createTokenReader(config.tokenPlaces)
+  const requireKnownOrigin = createOriginCheck(config.allowedOrigins)
+  const tokens = createTokenReader(config.tokenPlaces, requireKnownOrigin)
+  const accessCookie = createAccessCookie(config.tokenPlaces)
   const { cacheControl, tokenPlaces } = config
   const setCacheHeaders = createCacheHeaders(cacheControl, headersWithTokens(tokenPlaces))
   // The middleware before attach() may read the user from a token or from the cookie of a session.
@@ -65,6 +69,8 @@ export function createGuardParts(
     tokens,
     setCacheHeaders,
     setCacheHeadersOfAttached,
+    requireKnownOrigin,
+    accessCookie,
     reload,
     issuers,
     metrics,

@@ -28,7 +28,8 @@ export function createSessionFunctions({ issuers }: AccessTokens, logins: Logins
     async issueTokens(userId, options) {
       const issuer = needOwn(tokenIssuer, 'issueTokens()')
       const create = hooks.creationFor({ id: userId }, undefined)
-      return issuer.issue(userId, parseIssueTokensOptions(options), create)
+      const { answer } = await issuer.issue(userId, parseIssueTokensOptions(options), create)
+      return answer
     },
     async sessions(userId) {
       requireUserId('sessions()', userId, issuers)

@@ -5,14 +5,15 @@ import { describeError } from '../util/describe-error.js'
 import { createRedaction } from '../util/redaction.js'
 import { toShownPath } from '../util/request-path.js'
 import { secretsOf } from '../util/request-secrets.js'
-import type { TokenPlaces } from './token-places.js'
+import type { ParsedTokenPlaces } from './token-places.js'
 
 /** Reports requests that are answered with 5xx. */
 export type FailureReports = ReturnType<typeof createFailureReports>
 
 /** Creates the reports. They must be made by whoever answers the request, so that each request is reported once. */
-export function createFailureReports(events: Pick<Events, 'requestFailed'>, tokenPlaces: TokenPlaces) {
-  const names = Object.values(tokenPlaces).filter(name => name !== undefined)
+export function createFailureReports(events: Pick<Events, 'requestFailed'>, tokenPlaces: ParsedTokenPlaces) {
+  const { cookie, query, form } = tokenPlaces
+  const names = [cookie?.name, query, form].filter(name => name !== undefined)
   return {
     /**
      * Emits `request_failed` for an error with a status of 500 or more.

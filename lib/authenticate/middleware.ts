@@ -1,7 +1,8 @@
-import type { NextFunction, Request, RequestHandler } from 'express'
+import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import { asCustomUserDataError } from '../errors.js'
 import type { Metrics } from '../metrics.js'
 import { parseAuthenticateOptions } from '../options/guards.js'
+import type { AccessCookie } from './access-cookie.js'
 import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
 import type { SetCacheHeaders } from './cache-headers.js'
@@ -24,7 +25,8 @@ export interface MaxAgeOption {
 /** Options of `authenticate()`. */
 export interface AuthenticateOptions extends MaxAgeOption {
   /**
-   * Let requests through that present no token, with `req.user` undefined. A token that is presented is checked.
+   * Let requests through that present no token, with `req.user` undefined. A token that is presented is checked. If it is in
+   * the cookie of `tokenPlaces` and not valid, the cookie is cleared, and the request counts as one without a token.
    * @default false
    */
   readonly optional?: boolean
@@ -42,12 +44,14 @@ export function createAuthenticateMiddleware(
     readonly authenticator: Authenticator
     readonly tokens: TokenReader
     readonly setCacheHeaders: SetCacheHeaders
+    /** Absent if no cookie is read. */
+    readonly accessCookie: AccessCookie | undefined
     readonly realm: string
     readonly metrics: Pick<Metrics, 'refused'>
   },
   options?: AuthenticateOptions,
 ): RequestHandler {
-  const { authenticator, tokens, setCacheHeaders, realm, metrics } = parts
+  const { authenticator, tokens, setCacheHeaders, accessCookie, realm, metrics } = parts
   const { maxAgeMs, optional } = parseAuthenticateOptions(options)
   // loadUser() checks the age of a cached snapshot, so with a maximum age each request takes that path.
   const cachedUser = maxAgeMs === undefined ? authenticator.cachedUser : () => undefined
@@ -59,11 +63,23 @@ export function createAuthenticateMiddleware(
     return withChallenge(ours, realm)
   }
 
-  async function loadAndPass(req: Request, token: string, next: NextFunction): Promise<void> {
+  /** Returns the error for `next`; `undefined` if the request may pass without a user. */
+  function toOutcome(req: Request, res: Response, error: unknown): unknown {
+    if (!optional || accessCookie?.isStale(req, error) !== true) return toAnswer(error)
+    try {
+      accessCookie.clear(res)
+      clearUser(req)
+      return undefined
+    } catch (another) {
+      return toAnswer(another)
+    }
+  }
+
+  async function loadAndPass(req: Request, res: Response, token: string, next: NextFunction): Promise<void> {
     try {
       setUser(req, await authenticator.loadUser(token, maxAgeMs))
     } catch (error) {
-      next(toAnswer(error))
+      next(toOutcome(req, res, error))
       return
     }
     next()
@@ -80,13 +96,13 @@ export function createAuthenticateMiddleware(
         const user = cachedUser(token)
         if (user === undefined) {
           requireTokenForm(token)
-          void loadAndPass(req, token, next)
+          void loadAndPass(req, res, token, next)
           return
         }
         setUser(req, user)
       }
     } catch (error) {
-      next(toAnswer(error))
+      next(toOutcome(req, res, error))
       return
     }
     next()

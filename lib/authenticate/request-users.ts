@@ -94,7 +94,7 @@ function presentsToken(req: Request, tokens: TokenReader): boolean {
   try {
     return tokens(req) !== undefined
   } catch (error) {
-    return asCustomUserDataError(error)?.code === 'invalid_request'
+    return ['invalid_request', 'foreign_origin'].includes(String(asCustomUserDataError(error)?.code))
   }
 }
 

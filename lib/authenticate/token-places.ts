@@ -1,19 +1,25 @@
 import type { Request } from 'express'
 import { readCookies } from '../util/cookies.js'
+import type { CookieIdentity } from '../util/cookies.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { readBearerToken } from './bearer-token.js'
+import type { OriginCheck } from './request-origin.js'
 import { onlyValue } from './request-headers.js'
 
 /** Other places than the Authorization header where a token may be. All are off by default. */
 export interface TokenPlaces {
   /**
-   * The name of a cookie. Browsers send cookies with requests of other sites too, so set `SameSite` and prevent CSRF yourself.
+   * The cookie that your app sets, by its name, or also with the path and domain that you set it with. Browsers send cookies
+   * with requests of other pages too, see the option `allowedOrigins`. A login and a logout clear the cookie, and so does
+   * `authenticate({ optional: true })` if its token is not valid.
    *
+   * @example { cookie: { name: '__Secure-access_token', path: '/api' } }
    * @default no cookie is read
    */
-  readonly cookie?: string | undefined
+  readonly cookie?: string | CookieIdentity | undefined
   /**
    * The name of a query parameter (RFC 6750 2.3). Addresses often end up in logs. The answers get `Cache-Control: no-store`.
+   * For an `EventSource` and a WebSocket, which cannot set a header, it wins over the cookie.
    *
    * @default no query parameter is read
    */
@@ -26,12 +32,19 @@ export interface TokenPlaces {
   readonly form?: string | undefined
 }
 
+/** The complete option `tokenPlaces`. */
+export interface ParsedTokenPlaces {
+  readonly cookie?: CookieIdentity | undefined
+  readonly query?: string | undefined
+  readonly form?: string | undefined
+}
+
 /**
  * Reads the token of a request; `undefined` if the request presents none. Its form may be unchecked: call
  * `requireTokenForm` before you verify it.
  *
  * @throws `invalid_request` for two tokens or a malformed one, `missing_token` for an Authorization header of another
- * scheme
+ * scheme, `foreign_origin` for a token in a cookie with which a page of another origin makes a change
  */
 export type TokenReader = (req: Request) => string | undefined
 
@@ -40,22 +53,44 @@ const TOKEN = /^[\w.~+/-]+=*$/
 const FORM = /^application\/x-www-form-urlencoded[ \t]*(?:;|$)/i
 
 /** Creates the reader of the header, and of other places if there are any. Two tokens are refused (RFC 6750 section 2). */
-export function createTokenReader(places: TokenPlaces = {}): TokenReader {
+export function createTokenReader(places: ParsedTokenPlaces, requireKnownOrigin: OriginCheck): TokenReader {
   const { cookie, query, form } = places
   if (cookie === undefined && query === undefined && form === undefined) return readBearerToken
   return req => {
-    const elsewhere = [
-      ...(cookie === undefined ? [] : readCookie(req, cookie)),
-      ...(query === undefined ? [] : readQuery(req, query)),
-      ...(form === undefined ? [] : readForm(req, form)),
-    ]
+    const ofQuery = query === undefined ? [] : readQuery(req, query)
+    const ofForm = form === undefined ? [] : readForm(req, form)
+    const leavesCookie = cookie === undefined || (ofQuery.length > 0 && cannotSetHeaders(req))
+    const ofCookie = leavesCookie ? [] : readCookie(req, cookie.name)
+    const elsewhere = [...ofCookie, ...ofQuery, ...ofForm]
     const found = [readHeader(req, elsewhere.length > 0), ...elsewhere].filter(token => token !== undefined)
-    if (found.length > 1) throw invalid('There are two access tokens: send one.')
+    if (found.length > 1) {
+      const inHeader = found.length > elsewhere.length
+      throw twoTokens({
+        'the Authorization header': inHeader,
+        'a cookie': ofCookie,
+        'the query': ofQuery,
+        'the form': ofForm,
+      })
+    }
     const [token] = found
     if (token !== undefined && (typeof token !== 'string' || !TOKEN.test(token)))
       throw invalid('The access token is malformed.')
+    if (ofCookie.length > 0) requireKnownOrigin(req)
     return token
   }
+}
+
+/** A page cannot choose the headers of an `EventSource` and of a WebSocket, and the browser adds its cookies. */
+function cannotSetHeaders({ headers = {} }: Partial<Request>): boolean {
+  return headers.upgrade !== undefined || String(headers.accept).startsWith('text/event-stream')
+}
+
+/** Names the places, because a page may not know that its browser sends a cookie. */
+function twoTokens(places: Readonly<Record<string, boolean | readonly unknown[]>>): CustomUserDataError {
+  const isIn = (found: boolean | readonly unknown[]): boolean =>
+    typeof found === 'boolean' ? found : found.length > 0
+  const names = Object.keys(places).filter(name => isIn(places[name] ?? false))
+  return invalid(`There are two access tokens: send one. They are in ${names.join(' and ')}.`)
 }
 
 /** An Authorization header of another scheme is ignored if the request presents a token in another place. */

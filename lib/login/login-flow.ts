@@ -6,7 +6,6 @@ import { startLogin } from '../sessions/login-start.js'
 import type { LoginStart } from '../sessions/login-start.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { UserRecords } from '../sessions/user-records.js'
-import type { TokenAnswer } from '../types.js'
 import { describeType, isObjectId } from '../util/describe-value.js'
 import { toShownAddress } from '../util/client-address.js'
 import type { AccountName } from './account-name.js'
@@ -19,7 +18,7 @@ import type { HookCalls } from './hooks.js'
 import type { LoginAttempt } from './login-attempt.js'
 import type { LoginThrottle } from './login-throttle.js'
 import { createThrottleWarnings } from './throttle-warnings.js'
-import type { TokenIssuer } from './token-issuer.js'
+import type { IssuedTokens, TokenIssuer } from './token-issuer.js'
 
 interface LoginParts {
   readonly tokenIssuer: Pick<TokenIssuer, 'issue' | 'isOwnUserId'>
@@ -52,6 +51,8 @@ interface PreparedLogin {
   readonly replaced: readonly string[]
   /** The most sessions that this login leaves the user; `undefined`: as the instance says. */
   readonly maxSessionsPerUser?: number | false | undefined
+  /** Whether the cookie outlives the browser; `undefined`: as the instance says. */
+  readonly persistent?: boolean | undefined
 }
 
 /** A login in progress. */
@@ -76,7 +77,7 @@ export class LoginFlow {
   }
 
   /** Runs a login. `prepare` checks the body, and has the same time limit as the check of the credentials. */
-  async run(prepare: () => Promise<PreparedLogin>): Promise<TokenAnswer<object>> {
+  async run(prepare: () => Promise<PreparedLogin>): Promise<IssuedTokens> {
     // The login starts before anything is checked, because it must not survive a revocation from now on.
     const start = startLogin()
     const prepared = await callInTime('login(): body', this.#timeoutMs, prepare)
@@ -85,11 +86,11 @@ export class LoginFlow {
     let user: VerifiedUser | undefined
     try {
       user = await this.#verify(login, attempt)
-      const answer = await this.#issue(user, login, start)
+      const issued = await this.#issue(user, login, start)
       await this.#endReplaced(login)
       if (attempt?.succeeded() === 'unsure') this.#warnings.ofUnsureAccount()
       this.#parts.hooks.after('afterLogin', user, login.req)
-      return answer
+      return issued
     } catch (error) {
       attempt?.failed(error)
       this.#reportRefusal(error, login, user?.id)
@@ -128,13 +129,14 @@ export class LoginFlow {
   }
 
   /** With `beforeLogin`, the session begins only after the hook has agreed: the hook may list the user's sessions. */
-  async #issue(user: VerifiedUser, login: Login, start: LoginStart): Promise<TokenAnswer<object>> {
+  async #issue(user: VerifiedUser, login: Login, start: LoginStart): Promise<IssuedTokens> {
     const { tokenIssuer, hooks } = this.#parts
-    const { req, maxSessionsPerUser } = login
+    const { req, maxSessionsPerUser, persistent } = login
     const origin = {
       device: toDeviceLabel(req.headers['user-agent']),
       address: toShownAddress(req.ip) ?? null,
       maxSessionsPerUser,
+      persistent,
     }
     const create = hooks.creationFor(user, req)
     const admit = () => this.#admit(user, login)

@@ -19,7 +19,7 @@ import type { ClaimSnapshots } from '../token-data/claim-snapshots.js'
 import type { Events } from '../events.js'
 import { toLoginStart } from '../sessions/login-start.js'
 import type { LoginStart } from '../sessions/login-start.js'
-import type { NewSession, OpenSession } from '../sessions/new-session.js'
+import type { NewSession, OpenSession, SessionLifetime } from '../sessions/new-session.js'
 import { endedMeanwhile, invalidGrant } from '../sessions/session-errors.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { Revocations } from '../sessions/revocations.js'
@@ -47,6 +47,8 @@ interface TokenIssuerParts {
 
 interface TokenIssuerConfig extends AccessTokenConfig {
   readonly requireDocument: boolean
+  /** Absent if refresh tokens are in the JSON. */
+  readonly refreshCookie: { readonly persistent: boolean } | undefined
   readonly userDataInToken: { readonly maxTokenBytes: number } | undefined
 }
 
@@ -72,6 +74,19 @@ export interface IssueTokensOptions extends Partial<SessionOrigin> {
    * @default the option of the instance
    */
   readonly maxSessionsPerUser?: number | false | undefined
+  /**
+   * Whether `refresh()` sets a cookie that outlives the browser for this session, as the option `persistent` of the cookie.
+   * @default the option of the instance
+   */
+  readonly persistent?: boolean | undefined
+}
+
+/** The tokens of a login or a refresh. */
+export interface IssuedTokens {
+  /** The body of the answer. */
+  readonly answer: TokenAnswer<object>
+  /** How long a cookie should hold the refresh token. */
+  readonly lifetime: SessionLifetime
 }
 
 /** A login whose credentials were right, and which may still be refused. */
@@ -116,15 +131,21 @@ export class TokenIssuer {
    */
   async issue(
     userId: string,
-    { device = null, address = null, startedAt, maxSessionsPerUser }: IssueTokensOptions = {},
+    {
+      device = null,
+      address = null,
+      startedAt,
+      maxSessionsPerUser,
+      persistent = this.#config.refreshCookie?.persistent ?? true,
+    }: IssueTokensOptions = {},
     create?: () => Promise<void>,
     login: LoginInProgress = { start: toLoginStart(startedAt) },
-  ): Promise<TokenAnswer<object>> {
+  ): Promise<IssuedTokens> {
     const { issuers, sessions, backgroundWork } = this.#parts
     requireOwnUserId(userId, issuers)
     const admission = login.admit?.() ?? Promise.resolve()
     if (login.admit) await giveHeadStart(admission)
-    const session = sessions.begin(userId, toStoredOrigin({ device, address }), login.start)
+    const session = sessions.begin(userId, toStoredOrigin({ device, address }), login.start, persistent)
     const answer = this.#answerLogin(userId, { session, admission, create })
     // A login that is refused does not wait for its answer, so nobody else may handle the rejection.
     answer.catch(() => undefined)
@@ -152,7 +173,7 @@ export class TokenIssuer {
    * @param address the address of the client, for events
    * @throws `invalid_grant` if the token is not valid
    */
-  async refresh(refreshToken: string, address?: string): Promise<TokenAnswer<object>> {
+  async refresh(refreshToken: string, address?: string): Promise<IssuedTokens> {
     const { userId, open } = await this.#parts.sessions.exchange(refreshToken, address)
     return this.#loadAndAnswer(userId, { open, ended: invalidGrant })
   }
@@ -168,7 +189,7 @@ export class TokenIssuer {
       readonly admission: Promise<void>
       readonly create: (() => Promise<void>) | undefined
     },
-  ): Promise<TokenAnswer<object>> {
+  ): Promise<IssuedTokens> {
     const opening = { open: () => session.open(), ended: endedMeanwhile }
     if (create) {
       const answer = await this.#load(userId, async snapshot => {
@@ -185,7 +206,7 @@ export class TokenIssuer {
     })
   }
 
-  #loadAndAnswer(userId: string, opening: Opening): Promise<TokenAnswer<object>> {
+  #loadAndAnswer(userId: string, opening: Opening): Promise<IssuedTokens> {
     return this.#load(userId, snapshot => this.#answer(userId, snapshot, opening))
   }
 
@@ -195,23 +216,24 @@ export class TokenIssuer {
   }
 
   /** Opens the session, which comes last of all that can fail, and signs its access token. */
-  async #answer(userId: string, snapshot: Snapshot, { open, ended }: Opening): Promise<TokenAnswer<object>> {
+  async #answer(userId: string, snapshot: Snapshot, { open, ended }: Opening): Promise<IssuedTokens> {
     const { authenticator, revocations, answerFormat } = this.#parts
     if (this.#config.requireDocument) requireDocument(snapshot, userId)
     const { data, exact = data } = snapshot
     const customData = answerFormat ? (answerFormat.toJson(exact) as object) : data
-    const { sid, refreshToken, storedAt } = await open()
+    const { sid, refreshToken, storedAt, endsInMs, persistent } = await open()
     const access = await this.#sign({ userId, sid }, snapshot)
     // A logout may have been answered meanwhile. No refresh and no login may succeed after it.
     if (revocations.wasSessionEnded(sid) || revocations.wasUserRevokedSince(userId, storedAt)) throw ended()
     authenticator.keep(access.token, { ...access, userId }, snapshot)
-    return {
+    const answer = {
       access_token: access.token,
       token_type: 'Bearer',
       expires_in: this.#config.accessTokenTtlSeconds,
       refresh_token: refreshToken,
       user: { id: userId, customData },
-    }
+    } as const
+    return { answer, lifetime: { endsInMs, persistent } }
   }
 }
 

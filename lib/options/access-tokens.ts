@@ -1,6 +1,8 @@
 import * as v from 'valibot'
 import { ASYMMETRIC_ALGORITHM_NAMES } from '../access-tokens/algorithms.js'
 import { isFetchable, isLoopbackAddress } from '../access-tokens/fetch-json.js'
+import { toOrigin } from '../authenticate/request-origin.js'
+import { cookieIdentity, cookieName } from './cookies.js'
 import { optionsObject } from './options-object.js'
 import { MAX_TOKEN_LENGTH, userDataInToken } from './user-data-in-token.js'
 import { DAY_SECONDS, name, secret, whole } from './value-schemas.js'
@@ -78,6 +80,21 @@ const trustedIssuer = v.pipe(
   v.transform(value => ({ ...value, userIdPrefix: value.userIdPrefix ?? `${value.issuer}|` })),
 )
 
+const toIdentity = (given: string): v.InferOutput<typeof cookieIdentity> => ({ name: given, path: '/' })
+
+const origin = v.pipe(
+  name,
+  v.check(
+    text => toOrigin(text) !== undefined,
+    'write an origin such as "https://app.example.com": a scheme and a host, with neither a path nor a slash at the end',
+  ),
+)
+
+/** Not a union, whose error would not name the entry that is wrong. */
+const allowedOrigins = v.lazy(given =>
+  Array.isArray(given) ? v.array(origin) : v.literal('any', 'write a list of origins, or "any"'),
+)
+
 /** Options of instances that issue tokens. */
 export const ownIssuerOptions = {
   issuer: v.optional(name),
@@ -95,7 +112,11 @@ export const accessTokenOptions = {
   ),
   tokenPlaces: v.optional(
     optionsObject('write { cookie, query, form }', {
-      cookie: v.optional(name),
+      cookie: v.optional(
+        v.lazy(given =>
+          typeof given === 'string' ? v.pipe(cookieName, v.transform(toIdentity)) : cookieIdentity,
+        ),
+      ),
       query: v.optional(name),
       form: v.optional(name),
     }),
@@ -105,6 +126,7 @@ export const accessTokenOptions = {
     v.picklist(['no-cache', 'no-store'], 'write "no-cache" or "no-store"'),
     'no-cache',
   ),
+  allowedOrigins: v.optional(allowedOrigins, []),
   accessTokenTtlSeconds: v.optional(whole(1, DAY_SECONDS), 30 * 60),
   userDataInToken,
   clockToleranceSeconds: v.optional(whole(0, 300), 5),

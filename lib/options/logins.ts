@@ -22,11 +22,18 @@ import {
 const CREDENTIALS_CALLBACK = 'write a function that takes the credentials and returns { id } or null'
 const TEXT_OR_NULL = 'write a text or null'
 
+/** Not a union, whose error would not say what to write. */
+const persistent = v.custom<boolean | ((credentials: never) => boolean)>(
+  value => typeof value === 'boolean' || typeof value === 'function',
+  'write true, false, or a function that takes the credentials and returns true or false',
+)
+
 const loginOptions = optionsObject(AN_OBJECT, {
   body: v.optional(standardSchema),
   account: v.optional(callback),
   maxSessionsPerUser: v.optional(maxSessions),
   extendedJson: v.optional(extendedJson),
+  persistent: v.optional(persistent),
 })
 
 const refreshOptions = optionsObject(AN_OBJECT, { extendedJson: v.optional(extendedJson) })
@@ -51,6 +58,7 @@ const issueTokensOptions = optionsObject(AN_OBJECT, {
   device: textOrNull,
   address: textOrNull,
   maxSessionsPerUser: v.optional(maxSessions),
+  persistent: v.optional(trueOrFalse),
   startedAt: v.optional(v.number('write the value that performance.now() had when your own check began')),
 })
 
@@ -64,6 +72,7 @@ export interface LoginConfig<Credentials> {
   readonly account: ((credentials: Credentials) => AccountName | null | undefined) | undefined
   readonly maxSessionsPerUser: number | false | undefined
   readonly extendedJson: ExtendedJsonFormat | false | undefined
+  readonly persistent: boolean | ((credentials: Credentials) => boolean) | undefined
 }
 
 /** Complete options of `passwordCredentials()`. */

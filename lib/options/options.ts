@@ -3,6 +3,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { KeyOptions } from '../access-tokens/keys.js'
 import type { TrustedIssuer } from '../access-tokens/trusted-issuers.js'
 import type { CacheControl } from '../authenticate/cache-headers.js'
+import type { AllowedOrigins } from '../authenticate/request-origin.js'
 import type { TokenPlaces } from '../authenticate/token-places.js'
 import type { Clock } from '../util/clock.js'
 import type { ClientProjection } from '../token-data/client-projection.js'
@@ -11,7 +12,7 @@ import type { ToFieldValues } from '../documents/user-documents.js'
 import type { BsonLibrary } from '../mongo/team-bson.js'
 import type { CollectionLike } from '../mongo/collection-like.js'
 import type { Hooks } from '../login/hooks.js'
-import type { RefreshCookieOptions } from '../routes/refresh-transport.js'
+import type { RefreshCookieOptions } from '../routes/refresh-cookie.js'
 import type { LoginThrottleOptions } from '../login/login-throttle.js'
 
 /** Options of `userDataInToken`: which data of the user goes into access tokens. */
@@ -185,6 +186,17 @@ interface CommonOptions<Document extends object> {
    * @default 'no-cache'
    */
   readonly cacheControl?: CacheControl | undefined
+
+  /**
+   * Origins whose pages may send requests with a cookie that this package reads, besides the app's own origin: logins,
+   * refreshes and logouts with `refreshTokenTransport: 'cookie'`, and requests with `tokenPlaces.cookie`, other than GET, HEAD
+   * and OPTIONS. Other hosts and ports of the same site must be listed too. Requests of all other pages are refused (403
+   * `foreign_origin`) by their headers `Sec-Fetch-Site` and `Origin`. `any` turns this check off.
+   *
+   * @default []
+   * @example ['https://app.example.com', 'http://localhost:5173', 'capacitor://localhost']
+   */
+  readonly allowedOrigins?: AllowedOrigins | undefined
   /**
    * Seconds that an access token of ours is valid, 1 to 86,400.
    *

@@ -5,6 +5,7 @@ import type { Clock } from '../util/clock.js'
 import type { ToFieldValues } from '../documents/user-documents.js'
 import { accessTokenOptions, keys, ownIssuerOptions } from './access-tokens.js'
 import { collectionNamed } from './collection-option.js'
+import { toRefreshCookie } from './cookies.js'
 import { customDataOptions } from './custom-data.js'
 import { explain, wrong } from './explain.js'
 import { requireDistinct, toOwnIssuer } from './issuers.js'
@@ -15,6 +16,7 @@ import { sessionOptions } from './sessions.js'
 import { completeUserDataInToken } from './user-data-in-token.js'
 import type { UserDataInToken } from './user-data-in-token.js'
 import { AN_OBJECT, bson, isObject, printable } from './value-schemas.js'
+import type { RefreshCookie } from '../routes/refresh-cookie.js'
 import type { Hooks } from '../login/hooks.js'
 
 const schema = optionsObject(AN_OBJECT, {
@@ -53,6 +55,7 @@ export type Config = Omit<
   | 'clockToleranceSeconds'
   | 'refreshTokenIdleSeconds'
   | 'reuseToleranceSeconds'
+  | 'refreshTokenTransport'
   | 'hooks'
   | 'userDataInToken'
 > & {
@@ -61,6 +64,8 @@ export type Config = Omit<
   readonly clockToleranceMs: number
   readonly refreshTokenIdleSeconds: number
   readonly reuseToleranceMs: number
+  /** Absent if refresh tokens are in the JSON. */
+  readonly refreshCookie: RefreshCookie | undefined
   readonly hooks: Hooks
   readonly userDataInToken: UserDataInToken | undefined
   readonly toFieldValues: ToFieldValues | undefined
@@ -78,6 +83,7 @@ export function parseOptions(options: unknown): Config {
     keys,
     clockToleranceSeconds,
     reuseToleranceSeconds,
+    refreshTokenTransport,
     ...config
   } = result.output
   const own = toOwnIssuer({ issuer, audience, clientId, secret, keys }, config.trustedIssuers.length > 0)
@@ -93,6 +99,7 @@ export function parseOptions(options: unknown): Config {
     clockToleranceMs: clockToleranceSeconds * 1000,
     reuseToleranceMs: reuseToleranceSeconds * 1000,
     refreshTokenIdleSeconds,
+    refreshCookie: toRefreshCookie(refreshTokenTransport, own),
     userDataInToken: own && completeUserDataInToken(config.userDataInToken, config.maxTokenLength),
     hooks: config.hooks as Hooks,
     toFieldValues: config.toFieldValues as ToFieldValues | undefined,

@@ -1,15 +1,13 @@
 import * as v from 'valibot'
-import { toRefreshCookieName } from '../routes/refresh-transport.js'
-import { toOrigin } from '../routes/request-origin.js'
 import { MAX_REUSE_TOLERANCE_SECONDS } from '../sessions/session-document.js'
 import { MAX_TIMER_MS } from '../util/deadline.js'
 import { collectionNamed } from './collection-option.js'
+import { refreshTokenTransport } from './cookies.js'
 import { optionsObject, objectOr } from './options-object.js'
 import {
   callback,
   DAY_SECONDS,
   maxSessions,
-  name,
   secret,
   trueOrFalse,
   whole,
@@ -19,81 +17,8 @@ import {
 /** The longest time that a team may let sessions live. */
 export const MAX_REFRESH_TOKEN_TTL_SECONDS = 5 * YEAR_SECONDS
 
-const TRANSPORT =
-  'write "body", "cookie" or { cookie: { name, sameSite, path, domain, allowedOrigins, previousCookies } }'
 const THROTTLE =
   'write false or { accountAndAddressFailures, addressFailures, windowSeconds, accountFailures }'
-
-const cookiePath = v.pipe(
-  name,
-  v.regex(/^\/[\x20-\x3a\x3c-\x7e]*$/, 'write a path that begins with a slash, e.g. "/auth"'),
-)
-const cookieDomain = v.pipe(name, v.regex(/^[a-z\d.-]+$/i, 'write a domain, e.g. "example.com"'))
-
-const origin = v.pipe(
-  name,
-  v.check(
-    text => toOrigin(text) !== undefined,
-    'write an origin such as "https://app.example.com": a scheme and a host, with neither a path nor a slash at the end',
-  ),
-)
-
-const previousCookie = v.pipe(
-  optionsObject('write { name, path, domain }', {
-    name: v.pipe(
-      name,
-      v.regex(/^[\w!#$%&'*+.^`|~-]+$/, 'write the whole name of a cookie, e.g. "refresh_token"'),
-    ),
-    path: v.optional(cookiePath, '/'),
-    domain: v.optional(cookieDomain),
-  }),
-  v.check(
-    cookie => !/^__host-/i.test(cookie.name) || (cookie.path === '/' && cookie.domain === undefined),
-    'a cookie whose name begins with __Host- has the path "/" and no domain: leave both out',
-  ),
-)
-
-/** Refuses at creation a cookie that browsers would ignore (RFC 6265 4.1.1): otherwise no user could refresh. */
-const refreshCookie = v.pipe(
-  optionsObject('write { name, sameSite, path, domain, allowedOrigins, previousCookies }', {
-    name: v.optional(
-      v.pipe(
-        name,
-        v.regex(
-          /^(?!__(?:host|secure)-)[\w!#$%&'*+.^`|~-]+$/i,
-          'write a cookie name, e.g. "refresh_token", without the prefix __Host- or __Secure-',
-        ),
-      ),
-    ),
-    sameSite: v.optional(v.picklist(['strict', 'lax', 'none'], 'write "strict", "lax" or "none"')),
-    path: v.optional(cookiePath),
-    domain: v.optional(cookieDomain),
-    allowedOrigins: v.optional(v.array(origin, 'write a list of origins')),
-    previousCookies: v.optional(v.array(previousCookie, 'write a list of { name, path, domain }')),
-  }),
-  v.check(
-    ({ previousCookies = [], ...cookie }) =>
-      previousCookies.every(previous => !isSameCookie(previous, cookie)),
-    'previousCookies names the cookie that is in use, so a login would clear the cookie that it sets. Remove it from the list',
-  ),
-)
-
-interface CookieIdentity {
-  readonly name?: string | undefined
-  readonly path?: string | undefined
-  readonly domain?: string | undefined
-}
-
-/** Whether an earlier cookie is the cookie in use: same name, path and domain (RFC 6265 5.3). */
-function isSameCookie(previous: CookieIdentity, inUse: CookieIdentity): boolean {
-  const toDomain = ({ domain }: CookieIdentity): string | undefined =>
-    domain?.toLowerCase().replace(/^\./, '')
-  return (
-    previous.name === toRefreshCookieName(inUse) &&
-    (previous.path ?? '/') === (inUse.path ?? '/') &&
-    toDomain(previous) === toDomain(inUse)
-  )
-}
 
 const throttle = optionsObject(THROTTLE, {
   accountAndAddressFailures: v.optional(whole(1, 100), 10),
@@ -122,10 +47,7 @@ export const sessionOptions = {
   sessionSecrets: v.optional(
     v.pipe(v.array(secret, 'write a list of secrets'), v.minLength(1, 'write one secret or more')),
   ),
-  refreshTokenTransport: v.optional(
-    objectOr(optionsObject(TRANSPORT, { cookie: refreshCookie }), v.picklist(['body', 'cookie'], TRANSPORT)),
-    'body',
-  ),
+  refreshTokenTransport,
   sessionCheckIntervalMs: v.optional(whole(0, DAY_SECONDS * 1000)),
   loginAttemptCollection: v.optional(collectionNamed('custom_user_data_login_attempts')),
   loginThrottle: v.optional(objectOr(throttle, v.literal(false, THROTTLE)), {}),

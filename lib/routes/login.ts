@@ -39,6 +39,13 @@ export interface LoginOptions<Credentials> {
    * @default the option of the instance
    */
   readonly extendedJson?: ExtendedJsonFormat | false
+  /**
+   * Whether the cookie with the refresh token outlives the browser: `true` or `false`, or a function of the credentials for a
+   * form with "remember me". Without `refreshTokenTransport: 'cookie'` it has no effect.
+   * @default the option `persistent` of the cookie
+   * @example login(verifyCredentials, { persistent: ({ rememberMe }) => rememberMe === true })
+   */
+  readonly persistent?: boolean | ((credentials: Credentials) => boolean)
 }
 
 interface LoginRouteParts {
@@ -59,7 +66,8 @@ export function createLoginRoute<Credentials>(
   const accountOf = options.account ?? verifyCredentials.account
   return createTokenEndpoint({ name: 'login', needsBody: true, failures }, async (body, req, res) => {
     transport.requireKnownOrigin(req)
-    const answer = await flow.run(async () => {
+    transport.requireKept(req)
+    const issued = await flow.run(async () => {
       const credentials = options.body
         ? await parseBody(options.body, body)
         : (requireScalars(body) as Credentials)
@@ -68,11 +76,31 @@ export function createLoginRoute<Credentials>(
         : guessAccounts(credentials)
       const verify = async (): Promise<VerifyOutcome> => verifyCredentials(credentials, req)
       const { maxSessionsPerUser } = options
-      return { req, accounts, verify, replaced: transport.readToEnd(req, body), maxSessionsPerUser }
+      const persistent = toPersistent(options.persistent, credentials)
+      return {
+        req,
+        accounts,
+        verify,
+        replaced: transport.readToEnd(req, body),
+        maxSessionsPerUser,
+        persistent,
+      }
     })
-    transport.clearPrevious(res)
-    return transport.hand(res, answer)
+    transport.clearReplaced(res)
+    return transport.hand(res, issued)
   })
+}
+
+/** Checks the result of `persistent`. A text such as "false" is refused, because it would count as true. */
+function toPersistent<Credentials>(
+  option: LoginOptions<Credentials>['persistent'],
+  credentials: Credentials,
+): boolean | undefined {
+  if (typeof option !== 'function') return option
+  const persistent: unknown = callAtOnce('login(): persistent', () => option(credentials))
+  if (typeof persistent === 'boolean') return persistent
+  const message = `login(): "persistent" returned a value of the type ${typeof persistent}. Return true or false.`
+  throw new CustomUserDataError('callback_failed', message)
 }
 
 /** Checks the result of `account`. An object is refused, because all accounts would be counted as one. */

@@ -1,10 +1,10 @@
-import type { RequestHandler } from 'express'
+import type { Request, RequestHandler } from 'express'
 import type { FailureReports } from '../authenticate/failure-reports.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import { invalidGrant } from '../sessions/session-errors.js'
 import type { Sessions } from '../sessions/sessions.js'
-import type { TokenIssuer } from '../login/token-issuer.js'
+import type { IssuedTokens, TokenIssuer } from '../login/token-issuer.js'
 import type { HookCalls } from '../login/hooks.js'
 import type { MadeUpTokens } from '../login/made-up-tokens.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
@@ -25,7 +25,7 @@ export interface RefreshOptions {
 }
 
 interface RefreshParts {
-  readonly sessions: Pick<Sessions, 'recognise' | 'end' | 'sidOf'>
+  readonly sessions: Pick<Sessions, 'recognise' | 'end' | 'sidOf' | 'isLongOver'>
   readonly madeUpTokens: MadeUpTokens
   readonly transport: RefreshTransport
   readonly hooks: HookCalls
@@ -39,29 +39,30 @@ export function createRefreshRoute(
   { sessions, madeUpTokens, transport, hooks, failures, events }: RefreshParts,
 ): RequestHandler {
   const { needsBody } = transport
+
+  async function refresh(presented: readonly string[], req: Request): Promise<IssuedTokens> {
+    const token = await chooseToken(presented, sessions, tokens => madeUpTokens.remove(tokens, req.ip))
+    return tokenIssuer.refresh(token, toShownAddress(req.ip))
+  }
+
+  function reportRefusal(error: unknown, presented: readonly string[], req: Request): void {
+    if (asCustomUserDataError(error)?.code !== 'invalid_grant') return
+    const sid = presented.map(token => sessions.sidOf(token)).find(found => found !== undefined)
+    const reason = sid === undefined ? 'unknown' : 'ended'
+    events.emit('refresh_refused', { reason, sid, address: toShownAddress(req.ip) })
+  }
+
   return createTokenEndpoint({ name: 'refresh', needsBody, failures }, async (body, req, res) => {
     transport.requireKnownOrigin(req)
     requireRefreshGrant(body)
     const presented = transport.read(req, body)
-    const address = toShownAddress(req.ip)
-    const report = (error: unknown): never => {
-      if (asCustomUserDataError(error)?.code === 'invalid_grant') {
-        const sid = presented.map(token => sessions.sidOf(token)).find(found => found !== undefined)
-        events.emit('refresh_refused', { reason: sid === undefined ? 'unknown' : 'ended', sid, address })
-      }
+    const issued = await refresh(presented, req).catch(async (error: unknown) => {
+      reportRefusal(error, presented, req)
+      if (!needsBody && (await isOfNoUse(presented, sessions, error))) transport.clear(res)
       throw error
-    }
-    const choice = await chooseToken(presented, sessions, tokens =>
-      madeUpTokens.remove(tokens, req.ip),
-    ).catch(report)
-    if (choice instanceof AmbiguousTokens) {
-      // With these cookies the client could never refresh again, and it is unknown which session is the user's.
-      transport.clear(res)
-      throw choice.refusal
-    }
-    const answer = await tokenIssuer.refresh(choice, address).catch(report)
-    hooks.after('afterRefresh', { id: answer.user.id }, req)
-    return transport.hand(res, answer)
+    })
+    hooks.after('afterRefresh', { id: issued.answer.user.id }, req)
+    return transport.hand(res, issued)
   })
 }
 
@@ -116,9 +117,33 @@ function readParameter(body: RequestBody, name: string): string | undefined {
   throw new CustomUserDataError('invalid_request', `"${name}" must be a text.`)
 }
 
-/** The result for several refresh tokens if none of them may be used, with the error to answer. */
-class AmbiguousTokens {
-  constructor(readonly refusal: CustomUserDataError) {}
+/**
+ * Whether the client could never refresh again with its cookies, so that they are cleared. A cookie whose session ended just
+ * now stays: the login that ended the session may just have set a new cookie, and this answer would clear that one.
+ */
+async function isOfNoUse(
+  presented: readonly string[],
+  sessions: Pick<Sessions, 'isLongOver'>,
+  error: unknown,
+): Promise<boolean> {
+  if (error instanceof AmbiguousTokens) return true
+  if (asCustomUserDataError(error)?.code !== 'invalid_grant') return false
+  try {
+    const areOver = await Promise.all(
+      presented.slice(0, MAX_CANDIDATES).map(token => sessions.isLongOver(token)),
+    )
+    return areOver.every(Boolean)
+  } catch {
+    // Without an answer of MongoDB nobody knows, and the refusal of the refresh is the answer all the same.
+    return false
+  }
+}
+
+/** Several refresh tokens of which none may be used. It is unknown which session is the user's. */
+class AmbiguousTokens extends CustomUserDataError {
+  constructor(found: string) {
+    super('invalid_request', `The request has ${found}. They are cleared. Log in again.`)
+  }
 }
 
 /**
@@ -129,9 +154,10 @@ async function chooseToken(
   presented: readonly string[],
   sessions: Pick<Sessions, 'recognise'>,
   removeMadeUp: (tokens: readonly string[]) => Promise<string[]>,
-): Promise<string | AmbiguousTokens> {
+): Promise<string> {
   const different = [...new Set(presented)]
-  if (presented.length > MAX_CANDIDATES) return ambiguous(`more than ${MAX_CANDIDATES} refresh cookies`)
+  if (presented.length > MAX_CANDIDATES)
+    throw new AmbiguousTokens(`more than ${MAX_CANDIDATES} refresh cookies`)
   const [first, ...others] = await removeMadeUp(different)
   if (first === undefined) throw invalidGrant()
   if (different.length === 1) return first
@@ -140,16 +166,10 @@ async function chooseToken(
   )
   const alive = recognised.filter(({ session }) => session !== undefined)
   if (new Set(alive.map(({ session }) => session?.sid)).size > 1)
-    return ambiguous('refresh cookies of several sessions')
+    throw new AmbiguousTokens('refresh cookies of several sessions')
   const usable =
     alive.find(({ session }) => session?.state === 'current') ??
     alive.find(({ session }) => session?.state === 'exchanged')
-  // A refresh that fails never clears cookies: a login or refresh at the same time may just have set a new one.
   if (!usable) throw invalidGrant()
   return usable.token
-}
-
-function ambiguous(found: string): AmbiguousTokens {
-  const message = `The request has ${found}. They are cleared. Log in again.`
-  return new AmbiguousTokens(new CustomUserDataError('invalid_request', message))
 }

@@ -11,8 +11,16 @@ import type { SessionStore } from './session-store.js'
 import type { UserRecords } from './user-records.js'
 
 /** A session with the refresh token that its client gets. */
-export interface OpenSession extends BegunSession {
+export interface OpenSession extends BegunSession, SessionLifetime {
   readonly refreshToken: string
+}
+
+/** How long the client should keep the refresh token. */
+export interface SessionLifetime {
+  /** Milliseconds from the login or refresh until the session ends if it is not used. */
+  readonly endsInMs: number
+  /** Whether the cookie of the session outlives the browser. */
+  readonly persistent: boolean
 }
 
 /** A login that asks for a session. */
@@ -20,6 +28,7 @@ interface LoginOfUser {
   readonly userId: string
   readonly origin: SessionOrigin
   readonly start: LoginStart
+  readonly lifetime: SessionLifetime
 }
 
 interface NewSessionParts {
@@ -48,8 +57,15 @@ export class NewSession {
     this.#login = login
     this.#parts = parts
     this.#token = createRefreshToken(createSid(), secret)
-    const { userId, origin } = login
-    this.#stored = store.insert({ token: this.#token, userId, secretName: secret.name, ...origin })
+    const { userId, origin, lifetime } = login
+    const { persistent } = lifetime
+    this.#stored = store.insert({
+      token: this.#token,
+      userId,
+      secretName: secret.name,
+      persistent,
+      ...origin,
+    })
     // A login that is refused does not wait for the insert, so nobody else may handle its rejection.
     this.#stored.catch(() => undefined)
   }
@@ -65,7 +81,7 @@ export class NewSession {
     // Compare after the insert. A revocation first writes the record and then ends sessions, so one sees the other.
     const outcome = await this.#compareWithRevocation()
     if (outcome !== 'after') throw outcome === 'before' ? endedMeanwhile() : unclearOrder()
-    return { sid, userId, refreshToken: this.#token.text, storedAt }
+    return { sid, userId, refreshToken: this.#token.text, storedAt, ...this.#login.lifetime }
   }
 
   /** Resolves to the session when it is stored, also if it is not open. */

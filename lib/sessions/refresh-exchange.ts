@@ -111,7 +111,8 @@ export class RefreshExchange {
   }
 
   #toExchanged(answered: Answered, session: SessionDocument, token: RefreshToken): ExchangedToken {
-    const { _id: sid, userId, storedAt } = session
+    const { _id: sid, userId, storedAt, idleExpiresAt, expiresAt, persistent } = session
+    const endsInMs = Math.min(idleExpiresAt.getTime(), expiresAt.getTime()) - this.#parts.clock.now()
     // Another process may have ended all sessions, and not yet this session's document.
     const standing = this.#parts.userRecords.find(userId)
     // A refresh that fails for another reason does not wait for it, so nobody else may handle its rejection.
@@ -121,7 +122,8 @@ export class RefreshExchange {
       const { events } = this.#parts
       if (answered.event === 'refreshed') events.emit('refreshed', { userId, sid })
       else events.emit('replayed', { userId, sid, successorUsed: answered.successorUsed })
-      return { sid, userId, refreshToken: token.text, storedAt: isDate(storedAt) ? storedAt.getTime() : 0 }
+      const since = isDate(storedAt) ? storedAt.getTime() : 0
+      return { sid, userId, refreshToken: token.text, storedAt: since, endsInMs, persistent }
     }
     return { userId, open }
   }

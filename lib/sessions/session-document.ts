@@ -31,6 +31,8 @@ export interface SessionDocument extends SessionOrigin {
   /** When the session ends at the latest: no exchange moves this date (RFC 9700 4.14.2, ASVS 10.4.8). */
   readonly expiresAt: Date
   readonly revokedAt: Date | null
+  /** Whether the cookie of the session outlives the browser. A login decides it, and each refresh sets the cookie again. */
+  readonly persistent: boolean
 }
 
 /** How one refresh token of a session was issued. The token before it was exchanged at the same moment. */
@@ -51,6 +53,7 @@ export interface SessionOrigin {
 
 /** A session that begins. */
 export interface SessionToStore extends SessionOrigin {
+  readonly persistent: boolean
   readonly token: RefreshToken
   readonly userId: string
   readonly secretName: string
@@ -110,7 +113,7 @@ interface SessionLife extends SessionScope {
 
 /** The document of a session that begins, as an expression of MongoDB: the server adds its time. */
 export function toNewDocument(
-  { token, userId, secretName, device, address }: SessionToStore,
+  { token, userId, secretName, device, address, persistent }: SessionToStore,
   { issuer, clientId, now, idleExpiresAt, expiresAt }: SessionLife,
 ): Document {
   const known: Omit<SessionDocument, 'storedAt' | 'issues'> = {
@@ -129,6 +132,7 @@ export function toNewDocument(
     revokedAt: null,
     device,
     address,
+    persistent,
   }
   const timed = { storedAt: '$$NOW', issues: [{ issuedAt: '$$NOW', secretName: { $literal: secretName } }] }
   return { $mergeObjects: [{ $literal: known }, timed] }

@@ -140,6 +140,16 @@ export class SessionStore {
     })
   }
 
+  /** Whether a session ended before a time. A session that is not stored ended long ago, or never began. */
+  endedBefore(sid: string, time: Date): Promise<boolean> {
+    return this.#collection.read(async (sessions, { read }) => {
+      const session = await sessions.findOne({ _id: { $eq: sid }, ...this.#ours }, read)
+      if (!session) return true
+      const ends = [session.revokedAt, session.idleExpiresAt, session.expiresAt]
+      return ends.some(end => isDate(end) && end < time)
+    })
+  }
+
   /** The sessions of a user that are alive, newest first, at most 1,000. */
   list(userId: string): Promise<ListedSession[]> {
     return this.#collection.read((sessions, { read }) => {
@@ -232,8 +242,9 @@ export class SessionStore {
     const { clientId } = this.#config
     const filter = { _id: token.sid, ...this.#ours, clientId, current, ...aliveAt(now) }
     const update = [{ $set: { lastUsedAt: now, idleExpiresAt: this.#idleExpiry(now), ...change } }]
+    const after = { returnDocument: 'after' } as const
     return this.#collection.write(async (sessions, { write }) => {
-      const found = await findOneAndUpdate(sessions, filter, update, write)
+      const found = await findOneAndUpdate(sessions, filter, update, { ...write, ...after })
       // A document without a user id is no session, so nothing may be issued for it.
       return typeof found?.userId === 'string' ? found : undefined
     })

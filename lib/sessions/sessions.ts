@@ -46,12 +46,16 @@ interface SessionsParts {
 export interface SessionsConfig extends ExchangeConfig {
   /** The most sessions that a user may have, or `false`. */
   readonly maxSessionsPerUser: number | false
+  /** Seconds without use until a session ends; not more than seconds from its login until it ends. */
+  readonly refreshTokenIdleSeconds: number
   /** Milliseconds that an access token may be valid, with the tolerance of clocks. */
   readonly accessTokenMs: number
 }
 
 /** How many sessions one login ends at most. If there are more, which is so when the limit is new, later logins go on. */
 const MAX_ENDED_BY_LOGIN = 100
+
+const MINUTE_MS = 60_000
 
 /** Sessions from login to logout. This class knows the rules, and the store knows MongoDB. */
 export class Sessions {
@@ -66,9 +70,13 @@ export class Sessions {
   }
 
   /** Begins to store a session for a login that began at `start`. The session works only after its `open()`. */
-  begin(userId: string, origin: SessionOrigin, start: LoginStart): NewSession {
+  begin(userId: string, origin: SessionOrigin, start: LoginStart, persistent: boolean): NewSession {
     const { store, userRecords, secrets, events } = this.#parts
-    return new NewSession({ userId, origin, start }, { store, userRecords, secret: secrets()[0], events })
+    const lifetime = { endsInMs: this.#config.refreshTokenIdleSeconds * 1000, persistent }
+    return new NewSession(
+      { userId, origin, start, lifetime },
+      { store, userRecords, secret: secrets()[0], events },
+    )
   }
 
   /**
@@ -134,6 +142,16 @@ export class Sessions {
   async end(refreshToken: string, by: 'login' | 'logout'): Promise<string | undefined> {
     const token = parseRefreshToken(refreshToken)
     return token && (await this.#refreshes.isOurs(token)) ? this.#revoke(token.sid, by) : undefined
+  }
+
+  /**
+   * Whether the session of a refresh token ended more than a minute ago. A request that was sent before the end has been
+   * answered by then, and so has the login that may have ended the session.
+   */
+  async isLongOver(refreshToken: string): Promise<boolean> {
+    const { store, clock } = this.#parts
+    const token = parseRefreshToken(refreshToken)
+    return token === undefined || store.endedBefore(token.sid, new Date(clock.now() - MINUTE_MS))
   }
 
   /** The sessions of a user that are alive, newest first, at most 1,000. */

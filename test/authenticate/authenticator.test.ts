@@ -4,7 +4,7 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { prepareKey } from '../../lib/access-tokens/keys.js'
 import { createAuthenticator, isCompleteUser } from '../../lib/authenticate/authenticator.js'
 import { createAuthenticateMiddleware } from '../../lib/authenticate/middleware.js'
-import { createTokenReader } from '../../lib/authenticate/token-places.js'
+import { readBearerToken } from '../../lib/authenticate/bearer-token.js'
 import type { VerifiedToken } from '../../lib/access-tokens/token-verifier.js'
 import { momentOf, systemClock } from '../../lib/util/clock.js'
 import { createSnapshots } from '../../lib/snapshots/snapshots.js'
@@ -227,8 +227,9 @@ describe('a guard', () => {
       const req = { headers: { authorization: 'Bearer a' } } as unknown as Request
       const guard = createAuthenticateMiddleware({
         authenticator,
-        tokens: createTokenReader(),
+        tokens: readBearerToken,
         setCacheHeaders: () => undefined,
+        accessCookie: undefined,
         realm: 'api',
         metrics: { refused: () => undefined },
       })

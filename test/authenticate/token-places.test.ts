@@ -75,7 +75,7 @@ describe('the place of a token', () => {
         expect(status).toBe(400)
         expect(body).toMatchObject({
           code: 'invalid_request',
-          detail: 'There are two access tokens: send one.',
+          detail: `There are two access tokens: send one. They are in the Authorization header and ${name === 'cookie' ? 'a cookie' : `the ${name}`}.`,
         })
         expect(headers['www-authenticate']).toContain('error="invalid_request"')
       }
@@ -210,7 +210,7 @@ describe('the place of a token', () => {
   })
 
   it('is found in a cookie header that is a list of one', () => {
-    const read = createTokenReader({ cookie: 'session_token' })
+    const read = createTokenReader({ cookie: { name: 'session_token' } }, () => undefined)
     const ofCookies = (cookie: unknown) => read({ headers: { cookie } } as unknown as Request)
     expect(ofCookies(['session_token=a'])).toBe('a')
     expect(() => ofCookies(['session_token=a', 'session_token=b'])).toThrow(/two Cookie headers/)
@@ -271,7 +271,7 @@ describe('the place of a token', () => {
     app.use(userData.errorHandler())
     await request(app).get('/me').expect(200, { id: null })
     await places['cookie']!(app, alice).expect(200, { id: 'alice' })
-    await places['cookie']!(app, 'a b').expect(400)
-    await places['cookie']!(app, 'unknown').expect(401)
+    await places['query']!(app, 'a b').expect(400)
+    await places['query']!(app, 'unknown').expect(401)
   })
 })

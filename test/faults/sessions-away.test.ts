@@ -48,7 +48,7 @@ describe('sessions while MongoDB is away', () => {
 
   async function insert(store: SessionStore, userId = 'alice'): Promise<RefreshToken> {
     const token = createRefreshToken(createSid(), secret)
-    await store.insert({ token, userId, secretName, device: null, address: null })
+    await store.insert({ token, userId, secretName, persistent: true, device: null, address: null })
     return token
   }
 

@@ -4,15 +4,18 @@ import type { RefreshCookieOptions, TokenAnswer } from 'express-custom-user-data
 import request from 'supertest'
 import type { Response } from 'supertest'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { defaultCookieName } from '../../lib/options/cookies.js'
+import { createManualClock } from '../support/clock.js'
 import { useDatabase } from '../support/database.js'
 import { letExchangesAge } from '../support/exchange-times.js'
 import { sendRaw } from '../attacks/raw-request.js'
 import { serve } from '../support/http-server.js'
 import type { TestServer } from '../support/http-server.js'
 import { createSessionApp, expectInvalidGrant, getMe, recordEvents } from '../support/session-app.js'
-import { createTestUserData } from '../support/user-data.js'
+import { AUDIENCE, createTestUserData, ISSUER } from '../support/user-data.js'
 
-const NAME = '__Host-refresh_token'
+const DEFAULT_NAME = defaultCookieName({ issuer: ISSUER, audience: [AUDIENCE], clientId: AUDIENCE })
+const NAME = `__Host-${DEFAULT_NAME}`
 
 const database = useDatabase()
 
@@ -36,9 +39,12 @@ function cookieOf({ headers }: Response): SetCookie {
   return { name, value, attributes: attributes.filter(attribute => !attribute.startsWith('Expires')) }
 }
 
-const logIn = (app: Express) => request(app).post('/login').send({ user: 'alice' })
+/** Requests come by a proxy, which may have changed their path. So a cookie may have any path here. */
+const send = (app: Express, path: string) =>
+  request(app).post(path).set({ Host: 'app.example.com', Via: '1.1 proxy' })
+const logIn = (app: Express) => send(app, '/login').send({ user: 'alice' })
 const post = (app: Express, path: string, cookie?: string) =>
-  cookie === undefined ? request(app).post(path) : request(app).post(path).set('Cookie', cookie)
+  cookie === undefined ? send(app, path) : send(app, path).set('Cookie', cookie)
 
 /** Logs in, and gives the cookie as a browser sends it. */
 async function logInFor(app: Express): Promise<string> {
@@ -51,9 +57,20 @@ function expectInvalidRequest(answer: Response): void {
   expect(answer.headers).not.toHaveProperty('set-cookie')
 }
 
+function expectMissing(answer: Response): void {
+  expect(answer).toMatchObject({ status: 401, body: { error: 'missing_refresh_token' } })
+  expect(answer.headers).not.toHaveProperty('set-cookie')
+  expect(answer.headers).not.toHaveProperty('www-authenticate')
+}
+
+function expectForeign(answer: Response): void {
+  expect(answer).toMatchObject({ status: 403, body: { error: 'foreign_origin' } })
+  expect(answer.headers).not.toHaveProperty('set-cookie')
+}
+
 describe('the cookie of a login and of a refresh', () => {
   it('ASVS 3.3.1, 3.3.2, 3.3.3, 3.3.4: is HttpOnly, Secure, SameSite=Strict and of the host alone, for as long as a session lives', async () => {
-    const app = start()
+    const app = start(undefined, { clock: createManualClock() })
     const login = await logIn(app)
     const first = cookieOf(login)
     expect(first).toEqual({
@@ -82,12 +99,16 @@ describe('the cookie of a login and of a refresh', () => {
 
   it.each<[RefreshCookieOptions, string, string[]]>([
     [{ name: 'rt' }, '__Host-rt', ['Path=/', 'SameSite=Strict']],
-    [{ path: '/auth' }, '__Secure-refresh_token', ['Path=/auth', 'SameSite=Strict']],
+    [{ path: '/auth' }, `__Secure-${DEFAULT_NAME}`, ['Path=/auth', 'SameSite=Strict']],
     [
       { domain: 'example.com' },
-      '__Secure-refresh_token',
+      `__Secure-${DEFAULT_NAME}`,
       ['Domain=example.com', 'Path=/', 'SameSite=Strict'],
     ],
+    [{ name: '__Host-rt' }, '__Host-rt', ['Path=/', 'SameSite=Strict']],
+    [{ name: '__Secure-rt' }, '__Secure-rt', ['Path=/', 'SameSite=Strict']],
+    [{ name: '__Secure-rt', path: '/a' }, '__Secure-rt', ['Path=/a', 'SameSite=Strict']],
+    [{ name: '__Http-rt' }, '__Host-__Http-rt', ['Path=/', 'SameSite=Strict']],
     [{ sameSite: 'lax' }, NAME, ['Path=/', 'SameSite=Lax']],
     [{ sameSite: 'none' }, NAME, ['Path=/', 'SameSite=None']],
     [{ name: 'rt', path: '/a', sameSite: 'lax' }, '__Secure-rt', ['Path=/a', 'SameSite=Lax']],
@@ -109,6 +130,36 @@ describe('the cookie of a login and of a refresh', () => {
   })
 })
 
+describe('the default name of the cookie', () => {
+  const nameFor = async (options: object) => cookieOf(await logIn(start(undefined, options))).name
+  const other = { issuer: 'https://other.example.com' }
+
+  it('differs between apps with another issuer, first audience or client, which may share a host', async () => {
+    const names = [
+      NAME,
+      await nameFor(other),
+      await nameFor({ audience: 'https://other.example.com', clientId: AUDIENCE }),
+      await nameFor({ clientId: 'another client' }),
+    ]
+    expect(new Set(names).size).toBe(4)
+    for (const name of names) expect(name).toMatch(/^__Host-refresh_token_[\da-f]{8}$/)
+  })
+
+  it('stays the same in each process, and with one more audience', async () => {
+    expect(await nameFor({})).toBe(NAME)
+    expect(await nameFor({ audience: [AUDIENCE, 'https://second.example.com'] })).toBe(NAME)
+  })
+
+  it('keeps the sessions of two apps on one host apart: a login at one leaves the cookie of the other', async () => {
+    const first = start()
+    const second = start(undefined, other)
+    const cookie = await logInFor(first)
+    const both = `${cookie}; ${(await logIn(second).set('Cookie', cookie)).headers['set-cookie']![0]!.split(';')[0]!}`
+    expect((await post(first, '/refresh', both)).status).toBe(200)
+    expect((await post(second, '/refresh', both)).status).toBe(200)
+  })
+})
+
 describe('refresh and logout by cookie', () => {
   it('need no body and ignore it', async () => {
     const app = start()
@@ -123,7 +174,7 @@ describe('refresh and logout by cookie', () => {
   it('do not read a token from the body', async () => {
     const app = start()
     const token = (await logInFor(app)).split('=')[1]
-    expectInvalidRequest(await post(app, '/refresh').send({ refresh_token: token }))
+    expectMissing(await post(app, '/refresh').send({ refresh_token: token }))
     expect((await post(app, '/logout').send({ refresh_token: token })).status).toBe(204)
     expect((await post(app, '/refresh', `${NAME}=${token!}`)).status).toBe(200)
   })
@@ -134,17 +185,23 @@ describe('refresh and logout by cookie', () => {
     expect((await post(app, '/refresh', `a=b; ${cookie}; x${NAME}=c; ${NAME}2=d`)).status).toBe(200)
     const [, value = ''] = cookie.split('=')
     for (const other of ['refresh_token', `${NAME}2`, `x${NAME}`, NAME.toLowerCase()]) {
-      expectInvalidRequest(await post(app, '/refresh', `${other}=${value}`))
+      expectMissing(await post(app, '/refresh', `${other}=${value}`))
     }
   })
 
-  it.each(['', '=', NAME, `${NAME}=`, `${NAME}=${'a'.repeat(1_025)}`, ';;;'])(
-    'are refused and do nothing if the cookie contains no token: %j',
+  it.each(['', '=', NAME, `${NAME}=`, `${NAME}=; ${NAME}=`, ';;;'])(
+    'without a cookie are a 401 of its own, or a logout, because the user is not logged in: %j',
     async cookie => {
-      expectInvalidRequest(await post(start(), '/refresh', cookie))
+      expectMissing(await post(start(), '/refresh', cookie))
       expect((await post(start(), '/logout', cookie)).status).toBe(204)
     },
   )
+
+  it('with a cookie that is too long are refused as malformed, or a logout', async () => {
+    const cookie = `${NAME}=${'a'.repeat(1_025)}`
+    expectInvalidRequest(await post(start(), '/refresh', cookie))
+    expect((await post(start(), '/logout', cookie)).status).toBe(204)
+  })
 
   it('are refused from pages of other origins, before anything is read', async () => {
     for (const sameSite of [undefined, 'strict', 'lax'] as const) {
@@ -153,7 +210,7 @@ describe('refresh and logout by cookie', () => {
       database.commands.clear()
       for (const path of ['/refresh', '/logout']) {
         for (const site of ['cross-site', 'same-site'])
-          expectInvalidRequest(await post(app, path, cookie).set('Sec-Fetch-Site', site))
+          expectForeign(await post(app, path, cookie).set('Sec-Fetch-Site', site))
       }
       expect(database.commands.named('find', 'findAndModify', 'update')).toHaveLength(0)
       for (const site of ['same-origin', 'none']) {
@@ -164,9 +221,9 @@ describe('refresh and logout by cookie', () => {
 
   it('are let in from the other sites that are allowed', async () => {
     const foreign = { 'Sec-Fetch-Site': 'cross-site', Origin: 'https://app.example.com' }
-    const app = start({ sameSite: 'none', allowedOrigins: ['https://app.example.com'] })
+    const app = start({ sameSite: 'none' }, { allowedOrigins: ['https://app.example.com'] })
     const cookie = await logInFor(app)
-    expectInvalidRequest(await post(app, '/refresh', cookie).set('Sec-Fetch-Site', 'cross-site'))
+    expectForeign(await post(app, '/refresh', cookie).set('Sec-Fetch-Site', 'cross-site'))
     expect((await post(app, '/refresh', cookie).set(foreign)).status).toBe(200)
     expect((await post(app, '/logout', cookie).set(foreign)).status).toBe(204)
   })
@@ -175,7 +232,7 @@ describe('refresh and logout by cookie', () => {
 describe('a login by cookie', () => {
   it('is refused from other sites, which could log a user in as another user', async () => {
     for (const sameSite of ['strict', 'lax', 'none'] as const) {
-      expectInvalidRequest(await logIn(start({ sameSite })).set('Sec-Fetch-Site', 'cross-site'))
+      expectForeign(await logIn(start({ sameSite })).set('Sec-Fetch-Site', 'cross-site'))
     }
   })
 
@@ -241,6 +298,44 @@ describe('the cookie is removed', () => {
     }
   })
 
+  it('by a refresh whose session ended more than a minute ago, and not earlier', async () => {
+    const clock = createManualClock()
+    const app = start(undefined, { clock })
+    const cookie = await logInFor(app)
+    await post(app, '/logout', cookie)
+    const soon = await post(app, '/refresh', cookie)
+    expectInvalidGrant(soon)
+    expect(soon.headers).not.toHaveProperty('set-cookie')
+    clock.advance(60_001)
+    const later = await post(app, '/refresh', cookie)
+    expectInvalidGrant(later)
+    expect(cookieOf(later)).toMatchObject({ name: NAME, value: '' })
+  })
+
+  it('by a refresh whose session has expired, or that names no session', async () => {
+    const clock = createManualClock()
+    const app = start(undefined, { clock, refreshTokenIdleSeconds: 3_600 })
+    const cookie = await logInFor(app)
+    clock.advance(3_600_000 + 60_001)
+    for (const dead of [cookie, `${NAME}=abc`]) {
+      const answer = await post(app, '/refresh', dead)
+      expectInvalidGrant(answer)
+      expect(cookieOf(answer)).toMatchObject({ name: NAME, value: '' })
+    }
+  })
+
+  it('not by a refresh that arrives late, after a login has replaced its session', async () => {
+    const app = start()
+    const old = await logInFor(app)
+    const bob = cookieOf(await send(app, '/login').set('Cookie', old).send({ user: 'bob' }))
+    const late = await post(app, '/refresh', old)
+    expectInvalidGrant(late)
+    expect(late.headers).not.toHaveProperty('set-cookie')
+    expect((await post(app, '/refresh', `${bob.name}=${bob.value}`)).body).toMatchObject({
+      user: { id: 'bob' },
+    })
+  })
+
   it('not by a repeated refresh, which gets the same successor', async () => {
     const app = start()
     const cookie = await logInFor(app)
@@ -287,8 +382,23 @@ it.each([
   [{ cookie: { name: 'a b' } }, 'write a cookie name'],
   [{ cookie: { name: 'a=b' } }, 'write a cookie name'],
   [{ cookie: { name: 'a;b' } }, 'write a cookie name'],
-  [{ cookie: { name: '__Host-a' } }, 'without the prefix __Host-'],
-  [{ cookie: { name: '__Secure-a' } }, 'without the prefix __Host- or __Secure-'],
+  [{ cookie: { name: '__Host-' } }, 'write __Host- or __Secure-, and the name behind it'],
+  [{ cookie: { name: '__host-a' } }, 'write __Host- or __Secure-'],
+  [{ cookie: { name: '__SECURE-a' } }, 'write __Host- or __Secure-'],
+  [{ cookie: { name: '__Host-a', path: '/auth' } }, 'has the path "/" and no domain'],
+  [{ cookie: { name: '__Host-a', domain: 'example.com' } }, 'has the path "/" and no domain'],
+  [{ cookie: { name: 'a'.repeat(257) } }, 'at most 256 characters'],
+  [{ cookie: { path: `/${'a'.repeat(1_024)}` } }, 'at most 1024 characters'],
+  [{ cookie: { path: '/auth?a=b' } }, 'write a path that begins with a slash'],
+  [{ cookie: { path: '/auth#a' } }, 'write a path that begins with a slash'],
+  [{ cookie: { path: '/api/../auth' } }, 'write the path without them'],
+  [{ cookie: { path: '/.' } }, 'write the path without them'],
+  [{ cookie: { domain: 'example..com' } }, 'write a domain'],
+  [{ cookie: { domain: '..example.com' } }, 'write a domain'],
+  [{ cookie: { domain: 'example.com.' } }, 'write a domain'],
+  [{ cookie: { domain: '-example.com' } }, 'write a domain'],
+  [{ cookie: { domain: 'example.com:3000' } }, 'write a domain'],
+  [{ cookie: { domain: 'https://example.com' } }, 'write a domain'],
   [{ cookie: { path: 'auth' } }, 'write a path that begins with a slash'],
   [{ cookie: { path: '/; Domain=example.com' } }, 'write a path'],
   [{ cookie: { domain: 'example.com; Path=/' } }, 'write a domain'],
@@ -385,14 +495,13 @@ describe('several refresh cookies of one request', () => {
     for (const cookie of [alice, again, bob]) expect((await post(app, '/refresh', cookie)).status).toBe(200)
   })
 
-  it('are refused like one bad token if none can be used, and nothing ends or is cleared', async () => {
+  it('are refused like one bad token if none can be used, and are kept while a session of them is alive', async () => {
     const { app, events } = startRecording()
     const first = await logInFor(app)
     const third = await refreshFor(app, await refreshFor(app, first))
     await letExchangesAge(database.db, 30_000)
     const told = events.length
     for (const several of [
-      [junk, `${junk}2`],
       [junk, first],
       [junk, forgedOf(third)],
     ]) {
@@ -400,6 +509,9 @@ describe('several refresh cookies of one request', () => {
       expectInvalidGrant(answer)
       expect(setCookiesOf(answer)).toEqual([])
     }
+    const answer = await post(app, '/refresh', `${junk}; ${junk}2`)
+    expectInvalidGrant(answer)
+    expect(setCookiesOf(answer)).toEqual([CLEARED])
     expect(events).toHaveLength(told)
     await refreshFor(app, third)
   })
@@ -421,7 +533,7 @@ describe('several refresh cookies of one request', () => {
     for (const others of [
       Array(4).fill(junk),
       Array(4).fill(cookie),
-      Array(129).fill(`${NAME}=`),
+      Array(129).fill(`${NAME}=x`),
     ] as string[][]) {
       database.commands.clear()
       expectCleared(
@@ -498,18 +610,18 @@ describe('previousCookies', () => {
     ['rt', {}, 'write a list of { name, path, domain }'],
     [['rt'], {}, 'previousCookies.0": write { name, path, domain }'],
     [[{}], {}, 'previousCookies.0.name": write a'],
-    [[{ name: 'a b' }], {}, 'write the whole name of a cookie'],
+    [[{ name: 'a b' }], {}, 'write a cookie name'],
     [[{ name: 'a', path: 'auth' }], {}, 'write a path that begins with a slash'],
     [[{ name: 'a', domain: 'a; b' }], {}, 'write a domain'],
     [[{ name: 'a', sameSite: 'lax' }], {}, 'there is no option "sameSite"'],
     [[{ name: '__Host-a', path: '/auth' }], {}, 'has the path "/" and no domain'],
-    [[{ name: '__host-a', domain: 'example.com' }], {}, 'has the path "/" and no domain'],
-    [[{ name: NAME }], {}, 'previousCookies names the cookie that is in use'],
-    [[{ name: '__Secure-rt', path: '/a' }], { name: 'rt', path: '/a' }, 'names the cookie that is in use'],
+    [[{ name: '__Host-a', domain: 'example.com' }], {}, 'has the path "/" and no domain'],
+    [[{ name: NAME }], {}, 'previousCookies": it names the cookie that is in use'],
+    [[{ name: '__Secure-rt', path: '/a' }], { name: 'rt', path: '/a' }, 'it names the cookie that is in use'],
     [
       [{ name: '__Secure-rt', domain: '.Example.com' }],
       { name: 'rt', domain: 'example.com' },
-      'names the cookie that is in use',
+      'it names the cookie that is in use',
     ],
   ])('are checked at creation: %j beside %j', (given, cookie, message) => {
     const create = () => start({ ...cookie, previousCookies: given as never })
@@ -558,11 +670,11 @@ describe('the Cookie header, byte for byte', () => {
   })
 
   it.each([
-    ['a no-break space in UTF-8', `\xc2\xa0NAME`, 400],
-    ['a byte order mark', `\xef\xbb\xbfNAME`, 400],
-    ['a name in another case', 'name', 400],
-    ['a longer name', 'xNAME', 400],
-    ['a name in quotes', '"NAME"', 400],
+    ['a no-break space in UTF-8', `\xc2\xa0NAME`, 401],
+    ['a byte order mark', `\xef\xbb\xbfNAME`, 401],
+    ['a name in another case', 'name', 401],
+    ['a longer name', 'xNAME', 401],
+    ['a name in quotes', '"NAME"', 401],
     ['spaces and tabs', ' \t NAME\t ', 200],
   ])('%s', async (_title, form, status) => {
     const [name, value] = cookie.split('=') as [string, string]

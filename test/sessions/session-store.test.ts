@@ -59,6 +59,7 @@ describe('the stored session', () => {
         idleExpiresAt: expect.any(Date),
         expiresAt: expect.any(Date),
         revokedAt: null,
+        persistent: true,
         device: null,
         address: '127.0.0.1',
       },

@@ -1,0 +1,124 @@
+import { isIP } from 'node:net'
+import type { Request } from 'express'
+import { CustomUserDataError } from '../errors.js'
+import type { Events } from '../events.js'
+import type { RefreshCookie } from './refresh-cookie.js'
+
+type Attributes = Pick<RefreshCookie, 'sameSite' | 'path' | 'domain'>
+
+/** Notices requests with which a browser does not keep or send the refresh cookie. */
+export type KeptCookieCheck = ReturnType<typeof createKeptCookieCheck>
+
+/** Creates the check. The warning `cookie_not_kept` comes once for each reason. */
+export function createKeptCookieCheck(cookie: Attributes, events: Pick<Events, 'warn'>) {
+  const told = new Set<string>()
+
+  /** Why a browser would not keep the cookie; `undefined` if nothing in the request tells so. Warns about the reason. */
+  function reasonFor(req: Request): string | undefined {
+    const reason = findReason(req, cookie)
+    if (reason !== undefined && !told.has(reason)) {
+      told.add(reason)
+      events.warn({ code: 'cookie_not_kept', message: `${TITLE} ${reason}` })
+    }
+    return reason
+  }
+
+  return {
+    reasonFor,
+    /** Throws `cookie_not_kept` for a login whose cookie the browser would not keep. Nobody could end its session. */
+    require: (req: Request): void => {
+      const reason = reasonFor(req)
+      if (reason !== undefined) throw new CustomUserDataError('cookie_not_kept', `${TITLE} ${reason}`)
+    },
+  }
+}
+
+const TITLE = 'The browser would not keep the cookie with the refresh token, or not send it.'
+
+function findReason(req: Request, { sameSite, path, domain }: Attributes): string | undefined {
+  if (isInsecure(req)) return INSECURE
+  if (domain !== undefined && !hostsOf(req).some(host => takesDomain(host, domain)))
+    return `The cookie has the domain "${domain}", which is neither the host of the request nor a domain above it. ${HOST_ADVICE}`
+  if (!isBelow(req, path))
+    return `The cookie has the path "${path}", and the path of the request is not below it. ${PATH_ADVICE}`
+  return isFromOtherSite(req, sameSite) ? toSiteReason(sameSite) : undefined
+}
+
+const INSECURE =
+  'The page was opened by http, and browsers keep the cookie only over https or on localhost. Open the page by https. If a ' +
+  'proxy ends TLS, let it send X-Forwarded-Proto.'
+const HOST_ADVICE =
+  'Write the domain of the app, or leave the option "domain" out. If a proxy changes the host, let it send X-Forwarded-Host.'
+const PATH_ADVICE =
+  'login(), refresh() and logout() must be below it, and browsers compare the case of letters, which Express does not. If a ' +
+  'proxy changes the path, let it send X-Forwarded-For.'
+
+function toSiteReason(sameSite: Attributes['sameSite']): string {
+  const found = 'The page is on another site, or in a frame of another site. '
+  return sameSite === 'none'
+    ? `${found}This browser keeps no cookies there. Open the app outside of the frame, or put the page on the app's site.`
+    : `${found}Browsers keep the cookie there only with sameSite: "none".`
+}
+
+/**
+ * Browsers keep a cookie with `Secure` only if the address is secure or on loopback. To such addresses Chromium, Firefox and
+ * Safari send `Sec-Fetch-Site`. A client without `Origin` is no page, and may know TLS that the app does not see.
+ */
+function isInsecure(req: Request): boolean {
+  const { origin = '', 'sec-fetch-site': site } = req.headers
+  if (!/^http:/i.test(origin) || site !== undefined || req.secure) return false
+  if (/https/i.test(`${textOf(req, 'x-forwarded-proto')} ${textOf(req, 'forwarded')}`)) return false
+  return !hostsOf(req).some(isLoopback)
+}
+
+/**
+ * The names by which the browser may have reached the app. A proxy may have changed the host, so what the headers of a proxy
+ * or the page's own origin say counts too. It decides only whether the cookie is kept.
+ */
+function hostsOf(req: Request): string[] {
+  const { host = '', origin = '', 'sec-fetch-site': site } = req.headers
+  const [forwarded = ''] = textOf(req, 'x-forwarded-host').split(',', 1)
+  const pages = site === 'same-origin' || site === 'same-site' ? [origin] : []
+  return [`http://${host}`, `http://${forwarded.trim()}`, ...pages].flatMap(address =>
+    URL.canParse(address) ? [new URL(address).hostname.toLowerCase()] : [],
+  )
+}
+
+/** RFC 6265 5.1.3. Of a name without a dot, such as `localhost` or `com`, a browser takes only the very same host. */
+function takesDomain(host: string, domain: string): boolean {
+  const wanted = domain.toLowerCase().replace(/^\./, '')
+  return host === wanted || (host.endsWith(`.${wanted}`) && wanted.includes('.') && isIP(host) === 0)
+}
+
+/** Headers by which a proxy shows itself. */
+const PROXY_HEADERS = ['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'forwarded', 'via']
+
+/** RFC 6265 5.1.4. A proxy may have removed the beginning of the path, so nobody can tell behind a proxy. */
+function isBelow(req: Request, path: string): boolean {
+  if (path === '/' || PROXY_HEADERS.some(name => req.headers[name] !== undefined)) return true
+  const [found = ''] = req.originalUrl.split('?', 1)
+  return found === path || found.startsWith(path.endsWith('/') ? path : `${path}/`)
+}
+
+/**
+ * A browser keeps `Strict` and `Lax` cookies of a `fetch` only within their site. Chromium sends
+ * `Sec-Fetch-Storage-Access` with each request between sites, and `none` or `inactive` if it keeps no cookies of others.
+ */
+function isFromOtherSite(req: Request, sameSite: Attributes['sameSite']): boolean {
+  const { 'sec-fetch-site': site, 'sec-fetch-mode': mode } = req.headers
+  const access = req.headers['sec-fetch-storage-access']
+  // The browser shows the answer of a navigation as a page of its own, so the cookie is kept.
+  if (mode === 'navigate') return false
+  if (sameSite === 'none') return access === 'none' || access === 'inactive'
+  return site === 'cross-site' || access !== undefined
+}
+
+function isLoopback(host: string): boolean {
+  return (
+    host === 'localhost' || host.endsWith('.localhost') || host === '[::1]' || /^127(?:\.\d+){3}$/.test(host)
+  )
+}
+
+function textOf({ headers }: Request, name: string): string {
+  return String(headers[name] ?? '')
+}
