@@ -15,6 +15,7 @@ export type {
   LoadFailedEvent,
   RequestFailedEvent,
   RevokedEvent,
+  ReplayedEvent,
   SessionEvent,
   SnapshotLeftOutEvent,
   ThrottledEvent,
