@@ -21,6 +21,7 @@ export type {
   FieldsRefusedEvent,
   LoginRefusedEvent,
   RefreshRefusedEvent,
+  ReplayedEvent,
   RevokedBy,
   RevokedEvent,
   SessionEndRefusedEvent,

@@ -86,7 +86,7 @@ describe('ready()', () => {
     const { userData } = createInstance()
     database.commands.clear()
     await Promise.all(Array.from({ length: 10 }, () => userData.ready()))
-    expect(database.commands.named('createIndexes')).toHaveLength(4)
+    expect(database.commands.named('createIndexes')).toHaveLength(5)
   })
 
   it('makes no index if a suitable one exists', async () => {
@@ -242,6 +242,7 @@ describe('ready() for a database user who may not create indexes', () => {
     await userData.ready()
     expect(warnings.map(({ code }) => code)).toEqual([
       'user_id_index_missing',
+      'session_index_missing',
       'session_index_missing',
       'session_index_missing',
       'session_index_missing',

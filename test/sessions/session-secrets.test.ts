@@ -168,8 +168,10 @@ describe('without the option sessionSecrets', () => {
     expect(await exchange(two.app, first)).toBe(await exchange(one.app, first))
   })
 
-  it('the session secret is that of `sessionSecrets: [secret]`, so the option can be added without losing a session', async () => {
-    const [one, two] = [start(undefined), start([SECRET])]
+  it('the session secret is that of `sessionSecrets: [secret]`, so a team can go on without the HS key', async () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const keys: KeyOptions[] = [{ kid: 'pair', alg: 'ES256', key: privateKey }]
+    const [one, two] = [start(undefined), start([SECRET], { keys })]
     const first = await logInAt(one)
     const second = await exchange(one.app, first)
     expect(await exchange(two.app, first)).toBe(second)
