@@ -143,7 +143,7 @@ it('a login and a stolen refresh token tell the address of the client, as "trust
     [true, ADDRESS],
     [false, '127.0.0.1'],
   ] as const) {
-    const instance = start({}, trustProxy)
+    const instance = start({ reuseToleranceSeconds: 0 }, trustProxy)
     const first = (await tokensOf(instance)).refresh_token
     const second = await exchange(instance.app, first)
     await exchange(instance.app, second)

@@ -99,8 +99,8 @@ export class Readiness {
   async ready(): Promise<{ readonly indexes: IndexStates }> {
     const { changeFeeds } = this.#parts
     changeFeeds.start()
-    const isSetUp = this.#setUp.hasBegun
-    if (isSetUp) await this.#lookWhetherLoadsWork()
+    // A call during the first set-up waits for it, and does not make the indexes a second time.
+    if (this.#setUp.isDone) await this.#lookWhetherLoadsWork()
     else await this.#runFirstSetUp()
     await this.#runQuickChecks()
     await this.#runLongChecks()

@@ -109,7 +109,10 @@ describeInChromium('the refresh cookie in a browser', newProfile => {
   describe('is not kept, so the login opens no session and says why', () => {
     const refused = (why: string) => ({
       status: 400,
-      body: { error: 'cookie_not_kept', error_description: expect.stringContaining(why) },
+      body: {
+        error: 'cookie_not_kept',
+        error_description: expect.stringContaining(why.replaceAll('"', "'")),
+      },
     })
 
     it('on a page that came by http', async () => {

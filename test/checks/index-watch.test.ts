@@ -10,7 +10,7 @@ import type { TestDatabase } from '../support/database.js'
 import { loadCustomData } from '../support/guarded-app.js'
 import { createTestUserData } from '../support/user-data.js'
 
-const USER_ID_INDEX = 'express_custom_user_data'
+const USER_ID_INDEX = 'express_custom_user_data:userId'
 const ALL_THERE = { custom_data: 'there', sessions: 'there', login_attempts: 'there' }
 
 const database = useDatabase()

@@ -300,7 +300,7 @@ describe('events', () => {
     const { app, events } = start(hooks, options)
     expect([401, 403]).toContain((await tryLogIn(app)).status)
     expect(events.filter(({ name }) => name !== 'warning')).toEqual([
-      { name: 'login_refused', userId: user, address: '127.0.0.1' },
+      { name: 'login_refused', accounts: [expect.any(String)], userId: user, address: '127.0.0.1' },
     ])
   })
 
@@ -312,7 +312,7 @@ describe('events', () => {
     }
     const app = express().post('/login', userData.login(verify))
     expect((await tryLogIn(app)).status).toBe(401)
-    expect(events).toEqual([{ name: 'login_refused', address: '127.0.0.1' }])
+    expect(events).toEqual([{ name: 'login_refused', accounts: [expect.any(String)], address: '127.0.0.1' }])
   })
 
   it('login_refused does not tell of a failure of the server', async () => {

@@ -77,8 +77,8 @@ describe('a refresh token that is made up', () => {
   })
 
   it('costs one query for each cookie', async () => {
-    const { app: byCookie } = start({ refreshTokenTransport: 'cookie' })
-    const cookies = [1, 2, 3, 4].map(() => `__Host-refresh_token=${madeUp()}`).join('; ')
+    const { app: byCookie } = start({ refreshTokenTransport: { cookie: { name: '__Host-rt' } } })
+    const cookies = [1, 2, 3, 4].map(() => `__Host-rt=${madeUp()}`).join('; ')
     database.commands.clear()
     expectInvalidGrant(await request(byCookie).post('/refresh').set('Cookie', cookies))
     expect(queries()).toEqual(Array(4).fill('aggregate'))
