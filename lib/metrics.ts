@@ -30,7 +30,10 @@ export interface Stats {
   readonly evicted: number
   /** How many requests `authenticate()`, `attach()`, `allow()`, the strategy and `verifyToken()` refused, by error code. */
   readonly refused: Readonly<Record<string, number>>
-  /** How many of them were refused for one of these reasons, see {@link RefusalReason}. Answers to clients do not tell it. */
+  /**
+   * How many access tokens were refused for one of these reasons, see {@link RefusalReason}. Also counts a token in a cookie
+   * that `authenticate({ optional: true })` ignored; that request is not in `refused`. Answers to clients do not tell it.
+   */
   readonly refusedTokens: Readonly<Partial<Record<RefusalReason, number>>>
   /** Snapshots in the cache. */
   readonly cached: number
@@ -65,7 +68,8 @@ export interface ChannelMessages {
   /** A snapshot was dropped to make room for others. */
   evicted: { readonly userId: string }
   /**
-   * A request was refused. `code` is the code of the error. `userId` is the user of a token with a right signature, or of the
+   * A request was refused, or `authenticate({ optional: true })` let it through and ignored the token in its cookie. `code`
+   * is the code of the error. `userId` is the user of a token with a right signature, or of the
    * request that `attach()` or `allow()` refused. `reason` tells why an access token was refused; answers do not tell it.
    */
   refused: {
@@ -90,6 +94,8 @@ export interface Metrics {
   evicted: (userId: string) => void
   /** `userId` is the user of the request, unless the error tells it. */
   refused: (error: CustomUserDataError, userId?: string) => void
+  /** Counts the reason why a token was ignored. The request passes without a user, so it does not count as refused. */
+  ignored: (error: CustomUserDataError) => void
   /** Counts an error as a refusal, and throws it again. */
   rethrow: (error: unknown) => never
   /** The counters now. */
@@ -117,12 +123,15 @@ export function createMetrics(collection = ''): Metrics {
 
   const refusedTokens = new Map<RefusalReason, number>()
 
-  function countRefusal(error: CustomUserDataError, userId?: string): void {
-    const { code } = error
+  function countReason(error: CustomUserDataError, userId?: string): void {
     const { reason, userId: found = userId } = refusalOf(error)
-    addOne(refused, code)
     if (reason) addOne(refusedTokens, reason)
-    publish('refused', { code, userId: found, reason })
+    publish('refused', { code: error.code, userId: found, reason })
+  }
+
+  function countRefusal(error: CustomUserDataError, userId?: string): void {
+    addOne(refused, error.code)
+    countReason(error, userId)
   }
 
   return {
@@ -161,6 +170,7 @@ export function createMetrics(collection = ''): Metrics {
       publish('evicted', { userId })
     },
     refused: countRefusal,
+    ignored: countReason,
     rethrow(error) {
       const ours = asCustomUserDataError(error)
       if (ours) countRefusal(ours)

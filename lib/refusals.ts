@@ -12,6 +12,11 @@ export interface RefusalFacts {
   readonly reason?: RefusalReason | undefined
   /** The user whose token it was. Noted only for tokens with a right signature. */
   readonly userId?: string | undefined
+  /**
+   * When the token stops being accepted, in milliseconds since the epoch. Noted for tokens with a right signature that are
+   * refused because of the time.
+   */
+  readonly expiresAt?: number | undefined
 }
 
 /** Kept beside the errors, and not in them: an app that sends an error as JSON must not tell these facts to the client. */

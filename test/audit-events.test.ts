@@ -212,6 +212,22 @@ it('`revoked` says which method or route ended the sessions, and of which user',
   ])
 })
 
+it.each(['revoke', 'disable', 'deleteSessions', 'eraseUser'] as const)(
+  '`revoked` comes as soon as the revocation is stored, before %s() waits for anything else',
+  async method => {
+    const { userData } = start()
+    const commands: string[] = []
+    database.commands.clear()
+    userData.events.once('revoked', () => {
+      // The set-up sends commands too, but none of them names the user.
+      for (const { name, command } of database.commands.named('find', 'findAndModify', 'aggregate', 'delete'))
+        if (JSON.stringify(command).includes(user)) commands.push(name)
+    })
+    await userData[method](user)
+    expect(commands).toEqual(['findAndModify'])
+  },
+)
+
 it('each write to a document is `written`, and a change to the values that are stored is none', async () => {
   const instance = start({ hooks: { createCustomData: () => ({ language: 'en' }) } })
   const { app, userData, events } = instance

@@ -248,6 +248,22 @@ describe('the channels of node:diagnostics_channel', () => {
     ])
   })
 
+  it('tell of a token that authenticate({ optional: true }) ignores in a cookie, and stats() does not count a refusal', async () => {
+    const userData = start({ tokenPlaces: { cookie: 'at' } })
+    const heard = listen()
+    const app = express().get('/', userData.authenticate({ optional: true }), (_req, res) => res.end())
+    const forged = `${tokenOf('alice').slice(0, -8)}AAAAAAAA`
+    await request(app).get('/').set('Cookie', `at=${forged}`).expect(200)
+    const message = {
+      collection: 'custom_user_data',
+      code: 'invalid_token',
+      userId: undefined,
+      reason: 'forged',
+    }
+    expect(heard).toEqual({ names: ['refused'], messages: [message] })
+    expect(userData.stats()).toMatchObject({ refused: {}, refusedTokens: { forged: 1 } })
+  })
+
   it('contain the user and the collection, the time of a load and the reason of a refusal', async () => {
     const heard = listen()
     const ticking = { ...clock, monotonic: () => (clock.advance(1), clock.monotonic()) }

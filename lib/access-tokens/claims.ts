@@ -81,11 +81,7 @@ export function verifyClaims(
   }
   // RFC 7800: the token is bound to a key. No proof of that key is checked here, so it must not serve as a bearer token.
   if (payload['cnf'] !== undefined) throw refused('is bound to a key that cannot be checked')
-  verifyTimes(payload, expected.clockToleranceMs, now)
-  const { iat } = payload as AccessTokenClaims
-  if (expected.refusesFutureIat === true && (iat ?? 0) * 1000 > now + expected.clockToleranceMs) {
-    throw refused('was issued in the future; the clock of its issuer may be wrong')
-  }
+  verifyTimes(payload, expected, now)
   return payload as AccessTokenClaims
 }
 
@@ -102,14 +98,24 @@ export function expiresAtMs(claims: AccessTokenClaims, clockToleranceMs: number)
   return claims.exp * 1000 + clockToleranceMs
 }
 
-function verifyTimes(payload: ClaimsSet, toleranceMs: number, now: number): void {
+function verifyTimes(
+  payload: ClaimsSet,
+  { clockToleranceMs: toleranceMs, refusesFutureIat }: ClaimExpectations,
+  now: number,
+): void {
   const { exp, nbf, iat } = payload
   if (!isNumericDate(exp)) throw refused('has a malformed exp')
-  if (now >= exp * 1000 + toleranceMs) throw noteRefusal(refused('has expired'), { reason: 'expired' })
+  const expiresAt = exp * 1000 + toleranceMs
+  if (now >= expiresAt) throw noteRefusal(refused('has expired'), { reason: 'expired', expiresAt })
   if (iat !== undefined && !isNumericDate(iat)) throw refused('has a malformed iat')
-  if (nbf === undefined) return
-  if (!isNumericDate(nbf)) throw refused('has a malformed nbf')
-  if (now < nbf * 1000 - toleranceMs) throw refused('is not valid yet')
+  if (nbf !== undefined && !isNumericDate(nbf)) throw refused('has a malformed nbf')
+  if (nbf !== undefined && now < nbf * 1000 - toleranceMs)
+    throw noteRefusal(refused('is not valid yet'), { expiresAt })
+  if (refusesFutureIat === true && (iat ?? 0) * 1000 > now + toleranceMs) {
+    throw noteRefusal(refused('was issued in the future; the clock of its issuer may be wrong'), {
+      expiresAt,
+    })
+  }
 }
 
 function hasAudience(aud: unknown, expected: readonly string[]): boolean {

@@ -35,7 +35,7 @@ export function createGuardParts(
   sessions: SessionParts,
   checks: Checks,
 ) {
-  const { config, events, metrics } = core
+  const { config, clock, events, metrics } = core
   const { realm } = config
   const authenticator = createAuthenticator(config, {
     verifyToken,
@@ -48,7 +48,7 @@ export function createGuardParts(
   const attachments = createAttachments(config, snapshots, metrics)
   const requireKnownOrigin = createOriginCheck(config.allowedOrigins)
   const tokens = createTokenReader(config.tokenPlaces, requireKnownOrigin)
-  const accessCookie = createAccessCookie(config.tokenPlaces)
+  const accessCookie = createAccessCookie(config.tokenPlaces, clock)
   const { cacheControl, tokenPlaces } = config
   const setCacheHeaders = createCacheHeaders(cacheControl, headersWithTokens(tokenPlaces))
   // The middleware before attach() may read the user from a token or from the cookie of a session.

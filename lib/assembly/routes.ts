@@ -42,7 +42,7 @@ export function createRoutes(
         createKeptCookieCheck(refreshCookie, events),
         accessCookie,
       )
-    : createBodyTransport(accessCookie)
+    : createBodyTransport(accessCookie, requireKnownOrigin)
   const { loginThrottle } = config
   function noteRightsOfOwnData(mayCreate: boolean): void {
     rights.add('ownData()', 'custom_data', 'find', 'update')

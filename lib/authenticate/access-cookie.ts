@@ -1,5 +1,7 @@
 import type { Request, Response } from 'express'
 import { asCustomUserDataError } from '../errors.js'
+import { refusalOf } from '../refusals.js'
+import type { Clock } from '../util/clock.js'
 import { placeOf, readCookies } from '../util/cookies.js'
 import type { CookieIdentity } from '../util/cookies.js'
 import { createTokenReader } from './token-places.js'
@@ -12,29 +14,50 @@ export interface AccessCookie {
    * whose token has expired.
    */
   isStale: (req: Request, error: unknown) => boolean
+  /**
+   * Clears the cookie after the error of a stale token. It stays if the answer may cross a new cookie: for a minute after the
+   * token has expired, and after a revocation.
+   */
+  clearStale: (res: Response, error: unknown) => void
   clear: (res: Response) => void
 }
 
+/** A refresh that was sent when the token expired has been answered by then. */
+const MINUTE_MS = 60_000
+
 /** Creates the cookie that `tokenPlaces` names; `undefined` if it names none. */
-export function createAccessCookie({ cookie, ...elsewhere }: ParsedTokenPlaces): AccessCookie | undefined {
+export function createAccessCookie(
+  { cookie, ...elsewhere }: ParsedTokenPlaces,
+  clock: Pick<Clock, 'now'>,
+): AccessCookie | undefined {
   if (cookie === undefined) return undefined
   const readElsewhere = createTokenReader(elsewhere, () => undefined)
 
   /** Of two cookies with the name, one may be good. */
   function isOnlyToken(req: Request): boolean {
     try {
-      return (
-        readCookies(req.headers.cookie, cookie?.name ?? '').length === 1 && readElsewhere(req) === undefined
-      )
+      // Some apps clear a cookie by setting it to an empty value.
+      const values = readCookies(req.headers.cookie, cookie?.name ?? '').filter(value => value !== '')
+      return values.length === 1 && readElsewhere(req) === undefined
     } catch {
       return false
     }
+  }
+
+  /** Nothing makes a forged or malformed token good. Of a revoked one nobody knows here since when it is revoked. */
+  function isLongOver(error: unknown): boolean {
+    const { reason, expiresAt } = refusalOf(Object(error) as object)
+    if (reason === 'revoked' || reason === 'disabled') return false
+    return expiresAt === undefined || clock.now() >= expiresAt + MINUTE_MS
   }
 
   return {
     isStale: (req, error) =>
       ['invalid_token', 'invalid_request'].includes(String(asCustomUserDataError(error)?.code)) &&
       isOnlyToken(req),
+    clearStale: (res, error) => {
+      if (isLongOver(asCustomUserDataError(error))) clear(res, cookie)
+    },
     clear: res => clear(res, cookie),
   }
 }

@@ -26,7 +26,8 @@ export interface MaxAgeOption {
 export interface AuthenticateOptions extends MaxAgeOption {
   /**
    * Let requests through that present no token, with `req.user` undefined. A token that is presented is checked. If it is in
-   * the cookie of `tokenPlaces` and not valid, the cookie is cleared, and the request counts as one without a token.
+   * the cookie of `tokenPlaces` and not valid, the request counts as one without a token. The answer clears the cookie, unless
+   * the token was revoked or has expired less than a minute ago.
    * @default false
    */
   readonly optional?: boolean
@@ -47,7 +48,7 @@ export function createAuthenticateMiddleware(
     /** Absent if no cookie is read. */
     readonly accessCookie: AccessCookie | undefined
     readonly realm: string
-    readonly metrics: Pick<Metrics, 'refused'>
+    readonly metrics: Pick<Metrics, 'refused' | 'ignored'>
   },
   options?: AuthenticateOptions,
 ): RequestHandler {
@@ -66,8 +67,10 @@ export function createAuthenticateMiddleware(
   /** Returns the error for `next`; `undefined` if the request may pass without a user. */
   function toOutcome(req: Request, res: Response, error: unknown): unknown {
     if (!optional || accessCookie?.isStale(req, error) !== true) return toAnswer(error)
+    const ignored = asCustomUserDataError(error)
+    if (ignored) metrics.ignored(ignored)
     try {
-      accessCookie.clear(res)
+      accessCookie.clearStale(res, error)
       clearUser(req)
       return undefined
     } catch (another) {

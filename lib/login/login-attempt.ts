@@ -45,6 +45,8 @@ export class LoginAttempt {
   readonly #tries = new Map<string, Promise<void>>()
   /** The ends of the windows in which the address was counted. */
   #windows = new Map<Ledger, Date>()
+  /** The errors that this attempt threw and told by the event `throttled`. */
+  readonly #refusals = new WeakSet<object>()
   #isOver = false
   #isAnonymous = true
 
@@ -88,6 +90,11 @@ export class LoginAttempt {
         account.name = name
       },
     }
+  }
+
+  /** Whether this attempt threw the error because there were too many attempts. */
+  hasThrown(error: object): boolean {
+    return this.#refusals.has(error)
   }
 
   /** Whether no account was counted, so that guesses are limited by the address alone. */
@@ -260,6 +267,7 @@ export class LoginAttempt {
     events.emit('throttled', { limit, accounts: accounts(), address, retryAfterSeconds })
     const error = new CustomUserDataError('too_many_attempts', 'There were too many attempts to log in.')
     error.headers['Retry-After'] = String(retryAfterSeconds)
+    this.#refusals.add(error)
     return error
   }
 }

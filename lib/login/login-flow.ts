@@ -8,6 +8,7 @@ import type { Sessions } from '../sessions/sessions.js'
 import type { UserRecords } from '../sessions/user-records.js'
 import { describeType, isObjectId } from '../util/describe-value.js'
 import { toShownAddress } from '../util/client-address.js'
+import { describeForLog } from '../util/redaction.js'
 import type { AccountName } from './account-name.js'
 import type { NameSource } from './counted-account.js'
 import type { VerifiedUser, VerifyOutcome } from './credentials.js'
@@ -93,7 +94,7 @@ export class LoginFlow {
       return issued
     } catch (error) {
       attempt?.failed(error)
-      this.#reportRefusal(error, login, user?.id)
+      this.#reportRefusal(error, login, attempt, user?.id)
       throw error
     }
   }
@@ -154,10 +155,15 @@ export class LoginFlow {
     return (await this.#parts.hooks.beforeLogin(user, req).catch(toRefusal)) === true
   }
 
-  /** A refusal can come from each step, so it is reported here. One for too many attempts has been reported already. */
-  #reportRefusal(error: unknown, { req, names }: Login, userId: string | undefined): void {
+  /** A refusal can come from each step, so it is reported here. One of the throttle has been reported already. */
+  #reportRefusal(
+    error: unknown,
+    { req, names }: Login,
+    attempt: LoginAttempt | undefined,
+    userId: string | undefined,
+  ): void {
     const answer = asCustomUserDataError(error)
-    if (!answer || answer.status >= 500 || answer.code === 'too_many_attempts') return
+    if (!answer || answer.status >= 500 || attempt?.hasThrown(answer)) return
     const { events, nameAccounts } = this.#parts
     const address = toShownAddress(req.ip)
     const accounts = nameAccounts(names)
@@ -166,7 +172,15 @@ export class LoginFlow {
 
   /** Waits, so that the old sessions have ended when the client gets its answer. A failure does not withhold the answer. */
   async #endReplaced({ replaced }: Login): Promise<void> {
-    await Promise.allSettled(replaced.map(token => this.#parts.sessions.end(token, 'login')))
+    const { sessions, events } = this.#parts
+    const end = (token: string) =>
+      sessions.end(token, 'login').catch((error: unknown) => {
+        const message =
+          'A login could not end the session that it replaces. The session stays until its user ends it or it expires: ' +
+          describeForLog(error)
+        events.warn({ code: 'session_not_removed', message })
+      })
+    await Promise.all(replaced.map(end))
   }
 }
 

@@ -36,8 +36,8 @@ export class MadeUpTokens {
 
   async #isOurs(token: string, ip: string | undefined): Promise<boolean> {
     const { sessions, limit } = this.#parts
-    const form = sessions.inspect(token)
-    if (form !== 'unsealed') return form === 'sealed'
+    const found = sessions.inspect(token)
+    if (!found || found.isSealed) return found !== undefined
     const address = toShownAddress(ip)
     const takeBack = limit?.count(address)
     if (typeof takeBack === 'number') throw this.#refuse(address, takeBack)

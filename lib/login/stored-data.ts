@@ -63,11 +63,17 @@ export function createStoredData({
     const found = await Promise.all(
       digests().map(digest => attempts.describeAccount(digest.account(account))),
     )
-    // A login is counted under each secret, so the longest count is the whole one.
-    const [fullest] = found
-      .filter(stored => stored !== undefined)
-      .toSorted((a, b) => b.expiresAt.getTime() - a.expiresAt.getTime())
-    return fullest ? [{ account, ...fullest }] : []
+    const stored = found.filter(counts => counts !== undefined)
+    if (stored.length === 0) return []
+    // While a secret is being replaced, some processes count under one secret alone. So each count has the most of something.
+    return [
+      {
+        account,
+        failures: Math.max(...stored.map(({ failures }) => failures)),
+        knownAddresses: Math.max(...stored.map(({ knownAddresses }) => knownAddresses)),
+        expiresAt: new Date(Math.max(...stored.map(({ expiresAt }) => expiresAt.getTime()))),
+      },
+    ]
   }
 
   async function removeAccount(account: string): Promise<boolean> {

@@ -13,35 +13,59 @@ export type KeptCookieCheck = ReturnType<typeof createKeptCookieCheck>
 export function createKeptCookieCheck(cookie: Attributes, events: Pick<Events, 'warn'>) {
   const told = new Set<string>()
 
-  /** Why a browser would not keep the cookie; `undefined` if nothing in the request tells so. Warns about the reason. */
-  function reasonFor(req: Request): string | undefined {
-    const reason = findReason(req, cookie)
-    if (reason !== undefined && !told.has(reason)) {
-      told.add(reason)
-      events.warn({ code: 'cookie_not_kept', message: `${TITLE} ${reason}` })
+  function notice(req: Request): Finding | undefined {
+    const found = findReason(req, cookie)
+    if (found && !told.has(found.reason)) {
+      told.add(found.reason)
+      events.warn({ code: 'cookie_not_kept', message: toMessage(found) })
     }
-    return reason
+    return found
   }
 
   return {
-    reasonFor,
-    /** Throws `cookie_not_kept` for a login whose cookie the browser would not keep. Nobody could end its session. */
+    /** Why a browser would not keep the cookie; `undefined` if nothing in the request tells so. Warns about the reason. */
+    reasonFor: (req: Request): string | undefined => notice(req)?.reason,
+    /**
+     * Throws `cookie_not_kept` for a login whose cookie the browser would not keep. Nobody could end its session. If a proxy
+     * may explain what was found, the login goes on.
+     */
     require: (req: Request): void => {
-      const reason = reasonFor(req)
-      if (reason !== undefined) throw new CustomUserDataError('cookie_not_kept', `${TITLE} ${reason}`)
+      const found = notice(req)
+      if (found?.isCertain === true) throw new CustomUserDataError('cookie_not_kept', toMessage(found))
     },
   }
 }
 
-const TITLE = 'The browser would not keep the cookie with the refresh token, or not send it.'
+interface Finding {
+  readonly reason: string
+  /** `false` if a proxy that sends no headers of its own may explain it. */
+  readonly isCertain: boolean
+}
 
-function findReason(req: Request, { sameSite, path, domain }: Attributes): string | undefined {
-  if (isInsecure(req)) return INSECURE
-  if (domain !== undefined && !hostsOf(req).some(host => takesDomain(host, domain)))
-    return `The cookie has the domain "${domain}", which is neither the host of the request nor a domain above it. ${HOST_ADVICE}`
-  if (!isBelow(req, path))
-    return `The cookie has the path "${path}", and the path of the request is not below it. ${PATH_ADVICE}`
-  return isFromOtherSite(req, sameSite) ? toSiteReason(sameSite) : undefined
+function toMessage({ reason, isCertain }: Finding): string {
+  const verb = isCertain ? 'would' : 'may'
+  return `The browser ${verb} not keep the cookie with the refresh token, or not send it. ${reason}`
+}
+
+function findReason(req: Request, { sameSite, path, domain }: Attributes): Finding | undefined {
+  const certain = (reason: string): Finding => ({ reason, isCertain: true })
+  if (isInsecure(req)) return certain(INSECURE)
+  if (isOfPage(req)) {
+    if (domain !== undefined && !hostsOf(req).some(host => takesDomain(host, domain)))
+      return certain(
+        `The cookie has the domain "${domain}", which is neither the host of the request nor a domain above it. ${HOST_ADVICE}`,
+      )
+    if (!isBelow(req, path)) {
+      const reason = `The cookie has the path "${path}", and the path of the request is not below it. ${PATH_ADVICE}`
+      return { reason, isCertain: isBelow(req, path, text => text.toLowerCase()) }
+    }
+  }
+  return isFromOtherSite(req, sameSite) ? certain(toSiteReason(sameSite)) : undefined
+}
+
+/** Whether a page in a browser sent the request. Other clients may keep a cookie by rules of their own. */
+function isOfPage({ headers }: Request): boolean {
+  return headers.origin !== undefined || headers['sec-fetch-site'] !== undefined
 }
 
 const INSECURE =
@@ -73,12 +97,12 @@ function isInsecure(req: Request): boolean {
 
 /**
  * The names by which the browser may have reached the app. A proxy may have changed the host, so what the headers of a proxy
- * or the page's own origin say counts too. It decides only whether the cookie is kept.
+ * or the page's origin say counts too. It decides only whether the cookie is kept.
  */
 function hostsOf(req: Request): string[] {
   const { host = '', origin = '', 'sec-fetch-site': site } = req.headers
   const [forwarded = ''] = textOf(req, 'x-forwarded-host').split(',', 1)
-  const pages = site === 'same-origin' || site === 'same-site' ? [origin] : []
+  const pages = site === 'cross-site' ? [] : [origin]
   return [`http://${host}`, `http://${forwarded.trim()}`, ...pages].flatMap(address =>
     URL.canParse(address) ? [new URL(address).hostname.toLowerCase()] : [],
   )
@@ -94,10 +118,11 @@ function takesDomain(host: string, domain: string): boolean {
 const PROXY_HEADERS = ['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'forwarded', 'via']
 
 /** RFC 6265 5.1.4. A proxy may have removed the beginning of the path, so nobody can tell behind a proxy. */
-function isBelow(req: Request, path: string): boolean {
+function isBelow(req: Request, path: string, fold = (text: string): string => text): boolean {
   if (path === '/' || PROXY_HEADERS.some(name => req.headers[name] !== undefined)) return true
-  const [found = ''] = req.originalUrl.split('?', 1)
-  return found === path || found.startsWith(path.endsWith('/') ? path : `${path}/`)
+  const [asked = ''] = req.originalUrl.split('?', 1)
+  const [found, wanted] = [fold(asked), fold(path)]
+  return found === wanted || found.startsWith(wanted.endsWith('/') ? wanted : `${wanted}/`)
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Request, RequestHandler } from 'express'
 import type { FailureReports } from '../authenticate/failure-reports.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
+import { parseRefreshToken } from '../sessions/refresh-token.js'
 import { invalidGrant } from '../sessions/session-errors.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { IssuedTokens, TokenIssuer } from '../login/token-issuer.js'
@@ -25,7 +26,7 @@ export interface RefreshOptions {
 }
 
 interface RefreshParts {
-  readonly sessions: Pick<Sessions, 'recognise' | 'end' | 'sidOf' | 'isLongOver'>
+  readonly sessions: Pick<Sessions, 'recognise' | 'end' | 'inspect' | 'isLongOver'>
   readonly madeUpTokens: MadeUpTokens
   readonly transport: RefreshTransport
   readonly hooks: HookCalls
@@ -40,14 +41,21 @@ export function createRefreshRoute(
 ): RequestHandler {
   const { needsBody } = transport
 
-  async function refresh(presented: readonly string[], req: Request): Promise<IssuedTokens> {
-    const token = await chooseToken(presented, sessions, tokens => madeUpTokens.remove(tokens, req.ip))
-    return tokenIssuer.refresh(token, toShownAddress(req.ip))
+  /** `ours` gets the tokens that are not made up. */
+  async function refresh(
+    presented: readonly string[],
+    req: Request,
+    ours: Set<string>,
+  ): Promise<IssuedTokens> {
+    const different = toDifferent(presented)
+    for (const token of await madeUpTokens.remove(different, req.ip)) ours.add(token)
+    const isAlone = new Set(presented).size === 1
+    return tokenIssuer.refresh(await chooseToken([...ours], isAlone, sessions), toShownAddress(req.ip))
   }
 
   function reportRefusal(error: unknown, presented: readonly string[], req: Request): void {
     if (asCustomUserDataError(error)?.code !== 'invalid_grant') return
-    const sid = presented.map(token => sessions.sidOf(token)).find(found => found !== undefined)
+    const sid = presented.map(token => sessions.inspect(token)).find(found => found?.isSealed)?.sid
     const reason = sid === undefined ? 'unknown' : 'ended'
     events.emit('refresh_refused', { reason, sid, address: toShownAddress(req.ip) })
   }
@@ -56,9 +64,10 @@ export function createRefreshRoute(
     transport.requireKnownOrigin(req)
     requireRefreshGrant(body)
     const presented = transport.read(req, body)
-    const issued = await refresh(presented, req).catch(async (error: unknown) => {
+    const ours = new Set<string>()
+    const issued = await refresh(presented, req, ours).catch(async (error: unknown) => {
       reportRefusal(error, presented, req)
-      if (!needsBody && (await isOfNoUse(presented, sessions, error))) transport.clear(res)
+      if (!needsBody && (await isOfNoUse([...ours], sessions, error))) transport.clear(res)
       throw error
     })
     hooks.after('afterRefresh', { id: issued.answer.user.id }, req)
@@ -119,19 +128,18 @@ function readParameter(body: RequestBody, name: string): string | undefined {
 
 /**
  * Whether the client could never refresh again with its cookies, so that they are cleared. A cookie whose session ended just
- * now stays: the login that ended the session may just have set a new cookie, and this answer would clear that one.
+ * now stays: the login that ended the session may just have set a new cookie, and this answer would clear that one. Tokens
+ * that are made up are of no use at once.
  */
 async function isOfNoUse(
-  presented: readonly string[],
+  ours: readonly string[],
   sessions: Pick<Sessions, 'isLongOver'>,
   error: unknown,
 ): Promise<boolean> {
   if (error instanceof AmbiguousTokens) return true
   if (asCustomUserDataError(error)?.code !== 'invalid_grant') return false
   try {
-    const areOver = await Promise.all(
-      presented.slice(0, MAX_CANDIDATES).map(token => sessions.isLongOver(token)),
-    )
+    const areOver = await Promise.all(ours.map(token => sessions.isLongOver(token)))
     return areOver.every(Boolean)
   } catch {
     // Without an answer of MongoDB nobody knows, and the refusal of the refresh is the answer all the same.
@@ -146,21 +154,26 @@ class AmbiguousTokens extends CustomUserDataError {
   }
 }
 
+/** The different tokens of a request. Values that cannot be a refresh token do not count for the limit. */
+function toDifferent(presented: readonly string[]): string[] {
+  const different = [...new Set(presented)].filter(token => parseRefreshToken(token) !== undefined)
+  if (different.length <= MAX_CANDIDATES) return different
+  throw new AmbiguousTokens(`more than ${MAX_CANDIDATES} refresh cookies`)
+}
+
 /**
  * The refresh token to exchange. A browser that holds several cookies with one name sends all of them. They are looked up
  * without an exchange, because exchanging an old one would end its session as a stolen token does.
+ *
+ * @param isAlone whether the request presents only one value, so that an old token is a sign of theft
  */
 async function chooseToken(
-  presented: readonly string[],
+  [first, ...others]: readonly string[],
+  isAlone: boolean,
   sessions: Pick<Sessions, 'recognise'>,
-  removeMadeUp: (tokens: readonly string[]) => Promise<string[]>,
 ): Promise<string> {
-  const different = [...new Set(presented)]
-  if (presented.length > MAX_CANDIDATES)
-    throw new AmbiguousTokens(`more than ${MAX_CANDIDATES} refresh cookies`)
-  const [first, ...others] = await removeMadeUp(different)
   if (first === undefined) throw invalidGrant()
-  if (different.length === 1) return first
+  if (isAlone) return first
   const recognised = await Promise.all(
     [first, ...others].map(async token => ({ token, session: await sessions.recognise(token) })),
   )

@@ -34,9 +34,22 @@ export const MAX_CANDIDATES = 4
 /** Longer texts are no refresh tokens. */
 export const MAX_REFRESH_TOKEN_LENGTH = 1_024
 
-/** Refresh tokens are in the JSON of requests and answers: `{ "refresh_token": "…" }`. */
-export function createBodyTransport(accessCookie: AccessCookie | undefined): RefreshTransport {
-  const clear = (res: Response): void => accessCookie?.clear(res)
+/**
+ * Refresh tokens are in the JSON of requests and answers: `{ "refresh_token": "…" }`. A page of another origin can send such
+ * a request by a form, which then leaves the cookie of access tokens as it is.
+ */
+export function createBodyTransport(
+  accessCookie: AccessCookie | undefined,
+  requireKnownOrigin: OriginCheck,
+): RefreshTransport {
+  function clear(res: Response): void {
+    try {
+      requireKnownOrigin(res.req)
+    } catch {
+      return
+    }
+    accessCookie?.clear(res)
+  }
   return { ...bodyTransport, clearReplaced: clear, clear }
 }
 

@@ -171,8 +171,9 @@ export class RefreshExchange {
 
   async #endStolen({ _id: sid, userId }: SessionDocument, address: string | undefined): Promise<void> {
     const { store, revocations, events } = this.#parts
-    await store.revoke(sid)
+    const owner = await store.revoke(sid)
     revocations.revokeStolenSession(sid)
-    events.emit('reuse_detected', { userId, sid, address })
+    // A parallel request with the token may have ended the session and told so.
+    if (owner !== undefined) events.emit('reuse_detected', { userId, sid, address })
   }
 }

@@ -86,6 +86,8 @@ export function createRevocations(
       const found = users.get(userId)
       return found !== undefined && storedAt <= found.revokedAt
     },
+    /** Whether this process knows that the session was ended, as long as one of its access tokens may be valid. */
+    remembersSession: (sid: string): boolean => sessions.get(sid) !== undefined,
     /** Whether this process ended a session because somebody asked for it. */
     wasSessionEnded: (sid: string): boolean => sessions.get(sid) === 'ended',
   }

@@ -140,11 +140,11 @@ export class SessionStore {
     })
   }
 
-  /** Whether a session ended before a time. A session that is not stored ended long ago, or never began. */
-  endedBefore(sid: string, time: Date): Promise<boolean> {
+  /** Whether a session ended before a time; `undefined` if it is not stored, so it was deleted, or never began. */
+  endedBefore(sid: string, time: Date): Promise<boolean | undefined> {
     return this.#collection.read(async (sessions, { read }) => {
       const session = await sessions.findOne({ _id: { $eq: sid }, ...this.#ours }, read)
-      if (!session) return true
+      if (!session) return undefined
       const ends = [session.revokedAt, session.idleExpiresAt, session.expiresAt]
       return ends.some(end => isDate(end) && end < time)
     })

@@ -111,17 +111,13 @@ export class Sessions {
     return this.#refreshes.recognise(refreshToken)
   }
 
-  /** Whether a text has the form of a refresh token, and the seal of this package. Sends no query. */
-  inspect(refreshToken: string): 'sealed' | 'unsealed' | 'malformed' {
+  /**
+   * The session's id in a text with the form of a refresh token, and whether the token has the seal of this package.
+   * `undefined` for other texts. Sends no query.
+   */
+  inspect(refreshToken: string): { readonly sid: string; readonly isSealed: boolean } | undefined {
     const token = parseRefreshToken(refreshToken)
-    if (!token) return 'malformed'
-    return isSealed(token, this.#parts.secrets()) ? 'sealed' : 'unsealed'
-  }
-
-  /** The id of the session of a token with the seal of this package, whether or not the session is alive. */
-  sidOf(refreshToken: string): string | undefined {
-    const token = parseRefreshToken(refreshToken)
-    return token && isSealed(token, this.#parts.secrets()) ? token.sid : undefined
+    return token && { sid: token.sid, isSealed: isSealed(token, this.#parts.secrets()) }
   }
 
   /** Whether a text is a refresh token of a session, however old. Rejects with `session_secret_unknown` if in doubt. */
@@ -146,12 +142,15 @@ export class Sessions {
 
   /**
    * Whether the session of a refresh token ended more than a minute ago. A request that was sent before the end has been
-   * answered by then, and so has the login that may have ended the session.
+   * answered by then, and so has the login that may have ended the session. A session that was deleted counts as over when
+   * this process does not remember its end any more.
    */
   async isLongOver(refreshToken: string): Promise<boolean> {
-    const { store, clock } = this.#parts
+    const { store, revocations, clock } = this.#parts
     const token = parseRefreshToken(refreshToken)
-    return token === undefined || store.endedBefore(token.sid, new Date(clock.now() - MINUTE_MS))
+    if (!token) return true
+    const ended = await store.endedBefore(token.sid, new Date(clock.now() - MINUTE_MS))
+    return ended ?? !revocations.remembersSession(token.sid)
   }
 
   /** The sessions of a user that are alive, newest first, at most 1,000. */
@@ -217,6 +216,7 @@ export class Sessions {
     const { store, userRecords, revocations, events } = this.#parts
     const revokedAt = await userRecords.revoke(userId)
     revocations.revokeUser(userId, revokedAt)
+    events.emit('revoked', { by: 'eraseUser', userId })
     const removed = await this.#endBatches(
       new Date(revokedAt),
       async until => (await store.deleteBatch(userId, until)).found,
@@ -224,7 +224,6 @@ export class Sessions {
     await userRecords.passed(userId, revokedAt)
     const recordExpiresAt = await userRecords.release(userId, revokedAt, tokenMs)
     revocations.noteDisabled(userId, false)
-    events.emit('revoked', { by: 'eraseUser', userId })
     return { sessions: removed, recordExpiresAt }
   }
 
@@ -248,9 +247,10 @@ export class Sessions {
     const { userRecords, revocations, events, backgroundWork } = this.#parts
     const revokedAt = await revocation
     revocations.revokeUser(userId, revokedAt)
+    // The sessions have ended, also if the wait below fails.
+    events.emit('revoked', event)
     backgroundWork.start(() => this.#endDocuments(userId, new Date(revokedAt), endBatch))
     await userRecords.passed(userId, revokedAt)
-    events.emit('revoked', event)
   }
 
   async #endDocuments(userId: string, until: Date, endBatch: EndBatch): Promise<void> {

@@ -5,11 +5,13 @@ import type { CustomUserDataOptions, TokenPlaces } from 'express-custom-user-dat
 import request from 'supertest'
 import type { Response } from 'supertest'
 import { describe, expect, it } from 'vitest'
+import { createManualClock } from '../support/clock.js'
 import { useDatabase } from '../support/database.js'
 import { createSessionApp } from '../support/session-app.js'
 import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
 
 const NAME = 'access_token'
+const NOW = 1_700_000_000_000
 const CLEARED = `${NAME}=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly`
 
 const database = useDatabase()
@@ -60,7 +62,35 @@ describe('optional: true takes a stale token in a cookie for no token, and clear
     }
   })
 
-  it('also a token whose session has ended, cached or not', async () => {
+  it('an expired token, whose cookie stays for a minute: a refresh of another tab may just have set a new one', async () => {
+    const clock = createManualClock(NOW)
+    const app = start(undefined, { clock, clockToleranceSeconds: 5 })
+    const token = forgeToken({ claims: { ...validClaims('alice', NOW), exp: NOW / 1000 } })
+    clock.advance(5_000)
+    for (const expected of [[], [CLEARED]]) {
+      for (const path of ['/public', '/fresh', '/user']) {
+        const answer = await get(app, path, token)
+        expect(answer).toMatchObject({ status: 200, body: { id: null } })
+        expect(setCookiesOf(answer)).toEqual(expected)
+      }
+      clock.advance(60_000)
+    }
+  })
+
+  it('a token that is not valid yet, whose cookie stays', async () => {
+    const nbf = Date.now() / 1000 + 600
+    const answer = await get(start(), '/public', forgeToken({ claims: { ...validClaims(), nbf } }))
+    expect(answer).toMatchObject({ status: 200, body: { id: null } })
+    expect(setCookiesOf(answer)).toEqual([])
+  })
+
+  it('beside an empty cookie of the same name', async () => {
+    const answer = await request(start()).get('/public').set('Cookie', `${NAME}=; ${NAME}=${expired}`)
+    expect(answer).toMatchObject({ status: 200, body: { id: null } })
+    expect(setCookiesOf(answer)).toEqual([CLEARED])
+  })
+
+  it('also a token whose session has ended, cached or not, and its cookie stays', async () => {
     const userData = createTestUserData(database, { tokenPlaces: { cookie: NAME } })
     const app = express().get('/', userData.authenticate({ optional: true }), (req, res) => {
       res.json({ id: req.user?.id ?? null })
@@ -70,7 +100,7 @@ describe('optional: true takes a stale token in a cookie for no token, and clear
     await userData.revoke('alice')
     const answer = await get(app, '/', token)
     expect(answer.body).toEqual({ id: null })
-    expect(setCookiesOf(answer)).toEqual([CLEARED])
+    expect(setCookiesOf(answer)).toEqual([])
   })
 
   it('with the path and the domain that the option names, and Secure if the name needs it', async () => {
@@ -180,6 +210,23 @@ describe('the cookie of the access token is cleared', () => {
       expect(setCookiesOf(logout)[0]).toBe(CLEARED)
     },
   )
+
+  it('not by a form that a page of another origin sends, with the refresh token in the body', async () => {
+    const app = start({ cookie: NAME })
+    const foreign = {
+      Cookie: `${NAME}=${alice}`,
+      'Sec-Fetch-Site': 'cross-site',
+      Origin: 'https://evil.test',
+    }
+    for (const [path, form, status] of [
+      ['/login', { user: 'alice' }, 200],
+      ['/logout', { refresh_token: 'x' }, 204],
+    ] as const) {
+      const answer = await request(app).post(path).set(foreign).type('form').send(form)
+      expect(answer.status).toBe(status)
+      expect(setCookiesOf(answer)).toEqual([])
+    }
+  })
 
   it('by logoutAll(), and by the end of the own session', async () => {
     const app = start()

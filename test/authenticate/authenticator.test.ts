@@ -231,7 +231,7 @@ describe('a guard', () => {
         setCacheHeaders: () => undefined,
         accessCookie: undefined,
         realm: 'api',
-        metrics: { refused: () => undefined },
+        metrics: { refused: () => undefined, ignored: () => undefined },
       })
       const error = await new Promise<unknown>(resolve => void guard(req, NO_RESPONSE, resolve))
       expect([error, req.user], how).toEqual([expect.any(TypeError), undefined])

@@ -282,6 +282,12 @@ describe('a login', () => {
   })
 })
 
+const OTHER_SECRET = 'another secret of sessions, 32 bytes or more'
+
+function throwTooMany(): never {
+  throw new CustomUserDataError('too_many_attempts', 'Your plan allows two logins a day.')
+}
+
 describe('events', () => {
   it.each<[string, Hooks, Options]>([
     ['beforeLogin returns false', { beforeLogin: () => false }, {}],
@@ -313,6 +319,40 @@ describe('events', () => {
     const app = express().post('/login', userData.login(verify))
     expect((await tryLogIn(app)).status).toBe(401)
     expect(events).toEqual([{ name: 'login_refused', accounts: [expect.any(String)], address: '127.0.0.1' }])
+  })
+
+  it.each<[string, Hooks]>([
+    ['verifyCredentials', {}],
+    ['beforeLogin', { beforeLogin: throwTooMany }],
+    ['createCustomData', { createCustomData: throwTooMany }],
+  ])('login_refused tells of too many attempts, if the code of the team says so: %s', async (name, hooks) => {
+    const userData = createTestUserData(database, { hooks })
+    const events = recordEvents(userData)
+    const verify = name === 'verifyCredentials' ? throwTooMany : () => ({ id: user })
+    const app = express().post('/login', userData.login(verify))
+    expect((await tryLogIn(app)).status).toBe(429)
+    expect(events.filter(event => event['name'] !== 'warning')).toMatchObject([{ name: 'login_refused' }])
+  })
+
+  it('a warning tells that a login could not end the session that it replaces, and the login succeeds', async () => {
+    const before = createSessionApp(createTestUserData(database, { sessionSecrets: [OTHER_SECRET] }))
+    const { refresh_token: first } = await logIn(before, user)
+    const third = await exchange(before, await exchange(before, first))
+    const userData = createTestUserData(database)
+    const events = recordEvents(userData)
+    const answer = await request(createSessionApp(userData))
+      .post('/login')
+      .send({ user, refresh_token: first })
+    expect(answer.status).toBe(200)
+    expect(events.filter(({ name }) => name === 'warning')).toEqual([
+      {
+        name: 'warning',
+        code: 'session_not_removed',
+        message: expect.stringContaining('could not end the session'),
+      },
+    ])
+    expect(JSON.stringify(events)).not.toContain(first)
+    await exchange(before, third)
   })
 
   it('login_refused does not tell of a failure of the server', async () => {

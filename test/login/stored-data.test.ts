@@ -93,6 +93,19 @@ describe('storedAbout()', () => {
     })
   })
 
+  it('has the most failures and known addresses of the counts under each secret, while a secret is being replaced', async () => {
+    const [OLD, NEW] = ['the old secret of sessions, 32 bytes', 'the new secret of sessions, 32 bytes']
+    const [before, during] = [start({ sessionSecrets: [OLD] }), start({ sessionSecrets: [NEW, OLD] })]
+    await logIn(start({ sessionSecrets: [NEW] }))
+    for (let i = 0; i < 3; i++) await logIn(before, 'wrong')
+    const [stored] = (await during.userData.storedAbout(userId, { accounts: [email] })).failedLogins
+    expect(stored).toMatchObject({ account: email, failures: 3, knownAddresses: 1 })
+    const all = await attempts()
+      .find<{ expiresAt: Date }>({ _id: /^account/ })
+      .toArray()
+    expect(all.filter(({ expiresAt }) => expiresAt > stored!.expiresAt)).toEqual([])
+  })
+
   it('has nothing about a user of whom nothing is stored', async () => {
     const nothing = { sessions: [], record: null, failedLogins: [] }
     expect(await start().userData.storedAbout('nobody', { accounts: ['nobody'] })).toEqual(nothing)

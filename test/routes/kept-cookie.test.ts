@@ -57,6 +57,9 @@ async function expectNotKept(
   ])
 }
 
+/** What a browser sends with a request of the app's own page. */
+const PAGE = { 'Sec-Fetch-Site': 'same-origin' }
+
 async function expectKept(setting: Setting, headers: Record<string, string>, path?: string): Promise<void> {
   const { app, events } = start(setting)
   expect((await logIn(app, headers, path)).status).toBe(200)
@@ -101,7 +104,7 @@ describe('a login opens no session if the domain of the cookie does not fit the 
     ['example.com', 'localhost:3000'],
     ['0.0.1', '127.0.0.1:3000'],
   ])('%s at %s', (domain, host) =>
-    expectNotKept({ cookie: { domain } }, { Host: host }, `domain "${domain}"`),
+    expectNotKept({ cookie: { domain } }, { ...PAGE, Host: host }, `domain "${domain}"`),
   )
 
   it.each([
@@ -110,26 +113,36 @@ describe('a login opens no session if the domain of the cookie does not fit the 
     ['.Example.com', 'a.b.example.com'],
     ['localhost', 'localhost:3000'],
     ['127.0.0.1', '127.0.0.1:3000'],
-  ])('but not %s at %s', (domain, host) => expectKept({ cookie: { domain } }, { Host: host }))
+  ])('but not %s at %s', (domain, host) => expectKept({ cookie: { domain } }, { ...PAGE, Host: host }))
 
   it.each<Record<string, string>>([
-    { 'X-Forwarded-Host': 'app.example.com' },
-    { Origin: 'https://app.example.com', 'Sec-Fetch-Site': 'same-origin' },
+    { ...PAGE, 'X-Forwarded-Host': 'app.example.com' },
+    { ...PAGE, Origin: 'https://app.example.com' },
   ])('but not if a proxy has changed the host, as other headers show: %j', headers =>
     expectKept({ cookie: { domain: 'example.com' } }, { Host: 'backend:3000', ...headers }),
   )
+
+  it('but not if an older browser says by Origin alone that the page is below the domain', () =>
+    expectKept({ cookie: { domain: 'example.net' } }, { Host: 'backend:3000', Origin: ALLOWED }))
+
+  it('but not for a client that is no page, for example an app or a service inside of the network', () =>
+    expectKept({ cookie: { domain: 'example.com' } }, { Host: 'backend:3000' }))
+
+  it('also if the page of another site is below the domain', () =>
+    expectNotKept(
+      { cookie: { domain: 'example.net', sameSite: 'none' } },
+      { Origin: ALLOWED, 'Sec-Fetch-Site': 'cross-site' },
+      'domain "example.net"',
+    ))
 })
 
-describe('a login opens no session if its path is not below the path of the cookie', () => {
+describe('a login opens no session if its path differs from the path of the cookie in the case of letters', () => {
   it.each([
-    ['/auth', '/', '/login'],
-    ['/api/auth', '/auth', '/auth/login'],
     ['/auth', '/auth', '/AUTH/login'],
     ['/Auth', '/auth', '/auth/login'],
-    ['/auth', '/authentication', '/authentication/login'],
     ['/auth/', '/auth', '/Auth/login'],
   ])('cookie %s, app at %s, request %s', (path, at, asked) =>
-    expectNotKept({ cookie: { path }, at }, {}, `path "${path}"`, asked),
+    expectNotKept({ cookie: { path }, at }, PAGE, `path "${path}"`, asked),
   )
 
   it.each([
@@ -138,11 +151,30 @@ describe('a login opens no session if its path is not below the path of the cook
     ['/auth/login', '/auth', '/auth/login'],
     ['/', '/auth', '/AUTH/login'],
   ])('but not with cookie %s, app at %s, request %s', (path, at, asked) =>
-    expectKept({ cookie: { path }, at }, {}, asked),
+    expectKept({ cookie: { path }, at }, PAGE, asked),
   )
 
   it('but not behind a proxy, which may have removed the beginning of the path', () =>
-    expectKept({ cookie: { path: '/api/auth' } }, { 'X-Forwarded-For': '192.0.2.1' }))
+    expectKept({ cookie: { path: '/api/auth' } }, { ...PAGE, 'X-Forwarded-For': '192.0.2.1' }))
+
+  it('but not for a client that is no page', () =>
+    expectKept({ cookie: { path: '/auth' }, at: '/auth' }, {}, '/AUTH/login'))
+
+  it.each([
+    ['/auth', '/', '/login'],
+    ['/api/auth', '/auth', '/auth/login'],
+    ['/auth', '/authentication', '/authentication/login'],
+  ])(
+    'but warns once of any other path, which a proxy without headers may have changed: cookie %s, app at %s, request %s',
+    async (path, at, asked) => {
+      const { app, events } = start({ cookie: { path }, at })
+      for (let i = 0; i < 2; i++) expect((await logIn(app, PAGE, asked)).status).toBe(200)
+      const message = expect.stringMatching(`^The browser may not keep .*path "${path}"`) as string
+      expect(events.filter(({ name }) => name === 'warning')).toEqual([
+        { name: 'warning', code: 'cookie_not_kept', message },
+      ])
+    },
+  )
 })
 
 describe('a login opens no session if its page is of another site', () => {
@@ -178,7 +210,9 @@ describe('a login opens no session if its page is of another site', () => {
 it('a refresh without the cookie says if the path of the request cannot get it, and warns once', async () => {
   const { app, events } = start({ cookie: { path: '/auth' }, at: '/auth' })
   for (let i = 0; i < 2; i++) {
-    const answer = await request(app).post('/AUTH/refresh').set('Host', HOST)
+    const answer = await request(app)
+      .post('/AUTH/refresh')
+      .set({ Host: HOST, ...PAGE })
     expect(answer).toMatchObject({
       status: 401,
       body: { error: 'missing_refresh_token', error_description: expect.stringContaining("path '/auth'") },

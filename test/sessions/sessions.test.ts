@@ -84,6 +84,15 @@ describe('an exchanged refresh token', () => {
     ])
   })
 
+  it('is one event `reuse_detected`, however many requests come with it at once', async () => {
+    const [one, two] = [start({ reuseToleranceSeconds: 0 }), start({ reuseToleranceSeconds: 0 })]
+    const first = await logInAt(one)
+    await exchange(one.app, await exchange(one.app, first))
+    const answers = await Promise.all([one, two, one, two, one, two].map(({ app }) => refresh(app, first)))
+    for (const answer of answers) expectInvalidGrant(answer)
+    expect([...named(one, 'reuse_detected'), ...named(two, 'reuse_detected')]).toHaveLength(1)
+  })
+
   it('is a sign of theft however old it is', async () => {
     for (const depth of [3, 6]) {
       const [one, two] = [start(), start()]
