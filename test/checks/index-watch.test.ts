@@ -188,8 +188,7 @@ it('ready() and a new instance ask for no index that was made by hand under anot
 })
 
 describe('a collection that is dropped while the app runs', () => {
-  const collectionNames = async () =>
-    (await database.db.listCollections().toArray()).map(({ name }) => name)
+  const collectionNames = async () => (await database.db.listCollections().toArray()).map(({ name }) => name)
 
   it('is not created again by ready(), and gets its indexes when it exists again', async () => {
     const { clock, indexes } = await startInstance()
