@@ -62,7 +62,7 @@ export function createCustomUserData(
   return {
     ...createGuards(guards),
     ...createRoutes(core, tokens, documents, guards, logins),
-    ...createSessionFunctions(tokens, logins),
+    ...createSessionFunctions(core, tokens, logins),
     ...createServerFunctions(core, tokens, documents, sessions, logins, loginAttempts),
     events: core.events.emitter,
     stats: () => ({

@@ -17,7 +17,7 @@ export interface Config {
   readonly accessTokenTtlSeconds: number
   readonly snapshotTtlMs: number
   readonly changeStreams: 'auto' | 'off'
-  /** How long an exchanged refresh token still gets its successor. `undefined` means until the successor is used. */
+  /** How long an exchanged refresh token is still answered after its successor was used. Default 30 seconds. */
   readonly reuseToleranceSeconds: number | undefined
   readonly refreshTokenTransport: 'body' | 'cookie'
   /** Whether access tokens contain the user's document, and in which format. */

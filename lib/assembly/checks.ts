@@ -104,7 +104,7 @@ function toOwnCollections(
   if (config.own === undefined || config.loginThrottle === false) return [sessions]
   const attempts: OwnCollection = {
     name: 'login_attempts',
-    ensureIndexes: timeoutMs => loginAttempts.store.ensureIndexes(timeoutMs),
+    ensureIndexes: limits => loginAttempts.store.ensureIndexes(limits),
     step: () => ({
       what: 'making the index of login attempts',
       hosts: hostsOf(config.loginAttemptCollection ?? config.collection),

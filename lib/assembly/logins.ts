@@ -78,7 +78,6 @@ export function createLogins(
     })
   }
 
-  if (config.extendedJson) tokenIssuerFor(config.extendedJson, 'createCustomUserData: option "extendedJson"')
   const { loginThrottle, sessionTimeoutMs: timeoutMs } = config
   const throttle = loginThrottle
     ? createLoginThrottle({

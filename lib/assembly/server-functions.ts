@@ -1,3 +1,4 @@
+import type { Collection } from 'mongodb'
 import { requireUserId, toRevokedSid } from '../access-tokens/user-id.js'
 import type { WrittenEvent } from '../audit-events.js'
 import type { CustomUserData } from '../instance.js'
@@ -22,8 +23,12 @@ type SessionFunctions = Pick<
 >
 
 /** Creates the functions with which server code acts on users' sessions. They check each user id that they are given. */
-export function createSessionFunctions({ issuers }: AccessTokens, logins: Logins): SessionFunctions {
-  const { sessions, hooks, tokenIssuer } = logins
+export function createSessionFunctions(
+  { config }: Core,
+  { issuers }: AccessTokens,
+  { sessions, hooks, tokenIssuerFor }: Logins,
+): SessionFunctions {
+  const tokenIssuer = tokenIssuerFor(config.extendedJson, 'createCustomUserData: option "extendedJson"')
   return {
     async issueTokens(userId, options) {
       const issuer = needOwn(tokenIssuer, 'issueTokens()')
@@ -74,7 +79,7 @@ type ServerFunctions = Pick<
 
 /** Creates the functions with which server code acts on documents, snapshots, credentials and keys. */
 export function createServerFunctions(
-  { config, events, invalidations }: Core,
+  { config, events, invalidations, rights }: Core,
   { issuers, ownKeys }: AccessTokens,
   { loader }: Documents,
   { listStored }: SessionParts,
@@ -88,6 +93,11 @@ export function createServerFunctions(
   }
   const { store: attempts, digests } = loginAttempts
   const storedData = createStoredData({ listSessions: listStored, sessions, userRecords, attempts, digests })
+
+  function noteRights(users: () => Promise<Collection>, mayUpdate: boolean): void {
+    rights.add('passwordCredentials()', users, 'find')
+    if (mayUpdate) rights.add('passwordCredentials({ upgradeHashes })', users, 'update')
+  }
 
   function parseAccounts(callee: string, given: unknown): string[] {
     const { accounts } = parseStoredDataOptions(callee, given)
@@ -117,7 +127,8 @@ export function createServerFunctions(
       requireUserId('invalidate()', userId, issuers)
       invalidations.invalidate(userId)
     },
-    passwordCredentials: options => createPasswordCredentials(options, config.loadTimeoutMs, events),
+    passwordCredentials: options =>
+      createPasswordCredentials(options, { timeoutMs: config.loadTimeoutMs, events, noteRights }),
     async forgetFailedLogins(account) {
       needOwn(ownKeys, 'forgetFailedLogins()')
       const name = requireAccountName('forgetFailedLogins()', account)

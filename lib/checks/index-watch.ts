@@ -35,7 +35,7 @@ export class IndexWatch {
 
   /**
    * Looks in the background if it is time to, and does not wait, because building an index may take minutes. Failures are
-   * tried again after growing pauses. What stays wrong is a warning of the index itself.
+   * tried again after growing pauses. If the index still cannot be made, the index gives the warning.
    *
    * @returns whether a look has begun
    */
@@ -57,12 +57,15 @@ export class IndexWatch {
     const wasMissing = this.isUserIdIndexMissing
     try {
       await this.#setUp.lookAgain()
+    } catch (error) {
+      this.#pause.failed()
+      throw error
     } finally {
       this.#lookedAt = this.#clock.monotonic()
-      const isMissing = Object.values(this.#setUp.indexStates()).includes('missing')
-      // An index that somebody drops again and again must not be built again and again, so a loss counts as a failure.
-      if (wasMissing || isMissing) this.#pause.failed()
-      else this.#pause.succeeded()
     }
+    const isMissing = Object.values(this.#setUp.indexStates()).includes('missing')
+    // An index that somebody drops again and again must not be built again and again, so a loss counts as a failure.
+    if (wasMissing || isMissing) this.#pause.failed()
+    else this.#pause.succeeded()
   }
 }

@@ -34,7 +34,7 @@ const START_PAUSES = { firstMs: 1_000, longestMs: 300_000 }
 
 export interface ReadinessParts {
   readonly database: TeamDatabase
-  /** Warns about missing rights of the database user. */
+  /** Warns about missing rights of the database user. Never rejects. */
   readonly checkRights: (timeoutMs: number) => Promise<void>
   readonly index: UserIdIndex
   /** The collections of this package that need indexes. */
@@ -150,8 +150,8 @@ export class Readiness {
   }
 
   /** Only warns, so that a missing right for one feature does not stop the others. An outage is an error of other steps. */
-  async #checkRights(): Promise<void> {
-    await this.#parts.checkRights(this.#config.readyTimeoutMs).catch(() => undefined)
+  #checkRights(): Promise<void> {
+    return this.#parts.checkRights(this.#config.readyTimeoutMs)
   }
 
   /** Without its index a large collection cannot be searched in time, although the server answers a ping. */

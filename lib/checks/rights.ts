@@ -19,10 +19,16 @@ interface Privilege {
   readonly actions: readonly string[]
 }
 
-interface Need {
-  readonly feature: string
-  readonly of: RightsTarget
+/** A collection of the instance by its name, or a collection that the team gave to one feature. */
+type Target = RightsTarget | (() => Promise<Collection>)
+
+/** The features that need each action on one collection. */
+type Needs = Map<NeededAction, Set<string>>
+
+interface MissingRight {
   readonly action: NeededAction
+  readonly namespace: string
+  readonly features: ReadonlySet<string>
 }
 
 /**
@@ -30,44 +36,54 @@ interface Need {
  * would otherwise be noticed by the first user who needs it.
  */
 export class NeededRights {
-  readonly #needs = new Map<string, Need>()
+  readonly #needs = new Map<Target, Needs>()
   readonly #warned = new Set<string>()
 
   /** Notes that a feature is in use. `feature` is an option or a method, which the warning names. */
-  add(feature: string, of: RightsTarget, ...actions: readonly NeededAction[]): void {
-    for (const action of actions) this.#needs.set(`${feature} ${of} ${action}`, { feature, of, action })
+  add(feature: string, of: Target, ...actions: readonly NeededAction[]): void {
+    const needs: Needs = this.#needs.get(of) ?? new Map<NeededAction, Set<string>>()
+    this.#needs.set(of, needs)
+    for (const action of actions) needs.set(action, (needs.get(action) ?? new Set<string>()).add(feature))
   }
 
   /**
    * Warns once about each right that is missing. Says nothing if the server has no users or does not tell their rights:
-   * then a missing right is an error of the command that needs it.
+   * then a missing right is an error of the command that needs it. A collection that cannot be asked about hides no warning
+   * about another collection.
    */
   async check(collections: RightsCollections, timeoutMs: number, events: Events): Promise<void> {
-    const missing = new Map<
-      string,
-      { readonly need: Need; readonly namespace: string; features: Set<string> }
-    >()
-    const needs = [...this.#needs.values()]
-    for (const of of new Set(needs.map(need => need.of))) {
-      const collection = await collections[of]()
-      const privileges = await withDeadline(timeoutMs, signal => readPrivileges(collection, signal))
-      if (!privileges) continue
-      for (const need of needs.filter(other => other.of === of)) {
-        if (isGranted(privileges, collection, need.action)) continue
-        const key = `${need.action} ${collection.namespace}`
-        const found = missing.get(key) ?? { need, namespace: collection.namespace, features: new Set() }
-        missing.set(key, { ...found, features: found.features.add(need.feature) })
-      }
-    }
-    for (const [key, { need, namespace, features }] of missing) {
-      if (this.#warned.has(key)) continue
-      this.#warned.add(key)
-      const message =
-        `The database user has no right "${need.action}" on ${namespace}, which ${[...features].join(', ')} ` +
-        `${features.size === 1 ? 'needs' : 'need'}. Grant it: the README has a role for each feature. Or remove that feature.`
-      events.warn({ code: 'database_right_missing', message })
-    }
+    const results = await Promise.allSettled(
+      [...this.#needs].map(([of, needs]) => {
+        const find = typeof of === 'function' ? of : collections[of]
+        return withDeadline(timeoutMs, async signal => findMissing(await find(), needs, signal))
+      }),
+    )
+    const missing = results.flatMap(result => (result.status === 'fulfilled' ? result.value : []))
+    for (const right of missing) this.#warnOnce(right, events)
   }
+
+  #warnOnce({ action, namespace, features }: MissingRight, events: Events): void {
+    const key = `${action} ${namespace}`
+    if (this.#warned.has(key)) return
+    this.#warned.add(key)
+    const message =
+      `The database user has no right "${action}" on ${namespace}, which ${[...features].join(', ')} ` +
+      `${features.size === 1 ? 'needs' : 'need'}. Grant it: the README has a role for each feature. Or remove that feature.`
+    events.warn({ code: 'database_right_missing', message })
+  }
+}
+
+async function findMissing(
+  collection: Collection,
+  needs: Needs,
+  signal: AbortSignal,
+): Promise<MissingRight[]> {
+  const privileges = await readPrivileges(collection, signal)
+  if (!privileges) return []
+  const { namespace } = collection
+  return [...needs].flatMap(([action, features]) =>
+    isGranted(privileges, collection, action) ? [] : [{ action, namespace, features }],
+  )
 }
 
 /** The privileges of the database user; `undefined` if the server has no users, or does not tell (strict stable API). */
@@ -101,6 +117,7 @@ function isGranted(
     ({ resource: { anyResource, db, collection }, actions }) =>
       (anyResource === true ||
         ((db === '' || db === dbName) && (collection === '' || collection === collectionName))) &&
-      actions.includes(action),
+      // Clusters can grant all actions by one name.
+      (actions.includes(action) || actions.includes('anyAction')),
   )
 }

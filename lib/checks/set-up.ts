@@ -3,7 +3,7 @@ import type { WarningEvent } from '../events.js'
 import type { UserIdIndex } from '../documents/user-id-index.js'
 import { toDatabaseError } from '../mongo/database-errors.js'
 import type { Outage } from '../mongo/database-errors.js'
-import type { IndexState } from '../mongo/indexes.js'
+import type { EnsureLimits, IndexState } from '../mongo/indexes.js'
 import type { OpenCollection } from '../mongo/team-database.js'
 import { BackOff } from '../util/back-off.js'
 import type { Clock } from '../util/clock.js'
@@ -24,7 +24,7 @@ export interface Step {
 /** A collection of this package. */
 export interface OwnCollection {
   readonly name: Exclude<keyof IndexStates, 'custom_data'>
-  readonly ensureIndexes: (timeoutMs: number) => Promise<IndexState>
+  readonly ensureIndexes: (limits: EnsureLimits) => Promise<IndexState>
   readonly step: () => Step
 }
 
@@ -98,9 +98,9 @@ export class SetUp {
     }
   }
 
-  /** Looks whether the indexes are still there, and makes those that are missing. */
+  /** Looks whether the indexes are still there, and makes those that are missing. It never creates a collection that was dropped. */
   async lookAgain(): Promise<void> {
-    await this.#ensure(this.#parts.ownCollections, true)
+    await this.#ensure(this.#parts.ownCollections, { withUserIdIndex: true, createsCollection: false })
   }
 
   /** All callers share one attempt. */
@@ -116,34 +116,41 @@ export class SetUp {
     const { ping, ownCollections } = this.#parts
     await inStep(this.#stepOf('connecting'), () => ping(this.#timeoutMs))
     const unfinished = ownCollections.filter(({ name }) => !this.#states.has(name))
-    await this.#ensure(unfinished, this.#isUnique === undefined)
+    await this.#ensure(unfinished, {
+      withUserIdIndex: this.#isUnique === undefined,
+      createsCollection: true,
+    })
     // Without the collection there is no index yet, so the next call looks again.
     if (this.#isUnique === undefined) this.#running = undefined
   }
 
   /** Each collection gets its indexes, also if another collection cannot have them. */
-  async #ensure(ownCollections: readonly OwnCollection[], withUserIdIndex: boolean): Promise<void> {
+  async #ensure(
+    ownCollections: readonly OwnCollection[],
+    { withUserIdIndex, createsCollection }: { withUserIdIndex: boolean; createsCollection: boolean },
+  ): Promise<void> {
+    const limits = { timeoutMs: this.#timeoutMs, createsCollection }
     const failures: unknown[] = []
     const keep = (error: unknown): void => {
       failures.push(error)
     }
-    if (withUserIdIndex) await this.#ensureUserIdIndex().catch(keep)
-    for (const collection of ownCollections) await this.#ensureOwn(collection).catch(keep)
+    if (withUserIdIndex) await this.#ensureUserIdIndex(limits).catch(keep)
+    for (const collection of ownCollections) await this.#ensureOwn(collection, limits).catch(keep)
     if (failures.length > 0) throw failures[0]
   }
 
-  async #ensureOwn(collection: OwnCollection): Promise<void> {
-    const state = await inStep(collection.step(), () => collection.ensureIndexes(this.#timeoutMs))
+  async #ensureOwn(collection: OwnCollection, limits: EnsureLimits): Promise<void> {
+    const state = await inStep(collection.step(), () => collection.ensureIndexes(limits))
     this.#states.set(collection.name, state)
   }
 
-  async #ensureUserIdIndex(): Promise<void> {
+  async #ensureUserIdIndex(limits: EnsureLimits): Promise<void> {
     if (this.#conflict && this.#indexPause.isWaiting) throw this.#conflict
     const { open, index, checkName } = this.#parts
     await inStep(this.#stepOf('making the index on the user id'), async () => {
       if ((await checkName()).length > 0) return
       const { collection } = await open()
-      const { isUnique } = await index.ensure(collection, this.#timeoutMs).catch((error: unknown) => {
+      const { isUnique } = await index.ensure(collection, limits).catch((error: unknown) => {
         const conflict = asCustomUserDataError(error)
         if (conflict?.code === 'user_id_index_conflict') this.#conflict = conflict
         if (conflict) this.#indexPause.failed()

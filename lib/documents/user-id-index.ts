@@ -9,7 +9,7 @@ import {
   listIndexes,
   unhideIndexCommand,
 } from '../mongo/indexes.js'
-import type { IndexState } from '../mongo/indexes.js'
+import type { EnsureLimits, IndexState } from '../mongo/indexes.js'
 
 /** The options about the index on the user id field. */
 export interface UserIdIndexConfig {
@@ -36,12 +36,11 @@ export interface UserIdIndex {
   name: (collection: Collection) => string | undefined | Promise<string | undefined>
   /**
    * Makes the index if it is missing, and tells whether it is unique. Warns if the database user may not make it. A view has
-   * no indexes, so nothing is made for it.
+   * no indexes, so nothing is made for it. Also warns if the index was there before and is gone.
    *
-   * @param timeoutMs milliseconds that the list of the indexes may take. Building an index has no limit.
    * @throws `user_id_index_conflict` if duplicates or another index prevent the unique index that the team asked for
    */
-  ensure(collection: Collection, timeoutMs?: number): Promise<{ readonly isUnique: boolean }>
+  ensure(collection: Collection, limits?: EnsureLimits): Promise<{ readonly isUnique: boolean }>
   /**
    * Looks for the index again, because the server has refused its name. Warns if it is gone. A read with the read concern
    * `majority` also refuses an index that was just made.
@@ -67,6 +66,14 @@ export function createUserIdIndex(config: UserIdIndexConfig, events: Events): Us
     if (name !== undefined) warned.clear()
     return name
   }
+  function warnOfLoss({ collectionName, namespace }: Collection): void {
+    const command = createIndexCommand(collectionName, userIdField, indexOptions(config))
+    warnOnce(
+      `The index on "${userIdField}" of ${namespace} was dropped or hidden. Until it is there again, each load ` +
+        'reads the whole collection, and is a 503 if that takes longer than loadTimeoutMs. The next load or ready() makes ' +
+        `the index again, if the database user may. Otherwise run: ${command}`,
+    )
+  }
   const list = (collection: Collection, timeoutMs = loadTimeoutMs) =>
     withDeadline(timeoutMs, () => listIndexes(collection))
   const usableOf = (all: readonly IndexDescriptionInfo[]) =>
@@ -77,11 +84,15 @@ export function createUserIdIndex(config: UserIdIndexConfig, events: Events): Us
   return {
     // A missing index is not remembered: a load that reads the whole collection can also afford to ask again.
     name: collection => known ?? lookUp(collection),
-    async ensure(collection, timeoutMs) {
+    async ensure(collection, { timeoutMs, createsCollection = true } = {}) {
       const all = await list(collection, timeoutMs)
+      const wasThere = known !== undefined
       const there = usableOf(all)
       const isUnique = there.some(index => index.unique === true || index.name === PRIMARY_KEY_INDEX)
       if (there.every(({ name }) => name !== known)) found(there[0]?.name)
+      if (wasThere && known === undefined) warnOfLoss(collection)
+      // Every collection that exists has an index.
+      if (all.length === 0 && !createsCollection) return { isUnique }
       if (isUnique || (there.length > 0 && !uniqueUserId)) return { isUnique }
       const isMade = await createOrExplain(collection, config, all, warnOnce)
       if (isMade) found(known ?? indexOptions(config).name)
@@ -91,13 +102,7 @@ export function createUserIdIndex(config: UserIdIndexConfig, events: Events): Us
       const refusedName = known
       const there = usableOf(await list(collection))
       if (refusedName !== undefined && there.some(({ name }) => name === refusedName)) return
-      if (found(there[0]?.name) !== undefined) return
-      const command = createIndexCommand(collection.collectionName, userIdField, indexOptions(config))
-      warnOnce(
-        `The index on "${userIdField}" of ${collection.namespace} was dropped or hidden. Until it is there again, each load ` +
-          'reads the whole collection, and is a 503 if that takes longer than loadTimeoutMs. The next load or ready() makes ' +
-          `the index again, if the database user may. Otherwise run: ${command}`,
-      )
+      if (found(there[0]?.name) === undefined) warnOfLoss(collection)
     },
     state: () => (known === undefined ? 'missing' : 'there'),
   }

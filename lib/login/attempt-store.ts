@@ -5,7 +5,7 @@ import type { Events } from '../events.js'
 import { toDatabaseError } from '../mongo/database-errors.js'
 import { toExactOperations } from '../mongo/exact-operations.js'
 import { findOneAndUpdate } from '../mongo/find-one-and-update.js'
-import type { IndexState } from '../mongo/indexes.js'
+import type { EnsureLimits, IndexState } from '../mongo/indexes.js'
 import { createOwnCollection, MARK } from '../mongo/own-collection.js'
 import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
 import { toIssuerKey } from '../sessions/session-scope.js'
@@ -89,8 +89,8 @@ export class AttemptStore {
   }
 
   /** Makes the index, which only cleans up. No login waits for it: `ready()` or the first load makes it. */
-  ensureIndexes(timeoutMs?: number): Promise<IndexState> {
-    return this.#collection.ensureIndexes(timeoutMs)
+  ensureIndexes(limits: EnsureLimits): Promise<IndexState> {
+    return this.#collection.ensureIndexes(limits)
   }
 
   /** The collection, without the check that it holds no document of the app. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Document } from 'mongodb'
+import type { Collection, Document } from 'mongodb'
 import { callAtOnce } from '../util/call-at-once.js'
 import { QueueFullError } from '../util/concurrency-limit.js'
 import { DeadlineError, withDeadline } from '../util/deadline.js'
@@ -56,6 +56,14 @@ export interface PasswordCredentialsOptions extends PasswordTextOptions {
   readonly toUserId?: (user: Document) => string
 }
 
+interface PasswordCredentialsParts {
+  /** Milliseconds that a query may take. */
+  readonly timeoutMs: number
+  readonly events: Events
+  /** Notes the rights that are needed on the users collection. */
+  readonly noteRights: (users: () => Promise<Collection>, mayUpdate: boolean) => void
+}
+
 /** Names are compared exactly: with a collation of strength 2, `bob` could log in as Bob. */
 const EXACT = { collation: { locale: 'simple' }, readPreference: 'primary' } as const
 const MAX_USERNAME_LENGTH = 320
@@ -78,14 +86,14 @@ type Body = Readonly<Record<string, Scalar>>
  */
 export function createPasswordCredentials(
   given: PasswordCredentialsOptions,
-  timeoutMs: number,
-  events: Events,
+  { timeoutMs, events, noteRights }: PasswordCredentialsParts,
 ): VerifyCredentials {
   const options = parsePasswordCredentialsOptions(given)
   const { usernameField, hashField, upgradeHashes, toUserId = primaryKeyOf } = options
   const isRefused = options.isRefused ?? (() => false)
   const toText = createPasswordText(options)
   const database = openTeamDatabase(options.collection)
+  noteRights(() => database.collection(), upgradeHashes)
   const findUser = createUserFinder(database, usernameField, timeoutMs)
   const isPasswordOf = createPasswordCheck(hashField, events)
   const upgradeHash = createHashUpgrade({ database, hashField, timeoutMs, events })

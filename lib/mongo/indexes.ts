@@ -20,6 +20,14 @@ export type IndexOutcome = 'there' | 'unauthorized' | 'duplicates' | 'conflict' 
  */
 export type IndexState = 'there' | 'missing' | 'unknown'
 
+/** How indexes that are missing are made. */
+export interface EnsureLimits {
+  /** Milliseconds that the list of the indexes may take. Building an index has no limit. */
+  readonly timeoutMs?: number
+  /** Whether to make them if the collection does not exist, which creates it. Default true. */
+  readonly createsCollection?: boolean
+}
+
 /** Behind a client with `w: 0` the server would not answer, and an index that cannot be made would look like one that is there. */
 const ACKNOWLEDGED = { writeConcern: { w: 1 } } as const
 

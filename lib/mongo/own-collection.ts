@@ -5,7 +5,7 @@ import { CustomUserDataError } from '../errors.js'
 import type { Events, WarningEvent } from '../events.js'
 import { isUnauthorized } from './database-errors.js'
 import { createIndexCommand, ensureIndex, findIndex, listIndexes, unhideIndexCommand } from './indexes.js'
-import type { IndexState } from './indexes.js'
+import type { EnsureLimits, IndexState } from './indexes.js'
 import { PLAIN_BSON } from './team-database.js'
 
 /**
@@ -77,10 +77,15 @@ export function createOwnCollection<T extends Document>(
     /**
      * Makes the indexes that are missing. Warns once about each that cannot be made, with the command that makes it.
      *
-     * @param timeoutMs milliseconds that the check for documents of the app, and the list of the indexes, may take
+     * Its `timeoutMs` also limits the check for documents of the app.
      */
-    ensureIndexes: async (timeoutMs = config.timeoutMs): Promise<IndexState> =>
-      ensureIndexes((await open(timeoutMs)) as unknown as Collection, { ...config, timeoutMs }, warn),
+    ensureIndexes: async ({
+      timeoutMs = config.timeoutMs,
+      createsCollection = true,
+    }: EnsureLimits = {}): Promise<IndexState> => {
+      const collection = (await open(timeoutMs)) as unknown as Collection
+      return ensureIndexes(collection, { ...config, timeoutMs, createsCollection }, warn)
+    },
   }
 }
 
@@ -136,10 +141,12 @@ async function listIfAllowed(
 /** Never rejects because of a missing right: without an index logins still work, but slower or without clean-up. */
 async function ensureIndexes(
   collection: Collection,
-  config: OwnCollectionConfig,
+  config: OwnCollectionConfig & { readonly createsCollection: boolean },
   warn: Warnings,
 ): Promise<IndexState> {
   const existing = await listIfAllowed(collection, config.timeoutMs)
+  // Every collection that exists has an index.
+  if (existing?.length === 0 && !config.createsCollection) return 'missing'
   const states: IndexState[] = []
   for (const index of config.indexes) {
     const problem = await makeIfMissing(collection, config, index, existing)

@@ -10,9 +10,9 @@ type StreamDatabase = Pick<TeamDatabase, 'open' | 'client' | 'maxPoolSize'>
 
 /** With this pool the two streams of one instance leave as many connections for the app. */
 const MIN_POOL_SIZE = 4
-const STREAMS_OF_ONE = 2
+const STREAMS_PER_INSTANCE = 2
 /** The streams of several instances together occupy at most one connection in three. */
-const MOST_OF_POOL = 3
+const POOL_DIVISOR = 3
 
 /** How many connections of each client the streams of all instances occupy. */
 const occupied = new WeakMap<object, number>()
@@ -59,7 +59,7 @@ export class StreamConnections {
 function requireRoom(before: number, wanted: number, poolSize: number): void {
   // The driver takes 0 for "no limit".
   if (poolSize === 0 || before + wanted <= mostStreams(poolSize)) return
-  const needed = before === 0 ? MIN_POOL_SIZE : (before + wanted) * MOST_OF_POOL
+  const needed = before === 0 ? MIN_POOL_SIZE : (before + wanted) * POOL_DIVISOR
   const found =
     before === 0
       ? `the maxPoolSize of the MongoClient is ${poolSize}`
@@ -72,5 +72,5 @@ function requireRoom(before: number, wanted: number, poolSize: number): void {
 
 function mostStreams(poolSize: number): number {
   if (poolSize < MIN_POOL_SIZE) return 0
-  return Math.max(STREAMS_OF_ONE, Math.floor(poolSize / MOST_OF_POOL))
+  return Math.max(STREAMS_PER_INSTANCE, Math.floor(poolSize / POOL_DIVISOR))
 }

@@ -20,7 +20,7 @@ export interface BsonLibrary {
 
 /** The functions of the team's BSON library that this package calls. */
 export interface TeamBson {
-  readonly serialize: (document: object) => Uint8Array
+  readonly serialize: (document: object, options?: BSON.SerializeOptions) => Uint8Array
   readonly deserialize: (bytes: Uint8Array, options: BSON.DeserializeOptions) => Document
   readonly ObjectId: ObjectIdClass
   readonly EJSON: {

@@ -12,8 +12,8 @@ interface Conditional {
   readonly headers: IncomingHttpHeaders
 }
 
-/** RFC 9110 8.8.3: a tag is in quotes, and has no quotes or spaces in it. */
-const TAGS = /(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g
+/** An element of a list of tags. RFC 9110 8.8.3: a tag is in quotes, and has no quotes or spaces in it. Only `W/` may precede. */
+const TAG_IN_LIST = /[ \t,]*((?:W\/)?"[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?=,|$)/gy
 
 /**
  * The status of the answer if the conditions of a request do not hold for data with these tags (RFC 9110 13.2.2): 304 if a
@@ -29,9 +29,9 @@ export function failedPrecondition(
   tags: readonly string[],
 ): 304 | 412 | undefined {
   const ifMatch = headers['if-match']
-  if (ifMatch !== undefined && !matches(ifMatch, tags)) return 412
+  if (ifMatch !== undefined && !matches(ifMatch, tags, given => given)) return 412
   const ifNoneMatch = headers['if-none-match']
-  if (ifNoneMatch === undefined || !matches(ifNoneMatch.replaceAll('W/"', '"'), tags)) return undefined
+  if (ifNoneMatch === undefined || !matches(ifNoneMatch, tags, withoutWeakness)) return undefined
   return method === 'GET' || method === 'HEAD' ? 304 : 412
 }
 
@@ -40,7 +40,12 @@ export function hasPreconditions({ headers }: Pick<Conditional, 'headers'>): boo
   return headers['if-match'] !== undefined || headers['if-none-match'] !== undefined
 }
 
-function matches(condition: string, tags: readonly string[]): boolean {
+function matches(condition: string, tags: readonly string[], toCompared: (given: string) => string): boolean {
   if (tags.length === 0) return false
-  return condition.trim() === '*' || [...condition.matchAll(TAGS)].some(([given]) => tags.includes(given))
+  if (condition.trim() === '*') return true
+  return [...condition.matchAll(TAG_IN_LIST)].some(([, given = '']) => tags.includes(toCompared(given)))
+}
+
+function withoutWeakness(tag: string): string {
+  return tag.replace(/^W\//, '')
 }

@@ -3,7 +3,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 /** A schema of one field. */
 export interface FieldSchema {
   readonly schema: StandardSchemaV1
-  /** Gives the value for a missing field, if the schema of its value does not decide this itself. */
+  /** Gives the schema's input for a missing field, if not `undefined`. The field stays missing if it returns `undefined`. */
   readonly whenMissing?: () => unknown
 }
 
@@ -15,13 +15,19 @@ interface ObjectSchema {
   readonly '~standard': { readonly vendor: string }
   /** zod */
   readonly shape?: Readonly<Record<string, StandardSchemaV1>>
-  readonly def?: { readonly checks?: readonly unknown[] }
+  readonly def?: { readonly checks?: readonly unknown[]; readonly catchall?: ZodCatchall }
   /** valibot */
   readonly entries?: Readonly<Record<string, StandardSchemaV1>>
   readonly pipe?: readonly unknown[]
+  readonly fallback?: unknown
+  readonly type?: string
   /** arktype */
   readonly json?: ArkTypeJson | readonly unknown[]
   readonly props?: readonly ArkTypeProperty[]
+}
+
+interface ZodCatchall {
+  readonly def: { readonly type: string }
 }
 
 interface ArkTypeJson {
@@ -30,6 +36,7 @@ interface ArkTypeJson {
   readonly domain?: unknown
   readonly required?: readonly { readonly key: string }[]
   readonly optional?: readonly { readonly key: string }[]
+  readonly undeclared?: string
 }
 
 interface ArkTypeProperty {
@@ -49,7 +56,7 @@ export function splitSchema(given: StandardSchemaV1): FieldSchemas | undefined {
     case 'zod':
       return schema.def?.checks?.length ? undefined : toFieldSchemas(schema.shape)
     case 'valibot':
-      return schema.pipe ? undefined : toFieldSchemas(schema.entries)
+      return schema.pipe || 'fallback' in schema ? undefined : toFieldSchemas(schema.entries)
     case 'arktype':
       return hasOnlyFields(schema.json) ? splitArkType(schema.props) : undefined
     default:
@@ -65,6 +72,19 @@ export function fieldNamesOf(given: StandardSchemaV1 | undefined): string[] | un
   const object = (json as ArkTypeJson | undefined)?.in ?? json
   if (!isArkTypeObject(object)) return undefined
   return [...(object.required ?? []), ...(object.optional ?? [])].map(({ key }) => key)
+}
+
+/** Whether an object schema keeps fields that it does not name, such as a loose object. Others drop or refuse them. */
+export function keepsOtherFields(given: StandardSchemaV1): boolean {
+  const { def, type, json } = given as ObjectSchema
+  switch (given['~standard'].vendor) {
+    case 'zod':
+      return def?.catchall !== undefined && def.catchall.def.type !== 'never'
+    case 'valibot':
+      return type === 'loose_object' || type === 'object_with_rest'
+    default:
+      return isArkTypeObject(json) && json.undeclared === undefined
+  }
 }
 
 function toFieldSchemas(

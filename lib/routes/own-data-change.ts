@@ -4,8 +4,8 @@ import type { FieldChange } from '../writing/dry-run.js'
 import { isKept, keepTypes } from '../writing/kept-types.js'
 import type { StoredValue } from '../writing/kept-types.js'
 import type { OwnView } from '../writing/own-fields.js'
-import { accept } from './own-data-accept.js'
-import type { AcceptRules } from './own-data-accept.js'
+import { validate } from './own-data-validate.js'
+import type { ValidationRules } from './own-data-validate.js'
 import type { OwnDataFormat } from './own-data-formats.js'
 import type { RequestBody } from './request-body.js'
 
@@ -52,7 +52,7 @@ export async function toFieldChange(
   method: OwnDataMethod,
   values: RequestBody,
   view: OwnView | undefined,
-  rules: AcceptRules,
+  rules: ValidationRules,
   format: OwnDataFormat,
 ): Promise<FieldChange> {
   const isChange = (name: string, value: unknown): boolean => {
@@ -60,6 +60,7 @@ export async function toFieldChange(
     return !stored || !isKept(stored, value, format.rules)
   }
   const changed = Object.fromEntries(Object.entries(values).filter(([name, value]) => isChange(name, value)))
+  if (format.rules.mayChangeTypes) requireStorableParts(changed, view, format)
   const removed = method === 'PUT' ? (name: string) => !Object.hasOwn(values, name) : () => false
   const kept = Object.entries(view?.plain ?? {}).filter(
     ([name]) => !Object.hasOwn(changed, name) && !removed(name),
@@ -68,10 +69,20 @@ export async function toFieldChange(
     sent: toPlainJson(changed, format),
     stated: changed,
     kept: Object.fromEntries(kept),
-    isWhole: method === 'PUT' || !view,
+    requiresAllFields: method === 'PUT' || !view,
+    mayDropFields: method === 'PUT',
   }
-  const accepted = await accept(requested, rules)
-  return toChange(accepted, view, [...rules.fields].filter(removed), format)
+  const validated = await validate(requested, rules)
+  return toChange(validated, view, [...rules.fields].filter(removed), format)
+}
+
+/** Schemas get plain JSON, and some values that users must not store have none, such as a pattern that JavaScript cannot parse. */
+function requireStorableParts(
+  values: RequestBody,
+  view: OwnView | undefined,
+  { rules }: OwnDataFormat,
+): void {
+  for (const [name, value] of Object.entries(values)) keepTypes(storedIn(view, name), value, { name }, rules)
 }
 
 function toPlainJson(values: RequestBody, { toPlain }: OwnDataFormat): RequestBody {
@@ -79,18 +90,18 @@ function toPlainJson(values: RequestBody, { toPlain }: OwnDataFormat): RequestBo
   return plain === values ? values : (JSON.parse(JSON.stringify(plain)) as RequestBody)
 }
 
-/** Compares the accepted values with the stored ones. Fields of a `PUT` that have no accepted value are removed. */
+/** Compares the validated values with the stored ones. Fields of a `PUT` that have no validated value are removed. */
 function toChange(
-  accepted: RequestBody,
+  validated: RequestBody,
   view: OwnView | undefined,
   removed: readonly string[],
   format: OwnDataFormat,
 ): FieldChange {
   const set: Record<string, unknown> = {}
   const unset: string[] = []
-  for (const name of new Set([...Object.keys(accepted), ...removed])) {
+  for (const name of new Set([...Object.keys(validated), ...removed])) {
     const stored = storedIn(view, name)
-    const value = Object.hasOwn(accepted, name) ? accepted[name] : undefined
+    const value = Object.hasOwn(validated, name) ? validated[name] : undefined
     if (value !== undefined) {
       const kept = keepTypes(stored, value, { name }, format.rules)
       if (!stored || kept !== stored.exact) set[name] = kept

@@ -13,7 +13,7 @@ import {
 } from '../options/value-schemas.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import { pathsOverlap, showPath } from '../util/field-names.js'
-import { fieldNamesOf, splitSchema } from './object-schemas.js'
+import { fieldNamesOf, keepsOtherFields, splitSchema } from './object-schemas.js'
 import type { FieldSchemas } from './object-schemas.js'
 
 /** Options of `ownData()`. */
@@ -106,9 +106,10 @@ export function parseOwnDataOptions(
   const fields = Array.isArray(named) ? named : named ? Object.keys(named) : fieldNamesOf(schema)
   // The names of schemas have to pass the same check as names in a list.
   const checked = parseArgument('ownData()', optionsObject(AN_OBJECT, { fields: names }), { fields }).fields
-  if (parts) requireKnown(checked, parts)
+  const unknown = parts && checked.find(name => !parts.has(name))
+  if (schema && unknown !== undefined) requireKeepsOther(schema, unknown)
   // A field that has a schema in both options is checked by both, one after the other, so the whole schema stays whole.
-  const isSplit = parts !== undefined && byField.size === 0
+  const isSplit = parts !== undefined && unknown === undefined && byField.size === 0
   return {
     fields: new Set(checked),
     fieldSchemas: isSplit ? parts : byField,
@@ -139,10 +140,9 @@ function toMap(schemas: Readonly<Record<string, StandardSchemaV1>>): FieldSchema
   return new Map(Object.entries(schemas).map(([name, schema]) => [name, { schema }]))
 }
 
-/** An object schema drops or refuses a field that it does not know, so the field could not be written. */
-function requireKnown(fields: readonly string[], parts: FieldSchemas): void {
-  const unknown = fields.find(name => !parts.has(name))
-  if (unknown === undefined) return
+/** An object schema that drops or refuses a field that it does not name would make the field impossible to write. */
+function requireKeepsOther(schema: StandardSchemaV1, unknown: string): void {
+  if (keepsOtherFields(schema)) return
   throw wrong(
     `ownData(): option "fields": ${showPath([unknown])} is not a field of "schema". Add it there, or leave it out here.`,
   )

@@ -2,12 +2,11 @@ import { Router } from 'express'
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import type { RequestUsers } from '../authenticate/request-users.js'
 import { OwnFields } from '../writing/own-fields.js'
-import type { OwnChange, OwnFieldsConfig, OwnView } from '../writing/own-fields.js'
+import type { OwnChange, OwnFieldsConfig, OwnView, ToLoaded } from '../writing/own-fields.js'
 import type { UserDocuments } from '../documents/user-documents.js'
 import type { Writer } from '../writing/writer.js'
 import { requireTeamBson } from '../mongo/team-bson.js'
 import type { TeamBson } from '../mongo/team-bson.js'
-import { PLAIN_BSON } from '../mongo/team-database.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import { CustomUserDataError, toCallbackError } from '../errors.js'
 import type { Events } from '../events.js'
@@ -16,7 +15,6 @@ import { createRedaction } from '../util/redaction.js'
 import { secretsOf } from '../util/request-secrets.js'
 import { toShownText } from '../util/shown-text.js'
 import { failedPrecondition, hasPreconditions, toEntityTag } from './entity-tag.js'
-import type { AcceptRules } from './own-data-accept.js'
 import { refusedFields, toAllowedValues, toFieldChange } from './own-data-change.js'
 import type { OwnDataMethod } from './own-data-change.js'
 import { createOwnDataFormats } from './own-data-formats.js'
@@ -58,7 +56,6 @@ export function createOwnDataRouter(
   const bson = requireTeamBson(parts.bson, 'ownData()')
   parts.noteRights(allowed.upsert)
   const formats = createOwnDataFormats(allowed.extendedJson, bson)
-  const rules = { ...allowed, toLoaded: (values: RequestBody) => toLoadedForm(values, bson) }
   const mediaTypes = formats.all.map(({ mediaType }) => mediaType)
   const requireContent = createContentCheck(mediaTypes)
   const own = new OwnFields(config, [...allowed.fields], { ...parts, bson })
@@ -103,9 +100,10 @@ export function createOwnDataRouter(
         const toValues = (): RequestBody => toAllowedValues(body, allowed.fields, format)
         // Conditions come before the content (RFC 9110 13.2.1). Without any, MongoDB is not asked for a body that is refused.
         const checked = hasPreconditions(req) ? undefined : toValues()
-        const done = await own.write(userId, view =>
-          decide(method, { req, toValues: () => checked ?? toValues(), view, format }, rules, formats.all),
-        )
+        const done = await own.write(userId, (view, toLoaded) => {
+          const attempt = { req, toValues: () => checked ?? toValues(), view, toLoaded, format }
+          return decide(method, attempt, allowed, formats.all)
+        })
         if (done.written) {
           const kind = method === 'PUT' ? 'replace' : 'update'
           parts.events.emit('written', { userId, by: 'ownData', change: done.created ? 'create' : kind })
@@ -141,27 +139,24 @@ interface Attempt {
   readonly req: Request
   readonly toValues: () => RequestBody
   readonly view: OwnView | undefined
+  readonly toLoaded: ToLoaded
   readonly format: OwnDataFormat
 }
 
 /** The change that a request makes to the stored fields. Throws if the conditions of the request do not hold for them. */
 async function decide(
   method: OwnDataMethod,
-  { req, toValues, view, format }: Attempt,
-  config: OwnDataConfig & AcceptRules,
+  { req, toValues, view, toLoaded, format }: Attempt,
+  config: OwnDataConfig,
   formats: readonly OwnDataFormat[],
 ): Promise<OwnChange> {
   if (!view && !config.upsert) throw notFound()
   // A client may have read the fields in another format.
   const tags = view && hasPreconditions(req) ? formats.map(({ toText }) => toEntityTag(toText(view))) : []
   if (failedPrecondition(req, tags) !== undefined) throw changed()
-  const change = await toFieldChange(method, toValues(), view, config, format)
+  const change = await toFieldChange(method, toValues(), view, { ...config, toLoaded }, format)
   const hasSchema = config.schema !== undefined || config.fieldSchemas.size > 0
   return { ...change, dependsOnFields: hasPreconditions(req) || hasSchema }
-}
-
-function toLoadedForm(values: RequestBody, { serialize, deserialize }: TeamBson): RequestBody {
-  return deserialize(serialize(values), PLAIN_BSON)
 }
 
 function answer(next: NextFunction, run: () => Promise<void>): void {

@@ -7,7 +7,7 @@ import { findOneAndUpdate } from '../mongo/find-one-and-update.js'
 import { toDatabaseError } from '../mongo/database-errors.js'
 import type { Outage } from '../mongo/database-errors.js'
 import type { TeamBson } from '../mongo/team-bson.js'
-import { PLAIN_BSON } from '../mongo/team-database.js'
+import { keepsRegExp, PLAIN_BSON, writtenFormOf } from '../mongo/team-database.js'
 import { withDeadline } from '../util/deadline.js'
 import { dryRunChange } from './dry-run.js'
 import type { FieldChange } from './dry-run.js'
@@ -26,6 +26,12 @@ export interface OwnChange extends FieldChange {
   /** Whether the decision depends on the values of the fields. If so, it is only applied while they are unchanged. */
   readonly dependsOnFields: boolean
 }
+
+/** Values as a load would give them if they were stored. */
+export type ToLoaded = (values: Readonly<Record<string, unknown>>) => Record<string, unknown>
+
+/** Decides a change for the fields as they were read; `undefined` without a document. */
+type Decide = (view: OwnView | undefined, toLoaded: ToLoaded) => Promise<OwnChange>
 
 /** The result of a write. */
 export interface OwnWrite {
@@ -100,12 +106,13 @@ export class OwnFields {
   }
 
   /** Reads the fields, calls `decide` and writes. If the document has changed in between, all three are repeated. */
-  write(userId: string, decide: (view: OwnView | undefined) => Promise<OwnChange>): Promise<OwnWrite> {
+  write(userId: string, decide: Decide): Promise<OwnWrite> {
     return this.#writer.run(userId, true, async task => {
+      const toLoaded: ToLoaded = values => this.#toLoaded(task, values)
       for (;;) {
         task.signal.throwIfAborted()
         const stored = await this.#find(userId, task.signal)
-        const change = await decide(stored?.view)
+        const change = await decide(stored?.view, toLoaded)
         try {
           const written = await (stored ? this.#change(task, stored, change) : this.#create(task, change))
           if (written) return written
@@ -142,10 +149,14 @@ export class OwnFields {
 
   async #create(task: WriteTask, { set }: OwnChange): Promise<OwnWrite | undefined> {
     const inserted = await this.#writer.insertFor(task, set)
-    // As a load would give it: the values may have types of BSON that handlers do not get.
-    const plain = this.#bson.deserialize(this.#bson.serialize(set), PLAIN_BSON)
-    const { loaded } = inserted ?? {}
-    return inserted && { plain: pick(plain, this.#names), loaded, created: true, written: true }
+    const plain = pick(this.#toLoaded(task, set), this.#names)
+    return inserted && { plain, loaded: inserted.loaded, created: true, written: true }
+  }
+
+  /** The values may have types of BSON that handlers do not get, and members that the collection writes as `null`. */
+  #toLoaded({ collection }: WriteTask, values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+    const bytes = this.#bson.serialize(values, writtenFormOf(collection))
+    return this.#bson.deserialize(bytes, { ...PLAIN_BSON, bsonRegExp: keepsRegExp(collection) })
   }
 
   /**

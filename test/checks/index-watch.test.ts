@@ -1,6 +1,7 @@
 import type { Collection } from 'mongodb'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { WarningEvent } from 'express-custom-user-data'
+import { IndexWatch } from '../../lib/checks/index-watch.js'
 import { startMongod } from '../../examples/support/start-mongod.js'
 import type { StartedMongod } from '../../examples/support/start-mongod.js'
 import { createManualClock } from '../support/clock.js'
@@ -11,7 +12,7 @@ import { loadCustomData } from '../support/guarded-app.js'
 import { createTestUserData } from '../support/user-data.js'
 
 const USER_ID_INDEX = 'express_custom_user_data:userId'
-const ALL_THERE = { custom_data: 'there', sessions: 'there', login_attempts: 'there' }
+const ALL_THERE = { custom_data: 'there', sessions: 'there', login_attempts: 'there' } as const
 
 const database = useDatabase()
 let collections = 0
@@ -77,6 +78,16 @@ describe('an index on the user id that is dropped while the app runs', () => {
     await indexes()
     await expect.poll(() => namesOf(documents)).toContain(USER_ID_INDEX)
     expect(await indexes()).toEqual(ALL_THERE)
+  })
+
+  it('is one warning too if ready() notices it, and not a load', async () => {
+    const { clock, indexes, warnings } = await startInstance()
+    await documents.dropIndex(USER_ID_INDEX)
+    clock.advance(60_000)
+    await indexes()
+    await expect.poll(() => namesOf(documents)).toContain(USER_ID_INDEX)
+    expect(codesOf(warnings)).toEqual(['user_id_index_missing'])
+    expect(warnings[0]!.message).toContain('was dropped or hidden')
   })
 
   it('again and again is made again after growing pauses', async () => {
@@ -176,6 +187,48 @@ it('ready() and a new instance ask for no index that was made by hand under anot
   expect(await namesOf(sessions)).not.toContain('session_user')
 })
 
+describe('a collection that is dropped while the app runs', () => {
+  const collectionNames = async () => (await database.db.listCollections().toArray()).map(({ name }) => name)
+
+  it('is not created again by ready(), and gets its indexes when it exists again', async () => {
+    const { clock, indexes } = await startInstance()
+    const dropped = [documents, sessions, attempts]
+    for (const collection of dropped) await collection.drop()
+    const ALL_MISSING = { custom_data: 'missing', sessions: 'missing', login_attempts: 'missing' }
+    await expect.poll(afterFiveMinutes(clock, indexes)).toEqual(ALL_MISSING)
+    const names = await collectionNames()
+    for (const { collectionName } of dropped) expect(names).not.toContain(collectionName)
+    for (const { collectionName } of dropped) await database.db.createCollection(collectionName)
+    await expect.poll(afterFiveMinutes(clock, indexes)).toEqual(ALL_THERE)
+  })
+})
+
+describe('a look for the indexes that fails', () => {
+  it('is tried again after growing pauses', async () => {
+    const clock = createManualClock(Date.now())
+    let looks = 0
+    const setUp = {
+      indexStates: () => ALL_THERE,
+      lookAgain: () => {
+        looks++
+        return Promise.reject(new Error('MongoDB is away'))
+      },
+    }
+    const watch = new IndexWatch(setUp, clock)
+    const failures: unknown[] = []
+    const look = async (afterMs: number) => {
+      clock.advance(afterMs)
+      watch.lookIfDue(error => failures.push(error))
+      await expect.poll(() => failures.length).toBe(looks)
+      return looks
+    }
+    // Looks are due every minute, and pauses longer than a minute begin with the seventh failure in a row.
+    for (let times = 1; times <= 7; times++) expect(await look(60_000)).toBe(times)
+    expect(await look(60_000)).toBe(7)
+    expect(await look(4_000)).toBe(8)
+  })
+})
+
 describe('without the index on the user id, ready()', () => {
   const APP_NAME = 'without-index'
   let mongod: StartedMongod
@@ -206,7 +259,9 @@ describe('without the index on the user id, ready()', () => {
     await expect(userData.forUser('alice').read()).rejects.toMatchObject(unavailable)
     await expect(userData.ready()).rejects.toMatchObject(unavailable)
     await configure({ mode: 'off' })
-    clock.advance(300_000)
-    await expect.poll(() => userData.ready()).toMatchObject({ indexes: { custom_data: 'there' } })
+    // A look may still run, and then the next one begins the pause again.
+    await expect
+      .poll(afterFiveMinutes(clock, () => userData.ready()))
+      .toMatchObject({ indexes: { custom_data: 'there' } })
   })
 })

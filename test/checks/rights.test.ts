@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
+import { hash } from '@node-rs/argon2'
 import { runInNewContext } from 'node:vm'
+import { MongoClient } from 'mongodb'
 import type { Db } from 'mongodb'
 import express from 'express'
 import type { Express } from 'express'
@@ -37,6 +39,8 @@ beforeAll(async () => {
     { userId: 'alice', n: 1 },
     { userId: 'bob', n: 1 },
   ])
+  weakHash = await hash('right', { memoryCost: 1_024, timeCost: 1, parallelism: 1 })
+  await db.collection('users').insertOne({ username: 'frank', passwordHash: weakHash })
 })
 
 interface ReadmePrivilege {
@@ -97,8 +101,10 @@ async function logIn(app: Express, username: string, password = 'right') {
 }
 
 /** A feature: the roles of the README that it needs, the options, and its use. Each use expects success. */
-type Feature = readonly [string, readonly string[], Options, (userData: UserData) => Promise<void>]
+type Feature = readonly [string, readonly string[], Options, (userData: UserData, db: Db) => Promise<void>]
 
+/** Of the password `right`, with less memory than today's hashes. */
+let weakHash = ''
 let users = 0
 const FEATURES: readonly Feature[] = [
   [
@@ -208,6 +214,50 @@ const FEATURES: readonly Feature[] = [
     },
   ],
   [
+    'issueTokens and sessions',
+    ['customDataRead', 'customDataLogins'],
+    {},
+    async userData => {
+      const user = `user-${users++}`
+      await userData.issueTokens(user)
+      expect(await userData.sessions(user)).toHaveLength(1)
+    },
+  ],
+  [
+    'storedAbout',
+    ['customDataRead', 'customDataThrottle'],
+    {},
+    async userData => {
+      expect(await userData.storedAbout('alice', { accounts: ['alice'] })).toMatchObject({ failedLogins: [] })
+    },
+  ],
+  [
+    'eraseUser',
+    ['customDataRead', 'customDataErasure'],
+    {},
+    async userData => {
+      await userData.eraseUser('erin', { accounts: ['erin'] })
+    },
+  ],
+  [
+    'passwordCredentials',
+    ['customDataRead', 'customDataLogins', 'customDataPasswords'],
+    {},
+    async (userData, db) => {
+      const collection = db.collection('users')
+      const options = { collection, usernameField: 'username', upgradeHashes: true }
+      const app = express().post('/login', userData.login(userData.passwordCredentials(options)))
+      expect((await logIn(app, 'frank')).status).toBe(200)
+      await expect
+        .poll(async () => (await collection.findOne({ username: 'frank' }))?.['passwordHash'] as string)
+        .toContain('m=19456')
+      await server
+        .ownerDb(DATABASE)
+        .collection('users')
+        .updateOne({ username: 'frank' }, { $set: { passwordHash: weakHash } })
+    },
+  ],
+  [
     'change streams',
     ['customDataRead', 'customDataChangeStreams'],
     { changeStreams: 'auto' },
@@ -221,15 +271,13 @@ const FEATURES: readonly Feature[] = [
 
 describe('a database user with the roles of the README', () => {
   it.each(FEATURES)('for %s can use exactly that, without a warning', async (_what, names, options, use) => {
-    const { userData, warnings } = createInstance(await server.dbWithRoles(DATABASE, names), options)
+    const db = await server.dbWithRoles(DATABASE, names)
+    const { userData, warnings } = createInstance(db, options)
     await userData.ready()
-    await use(userData)
+    await use(userData, db)
     // Routes were created, so their rights are compared too.
-    const { userData: second, warnings: others } = createInstance(
-      await server.dbWithRoles(DATABASE, names),
-      options,
-    )
-    await use(second)
+    const { userData: second, warnings: others } = createInstance(db, options)
+    await use(second, db)
     await second.ready()
     expect([...warnings, ...others]).toEqual([])
   })
@@ -305,6 +353,44 @@ describe('a right that is missing', () => {
     await userData.ready()
     await expect.poll(() => warnings.map(({ code }) => code)).toEqual(['database_right_missing'])
     expect(warnings[0]!.message).toContain('"update" on app.custom_user_data, which ownData() needs')
+  })
+
+  it.each(['find', 'update'])(
+    'on the users collection is named by ready() if passwordCredentials() needs it: %s',
+    async action => {
+      const users = ['find', 'update'].filter(other => other !== action)
+      const db = await server.dbWith(DATABASE, { ...ALL, users })
+      const { userData, warnings } = createInstance(db, OPTIONS)
+      userData.passwordCredentials({ collection: db.collection('users') })
+      userData.passwordCredentials({ collection: db.collection('users'), upgradeHashes: true })
+      await userData.ready()
+      expect(warnings.map(({ message }) => message)).toEqual([
+        expect.stringContaining(
+          `"${action}" on app.users, which passwordCredentials(${action === 'find' ? '' : '{ upgradeHashes }'}) needs`,
+        ),
+      ])
+    },
+  )
+
+  it('is none if the user has the action that stands for all actions', async () => {
+    const every = Object.fromEntries(Object.keys(ALL).map(name => [name, ['anyAction']]))
+    const { userData, warnings } = createInstance(await server.dbWith(DATABASE, every), OPTIONS)
+    createLoginApp(userData)
+    await userData.ready()
+    expect(warnings).toEqual([])
+  })
+
+  it('is named although another collection cannot be asked about', async () => {
+    const db = await server.dbWith(DATABASE, without(SESSIONS, 'remove'))
+    const away = new MongoClient('mongodb://127.0.0.1:1', { serverSelectionTimeoutMS: 100 })
+    onTestFinished(() => away.close())
+    const { userData, warnings } = createInstance(db, OPTIONS)
+    userData.passwordCredentials({ collection: away.db(DATABASE).collection('users') })
+    createLoginApp(userData)
+    await userData.ready()
+    expect(warnings.map(({ message }) => message)).toEqual([
+      expect.stringContaining(`"remove" on ${DATABASE}.${SESSIONS}`),
+    ])
   })
 
   it('cannot be told behind the strict stable API, which causes no warning', async () => {

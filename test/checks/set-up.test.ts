@@ -159,6 +159,7 @@ describe('options of the driver for reading BSON', () => {
     [{ promoteLongs: false }, 'promoteLongs: false'],
     [{ promoteBuffers: true, useBigInt64: true }, 'useBigInt64: true, promoteBuffers: true'],
     [{ raw: true }, 'raw: true'],
+    [{ fieldsAsRaw: { list: true } }, 'fieldsAsRaw'],
   ])('are named in a warning, because custom data does not follow them: %j', async (options, named) => {
     const warnings = await warningsOf({ collection: db.collection('profiles', options) })
     expect(warnings.filter(({ code }) => code === 'bson_option_ignored')).toMatchObject(
@@ -170,6 +171,7 @@ describe('options of the driver for reading BSON', () => {
     { bsonRegExp: true },
     { ignoreUndefined: true, serializeFunctions: true },
     { useBigInt64: false },
+    { fieldsAsRaw: {} },
   ])('cause no warning if custom data follows them, or if they are off: %j', async options => {
     const warnings = await warningsOf({ collection: db.collection('profiles', options) })
     expect(warnings.filter(({ code }) => code === 'bson_option_ignored')).toEqual([])

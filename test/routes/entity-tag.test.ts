@@ -18,6 +18,11 @@ it.each<[string, boolean]>([
   [`"other", ${TAG}`, true],
   [`${TAG},"other"`, true],
   [`W/${TAG}`, false],
+  [`w/${TAG}`, false],
+  [`x${TAG}`, false],
+  [`${TAG}x`, false],
+  [`"other"${TAG}`, false],
+  [`"o,t", ,\t${TAG} `, true],
   ['"other"', false],
   [TAG.slice(1, -1), false],
   ['', false],
@@ -30,6 +35,8 @@ it.each<[string, boolean]>([
 it.each<[string, boolean]>([
   [TAG, false],
   [`W/${TAG}`, false],
+  [`"other", W/${TAG}`, false],
+  [`w/${TAG}`, true],
   ['*', false],
   ['"other"', true],
 ])('If-None-Match: %s is met: %j', (value, expected) => {

@@ -102,6 +102,13 @@ describe.each(['relaxed', 'canonical'] as const)('extendedJson: %j', extendedJso
     expect(me).toMatchObject({ int: 5, long: 5, date: VALUES.date.toISOString() })
   })
 
+  it('of the instance is the format of issueTokens() too', async () => {
+    await insert()
+    const userData = createTestUserData(database, { extendedJson })
+    const { user: issued } = await userData.issueTokens(user)
+    expect(issued.customData).toMatchObject({ unsafe: { $numberLong: '9007199254740993' } })
+  })
+
   it('of a route overrides the instance', async () => {
     await insert()
     const one = { extendedJson }

@@ -140,6 +140,17 @@ describe.each(SETTINGS)('an object schema of %s', (_library, schema) => {
   })
 })
 
+it('a default of arktype is converted like a value that is sent', async () => {
+  await insert()
+  const schema = type({
+    'language?': 'string',
+    birthday: type('string.date.iso.parse').default('2020-01-01'),
+  })
+  const { send } = start({ schema })
+  expect((await send('put', {})).status).toBe(200)
+  expect(await stored()).toEqual({ birthday: new Date('2020-01-01'), timezone: 'UTC' })
+})
+
 describe('schemas of single fields', () => {
   const fields = {
     language: z.enum(['en', 'de']),
@@ -286,6 +297,71 @@ describe('a schema of all fields', () => {
     expect(await stored()).toEqual({ language: 'de', timezone: 'UTC' })
   })
 
+  it.each([true, false])(
+    'never deletes a field that PATCH has sent by leaving it out, and the refusal names it (stored: %s)',
+    async isStored => {
+      if (isStored) await insert({ a: '1', note: 'old' })
+      const schema = z.object({ a: z.string() }).refine(() => true)
+      const { send } = start({ fields: ['a', 'note'], schema, upsert: true })
+      expect(await send('patch', { a: '2', note: 'new' })).toMatchObject(
+        refusal('The schema refuses: "note".'),
+      )
+      if (isStored) expect(await stored()).toMatchObject({ a: '1', note: 'old' })
+      else expect(await stored()).toBeNull()
+    },
+  )
+
+  it('removes a field that PATCH has sent by returning undefined for it', async () => {
+    await insert({ a: '1', note: 'old' })
+    const schema = z.object({ a: z.string() }).transform(all => ({ ...all, note: undefined }))
+    const { send } = start({ fields: ['a', 'note'], schema })
+    expect((await send('patch', { note: 'new' })).body).toEqual({ a: '1' })
+  })
+
+  it('may leave out a field that PUT has sent, so that it is not stored', async () => {
+    await insert({ a: '1', note: 'old' })
+    const schema = z.object({ a: z.string() }).refine(() => true)
+    const { send } = start({ fields: ['a', 'note'], schema })
+    expect((await send('put', { a: '2', note: 'new' })).body).toEqual({ a: '2' })
+  })
+
+  it('that refuses the fields together, without a path, is a refusal of "the fields together"', async () => {
+    await insert({ from: 1, to: 10 })
+    const { send } = start({ schema: RANGES[0]![1] })
+    expect(await send('patch', { from: 11 })).toMatchObject(
+      refusal('The schema refuses: the fields together.'),
+    )
+  })
+
+  it('with a fallback is not split, so the fallback still holds', async () => {
+    await insert()
+    const schema = v.fallback(v.object({ language: v.picklist(['en', 'de']) }), { language: 'en' })
+    const { send } = start({ schema })
+    expect(await send('patch', { language: 'xx' })).toMatchObject({ status: 200, body: { language: 'en' } })
+  })
+
+  it.each<[string, Schema]>([
+    ['a loose object of zod', z.looseObject({ language: z.string() })],
+    ['a catchall of zod', z.object({ language: z.string() }).catchall(z.string())],
+    ['a loose object of valibot', v.looseObject({ language: v.string() })],
+    ['an object of valibot with a rest', v.objectWithRest({ language: v.string() }, v.string())],
+    ['an object of arktype', type({ language: 'string' })],
+  ])('may be %s, and the option fields may name more fields than it', async (_what, schema) => {
+    await insert()
+    const { send } = start({ fields: ['language', 'note'], schema })
+    expect((await send('patch', { note: 'new' })).body).toEqual({ language: 'en', note: 'new' })
+    expect((await send('patch', { language: 1 })).status).toBe(422)
+  })
+
+  it.each<[string, Schema]>([
+    ['a strict object of zod', z.strictObject({ language: z.string() })],
+    ['an object of zod', z.object({ language: z.string() })],
+    ['an object of valibot', v.object({ language: v.string() })],
+    ['an object of arktype that deletes', type({ language: 'string', '+': 'delete' })],
+  ])('that is %s must name all fields', (_what, schema) => {
+    expect(() => start({ fields: ['language', 'note'], schema })).toThrow('"note" is not a field of "schema"')
+  })
+
   it('may change other fields than the request, and fields that it leaves out stay as they are', async () => {
     await insert({ first: 'Ada', last: 'Byron' })
     const schema = z
@@ -311,6 +387,40 @@ describe('a schema of all fields', () => {
     expect(answer).toMatchObject(refusal('The schema refuses: "birthday".'))
     expect((await send('patch', { birthday: '2000-01-01' })).status).toBe(200)
   })
+
+  it.each(['fields', 'schema'])(
+    'or of single ones is not asked about a value that users must not store, which is a 400 (option %s)',
+    async option => {
+      await insert()
+      const own = option === 'fields' ? { fields: { language: z.any() } } : { schema: withRule(z.any()) }
+      const { app } = start({ ...own, extendedJson: 'relaxed' })
+      const answer = await request(app)
+        .patch('/me')
+        .set({ authorization: bearerOf(user), 'content-type': 'application/ejson' })
+        .send('{"language":{"$regularExpression":{"pattern":"(?i)a","options":""}}}')
+      expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request' } })
+    },
+  )
+
+  it.each([false, true])(
+    'may return undefined members, and the answer of a new document is the next answer of GET (ignoreUndefined: %s)',
+    async ignoreUndefined => {
+      const schema = z
+        .object({ language: z.string() })
+        .transform(({ language }) => ({ language, more: { a: undefined, b: 1 } }))
+      const opened = database.db.collection('custom_user_data', { ignoreUndefined })
+      const { send } = start(
+        { fields: ['language', 'more'], schema, upsert: true },
+        { collection: opened },
+      )
+      const created = await send('put', { language: 'de' })
+      expect(created.status).toBe(201)
+      const got = await send('get')
+      expect(created.text).toBe(got.text)
+      expect(created.headers['etag']).toBe(got.headers['etag'])
+      expect(created.body).toMatchObject({ more: ignoreUndefined ? { b: 1 } : { a: null, b: 1 } })
+    },
+  )
 
   it('that throws is a 500 that does not reveal the reason', async () => {
     await insert()
