@@ -1,7 +1,6 @@
 import type { Collection } from 'mongodb'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { WarningEvent } from 'express-custom-user-data'
-import { IndexWatch } from '../../lib/checks/index-watch.js'
 import { startMongod } from '../../examples/support/start-mongod.js'
 import type { StartedMongod } from '../../examples/support/start-mongod.js'
 import { createManualClock } from '../support/clock.js'
@@ -203,34 +202,8 @@ describe('a collection that is dropped while the app runs', () => {
   })
 })
 
-describe('a look for the indexes that fails', () => {
-  it('is tried again after growing pauses', async () => {
-    const clock = createManualClock(Date.now())
-    let looks = 0
-    const setUp = {
-      indexStates: () => ALL_THERE,
-      lookAgain: () => {
-        looks++
-        return Promise.reject(new Error('MongoDB is away'))
-      },
-    }
-    const watch = new IndexWatch(setUp, clock)
-    const failures: unknown[] = []
-    const look = async (afterMs: number) => {
-      clock.advance(afterMs)
-      watch.lookIfDue(error => failures.push(error))
-      await expect.poll(() => failures.length).toBe(looks)
-      return looks
-    }
-    // Looks are due every minute, and pauses longer than a minute begin with the seventh failure in a row.
-    for (let times = 1; times <= 7; times++) expect(await look(60_000)).toBe(times)
-    expect(await look(60_000)).toBe(7)
-    expect(await look(4_000)).toBe(8)
-  })
-})
-
-describe('without the index on the user id, ready()', () => {
-  const APP_NAME = 'without-index'
+describe('on a server that refuses commands, ready()', () => {
+  const APP_NAME = 'refused-commands'
   let mongod: StartedMongod
   let failing: TestDatabase
   beforeAll(async () => {
@@ -242,13 +215,41 @@ describe('without the index on the user id, ready()', () => {
     await mongod.stop()
   })
 
-  it('rejects while a load would not end in time, and resolves when the index is there again', async () => {
+  const configure = (rest: object) =>
+    failing.client.db('admin').command({ configureFailPoint: 'failCommand', ...rest })
+
+  it('looks for the indexes again after growing pauses if the look fails', async () => {
     const clock = createManualClock(Date.now())
     const userData = createTestUserData(failing, { clock })
     userData.events.on('warning', () => undefined)
     await userData.ready()
-    const configure = (rest: object) =>
-      failing.client.db('admin').command({ configureFailPoint: 'failCommand', ...rest })
+    await configure({
+      mode: 'alwaysOn',
+      data: { failCommands: ['listIndexes'], appName: APP_NAME, errorCode: 50 },
+    })
+    let refused = 0
+    failing.client.on(
+      'commandFailed',
+      ({ commandName }) => (refused += commandName === 'listIndexes' ? 1 : 0),
+    )
+    const looksAfter = async (ms: number, looks: number) => {
+      clock.advance(ms)
+      await userData.ready()
+      // Each look asks for the indexes of custom data and of sessions.
+      await expect.poll(() => refused).toBe(2 * looks)
+    }
+    // Looks are due every minute, and pauses longer than a minute begin with the seventh failure in a row.
+    for (let looks = 1; looks <= 7; looks++) await looksAfter(60_000, looks)
+    await looksAfter(60_000, 7)
+    await looksAfter(4_000, 8)
+    await configure({ mode: 'off' })
+  })
+
+  it('rejects while a load without the index would not end in time, and resolves when it is there again', async () => {
+    const clock = createManualClock(Date.now())
+    const userData = createTestUserData(failing, { clock })
+    userData.events.on('warning', () => undefined)
+    await userData.ready()
     // Without the index a load is an aggregation. The server ends a long one with this code.
     await configure({
       mode: 'alwaysOn',

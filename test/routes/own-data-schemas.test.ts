@@ -409,10 +409,7 @@ describe('a schema of all fields', () => {
         .object({ language: z.string() })
         .transform(({ language }) => ({ language, more: { a: undefined, b: 1 } }))
       const opened = database.db.collection('custom_user_data', { ignoreUndefined })
-      const { send } = start(
-        { fields: ['language', 'more'], schema, upsert: true },
-        { collection: opened },
-      )
+      const { send } = start({ fields: ['language', 'more'], schema, upsert: true }, { collection: opened })
       const created = await send('put', { language: 'de' })
       expect(created.status).toBe(201)
       const got = await send('get')
