@@ -48,24 +48,37 @@ function toMessage({ reason, isCertain }: Finding): string {
 }
 
 function findReason(req: Request, { sameSite, path, domain }: Attributes): Finding | undefined {
-  const certain = (reason: string): Finding => ({ reason, isCertain: true })
-  if (isInsecure(req)) return certain(INSECURE)
-  if (isOfPage(req)) {
-    if (domain !== undefined && !hostsOf(req).some(host => takesDomain(host, domain)))
-      return certain(
-        `The cookie has the domain "${domain}", which is neither the host of the request nor a domain above it. ${HOST_ADVICE}`,
-      )
-    if (!isBelow(req, path)) {
-      const reason = `The cookie has the path "${path}", and the path of the request is not below it. ${PATH_ADVICE}`
-      return { reason, isCertain: isBelow(req, path, text => text.toLowerCase()) }
-    }
+  if (isInsecure(req)) return { reason: INSECURE, isCertain: true }
+  if (domain !== undefined && !hostsOf(req).some(host => takesDomain(host, domain))) {
+    const reason = `The cookie has the domain "${domain}", which is neither the host of the request nor a domain above it. ${HOST_ADVICE}`
+    return { reason, isCertain: isOfPage(req) }
   }
-  return isFromOtherSite(req, sameSite) ? certain(toSiteReason(sameSite)) : undefined
+  if (!isBelow(req, path)) {
+    const reason = `The cookie has the path "${path}", and the path of the request is not below it. ${PATH_ADVICE}`
+    const differsInCase = isBelow(req, path, text => text.toLowerCase())
+    return { reason, isCertain: (isOfPage(req) && differsInCase) || isDirect(req) }
+  }
+  return isFromOtherSite(req, sameSite) ? { reason: toSiteReason(sameSite), isCertain: true } : undefined
 }
 
-/** Whether a page in a browser sent the request. Other clients may keep a cookie by rules of their own. */
+/** Whether a page in a browser sent the request. Other clients may reach the app by an inner host. */
 function isOfPage({ headers }: Request): boolean {
   return headers.origin !== undefined || headers['sec-fetch-site'] !== undefined
+}
+
+/**
+ * Whether no proxy can have changed the path, although a proxy may send no header of its own: the client names the port on
+ * which this process listens, and a page of the same origin names the same host.
+ */
+function isDirect(req: Request): boolean {
+  const { host = '', origin, 'sec-fetch-site': site } = req.headers
+  // An adapter for serverless platforms may give a request without a socket.
+  const { localPort, encrypted } = Object(req.socket) as { localPort?: number; encrypted?: boolean }
+  const address = `http://${host}`
+  if (!URL.canParse(address)) return false
+  const port = new URL(address).port || (encrypted === true ? '443' : '80')
+  if (port !== String(localPort)) return false
+  return site !== 'same-origin' || origin === undefined || origin.replace(/^https?:/i, 'http:') === address
 }
 
 const INSECURE =

@@ -26,11 +26,14 @@ function start({ cookie = {}, at = '/' }: Setting = {}) {
   return { app: express().use(at, createSessionApp(userData)), events }
 }
 
-const logIn = (app: Express, headers: Record<string, string>, path = '/login') =>
-  request(app)
-    .post(path)
-    .set({ Host: HOST, ...headers })
-    .send({ user: 'alice' })
+/** The request names the address of the app itself, as it does without a proxy. */
+const DIRECT = { Host: 'direct' }
+
+function logIn(app: Express, headers: Record<string, string>, path = '/login') {
+  const { Host = HOST, ...others } = headers
+  const named = Host === DIRECT.Host ? others : { Host, ...others }
+  return request(app).post(path).set(named).send({ user: 'alice' })
+}
 
 /** Fails unless the login was refused, opened no session, and two of them gave one warning. */
 async function expectNotKept(
@@ -125,8 +128,15 @@ describe('a login opens no session if the domain of the cookie does not fit the 
   it('but not if an older browser says by Origin alone that the page is below the domain', () =>
     expectKept({ cookie: { domain: 'example.net' } }, { Host: 'backend:3000', Origin: ALLOWED }))
 
-  it('but not for a client that is no page, for example an app or a service inside of the network', () =>
-    expectKept({ cookie: { domain: 'example.com' } }, { Host: 'backend:3000' }))
+  it('but only warns of a client that is no page, for example a service inside of the network', async () => {
+    const { app, events } = start({ cookie: { domain: 'example.com' } })
+    for (let i = 0; i < 2; i++) expect((await logIn(app, { Host: 'backend:3000' })).status).toBe(200)
+    expect(events).toMatchObject([
+      { name: 'warning', code: 'cookie_not_kept' },
+      { name: 'login' },
+      { name: 'login' },
+    ])
+  })
 
   it('also if the page of another site is below the domain', () =>
     expectNotKept(
@@ -157,15 +167,34 @@ describe('a login opens no session if its path differs from the path of the cook
   it('but not behind a proxy, which may have removed the beginning of the path', () =>
     expectKept({ cookie: { path: '/api/auth' } }, { ...PAGE, 'X-Forwarded-For': '192.0.2.1' }))
 
-  it('but not for a client that is no page', () =>
-    expectKept({ cookie: { path: '/auth' }, at: '/auth' }, {}, '/AUTH/login'))
+  it.each([
+    ['/auth', '/', '/login'],
+    ['/auth', '/auth', '/AUTH/login'],
+    ['/auth', '/authentication', '/authentication/login'],
+  ])('also in any other way without a proxy: cookie %s, app at %s, request %s', async (path, at, asked) => {
+    const setting = { cookie: { path }, at }
+    await expectNotKept(setting, DIRECT, `path "${path}"`, asked)
+    await expectNotKept(setting, { ...DIRECT, 'Sec-Fetch-Site': 'same-origin' }, `path "${path}"`, asked)
+    await expectNotKept(
+      setting,
+      { ...DIRECT, Origin: ALLOWED, 'Sec-Fetch-Site': 'same-site' },
+      `path "${path}"`,
+      asked,
+    )
+  })
+
+  it('but not if the page is of another host than the request, so that a proxy changed the host', async () => {
+    const { app } = start({ cookie: { path: '/api/auth' } })
+    const page = { ...DIRECT, Origin: ALLOWED, 'Sec-Fetch-Site': 'same-origin' }
+    expect((await logIn(app, page)).status).toBe(200)
+  })
 
   it.each([
     ['/auth', '/', '/login'],
     ['/api/auth', '/auth', '/auth/login'],
     ['/auth', '/authentication', '/authentication/login'],
   ])(
-    'but warns once of any other path, which a proxy without headers may have changed: cookie %s, app at %s, request %s',
+    'but only warns, once, of any other path that a proxy without headers may have changed: cookie %s, app at %s, request %s',
     async (path, at, asked) => {
       const { app, events } = start({ cookie: { path }, at })
       for (let i = 0; i < 2; i++) expect((await logIn(app, PAGE, asked)).status).toBe(200)
