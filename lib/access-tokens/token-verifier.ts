@@ -43,7 +43,7 @@ export function createTokenVerifier(maxTokenLength: number, issuers: Issuers, cl
   }
 }
 
-/** The user whom a payload with a right signature names, although the token is refused. */
+/** The id of the user in a token whose signature is right but which is refused, for example because it has expired. */
 function signedUserId(claimsSet: ClaimsSet, { userIdClaim, userIdPrefix }: Issuer): string | undefined {
   const id = claimsSet[userIdClaim]
   return isSubject(id) ? userIdPrefix + id : undefined

@@ -9,8 +9,8 @@ const LOOK_EVERY_MS = 60_000
 const PAUSES = { firstMs: 1_000, longestMs: 300_000 }
 
 /**
- * Looks whether indexes are still there after the set-up, and makes those that are missing. Somebody may drop or hide an
- * index while the app runs, and a large collection cannot be searched in time without it.
+ * Looks for the indexes from time to time after the set-up, and makes each missing index again. Somebody may drop or hide an
+ * index while the app runs, and loads from a large collection do not end in time without it.
  */
 export class IndexWatch {
   readonly #setUp: Pick<SetUp, 'indexStates' | 'lookAgain'>

@@ -98,7 +98,7 @@ export class SetUp {
     }
   }
 
-  /** Looks whether the indexes are still there, and makes those that are missing. It never creates a collection that was dropped. */
+  /** Makes each index that was dropped since the set-up. A collection that was dropped is not created again. */
   async lookAgain(): Promise<void> {
     await this.#ensure(this.#parts.ownCollections, { withUserIdIndex: true, createsCollection: false })
   }

@@ -21,7 +21,7 @@ export interface StoredFailedLogins extends StoredAttempts {
 
 /** What is stored of a user in the collections of this package. */
 export interface StoredData {
-  /** All sessions of the user, also those that have ended, newest first. */
+  /** All sessions of the user, alive and ended, newest first. */
   readonly sessions: readonly StoredSession[]
   /** The record of a revocation; `null` without one. It is stored with the user's id. */
   readonly record: StoredRecord | null

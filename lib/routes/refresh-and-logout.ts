@@ -147,7 +147,7 @@ async function isOfNoUse(
   }
 }
 
-/** Several refresh tokens of which none may be used. It is unknown which session is the user's. */
+/** The request has too many refresh cookies, or cookies of several sessions, so the server cannot know the user's session. */
 class AmbiguousTokens extends CustomUserDataError {
   constructor(found: string) {
     super('invalid_request', `The request has ${found}. They are cleared. Log in again.`)

@@ -141,9 +141,9 @@ export class Sessions {
   }
 
   /**
-   * Whether the session of a refresh token ended more than a minute ago. A request that was sent before the end has been
-   * answered by then, and so has the login that may have ended the session. A session that was deleted counts as over when
-   * this process does not remember its end any more.
+   * Whether the session of a refresh token ended more than a minute ago. After a minute the login that may have ended the
+   * session has been answered, so its client has the new cookie. A session whose document was deleted counts as ended more
+   * than a minute ago once this process no longer remembers its end.
    */
   async isLongOver(refreshToken: string): Promise<boolean> {
     const { store, revocations, clock } = this.#parts
