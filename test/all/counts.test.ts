@@ -2,26 +2,44 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished, vi } from 'vitest'
-import { countTests, formatCounts, sumCounts } from './counts.js'
+import { formatCounts, readOutcome, sumCounts } from './counts.js'
 
 const REPORT = { numPassedTests: 7, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0, testResults: [] }
 
 it('counts the tests of a report', () => {
   const report = { ...REPORT, numFailedTests: 2, numPendingTests: 3, numTodoTests: 1 }
-  expect(countTests(reportFile(report), 1)).toEqual({ passed: 7, failed: 2, skipped: 4 })
+  expect(readOutcome(reportFile(report), 1).counts).toEqual({ passed: 7, failed: 2, skipped: 4 })
 })
 
 it('counts a test file that cannot be loaded as a failed test', () => {
   const testResults = [
-    { status: 'failed', assertionResults: [] },
-    { status: 'passed', assertionResults: [] },
+    { name: 'a.test.ts', status: 'failed', message: 'no such module', assertionResults: [] },
+    { name: 'b.test.ts', status: 'passed', assertionResults: [] },
   ]
-  expect(countTests(reportFile({ ...REPORT, testResults }), 1)).toMatchObject({ passed: 7, failed: 1 })
+  expect(readOutcome(reportFile({ ...REPORT, testResults }), 1)).toEqual({
+    counts: { passed: 7, failed: 1, skipped: 0 },
+    failures: [{ file: 'a.test.ts', test: '(the file could not be loaded)', message: 'no such module' }],
+  })
+})
+
+it('names each failed test with its file and the first line of its error', () => {
+  const assertionResults = [
+    { fullName: 'a sum is right', status: 'passed' },
+    {
+      fullName: 'a sum is wrong',
+      status: 'failed',
+      failureMessages: ['expected 1 to be 2\n    at sum.test.ts:3'],
+    },
+  ]
+  const testResults = [{ name: 'sum.test.ts', status: 'failed', assertionResults }]
+  expect(readOutcome(reportFile({ ...REPORT, numFailedTests: 1, testResults }), 1).failures).toEqual([
+    { file: 'sum.test.ts', test: 'a sum is wrong', message: 'expected 1 to be 2' },
+  ])
 })
 
 it('counts a run that failed without a failed test as one failure', () => {
-  expect(countTests(reportFile(REPORT), 1)).toMatchObject({ passed: 7, failed: 1 })
-  expect(countTests(reportFile(REPORT), null)).toMatchObject({ passed: 7, failed: 1 })
+  expect(readOutcome(reportFile(REPORT), 1).counts).toMatchObject({ passed: 7, failed: 1 })
+  expect(readOutcome(reportFile(REPORT), null).counts).toMatchObject({ passed: 7, failed: 1 })
 })
 
 it('counts a run without a report as one failure', () => {
@@ -29,7 +47,7 @@ it('counts a run without a report as one failure', () => {
   onTestFinished(() => {
     vi.restoreAllMocks()
   })
-  expect(countTests('/there/is/no/report.json', 0)).toEqual({ passed: 0, failed: 1, skipped: 0 })
+  expect(readOutcome('/there/is/no/report.json', 0).counts).toEqual({ passed: 0, failed: 1, skipped: 0 })
 })
 
 it('adds and formats the counts, and names skipped tests only if there are any', () => {
