@@ -11,13 +11,13 @@ import { createSnapshotParts } from './assembly/snapshots.js'
 import type { CustomUserData } from './instance.js'
 import { refuseOptions } from './options/arguments.js'
 import type { CustomUserDataOptions, TrustedIssuersOnlyOptions } from './options/options.js'
-import type { CustomDataOf, DeepReadonly, DefaultDocument } from './types.js'
+import type { CustomDataOf, DeepReadonly, DefaultDocument, KnownDocument } from './types.js'
 
 /**
  * Creates an instance. Give `collection`, and `issuer`, `audience` and `secret` (or `keys`) if your app issues tokens, or
  * `trustedIssuers` if other servers issue them. Every other option has a default.
  *
- * @typeParam Data the documents of the collection, which type `req.user.customData`. Write `number` for a 64-bit integer, and
+ * @typeParam Data the documents, which type `customData`: those of the collection's own type, or of a `schema`. Write `number` for a 64-bit integer, and
  * `Binary` for binary data, whatever options for BSON your client has
  * @throws OptionError for each missing, wrong or unknown option, with what to write instead
  * @example
@@ -32,18 +32,18 @@ import type { CustomDataOf, DeepReadonly, DefaultDocument } from './types.js'
  */
 export function createCustomUserData<Data extends object = DefaultDocument>(
   options: TrustedIssuersOnlyOptions<Data> & { readonly requireDocument: true },
-): CustomUserData<DeepReadonly<Data>>
+): CustomUserData<DeepReadonly<KnownDocument<Data>>>
 export function createCustomUserData<Data extends object = DefaultDocument>(
   options: TrustedIssuersOnlyOptions<Data>,
-): CustomUserData<CustomDataOf<Data>>
+): CustomUserData<CustomDataOf<KnownDocument<Data>>>
 export function createCustomUserData<Data extends object = DefaultDocument>(
   // eslint-disable-next-line @typescript-eslint/unified-signatures -- of a union the compiler explains a wrong option badly
   options: CustomUserDataOptions<Data> & { readonly requireDocument: true },
-): CustomUserData<DeepReadonly<Data>>
+): CustomUserData<DeepReadonly<KnownDocument<Data>>>
 export function createCustomUserData<Data extends object = DefaultDocument>(
   // eslint-disable-next-line @typescript-eslint/unified-signatures -- of a union the compiler explains a wrong option badly
   options: CustomUserDataOptions<Data>,
-): CustomUserData<CustomDataOf<Data>>
+): CustomUserData<CustomDataOf<KnownDocument<Data>>>
 export function createCustomUserData(
   options: CustomUserDataOptions<object> | TrustedIssuersOnlyOptions<object>,
 ): CustomUserData<object> {

@@ -134,7 +134,7 @@ export class CustomUserDataError extends Error {
    * @param message for people; a fixed text that never repeats input. The default is the title of the code.
    * @throws OptionError for an unknown code
    */
-  constructor(code: ErrorCode, message?: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message?: string, options?: { readonly cause?: unknown }) {
     const { status, title } = definitionOf(code)
     super(message ?? title, options)
     this.code = code

@@ -151,9 +151,23 @@ export interface CustomUserDataEvents extends AuditEvents {
   snapshot_left_out: [SnapshotLeftOutEvent]
 }
 
+/** A listener. It may be an async function: if it rejects, Node prints a warning. */
+type Listener<Name extends keyof CustomUserDataEvents> = (...event: CustomUserDataEvents[Name]) => unknown
+
+/** Node's `EventEmitter` with the events of an instance. */
+export interface CustomUserDataEmitter extends EventEmitter {
+  on<Name extends keyof CustomUserDataEvents>(name: Name, listener: Listener<Name>): this
+  once<Name extends keyof CustomUserDataEvents>(name: Name, listener: Listener<Name>): this
+  addListener<Name extends keyof CustomUserDataEvents>(name: Name, listener: Listener<Name>): this
+  prependListener<Name extends keyof CustomUserDataEvents>(name: Name, listener: Listener<Name>): this
+  prependOnceListener<Name extends keyof CustomUserDataEvents>(name: Name, listener: Listener<Name>): this
+  off<Name extends keyof CustomUserDataEvents>(name: Name, listener: Listener<Name>): this
+  removeListener<Name extends keyof CustomUserDataEvents>(name: Name, listener: Listener<Name>): this
+}
+
 /** Emits events. A listener that throws never fails the request. */
 export interface Events {
-  readonly emitter: EventEmitter<CustomUserDataEvents>
+  readonly emitter: CustomUserDataEmitter
   emit: <Name extends keyof CustomUserDataEvents>(name: Name, event: CustomUserDataEvents[Name][0]) => void
   /** Emits `warning`. Node prints it if nobody listens. */
   warn: (warning: WarningEvent) => void
@@ -165,11 +179,10 @@ export interface Events {
 
 /** Creates the event channel of one instance. */
 export function createEvents(clock: Pick<Clock, 'monotonic'> = systemClock): Events {
-  const emitter = new EventEmitter<CustomUserDataEvents>({ captureRejections: true })
+  const emitter: CustomUserDataEmitter = new EventEmitter({ captureRejections: true })
   Object.assign(emitter, { [EventEmitter.captureRejectionSymbol]: reportListener })
   const emit: Events['emit'] = (name, event) => {
-    // The emitter's own types cannot relate a name that is a type parameter to its arguments.
-    isolated(() => (emitter as EventEmitter).emit(name, event))
+    isolated(() => emitter.emit(name, event))
   }
   const lines = new RepeatedLines(clock)
   return {

@@ -9,6 +9,7 @@ export { CustomUserDataError, OptionError } from './errors.js'
 export type { ErrorCode } from './errors.js'
 export type {
   ChangeStreamEvent,
+  CustomUserDataEmitter,
   CustomUserDataEvents,
   HookFailedEvent,
   KeySetFailedEvent,
@@ -41,6 +42,7 @@ export type { AllowOptions, GuardPredicate, GuardRule } from './authenticate/all
 export type { AttachOptions } from './authenticate/attach.js'
 export type { ErrorHandlerOptions } from './authenticate/error-handler.js'
 export type { AuthenticateOptions } from './authenticate/middleware.js'
+export type { PassportStrategy } from './authenticate/strategy.js'
 export type { AllowedOrigins } from './authenticate/request-origin.js'
 export type { TokenPlaces } from './authenticate/token-places.js'
 export { hashPassword } from './login/argon2.js'

@@ -1,15 +1,14 @@
-import type { EventEmitter } from 'node:events'
 import type { ErrorRequestHandler, Request, RequestHandler, Router } from 'express'
-import type { Strategy } from 'passport'
 import type { KeyOptions } from './access-tokens/keys.js'
 import type { AllowOptions, GuardRule } from './authenticate/allow.js'
 import type { AttachOptions } from './authenticate/attach.js'
 import type { ErrorHandlerOptions } from './authenticate/error-handler.js'
 import type { AuthenticateOptions } from './authenticate/middleware.js'
+import type { PassportStrategy } from './authenticate/strategy.js'
 import type { Scalar, VerifyCredentials } from './login/credentials.js'
 import type { PasswordCredentialsOptions } from './login/password-credentials.js'
 import type { UserDocument } from './writing/for-user.js'
-import type { CustomUserDataEvents } from './events.js'
+import type { CustomUserDataEmitter } from './events.js'
 import type { IndexStates } from './checks/set-up.js'
 import type { ChangeStreamStates } from './mongo/change-feeds.js'
 import type { Stats } from './metrics.js'
@@ -53,7 +52,7 @@ export interface CustomUserData<CustomData> {
    * passport.use(userData.strategy())
    * app.use(passport.authenticate('custom-user-data', { session: false }))
    */
-  strategy(): Strategy
+  strategy(): PassportStrategy
   /**
    * Creates the route `POST` that exchanges credentials for an access token and a refresh token. Mount it before the guard.
    * @throws OptionError if `verifyCredentials` is not a function, for a wrong or unknown option, or without keys of your own
@@ -94,6 +93,13 @@ export interface CustomUserData<CustomData> {
    */
   user(req: Request): AuthenticatedUser<CustomData>
   /**
+   * The user of a request, typed like `user(req)`; `undefined` for a request that a guard let through without a user, as
+   * `authenticate({ optional: true })` does.
+   *
+   * @example const name = userData.userIfAny(req)?.customData.name
+   */
+  userIfAny(req: Request): AuthenticatedUser<CustomData> | undefined
+  /**
    * Creates the route `POST` that ends all sessions of a user. Mount it behind a guard of this instance: it acts on the
    * user that the guard set.
    * @throws OptionError for any argument
@@ -113,7 +119,7 @@ export interface CustomUserData<CustomData> {
    * @throws OptionError for a wrong or unknown option
    * @example app.use('/me/settings', userData.ownData({ fields: ['language'] }))
    */
-  ownData(options: OwnDataOptions): Router
+  ownData(options: OwnDataOptions<CustomData>): Router
   /**
    * Returns the access to one user's document, for server code to read, update, replace and delete.
    * @throws TypeError if `userId` is not a text of 1 to 255 characters after its issuer's prefix
@@ -276,5 +282,5 @@ export interface CustomUserData<CustomData> {
    * Emits the events of this instance, see {@link CustomUserDataEvents}.
    * @example userData.events.on('load_failed', ({ userId, error }) => log.error({ userId, error }))
    */
-  readonly events: EventEmitter<CustomUserDataEvents>
+  readonly events: CustomUserDataEmitter
 }

@@ -1,5 +1,6 @@
 /**
- * Merge into this interface to type the global `req.user.customData`:
+ * Merge into this interface to type `req.user.customData` where `express-custom-user-data/global` types `req.user`, and
+ * instances whose own types do not say more:
  *
  * ```ts
  * declare module 'express-custom-user-data' {
@@ -19,6 +20,16 @@ type RegisteredDocument = CustomUserDataTypes extends { customData: infer D exte
 
 /** The type that `CustomUserDataTypes` names, or a record of unknown values. */
 export type DefaultDocument = RegisteredDocument
+
+/** The names of a document type that it states one by one; without those that an index signature allows, and `_id`. */
+type StatedNames<Document> = keyof {
+  [Name in keyof Document as string extends Name ? never : Name extends '_id' ? never : Name]: true
+}
+
+/** `Document`, or the default if it states no fields, as for `db.collection('…')` without a type. */
+export type KnownDocument<Document extends object> = [StatedNames<Document>] extends [never]
+  ? DefaultDocument
+  : Document
 
 type RegisteredCustomData = CustomUserDataTypes extends { requireDocument: true }
   ? DeepReadonly<RegisteredDocument>
@@ -88,17 +99,4 @@ export interface TokenAnswer<CustomData = RegisteredCustomData> {
   readonly refresh_token: string
   /** The user, with the custom data that was read for this access token. */
   readonly user: { readonly id: string; readonly customData: CustomData }
-}
-
-declare global {
-  // eslint-disable-next-line @typescript-eslint/no-namespace -- Express's types are merged by namespace
-  namespace Express {
-    // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- merged with @types/passport's
-    interface User extends AuthenticatedUser {}
-    // Said again although @types/passport says it: emitted declarations would lose it otherwise, and a
-    // consumer with `types: ["node"]` would get "Property 'user' does not exist".
-    interface Request {
-      user?: User | undefined
-    }
-  }
 }

@@ -1,4 +1,4 @@
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import express from 'express'
 import { MongoClient } from 'mongodb'
 import { seed } from '../server/seed.js'
@@ -8,7 +8,7 @@ import { runUntilSignal } from '../support/run-until-signal.js'
 import { resolveMongoUri } from '../support/start-mongod.js'
 import { createApi } from './api.js'
 
-const PAGE = fileURLToPath(new URL('page.html', import.meta.url))
+const PAGE = join(__dirname, 'page.html')
 
 runUntilSignal(async ({ onStop }) => {
   const mongo = await resolveMongoUri()

@@ -3,7 +3,6 @@ import type { ExecFileOptions } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { access, chmod, constants, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -80,7 +79,7 @@ async function fromCache(): Promise<string | undefined> {
 
 /** Runs in its own process, which prints no progress bar on our terminal and can be ended. */
 async function downloadByMemoryServer(): Promise<string> {
-  const library = createRequire(import.meta.url).resolve('mongodb-memory-server-core')
+  const library = require.resolve('mongodb-memory-server-core')
   const stdout = await run(process.execPath, ['--eval', ASK_MEMORY_SERVER, library], {
     timeout: DOWNLOAD_LIMIT_MS,
     // Without retries, because in a network without the download server they only cost time.

@@ -23,6 +23,8 @@ import type { Checks } from './checks.js'
 import type { Core } from './core.js'
 import type { SessionParts } from './sessions.js'
 import type { SnapshotParts } from './snapshots.js'
+import { requestUser } from '../authenticate/request-user.js'
+import { isObject } from '../util/plain-object.js'
 
 /** The parts that turn requests and access tokens into users. */
 export type GuardParts = ReturnType<typeof createGuardParts>
@@ -108,6 +110,7 @@ type Guards = Pick<
   | 'strategy'
   | 'errorHandler'
   | 'user'
+  | 'userIfAny'
   | 'verifyToken'
   | 'refreshCustomData'
 >
@@ -125,6 +128,7 @@ export function createGuards(parts: GuardParts): Guards {
     },
     errorHandler: options => createErrorHandler(parts.failures, options),
     user: requireUser,
+    userIfAny: req => (requestUser(req) ?? undefined) as AuthenticatedUser<object> | undefined,
     async verifyToken(token, ...given) {
       refuseOptions('verifyToken()', given, 'verifyToken(token)')
       return authenticator.loadUser(token).catch(metrics.rethrow)
@@ -134,6 +138,7 @@ export function createGuards(parts: GuardParts): Guards {
 }
 
 function requireUser(req: Request): AuthenticatedUser<object> {
-  if (req.user) return req.user
+  const user = requestUser(req)
+  if (isObject(user)) return user as AuthenticatedUser<object>
   throw new TypeError('user(req): no req.user on this request; mount authenticate() before the handler.')
 }

@@ -12,6 +12,7 @@ import type { AuthenticatedUser } from '../types.js'
 import { withChallenge } from './challenge.js'
 import type { MaxAgeOption } from './middleware.js'
 import type { Reload } from './reload.js'
+import { requestUser } from './request-user.js'
 import { readHeaderValues } from './request-headers.js'
 import type { RequestUser, RequestUsers } from './request-users.js'
 
@@ -82,8 +83,9 @@ export function createAllow(
 function requireUser(req: Request, requestUsers: AllowParts['requestUsers']): AuthenticatedUser<object> {
   requestUsers.require('allow()', req)
   // Without `customData` nothing was loaded. A rule could take this for a user without a document, and let the user in.
-  if (!('customData' in Object(req.user))) throw new CustomUserDataError('attach_misconfigured', NO_DATA)
-  return req.user as AuthenticatedUser<object>
+  const user = requestUser(req)
+  if (!('customData' in Object(user))) throw new CustomUserDataError('attach_misconfigured', NO_DATA)
+  return user as AuthenticatedUser<object>
 }
 
 async function callInTime(timeoutMs: number, decide: () => unknown): Promise<unknown> {

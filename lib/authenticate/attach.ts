@@ -10,10 +10,12 @@ import { describeType } from '../util/describe-value.js'
 import { parseAttachOptions } from '../options/guards.js'
 import type { AttachConfig } from '../options/guards.js'
 import type { MaxAgeOption } from './middleware.js'
+import { requestUser } from './request-user.js'
 import type { RequestUsers } from './request-users.js'
 import { noteUser } from './token-loads.js'
 import type { SnapshotBinding } from '../snapshots/snapshot-cache.js'
 import type { Metrics } from '../metrics.js'
+import { isObject } from '../util/plain-object.js'
 import { callAtOnce } from '../util/call-at-once.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 
@@ -87,7 +89,7 @@ export function createAttachMiddleware(
   async function attach(req: Request, user: object): Promise<void> {
     const binding = bindApart(toBinding(req, user, options, issuers), attachments.of(req))
     await attachments.attach(req, { user, binding }, maxAgeMs).catch(noteUser(binding.userId))
-    if (req.user !== (user as unknown)) throw misconfigured(NOT_KEPT)
+    if (requestUser(req) !== user) throw misconfigured(NOT_KEPT)
   }
 
   function bindApart(binding: SnapshotBinding, before: Attachment | undefined): SnapshotBinding {
@@ -110,7 +112,7 @@ export function createAttachMiddleware(
 
   return function attachCustomData(req, res, next) {
     setCacheHeadersOfAttached(res)
-    const user: unknown = req.user
+    const user = requestUser(req)
     if ((user === undefined || user === null) && optional) {
       requestUsers.noteWithoutUser(req)
       next()
@@ -179,10 +181,6 @@ function toMilliseconds(expiresAt: unknown): number | undefined {
 /** Calls a callback of the team. If it throws or returns a promise, the answer is a 500 that names the callback. */
 function call<T>(name: string, callback: () => T): T {
   return callAtOnce(`attach(): ${name}`, callback, callee => misconfigured(`${callee} ${NOT_AT_ONCE}`))
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
 }
 
 function isText(value: unknown): value is string {

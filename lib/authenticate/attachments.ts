@@ -5,6 +5,7 @@ import type { SnapshotBinding } from '../snapshots/snapshot-cache.js'
 import type { Snapshots } from '../snapshots/snapshots.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Metrics } from '../metrics.js'
+import { requestUser } from './request-user.js'
 
 /** What `attach()` added to a request's user. */
 export interface Attachment {
@@ -50,7 +51,7 @@ export function createAttachments(
   /** The attachment of this request; `undefined` if `req.user` is neither the attached user nor a spread of it. */
   function of(req: Request): AttachedData | undefined {
     const attachment = byRequest.get(req)
-    const user: unknown = req.user
+    const user = requestUser(req)
     if (attachment === undefined || attachment.user === user) return attachment
     // A spread of the user is recognised by its data: this request alone was given this data object.
     return hasData(user, attachment.data) ? { ...attachment, user } : undefined

@@ -14,6 +14,7 @@ import type { ClaimSnapshots } from '../token-data/claim-snapshots.js'
 import type { AuthenticatedUser } from '../types.js'
 import { claimsOf, createTokenBindings } from './token-bindings.js'
 import { noteUser, TokenLoads } from './token-loads.js'
+import { isObject } from '../util/plain-object.js'
 
 interface AuthenticatorConfig {
   readonly clockToleranceMs: number
@@ -110,10 +111,6 @@ export function isCompleteUser(value: unknown): value is AuthenticatedUser<objec
   if (!isObject(value)) return false
   const { id, customData, claims } = value as Partial<Record<keyof AuthenticatedUser, unknown>>
   return typeof id === 'string' && id !== '' && isObject(customData) && isObject(claims)
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
 }
 
 /** The digest of the whole token (never a part of it), so that no token is held in memory. */

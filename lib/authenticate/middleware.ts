@@ -9,7 +9,7 @@ import type { SetCacheHeaders } from './cache-headers.js'
 import { missingToken, requireTokenForm } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
 import { avoidHiddenClasses } from './hidden-classes.js'
-import { setRequestUser } from './set-request-user.js'
+import { setRequestUser } from './request-user.js'
 import type { TokenReader } from './token-places.js'
 
 /** The option of each guard that asks for fresh custom data. */
@@ -116,7 +116,7 @@ export function createAuthenticateMiddleware(
 function setUser(req: Request, user: unknown): void {
   if (!isCompleteUser(user)) throw new TypeError(NO_USER)
   avoidHiddenClasses(req)
-  setRequestUser(req, user as Express.User, 'authenticate()')
+  setRequestUser(req, user, 'authenticate()')
 }
 
 /** Removes a `req.user` that an earlier middleware set, because the request presents no token. */

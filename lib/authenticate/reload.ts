@@ -6,7 +6,7 @@ import type { Authenticator } from './authenticator.js'
 import { requireTokenForm } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
 import type { RequestUsers } from './request-users.js'
-import { setRequestUser } from './set-request-user.js'
+import { requestUser, setRequestUser } from './request-user.js'
 import type { TokenReader } from './token-places.js'
 
 /**
@@ -31,7 +31,7 @@ export function createReload(parts: {
   const { authenticator, attachments, requestUsers, tokens, realm } = parts
 
   async function reload(req: Request, maxAgeMs: number): Promise<object> {
-    const { user } = req
+    const user = requestUser(req)
     if (!user) throw new TypeError(NO_USER)
     const attachment = attachments.of(req)
     if (attachment) return attachments.attach(req, attachment, maxAgeMs)
@@ -43,7 +43,7 @@ export function createReload(parts: {
     if (!isCompleteUser(loaded) || loaded.id !== known.id) throw new TypeError(NOT_OURS)
     const { customData, claims } = loaded
     // Other members that handlers added to this request's user stay.
-    setRequestUser(req, { ...user, customData, claims } as Express.User, 'refreshCustomData()')
+    setRequestUser(req, { ...user, customData, claims }, 'refreshCustomData()')
     return customData
   }
 

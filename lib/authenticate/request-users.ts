@@ -5,6 +5,8 @@ import type { Attachments } from './attachments.js'
 import type { Authenticator } from './authenticator.js'
 import { missingToken } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
+import { requestUser } from './request-user.js'
+import { isObject } from '../util/plain-object.js'
 import type { TokenReader } from './token-places.js'
 
 /** The user whom a guard of this instance let in on a request. */
@@ -46,7 +48,7 @@ export function createRequestUsers(parts: {
       const { binding, data } = attachment
       return { id: binding.userId, claims: undefined, sid: undefined, attachedData: data }
     }
-    const claims = (req.user as { readonly claims?: unknown } | null | undefined)?.claims
+    const claims = (requestUser(req) as { readonly claims?: unknown } | null | undefined)?.claims
     const id = authenticator.userIdOf(claims)
     if (id === undefined) return undefined
     const verified = claims as AccessTokenClaims
@@ -69,7 +71,7 @@ export function createRequestUsers(parts: {
     require(callee: string, req: Request): RequestUser {
       const user = find(req)
       if (user) return user
-      const found: unknown = req.user
+      const found = requestUser(req)
       if (found === undefined || found === null) {
         // Who has sent a token must not be told to send one.
         if (!withoutUser.has(req) && presentsToken(req, tokens)) throw noGuard(callee)
@@ -84,7 +86,8 @@ export function createRequestUsers(parts: {
     /** Puts newly written data into `req.user`, for the handlers that follow. */
     replaceData(req: Request, data: object): void {
       const descriptor = { value: data, enumerable: true, configurable: true, writable: true }
-      if (req.user && Reflect.defineProperty(req.user, 'customData', descriptor))
+      const user = requestUser(req)
+      if (isObject(user) && Reflect.defineProperty(user, 'customData', descriptor))
         attachments.replaceData(req, data)
     },
   }

@@ -1,5 +1,4 @@
 import type { Request } from 'express'
-import type { AuthenticateOptions, Strategy } from 'passport'
 import { asCustomUserDataError } from '../errors.js'
 import type { Metrics } from '../metrics.js'
 import type { AuthenticatedUser } from '../types.js'
@@ -10,16 +9,37 @@ import { missingToken, requireTokenForm } from './bearer-token.js'
 import { toChallenge, withChallenge } from './challenge.js'
 import { avoidHiddenClasses } from './hidden-classes.js'
 import type { RequestUsers } from './request-users.js'
-import { requireSettable } from './set-request-user.js'
+import { requireSettable } from './request-user.js'
 import type { TokenReader } from './token-places.js'
 
 /** The name of the strategy in passport. */
 const STRATEGY_NAME = 'custom-user-data'
 const NO_USER = 'strategy() has found a user without an id, custom data or claims, and let nobody through.'
 
+/** The strategy as passport takes it: `passport.use(userData.strategy())`. */
+export interface PassportStrategy {
+  /** Its name in passport, for `passport.authenticate('custom-user-data')`. */
+  readonly name: string
+  /** Called by passport for each request, on an object that has the functions `success`, `fail` and `error`. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the type of @types/passport has members that no strategy needs
+  authenticate(this: any, req: Request, options?: any): void
+}
+
+/** The options of `passport.authenticate()` that are read or changed here. */
+interface PassportOptions {
+  session?: boolean
+  readonly assignProperty?: string
+}
+
+/** What `passport.initialize()` leaves on a request. */
+interface PassportRequest {
+  readonly _userProperty?: string
+  readonly _passport?: { readonly instance?: { readonly _userProperty?: string } }
+}
+
 /** The functions that passport sets on a strategy for each request; none of them needs its `this`. */
 interface PassportActions {
-  readonly success: (user: Express.User) => void
+  readonly success: (user: object) => void
   readonly fail: (challenge: string | undefined, status: number) => void
   readonly error: (error: unknown) => void
 }
@@ -38,7 +58,7 @@ interface StrategyParts {
  * that the next strategy of a chain gets its turn. A refused user (403) and a failure of the server (5xx) are an `error`,
  * which ends the chain.
  */
-export function createStrategy(parts: StrategyParts): Strategy {
+export function createStrategy(parts: StrategyParts): PassportStrategy {
   const { authenticator, tokens, setCacheHeaders, requestUsers, realm, metrics } = parts
 
   function report(
@@ -60,7 +80,7 @@ export function createStrategy(parts: StrategyParts): Strategy {
     req: Request,
     token: string,
     { success, fail, error }: PassportActions,
-    options: AuthenticateOptions,
+    options: PassportOptions,
   ): Promise<void> {
     const answer = await authenticator.loadUser(token).then(
       user => () => succeed(options, success, user),
@@ -81,7 +101,7 @@ export function createStrategy(parts: StrategyParts): Strategy {
 
   return {
     name: STRATEGY_NAME,
-    authenticate(this: PassportActions, req: Request, options: AuthenticateOptions = {}) {
+    authenticate(this: PassportActions, req: Request, options: PassportOptions = {}) {
       let user: AuthenticatedUser<object> | undefined
       try {
         // Passport gives a strategy no response. Express leaves it on the request.
@@ -110,24 +130,25 @@ export function createStrategy(parts: StrategyParts): Strategy {
  * would outlive the token. Passport reads the option while `success` runs. The object belongs to the app, so the option is
  * restored afterwards.
  */
-function succeed(options: AuthenticateOptions, success: PassportActions['success'], user: unknown): void {
+function succeed(options: PassportOptions, success: PassportActions['success'], user: unknown): void {
   // Passport lets any value through that it is given here, even a promise.
   if (!isCompleteUser(user)) throw new TypeError(NO_USER)
   if (options.session === false) {
-    success(user as Express.User)
+    success(user)
     return
   }
   const before = Object.getOwnPropertyDescriptor(options, 'session')
   options.session = false
   try {
-    success(user as Express.User)
+    success(user)
   } finally {
     if (before) Object.defineProperty(options, 'session', before)
     else delete options.session
   }
 }
 
-/** Where passport puts the user. */
-function propertyOf(req: Request, { assignProperty }: AuthenticateOptions): string {
-  return assignProperty ?? (req as { readonly _userProperty?: string })._userProperty ?? 'user'
+/** Where passport puts the user. Passport before 0.6 keeps the name in its own object. */
+function propertyOf(req: Request, { assignProperty }: PassportOptions): string {
+  const { _userProperty, _passport } = req as PassportRequest
+  return assignProperty ?? _userProperty ?? _passport?.instance?._userProperty ?? 'user'
 }

@@ -14,13 +14,18 @@ const VERSION_1_3 = 1
 type Costs = Readonly<Record<'algorithm' | 'version' | 'memoryCost' | 'timeCost', number>>
 
 /** Loaded on first use, because an app that does not use passwords need not load the native module. */
-const argon2 = (): Promise<typeof import('@node-rs/argon2')> =>
-  import('@node-rs/argon2').catch((cause: unknown) => {
+function argon2(): typeof import('@node-rs/argon2') {
+  try {
+    // Jest runs no import() unless Node is started with a flag.
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- for the reason above
+    return require('@node-rs/argon2') as typeof import('@node-rs/argon2')
+  } catch (cause) {
     const message =
       'The module @node-rs/argon2, which hashes passwords, cannot be loaded. Install the packages again on the platform ' +
       'that the app runs on, with their optional dependencies.'
     throw new CustomUserDataError('password_hashing_failed', message, { cause })
-  })
+  }
+}
 
 /** The most hashes at a time. One core stays free for other work on the thread pool, such as files and host names. */
 const MAX_HASHING = Math.max(1, availableParallelism() - 1)
@@ -38,7 +43,7 @@ const queue = createConcurrencyLimit(MAX_HASHING, MAX_WAITING)
  */
 export async function hashPassword(password: string, options?: PasswordTextOptions): Promise<string> {
   const toText = createPasswordText(parseHashPasswordArguments(password, options))
-  return (await argon2()).hash(toText(password), PARAMETERS)
+  return argon2().hash(toText(password), PARAMETERS)
 }
 
 /**
@@ -54,7 +59,7 @@ export async function verifyPassword(
   signal: AbortSignal,
   isPreferred: boolean,
 ): Promise<boolean> {
-  const { verify } = await argon2()
+  const { verify } = argon2()
   return queue.run(signal, () => verify(hash, password), isPreferred)
 }
 
@@ -67,8 +72,8 @@ export async function rehashPassword(password: string, signal: AbortSignal): Pro
  * Whether a hash is weaker than today's hashes: another variant or version of argon2, less memory, or less work in total.
  * More memory for fewer passes is as strong.
  */
-export async function isOutdatedHash(hash: string): Promise<boolean> {
-  const { parseOptions } = await argon2()
+export function isOutdatedHash(hash: string): boolean {
+  const { parseOptions } = argon2()
   const { algorithm, version, memoryCost, timeCost }: Costs = parseOptions(hash)
   if (algorithm !== ARGON2ID || version !== VERSION_1_3) return true
   const workToday = PARAMETERS.memoryCost * PARAMETERS.timeCost

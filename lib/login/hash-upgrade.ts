@@ -47,7 +47,7 @@ export function createHashUpgrade(
   return async ({ id, document }, password) => {
     const old = document[hashField] as string
     try {
-      if (!(await isOutdatedHash(old))) return
+      if (!isOutdatedHash(old)) return
       const hash = await withDeadline(HASH_TIMEOUT_MS, signal => rehashPassword(password, signal))
       await replace(document, old, hash)
     } catch (error) {

@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module'
 import type { BSON, Document } from 'mongodb'
 import { OptionError } from '../errors.js'
 import { isMongoose } from './collection-like.js'
@@ -69,7 +68,8 @@ export function requireTeamBson(bson: TeamBson | undefined, feature: string): Te
 function bsonOfOwnMongoDb(collection: object): TeamBson | undefined {
   let mongodb: OwnMongoDb
   try {
-    mongodb = createRequire(import.meta.url)('mongodb') as OwnMongoDb
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- an app without `mongodb` must load this file too
+    mongodb = require('mongodb') as OwnMongoDb
   } catch {
     // An app that has only mongoose may have no `mongodb` that this package can resolve.
     return undefined

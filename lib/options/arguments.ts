@@ -1,9 +1,8 @@
 import * as v from 'valibot'
-import { isPlainObject } from '../util/plain-object.js'
+import { isObject, isPlainObject } from '../util/plain-object.js'
 import { describeType } from '../util/describe-value.js'
 import { OptionError } from '../errors.js'
 import { explain } from './explain.js'
-import { isObject } from './value-schemas.js'
 
 /**
  * Parses the options of a function once, into a complete object. Later changes to `given` do not change it. Throws an

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import type { CollectionLike } from '../mongo/collection-like.js'
-import { isObject } from './value-schemas.js'
+import { isObject } from '../util/plain-object.js'
 
 /** Members by which other objects of a driver or of mongoose are recognised. They may be of another copy. */
 interface Lookalike {

@@ -1,7 +1,8 @@
 import * as v from 'valibot'
 import { showPath } from '../util/field-names.js'
 import { nearestName } from '../util/nearest-name.js'
-import { isObject, isOptionsObject } from './value-schemas.js'
+import { isOptionsObject } from './value-schemas.js'
+import { isObject } from '../util/plain-object.js'
 
 /** The most unknown names that a message lists. An object that was given by mistake may have hundreds of members. */
 const MAX_NAMED = 5

@@ -37,7 +37,7 @@ export interface UserDataInTokenOptions {
 /** Options that every instance takes. Names of durations end with their unit. */
 interface CommonOptions<Document extends object> {
   /** The collection that holds the documents: of mongodb (5.9 to 7) or of mongoose (7.8, 8 or 9). */
-  readonly collection: CollectionLike
+  readonly collection: CollectionLike<Document>
   /**
    * The BSON library of the driver that `collection` belongs to. Only `userDataInToken`, `extendedJson` and `ownData()` need it, and only if
    * your app has another installation of mongodb than the one that Node resolves for this package. A collection of mongoose brings it.

@@ -5,6 +5,7 @@ import * as v from 'valibot'
 import { isThenable } from '../util/call-at-once.js'
 import type { BsonLibrary } from '../mongo/team-bson.js'
 import { isPlainFieldName } from '../util/field-names.js'
+import { isObject } from '../util/plain-object.js'
 
 /** The advice for a value that cannot hold options. */
 export const AN_OBJECT = 'give an object of options'
@@ -86,11 +87,6 @@ export const maxSessions = v.custom<number | false>(
   value => value === false || (Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= 10_000),
   'write a whole number from 1 to 10000, or false',
 )
-
-/** Whether a value is an object of any kind, arrays and instances of classes too. */
-export function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
-}
 
 /** Whether a value can hold options: a plain object or an instance of a class, and no value of another kind. */
 export function isOptionsObject(value: unknown): value is object {

@@ -6,18 +6,21 @@ import { optionsObject } from '../options/options-object.js'
 import {
   AN_OBJECT,
   extendedJson,
-  isObject,
   standardSchema,
   topLevelField,
   trueOrFalse,
 } from '../options/value-schemas.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import { pathsOverlap, showPath } from '../util/field-names.js'
+import { isObject } from '../util/plain-object.js'
 import { fieldNamesOf, keepsOtherFields, splitSchema } from './object-schemas.js'
 import type { FieldSchemas } from './object-schemas.js'
 
+/** The names of the top-level fields of custom data; any name if its type states none. */
+type FieldOf<CustomData> = [keyof CustomData] extends [never] ? string : Extract<keyof CustomData, string>
+
 /** Options of `ownData()`. */
-export interface OwnDataOptions {
+export interface OwnDataOptions<CustomData = object> {
   /**
    * The top-level fields that users may read and write of their own document: their names, or an object with a Standard Schema
    * for each. `_id` and the user id field are refused.
@@ -35,7 +38,10 @@ export interface OwnDataOptions {
    *   birthday: z.iso.date().transform(text => new Date(text)).optional(),
    * }
    */
-  readonly fields?: readonly string[] | Readonly<Record<string, StandardSchemaV1>> | undefined
+  readonly fields?:
+    | readonly FieldOf<CustomData>[]
+    | Readonly<Partial<Record<FieldOf<CustomData>, StandardSchemaV1>>>
+    | undefined
   /**
    * A Standard Schema of the object of all fields.
    *

@@ -4,6 +4,7 @@ import express from 'express'
 import type { Request, RequestHandler, Response } from 'express'
 import { CustomUserDataError } from '../errors.js'
 import { exceededLimit, MAX_INPUT_DEPTH } from '../util/nesting.js'
+import { isObject } from '../util/plain-object.js'
 
 /** The body of a request, parsed by this package or by the app. */
 export type RequestBody = Readonly<Record<string, unknown>>
@@ -101,10 +102,6 @@ function wasConsumed({ readableDidRead, readableLength }: Request): boolean {
 
 function isContent(value: unknown): value is string | Uint8Array {
   return typeof value === 'string' || isUint8Array(value)
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
 }
 
 /** A request with the same body as a stream, so that the parsers of Express apply their limits and character sets. */

@@ -206,7 +206,8 @@ describe('the binding of a snapshot behind express-session and passport', () => 
     passport.deserializeUser((id: string, done) => done(null, { id } as Express.User))
     const app = express()
     app.use(session({ secret: 'test', resave: false, saveUninitialized: false }))
-    app.use(passport.session() as RequestHandler)
+    // Passport before 0.6 needs initialize().
+    app.use(passport.initialize(), passport.session() as RequestHandler)
     app.post('/login', (req, res, next) =>
       req.login({ id: 'alice' } as Express.User, error => (error ? next(error) : res.end())),
     )

@@ -182,7 +182,8 @@ describe('behind express-session', () => {
 
   function sessionApp(...middleware: RequestHandler[]) {
     const sessions = session({ secret: 'test', resave: false, saveUninitialized: false, store })
-    return createEchoApp(sessions, passport.session() as RequestHandler, ...middleware)
+    // Passport before 0.6 needs initialize().
+    return createEchoApp(sessions, passport.initialize(), passport.session() as RequestHandler, ...middleware)
   }
 
   it('the strategy writes nothing to the session and sets no cookie, even without session: false', async () => {
@@ -204,7 +205,7 @@ describe('behind express-session', () => {
     passport.use(theirStrategy())
     const app = express()
     app.use(session({ secret: 'test', resave: false, saveUninitialized: false, store }))
-    app.use(passport.session())
+    app.use(passport.initialize(), passport.session())
     app.post('/login', passport.authenticate('jwt') as RequestHandler, (_req, res) => res.end())
     app.get('/session', (req, res) => res.json({ user: req.user, sid: req.sessionID }))
     app.get('/me', passport.authenticate('custom-user-data') as RequestHandler, (req, res) => {

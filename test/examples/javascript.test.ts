@@ -10,7 +10,7 @@ beforeAll(() => {
 })
 
 it('answers a logged-in user with their custom data, run by plain Node with the built package', async () => {
-  const { url, db, example } = await startExample('javascript/main.js')
+  const { url, db, example } = await startExample('javascript/main.mjs')
   const { body: tokens } = await request(url).post('/login').send(CREDENTIALS)
   expect(tokens.user.id).toBe((await db.collection('users').findOne())?._id.toHexString())
   const me = await request(url).get('/me').auth(tokens.access_token, { type: 'bearer' })
@@ -21,11 +21,11 @@ it('answers a logged-in user with their custom data, run by plain Node with the 
 })
 
 it('does not change existing documents when it starts again', async () => {
-  const { uri, db, example } = await startExample('javascript/main.js')
+  const { uri, db, example } = await startExample('javascript/main.mjs')
   await example.stop()
   const before = await db.collection('users').find().toArray()
   await db.collection('custom_user_data').updateOne({}, { $set: { language: 'fr' } })
-  await startExample('javascript/main.js', { MONGODB_URI: uri })
+  await startExample('javascript/main.mjs', { MONGODB_URI: uri })
   expect(await db.collection('users').find().toArray()).toEqual(before)
   expect(await db.collection('custom_user_data').find().toArray()).toMatchObject([{ language: 'fr' }])
 })

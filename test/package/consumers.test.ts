@@ -8,6 +8,8 @@ import type { Consumer, Outcome, Workshop } from './workshop.js'
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 const COMPILERS = ['5.9', '6.0', '7.0'] as const
+/** The oldest compiler that reads the declarations. TypeScript 6 has no `moduleResolution: node` without a warning. */
+const OLD_COMPILERS = ['4.7', '5.9'] as const
 /** The compiler whose messages the comments in the refused files quote. */
 const QUOTED_COMPILER = '7.0'
 const SUCCESS: Outcome = { exitCode: 0, output: '', errors: '' }
@@ -15,7 +17,7 @@ const SUCCESS: Outcome = { exitCode: 0, output: '', errors: '' }
 describe('the packed tarball', () => {
   let workshop: Workshop
   beforeAll(async () => {
-    workshop = await openWorkshop(COMPILERS)
+    workshop = await openWorkshop(['4.7', ...COMPILERS])
   })
   afterAll(() => workshop.close())
 
@@ -24,6 +26,10 @@ describe('the packed tarball', () => {
 
     it('can be imported, with the names that the sources export', async () => {
       expect(await consumer().runSource('exports.js')).toEqual({ ...SUCCESS, output: exportNames() })
+    })
+
+    it('can be imported and required at once, as one copy', async () => {
+      expect(await consumer().runSource('one-copy.js')).toMatchObject({ exitCode: 0, errors: '' })
     })
 
     it.concurrent.for(COMPILERS)(
@@ -44,9 +50,40 @@ describe('the packed tarball', () => {
     })
 
     it.concurrent.for(COMPILERS)(
-      'types user(req) by parameter with TypeScript %s, and runs',
+      'types user(req) by the collection with TypeScript %s, and runs',
       compileAndRun(consumer),
     )
+  })
+
+  describe('in an app with moduleResolution node and a type of its own for req.user', () => {
+    const consumer = useConsumer('own-user')
+
+    it.concurrent.for(OLD_COMPILERS)(
+      'leaves that type alone with TypeScript %s, and runs',
+      async compiler => {
+        const { output } = await consumer().compile(compiler)
+        // TypeScript 4.7 does not understand all of @types/node 20.
+        expect(
+          output.split('\n').filter(line => line && !line.startsWith('node_modules/@types/node/')),
+        ).toEqual([])
+        await expectToRun(env => consumer().run(compiler, 'main.js', env))
+      },
+    )
+  })
+
+  describe('in a CommonJS app, without a line of configuration', () => {
+    const consumer = useConsumer('runners')
+
+    it.for([
+      ['Jest 28', 'jest-28/bin/jest.js', ['jest.test.js']],
+      ['Jest 29', 'jest/bin/jest.js', ['jest.test.js']],
+      ['Jest 30', 'jest-30/bin/jest.js', ['jest.test.js']],
+      ['ts-jest', 'jest/bin/jest.js', ['--preset=ts-jest', 'ts-jest.test.ts']],
+      ['Vitest', 'vitest/vitest.mjs', ['run', 'vitest.test.mjs']],
+      ["ESLint's import/no-unresolved", 'eslint/bin/eslint.js', ['app.js', 'imports.mjs']],
+    ] as const)('passes in %s', async ([, program, args]) => {
+      await expectToPass(env => consumer().runSource(`node_modules/${program}`, args, env))
+    })
   })
 
   describe('in an app that gives a zod schema', () => {
@@ -84,11 +121,29 @@ describe('the packed tarball', () => {
 function compileAndRun(consumer: () => Consumer): (compiler: string) => Promise<void> {
   return async compiler => {
     expect(await consumer().compile(compiler)).toEqual(SUCCESS)
-    const database = await openDatabase()
-    const env = { MONGODB_URI: inject('mongoUri'), MONGODB_DATABASE: database.db.databaseName }
-    const outcome = await consumer().run(compiler, 'main.js', env)
+    await expectToRun(env => consumer().run(compiler, 'main.js', env))
+  }
+}
+
+type Env = Readonly<Record<string, string>>
+
+/** Runs a program with a database of its own. It must print nothing. */
+async function expectToRun(run: (env: Env) => Promise<Outcome>): Promise<void> {
+  expect(await runWithDatabase(run)).toEqual(SUCCESS)
+}
+
+/** Runs a program that prints what it has tested. */
+async function expectToPass(run: (env: Env) => Promise<Outcome>): Promise<void> {
+  const { exitCode, output, errors } = await runWithDatabase(run)
+  expect(exitCode, output + errors).toBe(0)
+}
+
+async function runWithDatabase(run: (env: Env) => Promise<Outcome>): Promise<Outcome> {
+  const database = await openDatabase()
+  try {
+    return await run({ MONGODB_URI: inject('mongoUri'), MONGODB_DATABASE: database.db.databaseName })
+  } finally {
     await database.close()
-    expect(outcome).toEqual(SUCCESS)
   }
 }
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const CONSUMERS = join(ROOT, 'test/consumers')
-/** Files that every consumer gets. */
+/** Files that every consumer gets that has none of its own. */
 const SHARED = ['tsconfig.json', 'visit.ts']
 
 /** Ends a child that hangs, so that only its test fails. */
@@ -28,8 +28,8 @@ export interface Consumer {
   compile(compiler: string): Promise<Outcome>
   /** Runs a file that a compiler made. */
   run(compiler: string, file: string, env: Readonly<Record<string, string>>): Promise<Outcome>
-  /** Runs one of its own files. */
-  runSource(file: string): Promise<Outcome>
+  /** Runs one of its own files, or a program that it has installed, e.g. `node_modules/jest/bin/jest.js`. */
+  runSource(file: string, args?: readonly string[], env?: Readonly<Record<string, string>>): Promise<Outcome>
   /** Reads one of its own files. */
   read(file: string): Promise<string>
   /** Replaces one of its own files. */
@@ -59,7 +59,9 @@ async function pack(folder: string): Promise<string> {
   const staged = join(folder, 'staged')
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
   await must(ROOT, process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', join(staged, 'dist')])
-  await cp(join(ROOT, 'package.json'), join(staged, 'package.json'))
+  for (const part of ['package.json', 'lib', 'global']) {
+    await cp(join(ROOT, part), join(staged, part), { recursive: true })
+  }
   const { output } = await must(staged, 'npm', ['pack', '--silent', '--ignore-scripts'])
   return join(staged, output.trim())
 }
@@ -81,17 +83,17 @@ function compilersFolder(folder: string): string {
 
 async function createConsumer(folder: string, name: string, tarball: string): Promise<Consumer> {
   const home = join(folder, name)
-  await cp(join(CONSUMERS, name), home, { recursive: true })
   for (const file of SHARED) await cp(join(CONSUMERS, file), join(home, file))
+  await cp(join(CONSUMERS, name), home, { recursive: true })
   await must(home, 'npm', [...NPM_INSTALL, tarball])
-  const node = (args: string[], env = {}): Promise<Outcome> => run(home, process.execPath, args, env)
+  const node = (args: readonly string[], env = {}): Promise<Outcome> => run(home, process.execPath, args, env)
   return {
     compile(compiler) {
       const tsc = join(compilersFolder(folder), `node_modules/typescript-${compiler}/bin/tsc`)
       return node([tsc, '-p', '.', '--pretty', 'false', '--outDir', outFolder(compiler)])
     },
     run: (compiler, file, env) => node([join(outFolder(compiler), file)], env),
-    runSource: file => node([file]),
+    runSource: (file, args = [], env = {}) => node([file, ...args], env),
     read: file => readFile(join(home, file), 'utf8'),
     write: (file, text) => writeFile(join(home, file), text),
   }

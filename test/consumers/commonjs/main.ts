@@ -15,7 +15,7 @@ async function main(): Promise<void> {
   const collection = client.db(MONGODB_DATABASE).collection<Profile>('custom_user_data')
   await collection.insertOne({ userId: 'alice', language: 'de', scores: [1, 2] })
 
-  const userData = createCustomUserData<Profile>({
+  const userData = createCustomUserData({
     collection,
     secret: 'a secret of a consumer, 32 bytes or more',
     issuer: 'https://issuer.example.com',

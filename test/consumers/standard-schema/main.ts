@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import express from 'express'
 import { createCustomUserData } from 'express-custom-user-data'
+import 'express-custom-user-data/global'
 import { MongoClient } from 'mongodb'
 import { Profile } from './profile.js'
 import { loginAndReadMe, MONGODB_DATABASE, MONGODB_URI, PATIENT } from './visit.js'

@@ -6,16 +6,16 @@ import type { DriverName } from './test/drivers/drivers.js'
 
 type Alias = Readonly<{ find: RegExp; replacement: string }>
 
-const OWN_NAME: Alias = {
-  find: /^express-custom-user-data$/,
-  replacement: fileURLToPath(new URL('lib/index.ts', import.meta.url)),
-}
+const OWN_NAMES: readonly Alias[] = [
+  { find: /^express-custom-user-data$/, replacement: source('index.ts') },
+  { find: /^express-custom-user-data\/global$/, replacement: source('global.ts') },
+]
 
 /** The lowest versions that the peer ranges allow. They are installed under other names. */
 const OLDEST_PEERS: readonly Alias[] = [
   { find: /^express$/, replacement: 'express4' },
   { find: /^mongodb$/, replacement: 'mongodb6' },
-  { find: /^passport$/, replacement: 'passport6' },
+  { find: /^passport$/, replacement: 'passport4' },
 ]
 
 /**
@@ -73,7 +73,7 @@ function project(
   exclude: string[] = [],
 ): TestProjectInlineConfiguration {
   return {
-    resolve: { alias: [OWN_NAME, ...peers] },
+    resolve: { alias: [...OWN_NAMES, ...peers] },
     test: {
       name,
       include,
@@ -86,4 +86,8 @@ function project(
       expect: { poll: { timeout: 30_000, interval: 10 } },
     },
   }
+}
+
+function source(file: string): string {
+  return fileURLToPath(new URL(`lib/${file}`, import.meta.url))
 }

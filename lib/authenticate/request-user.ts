@@ -1,13 +1,19 @@
 import type { Request } from 'express'
 
+/** `req.user` as it is found: any other middleware may have set it, and an app may have given it any type. */
+export function requestUser(req: Request): unknown {
+  return (req as { readonly user?: unknown }).user
+}
+
 /**
  * Sets `req.user` and reads it once, because a setter that ignores the value would leave another user there.
  *
  * @throws TypeError if `req.user` is not that user afterwards
  */
-export function setRequestUser(req: Request, user: Express.User | undefined, callee: string): void {
-  req.user = user
-  if (req.user !== user) throw lostUser('user', callee)
+export function setRequestUser(req: Request, user: object | undefined, callee: string): void {
+  const target = req as { user?: unknown }
+  target.user = user
+  if (target.user !== user) throw lostUser('user', callee)
 }
 
 /**

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import express from 'express'
+import type { Request } from 'express'
+import { createCustomUserData } from 'express-custom-user-data'
+import { MongoClient } from 'mongodb'
+import { loginAndReadMe, MONGODB_DATABASE, MONGODB_URI, PATIENT } from './visit.js'
+
+interface Profile {
+  userId: string
+  language: 'de' | 'fr'
+  scores: number[]
+}
+
+interface Account {
+  accountId: number
+}
+
+// What apps have: a type of their own for req.user, global or of one kind of request.
+declare global {
+  namespace Express {
+    interface Request {
+      user?: Account | { id: string }
+    }
+  }
+}
+interface RequestWithAccount extends Request {
+  user: Account
+}
+
+async function main(): Promise<void> {
+  const client = new MongoClient(MONGODB_URI)
+  const collection = client.db(MONGODB_DATABASE).collection<Profile>('custom_user_data')
+  await collection.insertOne({ userId: 'alice', language: 'de', scores: [1, 2] })
+
+  const userData = createCustomUserData({
+    collection,
+    secret: 'a secret of a consumer, 32 bytes or more',
+    issuer: 'https://issuer.example.com',
+    audience: 'https://api.example.com',
+    ...PATIENT,
+  })
+
+  const app = express()
+  app.use((req, _res, next) => {
+    req.user = { id: 'of another middleware' }
+    next()
+  })
+  app.get('/account', (req, res) => res.json((req as RequestWithAccount).user.accountId))
+  app.post(
+    '/login',
+    userData.login(({ username }) => (typeof username === 'string' ? { id: username } : null)),
+  )
+  app.use(userData.authenticate())
+  app.get('/me', (req, res) => {
+    const { id, customData } = userData.user(req)
+    const language: 'de' | 'fr' | undefined = customData.language
+    const scores: readonly number[] | undefined = userData.userIfAny(req)?.customData.scores
+    res.json({ id, language, scores })
+  })
+  app.use(userData.errorHandler())
+
+  assert.deepEqual(await loginAndReadMe(app, 'alice'), { id: 'alice', language: 'de', scores: [1, 2] })
+
+  await userData.close()
+  await client.close()
+}
+
+void main()

@@ -1,0 +1,5 @@
+import importPlugin from 'eslint-plugin-import'
+
+export default [
+  { plugins: { import: importPlugin }, rules: { 'import/no-unresolved': ['error', { commonjs: true }] } },
+]
