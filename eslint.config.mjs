@@ -25,6 +25,8 @@ export default defineConfig(
       '@typescript-eslint/no-unsafe-argument': 'off',
       // supertest requests are thenables, and callbacks given as doubles need not await.
       '@typescript-eslint/require-await': 'off',
+      // The modules of NestJS are such classes.
+      '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
       'no-restricted-syntax': [
         'error',
         {

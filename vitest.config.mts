@@ -19,12 +19,13 @@ const OLDEST_PEERS: readonly Alias[] = [
 ]
 
 /**
- * Tests of programs that run in processes of their own, a browser among them. Running them once with the installed peers
- * is enough. `npm test` leaves them out because they take minutes.
+ * Tests of programs that run in processes of their own, a browser among them, and of the frameworks that apps use. Running
+ * them once with the installed peers is enough. `npm test` leaves them out because they take minutes.
  */
 const PROGRAMS = {
   examples: 'test/examples/**/*.test.ts',
   consumers: 'test/package/**/*.test.ts',
+  frameworks: 'test/frameworks/**/*.test.ts',
   load: 'test/sessions-load/**/*.test.ts',
   browser: 'test/browser/**/*.test.ts',
 }

@@ -126,6 +126,8 @@ export class CustomUserDataError extends Error {
   readonly statusCode: number
   /** The same for all errors of one code. */
   readonly title: string
+  /** What Socket.IO sends to a client whose connection a middleware refuses. */
+  readonly data: { readonly code: ErrorCode }
   /** Headers of the answer: `WWW-Authenticate`, `Retry-After`, `Allow`. */
   readonly headers: Record<string, string> = {}
 
@@ -141,6 +143,7 @@ export class CustomUserDataError extends Error {
     this.status = status
     this.statusCode = status
     this.title = title
+    this.data = { code }
     if (this.status === 503) this.headers['Retry-After'] = RETRY_AFTER_SECONDS
     // Outside production Express prints the stack into the body. The frames would only be this package's own; the origin of
     // the error is its cause.

@@ -214,12 +214,12 @@ export interface CustomUserData<CustomData> {
    */
   accountDigest(account: string): string
   /**
-   * Returns the user of an access token, for sockets and jobs.
-   * @throws `invalid_token` (401), `custom_data_missing` (403), `keys_unavailable`, `custom_data_unavailable` or
+   * Returns the user of an access token, for sockets and jobs. The errors have the same `headers` as those of the guard.
+   * @throws `missing_token` (401) if there is none, `invalid_token` (401), `custom_data_missing` (403), `keys_unavailable`, `custom_data_unavailable` or
    * `sessions_unavailable` (503), `custom_data_too_large` or `custom_data_invalid` (500)
    * @example const user = await userData.verifyToken(socket.handshake.auth.token)
    */
-  verifyToken(token: string): Promise<AuthenticatedUser<CustomData>>
+  verifyToken(token: string | null | undefined): Promise<AuthenticatedUser<CustomData>>
   /**
    * Loads the custom data of this request's user now, for this request and later requests with the same token. Resolves to
    * the data, which `req.user` then holds. If the load fails, `req.user` stays as it was.

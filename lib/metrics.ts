@@ -1,6 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
 import type { Channel } from 'node:diagnostics_channel'
-import { asCustomUserDataError } from './errors.js'
 import type { CustomUserDataError } from './errors.js'
 import type { ChangeStreamStates } from './mongo/change-feeds.js'
 import { refusalOf } from './refusals.js'
@@ -96,8 +95,6 @@ export interface Metrics {
   refused: (error: CustomUserDataError, userId?: string) => void
   /** Counts the reason why a token was ignored. The request passes without a user, so it does not count as refused. */
   ignored: (error: CustomUserDataError) => void
-  /** Counts an error as a refusal, and throws it again. */
-  rethrow: (error: unknown) => never
   /** The counters now. */
   counted: () => Omit<Stats, 'cached' | 'cachedBytes' | 'changeStreams'>
 }
@@ -171,11 +168,6 @@ export function createMetrics(collection = ''): Metrics {
     },
     refused: countRefusal,
     ignored: countReason,
-    rethrow(error) {
-      const ours = asCustomUserDataError(error)
-      if (ours) countRefusal(ours)
-      throw error
-    },
     counted: () => ({
       ...counters,
       refused: Object.fromEntries(refused),

@@ -18,6 +18,10 @@ describe('a CustomUserDataError', () => {
     expect(error).toMatchObject({ status: 503, statusCode: 503 })
   })
 
+  it('has its code as the data that Socket.IO sends to clients', () => {
+    expect(create('invalid_token').data).toEqual({ code: 'invalid_token' })
+  })
+
   it('has the title of its code for a message, if none is given', () => {
     expect(create('invalid_credentials').message).toBe('The credentials are not valid')
   })

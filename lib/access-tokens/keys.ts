@@ -8,6 +8,39 @@ import type { Algorithm } from './algorithms.js'
 import type { ProtectedHeader } from './compact-jws.js'
 import { requireFitKey, unsupported } from './key-strength.js'
 
+/**
+ * A JSON Web Key (RFC 7517), which may have members of your own. The `JsonWebKey` of `node:crypto` is not used, because only
+ * some versions of `@types/node` have it.
+ */
+export type Jwk = JwkMembers | (JwkMembers & Readonly<Record<string, unknown>>)
+
+/** RFC 7517 section 4, RFC 7518 section 6. What `@types/node` leaves open is `unknown`, so that its type can be given, too. */
+interface JwkMembers {
+  readonly kty?: string | undefined
+  readonly kid?: unknown
+  readonly alg?: unknown
+  readonly use?: unknown
+  readonly key_ops?: unknown
+  readonly ext?: unknown
+  readonly oth?: unknown
+  readonly x5c?: unknown
+  readonly x5t?: unknown
+  readonly x5u?: unknown
+  readonly 'x5t#S256'?: unknown
+  readonly crv?: string | undefined
+  readonly x?: string | undefined
+  readonly y?: string | undefined
+  readonly n?: string | undefined
+  readonly e?: string | undefined
+  readonly d?: string | undefined
+  readonly p?: string | undefined
+  readonly q?: string | undefined
+  readonly dp?: string | undefined
+  readonly dq?: string | undefined
+  readonly qi?: string | undefined
+  readonly k?: string | undefined
+}
+
 /** A key as the team gives it. The first of several keys signs, so it must be a secret or a private key. */
 export interface KeyOptions {
   /**
@@ -22,7 +55,7 @@ export interface KeyOptions {
    * For `HS…`: a secret as text, bytes, a JWK of `kty: "oct"` or a `KeyObject`. For other algorithms: a private or public
    * key as PEM text, a JWK or a `KeyObject`.
    */
-  readonly key: string | Uint8Array | JsonWebKey | KeyObject
+  readonly key: string | Uint8Array | Jwk | KeyObject
 }
 
 /** A key that is ready for use. It is parsed once, so that no request pays for that. */
@@ -125,28 +158,29 @@ function pairOf({ key, alg }: KeyOptions, optionName: string): KeyObject {
   }
 }
 
-function importPair(key: string | Uint8Array | JsonWebKey): KeyObject {
+function importPair(key: string | Uint8Array | Jwk): KeyObject {
   if (typeof key === 'string' || isUint8Array(key)) {
     const pem = Buffer.from(key)
     return pem.includes('PRIVATE KEY') ? createPrivateKey(pem) : createPublicKey(pem)
   }
-  return 'd' in key ? createPrivateKey({ key, format: 'jwk' }) : createPublicKey({ key, format: 'jwk' })
+  const jwk = { key: key as JsonWebKey, format: 'jwk' } as const
+  return 'd' in key ? createPrivateKey(jwk) : createPublicKey(jwk)
 }
 
 /** RFC 7517 4.2 to 4.4: a key that states its use must not be used for anything else. */
 function checkJwk({ key, alg }: KeyOptions, optionName: string): void {
   if (!isJwk(key)) return
-  if (key['alg'] !== undefined && key['alg'] !== alg) {
+  if (key.alg !== undefined && key.alg !== alg) {
     throw new OptionError(`${optionName}.key has another "alg" than ${alg}. Write the alg of the key.`)
   }
-  const operations: unknown = key['key_ops']
+  const operations: unknown = key.key_ops
   const isForSignatures =
     !Array.isArray(operations) || operations.includes('verify') || operations.includes('sign')
-  if ((key['use'] ?? 'sig') !== 'sig' || !isForSignatures) {
+  if ((key.use ?? 'sig') !== 'sig' || !isForSignatures) {
     throw new OptionError(`${optionName}.key is not for signatures: its "use" must be "sig".`)
   }
 }
 
-function isJwk(key: KeyOptions['key']): key is JsonWebKey {
+function isJwk(key: KeyOptions['key']): key is Jwk {
   return typeof key === 'object' && !isUint8Array(key) && !isKeyObject(key)
 }

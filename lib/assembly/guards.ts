@@ -5,6 +5,7 @@ import { createAttachMiddleware } from '../authenticate/attach.js'
 import { createAttachments } from '../authenticate/attachments.js'
 import { createAuthenticator } from '../authenticate/authenticator.js'
 import { createCacheHeaders, headersWithTokens } from '../authenticate/cache-headers.js'
+import { withChallenge } from '../authenticate/challenge.js'
 import { createErrorHandler } from '../authenticate/error-handler.js'
 import { createAuthenticateMiddleware } from '../authenticate/middleware.js'
 import { createFailureReports } from '../authenticate/failure-reports.js'
@@ -13,6 +14,7 @@ import { createRequestUsers } from '../authenticate/request-users.js'
 import { createStrategy } from '../authenticate/strategy.js'
 import { createOriginCheck } from '../authenticate/request-origin.js'
 import { createTokenReader } from '../authenticate/token-places.js'
+import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { CustomUserData } from '../instance.js'
 import { refuseArguments, refuseOptions } from '../options/arguments.js'
 import { createSessionChecks } from '../sessions/session-checks.js'
@@ -117,7 +119,7 @@ type Guards = Pick<
 
 /** Creates the guards of an instance. */
 export function createGuards(parts: GuardParts): Guards {
-  const { authenticator, reload, metrics } = parts
+  const { authenticator, reload, metrics, realm } = parts
   return {
     authenticate: options => createAuthenticateMiddleware(parts, options),
     attach: options => createAttachMiddleware(parts, options),
@@ -131,7 +133,16 @@ export function createGuards(parts: GuardParts): Guards {
     userIfAny: req => (requestUser(req) ?? undefined) as AuthenticatedUser<object> | undefined,
     async verifyToken(token, ...given) {
       refuseOptions('verifyToken()', given, 'verifyToken(token)')
-      return authenticator.loadUser(token).catch(metrics.rethrow)
+      try {
+        if (token === undefined || token === null || token === '')
+          throw new CustomUserDataError('missing_token')
+        return await authenticator.loadUser(token)
+      } catch (error) {
+        const ours = asCustomUserDataError(error)
+        if (!ours) throw error
+        metrics.refused(ours)
+        throw withChallenge(ours, realm)
+      }
     },
     refreshCustomData: req => reload(req, 0),
   }

@@ -2,6 +2,7 @@ import type { ErrorRequestHandler, Request } from 'express'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { parseErrorHandlerOptions } from '../options/guards.js'
 import { describeForLog } from '../util/redaction.js'
+import { toErrorResponse } from './error-response.js'
 import type { FailureReports } from './failure-reports.js'
 
 /** Options of `errorHandler()`. */
@@ -16,18 +17,6 @@ export interface ErrorHandlerOptions {
    */
   readonly onError?: (error: CustomUserDataError, req: Request) => unknown
 }
-
-/** The body of an error answer (RFC 9457), with the code that clients can rely on. */
-interface ProblemDetails {
-  readonly type: string
-  readonly title: string
-  readonly status: number
-  readonly code: string
-  readonly detail?: string
-}
-
-/** The type names the kind of problem. It is not an address that can be opened. */
-const TYPE_PREFIX = 'urn:express-custom-user-data:error:'
 
 /** Creates the handler that answers this package's errors as `application/problem+json`. It passes other errors on. */
 export function createErrorHandler(
@@ -53,12 +42,9 @@ export function createErrorHandler(
       return
     }
     void report(ours, req)
-    res
-      .status(ours.status)
-      .set({ 'Cache-Control': 'no-store', ...ours.headers })
-      .type('application/problem+json')
-      // send() would add an ETag, and after a 412 a client would try again with the tag of the error.
-      .end(JSON.stringify(toProblem(ours)))
+    const { status, headers, body } = toErrorResponse(ours)
+    // send() would add an ETag, and after a 412 a client would try again with the tag of the error.
+    res.status(status).set(headers).end(JSON.stringify(body))
   }
 }
 
@@ -69,9 +55,4 @@ function withFailureOfOnError(
 ): CustomUserDataError {
   const both = `${message} It was not reported, because onError of errorHandler() failed: ${describeForLog(thrown)}`
   return new CustomUserDataError(code, both, { cause })
-}
-
-/** The details that a client may know. The message of a 5xx is not among them. */
-function toProblem({ code, status, title, message }: CustomUserDataError): ProblemDetails {
-  return { type: TYPE_PREFIX + code, title, status, code, ...(status < 500 && { detail: message }) }
 }

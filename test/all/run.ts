@@ -26,6 +26,7 @@ const PARTS: readonly Part[] = [
   { name: 'oldest', command: ['npx', 'vitest', 'run', '--project', 'oldest', '--coverage'] },
   { name: 'examples', command: ['npx', 'vitest', 'run', '--project', 'examples'] },
   { name: 'consumers', command: ['npx', 'vitest', 'run', '--project', 'consumers'] },
+  { name: 'frameworks', command: ['npx', 'vitest', 'run', '--project', 'frameworks'] },
   { name: 'load', command: ['npx', 'vitest', 'run', '--project', 'load'] },
   { name: 'browser', command: ['npx', 'vitest', 'run', '--project', 'browser'] },
   { name: 'feed', command: ['npm', 'run', 'test:feed'], env: { ROUNDS: '20' }, isProgram: true },

@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express'
 import { CustomUserDataError } from 'express-custom-user-data'
+import request from 'supertest'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { prepareKey } from '../../lib/access-tokens/keys.js'
 import { createAuthenticator, isCompleteUser } from '../../lib/authenticate/authenticator.js'
@@ -13,6 +14,7 @@ import { createMetrics } from '../../lib/metrics.js'
 import { createRevocations } from '../../lib/sessions/revocations.js'
 import type { AccessTokenClaims } from '../../lib/types.js'
 import { useDatabase } from '../support/database.js'
+import { createGuardedApp } from '../support/http-server.js'
 import { createTestUserData, forgeToken, ISSUER, SECRET, validClaims } from '../support/user-data.js'
 
 /** A response that no test uses. */
@@ -31,7 +33,7 @@ describe('verifyToken()', () => {
     expect(user).toMatchObject({ id: 'bob', customData: { plan: 'free' }, claims: { sub: 'bob' } })
   })
 
-  it.each(['', 'abc', 'Bearer abc', undefined, null, 42, {}, ['a.b.c'], { length: 3 }])(
+  it.each(['abc', 'Bearer abc', 42, {}, ['a.b.c'], { length: 3 }])(
     'rejects with invalid_token for anything else: %j',
     async token => {
       const verifying = userData.verifyToken(token as string)
@@ -39,6 +41,30 @@ describe('verifyToken()', () => {
       await expect(verifying).rejects.toBeInstanceOf(CustomUserDataError)
     },
   )
+
+  it.each([undefined, null, ''])('rejects with missing_token if there is none: %j', async token => {
+    await expect(userData.verifyToken(token)).rejects.toMatchObject({
+      code: 'missing_token',
+      message: 'An access token is required',
+      headers: { 'WWW-Authenticate': 'Bearer realm="api"' },
+    })
+  })
+
+  it('rejects with the challenge that the guard sends', async () => {
+    const token = forgeToken({ secret: 'another secret of the tests, 32 bytes or more' })
+    const app = createGuardedApp(userData)
+    const answer = await request(app).get('/me').set('Authorization', `Bearer ${token}`)
+    await expect(userData.verifyToken(token)).rejects.toMatchObject({
+      headers: { 'WWW-Authenticate': answer.headers['www-authenticate'] },
+    })
+    expect(answer.headers['www-authenticate']).toContain('error="invalid_token"')
+  })
+
+  it('counts a refused token once', async () => {
+    const before = userData.stats().refused['missing_token'] ?? 0
+    await userData.verifyToken(undefined).catch(() => undefined)
+    expect(userData.stats().refused['missing_token']).toBe(before + 1)
+  })
 })
 
 describe('requests with a new token', () => {

@@ -108,6 +108,18 @@ describe('the packed tarball', () => {
     )
   })
 
+  describe('in an app with any version of the types of Node', () => {
+    const consumer = useConsumer('node-types')
+
+    it.each(['20', '22', '24', '25', '26'])(
+      'compiles with @types/node %s, its declarations included',
+      async version => {
+        await consumer().replaceModule('@types/node', `node-types-${version}`)
+        expect(await consumer().compile(QUOTED_COMPILER)).toEqual(SUCCESS)
+      },
+    )
+  })
+
   function useConsumer(name: string): () => Consumer {
     let consumer: Consumer
     beforeAll(async () => {

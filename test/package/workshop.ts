@@ -34,6 +34,8 @@ export interface Consumer {
   read(file: string): Promise<string>
   /** Replaces one of its own files. */
   write(file: string, text: string): Promise<void>
+  /** Puts one of its installed modules in the place of another. */
+  replaceModule(name: string, replacement: string): Promise<void>
 }
 
 /** A temporary folder with the tarball of this package, compilers, and consumers. */
@@ -96,6 +98,11 @@ async function createConsumer(folder: string, name: string, tarball: string): Pr
     runSource: (file, args = [], env = {}) => node([file, ...args], env),
     read: file => readFile(join(home, file), 'utf8'),
     write: (file, text) => writeFile(join(home, file), text),
+    async replaceModule(name, replacement) {
+      const [target, source] = [name, replacement].map(module => join(home, 'node_modules', module))
+      await rm(target!, { recursive: true })
+      await cp(source!, target!, { recursive: true })
+    },
   }
 }
 
