@@ -44,7 +44,8 @@ export type { AuthenticateOptions } from './authenticate/middleware.js'
 export type { AllowedOrigins } from './authenticate/request-origin.js'
 export type { TokenPlaces } from './authenticate/token-places.js'
 export { hashPassword } from './login/argon2.js'
-export type { PasswordCredentialsOptions } from './login/password-credentials.js'
+export type { PasswordCredentials, PasswordCredentialsOptions } from './login/password-credentials.js'
+export type { AuthenticateLoginOptions, RefreshTokenClient } from './login/without-request.js'
 export type { PasswordTextOptions, UnicodeNormalization } from './login/password-text.js'
 export type { ClientProjection } from './token-data/client-projection.js'
 export type { ExtendedJsonFormat } from './token-data/extended-json.js'
@@ -58,7 +59,7 @@ export type { RuleExpression } from './rules/compile.js'
 export type { Scalar, VerifiedUser, VerifyCredentials, VerifyOutcome } from './login/credentials.js'
 export type { Hooks } from './login/hooks.js'
 export type { OwnDataOptions } from './routes/own-data-options.js'
-export type { RefreshOptions } from './routes/refresh-and-logout.js'
+export type { LogoutOptions, RefreshOptions } from './routes/refresh-and-logout.js'
 export type { LoginOptions } from './routes/login.js'
 export type { RefreshCookieOptions } from './routes/refresh-cookie.js'
 export type { CookieIdentity } from './util/cookies.js'
@@ -71,6 +72,7 @@ export type { StoredSession } from './sessions/stored-sessions.js'
 export type { StoredRecord } from './sessions/user-records.js'
 export type {
   AccessTokenClaims,
+  AnswerTokens,
   AuthenticatedUser,
   CustomDataOf,
   CustomUserDataTypes,

@@ -90,6 +90,12 @@ export interface TokenAnswer<CustomData = RegisteredCustomData> {
   readonly user: { readonly id: string; readonly customData: CustomData }
 }
 
+/**
+ * The tokens of a login or a refresh that belong into the body of its answer. A token that is sent as a cookie is left out.
+ */
+export type AnswerTokens<CustomData = RegisteredCustomData> = Omit<TokenAnswer<CustomData>, 'refresh_token'> &
+  Partial<Pick<TokenAnswer<CustomData>, 'refresh_token'>>
+
 declare global {
   // eslint-disable-next-line @typescript-eslint/no-namespace -- Express's types are merged by namespace
   namespace Express {
