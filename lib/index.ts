@@ -24,6 +24,7 @@ export type {
   ReplayedEvent,
   RevokedBy,
   RevokedEvent,
+  SessionEndedEvent,
   SessionEndRefusedEvent,
   SessionEvent,
   SessionFromAddressEvent,
@@ -40,7 +41,8 @@ export type { TrustedIssuer } from './access-tokens/trusted-issuers.js'
 export type { AllowOptions, GuardPredicate, GuardRule } from './authenticate/allow.js'
 export type { AttachOptions } from './authenticate/attach.js'
 export type { ErrorHandlerOptions } from './authenticate/error-handler.js'
-export type { AuthenticateOptions } from './authenticate/middleware.js'
+export type { Guard } from './authenticate/guard.js'
+export type { AuthenticateOptions, MaxAgeOption } from './authenticate/middleware.js'
 export type { AllowedOrigins } from './authenticate/request-origin.js'
 export type { TokenPlaces } from './authenticate/token-places.js'
 export { hashPassword } from './login/argon2.js'

@@ -5,7 +5,8 @@ import type { KeyOptions } from './access-tokens/keys.js'
 import type { AllowOptions, GuardRule } from './authenticate/allow.js'
 import type { AttachOptions } from './authenticate/attach.js'
 import type { ErrorHandlerOptions } from './authenticate/error-handler.js'
-import type { AuthenticateOptions } from './authenticate/middleware.js'
+import type { Guard } from './authenticate/guard.js'
+import type { AuthenticateOptions, MaxAgeOption } from './authenticate/middleware.js'
 import type { Scalar, VerifyCredentials } from './login/credentials.js'
 import type { PasswordCredentials, PasswordCredentialsOptions } from './login/password-credentials.js'
 import type { AuthenticateLoginOptions, RefreshTokenClient } from './login/without-request.js'
@@ -27,18 +28,18 @@ export interface CustomUserData<CustomData> {
   /**
    * Creates the guard of the routes that follow it. It sets `req.user`, or hands a `CustomUserDataError` to `next`: 400 or 401
    * for a bad or missing token, 403 if the user may not pass, 503 if a server that it needs does not answer in time. The answer
-   * gets `Cache-Control` and `Vary` (option `cacheControl`).
+   * gets `Cache-Control` and `Vary` (option `cacheControl`). `guard.run(req, res)` is the same as a promise, see {@link Guard}.
    * @throws OptionError for a wrong or unknown option
    * @example app.use(userData.authenticate())
    */
-  authenticate(options?: AuthenticateOptions): RequestHandler
+  authenticate(options?: AuthenticateOptions): Guard
   /**
    * Creates the middleware for apps that authenticate by other means. It adds `customData` to the `req.user` that another
    * middleware set. If it cannot tell the user, it hands a 500 `attach_misconfigured` to `next`.
    * @throws OptionError for a wrong or unknown option
    * @example app.use(theirGuard, userData.attach({ userId: req => req.user.accountId }))
    */
-  attach(options?: AttachOptions): RequestHandler
+  attach(options?: AttachOptions): Guard
   /**
    * Creates a guard by a rule. It is mounted after `authenticate()`, `strategy()` or `attach()`. The rule is a function of the
    * user, or an expression as App Services had it. If the rule does not hold, the answer is 403 `forbidden`. For a `req.user` that no
@@ -46,7 +47,7 @@ export interface CustomUserData<CustomData> {
    * @throws OptionError for a wrong or unknown option, or an invalid expression
    * @example app.use('/admin', userData.allow(user => user.customData.role === 'admin'))
    */
-  allow(rule: GuardRule<CustomData>, options?: AllowOptions): RequestHandler
+  allow(rule: GuardRule<CustomData>, options?: AllowOptions): Guard
   /**
    * Creates a strategy for passport, with the name `custom-user-data`.
    * @throws OptionError for any argument
@@ -254,12 +255,13 @@ export interface CustomUserData<CustomData> {
    */
   accountDigest(account: string): string
   /**
-   * Returns the user of an access token, for sockets and jobs.
-   * @throws `invalid_token` (401), `custom_data_missing` (403), `keys_unavailable`, `custom_data_unavailable` or
+   * Returns the user of an access token, for sockets and jobs. With `maxAgeMs` the custom data is at most so old, and 0 loads it
+   * now, as the option of `authenticate()`.
+   * @throws OptionError for a wrong or unknown option; `invalid_token` (401), `custom_data_missing` (403), `keys_unavailable`, `custom_data_unavailable` or
    * `sessions_unavailable` (503), `custom_data_too_large` or `custom_data_invalid` (500)
    * @example const user = await userData.verifyToken(socket.handshake.auth.token)
    */
-  verifyToken(token: string): Promise<AuthenticatedUser<CustomData>>
+  verifyToken(token: string, options?: MaxAgeOption): Promise<AuthenticatedUser<CustomData>>
   /**
    * Loads the custom data of this request's user now, for this request and later requests with the same token. Resolves to
    * the data, which `req.user` then holds. If the load fails, `req.user` stays as it was.

@@ -7,6 +7,7 @@ import { createAuthenticator } from '../authenticate/authenticator.js'
 import { createCacheHeaders, headersWithTokens } from '../authenticate/cache-headers.js'
 import { createErrorHandler } from '../authenticate/error-handler.js'
 import { createAuthenticateMiddleware } from '../authenticate/middleware.js'
+import { toGuard } from '../authenticate/guard.js'
 import { createFailureReports } from '../authenticate/failure-reports.js'
 import { createReload } from '../authenticate/reload.js'
 import { createRequestUsers } from '../authenticate/request-users.js'
@@ -14,7 +15,8 @@ import { createStrategy } from '../authenticate/strategy.js'
 import { createOriginCheck } from '../authenticate/request-origin.js'
 import { createTokenReader } from '../authenticate/token-places.js'
 import type { CustomUserData } from '../instance.js'
-import { refuseArguments, refuseOptions } from '../options/arguments.js'
+import { refuseArguments } from '../options/arguments.js'
+import { parseVerifyTokenOptions } from '../options/guards.js'
 import { createSessionChecks } from '../sessions/session-checks.js'
 import { createLoadCheck, createTokenStatus } from '../sessions/token-status.js'
 import type { AuthenticatedUser } from '../types.js'
@@ -116,18 +118,18 @@ type Guards = Pick<
 export function createGuards(parts: GuardParts): Guards {
   const { authenticator, reload, metrics } = parts
   return {
-    authenticate: options => createAuthenticateMiddleware(parts, options),
-    attach: options => createAttachMiddleware(parts, options),
-    allow: (rule, options) => createAllow(parts, rule, options),
+    authenticate: options => toGuard(createAuthenticateMiddleware(parts, options)),
+    attach: options => toGuard(createAttachMiddleware(parts, options)),
+    allow: (rule, options) => toGuard(createAllow(parts, rule, options)),
     strategy(...given) {
       refuseArguments('strategy()', given)
       return createStrategy(parts)
     },
     errorHandler: options => createErrorHandler(parts.failures, options),
     user: requireUser,
-    async verifyToken(token, ...given) {
-      refuseOptions('verifyToken()', given, 'verifyToken(token)')
-      return authenticator.loadUser(token).catch(metrics.rethrow)
+    async verifyToken(token, options) {
+      const { maxAgeMs } = parseVerifyTokenOptions(options)
+      return authenticator.loadUser(token, maxAgeMs).catch(metrics.rethrow)
     },
     refreshCustomData: req => reload(req, 0),
   }

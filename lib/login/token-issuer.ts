@@ -165,7 +165,7 @@ export class TokenIssuer {
       const issued = await answer
       await login.deliver?.(issued).catch(async (error: unknown) => {
         // The callback that failed may have passed the access token on.
-        revocations.revokeSession((await session.stored()).sid)
+        revocations.revokeSession((await session.stored()).sid, userId)
         throw error
       })
       session.announce()

@@ -426,9 +426,14 @@ describe('a mistake in the options of a function is refused when the function is
       'forUser().replace(): there is no option "invalidates"; did you mean "invalidate"?' + README,
     ],
     [
-      'verifyToken(token, { maxAgeMs: 0 })',
-      () => userData.verifyToken('a.b.c', { maxAgeMs: 0 }),
-      'verifyToken(): takes no options (given: an object). Write verifyToken(token).',
+      'verifyToken(token, 0)',
+      () => userData.verifyToken('a.b.c', 0),
+      'verifyToken(): write { maxAgeMs } (given: a number).' + README,
+    ],
+    [
+      'verifyToken(token, { maxAgeMs: -1 })',
+      () => userData.verifyToken('a.b.c', { maxAgeMs: -1 }),
+      'verifyToken(): option "maxAgeMs": write milliseconds, 0 or more; 0 reads now (given: -1).' + README,
     ],
     [
       'authenticateLogin({ email, password })',
@@ -530,14 +535,11 @@ describe('a function that is mounted without its parentheses', () => {
   })
 })
 
-describe('ready(), close() and verifyToken()', () => {
+describe('ready() and close()', () => {
   it('ignore the arguments that come with a callback', async () => {
     const instance = createTestUserData(database)
-    const { access_token: token } = await instance.issueTokens('alice')
-    const { ready, verifyToken, close } = untyped(instance)
+    const { ready, close } = untyped(instance)
     await database.client.connect().then(ready)
-    const [user] = await Promise.all([token].map(verifyToken))
-    expect(user).toMatchObject({ id: 'alice' })
     await expect(close('SIGTERM', 15)).resolves.toBeUndefined()
   })
 })
