@@ -72,6 +72,15 @@ export interface RevokedEvent {
   readonly sid?: string
 }
 
+/**
+ * The end of one session, or of all sessions of a user, of which this process has learned. With `sid` one session has ended,
+ * and `userId` is its user, if known: a deletion tells only the session. Without `sid` all sessions of the user have ended
+ * that began before.
+ */
+export type SessionEndedEvent =
+  | { readonly sid: string; readonly userId: string | undefined }
+  | { readonly sid: undefined; readonly userId: string }
+
 /** A write to a user's document. A write that MongoDB did not acknowledge in time is an error, and no event. */
 export interface WrittenEvent {
   /** The id of the user. */
@@ -121,6 +130,17 @@ export interface AuditEvents {
   session_limit: [SessionEvent]
   /** This process ended one session, or all sessions of a user. */
   revoked: [RevokedEvent]
+  /**
+   * This process has learned that sessions have ended, and refuses their access tokens from now on: by a call or a route of its
+   * own, by a change stream, or because it read an ended session. It also tells of sessions that only other processes served,
+   * and may tell of one session again, for example when its document is removed.
+   *
+   * @example
+   * userData.events.on('session_ended', ({ sid, userId }) => {
+   *   io.in(sid === undefined ? `user:${userId}` : `session:${sid}`).disconnectSockets(true)
+   * })
+   */
+  session_ended: [SessionEndedEvent]
   /** `enable()` lets a user log in again. */
   enabled: [{ readonly userId: string }]
   /** `forUser()`, `ownData()` or the hook `createCustomData` wrote a user's document. */

@@ -19,6 +19,7 @@ export interface WarningEvent {
     | 'login_attempt_index_missing'
     | 'login_attempts_not_corrected'
     | 'login_account_unknown'
+    | 'login_address_unknown'
     | 'proxy_header_unused'
     | 'cookie_not_kept'
     | 'change_stream_unavailable'

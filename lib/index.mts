@@ -1,4 +1,10 @@
 // Node's import finds the names of a CommonJS module by reading its code. Named here, they are there for certain, and
 // `import` and `require` share one copy of everything.
-export { createCustomUserData, CustomUserDataError, hashPassword, OptionError } from './index.js'
+export {
+  createCustomUserData,
+  CustomUserDataError,
+  errorResponse,
+  hashPassword,
+  OptionError,
+} from './index.js'
 export type * from './index.js'

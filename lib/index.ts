@@ -25,6 +25,7 @@ export type {
   ReplayedEvent,
   RevokedBy,
   RevokedEvent,
+  SessionEndedEvent,
   SessionEndRefusedEvent,
   SessionEvent,
   SessionFromAddressEvent,
@@ -43,12 +44,14 @@ export type { AttachOptions } from './authenticate/attach.js'
 export type { ErrorHandlerOptions } from './authenticate/error-handler.js'
 export { errorResponse } from './authenticate/error-response.js'
 export type { ErrorResponse, ProblemDetails } from './authenticate/error-response.js'
-export type { AuthenticateOptions } from './authenticate/middleware.js'
+export type { Guard } from './authenticate/guard.js'
+export type { AuthenticateOptions, MaxAgeOption } from './authenticate/middleware.js'
 export type { PassportStrategy } from './authenticate/strategy.js'
 export type { AllowedOrigins } from './authenticate/request-origin.js'
 export type { TokenPlaces } from './authenticate/token-places.js'
 export { hashPassword } from './login/argon2.js'
-export type { PasswordCredentialsOptions } from './login/password-credentials.js'
+export type { PasswordCredentials, PasswordCredentialsOptions } from './login/password-credentials.js'
+export type { AuthenticateLoginOptions, RefreshTokenClient } from './login/without-request.js'
 export type { PasswordTextOptions, UnicodeNormalization } from './login/password-text.js'
 export type { ClientProjection } from './token-data/client-projection.js'
 export type { ExtendedJsonFormat } from './token-data/extended-json.js'
@@ -62,7 +65,7 @@ export type { RuleExpression } from './rules/compile.js'
 export type { Scalar, VerifiedUser, VerifyCredentials, VerifyOutcome } from './login/credentials.js'
 export type { Hooks } from './login/hooks.js'
 export type { OwnDataOptions } from './routes/own-data-options.js'
-export type { RefreshOptions } from './routes/refresh-and-logout.js'
+export type { LogoutOptions, RefreshOptions } from './routes/refresh-and-logout.js'
 export type { LoginOptions } from './routes/login.js'
 export type { RefreshCookieOptions } from './routes/refresh-cookie.js'
 export type { CookieIdentity } from './util/cookies.js'
@@ -75,6 +78,7 @@ export type { StoredSession } from './sessions/stored-sessions.js'
 export type { StoredRecord } from './sessions/user-records.js'
 export type {
   AccessTokenClaims,
+  AnswerTokens,
   AuthenticatedUser,
   CustomDataOf,
   CustomUserDataTypes,

@@ -3,17 +3,19 @@ import type { KeyOptions } from './access-tokens/keys.js'
 import type { AllowOptions, GuardRule } from './authenticate/allow.js'
 import type { AttachOptions } from './authenticate/attach.js'
 import type { ErrorHandlerOptions } from './authenticate/error-handler.js'
-import type { AuthenticateOptions } from './authenticate/middleware.js'
+import type { Guard } from './authenticate/guard.js'
+import type { AuthenticateOptions, MaxAgeOption } from './authenticate/middleware.js'
 import type { PassportStrategy } from './authenticate/strategy.js'
 import type { Scalar, VerifyCredentials } from './login/credentials.js'
-import type { PasswordCredentialsOptions } from './login/password-credentials.js'
+import type { PasswordCredentials, PasswordCredentialsOptions } from './login/password-credentials.js'
+import type { AuthenticateLoginOptions, RefreshTokenClient } from './login/without-request.js'
 import type { UserDocument } from './writing/for-user.js'
 import type { CustomUserDataEmitter } from './events.js'
 import type { IndexStates } from './checks/set-up.js'
 import type { ChangeStreamStates } from './mongo/change-feeds.js'
 import type { Stats } from './metrics.js'
 import type { LoginOptions } from './routes/login.js'
-import type { RefreshOptions } from './routes/refresh-and-logout.js'
+import type { LogoutOptions, RefreshOptions } from './routes/refresh-and-logout.js'
 import type { OwnDataOptions } from './routes/own-data-options.js'
 import type { SessionInfo } from './sessions/sessions.js'
 import type { ErasedUser, StoredData, StoredDataOptions } from './login/stored-data.js'
@@ -25,18 +27,18 @@ export interface CustomUserData<CustomData> {
   /**
    * Creates the guard of the routes that follow it. It sets `req.user`, or hands a `CustomUserDataError` to `next`: 400 or 401
    * for a bad or missing token, 403 if the user may not pass, 503 if a server that it needs does not answer in time. The answer
-   * gets `Cache-Control` and `Vary` (option `cacheControl`).
+   * gets `Cache-Control` and `Vary` (option `cacheControl`). `guard.run(req, res)` is the same as a promise, see {@link Guard}.
    * @throws OptionError for a wrong or unknown option
    * @example app.use(userData.authenticate())
    */
-  authenticate(options?: AuthenticateOptions): RequestHandler
+  authenticate(options?: AuthenticateOptions): Guard
   /**
    * Creates the middleware for apps that authenticate by other means. It adds `customData` to the `req.user` that another
    * middleware set. If it cannot tell the user, it hands a 500 `attach_misconfigured` to `next`.
    * @throws OptionError for a wrong or unknown option
    * @example app.use(theirGuard, userData.attach({ userId: req => req.user.accountId }))
    */
-  attach(options?: AttachOptions): RequestHandler
+  attach(options?: AttachOptions): Guard
   /**
    * Creates a guard by a rule. It is mounted after `authenticate()`, `strategy()` or `attach()`. The rule is a function of the
    * user, or an expression as App Services had it. If the rule does not hold, the answer is 403 `forbidden`. For a `req.user` that no
@@ -44,7 +46,7 @@ export interface CustomUserData<CustomData> {
    * @throws OptionError for a wrong or unknown option, or an invalid expression
    * @example app.use('/admin', userData.allow(user => user.customData.role === 'admin'))
    */
-  allow(rule: GuardRule<CustomData>, options?: AllowOptions): RequestHandler
+  allow(rule: GuardRule<CustomData>, options?: AllowOptions): Guard
   /**
    * Creates a strategy for passport, with the name `custom-user-data`.
    * @throws OptionError for any argument
@@ -60,19 +62,64 @@ export interface CustomUserData<CustomData> {
    */
   login<Credentials = Readonly<Record<string, Scalar>>>(
     verifyCredentials: VerifyCredentials<Credentials>,
-    options?: LoginOptions<Credentials>,
+    options?: LoginOptions<Credentials, CustomData>,
   ): RequestHandler
   /**
    * Creates the route `POST` that exchanges a refresh token for new tokens. Mount it before the guard.
    * @throws OptionError for a wrong or unknown option, or without keys of your own
    * @example app.post('/refresh', userData.refresh())
    */
-  refresh(options?: RefreshOptions): RequestHandler
+  refresh(options?: RefreshOptions<CustomData>): RequestHandler
   /**
    * Creates the route `POST` that ends the session of a refresh token. Mount it before the guard.
-   * @throws OptionError for any argument
+   * @throws OptionError for a wrong or unknown option
+   * @example app.post('/logout', userData.logout())
    */
-  logout(): RequestHandler
+  logout(options?: LogoutOptions): RequestHandler
+  /**
+   * Logs a user in as the route of `login()` does, with its throttle, hooks and events, for GraphQL, sockets and other
+   * transports. Resolves to the body that the route answers with. The refresh token is in it, also with
+   * `refreshTokenTransport: 'cookie'`. `address` is the address of the client: without it failed logins are counted for their
+   * account alone. `device` describes the client in the user's list of sessions. Hooks get no request, see {@link Hooks}.
+   *
+   * For a user whom you have verified by yourself, call {@link issueTokens}.
+   * @throws OptionError for a wrong or unknown option, or without keys of your own. Otherwise the errors that the route
+   * answers: `invalid_request` (400) or `payload_too_large` (413) if the credentials have the wrong form;
+   * `invalid_credentials` (401); `too_many_attempts` (429), with `Retry-After` in `headers`; `custom_data_missing` (403);
+   * `credentials_unavailable`, `sessions_unavailable`, `custom_data_unavailable` or `closed` (503); `callback_failed` (500),
+   * if a function of yours fails, or another code of a set-up that cannot work (500). A `CustomUserDataError` that
+   * `verifyCredentials` or a hook throws is passed on. No event `request_failed` tells of the error, because you have it.
+   * @example
+   * const { access_token, refresh_token } = await userData.authenticateLogin({
+   *   verifyCredentials,
+   *   credentials: { email, password }, // as the client sent them
+   *   address: socket.handshake.address,
+   *   device: 'Firefox on Linux',
+   * })
+   */
+  authenticateLogin<Credentials = Readonly<Record<string, Scalar>>>(
+    options: AuthenticateLoginOptions<Credentials>,
+  ): Promise<TokenAnswer<CustomData>>
+  /**
+   * Exchanges a refresh token as the route of `refresh()` does, with its hook and events. Resolves to the body that the route
+   * answers with.
+   * @throws OptionError for a wrong or unknown option, or without keys of your own. Otherwise the errors that the route
+   * answers: `invalid_request` (400) if the refresh token is no text of 1 to 1,024 characters; `invalid_grant` (400) if it is
+   * unknown, used, expired or revoked; `too_many_attempts` (429) if too many refresh tokens that nobody issued came from
+   * `address`; `custom_data_missing` (403); `sessions_unavailable`, `session_secret_unknown`, `custom_data_unavailable` or
+   * `closed` (503), after which the same refresh token works again; or another code of a set-up that cannot work (500)
+   * @example const tokens = await userData.exchangeRefreshToken(refreshToken, { address: socket.handshake.address })
+   */
+  exchangeRefreshToken(refreshToken: string, options?: RefreshTokenClient): Promise<TokenAnswer<CustomData>>
+  /**
+   * Ends the session of a refresh token as the route of `logout()` does, with its hook and events. A token that is not valid
+   * any more is no error (RFC 7009 section 2.2).
+   * @throws OptionError for a wrong or unknown option, or without keys of your own; `invalid_request` (400) if the refresh
+   * token is no text of 1 to 1,024 characters; `too_many_attempts` (429) as {@link exchangeRefreshToken};
+   * `sessions_unavailable` or `session_secret_unknown` (503)
+   * @example await userData.endSession(refreshToken)
+   */
+  endSession(refreshToken: string, options?: RefreshTokenClient): Promise<void>
   /**
    * Creates the handler that answers this package's errors as `application/problem+json` (RFC 9457). Mount it last. It leaves
    * other errors to the next handler. Each 5xx is the event `request_failed`, or goes to `onError` if you give it.
@@ -85,7 +132,7 @@ export interface CustomUserData<CustomData> {
    * @throws OptionError for a wrong or unknown option
    * @example userData.passwordCredentials({ collection: client.db('app').collection('users') })
    */
-  passwordCredentials(options: PasswordCredentialsOptions): VerifyCredentials
+  passwordCredentials(options: PasswordCredentialsOptions): PasswordCredentials
   /**
    * Returns the `req.user` of a guarded request, with this instance's type.
    * @throws TypeError if no guard ran
@@ -214,12 +261,17 @@ export interface CustomUserData<CustomData> {
    */
   accountDigest(account: string): string
   /**
-   * Returns the user of an access token, for sockets and jobs. The errors have the same `headers` as those of the guard.
-   * @throws `missing_token` (401) if there is none, `invalid_token` (401), `custom_data_missing` (403), `keys_unavailable`, `custom_data_unavailable` or
-   * `sessions_unavailable` (503), `custom_data_too_large` or `custom_data_invalid` (500)
+   * Returns the user of an access token, for sockets and jobs. The errors have the same `headers` as those of the guard. With
+   * `maxAgeMs` the custom data is at most so old, and 0 loads it now, as the option of `authenticate()`.
+   * @throws OptionError for a wrong or unknown option; `missing_token` (401) if there is none, `invalid_token` (401),
+   * `custom_data_missing` (403), `keys_unavailable`, `custom_data_unavailable` or `sessions_unavailable` (503),
+   * `custom_data_too_large` or `custom_data_invalid` (500)
    * @example const user = await userData.verifyToken(socket.handshake.auth.token)
    */
-  verifyToken(token: string | null | undefined): Promise<AuthenticatedUser<CustomData>>
+  verifyToken(
+    token: string | null | undefined,
+    options?: MaxAgeOption,
+  ): Promise<AuthenticatedUser<CustomData>>
   /**
    * Loads the custom data of this request's user now, for this request and later requests with the same token. Resolves to
    * the data, which `req.user` then holds. If the load fails, `req.user` stays as it was.

@@ -100,3 +100,9 @@ export interface TokenAnswer<CustomData = RegisteredCustomData> {
   /** The user, with the custom data that was read for this access token. */
   readonly user: { readonly id: string; readonly customData: CustomData }
 }
+
+/**
+ * The tokens of a login or a refresh that belong into the body of its answer. A token that is sent as a cookie is left out.
+ */
+export type AnswerTokens<CustomData = RegisteredCustomData> = Omit<TokenAnswer<CustomData>, 'refresh_token'> &
+  Partial<Pick<TokenAnswer<CustomData>, 'refresh_token'>>

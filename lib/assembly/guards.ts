@@ -8,6 +8,7 @@ import { createCacheHeaders, headersWithTokens } from '../authenticate/cache-hea
 import { withChallenge } from '../authenticate/challenge.js'
 import { createErrorHandler } from '../authenticate/error-handler.js'
 import { createAuthenticateMiddleware } from '../authenticate/middleware.js'
+import { toGuard } from '../authenticate/guard.js'
 import { createFailureReports } from '../authenticate/failure-reports.js'
 import { createReload } from '../authenticate/reload.js'
 import { createRequestUsers } from '../authenticate/request-users.js'
@@ -16,7 +17,8 @@ import { createOriginCheck } from '../authenticate/request-origin.js'
 import { createTokenReader } from '../authenticate/token-places.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { CustomUserData } from '../instance.js'
-import { refuseArguments, refuseOptions } from '../options/arguments.js'
+import { refuseArguments } from '../options/arguments.js'
+import { parseVerifyTokenOptions } from '../options/guards.js'
 import { createSessionChecks } from '../sessions/session-checks.js'
 import { createLoadCheck, createTokenStatus } from '../sessions/token-status.js'
 import type { AuthenticatedUser } from '../types.js'
@@ -121,9 +123,9 @@ type Guards = Pick<
 export function createGuards(parts: GuardParts): Guards {
   const { authenticator, reload, metrics, realm } = parts
   return {
-    authenticate: options => createAuthenticateMiddleware(parts, options),
-    attach: options => createAttachMiddleware(parts, options),
-    allow: (rule, options) => createAllow(parts, rule, options),
+    authenticate: options => toGuard(createAuthenticateMiddleware(parts, options)),
+    attach: options => toGuard(createAttachMiddleware(parts, options)),
+    allow: (rule, options) => toGuard(createAllow(parts, rule, options)),
     strategy(...given) {
       refuseArguments('strategy()', given)
       return createStrategy(parts)
@@ -131,12 +133,12 @@ export function createGuards(parts: GuardParts): Guards {
     errorHandler: options => createErrorHandler(parts.failures, options),
     user: requireUser,
     userIfAny: req => (requestUser(req) ?? undefined) as AuthenticatedUser<object> | undefined,
-    async verifyToken(token, ...given) {
-      refuseOptions('verifyToken()', given, 'verifyToken(token)')
+    async verifyToken(token, options) {
+      const { maxAgeMs } = parseVerifyTokenOptions(options)
       try {
         if (token === undefined || token === null || token === '')
           throw new CustomUserDataError('missing_token')
-        return await authenticator.loadUser(token)
+        return await authenticator.loadUser(token, maxAgeMs)
       } catch (error) {
         const ours = asCustomUserDataError(error)
         if (!ours) throw error

@@ -1,9 +1,14 @@
 import type { Collection } from 'mongodb'
 import { createExactDecoder } from '../documents/find-document.js'
+import { AddressLimit } from '../login/address-limit.js'
 import { createAttemptStore } from '../login/attempt-store.js'
+import { createEndSessions } from '../login/end-sessions.js'
 import { createHookCalls } from '../login/hooks.js'
 import { createAccountNaming, createLoginDigestsOf } from '../login/login-digests.js'
+import { LoginFlow } from '../login/login-flow.js'
 import { createLoginThrottle } from '../login/login-throttle.js'
+import { MadeUpTokens } from '../login/made-up-tokens.js'
+import { RefreshFlow } from '../login/refresh-flow.js'
 import { TokenIssuer } from '../login/token-issuer.js'
 import type { AnswerFormat } from '../login/token-issuer.js'
 import { requireTeamBson } from '../mongo/team-bson.js'
@@ -11,6 +16,7 @@ import { openTeamDatabase } from '../mongo/team-database.js'
 import { toExtendedJson } from '../token-data/extended-json.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import { Writer } from '../writing/writer.js'
+import { needOwn } from './access-tokens.js'
 import type { AccessTokens } from './access-tokens.js'
 import type { Core } from './core.js'
 import type { Documents } from './documents.js'
@@ -91,5 +97,36 @@ export function createLogins(
       })
     : undefined
   const { nameAccounts } = loginAttempts
-  return { writer, hooks, tokenIssuer, tokenIssuerFor, throttle, nameAccounts, sessions, userRecords, events }
+  const flowParts = { throttle, nameAccounts, sessions, userRecords, hooks, events }
+  // Shared by all routes and functions, so that each address has one limit.
+  const madeUpTokens = new MadeUpTokens({ sessions, limit: createAddressLimit(core), events })
+
+  /** The token issuer of a route or function. Throws an `OptionError` without keys of our own. */
+  function needIssuer(callee: string, format = config.extendedJson): TokenIssuer {
+    return needOwn(tokenIssuerFor(format, `${callee}: option "extendedJson"`), callee)
+  }
+
+  return {
+    writer,
+    hooks,
+    tokenIssuer,
+    tokenIssuerFor,
+    sessions,
+    userRecords,
+    endSessions: createEndSessions({ sessions, madeUpTokens, hooks }),
+    /** The login flow of a route or function. Without a format it answers as the instance says. */
+    loginFlowFor: (callee: string, format?: ExtendedJsonFormat | false): LoginFlow =>
+      new LoginFlow(config, { ...flowParts, tokenIssuer: needIssuer(callee, format) }),
+    /** The refresh flow of a route or function. Without a format it answers as the instance says. */
+    refreshFlowFor: (callee: string, format?: ExtendedJsonFormat | false): RefreshFlow =>
+      new RefreshFlow({ ...flowParts, madeUpTokens, tokenIssuer: needIssuer(callee, format) }),
+  }
+}
+
+/** The limit of refresh tokens that nobody issued; `undefined` if the team limits requests by other means. */
+function createAddressLimit({ config, clock }: Core): AddressLimit | undefined {
+  const { loginThrottle } = config
+  if (!loginThrottle) return undefined
+  const { addressFailures: failures, windowSeconds } = loginThrottle
+  return new AddressLimit({ failures, windowMs: windowSeconds * 1000 }, clock)
 }

@@ -1,9 +1,6 @@
 import type { CustomUserData } from '../instance.js'
-import { AddressLimit } from '../login/address-limit.js'
-import { LoginFlow } from '../login/login-flow.js'
-import { MadeUpTokens } from '../login/made-up-tokens.js'
 import { refuseArguments } from '../options/arguments.js'
-import { parseRefreshOptions } from '../options/logins.js'
+import { parseLogoutOptions, parseRefreshOptions } from '../options/logins.js'
 import { createJwksRoute } from '../routes/jwks.js'
 import { createKeptCookieCheck } from '../routes/kept-cookie.js'
 import { createLoginRoute } from '../routes/login.js'
@@ -12,6 +9,7 @@ import { createLogoutAllRoute, createOwnSessionsRouter } from '../routes/own-ses
 import { createLogoutRoute, createRefreshRoute } from '../routes/refresh-and-logout.js'
 import { createCookieTransport } from '../routes/refresh-cookie.js'
 import { createBodyTransport } from '../routes/refresh-transport.js'
+import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import { needOwn } from './access-tokens.js'
 import type { AccessTokens } from './access-tokens.js'
 import type { Core } from './core.js'
@@ -27,14 +25,14 @@ type Routes = Pick<
 
 /** Creates the factories of an instance's routes. */
 export function createRoutes(
-  { config, clock, database, events, rights }: Core,
+  { config, database, events, rights }: Core,
   { ownKeys }: AccessTokens,
   { documents }: Documents,
   { requestUsers, requireKnownOrigin, accessCookie, failures }: GuardParts,
   logins: Logins,
 ): Routes {
-  const { sessions, hooks, writer } = logins
-  const { refreshCookie } = config
+  const { sessions, hooks, writer, endSessions } = logins
+  const { refreshCookie, refreshTokenField, loginThrottle, verifyCredentialsTimeoutMs: timeoutMs } = config
   const transport = refreshCookie
     ? createCookieTransport(
         refreshCookie,
@@ -43,41 +41,33 @@ export function createRoutes(
         accessCookie,
       )
     : createBodyTransport(accessCookie, requireKnownOrigin)
-  const { loginThrottle } = config
   function noteRightsOfOwnData(mayCreate: boolean): void {
     rights.add('ownData()', 'custom_data', 'find', 'update')
     if (mayCreate) rights.add('ownData({ upsert })', 'custom_data', 'insert')
   }
-  const limit = loginThrottle
-    ? new AddressLimit(
-        { failures: loginThrottle.addressFailures, windowMs: loginThrottle.windowSeconds * 1000 },
-        clock,
-      )
-    : undefined
-  const madeUpTokens = new MadeUpTokens({ sessions, limit, events })
-  const refreshParts = { sessions, madeUpTokens, transport, hooks, failures, events }
   return {
     login(verifyCredentials, options) {
       needOwn(logins.tokenIssuer, 'login()')
       rights.add('login()', 'sessions', 'find', 'insert', 'update', 'remove')
       if (loginThrottle) rights.add('loginThrottle', 'login_attempts', 'find', 'insert', 'update')
-      const flowFor = (extendedJson = config.extendedJson): LoginFlow => {
-        const issuer = logins.tokenIssuerFor(extendedJson, 'login(): option "extendedJson"')
-        return new LoginFlow(config, { ...logins, tokenIssuer: needOwn(issuer, 'login()') })
-      }
-      return createLoginRoute({ flowFor, transport, failures }, verifyCredentials, options)
+      const flowFor = (format?: ExtendedJsonFormat | false) => logins.loginFlowFor('login()', format)
+      return createLoginRoute({ flowFor, transport, failures, config }, verifyCredentials, options)
     },
     refresh(options) {
       needOwn(logins.tokenIssuer, 'refresh()')
       rights.add('refresh()', 'sessions', 'find', 'update')
-      const { extendedJson = config.extendedJson } = parseRefreshOptions(options)
-      const issuer = logins.tokenIssuerFor(extendedJson, 'refresh(): option "extendedJson"')
-      return createRefreshRoute(needOwn(issuer, 'refresh()'), refreshParts)
+      const {
+        extendedJson,
+        answer,
+        refreshTokenField: field = refreshTokenField,
+      } = parseRefreshOptions(options)
+      const flow = logins.refreshFlowFor('refresh()', extendedJson)
+      return createRefreshRoute({ flow, transport, failures, field, answer, timeoutMs })
     },
-    logout(...given) {
-      refuseArguments('logout()', given)
+    logout(options) {
+      const { refreshTokenField: field = refreshTokenField } = parseLogoutOptions(options)
       rights.add('logout()', 'sessions', 'find', 'update')
-      return createLogoutRoute(refreshParts)
+      return createLogoutRoute({ endSessions, transport, failures, field })
     },
     logoutAll(...given) {
       refuseArguments('logoutAll()', given)

@@ -3,6 +3,7 @@ import { requireUserId, toRevokedSid } from '../access-tokens/user-id.js'
 import type { WrittenEvent } from '../audit-events.js'
 import type { CustomUserData } from '../instance.js'
 import { requireAccountName } from '../login/account-name.js'
+import { describedClient } from '../login/client.js'
 import { createPasswordCredentials } from '../login/password-credentials.js'
 import { createStoredData } from '../login/stored-data.js'
 import { parseIssueTokensOptions, parseStoredDataOptions } from '../options/logins.js'
@@ -32,8 +33,9 @@ export function createSessionFunctions(
   return {
     async issueTokens(userId, options) {
       const issuer = needOwn(tokenIssuer, 'issueTokens()')
-      const create = hooks.creationFor({ id: userId }, undefined)
-      const { answer } = await issuer.issue(userId, parseIssueTokensOptions(options), create)
+      const parsed = parseIssueTokensOptions(options)
+      const create = hooks.creationFor({ id: userId }, describedClient(parsed))
+      const { answer } = await issuer.issue(userId, parsed, create)
       return answer
     },
     async sessions(userId) {
@@ -59,7 +61,7 @@ export function createSessionFunctions(
     },
     async deleteSessions(userId) {
       requireUserId('deleteSessions()', userId, issuers)
-      await sessions.deleteUser(userId, () => hooks.after('afterDelete', { id: userId }, 'sessions'))
+      await sessions.deleteUser(userId, () => hooks.afterDelete(userId, 'sessions'))
     },
   }
 }
@@ -89,7 +91,7 @@ export function createServerFunctions(
   const { userIdField } = config
   const onWritten = (id: string, change: WrittenEvent['change']): void => {
     events.emit('written', { userId: id, by: 'forUser', change })
-    if (change === 'delete') hooks.after('afterDelete', { id }, 'customData')
+    if (change === 'delete') hooks.afterDelete(id, 'customData')
   }
   const { store: attempts, digests } = loginAttempts
   const storedData = createStoredData({ listSessions: listStored, sessions, userRecords, attempts, digests })
@@ -116,7 +118,7 @@ export function createServerFunctions(
       // Without keys of our own, all users are those of trusted issuers, with or without a prefix.
       const tokenMs = ownKeys && !issuers.isForeign(userId) ? OWN_TOKEN_MS : FOREIGN_TOKEN_MS
       const erased = await storedData.erase(userId, accounts, tokenMs)
-      hooks.after('afterDelete', { id: userId }, 'sessions')
+      hooks.afterDelete(userId, 'sessions')
       return erased
     },
     forUser(userId) {

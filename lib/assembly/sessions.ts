@@ -1,4 +1,5 @@
 import type { Collection, Document } from 'mongodb'
+import type { SessionEndedEvent } from '../audit-events.js'
 import { createOwnCollection } from '../mongo/own-collection.js'
 import { openTeamDatabase } from '../mongo/team-database.js'
 import type { TeamDatabase } from '../mongo/team-database.js'
@@ -46,7 +47,11 @@ export function createSessionParts(core: Core, { ownKeys }: AccessTokens) {
   const store = new SessionStore({ ...config, ...scope }, open, events, clock)
   const recordsConfig = { ...config, ...scope, recordTtlMs: RECORD_TTL_MS }
   const userRecords = createUserRecords(recordsConfig, open, events)
-  const revocations = createRevocations(lifetimes, config.own?.issuer, clock, invalidations.invalidate)
+  const tellEnd = (ended: SessionEndedEvent) => {
+    events.emit('session_ended', ended)
+  }
+  const issuer = config.own?.issuer
+  const revocations = createRevocations(lifetimes, issuer, clock, invalidations.invalidate, tellEnd)
   const secrets = createSessionSecrets(config.sessionSecrets, ownKeys?.secretKeys)
   const sessions = new Sessions(
     { ...config, ...scope, accessTokenMs: lifetimes.sessionMs },

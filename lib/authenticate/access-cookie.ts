@@ -18,7 +18,7 @@ export interface AccessCookie {
    * Clears the cookie after the error of a stale token. It stays if the answer may cross a new cookie: for a minute after the
    * token has expired, and after a revocation.
    */
-  clearStale: (res: Response, error: unknown) => void
+  clearStale: (res: Response | undefined, error: unknown) => void
   clear: (res: Response) => void
 }
 
@@ -56,7 +56,7 @@ export function createAccessCookie(
       ['invalid_token', 'invalid_request'].includes(String(asCustomUserDataError(error)?.code)) &&
       isOnlyToken(req),
     clearStale: (res, error) => {
-      if (isLongOver(asCustomUserDataError(error))) clear(res, cookie)
+      if (res && isLongOver(asCustomUserDataError(error))) clear(res, cookie)
     },
     clear: res => clear(res, cookie),
   }

@@ -16,7 +16,8 @@ export type VerifyOutcome = VerifiedUser | null | undefined
 
 /**
  * Checks credentials. Returns the user, or `null` if the credentials are wrong. The check should take as long for unknown
- * users as for known ones, so that response times do not reveal which users exist.
+ * users as for known ones, so that response times do not reveal which users exist. `login()` also gives it the request.
+ * For `authenticateLogin()`, which has none, it must do without.
  *
  * An error with a `status` or `statusCode` from 400 to 499 refuses the login like `null`, and the answer is 401. A
  * `CustomUserDataError` becomes the answer itself. Any other error is answered with 500.
@@ -27,8 +28,11 @@ export type VerifyOutcome = VerifiedUser | null | undefined
  *   return user && (await isPassword(user, password)) ? { id: user.id } : null
  * }
  */
-export interface VerifyCredentials<Credentials = Readonly<Record<string, Scalar>>> {
-  (credentials: Credentials, req: Request): VerifyOutcome | Promise<VerifyOutcome>
+export interface VerifyCredentials<
+  Credentials = Readonly<Record<string, Scalar>>,
+  Req extends Request | undefined = Request,
+> {
+  (credentials: Credentials, req: Req): VerifyOutcome | Promise<VerifyOutcome>
   /**
    * Returns the account that the credentials name, so that its failed logins are counted. Returns `undefined` if they name
    * none.

@@ -4,6 +4,8 @@ import { asCustomUserDataError, CustomUserDataError, toCallbackError } from '../
 import type { ErrorCode } from '../errors.js'
 import { explainUnsafeValue } from '../util/field-names.js'
 import { isPlainObject } from '../util/plain-object.js'
+import type { SessionOrigin } from '../sessions/session-document.js'
+import type { Client } from './client.js'
 import type { VerifiedUser } from './credentials.js'
 import type { Writer } from '../writing/writer.js'
 import type { Events } from '../events.js'
@@ -14,9 +16,13 @@ import { isThrown, toError } from '../util/thrown.js'
  * Functions of the team that run at logins, refreshes, logouts and deletions. Hooks whose names begin with `after` run when
  * the answer is made, so they neither delay nor fail a request. An error of such a hook is the event `hook_failed`.
  *
+ * `req` is the request of the route. It is `undefined` at calls of `authenticateLogin()`, `exchangeRefreshToken()`,
+ * `endSession()` and `issueTokens()`. `client` is the same either way: the address and the device of the request, or those
+ * that the call was given; `null` if unknown.
+ *
  * @example
  * hooks: {
- *   beforeLogin: user => !bannedIds.has(user.id),
+ *   beforeLogin: (user, req, { address }) => !isBanned(user.id, address),
  *   createCustomData: () => ({ language: 'en' }),
  * }
  */
@@ -25,21 +31,24 @@ export interface Hooks {
    * Runs before a session begins. `false` refuses the login as if the credentials were wrong. A `CustomUserDataError` that
    * it throws is the answer.
    */
-  readonly beforeLogin?: (user: VerifiedUser, req: Request) => unknown
+  readonly beforeLogin?: (user: VerifiedUser, req: Request | undefined, client: SessionOrigin) => unknown
   /**
    * Runs before the first token of a user who has no document. The returned document is inserted for the user, with the
    * user id field added. It may run several times for one user: parallel first logins each call it, one of their documents is
    * inserted, and all get this document. So have no other effect in it, such as a welcome mail. A name of a field in the
    * document must not begin with `$` or contain a dot. If it returns nothing, nothing is inserted. It can refuse the login like
-   * `beforeLogin`. At a call of `issueTokens()` there is no request.
+   * `beforeLogin`.
    */
-  readonly createCustomData?: (user: VerifiedUser, req: Request | undefined) => unknown
-  /** Runs after a login. */
-  readonly afterLogin?: (user: VerifiedUser, req: Request) => unknown
+  readonly createCustomData?: (user: VerifiedUser, req: Request | undefined, client: SessionOrigin) => unknown
+  /** Runs after a login. `issueTokens()` does not run it. */
+  readonly afterLogin?: (user: VerifiedUser, req: Request | undefined, client: SessionOrigin) => unknown
   /** Runs after a refresh. */
-  readonly afterRefresh?: (user: VerifiedUser, req: Request) => unknown
-  /** Runs after a user ended one session (`logout()`, `DELETE` of `ownSessions()`) or all sessions (`logoutAll()`). */
-  readonly afterLogout?: (user: VerifiedUser, req: Request) => unknown
+  readonly afterRefresh?: (user: VerifiedUser, req: Request | undefined, client: SessionOrigin) => unknown
+  /**
+   * Runs after a user ended one session (`logout()`, `endSession()`, `DELETE` of `ownSessions()`) or all sessions
+   * (`logoutAll()`).
+   */
+  readonly afterLogout?: (user: VerifiedUser, req: Request | undefined, client: SessionOrigin) => unknown
   /**
    * Runs after `forUser(id).delete()` removed a document, after `deleteSessions(id)` removed the documents of sessions, or after
    * `eraseUser(id)`. A repeated `deleteSessions(id)` that removes nothing does not run it.
@@ -47,7 +56,8 @@ export interface Hooks {
   readonly afterDelete?: (user: VerifiedUser, deleted: 'customData' | 'sessions') => unknown
 }
 
-type AfterHook = Extract<keyof Hooks, `after${string}`>
+/** The hooks that run after the answer to a client. */
+type AfterHook = 'afterLogin' | 'afterRefresh' | 'afterLogout'
 
 interface HooksConfig {
   readonly hooks: Hooks
@@ -64,22 +74,35 @@ export type HookCalls = ReturnType<typeof createHookCalls>
  */
 export function createHookCalls(config: HooksConfig, writer: Pick<Writer, 'create'>, events: Events) {
   const { hooks, verifyCredentialsTimeoutMs: timeoutMs } = config
+
+  function callLater(name: keyof Hooks, call: () => unknown, req?: Request): void {
+    setImmediate(() => {
+      Promise.resolve()
+        .then(call)
+        .catch((error: unknown) => {
+          // The request's tokens and credentials must not be printed with an error.
+          const secrets = req ? secretsOf(req, [], req.body) : []
+          events.hookFailed({ hook: name, error: toError(error) }, secrets)
+        })
+    })
+  }
+
   return {
     /** Whether the team gave the hook `beforeLogin`. */
     hasBeforeLogin: hooks.beforeLogin !== undefined,
     /** Resolves to whether the login may go on. */
-    async beforeLogin(user: VerifiedUser, req: Request): Promise<boolean> {
+    async beforeLogin(user: VerifiedUser, client: Client): Promise<boolean> {
       const { beforeLogin } = hooks
       if (!beforeLogin) return true
-      const call = () => Promise.resolve(beforeLogin({ ...user }, req))
+      const call = () => Promise.resolve(beforeLogin({ ...user }, client.req, toOrigin(client)))
       return (await callInTime('beforeLogin', timeoutMs, call)) !== false
     },
     /** The function that creates the user's first document. It rejects if the hook refuses the user. */
-    creationFor(user: VerifiedUser, req: Request | undefined): (() => Promise<void>) | undefined {
+    creationFor(user: VerifiedUser, client: Client): (() => Promise<void>) | undefined {
       const { createCustomData } = hooks
       if (!createCustomData) return undefined
       return async () => {
-        const call = () => Promise.resolve(createCustomData({ ...user }, req))
+        const call = () => Promise.resolve(createCustomData({ ...user }, client.req, toOrigin(client)))
         const made = await callInTime('createCustomData', timeoutMs, call)
         if (made === false) throw refused()
         if (made === undefined || made === null) return
@@ -88,24 +111,21 @@ export function createHookCalls(config: HooksConfig, writer: Pick<Writer, 'creat
       }
     },
     /** Calls a hook after the answer. */
-    after<Name extends AfterHook>(name: Name, ...args: Parameters<NonNullable<Hooks[Name]>>): void {
-      const hook = hooks[name] as ((...args: unknown[]) => unknown) | undefined
-      if (!hook) return
-      setImmediate(() => {
-        Promise.resolve()
-          .then(() => hook(...args))
-          .catch((error: unknown) => {
-            events.hookFailed({ hook: name, error: toError(error) }, secretsOfCall(args))
-          })
-      })
+    after(name: AfterHook, user: VerifiedUser, client: Client): void {
+      const hook = hooks[name]
+      if (hook) callLater(name, () => hook(user, client.req, toOrigin(client)), client.req)
+    },
+    /** Calls the hook `afterDelete`. */
+    afterDelete(id: string, deleted: 'customData' | 'sessions'): void {
+      const { afterDelete } = hooks
+      if (afterDelete) callLater('afterDelete', () => afterDelete({ id }, deleted))
     },
   }
 }
 
-/** Most hooks get the request. Its tokens and credentials must not be printed with an error. */
-function secretsOfCall([, req]: readonly unknown[]): string[] {
-  if (typeof req !== 'object' || req === null) return []
-  return secretsOf(req, [], (req as Partial<Request>).body)
+/** A new object without the request, because the hook may keep or change it. */
+function toOrigin({ device, address }: Client): SessionOrigin {
+  return { device, address }
 }
 
 /** The errors of an insert for which the document of the hook is to blame. */
@@ -144,7 +164,11 @@ async function insert(writer: Pick<Writer, 'create'>, user: VerifiedUser, made: 
 }
 
 /** Calls a function that a login waits for. Its errors are not shown to the client, and a timeout is a 503. */
-export async function callInTime<T>(name: string, timeoutMs: number, callback: () => Promise<T>): Promise<T> {
+export async function callInTime<T>(
+  name: string,
+  timeoutMs: number,
+  callback: () => T | PromiseLike<T>,
+): Promise<T> {
   try {
     return await withDeadline(timeoutMs, callback)
   } catch (cause) {

@@ -1,4 +1,3 @@
-import type { Request } from 'express'
 import { isSubject } from '../access-tokens/claims.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
@@ -7,19 +6,18 @@ import type { LoginStart } from '../sessions/login-start.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { UserRecords } from '../sessions/user-records.js'
 import { describeType, isObjectId } from '../util/describe-value.js'
-import { toShownAddress } from '../util/client-address.js'
 import { describeForLog } from '../util/redaction.js'
 import type { AccountName } from './account-name.js'
+import type { Client } from './client.js'
 import type { NameSource } from './counted-account.js'
 import type { VerifiedUser, VerifyOutcome } from './credentials.js'
 import { whileVerifying } from './current-attempt.js'
-import { toDeviceLabel } from './device-label.js'
 import { callInTime, refused } from './hooks.js'
 import type { HookCalls } from './hooks.js'
 import type { LoginAttempt } from './login-attempt.js'
 import type { LoginThrottle } from './login-throttle.js'
 import { createThrottleWarnings } from './throttle-warnings.js'
-import type { IssuedTokens, TokenIssuer } from './token-issuer.js'
+import type { Deliver, IssuedTokens, TokenIssuer } from './token-issuer.js'
 
 interface LoginParts {
   readonly tokenIssuer: Pick<TokenIssuer, 'issue' | 'isOwnUserId'>
@@ -43,9 +41,9 @@ export interface NamedAccounts {
   readonly source: NameSource
 }
 
-/** One request to log in. */
-interface PreparedLogin {
-  readonly req: Request
+/** One login whose credentials have the right form. */
+export interface PreparedLogin {
+  readonly client: Client
   readonly accounts: NamedAccounts
   readonly verify: () => Promise<VerifyOutcome>
   /** Refresh tokens that the client held so far. The client drops them, so their sessions end (ASVS 7.2.4). */
@@ -54,6 +52,8 @@ interface PreparedLogin {
   readonly maxSessionsPerUser?: number | false | undefined
   /** Whether the cookie outlives the browser; `undefined`: as the instance says. */
   readonly persistent?: boolean | undefined
+  /** Gives the tokens to the client. If it rejects, the session ends, and sessions that the login replaces stay. */
+  readonly deliver?: Deliver | undefined
 }
 
 /** A login in progress. */
@@ -77,20 +77,31 @@ export class LoginFlow {
     this.#warnings = createThrottleWarnings(parts.events)
   }
 
-  /** Runs a login. `prepare` checks the body, and has the same time limit as the check of the credentials. */
-  async run(prepare: () => Promise<PreparedLogin>): Promise<IssuedTokens> {
+  /**
+   * Runs a login. `prepare` checks the form of the credentials, and has the same time limit as the check of the credentials.
+   *
+   * @param step the name of that check in errors
+   */
+  async run(step: string, prepare: () => Promise<PreparedLogin>): Promise<IssuedTokens> {
     // The login starts before anything is checked, because it must not survive a revocation from now on.
     const start = startLogin()
-    const prepared = await callInTime('login(): body', this.#timeoutMs, prepare)
+    const prepared = await callInTime(step, this.#timeoutMs, prepare)
     const login = { ...prepared, names: new Set(prepared.accounts.names) }
     const attempt = await this.#count(login)
     let user: VerifiedUser | undefined
+    const deliver: Deliver = async issued => {
+      await prepared.deliver?.(issued).catch((error: unknown) => {
+        // This is no failed login: the credentials were right.
+        attempt?.succeeded()
+        throw error
+      })
+    }
     try {
       user = await this.#verify(login, attempt)
-      const issued = await this.#issue(user, login, start)
+      const issued = await this.#issue(user, { ...login, deliver }, start)
       await this.#endReplaced(login)
       if (attempt?.succeeded() === 'unsure') this.#warnings.ofUnsureAccount()
-      this.#parts.hooks.after('afterLogin', user, login.req)
+      this.#parts.hooks.after('afterLogin', user, login.client)
       return issued
     } catch (error) {
       attempt?.failed(error)
@@ -99,13 +110,13 @@ export class LoginFlow {
     }
   }
 
-  async #count({ req, accounts, names }: Login): Promise<LoginAttempt | undefined> {
+  async #count({ client, accounts, names }: Login): Promise<LoginAttempt | undefined> {
     const { throttle, nameAccounts } = this.#parts
     const attempt = throttle?.begin({
-      address: toShownAddress(req.ip),
+      address: client.address ?? undefined,
       accounts: () => nameAccounts(names),
     })
-    if (attempt) this.#warnings.ofUnusedProxyHeader(req)
+    if (attempt) this.#warnings.ofClient(client)
     await attempt?.count(accounts.names, accounts.source)
     return attempt
   }
@@ -132,40 +143,36 @@ export class LoginFlow {
   /** With `beforeLogin`, the session begins only after the hook has agreed: the hook may list the user's sessions. */
   async #issue(user: VerifiedUser, login: Login, start: LoginStart): Promise<IssuedTokens> {
     const { tokenIssuer, hooks } = this.#parts
-    const { req, maxSessionsPerUser, persistent } = login
-    const origin = {
-      device: toDeviceLabel(req.headers['user-agent']),
-      address: toShownAddress(req.ip) ?? null,
-      maxSessionsPerUser,
-      persistent,
-    }
-    const create = hooks.creationFor(user, req)
+    const { client, maxSessionsPerUser, persistent, deliver } = login
+    const { device, address } = client
+    const options = { device, address, maxSessionsPerUser, persistent }
+    const create = hooks.creationFor(user, client)
     const admit = () => this.#admit(user, login)
-    if (!hooks.hasBeforeLogin) return tokenIssuer.issue(user.id, origin, create, { start, admit })
+    if (!hooks.hasBeforeLogin) return tokenIssuer.issue(user.id, options, create, { start, admit, deliver })
     await admit()
-    return tokenIssuer.issue(user.id, origin, create, { start })
+    return tokenIssuer.issue(user.id, options, create, { start, deliver })
   }
 
   async #admit(user: VerifiedUser, login: Login): Promise<void> {
     const { isDisabled } = await this.#parts.userRecords.find(user.id)
-    if (isDisabled || !(await this.#isLetIn(user, login.req))) throw refused()
+    if (isDisabled || !(await this.#isLetIn(user, login.client))) throw refused()
   }
 
-  async #isLetIn(user: VerifiedUser, req: Request): Promise<boolean> {
-    return (await this.#parts.hooks.beforeLogin(user, req).catch(toRefusal)) === true
+  async #isLetIn(user: VerifiedUser, client: Client): Promise<boolean> {
+    return (await this.#parts.hooks.beforeLogin(user, client).catch(toRefusal)) === true
   }
 
   /** A refusal can come from each step, so it is reported here. One of the throttle has been reported already. */
   #reportRefusal(
     error: unknown,
-    { req, names }: Login,
+    { client, names }: Login,
     attempt: LoginAttempt | undefined,
     userId: string | undefined,
   ): void {
     const answer = asCustomUserDataError(error)
     if (!answer || answer.status >= 500 || attempt?.hasThrown(answer)) return
     const { events, nameAccounts } = this.#parts
-    const address = toShownAddress(req.ip)
+    const address = client.address ?? undefined
     const accounts = nameAccounts(names)
     events.emit('login_refused', { accounts, address, ...(userId !== undefined && { userId }) })
   }

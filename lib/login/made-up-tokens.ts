@@ -1,7 +1,6 @@
 import { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import type { Sessions } from '../sessions/sessions.js'
-import { toShownAddress } from '../util/client-address.js'
 import type { AddressLimit } from './address-limit.js'
 
 interface MadeUpTokensParts {
@@ -29,16 +28,15 @@ export class MadeUpTokens {
    *
    * @throws `too_many_attempts`; `sessions_unavailable`; `session_secret_unknown` if another process may know the token
    */
-  async remove(tokens: readonly string[], ip: string | undefined): Promise<string[]> {
-    const areOurs = await Promise.all(tokens.map(token => this.#isOurs(token, ip)))
+  async remove(tokens: readonly string[], address: string | null): Promise<string[]> {
+    const areOurs = await Promise.all(tokens.map(token => this.#isOurs(token, address ?? undefined)))
     return tokens.filter((_token, index) => areOurs[index])
   }
 
-  async #isOurs(token: string, ip: string | undefined): Promise<boolean> {
+  async #isOurs(token: string, address: string | undefined): Promise<boolean> {
     const { sessions, limit } = this.#parts
     const found = sessions.inspect(token)
     if (!found || found.isSealed) return found !== undefined
-    const address = toShownAddress(ip)
     const takeBack = limit?.count(address)
     if (typeof takeBack === 'number') throw this.#refuse(address, takeBack)
     let isMadeUp = false

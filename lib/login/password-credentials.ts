@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Request } from 'express'
 import type { Collection, Document } from 'mongodb'
 import { callAtOnce } from '../util/call-at-once.js'
 import { QueueFullError } from '../util/concurrency-limit.js'
@@ -78,6 +79,9 @@ const UNAVAILABLE: Outage = {
 
 type Body = Readonly<Record<string, Scalar>>
 
+/** The `verifyCredentials` of `passwordCredentials()`. It needs no request, so `authenticateLogin()` takes it too. */
+export type PasswordCredentials = VerifyCredentials<Body, Request | undefined>
+
 /**
  * Creates a `verifyCredentials` over a users collection: `{ "email": "…", "password": "…" }`. An unknown user, a wrong
  * password and a user without a hash get the same answer after the same work.
@@ -87,7 +91,7 @@ type Body = Readonly<Record<string, Scalar>>
 export function createPasswordCredentials(
   given: PasswordCredentialsOptions,
   { timeoutMs, events, noteRights }: PasswordCredentialsParts,
-): VerifyCredentials {
+): PasswordCredentials {
   const options = parsePasswordCredentialsOptions(given)
   const { usernameField, hashField, upgradeHashes, toUserId = primaryKeyOf } = options
   const isRefused = options.isRefused ?? (() => false)

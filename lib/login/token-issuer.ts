@@ -35,7 +35,7 @@ interface TokenIssuerParts {
   }
   readonly snapshots: Pick<Snapshots, 'loadForNewToken'>
   readonly sessions: Pick<Sessions, 'begin' | 'limit' | 'exchange'>
-  readonly revocations: Pick<Revocations, 'wasSessionEnded' | 'wasUserRevokedSince'>
+  readonly revocations: Pick<Revocations, 'revokeSession' | 'wasSessionEnded' | 'wasUserRevokedSince'>
   readonly clock: Clock
   readonly events: Events
   /** Absent where tokens carry no custom data. */
@@ -89,6 +89,9 @@ export interface IssuedTokens {
   readonly lifetime: SessionLifetime
 }
 
+/** Gives issued tokens to their client, as far as that can fail. */
+export type Deliver = (issued: IssuedTokens) => Promise<void>
+
 /** A login whose credentials were right, and which may still be refused. */
 interface LoginInProgress {
   readonly start: LoginStart
@@ -97,6 +100,8 @@ interface LoginInProgress {
    * before it has resolved.
    */
   readonly admit?: () => Promise<void>
+  /** Runs last. If it rejects, the session ends, and no event tells that it began. */
+  readonly deliver?: Deliver | undefined
 }
 
 /** How a session is opened, and the error if it ends before the answer. */
@@ -141,7 +146,7 @@ export class TokenIssuer {
     create?: () => Promise<void>,
     login: LoginInProgress = { start: toLoginStart(startedAt) },
   ): Promise<IssuedTokens> {
-    const { issuers, sessions, backgroundWork } = this.#parts
+    const { issuers, sessions, revocations, backgroundWork } = this.#parts
     requireOwnUserId(userId, issuers)
     const admission = login.admit?.() ?? Promise.resolve()
     if (login.admit) await giveHeadStart(admission)
@@ -158,6 +163,11 @@ export class TokenIssuer {
     }
     try {
       const issued = await answer
+      await login.deliver?.(issued).catch(async (error: unknown) => {
+        // The callback that failed may have passed the access token on.
+        revocations.revokeSession((await session.stored()).sid, userId)
+        throw error
+      })
       session.announce()
       sessions.limit(await session.stored(), maxSessionsPerUser)
       return issued

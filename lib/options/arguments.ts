@@ -30,20 +30,20 @@ export function requireArgument(callee: string, isRight: boolean, given: unknown
 export function refuseArguments(callee: string, given: readonly unknown[]): void {
   const first = given.find(value => value !== undefined)
   refuseRequest(callee, first)
-  if (first !== undefined) throw takesNoOptions(callee, first, callee)
+  if (first !== undefined) throw takesNoOptions(callee, first)
 }
 
 /**
  * Throws if options were given to a function that takes none. Other arguments are ignored, because the function may be a
  * callback that gets other arguments, as in `process.once('SIGTERM', userData.close)`.
  */
-export function refuseOptions(callee: string, given: readonly unknown[], write: string = callee): void {
+export function refuseOptions(callee: string, given: readonly unknown[]): void {
   const options = given.find(isPlainObject)
-  if (options) throw takesNoOptions(callee, options, write)
+  if (options) throw takesNoOptions(callee, options)
 }
 
-function takesNoOptions(callee: string, given: unknown, write: string): OptionError {
-  return new OptionError(`${callee}: takes no options (given: ${describeType(given)}). Write ${write}.`)
+function takesNoOptions(callee: string, given: unknown): OptionError {
+  return new OptionError(`${callee}: takes no options (given: ${describeType(given)}). Write ${callee}.`)
 }
 
 /** Express calls a function with a request if the app mounted the function itself instead of its result. */

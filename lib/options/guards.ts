@@ -13,6 +13,8 @@ const DEFAULT_RULE_TIMEOUT_MS = 10_000
 
 const authenticateOptions = optionsObject(AN_OBJECT, { maxAgeMs, optional })
 
+const verifyTokenOptions = optionsObject('write { maxAgeMs }', { maxAgeMs })
+
 const attachOptions = optionsObject(AN_OBJECT, {
   maxAgeMs,
   optional,
@@ -54,6 +56,11 @@ export interface AttachConfig {
 /** Completes the options of `authenticate()`, or throws an `OptionError`. */
 export function parseAuthenticateOptions(given: unknown): AuthenticateConfig {
   return parseArgument('authenticate()', authenticateOptions, given)
+}
+
+/** Completes the options of `verifyToken()`, or throws an `OptionError`. */
+export function parseVerifyTokenOptions(given: unknown): v.InferOutput<typeof verifyTokenOptions> {
+  return parseArgument('verifyToken()', verifyTokenOptions, given)
 }
 
 /** Completes the options of `attach()`, or throws an `OptionError`. */

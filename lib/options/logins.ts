@@ -6,6 +6,8 @@ import { requireAccountName } from '../login/account-name.js'
 import type { AccountName } from '../login/account-name.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import type { IssueTokensOptions } from '../login/token-issuer.js'
+import type { ParsedLogin, RefreshTokenClient } from '../login/without-request.js'
+import type { AnswerCallback } from '../routes/token-answer.js'
 import { parseArgument, requireArgument } from './arguments.js'
 import { collectionNamed } from './collection-option.js'
 import { optionsObject } from './options-object.js'
@@ -14,6 +16,7 @@ import {
   callback,
   extendedJson,
   maxSessions,
+  name,
   standardSchema,
   topLevelField,
   trueOrFalse,
@@ -21,6 +24,7 @@ import {
 
 const CREDENTIALS_CALLBACK = 'write a function that takes the credentials and returns { id } or null'
 const TEXT_OR_NULL = 'write a text or null'
+const CREDENTIALS = 'give the fields of the login as the client sent them'
 
 /** Not a union, whose error would not say what to write. */
 const persistent = v.custom<boolean | ((credentials: never) => boolean)>(
@@ -34,9 +38,17 @@ const loginOptions = optionsObject(AN_OBJECT, {
   maxSessionsPerUser: v.optional(maxSessions),
   extendedJson: v.optional(extendedJson),
   persistent: v.optional(persistent),
+  answer: v.optional(callback),
+  refreshTokenField: v.optional(name),
 })
 
-const refreshOptions = optionsObject(AN_OBJECT, { extendedJson: v.optional(extendedJson) })
+const refreshOptions = optionsObject(AN_OBJECT, {
+  extendedJson: v.optional(extendedJson),
+  answer: v.optional(callback),
+  refreshTokenField: v.optional(name),
+})
+
+const logoutOptions = optionsObject(AN_OBJECT, { refreshTokenField: v.optional(name) })
 
 const unicodeNormalization = v.optional(v.picklist(['NFKC', 'NFKD'], 'write "NFKC" or "NFKD"'))
 
@@ -62,6 +74,26 @@ const issueTokensOptions = optionsObject(AN_OBJECT, {
   startedAt: v.optional(v.number('write the value that performance.now() had when your own check began')),
 })
 
+const verifyCredentials = v.custom<(...args: never[]) => unknown>(
+  value => typeof value === 'function',
+  CREDENTIALS_CALLBACK,
+)
+
+const authenticateLoginOptions = optionsObject('give { verifyCredentials, credentials, address, device }', {
+  verifyCredentials,
+  // Of what the client sent, only the presence is checked here: a wrong form is an error of the client.
+  credentials: v.custom(value => value !== undefined, CREDENTIALS),
+  schema: v.optional(standardSchema),
+  account: v.optional(callback),
+  device: textOrNull,
+  address: textOrNull,
+  replacedRefreshToken: v.optional(v.unknown()),
+  maxSessionsPerUser: v.optional(maxSessions),
+  persistent: v.optional(trueOrFalse),
+})
+
+const refreshTokenClient = optionsObject(AN_OBJECT, { address: textOrNull })
+
 const storedDataOptions = optionsObject(AN_OBJECT, {
   accounts: v.optional(v.array(v.unknown(), 'write a list of the names with which the user logs in'), []),
 })
@@ -73,6 +105,15 @@ export interface LoginConfig<Credentials> {
   readonly maxSessionsPerUser: number | false | undefined
   readonly extendedJson: ExtendedJsonFormat | false | undefined
   readonly persistent: boolean | ((credentials: Credentials) => boolean) | undefined
+  readonly answer: AnswerCallback | undefined
+  readonly refreshTokenField: string | undefined
+}
+
+/** Complete options of `refresh()`. */
+export interface RefreshConfig {
+  readonly extendedJson: ExtendedJsonFormat | false | undefined
+  readonly answer: AnswerCallback | undefined
+  readonly refreshTokenField: string | undefined
 }
 
 /** Complete options of `passwordCredentials()`. */
@@ -96,8 +137,23 @@ export function parseLoginArguments<Credentials>(
 }
 
 /** Completes the options of `refresh()`, or throws an `OptionError`. */
-export function parseRefreshOptions(given: unknown): v.InferOutput<typeof refreshOptions> {
-  return parseArgument('refresh()', refreshOptions, given)
+export function parseRefreshOptions(given: unknown): RefreshConfig {
+  return parseArgument('refresh()', refreshOptions, given) as RefreshConfig
+}
+
+/** Completes the options of `logout()`, or throws an `OptionError`. */
+export function parseLogoutOptions(given: unknown): v.InferOutput<typeof logoutOptions> {
+  return parseArgument('logout()', logoutOptions, given)
+}
+
+/** Completes the options of `authenticateLogin()`, or throws an `OptionError`. */
+export function parseAuthenticateLoginOptions(given: unknown): ParsedLogin {
+  return parseArgument('authenticateLogin()', authenticateLoginOptions, given) as ParsedLogin
+}
+
+/** Completes the options of `exchangeRefreshToken()` and `endSession()`, or throws an `OptionError`. */
+export function parseRefreshTokenClient(callee: string, given: unknown): RefreshTokenClient {
+  return parseArgument(callee, refreshTokenClient, given)
 }
 
 /** Completes the options of `passwordCredentials()`, or throws an `OptionError`. */

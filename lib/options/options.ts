@@ -284,6 +284,15 @@ interface CommonOptions<Document extends object> {
    */
   readonly refreshTokenTransport?: 'body' | 'cookie' | { readonly cookie: RefreshCookieOptions } | undefined
   /**
+   * The field with the refresh token in the bodies of requests to `refresh()`, `logout()` and `login()`. Each of these routes
+   * takes the same option for itself. The names in answers follow from the option `answer` of `login()` and `refresh()`. With
+   * `refreshTokenTransport: 'cookie'` it has no effect.
+   *
+   * @default 'refresh_token'
+   * @example 'refreshToken'
+   */
+  readonly refreshTokenField?: string | undefined
+  /**
    * How often, in milliseconds, the session of an access token in use is read, so that this process notices a logout in
    * another one. For a trusted issuer's token the record of its user is read. 0 reads at each request.
    *

@@ -1,20 +1,21 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { RequestHandler } from 'express'
+import type { Request, RequestHandler } from 'express'
 import type { FailureReports } from '../authenticate/failure-reports.js'
-import { callAtOnce } from '../util/call-at-once.js'
-import { CustomUserDataError } from '../errors.js'
-import { parseLoginArguments } from '../options/logins.js'
-import { isAccountName } from '../login/account-name.js'
 import type { AccountName } from '../login/account-name.js'
-import type { Scalar, VerifyCredentials, VerifyOutcome } from '../login/credentials.js'
-import type { LoginFlow, NamedAccounts } from '../login/login-flow.js'
+import { clientOf } from '../login/client.js'
+import type { VerifyCredentials } from '../login/credentials.js'
+import type { LoginFlow } from '../login/login-flow.js'
+import { prepareLogin } from '../login/prepare-login.js'
+import { parseLoginArguments } from '../options/logins.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
+import type { AnswerTokens } from '../types.js'
 import type { RefreshTransport } from './refresh-transport.js'
+import { createTokenAnswer } from './token-answer.js'
 import { createTokenEndpoint } from './token-endpoint.js'
-import type { RequestBody } from './request-body.js'
+import type { AnswerBody } from './token-endpoint.js'
 
 /** Options of `login()`. */
-export interface LoginOptions<Credentials> {
+export interface LoginOptions<Credentials, CustomData = object> {
   /**
    * A Standard Schema of the body, for fields that are objects or lists. Its output goes to `verifyCredentials`.
    * @default undefined, which accepts texts, numbers, booleans and null
@@ -46,6 +47,24 @@ export interface LoginOptions<Credentials> {
    * @example login(verifyCredentials, { persistent: ({ rememberMe }) => rememberMe === true })
    */
   readonly persistent?: boolean | ((credentials: Credentials) => boolean)
+  /**
+   * Returns the body of the answer, or a promise of it, for clients that expect another shape. It must not end the response:
+   * `Cache-Control: no-store` and the cookies are set, and this package sends the body as JSON. A token that is sent as a
+   * cookie is not in `tokens`. If it throws, or returns no value that JSON can express, the answer is 500 `callback_failed`,
+   * and the session ends. `verifyCredentialsTimeoutMs` limits it.
+   * @default the body of RFC 6749 section 5.1, with `user`
+   * @example
+   * login(verifyCredentials, {
+   *   answer: ({ access_token, refresh_token, user }) => ({ user, tokens: { access: access_token, refresh: refresh_token } }),
+   * })
+   */
+  readonly answer?: (tokens: AnswerTokens<CustomData>, req: Request) => unknown
+  /**
+   * The field of the body with the refresh token of a session that this login replaces, as the option `refreshTokenField` of
+   * the instance.
+   * @default the option of the instance
+   */
+  readonly refreshTokenField?: string
 }
 
 interface LoginRouteParts {
@@ -53,88 +72,38 @@ interface LoginRouteParts {
   readonly flowFor: (extendedJson: ExtendedJsonFormat | false | undefined) => LoginFlow
   readonly transport: RefreshTransport
   readonly failures: FailureReports
+  readonly config: { readonly refreshTokenField: string; readonly verifyCredentialsTimeoutMs: number }
 }
 
 /** Creates the login route. Throws an `OptionError` for wrong arguments. */
 export function createLoginRoute<Credentials>(
-  { flowFor, transport, failures }: LoginRouteParts,
+  { flowFor, transport, failures, config }: LoginRouteParts,
   verifyCredentials: VerifyCredentials<Credentials>,
-  given?: LoginOptions<Credentials>,
+  given?: LoginOptions<Credentials, never>,
 ): RequestHandler {
   const options = parseLoginArguments<Credentials>(verifyCredentials, given)
+  const { answer, refreshTokenField: field = config.refreshTokenField } = options
   const flow = flowFor(options.extendedJson)
-  const accountOf = options.account ?? verifyCredentials.account
-  return createTokenEndpoint({ name: 'login', needsBody: true, failures }, async (body, req, res) => {
-    transport.requireKnownOrigin(req)
-    transport.requireKept(req)
-    const issued = await flow.run(async () => {
-      const credentials = options.body
-        ? await parseBody(options.body, body)
-        : (requireScalars(body) as Credentials)
-      const accounts = accountOf
-        ? toGiven(callAtOnce('login(): account', () => accountOf(credentials)))
-        : guessAccounts(credentials)
-      const verify = async (): Promise<VerifyOutcome> => verifyCredentials(credentials, req)
-      const { maxSessionsPerUser } = options
-      const persistent = toPersistent(options.persistent, credentials)
-      return {
-        req,
-        accounts,
-        verify,
-        replaced: transport.readToEnd(req, body),
-        maxSessionsPerUser,
-        persistent,
-      }
-    })
-    transport.clearReplaced(res)
-    return transport.hand(res, issued)
-  })
-}
-
-/** Checks the result of `persistent`. A text such as "false" is refused, because it would count as true. */
-function toPersistent<Credentials>(
-  option: LoginOptions<Credentials>['persistent'],
-  credentials: Credentials,
-): boolean | undefined {
-  if (typeof option !== 'function') return option
-  const persistent: unknown = callAtOnce('login(): persistent', () => option(credentials))
-  if (typeof persistent === 'boolean') return persistent
-  const message = `login(): "persistent" returned a value of the type ${typeof persistent}. Return true or false.`
-  throw new CustomUserDataError('callback_failed', message)
-}
-
-/** Checks the result of `account`. An object is refused, because all accounts would be counted as one. */
-function toGiven(account: unknown): NamedAccounts {
-  if (isAccountName(account)) return { names: [account], source: 'given' }
-  if (account === undefined || account === null || typeof account === 'string') {
-    return { names: [], source: 'given' }
-  }
-  const message = `login(): "account" returned a value of the type ${typeof account}. Return a text, a number or undefined.`
-  throw new CustomUserDataError('callback_failed', message)
-}
-
-/** Takes both `email` and `username`, because this package does not know which of them `verifyCredentials` reads. */
-function guessAccounts(credentials: unknown): NamedAccounts {
-  const { email, username } = Object(credentials) as { readonly email?: unknown; readonly username?: unknown }
-  return { names: [email, username].filter(isAccountName), source: 'guessed' }
-}
-
-/** Refuses objects and arrays, because a value such as `{ "$gt": "" }` could become part of a query. */
-function requireScalars(body: RequestBody): Readonly<Record<string, Scalar>> {
-  const nested = Object.values(body).some(value => typeof value === 'object' && value !== null)
-  if (!nested) return body as Readonly<Record<string, Scalar>>
-  throw invalid('Each field must be a text, a number, true, false or null.')
-}
-
-async function parseBody<Credentials>(
-  schema: StandardSchemaV1<unknown, Credentials>,
-  body: RequestBody,
-): Promise<Credentials> {
-  const result = await schema['~standard'].validate(body)
-  if (result.issues) throw invalid('The body does not have the expected fields.')
-  return result.value
-}
-
-function invalid(message: string): CustomUserDataError {
-  return new CustomUserDataError('invalid_request', message)
+  const rules = { ...options, callee: 'login()', verifyCredentials, schema: options.body }
+  const timeoutMs = config.verifyCredentialsTimeoutMs
+  const giveTokens = createTokenAnswer({ name: 'login', transport, answer, timeoutMs })
+  return createTokenEndpoint(
+    { name: 'login', needsBody: true, failures },
+    async (body, req, res, secrets) => {
+      transport.requireKnownOrigin(req)
+      transport.requireKept(req)
+      let given: AnswerBody | undefined
+      await flow.run('login(): body', () =>
+        prepareLogin(rules, body, {
+          client: clientOf(req),
+          replaced: transport.readToEnd(req, body, field),
+          deliver: async issued => {
+            secrets.push(issued.answer.access_token, issued.answer.refresh_token)
+            given = await giveTokens(issued, req, res)
+          },
+        }),
+      )
+      return given
+    },
+  )
 }

@@ -4,6 +4,7 @@ import type { RequestUsers } from '../authenticate/request-users.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import type { Sessions } from '../sessions/sessions.js'
+import { clientOf } from '../login/client.js'
 import type { HookCalls } from '../login/hooks.js'
 import { isSid } from '../sessions/refresh-token.js'
 import { toShownAddress } from '../util/client-address.js'
@@ -47,7 +48,7 @@ export function createOwnSessionsRouter({
         throw unknownSession()
       }
       if (req.params.sid === sid) transport.clear(res)
-      hooks.after('afterLogout', { id }, req)
+      hooks.after('afterLogout', { id }, clientOf(req))
       noStore(res).status(204).end()
     })
   })
@@ -77,7 +78,7 @@ export function createLogoutAllRoute({
       const { id } = requestUsers.require('logoutAll()', req)
       await sessions.revokeUser(id, 'logoutAll')
       transport.clear(res)
-      hooks.after('afterLogout', { id }, req)
+      hooks.after('afterLogout', { id }, clientOf(req))
       noStore(res).status(204).end()
     })
   }

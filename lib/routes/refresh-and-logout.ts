@@ -1,77 +1,89 @@
 import type { Request, RequestHandler } from 'express'
 import type { FailureReports } from '../authenticate/failure-reports.js'
-import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
-import type { Events } from '../events.js'
-import { parseRefreshToken } from '../sessions/refresh-token.js'
-import { invalidGrant } from '../sessions/session-errors.js'
-import type { Sessions } from '../sessions/sessions.js'
-import type { IssuedTokens, TokenIssuer } from '../login/token-issuer.js'
-import type { HookCalls } from '../login/hooks.js'
-import type { MadeUpTokens } from '../login/made-up-tokens.js'
+import { CustomUserDataError } from '../errors.js'
+import { clientOf } from '../login/client.js'
+import type { EndSessions } from '../login/end-sessions.js'
+import type { RefreshFlow } from '../login/refresh-flow.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
-import { toShownAddress } from '../util/client-address.js'
-import { MAX_CANDIDATES } from './refresh-transport.js'
+import type { AnswerTokens } from '../types.js'
 import type { RefreshTransport } from './refresh-transport.js'
 import type { RequestBody } from './request-body.js'
+import { createTokenAnswer } from './token-answer.js'
+import type { AnswerCallback } from './token-answer.js'
 import { createTokenEndpoint } from './token-endpoint.js'
+import type { AnswerBody } from './token-endpoint.js'
+
+/** Options of `logout()`. */
+export interface LogoutOptions {
+  /**
+   * The field of the body that holds the refresh token, as the option `refreshTokenField` of the instance. Without
+   * `refreshTokenTransport: 'body'` it has no effect.
+   * @default the option of the instance
+   */
+  readonly refreshTokenField?: string
+}
 
 /** Options of `refresh()`. */
-export interface RefreshOptions {
+export interface RefreshOptions<CustomData = object> extends LogoutOptions {
   /**
    * The Extended JSON of MongoDB in which the answer has `user.customData`, as the option `extendedJson` of the instance.
    * `false` writes plain JSON.
    * @default the option of the instance
    */
   readonly extendedJson?: ExtendedJsonFormat | false
+  /**
+   * Returns the body of the answer, or a promise of it, as the option `answer` of `login()`. If it throws, the answer is 500
+   * `callback_failed`, and the session stays: the same refresh token gets the same successor again.
+   * @default the body of RFC 6749 section 5.1, with `user`
+   * @example refresh({ answer: ({ access_token, refresh_token }) => ({ token: access_token, refreshToken: refresh_token }) })
+   */
+  readonly answer?: (tokens: AnswerTokens<CustomData>, req: Request) => unknown
 }
 
-interface RefreshParts {
-  readonly sessions: Pick<Sessions, 'recognise' | 'end' | 'inspect' | 'isLongOver'>
-  readonly madeUpTokens: MadeUpTokens
+interface RouteParts {
   readonly transport: RefreshTransport
-  readonly hooks: HookCalls
   readonly failures: FailureReports
-  readonly events: Pick<Events, 'emit'>
+  /** The field of the body that holds the refresh token. */
+  readonly field: string
+}
+
+interface RefreshParts extends RouteParts {
+  readonly flow: RefreshFlow
+  readonly answer: AnswerCallback | undefined
+  readonly timeoutMs: number
+}
+
+interface LogoutParts extends RouteParts {
+  readonly endSessions: EndSessions
 }
 
 /** Creates the refresh route, which exchanges a refresh token for a new pair of tokens. */
-export function createRefreshRoute(
-  tokenIssuer: TokenIssuer,
-  { sessions, madeUpTokens, transport, hooks, failures, events }: RefreshParts,
-): RequestHandler {
+export function createRefreshRoute({
+  flow,
+  transport,
+  failures,
+  field,
+  answer,
+  timeoutMs,
+}: RefreshParts): RequestHandler {
   const { needsBody } = transport
-
-  /** `ours` gets the tokens that are not made up. */
-  async function refresh(
-    presented: readonly string[],
-    req: Request,
-    ours: Set<string>,
-  ): Promise<IssuedTokens> {
-    const different = toDifferent(presented)
-    for (const token of await madeUpTokens.remove(different, req.ip)) ours.add(token)
-    const isAlone = new Set(presented).size === 1
-    return tokenIssuer.refresh(await chooseToken([...ours], isAlone, sessions), toShownAddress(req.ip))
-  }
-
-  function reportRefusal(error: unknown, presented: readonly string[], req: Request): void {
-    if (asCustomUserDataError(error)?.code !== 'invalid_grant') return
-    const sid = presented.map(token => sessions.inspect(token)).find(found => found?.isSealed)?.sid
-    const reason = sid === undefined ? 'unknown' : 'ended'
-    events.emit('refresh_refused', { reason, sid, address: toShownAddress(req.ip) })
-  }
-
-  return createTokenEndpoint({ name: 'refresh', needsBody, failures }, async (body, req, res) => {
+  const giveTokens = createTokenAnswer({ name: 'refresh', transport, answer, timeoutMs })
+  return createTokenEndpoint({ name: 'refresh', needsBody, failures }, async (body, req, res, secrets) => {
     transport.requireKnownOrigin(req)
     requireRefreshGrant(body)
-    const presented = transport.read(req, body)
-    const ours = new Set<string>()
-    const issued = await refresh(presented, req, ours).catch(async (error: unknown) => {
-      reportRefusal(error, presented, req)
-      if (!needsBody && (await isOfNoUse([...ours], sessions, error))) transport.clear(res)
-      throw error
+    let given: AnswerBody | undefined
+    await flow.run({
+      client: clientOf(req),
+      presented: transport.read(req, body, field),
+      deliver: async issued => {
+        secrets.push(issued.answer.access_token, issued.answer.refresh_token)
+        given = await giveTokens(issued, req, res)
+      },
+      onOfNoUse: () => {
+        if (!needsBody) transport.clear(res)
+      },
     })
-    hooks.after('afterRefresh', { id: issued.answer.user.id }, req)
-    return transport.hand(res, issued)
+    return given
   })
 }
 
@@ -79,17 +91,14 @@ export function createRefreshRoute(
  * Creates the logout route. It also takes the names of RFC 7009: `token`, and `token_type_hint`, which it ignores. A token that
  * is not valid any more is no error (RFC 7009 section 2.2).
  */
-export function createLogoutRoute(parts: RefreshParts): RequestHandler {
-  const { sessions, madeUpTokens, transport, hooks, failures } = parts
+export function createLogoutRoute({ endSessions, transport, failures, field }: LogoutParts): RequestHandler {
   const { needsBody } = transport
   return createTokenEndpoint({ name: 'logout', needsBody, failures }, async (given, req, res) => {
     transport.requireKnownOrigin(req)
-    const body = toLogoutBody(given)
+    const body = toLogoutBody(given, field)
     // A client that keeps its token must send it. A browser without the cookie is logged out already.
-    const tokens = needsBody ? transport.read(req, body) : transport.readToEnd(req, body)
-    const ours = await madeUpTokens.remove(tokens, req.ip)
-    const userIds = await Promise.all(ours.map(token => sessions.end(token, 'logout')))
-    for (const id of userIds) if (id !== undefined) hooks.after('afterLogout', { id }, req)
+    const tokens = needsBody ? transport.read(req, body, field) : transport.readToEnd(req, body, field)
+    await endSessions(tokens, clientOf(req))
     transport.clear(res)
     return undefined
   })
@@ -107,15 +116,15 @@ function requireRefreshGrant(body: RequestBody): void {
 }
 
 /** The body of a logout, with the refresh token under its own name. */
-function toLogoutBody(body: RequestBody): RequestBody {
+function toLogoutBody(body: RequestBody, field: string): RequestBody {
   const token = readParameter(body, 'token')
   if (token === undefined) return body
-  const refreshToken = readParameter(body, 'refresh_token')
+  const refreshToken = readParameter(body, field)
   if (refreshToken !== undefined && refreshToken !== token) {
-    const message = 'The body has two different tokens, token and refresh_token: send one.'
+    const message = `The body has two different tokens, token and ${field}: send one.`
     throw new CustomUserDataError('invalid_request', message)
   }
-  return { ...body, refresh_token: token }
+  return { ...body, [field]: token }
 }
 
 /** A parameter of OAuth. One without a value counts as missing, and one that came twice is refused (RFC 6749 3.2). */
@@ -124,65 +133,4 @@ function readParameter(body: RequestBody, name: string): string | undefined {
   if (value === undefined || value === '') return undefined
   if (typeof value === 'string') return value
   throw new CustomUserDataError('invalid_request', `"${name}" must be a text.`)
-}
-
-/**
- * Whether the client could never refresh again with its cookies, so that they are cleared. A cookie whose session ended just
- * now stays: the login that ended the session may just have set a new cookie, and this answer would clear that one. Tokens
- * that are made up are of no use at once.
- */
-async function isOfNoUse(
-  ours: readonly string[],
-  sessions: Pick<Sessions, 'isLongOver'>,
-  error: unknown,
-): Promise<boolean> {
-  if (error instanceof AmbiguousTokens) return true
-  if (asCustomUserDataError(error)?.code !== 'invalid_grant') return false
-  try {
-    const areOver = await Promise.all(ours.map(token => sessions.isLongOver(token)))
-    return areOver.every(Boolean)
-  } catch {
-    // Without an answer of MongoDB nobody knows, and the refusal of the refresh is the answer all the same.
-    return false
-  }
-}
-
-/** The request has too many refresh cookies, or cookies of several sessions, so the server cannot know the user's session. */
-class AmbiguousTokens extends CustomUserDataError {
-  constructor(found: string) {
-    super('invalid_request', `The request has ${found}. They are cleared. Log in again.`)
-  }
-}
-
-/** The different tokens of a request. Values that cannot be a refresh token do not count for the limit. */
-function toDifferent(presented: readonly string[]): string[] {
-  const different = [...new Set(presented)].filter(token => parseRefreshToken(token) !== undefined)
-  if (different.length <= MAX_CANDIDATES) return different
-  throw new AmbiguousTokens(`more than ${MAX_CANDIDATES} refresh cookies`)
-}
-
-/**
- * The refresh token to exchange. A browser that holds several cookies with one name sends all of them. They are looked up
- * without an exchange, because exchanging an old one would end its session as a stolen token does.
- *
- * @param isAlone whether the request presents only one value, so that an old token is a sign of theft
- */
-async function chooseToken(
-  [first, ...others]: readonly string[],
-  isAlone: boolean,
-  sessions: Pick<Sessions, 'recognise'>,
-): Promise<string> {
-  if (first === undefined) throw invalidGrant()
-  if (isAlone) return first
-  const recognised = await Promise.all(
-    [first, ...others].map(async token => ({ token, session: await sessions.recognise(token) })),
-  )
-  const alive = recognised.filter(({ session }) => session !== undefined)
-  if (new Set(alive.map(({ session }) => session?.sid)).size > 1)
-    throw new AmbiguousTokens('refresh cookies of several sessions')
-  const usable =
-    alive.find(({ session }) => session?.state === 'current') ??
-    alive.find(({ session }) => session?.state === 'exchanged')
-  if (!usable) throw invalidGrant()
-  return usable.token
 }

@@ -2,11 +2,11 @@ import type { CookieOptions, Request, Response } from 'express'
 import type { AccessCookie } from '../authenticate/access-cookie.js'
 import type { OriginCheck } from '../authenticate/request-origin.js'
 import { CustomUserDataError } from '../errors.js'
-import { parseRefreshToken } from '../sessions/refresh-token.js'
+import { MAX_CANDIDATES } from '../login/refresh-flow.js'
+import { MAX_REFRESH_TOKEN_LENGTH, parseRefreshToken } from '../sessions/refresh-token.js'
 import { placeOf, readCookies } from '../util/cookies.js'
 import type { CookieIdentity } from '../util/cookies.js'
 import type { KeptCookieCheck } from './kept-cookie.js'
-import { MAX_CANDIDATES, MAX_REFRESH_TOKEN_LENGTH } from './refresh-transport.js'
 import type { RefreshTransport } from './refresh-transport.js'
 
 /** Options of the cookie that holds the refresh token. The cookie is always `HttpOnly` and `Secure`. */

@@ -2,7 +2,9 @@ import type { Request, Response } from 'express'
 import type { AccessCookie } from '../authenticate/access-cookie.js'
 import type { OriginCheck } from '../authenticate/request-origin.js'
 import { requireText } from '../login/credentials.js'
+import { MAX_REFRESH_TOKEN_LENGTH } from '../sessions/refresh-token.js'
 import type { IssuedTokens } from '../login/token-issuer.js'
+import type { AnswerTokens } from '../types.js'
 import type { RequestBody } from './request-body.js'
 
 /** How refresh tokens travel between a client and the routes. */
@@ -13,12 +15,16 @@ export interface RefreshTransport {
   requireKnownOrigin: OriginCheck
   /** Throws `cookie_not_kept` if the client would not keep the refresh token that a login gives to it. */
   requireKept: (req: Request) => void
-  /** All refresh tokens of a request to refresh, one or more. Throws `invalid_request` or `missing_refresh_token`. */
-  read: (req: Request, body: RequestBody) => readonly string[]
+  /**
+   * All refresh tokens of a request to refresh, one or more. Throws `invalid_request` or `missing_refresh_token`.
+   *
+   * @param field the field of the body that holds the refresh token, unless it is in a cookie
+   */
+  read: (req: Request, body: RequestBody, field: string) => readonly string[]
   /** The refresh tokens whose sessions a login or a logout ends: 4 at most, without duplicates, valid or not. */
-  readToEnd: (req: Request, body: RequestBody) => readonly string[]
-  /** Gives the refresh token of an answer to the client, and returns the body. */
-  hand: (res: Response, issued: IssuedTokens) => object
+  readToEnd: (req: Request, body: RequestBody, field: string) => readonly string[]
+  /** Sets the cookie of the refresh token, if there is one, and returns the tokens that the body must have. */
+  hand: (res: Response, issued: IssuedTokens) => AnswerTokens<object>
   /**
    * Clears cookies that a login replaces: those in `previousCookies`, and the cookie of access tokens. Call it before `hand`,
    * because browsers keep the last cookie of an answer.
@@ -27,12 +33,6 @@ export interface RefreshTransport {
   /** Clears all cookies of a session: the refresh token, and those of `clearReplaced`. */
   clear: (res: Response) => void
 }
-
-/** The most refresh tokens of one request that are looked up, because each costs a query. */
-export const MAX_CANDIDATES = 4
-
-/** Longer texts are no refresh tokens. */
-export const MAX_REFRESH_TOKEN_LENGTH = 1_024
 
 /**
  * Refresh tokens are in the JSON of requests and answers: `{ "refresh_token": "…" }`. A page of another origin can send such
@@ -57,10 +57,8 @@ const bodyTransport: Omit<RefreshTransport, 'clear' | 'clearReplaced'> = {
   needsBody: true,
   requireKnownOrigin: () => undefined,
   requireKept: () => undefined,
-  read: (_req, body) => [requireText(body, 'refresh_token', MAX_REFRESH_TOKEN_LENGTH)],
-  readToEnd: (_req, body) =>
-    Object.hasOwn(body, 'refresh_token')
-      ? [requireText(body, 'refresh_token', MAX_REFRESH_TOKEN_LENGTH)]
-      : [],
+  read: (_req, body, field) => [requireText(body, field, MAX_REFRESH_TOKEN_LENGTH)],
+  readToEnd: (_req, body, field) =>
+    Object.hasOwn(body, field) ? [requireText(body, field, MAX_REFRESH_TOKEN_LENGTH)] : [],
   hand: (_res, { answer }) => answer,
 }

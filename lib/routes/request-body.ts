@@ -3,7 +3,7 @@ import { isUint8Array } from 'node:util/types'
 import express from 'express'
 import type { Request, RequestHandler, Response } from 'express'
 import { CustomUserDataError } from '../errors.js'
-import { exceededLimit, MAX_INPUT_DEPTH } from '../util/nesting.js'
+import { exceededLimit, MAX_INPUT_DEPTH, MAX_INPUT_MEMBERS } from '../util/nesting.js'
 import { isObject } from '../util/plain-object.js'
 
 /** The body of a request, parsed by this package or by the app. */
@@ -21,8 +21,6 @@ export interface BodyFormats {
 
 /** The largest body that any of our routes takes. */
 const MAX_BODY_BYTES = 100 * 1024
-/** A body with more members than this would hold up other requests: 9,000 took 72 ms of the event loop in a `PATCH`. */
-const MAX_BODY_MEMBERS = 5_000
 const FORM = 'application/x-www-form-urlencoded'
 
 /**
@@ -76,7 +74,7 @@ function createParsers({ json, form, refusesEmpty }: BodyFormats): RequestHandle
       ? [
           express.urlencoded({
             limit,
-            parameterLimit: MAX_BODY_MEMBERS,
+            parameterLimit: MAX_INPUT_MEMBERS,
             type: FORM,
             extended: false,
             ...verify,
@@ -134,7 +132,7 @@ function requireSmall(req: Request, body: object, wanted: string): void {
 
 /** A schema of the team, or the driver, could handle a deep body by a recursive function. */
 function requireSimple(body: object): void {
-  const exceeded = exceededLimit(body, { depth: MAX_INPUT_DEPTH, members: MAX_BODY_MEMBERS })
+  const exceeded = exceededLimit(body, { depth: MAX_INPUT_DEPTH, members: MAX_INPUT_MEMBERS })
   if (exceeded === 'depth') throw invalid(`The body is nested more than ${MAX_INPUT_DEPTH} levels deep.`)
   if (exceeded === 'members') throw tooManyMembers()
 }
@@ -201,7 +199,7 @@ function tooLarge(message = 'The body is over 100 kB.'): CustomUserDataError {
 }
 
 function tooManyMembers(): CustomUserDataError {
-  return tooLarge(`The body has more than ${MAX_BODY_MEMBERS} fields and elements.`)
+  return tooLarge(`The body has more than ${MAX_INPUT_MEMBERS} fields and elements.`)
 }
 
 function unreadable(wanted: string): CustomUserDataError {

@@ -6,8 +6,22 @@ import { methodNotAllowed } from './methods.js'
 import { createBodyReader } from './request-body.js'
 import type { RequestBody } from './request-body.js'
 
-/** Handles the body of a request. The result is sent as JSON, or 204 for `undefined`. */
-export type EndpointHandler = (body: RequestBody, req: Request, res: Response) => Promise<object | undefined>
+/** The body of an answer: any value that JSON can express. */
+export interface AnswerBody {
+  readonly body: unknown
+}
+
+/**
+ * Handles the body of a request. The result is sent as JSON, or 204 for `undefined`.
+ *
+ * @param secrets gets values that were made meanwhile and must not be in a report of a failure
+ */
+export type EndpointHandler = (
+  body: RequestBody,
+  req: Request,
+  res: Response,
+  secrets: string[],
+) => Promise<AnswerBody | undefined>
 
 interface EndpointOptions {
   /** The name of the handler in stack traces and profiles. */
@@ -28,16 +42,17 @@ export function createTokenEndpoint(
   const readBody = createBodyReader({ json: ['application/json'], form: true, refusesEmpty: false })
   const endpoint: RequestHandler = async (req, res) => {
     let body: RequestBody = {}
+    const secrets: string[] = []
     try {
       res.set({ 'Cache-Control': 'no-store', Pragma: 'no-cache' })
       requirePost(req)
       if (needsBody) body = await readBody(req, res)
-      const answer = await handle(body, req, res)
+      const answer = await handle(body, req, res, secrets)
       if (answer === undefined) res.status(204).end()
-      else res.status(200).json(answer)
+      else res.status(200).json(answer.body)
     } catch (thrown) {
       const error = res.headersSent ? answeredAlready(name, thrown) : toOurs(name, thrown)
-      failures.report(req, error, [req.body, body, req.params])
+      failures.report(req, error, [req.body, body, req.params, secrets])
       if (!res.headersSent) sendTokenError(res, error)
     }
   }
@@ -45,7 +60,7 @@ export function createTokenEndpoint(
 }
 
 /** Express 4 does not catch the error of a second answer, so it would end the process. */
-function answeredAlready(name: string, cause: unknown): CustomUserDataError {
+export function answeredAlready(name: string, cause?: unknown): CustomUserDataError {
   const message =
     `${name}(): the request was answered already. Only this route may answer it, and not a middleware before it or a ` +
     'callback of yours.'

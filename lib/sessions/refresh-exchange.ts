@@ -172,7 +172,7 @@ export class RefreshExchange {
   async #endStolen({ _id: sid, userId }: SessionDocument, address: string | undefined): Promise<void> {
     const { store, revocations, events } = this.#parts
     const owner = await store.revoke(sid)
-    revocations.revokeStolenSession(sid)
+    revocations.revokeStolenSession(sid, userId)
     // A parallel request with the token may have ended the session and told so.
     if (owner !== undefined) events.emit('reuse_detected', { userId, sid, address })
   }

@@ -13,6 +13,9 @@ export interface RefreshToken {
   readonly text: string
 }
 
+/** Longer texts are no refresh tokens. */
+export const MAX_REFRESH_TOKEN_LENGTH = 1_024
+
 const SID_BYTES = 16
 /** 256 bits (ASVS 7.2.3 asks for 128). */
 const SECRET_BYTES = 32

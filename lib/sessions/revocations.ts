@@ -1,5 +1,6 @@
 import type { Clock } from '../util/clock.js'
 import { CustomUserDataError } from '../errors.js'
+import type { SessionEndedEvent } from '../audit-events.js'
 import { noteRefusal } from '../refusals.js'
 import type { AccessTokenClaims } from '../types.js'
 
@@ -23,24 +24,42 @@ interface RevokedUser {
   readonly noticedAt: number
 }
 
-/** Creates the revocations of one process. `dropSnapshots` is called for each user who is revoked. */
+/**
+ * Creates the revocations of one process. `dropSnapshots` is called for each user who is revoked, and `tellEnd` when this
+ * process learns that sessions have ended.
+ */
 export function createRevocations(
   config: RevocationsConfig,
   ownIssuer: string | undefined,
   clock: Clock,
   dropSnapshots: (userId: string) => void = () => undefined,
+  tellEnd: (ended: SessionEndedEvent) => void = () => undefined,
 ) {
   const sessions = createExpiringMap<'ended' | 'stolen'>(config.sessionMs, clock)
   const users = createExpiringMap<RevokedUser>(config.userMs, clock)
   const disabled = createExpiringMap<boolean>(config.userMs, clock)
   const refusal = (userId: string, error = revoked()): CustomUserDataError =>
     noteRefusal(error, { userId, reason: disabled.get(userId) === true ? 'disabled' : 'revoked' })
+
+  /** A listener may call this instance, so the event is told last. The same end comes by a call, a stream and a read. */
+  function end(sid: string, kind: 'ended' | 'stolen', userId: string | undefined): void {
+    const before = sessions.get(sid)
+    sessions.set(sid, before === 'ended' ? before : kind)
+    if (before === undefined) tellEnd({ sid, userId })
+  }
+
   return {
     /** Refuses the tokens of a session from now on. */
-    revokeSession: (sid: string): void => sessions.set(sid, 'ended'),
+    revokeSession(sid: string, userId?: string): void {
+      end(sid, 'ended', userId)
+    },
     /** Refuses the tokens of a session whose refresh token came twice. An answer that is under way still goes out. */
-    revokeStolenSession(sid: string): void {
-      if (sessions.get(sid) === undefined) sessions.set(sid, 'stolen')
+    revokeStolenSession(sid: string, userId?: string): void {
+      end(sid, 'stolen', userId)
+    },
+    /** Tells the end of a session whose access tokens have all expired, so that nothing need be remembered. */
+    noteEnd(sid: string, userId?: string): void {
+      if (sessions.get(sid) === undefined) tellEnd({ sid, userId })
     },
     /**
      * Refuses the tokens that trusted issuers issued to a user before `revokedAt`, the database server's time of the
@@ -56,6 +75,7 @@ export function createRevocations(
         noticedAt: Math.max(noticedAt, before.noticedAt),
       })
       dropSnapshots(userId)
+      if (revokedAt > before.revokedAt) tellEnd({ sid: undefined, userId })
     },
     /** Notes whether a user is disabled, which reports of refused tokens tell. It decides nothing. */
     noteDisabled: (userId: string, isDisabled: boolean): void => disabled.set(userId, isDisabled),

@@ -29,6 +29,7 @@ interface SessionFeedConfig {
 interface SessionChange extends ChangeEvent {
   readonly documentKey?: { readonly _id: unknown }
   readonly mark?: string
+  readonly userId?: unknown
   readonly revokedAt?: Date | null
   readonly disabledAt?: Date | null
   readonly lastUsedAt?: Date
@@ -60,6 +61,7 @@ const PIPELINE: readonly Document[] = [
       clusterTime: 1,
       documentKey: 1,
       mark: `$fullDocument.${MARK}`,
+      userId: '$fullDocument.userId',
       revokedAt: '$fullDocument.revokedAt',
       disabledAt: '$fullDocument.disabledAt',
       lastUsedAt: '$fullDocument.lastUsedAt',
@@ -81,8 +83,11 @@ export function createSessionFeed(config: SessionFeedConfig, parts: SessionFeedP
     const key = documentKey?._id
     if (typeof key !== 'string') return
     if (!isRecordKey(key)) {
-      const isAlive = operationType === 'replace' && mark === 'session' && revokedAt === null
-      if (!isAlive && mayHaveTokens(lastUsedAt)) revocations.revokeSession(key)
+      if (operationType === 'replace' && mark === 'session' && revokedAt === null) return
+      // A deletion tells no user, and a document that was written by hand may have anything there.
+      const owner = typeof change.userId === 'string' ? change.userId : undefined
+      if (mayHaveTokens(lastUsedAt)) revocations.revokeSession(key, owner)
+      else revocations.noteEnd(key, owner)
       return
     }
     const userId = userRecords.userIdOf(key)

@@ -95,7 +95,7 @@ export class Sessions {
       for (const sid of await store.leastRecentlyUsed(begun, beyond)) {
         if (backgroundWork.mustEnd) return
         if ((await store.revoke(sid, userId)) === undefined) continue
-        revocations.revokeSession(sid)
+        revocations.revokeSession(sid, userId)
         events.emit('session_limit', { userId, sid })
       }
     } catch (error) {
@@ -220,6 +220,7 @@ export class Sessions {
     const removed = await this.#endBatches(
       new Date(revokedAt),
       async until => (await store.deleteBatch(userId, until)).found,
+      userId,
     )
     await userRecords.passed(userId, revokedAt)
     const recordExpiresAt = await userRecords.release(userId, revokedAt, tokenMs)
@@ -232,7 +233,7 @@ export class Sessions {
     const { store, revocations, events } = this.#parts
     const owner = await store.revoke(sid, userId)
     // A session that had ended before, here or in another process, may have access tokens that live on.
-    if (owner !== undefined || userId === undefined) revocations.revokeSession(sid)
+    if (owner !== undefined || userId === undefined) revocations.revokeSession(sid, owner)
     if (owner !== undefined) events.emit('revoked', { by, userId: owner, sid })
     return owner
   }
@@ -256,7 +257,7 @@ export class Sessions {
   async #endDocuments(userId: string, until: Date, endBatch: EndBatch): Promise<void> {
     const { events } = this.#parts
     try {
-      await this.#endBatches(until, endBatch)
+      await this.#endBatches(until, endBatch, userId)
     } catch (error) {
       const message =
         'All sessions of the user have ended, but their documents could not be changed. They stay until they expire, or ' +
@@ -266,7 +267,7 @@ export class Sessions {
   }
 
   /** Resolves to the number of sessions. */
-  async #endBatches(until: Date, endBatch: EndBatch): Promise<number> {
+  async #endBatches(until: Date, endBatch: EndBatch, userId: string): Promise<number> {
     const { revocations, clock, backgroundWork } = this.#parts
     for (let all = 0; ;) {
       if (backgroundWork.mustEnd) throw new CustomUserDataError('closed', 'The instance was closed before.')
@@ -275,7 +276,7 @@ export class Sessions {
       const since = clock.now() - this.#config.accessTokenMs
       // The access tokens of other sessions have expired, and remembering many sessions takes memory.
       const recent = batch.filter(({ lastUsedAt }) => !isDate(lastUsedAt) || lastUsedAt.getTime() >= since)
-      for (const { _id: sid } of recent) revocations.revokeSession(sid)
+      for (const { _id: sid } of recent) revocations.revokeSession(sid, userId)
       if (batch.length < BATCH_SIZE) return all
     }
   }

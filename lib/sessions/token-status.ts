@@ -41,7 +41,7 @@ export function createTokenStatus(parts: TokenStatusParts): RequireActive {
       const [session, standing] = await Promise.all([store.find(claims.sid), userRecords.find(userId)])
       if (session && !endedWithAll(session.storedAt, standing)) return
       // The next request with the token is refused without a read.
-      revocations.revokeSession(claims.sid)
+      revocations.revokeSession(claims.sid, userId)
       throw refuse('The session of the access token has ended.', userId, standing)
     }
     const standing = await userRecords.find(userId)

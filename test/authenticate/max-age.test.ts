@@ -82,6 +82,22 @@ function routes(app: Express, guard: (options?: { maxAgeMs: number }) => Request
     .use(userData.errorHandler())
 }
 
+describe('verifyToken(token, { maxAgeMs })', () => {
+  it('loads data that is older, and keeps it for the token', async () => {
+    const read = async (options?: { maxAgeMs: number }) =>
+      (await userData.verifyToken(token.slice('Bearer '.length), options)).customData['n']
+    expect(await read()).toBe(1)
+    await change(2)
+    clock.advance(MINUTE - 1)
+    expect(await read({ maxAgeMs: MINUTE })).toBe(1)
+    clock.advance(1)
+    expect(await read({ maxAgeMs: MINUTE })).toBe(2)
+    await change(3)
+    expect(await read({ maxAgeMs: 0 })).toBe(3)
+    expect(await read()).toBe(3)
+  })
+})
+
 const ways = [
   {
     way: 'authenticate()',

@@ -174,7 +174,7 @@ describe('createCustomData', () => {
 describe('the hook that runs after', () => {
   it('a refresh gets the user, and does not run after a refused refresh', async () => {
     const told: unknown[] = []
-    const { app } = start({ afterRefresh: (given, req) => told.push([given, req.path]) })
+    const { app } = start({ afterRefresh: (given, req) => told.push([given, req?.path]) })
     const login = await logIn(app, user)
     await exchange(app, login.refresh_token)
     expect((await refresh(app, 'nonsense')).status).toBe(400)
@@ -185,7 +185,7 @@ describe('the hook that runs after', () => {
   it('a logout gets the user whose session ended, once, by each route', async () => {
     const told: unknown[] = []
     const { app, userData } = start({
-      afterLogout: (given, req) => told.push([given, req.baseUrl + req.path]),
+      afterLogout: (given, req) => told.push([given, `${req?.baseUrl}${req?.path}`]),
     })
     const login = await logIn(app, user)
     await logOut(app, login.refresh_token)

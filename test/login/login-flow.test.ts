@@ -115,7 +115,7 @@ describe('beforeLogin', () => {
 
   it('gets the user that verifyCredentials returned, and the request', async () => {
     const calls: unknown[] = []
-    const { app } = start({ beforeLogin: (given, req) => calls.push(given, req.path) })
+    const { app } = start({ beforeLogin: (given, req) => calls.push(given, req?.path) })
     await tryLogIn(app)
     expect(calls).toEqual([{ id: user, role: 'admin' }, '/login'])
   })
@@ -133,7 +133,7 @@ describe('afterLogin', () => {
     const told = new Promise<unknown[]>(resolve => {
       const { app } = start({
         afterLogin: async (given, req) => {
-          resolve([given, req.path, await sessionsOf(user)])
+          resolve([given, req?.path, await sessionsOf(user)])
         },
       })
       void tryLogIn(app).then(({ status }) => expect(status).toBe(200))

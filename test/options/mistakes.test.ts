@@ -141,12 +141,23 @@ describe('a mistake in the options of a function is refused when the function is
     [
       'refresh({ rotate: true })',
       () => userData.refresh({ rotate: true }),
-      'refresh(): there is no option "rotate"; the options here are extendedJson. The README lists all options.',
+      'refresh(): there is no option "rotate"; the options here are extendedJson, answer, refreshTokenField.' +
+        README,
     ],
     [
       "logout('cookie')",
       () => userData.logout('cookie'),
-      'logout(): takes no options (given: a text). Write logout().',
+      'logout(): give an object of options (given: a text).' + README,
+    ],
+    [
+      'login(verify, { answer: {} })',
+      () => userData.login(verify, { answer: {} }),
+      'login(): option "answer": write a function (given: an object).' + README,
+    ],
+    [
+      "refresh({ refreshTokenField: '' })",
+      () => userData.refresh({ refreshTokenField: '' }),
+      'refresh(): option "refreshTokenField": write a text that is not empty (given: "").' + README,
     ],
     [
       'logoutAll({})',
@@ -415,9 +426,45 @@ describe('a mistake in the options of a function is refused when the function is
       'forUser().replace(): there is no option "invalidates"; did you mean "invalidate"?' + README,
     ],
     [
-      'verifyToken(token, { maxAgeMs: 0 })',
-      () => userData.verifyToken('a.b.c', { maxAgeMs: 0 }),
-      'verifyToken(): takes no options (given: an object). Write verifyToken(token).',
+      'verifyToken(token, 0)',
+      () => userData.verifyToken('a.b.c', 0),
+      'verifyToken(): write { maxAgeMs } (given: a number).' + README,
+    ],
+    [
+      'verifyToken(token, { maxAgeMs: -1 })',
+      () => userData.verifyToken('a.b.c', { maxAgeMs: -1 }),
+      'verifyToken(): option "maxAgeMs": write milliseconds, 0 or more; 0 reads now (given: -1).' + README,
+    ],
+    [
+      'authenticateLogin({ email, password })',
+      () => userData.authenticateLogin({ email: 'a', password: 'hunter2' }),
+      'authenticateLogin(): option "verifyCredentials": write a function that takes the credentials and returns { id } or null; ' +
+        'option "credentials": give the fields of the login as the client sent them; there is no option "email"; the options ' +
+        'here are verifyCredentials, credentials, schema, account, device, address, replacedRefreshToken, ' +
+        'maxSessionsPerUser, persistent; there is no option "password"; the options here are verifyCredentials, ' +
+        'credentials, schema, account, device, address, replacedRefreshToken, maxSessionsPerUser, persistent.' +
+        README,
+    ],
+    [
+      'authenticateLogin(an id)',
+      () => userData.authenticateLogin('alice'),
+      'authenticateLogin(): give { verifyCredentials, credentials, address, device } (given: a text).' +
+        README,
+    ],
+    [
+      'authenticateLogin({ address: 7 })',
+      () => userData.authenticateLogin({ verifyCredentials: verify, credentials: {}, address: 7 }),
+      'authenticateLogin(): option "address": write a text or null (given: 7).' + README,
+    ],
+    [
+      'exchangeRefreshToken(token, address)',
+      () => userData.exchangeRefreshToken('a', '203.0.113.7'),
+      'exchangeRefreshToken(): give an object of options (given: a text).' + README,
+    ],
+    [
+      'endSession(token, { adress })',
+      () => userData.endSession('a', { adress: '203.0.113.7' }),
+      'endSession(): there is no option "adress"; did you mean "address"?' + README,
     ],
     [
       'ready({ timeoutMs: 5 })',
@@ -488,14 +535,11 @@ describe('a function that is mounted without its parentheses', () => {
   })
 })
 
-describe('ready(), close() and verifyToken()', () => {
+describe('ready() and close()', () => {
   it('ignore the arguments that come with a callback', async () => {
     const instance = createTestUserData(database)
-    const { access_token: token } = await instance.issueTokens('alice')
-    const { ready, verifyToken, close } = untyped(instance)
+    const { ready, close } = untyped(instance)
     await database.client.connect().then(ready)
-    const [user] = await Promise.all([token].map(verifyToken))
-    expect(user).toMatchObject({ id: 'alice' })
     await expect(close('SIGTERM', 15)).resolves.toBeUndefined()
   })
 })

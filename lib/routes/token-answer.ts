@@ -1,0 +1,84 @@
+import type { Request, Response } from 'express'
+import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import { callInTime } from '../login/hooks.js'
+import type { IssuedTokens } from '../login/token-issuer.js'
+import type { AnswerTokens } from '../types.js'
+import type { RefreshTransport } from './refresh-transport.js'
+import { answeredAlready } from './token-endpoint.js'
+import type { AnswerBody } from './token-endpoint.js'
+
+/** Makes the body of an answer from the tokens. */
+export type AnswerCallback = (tokens: AnswerTokens<object>, req: Request) => unknown
+
+interface TokenAnswerConfig {
+  /** The name of the route. Only a login replaces cookies of earlier sessions. */
+  readonly name: 'login' | 'refresh'
+  readonly transport: RefreshTransport
+  /** Absent for the body of RFC 6749 section 5.1. */
+  readonly answer: AnswerCallback | undefined
+  /** Milliseconds that `answer` may take. */
+  readonly timeoutMs: number
+}
+
+/** Gives tokens to the client of a route. */
+export type GiveTokens = ReturnType<typeof createTokenAnswer>
+
+/**
+ * Creates the function that sets the cookies and makes the body of an answer. Nothing is sent yet. If it rejects, the answer
+ * has the cookies from before.
+ */
+export function createTokenAnswer({ name, transport, answer, timeoutMs }: TokenAnswerConfig) {
+  async function toBody(tokens: AnswerTokens<object>, req: Request, res: Response): Promise<unknown> {
+    if (!answer) return tokens
+    const call = `${name}(): answer`
+    const body = await callInTime(call, timeoutMs, () => answer(tokens, req)).catch((error: unknown) => {
+      throw toFailure(call, error)
+    })
+    if (res.headersSent) throw answeredAlready(name)
+    requireJson(call, body)
+    return body
+  }
+
+  return async (issued: IssuedTokens, req: Request, res: Response): Promise<AnswerBody> => {
+    const cookiesBefore = res.getHeader('Set-Cookie')
+    try {
+      if (name === 'login') transport.clearReplaced(res)
+      return { body: await toBody(transport.hand(res, issued), req, res) }
+    } catch (error) {
+      if (!res.headersSent) restoreCookies(res, cookiesBefore)
+      throw error
+    }
+  }
+}
+
+/**
+ * The callback cannot refuse a user whose tokens were issued, so an error that it throws as a refusal is a failure too. A
+ * failure of the server, such as a MongoDB that does not answer, stays as it is.
+ */
+function toFailure(call: string, error: unknown): CustomUserDataError {
+  const ours = asCustomUserDataError(error)
+  if (ours && ours.status >= 500) return ours
+  return new CustomUserDataError('callback_failed', `${call} failed.`, { cause: error })
+}
+
+/** Called before the session begins, because `res.json()` would fail after it. */
+function requireJson(call: string, body: unknown): void {
+  if (toJson(call, body) !== undefined) return
+  const message = `${call} returned a value of the type ${typeof body}. Return the body, a value that JSON can express.`
+  throw new CustomUserDataError('callback_failed', message)
+}
+
+/** `undefined` for values that have no JSON, such as functions. The types of TypeScript do not tell so. */
+function toJson(call: string, body: unknown): string | undefined {
+  try {
+    return JSON.stringify(body)
+  } catch (cause) {
+    const message = `${call} returned a value that JSON cannot express.`
+    throw new CustomUserDataError('callback_failed', message, { cause })
+  }
+}
+
+function restoreCookies(res: Response, before: ReturnType<Response['getHeader']>): void {
+  if (before === undefined) res.removeHeader('Set-Cookie')
+  else res.setHeader('Set-Cookie', before)
+}
