@@ -21,6 +21,7 @@ export interface WarningEvent {
     | 'login_account_unknown'
     | 'proxy_header_unused'
     | 'cookie_not_kept'
+    | 'preflight_refused'
     | 'change_stream_unavailable'
     | 'user_id_index_conflict'
     | 'user_id_field_missing'

@@ -8,6 +8,7 @@ import { createCacheHeaders, headersWithTokens } from '../authenticate/cache-hea
 import { createErrorHandler } from '../authenticate/error-handler.js'
 import { createAuthenticateMiddleware } from '../authenticate/middleware.js'
 import { createFailureReports } from '../authenticate/failure-reports.js'
+import { createPreflightWarning } from '../authenticate/preflight-warning.js'
 import { createReload } from '../authenticate/reload.js'
 import { createRequestUsers } from '../authenticate/request-users.js'
 import { createStrategy } from '../authenticate/strategy.js'
@@ -53,12 +54,14 @@ export function createGuardParts(
   const setCacheHeaders = createCacheHeaders(cacheControl, headersWithTokens(tokenPlaces))
   // The middleware before attach() may read the user from a token or from the cookie of a session.
   const setCacheHeadersOfAttached = createCacheHeaders(cacheControl, ['Authorization', 'Cookie'])
+  const warnOfPreflight = createPreflightWarning(events)
   const requestUsers = createRequestUsers({
     authenticator,
     attachments,
     tokens,
     ownIssuer: config.own?.issuer,
     realm,
+    warnOfPreflight,
   })
   const reload = createReload({ authenticator, attachments, requestUsers, tokens, realm })
   const failures = createFailureReports(events, config.tokenPlaces)
@@ -76,6 +79,7 @@ export function createGuardParts(
     metrics,
     realm,
     failures,
+    warnOfPreflight,
   }
 }
 

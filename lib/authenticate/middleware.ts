@@ -9,6 +9,7 @@ import type { SetCacheHeaders } from './cache-headers.js'
 import { missingToken, requireTokenForm } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
 import { avoidHiddenClasses } from './hidden-classes.js'
+import type { PreflightWarning } from './preflight-warning.js'
 import { setRequestUser } from './set-request-user.js'
 import type { TokenReader } from './token-places.js'
 
@@ -49,24 +50,26 @@ export function createAuthenticateMiddleware(
     readonly accessCookie: AccessCookie | undefined
     readonly realm: string
     readonly metrics: Pick<Metrics, 'refused' | 'ignored'>
+    readonly warnOfPreflight: PreflightWarning
   },
   options?: AuthenticateOptions,
 ): RequestHandler {
-  const { authenticator, tokens, setCacheHeaders, accessCookie, realm, metrics } = parts
+  const { authenticator, tokens, setCacheHeaders, accessCookie, realm, metrics, warnOfPreflight } = parts
   const { maxAgeMs, optional } = parseAuthenticateOptions(options)
   // loadUser() checks the age of a cached snapshot, so with a maximum age each request takes that path.
   const cachedUser = maxAgeMs === undefined ? authenticator.cachedUser : () => undefined
 
-  function toAnswer(error: unknown): unknown {
+  function toAnswer(req: Request, error: unknown): unknown {
     const ours = asCustomUserDataError(error)
     if (!ours) return error
     metrics.refused(ours)
+    warnOfPreflight(req, ours)
     return withChallenge(ours, realm)
   }
 
   /** Returns the error for `next`; `undefined` if the request may pass without a user. */
   function toOutcome(req: Request, res: Response, error: unknown): unknown {
-    if (!optional || accessCookie?.isStale(req, error) !== true) return toAnswer(error)
+    if (!optional || accessCookie?.isStale(req, error) !== true) return toAnswer(req, error)
     const ignored = asCustomUserDataError(error)
     if (ignored) metrics.ignored(ignored)
     try {
@@ -74,7 +77,7 @@ export function createAuthenticateMiddleware(
       clearUser(req)
       return undefined
     } catch (another) {
-      return toAnswer(another)
+      return toAnswer(req, another)
     }
   }
 

@@ -5,6 +5,7 @@ import type { Attachments } from './attachments.js'
 import type { Authenticator } from './authenticator.js'
 import { missingToken } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
+import type { PreflightWarning } from './preflight-warning.js'
 import type { TokenReader } from './token-places.js'
 
 /** The user whom a guard of this instance let in on a request. */
@@ -34,8 +35,9 @@ export function createRequestUsers(parts: {
   readonly tokens: TokenReader
   readonly ownIssuer: string | undefined
   readonly realm: string
+  readonly warnOfPreflight: PreflightWarning
 }) {
-  const { authenticator, attachments, tokens, ownIssuer, realm } = parts
+  const { authenticator, attachments, tokens, ownIssuer, realm, warnOfPreflight } = parts
   /** Requests that a guard has seen and left without a user. */
   const withoutUser = new WeakSet<Request>()
 
@@ -73,7 +75,9 @@ export function createRequestUsers(parts: {
       if (found === undefined || found === null) {
         // Who has sent a token must not be told to send one.
         if (!withoutUser.has(req) && presentsToken(req, tokens)) throw noGuard(callee)
-        throw withChallenge(missingToken(), realm)
+        const missing = withChallenge(missingToken(), realm)
+        warnOfPreflight(req, missing)
+        throw missing
       }
       throw new CustomUserDataError(
         'attach_misconfigured',

@@ -9,6 +9,7 @@ import type { SetCacheHeaders } from './cache-headers.js'
 import { missingToken, requireTokenForm } from './bearer-token.js'
 import { toChallenge, withChallenge } from './challenge.js'
 import { avoidHiddenClasses } from './hidden-classes.js'
+import type { PreflightWarning } from './preflight-warning.js'
 import type { RequestUsers } from './request-users.js'
 import { requireSettable } from './set-request-user.js'
 import type { TokenReader } from './token-places.js'
@@ -31,6 +32,7 @@ interface StrategyParts {
   readonly requestUsers: Pick<RequestUsers, 'noteWithoutUser'>
   readonly realm: string
   readonly metrics: Pick<Metrics, 'refused'>
+  readonly warnOfPreflight: PreflightWarning
 }
 
 /**
@@ -39,7 +41,7 @@ interface StrategyParts {
  * which ends the chain.
  */
 export function createStrategy(parts: StrategyParts): Strategy {
-  const { authenticator, tokens, setCacheHeaders, requestUsers, realm, metrics } = parts
+  const { authenticator, tokens, setCacheHeaders, requestUsers, realm, metrics, warnOfPreflight } = parts
 
   function report(
     req: Request,
@@ -48,6 +50,7 @@ export function createStrategy(parts: StrategyParts): Strategy {
   ): void {
     const ours = asCustomUserDataError(thrown)
     if (ours) metrics.refused(ours)
+    if (ours) warnOfPreflight(req, ours)
     if (ours && (ours.status === 400 || ours.status === 401)) {
       // A later strategy of the chain may let the request through without a user.
       requestUsers.noteWithoutUser(req)

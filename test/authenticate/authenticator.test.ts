@@ -232,6 +232,7 @@ describe('a guard', () => {
         accessCookie: undefined,
         realm: 'api',
         metrics: { refused: () => undefined, ignored: () => undefined },
+        warnOfPreflight: () => undefined,
       })
       const error = await new Promise<unknown>(resolve => void guard(req, NO_RESPONSE, resolve))
       expect([error, req.user], how).toEqual([expect.any(TypeError), undefined])
