@@ -110,11 +110,14 @@ export type SnapshotLeftOutEvent = {
   readonly userId: string
 } & (
   | {
-      /** The token would have been longer than `userDataInToken.maxTokenBytes`. */
+      /**
+       * The token would have been longer than `userDataInToken.maxTokenBytes`, or too long for a cookie of 4,096 bytes with
+       * `accessTokenTransport: 'cookie'`.
+       */
       readonly reason: 'too_large'
       /** The length of the token with the data, in bytes. */
       readonly tokenBytes: number
-      /** The limit, in bytes. */
+      /** The limit that applies, in bytes. */
       readonly maxTokenBytes: number
     }
   | {

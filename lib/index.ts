@@ -42,7 +42,7 @@ export type { AttachOptions } from './authenticate/attach.js'
 export type { ErrorHandlerOptions } from './authenticate/error-handler.js'
 export type { AuthenticateOptions } from './authenticate/middleware.js'
 export type { AllowedOrigins } from './authenticate/request-origin.js'
-export type { TokenPlaces } from './authenticate/token-places.js'
+export type { TokenOfRequest, TokenPlaces } from './authenticate/token-places.js'
 export { hashPassword } from './login/argon2.js'
 export type { PasswordCredentialsOptions } from './login/password-credentials.js'
 export type { PasswordTextOptions, UnicodeNormalization } from './login/password-text.js'
@@ -60,8 +60,9 @@ export type { Hooks } from './login/hooks.js'
 export type { OwnDataOptions } from './routes/own-data-options.js'
 export type { RefreshOptions } from './routes/refresh-and-logout.js'
 export type { LoginOptions } from './routes/login.js'
+export type { AccessCookieOptions } from './routes/access-transport.js'
 export type { RefreshCookieOptions } from './routes/refresh-cookie.js'
-export type { CookieIdentity } from './util/cookies.js'
+export type { CookieIdentity, TokenCookieOptions } from './util/cookies.js'
 export type { SessionOrigin } from './sessions/session-document.js'
 export type { SessionInfo } from './sessions/sessions.js'
 export type { LoginThrottleOptions } from './login/login-throttle.js'
@@ -77,4 +78,5 @@ export type {
   DeepReadonly,
   DefaultDocument,
   TokenAnswer,
+  TokenAnswerWithCookies,
 } from './types.js'

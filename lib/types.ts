@@ -90,6 +90,10 @@ export interface TokenAnswer<CustomData = RegisteredCustomData> {
   readonly user: { readonly id: string; readonly customData: CustomData }
 }
 
+/** An answer whose tokens are in cookies. Only a token that travels in the JSON is here. */
+export type TokenAnswerWithCookies<CustomData = RegisteredCustomData> = Partial<TokenAnswer<CustomData>> &
+  Pick<TokenAnswer<CustomData>, 'expires_in' | 'user'>
+
 declare global {
   // eslint-disable-next-line @typescript-eslint/no-namespace -- Express's types are merged by namespace
   namespace Express {

@@ -49,7 +49,7 @@ export function createGuardParts(
   const attachments = createAttachments(config, snapshots, metrics)
   const requireKnownOrigin = createOriginCheck(config.allowedOrigins)
   const tokens = createTokenReader(config.tokenPlaces, requireKnownOrigin)
-  const accessCookie = createAccessCookie(config.tokenPlaces, clock)
+  const accessCookie = createAccessCookie(config.tokenPlaces, config.accessCookie, clock)
   const { cacheControl, tokenPlaces } = config
   const setCacheHeaders = createCacheHeaders(cacheControl, headersWithTokens(tokenPlaces))
   // The middleware before attach() may read the user from a token or from the cookie of a session.

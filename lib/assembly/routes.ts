@@ -5,13 +5,11 @@ import { MadeUpTokens } from '../login/made-up-tokens.js'
 import { refuseArguments } from '../options/arguments.js'
 import { parseRefreshOptions } from '../options/logins.js'
 import { createJwksRoute } from '../routes/jwks.js'
-import { createKeptCookieCheck } from '../routes/kept-cookie.js'
 import { createLoginRoute } from '../routes/login.js'
 import { createOwnDataRouter } from '../routes/own-data.js'
 import { createLogoutAllRoute, createOwnSessionsRouter } from '../routes/own-sessions.js'
 import { createLogoutRoute, createRefreshRoute } from '../routes/refresh-and-logout.js'
-import { createCookieTransport } from '../routes/refresh-cookie.js'
-import { createBodyTransport } from '../routes/refresh-transport.js'
+import type { RefreshTransport } from '../routes/refresh-transport.js'
 import { needOwn } from './access-tokens.js'
 import type { AccessTokens } from './access-tokens.js'
 import type { Core } from './core.js'
@@ -30,19 +28,11 @@ export function createRoutes(
   { config, clock, database, events, rights }: Core,
   { ownKeys }: AccessTokens,
   { documents }: Documents,
-  { requestUsers, requireKnownOrigin, accessCookie, failures }: GuardParts,
+  { requestUsers, failures }: GuardParts,
   logins: Logins,
+  transport: RefreshTransport,
 ): Routes {
   const { sessions, hooks, writer } = logins
-  const { refreshCookie } = config
-  const transport = refreshCookie
-    ? createCookieTransport(
-        refreshCookie,
-        requireKnownOrigin,
-        createKeptCookieCheck(refreshCookie, events),
-        accessCookie,
-      )
-    : createBodyTransport(accessCookie, requireKnownOrigin)
   const { loginThrottle } = config
   function noteRightsOfOwnData(mayCreate: boolean): void {
     rights.add('ownData()', 'custom_data', 'find', 'update')

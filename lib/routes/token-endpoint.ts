@@ -9,6 +9,9 @@ import type { RequestBody } from './request-body.js'
 /** Handles the body of a request. The result is sent as JSON, or 204 for `undefined`. */
 export type EndpointHandler = (body: RequestBody, req: Request, res: Response) => Promise<object | undefined>
 
+/** The headers of an answer with tokens (RFC 6749 5.1). */
+export const NO_STORE = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
+
 interface EndpointOptions {
   /** The name of the handler in stack traces and profiles. */
   readonly name: string
@@ -29,7 +32,7 @@ export function createTokenEndpoint(
   const endpoint: RequestHandler = async (req, res) => {
     let body: RequestBody = {}
     try {
-      res.set({ 'Cache-Control': 'no-store', Pragma: 'no-cache' })
+      res.set(NO_STORE)
       requirePost(req)
       if (needsBody) body = await readBody(req, res)
       const answer = await handle(body, req, res)
