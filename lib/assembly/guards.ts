@@ -13,7 +13,7 @@ import { createReload } from '../authenticate/reload.js'
 import { createRequestUsers } from '../authenticate/request-users.js'
 import { createStrategy } from '../authenticate/strategy.js'
 import { createOriginCheck } from '../authenticate/request-origin.js'
-import { createTokenReader } from '../authenticate/token-places.js'
+import { createMissingToken, createTokenReader } from '../authenticate/token-places.js'
 import type { CustomUserData } from '../instance.js'
 import { refuseArguments, refuseOptions } from '../options/arguments.js'
 import { createSessionChecks } from '../sessions/session-checks.js'
@@ -54,11 +54,13 @@ export function createGuardParts(
   const setCacheHeaders = createCacheHeaders(cacheControl, headersWithTokens(tokenPlaces))
   // The middleware before attach() may read the user from a token or from the cookie of a session.
   const setCacheHeadersOfAttached = createCacheHeaders(cacheControl, ['Authorization', 'Cookie'])
+  const missingToken = createMissingToken(config.tokenPlaces)
   const warnOfPreflight = createPreflightWarning(events)
   const requestUsers = createRequestUsers({
     authenticator,
     attachments,
     tokens,
+    missingToken,
     ownIssuer: config.own?.issuer,
     realm,
     warnOfPreflight,
@@ -80,6 +82,7 @@ export function createGuardParts(
     realm,
     failures,
     warnOfPreflight,
+    missingToken,
   }
 }
 

@@ -5,14 +5,14 @@ import { describeError } from '../util/describe-error.js'
 import { createRedaction } from '../util/redaction.js'
 import { toShownPath } from '../util/request-path.js'
 import { secretsOf } from '../util/request-secrets.js'
-import type { ParsedTokenPlaces, TokenOfRequest } from './token-places.js'
+import type { ParsedTokenPlaces } from './token-places.js'
 
 /** Reports requests that are answered with 5xx. */
 export type FailureReports = ReturnType<typeof createFailureReports>
 
 /** Creates the reports. They must be made by whoever answers the request, so that each request is reported once. */
 export function createFailureReports(events: Pick<Events, 'requestFailed'>, tokenPlaces: ParsedTokenPlaces) {
-  const { cookie, query, form, tokenOf } = tokenPlaces
+  const { cookie, query, form } = tokenPlaces
   const names = [cookie?.name, query, form].filter(name => name !== undefined)
   return {
     /**
@@ -24,20 +24,10 @@ export function createFailureReports(events: Pick<Events, 'requestFailed'>, toke
       const { code, status } = error
       if (status < 500) return
       events.requestFailed(code, () => {
-        const redact = createRedaction(secretsOf(req, names, [credentials, chosenToken(req, tokenOf)]))
+        const redact = createRedaction(secretsOf(req, names, credentials))
         const route = redact(`${req.method} ${toShownPath(req)}`)
         return { code, status, route, ...describeError(error, redact) }
       })
     },
-  }
-}
-
-/** A header of any name may hold the token, so the function of the option `tokenPlaces` is asked again. */
-function chosenToken(req: Request, tokenOf: TokenOfRequest | undefined): unknown {
-  try {
-    return tokenOf?.(req)
-  } catch {
-    // The guard has reported that the function throws.
-    return undefined
   }
 }

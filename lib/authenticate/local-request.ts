@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import type { Request } from 'express'
 import { toPlainAddress } from '../util/client-address.js'
+import type { TokenCookie } from '../util/cookies.js'
 
 /** Headers by which a proxy shows itself, besides those that begin with `X-Forwarded-`. */
 const PROXY_HEADERS = ['forwarded', 'via', 'x-real-ip']
@@ -19,15 +20,25 @@ const LOCAL_HOSTS = ['localhost', '127.0.0.1', '[::1]']
  * of its own and change the host. So the page's origin, if the browser names it, must be on this machine too.
  */
 export function isLocalRequest(req: Request): boolean {
-  // Requests of adapters and tests may lack a socket.
+  // Requests of adapters and tests may lack a socket and headers.
   const { remoteAddress, encrypted } = Object(req.socket) as Partial<TLSSocket>
-  const { host = '', origin } = req.headers
+  const headers = Object(req.headers) as IncomingHttpHeaders
+  const { host = '', origin } = headers
   return (
     isLoopback(remoteAddress) &&
     encrypted !== true &&
     isLocalHost(`http://${host}`) &&
     (origin === undefined || isLocalHost(origin)) &&
-    !showsProxy(req.headers)
+    !showsProxy(headers)
+  )
+}
+
+/** Advice for a request without a cookie that `secure: false` would bring back. Empty for all other requests. */
+export function adviseInsecure(req: Request, { secure }: Pick<TokenCookie, 'secure'>): string {
+  if (!secure || !isLocalRequest(req)) return ''
+  return (
+    ' On localhost without TLS, Safari keeps no Secure cookies and agents of supertest send none: for development and tests ' +
+    'write secure: false for the cookie.'
   )
 }
 

@@ -6,12 +6,12 @@ import type { AccessCookie } from './access-cookie.js'
 import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
 import type { SetCacheHeaders } from './cache-headers.js'
-import { missingToken, requireTokenForm } from './bearer-token.js'
+import { requireTokenForm } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
 import { avoidHiddenClasses } from './hidden-classes.js'
 import type { PreflightWarning } from './preflight-warning.js'
 import { setRequestUser } from './set-request-user.js'
-import type { TokenReader } from './token-places.js'
+import type { MissingToken, TokenReader } from './token-places.js'
 
 /** The option of each guard that asks for fresh custom data. */
 export interface MaxAgeOption {
@@ -45,6 +45,7 @@ export function createAuthenticateMiddleware(
   parts: {
     readonly authenticator: Authenticator
     readonly tokens: TokenReader
+    readonly missingToken: MissingToken
     readonly setCacheHeaders: SetCacheHeaders
     /** Absent if no cookie is read. */
     readonly accessCookie: AccessCookie | undefined
@@ -54,7 +55,16 @@ export function createAuthenticateMiddleware(
   },
   options?: AuthenticateOptions,
 ): RequestHandler {
-  const { authenticator, tokens, setCacheHeaders, accessCookie, realm, metrics, warnOfPreflight } = parts
+  const {
+    authenticator,
+    tokens,
+    setCacheHeaders,
+    accessCookie,
+    realm,
+    metrics,
+    warnOfPreflight,
+    missingToken,
+  } = parts
   const { maxAgeMs, optional } = parseAuthenticateOptions(options)
   // loadUser() checks the age of a cached snapshot, so with a maximum age each request takes that path.
   const cachedUser = maxAgeMs === undefined ? authenticator.cachedUser : () => undefined
@@ -96,7 +106,7 @@ export function createAuthenticateMiddleware(
       setCacheHeaders(res)
       const token = tokens(req)
       if (token === undefined) {
-        if (!optional) throw missingToken()
+        if (!optional) throw missingToken(req)
         clearUser(req)
       } else {
         const user = cachedUser(token)

@@ -6,13 +6,13 @@ import type { AuthenticatedUser } from '../types.js'
 import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
 import type { SetCacheHeaders } from './cache-headers.js'
-import { missingToken, requireTokenForm } from './bearer-token.js'
+import { requireTokenForm } from './bearer-token.js'
 import { toChallenge, withChallenge } from './challenge.js'
 import { avoidHiddenClasses } from './hidden-classes.js'
 import type { PreflightWarning } from './preflight-warning.js'
 import type { RequestUsers } from './request-users.js'
 import { requireSettable } from './set-request-user.js'
-import type { TokenReader } from './token-places.js'
+import type { MissingToken, TokenReader } from './token-places.js'
 
 /** The name of the strategy in passport. */
 const STRATEGY_NAME = 'custom-user-data'
@@ -28,6 +28,7 @@ interface PassportActions {
 interface StrategyParts {
   readonly authenticator: Authenticator
   readonly tokens: TokenReader
+  readonly missingToken: MissingToken
   readonly setCacheHeaders: SetCacheHeaders
   readonly requestUsers: Pick<RequestUsers, 'noteWithoutUser'>
   readonly realm: string
@@ -41,7 +42,16 @@ interface StrategyParts {
  * which ends the chain.
  */
 export function createStrategy(parts: StrategyParts): Strategy {
-  const { authenticator, tokens, setCacheHeaders, requestUsers, realm, metrics, warnOfPreflight } = parts
+  const {
+    authenticator,
+    tokens,
+    setCacheHeaders,
+    requestUsers,
+    realm,
+    metrics,
+    warnOfPreflight,
+    missingToken,
+  } = parts
 
   function report(
     req: Request,
@@ -92,7 +102,7 @@ export function createStrategy(parts: StrategyParts): Strategy {
         requireSettable(req, propertyOf(req, options), 'strategy()')
         avoidHiddenClasses(req)
         const token = tokens(req)
-        if (token === undefined) throw missingToken()
+        if (token === undefined) throw missingToken(req)
         user = authenticator.cachedUser(token)
         if (user === undefined) {
           requireTokenForm(token)

@@ -1,8 +1,9 @@
 import type { Request } from 'express'
 import { callAtOnce } from '../util/call-at-once.js'
-import type { CookieIdentity } from '../util/cookies.js'
+import type { CookieIdentity, TokenCookie } from '../util/cookies.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
-import { readBearerToken } from './bearer-token.js'
+import { missingToken, readBearerToken } from './bearer-token.js'
+import { adviseInsecure } from './local-request.js'
 import type { OriginCheck } from './request-origin.js'
 import { onlyValue } from './request-headers.js'
 import { readTokenCookie } from './token-cookie.js'
@@ -98,8 +99,21 @@ export function createTokenReader(places: ParsedTokenPlaces, requireKnownOrigin:
 }
 
 /** Only a cookie of this package has attributes that are known. */
-function isSetByUs(cookie: ReadableCookie | undefined): boolean {
+function isSetByUs(
+  cookie: ReadableCookie | undefined,
+): cookie is ReadableCookie & Pick<TokenCookie, 'secure'> {
   return cookie?.secure !== undefined
+}
+
+/** Creates the error for a request that presents no token. It says what the client should have sent. */
+export type MissingToken = (req: Request) => CustomUserDataError
+
+/** Creates the function that creates the error, by the places where this app expects a token. */
+export function createMissingToken({ cookie, tokenOf }: ParsedTokenPlaces): MissingToken {
+  const of = (message: string) => new CustomUserDataError('missing_token', message)
+  if (isSetByUs(cookie))
+    return req => of(`There is no cookie with an access token. Log in.${adviseInsecure(req, cookie)}`)
+  return tokenOf ? () => of('The request presents no access token.') : missingToken
 }
 
 /** Creates the reader that takes the place of the header. An empty text counts as no token, as in a cookie. */

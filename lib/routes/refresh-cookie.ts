@@ -1,5 +1,6 @@
 import type { Response } from 'express'
 import type { AccessCookie } from '../authenticate/access-cookie.js'
+import { adviseInsecure } from '../authenticate/local-request.js'
 import type { OriginCheck } from '../authenticate/request-origin.js'
 import { clearTokenCookie, readTokenCookie, setTokenCookie } from '../authenticate/token-cookie.js'
 import { CustomUserDataError } from '../errors.js'
@@ -79,7 +80,8 @@ export function createCookieTransport(
     requireKept: keptCookie.require,
     read(req) {
       const tokens = readTokenCookie(req, cookie)
-      if (tokens.length === 0) throw missing(keptCookie.reasonFor(req))
+      if (tokens.length === 0)
+        throw missing(keptCookie.reasonFor(req) ?? `Log in.${adviseInsecure(req, cookie)}`)
       if (tokens.some(({ length }) => length <= MAX_REFRESH_TOKEN_LENGTH)) return tokens
       throw new CustomUserDataError('invalid_request', 'The refresh token in the cookie is too long.')
     },
@@ -105,7 +107,7 @@ export function createCookieTransport(
   }
 }
 
-function missing(reason = 'Log in.'): CustomUserDataError {
+function missing(reason: string): CustomUserDataError {
   return new CustomUserDataError(
     'missing_refresh_token',
     `There is no cookie with a refresh token. ${reason}`,

@@ -266,7 +266,8 @@ describe('the place of a token', () => {
         createApp(() => nothing),
         { Authorization: `Bearer ${alice}` },
       )
-      expect(answer).toMatchObject({ status: 401, body: { code: 'missing_token' } })
+      const body = { code: 'missing_token', detail: 'The request presents no access token.' }
+      expect(answer).toMatchObject({ status: 401, body })
     })
 
     it('is checked like any other: 400 for a malformed one, 401 for one that is not valid', async () => {

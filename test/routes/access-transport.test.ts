@@ -384,6 +384,23 @@ describe('secure: false', () => {
     expect(isPlain(await logIn(app).set('Host', 'localhost:3000'))).toBe(false)
   })
 
+  it('is what the answers advise to an agent of supertest, which sends no Secure cookies', async () => {
+    const { app } = start({ name: 'at' }, { refreshTokenTransport: 'cookie' })
+    const agent = request.agent(app)
+    expect((await agent.post('/login').send({ user: 'alice' })).status).toBe(200)
+    const me = await agent.get('/me')
+    expect(me).toMatchObject({
+      status: 401,
+      body: { detail: expect.stringMatching(/^There is no cookie .* Log in\. .* write secure: false/) },
+    })
+    const refreshed = await agent.post('/refresh')
+    expectMissing(refreshed)
+    expect(refreshed.body).toMatchObject({ error_description: expect.stringContaining('secure: false') })
+    // Elsewhere the advice would be wrong.
+    const { body } = await request(app).get('/me').set('Host', 'app.example.com')
+    expect(body).toMatchObject({ detail: 'There is no cookie with an access token. Log in.' })
+  })
+
   it('is not the default', async () => {
     const { app } = start({ name: 'at' })
     expect(isPlain(await logIn(app))).toBe(false)
