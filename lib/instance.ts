@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events'
-import type { ErrorRequestHandler, Request, RequestHandler, Response, Router } from 'express'
+import type { ErrorRequestHandler, Request, RequestHandler, Router } from 'express'
 import type { Strategy } from 'passport'
 import type { KeyOptions } from './access-tokens/keys.js'
 import type { AllowOptions, GuardRule } from './authenticate/allow.js'
@@ -18,7 +18,7 @@ import type { RefreshOptions } from './routes/refresh-and-logout.js'
 import type { OwnDataOptions } from './routes/own-data-options.js'
 import type { SessionInfo } from './sessions/sessions.js'
 import type { ErasedUser, StoredData, StoredDataOptions } from './login/stored-data.js'
-import type { IssueTokensOptions } from './login/token-issuer.js'
+import type { IssueTokensOptions, IssueTokensWithCookiesOptions } from './login/token-issuer.js'
 import type { AuthenticatedUser, TokenAnswer, TokenAnswerWithCookies } from './types.js'
 
 /** One instance: middleware, route factories and functions over one collection of custom data. */
@@ -121,6 +121,18 @@ export interface CustomUserData<CustomData> {
    */
   forUser(userId: string): UserDocument<CustomData>
   /**
+   * Begins a session as below, and sets the cookies of `accessTokenTransport` and `refreshTokenTransport`. Tokens in cookies are
+   * not in the result.
+   *
+   * @throws as below; also OptionError if no token travels in a cookie, `foreign_origin` (403) if a page of another origin sent
+   * the request, `cookie_not_kept` (400)
+   * @example res.json(await userData.issueTokens(user.id, { startedAt, address: req.ip, res }))
+   */
+  issueTokens(
+    userId: string,
+    options: IssueTokensWithCookiesOptions,
+  ): Promise<TokenAnswerWithCookies<CustomData>>
+  /**
    * Begins a session for a user whom the app has authenticated by itself. `device` and `address` describe the session in
    * the user's list of sessions. `startedAt` tells when your check of the credentials began, so that a revocation since
    * then ends the login.
@@ -133,21 +145,7 @@ export interface CustomUserData<CustomData> {
    * const user = await checkOneTimeCode(req.body.code)
    * res.json(await userData.issueTokens(user.id, { startedAt, address: req.ip }))
    */
-  issueTokens(
-    userId: string,
-    options?: IssueTokensOptions & { readonly res?: undefined },
-  ): Promise<TokenAnswer<CustomData>>
-  /**
-   * As above, and sets the cookies of `accessTokenTransport` and `refreshTokenTransport`. Tokens in cookies are not in the result.
-   *
-   * @throws also OptionError if no token travels in a cookie; `foreign_origin` (403) if a page of another origin sent the
-   * request; `cookie_not_kept` (400)
-   * @example res.json(await userData.issueTokens(user.id, { startedAt, address: req.ip, res }))
-   */
-  issueTokens(
-    userId: string,
-    options: IssueTokensOptions & { readonly res: Response },
-  ): Promise<TokenAnswerWithCookies<CustomData>>
+  issueTokens(userId: string, options?: IssueTokensOptions): Promise<TokenAnswer<CustomData>>
   /**
    * Lists a user's sessions, newest first, at most 1,000.
    * @throws TypeError if `userId` cannot be a user id, see {@link forUser}; `sessions_unavailable` (503) if MongoDB is away

@@ -8,7 +8,11 @@ import { requireAccountName } from '../login/account-name.js'
 import { createPasswordCredentials } from '../login/password-credentials.js'
 import { endReplacedSessions } from '../login/replaced-sessions.js'
 import { createStoredData } from '../login/stored-data.js'
-import type { IssuedTokens, IssueTokensOptions } from '../login/token-issuer.js'
+import type {
+  IssuedTokens,
+  IssueTokensOptions,
+  IssueTokensWithCookiesOptions,
+} from '../login/token-issuer.js'
 import { parseIssueTokensOptions, parseStoredDataOptions } from '../options/logins.js'
 import { parseNewKeys } from '../options/parse-options.js'
 import type { RefreshTransport } from '../routes/refresh-transport.js'
@@ -53,7 +57,7 @@ export function createSessionFunctions(
   }
 
   return {
-    async issueTokens(userId: string, options?: IssueTokensOptions) {
+    async issueTokens(userId: string, options?: IssueTokensOptions | IssueTokensWithCookiesOptions) {
       const issuer = needOwn(tokenIssuer, 'issueTokens()')
       const { res, ...details } = parseIssueTokensOptions(options)
       const issue = () => issuer.issue(userId, details, hooks.creationFor({ id: userId }, undefined))

@@ -87,13 +87,16 @@ export interface IssueTokensOptions extends PartialOrigin {
    * @default the option of the instance
    */
   readonly persistent?: boolean | undefined
+}
+
+/** Options of `issueTokens()` that lets it set cookies. */
+export interface IssueTokensWithCookiesOptions extends IssueTokensOptions {
   /**
    * The response that gets the cookies of `accessTokenTransport` and `refreshTokenTransport`, and `Cache-Control: no-store`. A
    * token in a cookie is not in the result. As in `login()`, requests of other origins are refused, and the session of the
    * cookies that are replaced ends.
-   * @default undefined: both tokens are in the result
    */
-  readonly res?: Response | undefined
+  readonly res: Response
 }
 
 /** The tokens of a login or a refresh. */

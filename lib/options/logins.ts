@@ -6,7 +6,6 @@ import type { CollectionLike } from '../mongo/collection-like.js'
 import { requireAccountName } from '../login/account-name.js'
 import type { AccountName } from '../login/account-name.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
-import type { IssueTokensOptions } from '../login/token-issuer.js'
 import { parseArgument, requireArgument } from './arguments.js'
 import { collectionNamed } from './collection-option.js'
 import { optionsObject } from './options-object.js'
@@ -127,7 +126,7 @@ export function parseHashPasswordArguments(
 }
 
 /** Completes the options of `issueTokens()`, or throws an `OptionError`. */
-export function parseIssueTokensOptions(given: unknown): IssueTokensOptions {
+export function parseIssueTokensOptions(given: unknown): v.InferOutput<typeof issueTokensOptions> {
   return parseArgument('issueTokens()', issueTokensOptions, given)
 }
 

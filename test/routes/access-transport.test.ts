@@ -1,10 +1,15 @@
 import express from 'express'
 import type { Express } from 'express'
 import { OptionError } from 'express-custom-user-data'
-import type { AccessCookieOptions, CustomUserDataOptions } from 'express-custom-user-data'
+import type {
+  AccessCookieOptions,
+  CustomUserDataOptions,
+  IssueTokensOptions,
+  IssueTokensWithCookiesOptions,
+} from 'express-custom-user-data'
 import request from 'supertest'
 import type { Response } from 'supertest'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, expectTypeOf, it } from 'vitest'
 import { useDatabase } from '../support/database.js'
 import { createSessionApp, expectInvalidGrant, recordEvents } from '../support/session-app.js'
 import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
@@ -446,6 +451,17 @@ describe('issueTokens({ res }) sets the cookies', () => {
       'expires_in',
       'user',
     ])
+  })
+
+  it('and its types say which tokens the result has', async () => {
+    const { userData } = startOwnLogin()
+    const options: IssueTokensOptions = { device: 'a wrapper passes these options on' }
+    expectTypeOf((await userData.issueTokens('alice', options)).access_token).toEqualTypeOf<string>()
+    const withCookies = (given: IssueTokensWithCookiesOptions) => userData.issueTokens('alice', given)
+    expectTypeOf(withCookies)
+      .returns.resolves.toHaveProperty('refresh_token')
+      .toEqualTypeOf<string | undefined>()
+    expectTypeOf(withCookies).returns.resolves.toHaveProperty('expires_in').toEqualTypeOf<number>()
   })
 
   it('ASVS 7.2.4: ends the session of the cookie that it replaces', async () => {
