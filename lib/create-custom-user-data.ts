@@ -9,6 +9,7 @@ import { createRoutes } from './assembly/routes.js'
 import { createServerFunctions, createSessionFunctions } from './assembly/server-functions.js'
 import { createSessionParts } from './assembly/sessions.js'
 import { createSnapshotParts } from './assembly/snapshots.js'
+import { createTransport } from './assembly/transport.js'
 import type { CustomUserData } from './instance.js'
 import { refuseOptions } from './options/arguments.js'
 import type { CustomUserDataOptions, TrustedIssuersOnlyOptions } from './options/options.js'
@@ -59,11 +60,12 @@ export function createCustomUserData(
   const snapshots = createSnapshotParts(core, documents, sessions, checks)
   const guards = createGuardParts(core, tokens, snapshots, sessions, checks)
   const logins = createLogins(core, tokens, documents, snapshots, sessions, guards, loginAttempts)
+  const transport = createTransport(core, guards)
 
   return {
     ...createGuards(guards),
-    ...createRoutes(core, tokens, documents, guards, logins),
-    ...createSessionFunctions(core, tokens, logins),
+    ...createRoutes(core, tokens, documents, guards, logins, transport),
+    ...createSessionFunctions(core, tokens, logins, transport),
     ...createLoginFunctions(logins),
     ...createServerFunctions(core, tokens, documents, sessions, logins, loginAttempts),
     events: core.events.emitter,

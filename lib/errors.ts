@@ -26,7 +26,7 @@ const ERRORS = {
   /** A page of another origin made a browser send the request, with a cookie of this app or for one. */
   foreign_origin: { status: 403, title: 'The request comes from a page of another origin' },
   /** The browser would not keep the cookie of this login, so no session began. */
-  cookie_not_kept: { status: 400, title: 'The browser would not keep the refresh token' },
+  cookie_not_kept: { status: 400, title: 'The browser would not keep the cookie' },
   /** RFC 9110 15.5.6: the route takes another method. */
   method_not_allowed: { status: 405, title: 'The method is not allowed' },
   /** The user has no session with that `sid`. */

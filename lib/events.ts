@@ -22,6 +22,7 @@ export interface WarningEvent {
     | 'login_address_unknown'
     | 'proxy_header_unused'
     | 'cookie_not_kept'
+    | 'preflight_refused'
     | 'change_stream_unavailable'
     | 'user_id_index_conflict'
     | 'user_id_field_missing'
@@ -110,11 +111,14 @@ export type SnapshotLeftOutEvent = {
   readonly userId: string
 } & (
   | {
-      /** The token would have been longer than `userDataInToken.maxTokenBytes`. */
+      /**
+       * The token would have been longer than `userDataInToken.maxTokenBytes`, or too long for a cookie of 4,096 bytes with
+       * `accessTokenTransport: 'cookie'`.
+       */
       readonly reason: 'too_large'
       /** The length of the token with the data, in bytes. */
       readonly tokenBytes: number
-      /** The limit, in bytes. */
+      /** The limit that applies, in bytes. */
       readonly maxTokenBytes: number
     }
   | {

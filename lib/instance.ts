@@ -19,8 +19,8 @@ import type { LogoutOptions, RefreshOptions } from './routes/refresh-and-logout.
 import type { OwnDataOptions } from './routes/own-data-options.js'
 import type { SessionInfo } from './sessions/sessions.js'
 import type { ErasedUser, StoredData, StoredDataOptions } from './login/stored-data.js'
-import type { IssueTokensOptions } from './login/token-issuer.js'
-import type { AuthenticatedUser, TokenAnswer } from './types.js'
+import type { IssueTokensOptions, IssueTokensWithCookiesOptions } from './login/token-issuer.js'
+import type { AnswerTokens, AuthenticatedUser, TokenAnswer } from './types.js'
 
 /** One instance: middleware, route factories and functions over one collection of custom data. */
 export interface CustomUserData<CustomData> {
@@ -173,6 +173,15 @@ export interface CustomUserData<CustomData> {
    * @example await userData.forUser(userId).update({ role: 'admin' })
    */
   forUser(userId: string): UserDocument<CustomData>
+  /**
+   * Begins a session as below, and sets the cookies of `accessTokenTransport` and `refreshTokenTransport`. Tokens in cookies are
+   * not in the result.
+   *
+   * @throws as below; also OptionError if no token travels in a cookie, `foreign_origin` (403) if a page of another origin sent
+   * the request, `cookie_not_kept` (400)
+   * @example res.json(await userData.issueTokens(user.id, { startedAt, address: req.ip, res }))
+   */
+  issueTokens(userId: string, options: IssueTokensWithCookiesOptions): Promise<AnswerTokens<CustomData>>
   /**
    * Begins a session for a user whom the app has authenticated by itself. `device` and `address` describe the session in
    * the user's list of sessions. `startedAt` tells when your check of the credentials began, so that a revocation since

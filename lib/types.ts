@@ -104,5 +104,5 @@ export interface TokenAnswer<CustomData = RegisteredCustomData> {
 /**
  * The tokens of a login or a refresh that belong into the body of its answer. A token that is sent as a cookie is left out.
  */
-export type AnswerTokens<CustomData = RegisteredCustomData> = Omit<TokenAnswer<CustomData>, 'refresh_token'> &
-  Partial<Pick<TokenAnswer<CustomData>, 'refresh_token'>>
+export type AnswerTokens<CustomData = RegisteredCustomData> = Partial<TokenAnswer<CustomData>> &
+  Pick<TokenAnswer<CustomData>, 'expires_in' | 'user'>

@@ -10,11 +10,12 @@ import { createErrorHandler } from '../authenticate/error-handler.js'
 import { createAuthenticateMiddleware } from '../authenticate/middleware.js'
 import { toGuard } from '../authenticate/guard.js'
 import { createFailureReports } from '../authenticate/failure-reports.js'
+import { createPreflightWarning } from '../authenticate/preflight-warning.js'
 import { createReload } from '../authenticate/reload.js'
 import { createRequestUsers } from '../authenticate/request-users.js'
 import { createStrategy } from '../authenticate/strategy.js'
 import { createOriginCheck } from '../authenticate/request-origin.js'
-import { createTokenReader } from '../authenticate/token-places.js'
+import { createMissingToken, createTokenReader } from '../authenticate/token-places.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { CustomUserData } from '../instance.js'
 import { refuseArguments } from '../options/arguments.js'
@@ -54,17 +55,21 @@ export function createGuardParts(
   const attachments = createAttachments(config, snapshots, metrics)
   const requireKnownOrigin = createOriginCheck(config.allowedOrigins)
   const tokens = createTokenReader(config.tokenPlaces, requireKnownOrigin)
-  const accessCookie = createAccessCookie(config.tokenPlaces, clock)
+  const accessCookie = createAccessCookie(config.tokenPlaces, config.accessCookie, clock)
   const { cacheControl, tokenPlaces } = config
   const setCacheHeaders = createCacheHeaders(cacheControl, headersWithTokens(tokenPlaces))
   // The middleware before attach() may read the user from a token or from the cookie of a session.
   const setCacheHeadersOfAttached = createCacheHeaders(cacheControl, ['Authorization', 'Cookie'])
+  const missingToken = createMissingToken(config.tokenPlaces)
+  const warnOfPreflight = createPreflightWarning(events)
   const requestUsers = createRequestUsers({
     authenticator,
     attachments,
     tokens,
+    missingToken,
     ownIssuer: config.own?.issuer,
     realm,
+    warnOfPreflight,
   })
   const reload = createReload({ authenticator, attachments, requestUsers, tokens, realm })
   const failures = createFailureReports(events, config.tokenPlaces)
@@ -82,6 +87,8 @@ export function createGuardParts(
     metrics,
     realm,
     failures,
+    warnOfPreflight,
+    missingToken,
   }
 }
 

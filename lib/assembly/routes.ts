@@ -2,13 +2,11 @@ import type { CustomUserData } from '../instance.js'
 import { refuseArguments } from '../options/arguments.js'
 import { parseLogoutOptions, parseRefreshOptions } from '../options/logins.js'
 import { createJwksRoute } from '../routes/jwks.js'
-import { createKeptCookieCheck } from '../routes/kept-cookie.js'
 import { createLoginRoute } from '../routes/login.js'
 import { createOwnDataRouter } from '../routes/own-data.js'
 import { createLogoutAllRoute, createOwnSessionsRouter } from '../routes/own-sessions.js'
 import { createLogoutRoute, createRefreshRoute } from '../routes/refresh-and-logout.js'
-import { createCookieTransport } from '../routes/refresh-cookie.js'
-import { createBodyTransport } from '../routes/refresh-transport.js'
+import type { RefreshTransport } from '../routes/refresh-transport.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import { needOwn } from './access-tokens.js'
 import type { AccessTokens } from './access-tokens.js'
@@ -28,19 +26,12 @@ export function createRoutes(
   { config, database, events, rights }: Core,
   { ownKeys }: AccessTokens,
   { documents }: Documents,
-  { requestUsers, requireKnownOrigin, accessCookie, failures }: GuardParts,
+  { requestUsers, failures }: GuardParts,
   logins: Logins,
+  transport: RefreshTransport,
 ): Routes {
   const { sessions, hooks, writer, endSessions } = logins
-  const { refreshCookie, refreshTokenField, loginThrottle, verifyCredentialsTimeoutMs: timeoutMs } = config
-  const transport = refreshCookie
-    ? createCookieTransport(
-        refreshCookie,
-        requireKnownOrigin,
-        createKeptCookieCheck(refreshCookie, events),
-        accessCookie,
-      )
-    : createBodyTransport(accessCookie, requireKnownOrigin)
+  const { refreshTokenField, loginThrottle, verifyCredentialsTimeoutMs: timeoutMs } = config
   function noteRightsOfOwnData(mayCreate: boolean): void {
     rights.add('ownData()', 'custom_data', 'find', 'update')
     if (mayCreate) rights.add('ownData({ upsert })', 'custom_data', 'insert')

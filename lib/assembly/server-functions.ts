@@ -1,13 +1,24 @@
+import type { Response } from 'express'
 import type { Collection } from 'mongodb'
 import { requireUserId, toRevokedSid } from '../access-tokens/user-id.js'
 import type { WrittenEvent } from '../audit-events.js'
+import { OptionError } from '../errors.js'
 import type { CustomUserData } from '../instance.js'
 import { requireAccountName } from '../login/account-name.js'
 import { describedClient } from '../login/client.js'
 import { createPasswordCredentials } from '../login/password-credentials.js'
+import { endReplacedSessions } from '../login/replaced-sessions.js'
 import { createStoredData } from '../login/stored-data.js'
+import type {
+  IssuedTokens,
+  IssueTokensOptions,
+  IssueTokensWithCookiesOptions,
+} from '../login/token-issuer.js'
 import { parseIssueTokensOptions, parseStoredDataOptions } from '../options/logins.js'
 import { parseNewKeys } from '../options/parse-options.js'
+import type { RefreshTransport } from '../routes/refresh-transport.js'
+import { NO_STORE } from '../routes/token-endpoint.js'
+import type { TokenAnswer } from '../types.js'
 import { createUserDocument } from '../writing/for-user.js'
 import { needOwn } from './access-tokens.js'
 import type { AccessTokens } from './access-tokens.js'
@@ -23,20 +34,40 @@ type SessionFunctions = Pick<
   'issueTokens' | 'sessions' | 'revoke' | 'disable' | 'enable' | 'deleteSessions'
 >
 
+const NO_COOKIE =
+  'issueTokens(): option "res": no token travels in a cookie. Leave "res" out, or give the instance accessTokenTransport: "cookie" or refreshTokenTransport: "cookie".'
+
 /** Creates the functions with which server code acts on users' sessions. They check each user id that they are given. */
 export function createSessionFunctions(
-  { config }: Core,
+  { config, events }: Core,
   { issuers }: AccessTokens,
   { sessions, hooks, tokenIssuerFor }: Logins,
+  transport: RefreshTransport,
 ): SessionFunctions {
   const tokenIssuer = tokenIssuerFor(config.extendedJson, 'createCustomUserData: option "extendedJson"')
+  /** Does what the login route does around a login. */
+  async function handByCookies(res: Response, issue: () => Promise<IssuedTokens>): Promise<object> {
+    if (!config.accessCookie && !config.refreshCookie) throw new OptionError(NO_COOKIE)
+    transport.requireKnownOrigin(res.req)
+    transport.requireKept(res.req)
+    const issued = await issue()
+    await endReplacedSessions(transport.readToEnd(res.req, {}, config.refreshTokenField), {
+      sessions,
+      events,
+    })
+    res.set(NO_STORE)
+    transport.clearReplaced(res)
+    return transport.hand(res, issued)
+  }
+
   return {
-    async issueTokens(userId, options) {
+    async issueTokens(userId: string, options?: IssueTokensOptions | IssueTokensWithCookiesOptions) {
       const issuer = needOwn(tokenIssuer, 'issueTokens()')
-      const parsed = parseIssueTokensOptions(options)
-      const create = hooks.creationFor({ id: userId }, describedClient(parsed))
-      const { answer } = await issuer.issue(userId, parsed, create)
-      return answer
+      const { res, ...details } = parseIssueTokensOptions(options)
+      const create = hooks.creationFor({ id: userId }, describedClient(details))
+      const issue = () => issuer.issue(userId, details, create)
+      // The overloads of the method say which members an answer with cookies lacks.
+      return (res ? await handByCookies(res, issue) : (await issue()).answer) as TokenAnswer<object>
     },
     async sessions(userId) {
       requireUserId('sessions()', userId, issuers)

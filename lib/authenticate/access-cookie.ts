@@ -2,12 +2,13 @@ import type { Request, Response } from 'express'
 import { asCustomUserDataError } from '../errors.js'
 import { refusalOf } from '../refusals.js'
 import type { Clock } from '../util/clock.js'
-import { placeOf, readCookies } from '../util/cookies.js'
-import type { CookieIdentity } from '../util/cookies.js'
+import { placeOf } from '../util/cookies.js'
+import type { CookieIdentity, TokenCookie } from '../util/cookies.js'
+import { clearTokenCookie, readTokenCookie } from './token-cookie.js'
 import { createTokenReader } from './token-places.js'
 import type { ParsedTokenPlaces } from './token-places.js'
 
-/** The cookie of access tokens. The app sets it, and this package reads and clears it. */
+/** The cookie of access tokens. The routes of this package set it, or the app does. This package reads and clears both. */
 export interface AccessCookie {
   /**
    * Whether an error says that the only token of a request is in the cookie and not valid. Browsers go on sending a cookie
@@ -25,9 +26,14 @@ export interface AccessCookie {
 /** A refresh that was sent when the token expired has been answered by then. */
 const MINUTE_MS = 60_000
 
-/** Creates the cookie that `tokenPlaces` names; `undefined` if it names none. */
+/**
+ * Creates the cookie of access tokens; `undefined` if no cookie is read.
+ *
+ * @param own the cookie that the routes set; `undefined` if the app sets it
+ */
 export function createAccessCookie(
   { cookie, ...elsewhere }: ParsedTokenPlaces,
+  own: TokenCookie | undefined,
   clock: Pick<Clock, 'now'>,
 ): AccessCookie | undefined {
   if (cookie === undefined) return undefined
@@ -36,9 +42,9 @@ export function createAccessCookie(
   /** Of two cookies with the name, one may be good. */
   function isOnlyToken(req: Request): boolean {
     try {
-      // Some apps clear a cookie by setting it to an empty value.
-      const values = readCookies(req.headers.cookie, cookie?.name ?? '').filter(value => value !== '')
-      return values.length === 1 && readElsewhere(req) === undefined
+      return (
+        cookie !== undefined && readTokenCookie(req, cookie).length === 1 && readElsewhere(req) === undefined
+      )
     } catch {
       return false
     }
@@ -51,20 +57,26 @@ export function createAccessCookie(
     return expiresAt === undefined || clock.now() >= expiresAt + MINUTE_MS
   }
 
+  const clear = (res: Response): void => {
+    // A guard may run without a response of Express, for example at the handshake of a socket.
+    if ((res as Partial<Response>).headersSent !== false || typeof res.clearCookie !== 'function') return
+    if (own) clearTokenCookie(res, own)
+    else clearByName(res, cookie)
+  }
+
   return {
     isStale: (req, error) =>
       ['invalid_token', 'invalid_request'].includes(String(asCustomUserDataError(error)?.code)) &&
       isOnlyToken(req),
     clearStale: (res, error) => {
-      if (res && isLongOver(asCustomUserDataError(error))) clear(res, cookie)
+      if (res && isLongOver(asCustomUserDataError(error))) clear(res)
     },
-    clear: res => clear(res, cookie),
+    clear,
   }
 }
 
-/** A guard may run without a response of Express, for example at the handshake of a socket. */
-function clear(res: Partial<Response>, { name, ...place }: CookieIdentity): void {
+function clearByName(res: Response, { name, ...place }: CookieIdentity): void {
   // Browsers refuse to change a cookie whose name has a prefix without Secure (RFC 6265bis 4.1.3).
   const secure = /^__(?:host|secure)-/i.test(name)
-  if (res.headersSent === false) res.clearCookie?.(name, { httpOnly: true, secure, ...placeOf(place) })
+  res.clearCookie(name, { httpOnly: true, secure, ...placeOf(place) })
 }

@@ -1,5 +1,5 @@
 import type { Response } from 'express'
-import type { TokenPlaces } from './token-places.js'
+import type { ParsedTokenPlaces } from './token-places.js'
 
 /** What caches may do with the answers of guarded routes. */
 export type CacheControl = 'no-cache' | 'no-store'
@@ -22,9 +22,12 @@ const KEPT: Readonly<Record<CacheControl, RegExp>> = {
   'no-store': /\bno-store\b/i,
 }
 
-/** The request headers that can hold a token. A query or a form is part of what a cache compares, or is not cached. */
-export function headersWithTokens({ cookie }: TokenPlaces): readonly string[] {
-  return cookie === undefined ? ['Authorization'] : ['Authorization', 'Cookie']
+/**
+ * The request headers that can hold a token. A query or a form is part of what a cache compares, or is not cached. A function
+ * may read cookies.
+ */
+export function headersWithTokens({ cookie, tokenOf }: ParsedTokenPlaces): readonly string[] {
+  return cookie === undefined && tokenOf === undefined ? ['Authorization'] : ['Authorization', 'Cookie']
 }
 
 /**

@@ -6,11 +6,12 @@ import type { AccessCookie } from './access-cookie.js'
 import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
 import type { SetCacheHeaders } from './cache-headers.js'
-import { missingToken, requireTokenForm } from './bearer-token.js'
+import { requireTokenForm } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
 import { avoidHiddenClasses } from './hidden-classes.js'
+import type { PreflightWarning } from './preflight-warning.js'
 import { setRequestUser } from './request-user.js'
-import type { TokenReader } from './token-places.js'
+import type { MissingToken, TokenReader } from './token-places.js'
 
 /** The option of each guard that asks for fresh custom data. */
 export interface MaxAgeOption {
@@ -44,29 +45,41 @@ export function createAuthenticateMiddleware(
   parts: {
     readonly authenticator: Authenticator
     readonly tokens: TokenReader
+    readonly missingToken: MissingToken
     readonly setCacheHeaders: SetCacheHeaders
     /** Absent if no cookie is read. */
     readonly accessCookie: AccessCookie | undefined
     readonly realm: string
     readonly metrics: Pick<Metrics, 'refused' | 'ignored'>
+    readonly warnOfPreflight: PreflightWarning
   },
   options?: AuthenticateOptions,
 ): RequestHandler {
-  const { authenticator, tokens, setCacheHeaders, accessCookie, realm, metrics } = parts
+  const {
+    authenticator,
+    tokens,
+    setCacheHeaders,
+    accessCookie,
+    realm,
+    metrics,
+    warnOfPreflight,
+    missingToken,
+  } = parts
   const { maxAgeMs, optional } = parseAuthenticateOptions(options)
   // loadUser() checks the age of a cached snapshot, so with a maximum age each request takes that path.
   const cachedUser = maxAgeMs === undefined ? authenticator.cachedUser : () => undefined
 
-  function toAnswer(error: unknown): unknown {
+  function toAnswer(req: Request, error: unknown): unknown {
     const ours = asCustomUserDataError(error)
     if (!ours) return error
     metrics.refused(ours)
+    warnOfPreflight(req, ours)
     return withChallenge(ours, realm)
   }
 
   /** Returns the error for `next`; `undefined` if the request may pass without a user. */
   function toOutcome(req: Request, res: Response, error: unknown): unknown {
-    if (!optional || accessCookie?.isStale(req, error) !== true) return toAnswer(error)
+    if (!optional || accessCookie?.isStale(req, error) !== true) return toAnswer(req, error)
     const ignored = asCustomUserDataError(error)
     if (ignored) metrics.ignored(ignored)
     try {
@@ -74,7 +87,7 @@ export function createAuthenticateMiddleware(
       clearUser(req)
       return undefined
     } catch (another) {
-      return toAnswer(another)
+      return toAnswer(req, another)
     }
   }
 
@@ -93,7 +106,7 @@ export function createAuthenticateMiddleware(
       setCacheHeaders(res)
       const token = tokens(req)
       if (token === undefined) {
-        if (!optional) throw missingToken()
+        if (!optional) throw missingToken(req)
         clearUser(req)
       } else {
         const user = cachedUser(token)

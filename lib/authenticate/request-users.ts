@@ -3,11 +3,11 @@ import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { AccessTokenClaims } from '../types.js'
 import type { Attachments } from './attachments.js'
 import type { Authenticator } from './authenticator.js'
-import { missingToken } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
+import type { PreflightWarning } from './preflight-warning.js'
 import { requestUser } from './request-user.js'
 import { isObject } from '../util/plain-object.js'
-import type { TokenReader } from './token-places.js'
+import type { MissingToken, TokenReader } from './token-places.js'
 
 /** The user whom a guard of this instance let in on a request. */
 export interface RequestUser {
@@ -34,10 +34,12 @@ export function createRequestUsers(parts: {
   readonly authenticator: Pick<Authenticator, 'userIdOf'>
   readonly attachments: Pick<Attachments, 'of' | 'replaceData'>
   readonly tokens: TokenReader
+  readonly missingToken: MissingToken
   readonly ownIssuer: string | undefined
   readonly realm: string
+  readonly warnOfPreflight: PreflightWarning
 }) {
-  const { authenticator, attachments, tokens, ownIssuer, realm } = parts
+  const { authenticator, attachments, tokens, ownIssuer, realm, warnOfPreflight, missingToken } = parts
   /** Requests that a guard has seen and left without a user. */
   const withoutUser = new WeakSet<Request>()
 
@@ -75,7 +77,9 @@ export function createRequestUsers(parts: {
       if (found === undefined || found === null) {
         // Who has sent a token must not be told to send one.
         if (!withoutUser.has(req) && presentsToken(req, tokens)) throw noGuard(callee)
-        throw withChallenge(missingToken(), realm)
+        const missing = withChallenge(missingToken(req), realm)
+        warnOfPreflight(req, missing)
+        throw missing
       }
       throw new CustomUserDataError(
         'attach_misconfigured',

@@ -5,12 +5,13 @@ import type { AuthenticatedUser } from '../types.js'
 import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
 import type { SetCacheHeaders } from './cache-headers.js'
-import { missingToken, requireTokenForm } from './bearer-token.js'
+import { requireTokenForm } from './bearer-token.js'
 import { toChallenge, withChallenge } from './challenge.js'
 import { avoidHiddenClasses } from './hidden-classes.js'
+import type { PreflightWarning } from './preflight-warning.js'
 import type { RequestUsers } from './request-users.js'
 import { requireSettable } from './request-user.js'
-import type { TokenReader } from './token-places.js'
+import type { MissingToken, TokenReader } from './token-places.js'
 
 /** The name of the strategy in passport. */
 const STRATEGY_NAME = 'custom-user-data'
@@ -47,10 +48,12 @@ interface PassportActions {
 interface StrategyParts {
   readonly authenticator: Authenticator
   readonly tokens: TokenReader
+  readonly missingToken: MissingToken
   readonly setCacheHeaders: SetCacheHeaders
   readonly requestUsers: Pick<RequestUsers, 'noteWithoutUser'>
   readonly realm: string
   readonly metrics: Pick<Metrics, 'refused'>
+  readonly warnOfPreflight: PreflightWarning
 }
 
 /**
@@ -59,7 +62,16 @@ interface StrategyParts {
  * which ends the chain.
  */
 export function createStrategy(parts: StrategyParts): PassportStrategy {
-  const { authenticator, tokens, setCacheHeaders, requestUsers, realm, metrics } = parts
+  const {
+    authenticator,
+    tokens,
+    setCacheHeaders,
+    requestUsers,
+    realm,
+    metrics,
+    warnOfPreflight,
+    missingToken,
+  } = parts
 
   function report(
     req: Request,
@@ -68,6 +80,7 @@ export function createStrategy(parts: StrategyParts): PassportStrategy {
   ): void {
     const ours = asCustomUserDataError(thrown)
     if (ours) metrics.refused(ours)
+    if (ours) warnOfPreflight(req, ours)
     if (ours && (ours.status === 400 || ours.status === 401)) {
       // A later strategy of the chain may let the request through without a user.
       requestUsers.noteWithoutUser(req)
@@ -109,7 +122,7 @@ export function createStrategy(parts: StrategyParts): PassportStrategy {
         requireSettable(req, propertyOf(req, options), 'strategy()')
         avoidHiddenClasses(req)
         const token = tokens(req)
-        if (token === undefined) throw missingToken()
+        if (token === undefined) throw missingToken(req)
         user = authenticator.cachedUser(token)
         if (user === undefined) {
           requireTokenForm(token)

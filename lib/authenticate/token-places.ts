@@ -1,16 +1,20 @@
 import type { Request } from 'express'
-import { readCookies } from '../util/cookies.js'
-import type { CookieIdentity } from '../util/cookies.js'
+import { callAtOnce } from '../util/call-at-once.js'
+import type { CookieIdentity, TokenCookie } from '../util/cookies.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
-import { readBearerToken } from './bearer-token.js'
+import { missingToken, readBearerToken } from './bearer-token.js'
+import { adviseInsecure } from './local-request.js'
 import type { OriginCheck } from './request-origin.js'
 import { onlyValue } from './request-headers.js'
+import { readTokenCookie } from './token-cookie.js'
+import type { ReadableCookie } from './token-cookie.js'
 
 /** Other places than the Authorization header where a token may be. All are off by default. */
 export interface TokenPlaces {
   /**
-   * The cookie that your app sets, by its name, or also with the path and domain that you set it with. Browsers send cookies
-   * with requests of other pages too, see the option `allowedOrigins`. A login and a logout clear the cookie, and so does
+   * A cookie that your app sets, by its name, or also with the path and domain that you set it with. Leave it out with
+   * `accessTokenTransport: 'cookie'`, where the routes set the cookie. Browsers send cookies with requests of other pages too,
+   * see the option `allowedOrigins`. A login and a logout clear the cookie, and so does
    * `authenticate({ optional: true })` if its token is not valid.
    *
    * @example { cookie: { name: '__Secure-access_token', path: '/api' } }
@@ -32,11 +36,19 @@ export interface TokenPlaces {
   readonly form?: string | undefined
 }
 
+/**
+ * Returns the token of a request, or `undefined` if the request presents none. Must return it at once: a promise is refused.
+ */
+export type TokenOfRequest = (req: Request) => string | null | undefined
+
 /** The complete option `tokenPlaces`. */
 export interface ParsedTokenPlaces {
-  readonly cookie?: CookieIdentity | undefined
+  /** The cookie of `accessTokenTransport`, or the cookie that the app sets. */
+  readonly cookie?: ReadableCookie | undefined
   readonly query?: string | undefined
   readonly form?: string | undefined
+  /** Takes the place of the Authorization header. */
+  readonly tokenOf?: TokenOfRequest | undefined
 }
 
 /**
@@ -44,7 +56,7 @@ export interface ParsedTokenPlaces {
  * `requireTokenForm` before you verify it.
  *
  * @throws `invalid_request` for two tokens or a malformed one, `missing_token` for an Authorization header of another
- * scheme, `foreign_origin` for a token in a cookie with which a page of another origin makes a change
+ * scheme, `foreign_origin` for a token in a cookie with which a page of another origin makes a change, `callback_failed`
  */
 export type TokenReader = (req: Request) => string | undefined
 
@@ -52,21 +64,27 @@ export type TokenReader = (req: Request) => string | undefined
 const TOKEN = /^[\w.~+/-]+=*$/
 const FORM = /^application\/x-www-form-urlencoded[ \t]*(?:;|$)/i
 
-/** Creates the reader of the header, and of other places if there are any. Two tokens are refused (RFC 6750 section 2). */
+/**
+ * Creates the reader of the header, and of other places if there are any. Two tokens are refused (RFC 6750 section 2). But a
+ * header wins over a cookie that this package has set, because the browser adds the cookie and the page does not choose it.
+ */
 export function createTokenReader(places: ParsedTokenPlaces, requireKnownOrigin: OriginCheck): TokenReader {
-  const { cookie, query, form } = places
-  if (cookie === undefined && query === undefined && form === undefined) return readBearerToken
+  const { cookie, query, form, tokenOf } = places
+  if (Object.values(places).every(place => place === undefined)) return readBearerToken
+  const readChosen = tokenOf ? createFunctionReader(tokenOf, requireKnownOrigin) : readHeader
   return req => {
     const ofQuery = query === undefined ? [] : readQuery(req, query)
     const ofForm = form === undefined ? [] : readForm(req, form)
     const leavesCookie = cookie === undefined || (ofQuery.length > 0 && cannotSetHeaders(req))
-    const ofCookie = leavesCookie ? [] : readCookie(req, cookie.name)
-    const elsewhere = [...ofCookie, ...ofQuery, ...ofForm]
-    const found = [readHeader(req, elsewhere.length > 0), ...elsewhere].filter(token => token !== undefined)
+    const foundCookie = leavesCookie ? [] : readCookie(req, cookie)
+    const hasToken = foundCookie.length + ofQuery.length + ofForm.length > 0
+    const chosen = readChosen(req, hasToken)
+    const ofCookie = chosen !== undefined && isSetByUs(cookie) ? [] : foundCookie
+    const ofHeader = chosen === undefined ? [] : [chosen]
+    const found = [...ofHeader, ...ofCookie, ...ofQuery, ...ofForm]
     if (found.length > 1) {
-      const inHeader = found.length > elsewhere.length
       throw twoTokens({
-        'the Authorization header': inHeader,
+        'the Authorization header': ofHeader,
         'a cookie': ofCookie,
         'the query': ofQuery,
         'the form': ofForm,
@@ -80,16 +98,47 @@ export function createTokenReader(places: ParsedTokenPlaces, requireKnownOrigin:
   }
 }
 
+/** Only a cookie of this package has attributes that are known. */
+function isSetByUs(
+  cookie: ReadableCookie | undefined,
+): cookie is ReadableCookie & Pick<TokenCookie, 'secure'> {
+  return cookie?.secure !== undefined
+}
+
+/** Creates the error for a request that presents no token. It says what the client should have sent. */
+export type MissingToken = (req: Request) => CustomUserDataError
+
+/** Creates the function that creates the error, by the places where this app expects a token. */
+export function createMissingToken({ cookie, tokenOf }: ParsedTokenPlaces): MissingToken {
+  const of = (message: string) => new CustomUserDataError('missing_token', message)
+  if (isSetByUs(cookie))
+    return req => of(`There is no cookie with an access token. Log in.${adviseInsecure(req, cookie)}`)
+  return tokenOf ? () => of('The request presents no access token.') : missingToken
+}
+
+/** Creates the reader that takes the place of the header. An empty text counts as no token, as in a cookie. */
+function createFunctionReader(tokenOf: TokenOfRequest, requireKnownOrigin: OriginCheck) {
+  return (req: Request): string | undefined => {
+    const token: unknown = callAtOnce('tokenPlaces', () => tokenOf(req))
+    if (token === undefined || token === null || token === '') return undefined
+    if (typeof token !== 'string') {
+      const message = `tokenPlaces returned a value of the type ${typeof token}. Return the token as a text, or undefined.`
+      throw new CustomUserDataError('callback_failed', message)
+    }
+    // Many such functions read a cookie, which pages of other origins make the browser send.
+    if (String((req as Partial<Request>).headers?.cookie).includes(token)) requireKnownOrigin(req)
+    return token
+  }
+}
+
 /** A page cannot choose the headers of an `EventSource` and of a WebSocket, and the browser adds its cookies. */
 function cannotSetHeaders({ headers = {} }: Partial<Request>): boolean {
   return headers.upgrade !== undefined || String(headers.accept).startsWith('text/event-stream')
 }
 
 /** Names the places, because a page may not know that its browser sends a cookie. */
-function twoTokens(places: Readonly<Record<string, boolean | readonly unknown[]>>): CustomUserDataError {
-  const isIn = (found: boolean | readonly unknown[]): boolean =>
-    typeof found === 'boolean' ? found : found.length > 0
-  const names = Object.keys(places).filter(name => isIn(places[name] ?? false))
+function twoTokens(places: Readonly<Record<string, readonly unknown[]>>): CustomUserDataError {
+  const names = Object.keys(places).filter(name => places[name]?.length !== 0)
   return invalid(`There are two access tokens: send one. They are in ${names.join(' and ')}.`)
 }
 
@@ -103,12 +152,11 @@ function readHeader(req: Request, hasToken: boolean): string | undefined {
   }
 }
 
-function readCookie(req: Partial<Request>, name: string): string[] {
-  const header = onlyValue(req.headers?.cookie)
-  if (header !== undefined && typeof header !== 'string')
-    throw invalid('There are two Cookie headers: send one.')
-  // Some apps clear a cookie by setting it to an empty value.
-  return readCookies(header, name).filter(value => value !== '')
+function readCookie(req: Request, cookie: ReadableCookie): string[] {
+  const header = onlyValue((req as Partial<Request>).headers?.cookie)
+  if (header === undefined) return []
+  if (typeof header !== 'string') throw invalid('There are two Cookie headers: send one.')
+  return readTokenCookie(req, cookie, header)
 }
 
 /** Reads the address itself, because `req.query` depends on the query parser of the app. */

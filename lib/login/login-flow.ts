@@ -6,7 +6,7 @@ import type { LoginStart } from '../sessions/login-start.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { UserRecords } from '../sessions/user-records.js'
 import { describeType, isObjectId } from '../util/describe-value.js'
-import { describeForLog } from '../util/redaction.js'
+import { toShownAddress } from '../util/client-address.js'
 import type { AccountName } from './account-name.js'
 import type { Client } from './client.js'
 import type { NameSource } from './counted-account.js'
@@ -16,6 +16,7 @@ import { callInTime, refused } from './hooks.js'
 import type { HookCalls } from './hooks.js'
 import type { LoginAttempt } from './login-attempt.js'
 import type { LoginThrottle } from './login-throttle.js'
+import { endReplacedSessions } from './replaced-sessions.js'
 import { createThrottleWarnings } from './throttle-warnings.js'
 import type { Deliver, IssuedTokens, TokenIssuer } from './token-issuer.js'
 
@@ -99,7 +100,7 @@ export class LoginFlow {
     try {
       user = await this.#verify(login, attempt)
       const issued = await this.#issue(user, { ...login, deliver }, start)
-      await this.#endReplaced(login)
+      await endReplacedSessions(login.replaced, this.#parts)
       if (attempt?.succeeded() === 'unsure') this.#warnings.ofUnsureAccount()
       this.#parts.hooks.after('afterLogin', user, login.client)
       return issued
@@ -175,19 +176,6 @@ export class LoginFlow {
     const address = client.address ?? undefined
     const accounts = nameAccounts(names)
     events.emit('login_refused', { accounts, address, ...(userId !== undefined && { userId }) })
-  }
-
-  /** Waits, so that the old sessions have ended when the client gets its answer. A failure does not withhold the answer. */
-  async #endReplaced({ replaced }: Login): Promise<void> {
-    const { sessions, events } = this.#parts
-    const end = (token: string) =>
-      sessions.end(token, 'login').catch((error: unknown) => {
-        const message =
-          'A login could not end the session that it replaces. The session stays until its user ends it or it expires: ' +
-          describeForLog(error)
-        events.warn({ code: 'session_not_removed', message })
-      })
-    await Promise.all(replaced.map(end))
   }
 }
 

@@ -1,4 +1,5 @@
 import { clearTimeout, setTimeout } from 'node:timers'
+import type { Response } from 'express'
 import { issueAccessToken } from '../access-tokens/issue-access-token.js'
 import type { AccessTokenConfig, IssuedAccessToken } from '../access-tokens/issue-access-token.js'
 import type { Issuers } from '../access-tokens/issuers.js'
@@ -9,6 +10,8 @@ import type { ExactDecoder } from '../documents/find-document.js'
 import type { BackgroundWork } from '../util/background-work.js'
 import { toShownAddress } from '../util/client-address.js'
 import type { Clock } from '../util/clock.js'
+import { maxValueBytes } from '../util/cookies.js'
+import type { TokenCookie } from '../util/cookies.js'
 import { describeValue } from '../util/describe-value.js'
 import { toShownText } from '../util/shown-text.js'
 import type { CustomUserDataError } from '../errors.js'
@@ -50,6 +53,8 @@ interface TokenIssuerConfig extends AccessTokenConfig {
   /** Absent if refresh tokens are in the JSON. */
   readonly refreshCookie: { readonly persistent: boolean } | undefined
   readonly userDataInToken: { readonly maxTokenBytes: number } | undefined
+  /** Absent if access tokens are in the JSON. */
+  readonly accessCookie: TokenCookie | undefined
 }
 
 /** How custom data is written into an answer, and how it must be decoded for that. */
@@ -58,11 +63,14 @@ export interface AnswerFormat {
   readonly toJson: (data: object) => unknown
 }
 
+/** Each member may also be `undefined`, as `req.ip` is in a request without an address. */
+type PartialOrigin = { readonly [Name in keyof SessionOrigin]?: SessionOrigin[Name] | undefined }
+
 /**
  * Options of `issueTokens()`: details of the login for the user's list of sessions, and its start. A device is stored with 128
  * characters at most and an address with 64, and control characters are stored as text, such as `\u{1b}`.
  */
-export interface IssueTokensOptions extends Partial<SessionOrigin> {
+export interface IssueTokensOptions extends PartialOrigin {
   /**
    * The value of `performance.now()`, in milliseconds, when your own check of the credentials began. A revocation of the
    * user's sessions since then ends this login.
@@ -75,10 +83,20 @@ export interface IssueTokensOptions extends Partial<SessionOrigin> {
    */
   readonly maxSessionsPerUser?: number | false | undefined
   /**
-   * Whether `refresh()` sets a cookie that outlives the browser for this session, as the option `persistent` of the cookie.
+   * Whether the cookies of this session outlive the browser, as the option `persistent` of the cookie of refresh tokens.
    * @default the option of the instance
    */
   readonly persistent?: boolean | undefined
+}
+
+/** Options of `issueTokens()` that lets it set cookies. */
+export interface IssueTokensWithCookiesOptions extends IssueTokensOptions {
+  /**
+   * The response that gets the cookies of `accessTokenTransport` and `refreshTokenTransport`, and `Cache-Control: no-store`. A
+   * token in a cookie is not in the result. As in `login()`, requests of other origins are refused, and the session of the
+   * cookies that are replaced ends.
+   */
+  readonly res: Response
 }
 
 /** The tokens of a login or a refresh. */
@@ -280,7 +298,21 @@ async function giveHeadStart(check: Promise<void>): Promise<void> {
 /** Signs tokens. The user's data is in them if the option is on, Extended JSON can express it, and it is not too large. */
 function createSigner(config: TokenIssuerConfig, parts: TokenIssuerParts) {
   const { keys, clock, events, claimSnapshots } = parts
-  const { maxTokenBytes } = config.userDataInToken ?? { maxTokenBytes: Infinity }
+  const maxCookieBytes = config.accessCookie ? maxValueBytes(config.accessCookie) : Infinity
+  const maxTokenBytes = Math.min(config.userDataInToken?.maxTokenBytes ?? Infinity, maxCookieBytes)
+  let isTold = false
+
+  /** Warns once of a token whose cookie browsers would not keep, although the token has no data. */
+  function warnIfTooLong(access: IssuedAccessToken): IssuedAccessToken {
+    const { length } = access.token
+    if (isTold || length <= maxCookieBytes) return access
+    isTold = true
+    const message =
+      `Browsers do not keep the cookie with the access token: the token has ${length} bytes, and only ${maxCookieBytes} fit ` +
+      'into the cookie. Shorten "issuer", "audience", "clientId", the ids of users, or the path and the name of the cookie.'
+    events.warn({ code: 'cookie_not_kept', message })
+    return access
+  }
 
   return async (
     subject: { readonly userId: string; readonly sid: string },
@@ -288,15 +320,19 @@ function createSigner(config: TokenIssuerConfig, parts: TokenIssuerParts) {
   ): Promise<IssuedAccessToken> => {
     const sign = (extraClaims?: Readonly<Record<string, unknown>>) =>
       issueAccessToken(config, keys, { ...subject, extraClaims }, clock.now())
-    if (!claimSnapshots) return sign()
+    const signBare = async () => warnIfTooLong(await sign())
+    if (!claimSnapshots) return signBare()
     const { userId } = subject
     const userData = claimSnapshots.toClaims(snapshot)
+    if (!userData) {
+      events.emit('snapshot_left_out', { userId, reason: 'no_extended_json' })
+      return signBare()
+    }
     const access = await sign(userData)
-    if (!userData) events.emit('snapshot_left_out', { userId, reason: 'no_extended_json' })
     const tokenBytes = access.token.length
-    if (!userData || tokenBytes <= maxTokenBytes) return access
+    if (tokenBytes <= maxTokenBytes) return access
     events.emit('snapshot_left_out', { userId, reason: 'too_large', tokenBytes, maxTokenBytes })
-    return sign()
+    return signBare()
   }
 }
 

@@ -2,10 +2,12 @@ import * as v from 'valibot'
 import { ASYMMETRIC_ALGORITHM_NAMES } from '../access-tokens/algorithms.js'
 import { isFetchable, isLoopbackAddress } from '../access-tokens/fetch-json.js'
 import { toOrigin } from '../authenticate/request-origin.js'
+import type { TokenOfRequest } from '../authenticate/token-places.js'
 import { cookieIdentity, cookieName } from './cookies.js'
 import { optionsObject } from './options-object.js'
 import { MAX_TOKEN_LENGTH, userDataInToken } from './user-data-in-token.js'
-import { DAY_SECONDS, name, secret, whole } from './value-schemas.js'
+import { accessTokenTransport } from './token-cookies.js'
+import { callback, DAY_SECONDS, name, secret, whole } from './value-schemas.js'
 
 /** The advice for a missing or wrong audience. */
 export const NAME_YOUR_API = 'name your API, e.g. "https://api.example.com"'
@@ -90,6 +92,20 @@ const origin = v.pipe(
   ),
 )
 
+const tokenPlaces = optionsObject('write { cookie, query, form }, or a function that takes the request', {
+  cookie: v.optional(
+    v.lazy(given =>
+      typeof given === 'string' ? v.pipe(cookieName, v.transform(toIdentity)) : cookieIdentity,
+    ),
+  ),
+  query: v.optional(name),
+  form: v.optional(name),
+})
+const tokenOfRequest = v.pipe(
+  callback,
+  v.transform(tokenOf => ({ tokenOf: tokenOf as TokenOfRequest })),
+)
+
 /** Not a union, whose error would not name the entry that is wrong. */
 const allowedOrigins = v.lazy(given =>
   Array.isArray(given) ? v.array(origin) : v.literal('any', 'write a list of origins, or "any"'),
@@ -111,17 +127,10 @@ export const accessTokenOptions = {
     [],
   ),
   tokenPlaces: v.optional(
-    optionsObject('write { cookie, query, form }', {
-      cookie: v.optional(
-        v.lazy(given =>
-          typeof given === 'string' ? v.pipe(cookieName, v.transform(toIdentity)) : cookieIdentity,
-        ),
-      ),
-      query: v.optional(name),
-      form: v.optional(name),
-    }),
+    v.lazy(given => (typeof given === 'function' ? tokenOfRequest : tokenPlaces)),
     {},
   ),
+  accessTokenTransport,
   cacheControl: v.optional(
     v.picklist(['no-cache', 'no-store'], 'write "no-cache" or "no-store"'),
     'no-cache',

@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Response } from 'express'
 import type { Document } from 'mongodb'
 import * as v from 'valibot'
 import type { CollectionLike } from '../mongo/collection-like.js'
@@ -71,6 +72,7 @@ const issueTokensOptions = optionsObject(AN_OBJECT, {
   address: textOrNull,
   maxSessionsPerUser: v.optional(maxSessions),
   persistent: v.optional(trueOrFalse),
+  res: v.optional(v.custom<Response>(isOpenResponse, 'write the response of Express, before it is sent')),
   startedAt: v.optional(v.number('write the value that performance.now() had when your own check began')),
 })
 
@@ -97,6 +99,11 @@ const refreshTokenClient = optionsObject(AN_OBJECT, { address: textOrNull })
 const storedDataOptions = optionsObject(AN_OBJECT, {
   accounts: v.optional(v.array(v.unknown(), 'write a list of the names with which the user logs in'), []),
 })
+
+function isOpenResponse(value: unknown): boolean {
+  const { cookie, req, headersSent } = Object(value) as Partial<Response>
+  return typeof cookie === 'function' && req !== undefined && headersSent === false
+}
 
 /** Complete options of `login()`. */
 export interface LoginConfig<Credentials> {
@@ -176,7 +183,7 @@ export function parseHashPasswordArguments(
 }
 
 /** Completes the options of `issueTokens()`, or throws an `OptionError`. */
-export function parseIssueTokensOptions(given: unknown): IssueTokensOptions {
+export function parseIssueTokensOptions(given: unknown): v.InferOutput<typeof issueTokensOptions> {
   return parseArgument('issueTokens()', issueTokensOptions, given)
 }
 

@@ -4,7 +4,7 @@ import type { KeyOptions } from '../access-tokens/keys.js'
 import type { TrustedIssuer } from '../access-tokens/trusted-issuers.js'
 import type { CacheControl } from '../authenticate/cache-headers.js'
 import type { AllowedOrigins } from '../authenticate/request-origin.js'
-import type { TokenPlaces } from '../authenticate/token-places.js'
+import type { TokenOfRequest, TokenPlaces } from '../authenticate/token-places.js'
 import type { Clock } from '../util/clock.js'
 import type { ClientProjection } from '../token-data/client-projection.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
@@ -12,6 +12,7 @@ import type { ToFieldValues } from '../documents/user-documents.js'
 import type { BsonLibrary } from '../mongo/team-bson.js'
 import type { CollectionLike } from '../mongo/collection-like.js'
 import type { Hooks } from '../login/hooks.js'
+import type { AccessCookieOptions } from '../routes/access-transport.js'
 import type { RefreshCookieOptions } from '../routes/refresh-cookie.js'
 import type { LoginThrottleOptions } from '../login/login-throttle.js'
 
@@ -173,11 +174,21 @@ interface CommonOptions<Document extends object> {
    */
   readonly trustedIssuers?: readonly TrustedIssuer[] | undefined
   /**
-   * Other places than the Authorization header where a token may be, see {@link TokenPlaces}.
+   * Other places than the Authorization header where a token may be, see {@link TokenPlaces}. A function takes the place of the
+   * header: it returns the token of a request. If it is async, throws or returns no text, the answer is 500 `callback_failed`.
    *
    * @default {}
+   * @example req => req.get('X-Access-Token')
    */
-  readonly tokenPlaces?: TokenPlaces | undefined
+  readonly tokenPlaces?: TokenPlaces | TokenOfRequest | undefined
+  /**
+   * How access tokens travel: in the JSON of answers, or in an HttpOnly cookie that `login()` and `refresh()` set, the guards
+   * read, and `logout()` clears. They are then not in the JSON. An Authorization header wins over the cookie.
+   *
+   * @default 'body'
+   * @example { cookie: { path: '/api' } }
+   */
+  readonly accessTokenTransport?: 'body' | 'cookie' | { readonly cookie: AccessCookieOptions } | undefined
   /**
    * What caches may do with the answers of guarded routes. With `no-cache` only the user's own browser stores an answer, and
    * asks the server before each use: `Cache-Control: private, no-cache`. With `no-store` nothing is stored, so the button
@@ -189,8 +200,8 @@ interface CommonOptions<Document extends object> {
 
   /**
    * Origins whose pages may send requests with a cookie that this package reads, besides the app's own origin: logins,
-   * refreshes and logouts with `refreshTokenTransport: 'cookie'`, and requests with `tokenPlaces.cookie`, other than GET, HEAD
-   * and OPTIONS. Other hosts and ports of the same site must be listed too. Requests of all other pages are refused (403
+   * refreshes and logouts that set or clear a cookie, and requests with an access token in a cookie, other than GET, HEAD and
+   * OPTIONS. Other hosts and ports of the same site must be listed too. Requests of all other pages are refused (403
    * `foreign_origin`) by their headers `Sec-Fetch-Site` and `Origin`. `any` turns this check off.
    *
    * @default []

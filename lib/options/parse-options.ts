@@ -5,7 +5,7 @@ import type { Clock } from '../util/clock.js'
 import type { ToFieldValues } from '../documents/user-documents.js'
 import { accessTokenOptions, keys, ownIssuerOptions } from './access-tokens.js'
 import { collectionNamed } from './collection-option.js'
-import { toRefreshCookie } from './cookies.js'
+import { toAccessCookie, toRefreshCookie } from './token-cookies.js'
 import { customDataOptions } from './custom-data.js'
 import { explain, wrong } from './explain.js'
 import { requireDistinct, toOwnIssuer } from './issuers.js'
@@ -17,7 +17,9 @@ import { completeUserDataInToken } from './user-data-in-token.js'
 import type { UserDataInToken } from './user-data-in-token.js'
 import { AN_OBJECT, bson, printable } from './value-schemas.js'
 import { isObject } from '../util/plain-object.js'
+import type { ParsedTokenPlaces } from '../authenticate/token-places.js'
 import type { RefreshCookie } from '../routes/refresh-cookie.js'
+import type { TokenCookie } from '../util/cookies.js'
 import type { Hooks } from '../login/hooks.js'
 
 const schema = optionsObject(AN_OBJECT, {
@@ -57,6 +59,8 @@ export type Config = Omit<
   | 'refreshTokenIdleSeconds'
   | 'reuseToleranceSeconds'
   | 'refreshTokenTransport'
+  | 'accessTokenTransport'
+  | 'tokenPlaces'
   | 'hooks'
   | 'userDataInToken'
 > & {
@@ -67,6 +71,9 @@ export type Config = Omit<
   readonly reuseToleranceMs: number
   /** Absent if refresh tokens are in the JSON. */
   readonly refreshCookie: RefreshCookie | undefined
+  /** Absent if access tokens are in the JSON. */
+  readonly accessCookie: TokenCookie | undefined
+  readonly tokenPlaces: ParsedTokenPlaces
   readonly hooks: Hooks
   readonly userDataInToken: UserDataInToken | undefined
   readonly toFieldValues: ToFieldValues | undefined
@@ -85,6 +92,8 @@ export function parseOptions(options: unknown): Config {
     clockToleranceSeconds,
     reuseToleranceSeconds,
     refreshTokenTransport,
+    accessTokenTransport,
+    tokenPlaces,
     ...config
   } = result.output
   const own = toOwnIssuer({ issuer, audience, clientId, secret, keys }, config.trustedIssuers.length > 0)
@@ -94,13 +103,17 @@ export function parseOptions(options: unknown): Config {
   if (refreshTokenIdleSeconds > refreshTokenTtlSeconds) {
     throw wrong('option "refreshTokenIdleSeconds": write no more than "refreshTokenTtlSeconds".')
   }
+  const refreshCookie = toRefreshCookie(refreshTokenTransport, own)
+  const accessCookie = toAccessCookie(accessTokenTransport, own, tokenPlaces, refreshCookie)
   return {
     ...config,
     own,
     clockToleranceMs: clockToleranceSeconds * 1000,
     reuseToleranceMs: reuseToleranceSeconds * 1000,
     refreshTokenIdleSeconds,
-    refreshCookie: toRefreshCookie(refreshTokenTransport, own),
+    refreshCookie,
+    accessCookie,
+    tokenPlaces: accessCookie ? { ...tokenPlaces, cookie: accessCookie } : tokenPlaces,
     userDataInToken: own && completeUserDataInToken(config.userDataInToken, config.maxTokenLength),
     hooks: config.hooks as Hooks,
     toFieldValues: config.toFieldValues as ToFieldValues | undefined,

@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { MAX_REUSE_TOLERANCE_SECONDS } from '../sessions/session-document.js'
 import { MAX_TIMER_MS } from '../util/deadline.js'
 import { collectionNamed } from './collection-option.js'
-import { refreshTokenTransport } from './cookies.js'
+import { refreshTokenTransport } from './token-cookies.js'
 import { optionsObject, objectOr } from './options-object.js'
 import {
   callback,

@@ -2,22 +2,30 @@ import { isIP } from 'node:net'
 import type { Request } from 'express'
 import { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
-import type { RefreshCookie } from './refresh-cookie.js'
+import { showsProxy } from '../authenticate/local-request.js'
+import type { TokenCookie } from '../util/cookies.js'
 
-type Attributes = Pick<RefreshCookie, 'sameSite' | 'path' | 'domain'>
+type Attributes = Pick<TokenCookie, 'sameSite' | 'path' | 'domain' | 'partitioned'>
 
-/** Notices requests with which a browser does not keep or send the refresh cookie. */
+/** The token in a cookie. The routes read only the refresh token, so only its path must fit them. */
+type TokenName = 'access token' | 'refresh token'
+
+/** Notices requests with which a browser does not keep or send the cookie of a token. */
 export type KeptCookieCheck = ReturnType<typeof createKeptCookieCheck>
 
 /** Creates the check. The warning `cookie_not_kept` comes once for each reason. */
-export function createKeptCookieCheck(cookie: Attributes, events: Pick<Events, 'warn'>) {
+export function createKeptCookieCheck(
+  tokenName: TokenName,
+  cookie: Attributes,
+  events: Pick<Events, 'warn'>,
+) {
   const told = new Set<string>()
 
   function notice(req: Request): Finding | undefined {
-    const found = findReason(req, cookie)
+    const found = findReason(req, cookie, tokenName === 'refresh token')
     if (found && !told.has(found.reason)) {
       told.add(found.reason)
-      events.warn({ code: 'cookie_not_kept', message: toMessage(found) })
+      events.warn({ code: 'cookie_not_kept', message: toMessage(tokenName, found) })
     }
     return found
   }
@@ -31,7 +39,8 @@ export function createKeptCookieCheck(cookie: Attributes, events: Pick<Events, '
      */
     require: (req: Request): void => {
       const found = notice(req)
-      if (found?.isCertain === true) throw new CustomUserDataError('cookie_not_kept', toMessage(found))
+      if (found?.isCertain === true)
+        throw new CustomUserDataError('cookie_not_kept', toMessage(tokenName, found))
     },
   }
 }
@@ -42,23 +51,24 @@ interface Finding {
   readonly isCertain: boolean
 }
 
-function toMessage({ reason, isCertain }: Finding): string {
+function toMessage(tokenName: TokenName, { reason, isCertain }: Finding): string {
   const verb = isCertain ? 'would' : 'may'
-  return `The browser ${verb} not keep the cookie with the refresh token, or not send it. ${reason}`
+  return `The browser ${verb} not keep the cookie with the ${tokenName}, or not send it. ${reason}`
 }
 
-function findReason(req: Request, { sameSite, path, domain }: Attributes): Finding | undefined {
+function findReason(req: Request, cookie: Attributes, isReadByRoutes: boolean): Finding | undefined {
+  const { path, domain } = cookie
   if (isInsecure(req)) return { reason: INSECURE, isCertain: true }
   if (domain !== undefined && !hostsOf(req).some(host => takesDomain(host, domain))) {
     const reason = `The cookie has the domain "${domain}", which is neither the host of the request nor a domain above it. ${HOST_ADVICE}`
     return { reason, isCertain: isOfPage(req) }
   }
-  if (!isBelow(req, path)) {
+  if (isReadByRoutes && !isBelow(req, path)) {
     const reason = `The cookie has the path "${path}", and the path of the request is not below it. ${PATH_ADVICE}`
     const differsInCase = isBelow(req, path, text => text.toLowerCase())
     return { reason, isCertain: (isOfPage(req) && differsInCase) || isDirect(req) }
   }
-  return isFromOtherSite(req, sameSite) ? { reason: toSiteReason(sameSite), isCertain: true } : undefined
+  return isFromOtherSite(req, cookie) ? { reason: toSiteReason(cookie.sameSite), isCertain: true } : undefined
 }
 
 /** Whether a page in a browser sent the request. Other clients may reach the app by an inner host. */
@@ -93,7 +103,7 @@ const PATH_ADVICE =
 function toSiteReason(sameSite: Attributes['sameSite']): string {
   const found = 'The page is on another site, or in a frame of another site. '
   return sameSite === 'none'
-    ? `${found}This browser keeps no cookies there. Open the app outside of the frame, or put the page on the app's site.`
+    ? `${found}This browser keeps no cookies there. Write partitioned: true, open the app outside of the frame, or put the page on the app's site.`
     : `${found}Browsers keep the cookie there only with sameSite: "none".`
 }
 
@@ -127,12 +137,9 @@ function takesDomain(host: string, domain: string): boolean {
   return host === wanted || (host.endsWith(`.${wanted}`) && wanted.includes('.') && isIP(host) === 0)
 }
 
-/** Headers by which a proxy shows itself. */
-const PROXY_HEADERS = ['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'forwarded', 'via']
-
 /** RFC 6265 5.1.4. A proxy may have removed the beginning of the path, so nobody can tell behind a proxy. */
 function isBelow(req: Request, path: string, fold = (text: string): string => text): boolean {
-  if (path === '/' || PROXY_HEADERS.some(name => req.headers[name] !== undefined)) return true
+  if (path === '/' || showsProxy(req.headers)) return true
   const [asked = ''] = req.originalUrl.split('?', 1)
   const [found, wanted] = [fold(asked), fold(path)]
   return found === wanted || found.startsWith(wanted.endsWith('/') ? wanted : `${wanted}/`)
@@ -142,11 +149,13 @@ function isBelow(req: Request, path: string, fold = (text: string): string => te
  * A browser keeps `Strict` and `Lax` cookies of a `fetch` only within their site. Chromium sends
  * `Sec-Fetch-Storage-Access` with each request between sites, and `none` or `inactive` if it keeps no cookies of others.
  */
-function isFromOtherSite(req: Request, sameSite: Attributes['sameSite']): boolean {
+function isFromOtherSite(req: Request, { sameSite, partitioned }: Attributes): boolean {
   const { 'sec-fetch-site': site, 'sec-fetch-mode': mode } = req.headers
   const access = req.headers['sec-fetch-storage-access']
   // The browser shows the answer of a navigation as a page of its own, so the cookie is kept.
   if (mode === 'navigate') return false
+  // A partitioned cookie is kept where other cookies are not.
+  if (partitioned) return false
   if (sameSite === 'none') return access === 'none' || access === 'inactive'
   return site === 'cross-site' || access !== undefined
 }

@@ -41,9 +41,9 @@ export interface LoginOptions<Credentials, CustomData = object> {
    */
   readonly extendedJson?: ExtendedJsonFormat | false
   /**
-   * Whether the cookie with the refresh token outlives the browser: `true` or `false`, or a function of the credentials for a
-   * form with "remember me". Without `refreshTokenTransport: 'cookie'` it has no effect.
-   * @default the option `persistent` of the cookie
+   * Whether the cookies with tokens outlive the browser: `true` or `false`, or a function of the credentials for a form with
+   * "remember me". Without tokens in cookies it has no effect.
+   * @default the option `persistent` of the cookie with the refresh token, or true
    * @example login(verifyCredentials, { persistent: ({ rememberMe }) => rememberMe === true })
    */
   readonly persistent?: boolean | ((credentials: Credentials) => boolean)

@@ -1,16 +1,18 @@
-import type { CookieOptions, Request, Response } from 'express'
+import type { Response } from 'express'
 import type { AccessCookie } from '../authenticate/access-cookie.js'
+import { adviseInsecure } from '../authenticate/local-request.js'
 import type { OriginCheck } from '../authenticate/request-origin.js'
+import { clearTokenCookie, readTokenCookie, setTokenCookie } from '../authenticate/token-cookie.js'
 import { CustomUserDataError } from '../errors.js'
 import { MAX_CANDIDATES } from '../login/refresh-flow.js'
 import { MAX_REFRESH_TOKEN_LENGTH, parseRefreshToken } from '../sessions/refresh-token.js'
-import { placeOf, readCookies } from '../util/cookies.js'
-import type { CookieIdentity } from '../util/cookies.js'
+import { placeOf } from '../util/cookies.js'
+import type { CookieIdentity, TokenCookie, TokenCookieOptions } from '../util/cookies.js'
 import type { KeptCookieCheck } from './kept-cookie.js'
 import type { RefreshTransport } from './refresh-transport.js'
 
-/** Options of the cookie that holds the refresh token. The cookie is always `HttpOnly` and `Secure`. */
-export interface RefreshCookieOptions {
+/** Options of the cookie that holds the refresh token. */
+export interface RefreshCookieOptions extends TokenCookieOptions {
   /**
    * The name of the cookie, at most 256 characters. A name that begins with `__Host-` or `__Secure-` is used as it is. Another
    * name gets the prefix `__Host-`, or the prefix `__Secure-` if `path` or `domain` is given. `__Host-` allows neither.
@@ -33,12 +35,6 @@ export interface RefreshCookieOptions {
    */
   readonly path?: string | undefined
   /**
-   * The attribute `Domain`.
-   *
-   * @default only the host that sets the cookie
-   */
-  readonly domain?: string | undefined
-  /**
    * Whether the cookie outlives the browser, until the session ends. With `false` it has no `Max-Age`, so the browser removes it
    * when it is closed. The option `persistent` of `login()` decides it for one login.
    *
@@ -55,11 +51,7 @@ export interface RefreshCookieOptions {
 }
 
 /** The complete options of the cookie, with its whole name. */
-export interface RefreshCookie {
-  readonly name: string
-  readonly sameSite: 'strict' | 'lax' | 'none'
-  readonly path: string
-  readonly domain?: string | undefined
+export interface RefreshCookie extends TokenCookie {
   readonly persistent: boolean
   readonly previousCookies: readonly CookieIdentity[]
 }
@@ -73,8 +65,7 @@ export function createCookieTransport(
   keptCookie: KeptCookieCheck,
   accessCookie: AccessCookie | undefined,
 ): RefreshTransport {
-  const { name, sameSite, previousCookies } = cookie
-  const attributes: CookieOptions = { httpOnly: true, secure: true, sameSite, ...placeOf(cookie) }
+  const { sameSite, previousCookies } = cookie
 
   function clearReplaced(res: Response): void {
     accessCookie?.clear(res)
@@ -83,41 +74,40 @@ export function createCookieTransport(
     }
   }
 
-  /** Some apps clear a cookie by setting it to an empty value. */
-  const readAll = (req: Request): string[] =>
-    readCookies(req.headers.cookie, name).filter(text => text !== '')
-
   return {
     needsBody: false,
     requireKnownOrigin,
     requireKept: keptCookie.require,
     read(req) {
-      const tokens = readAll(req)
-      if (tokens.length === 0) throw missing(keptCookie.reasonFor(req))
+      const tokens = readTokenCookie(req, cookie)
+      if (tokens.length === 0)
+        throw missing(keptCookie.reasonFor(req) ?? `Log in.${adviseInsecure(req, cookie)}`)
       if (tokens.some(({ length }) => length <= MAX_REFRESH_TOKEN_LENGTH)) return tokens
       throw new CustomUserDataError('invalid_request', 'The refresh token in the cookie is too long.')
     },
     readToEnd(req) {
       // Values that cannot be a refresh token are dropped first, so that they do not count for the limit.
-      const tokens = new Set(readAll(req).filter(token => parseRefreshToken(token) !== undefined))
+      const tokens = new Set(
+        readTokenCookie(req, cookie).filter(token => parseRefreshToken(token) !== undefined),
+      )
       return [...tokens].slice(0, MAX_CANDIDATES)
     },
     hand(res, { answer, lifetime }) {
       const { refresh_token: refreshToken, ...others } = answer
       // Without Max-Age the browser keeps the cookie until it is closed.
       const { persistent, endsInMs: maxAge } = lifetime
-      res.cookie(name, refreshToken, { ...attributes, ...(persistent && { maxAge }) })
+      setTokenCookie(res, cookie, refreshToken, persistent ? maxAge : undefined)
       return others
     },
     clearReplaced,
     clear(res) {
       clearReplaced(res)
-      res.clearCookie(name, attributes)
+      clearTokenCookie(res, cookie)
     },
   }
 }
 
-function missing(reason = 'Log in.'): CustomUserDataError {
+function missing(reason: string): CustomUserDataError {
   return new CustomUserDataError(
     'missing_refresh_token',
     `There is no cookie with a refresh token. ${reason}`,

@@ -7,13 +7,13 @@ import type { IssuedTokens } from '../login/token-issuer.js'
 import type { AnswerTokens } from '../types.js'
 import type { RequestBody } from './request-body.js'
 
-/** How refresh tokens travel between a client and the routes. */
+/** How tokens travel between a client and the routes: in the JSON or in cookies. */
 export interface RefreshTransport {
   /** Whether a request of the refresh and logout routes needs a body. */
   readonly needsBody: boolean
   /** Throws `foreign_origin` if a page of an unknown origin sent the request, and the browser handles the token by itself. */
   requireKnownOrigin: OriginCheck
-  /** Throws `cookie_not_kept` if the client would not keep the refresh token that a login gives to it. */
+  /** Throws `cookie_not_kept` if the client would not keep a cookie that a login gives to it. */
   requireKept: (req: Request) => void
   /**
    * All refresh tokens of a request to refresh, one or more. Throws `invalid_request` or `missing_refresh_token`.
@@ -23,14 +23,14 @@ export interface RefreshTransport {
   read: (req: Request, body: RequestBody, field: string) => readonly string[]
   /** The refresh tokens whose sessions a login or a logout ends: 4 at most, without duplicates, valid or not. */
   readToEnd: (req: Request, body: RequestBody, field: string) => readonly string[]
-  /** Sets the cookie of the refresh token, if there is one, and returns the tokens that the body must have. */
+  /** Gives the tokens of an answer to the client. Returns those that the body must have. */
   hand: (res: Response, issued: IssuedTokens) => AnswerTokens<object>
   /**
-   * Clears cookies that a login replaces: those in `previousCookies`, and the cookie of access tokens. Call it before `hand`,
+   * Clears cookies that a login replaces: those in `previousCookies`, and an access cookie of the app. Call it before `hand`,
    * because browsers keep the last cookie of an answer.
    */
   clearReplaced: (res: Response) => void
-  /** Clears all cookies of a session: the refresh token, and those of `clearReplaced`. */
+  /** Clears all cookies of a session: those of both tokens, and those of `clearReplaced`. */
   clear: (res: Response) => void
 }
 

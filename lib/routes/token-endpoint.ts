@@ -23,6 +23,9 @@ export type EndpointHandler = (
   secrets: string[],
 ) => Promise<AnswerBody | undefined>
 
+/** The headers of an answer with tokens (RFC 6749 5.1). */
+export const NO_STORE = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
+
 interface EndpointOptions {
   /** The name of the handler in stack traces and profiles. */
   readonly name: string
@@ -44,7 +47,7 @@ export function createTokenEndpoint(
     let body: RequestBody = {}
     const secrets: string[] = []
     try {
-      res.set({ 'Cache-Control': 'no-store', Pragma: 'no-cache' })
+      res.set(NO_STORE)
       requirePost(req)
       if (needsBody) body = await readBody(req, res)
       const answer = await handle(body, req, res, secrets)

@@ -46,3 +46,58 @@ export function placeOf({ path = '/', domain }: Omit<CookieIdentity, 'name'>): {
 } {
   return { path, ...(domain !== undefined && { domain }) }
 }
+
+/** Options of the cookies that hold tokens. Such a cookie is always `HttpOnly`. */
+export interface TokenCookieOptions {
+  /**
+   * The attribute `Domain`.
+   *
+   * @default only the host that sets the cookie
+   */
+  readonly domain?: string | undefined
+  /**
+   * The attribute `Partitioned` (CHIPS). In a frame of another site the cookie is then kept apart for each site that shows the
+   * frame, also by browsers that keep no other cookies there. Needs `sameSite: 'none'`. Give the cookie another name when you
+   * turn this on, because browsers send the earlier cookie too.
+   *
+   * @default false
+   */
+  readonly partitioned?: boolean | undefined
+  /**
+   * `false` leaves out `Secure` and the prefix of the name on the machine of a developer, because Safari keeps no `Secure`
+   * cookies there and supertest sends none. That is: the client is on loopback, the host is `localhost`, `127.0.0.1` or
+   * `[::1]`, the connection has no TLS, and no header shows a proxy or a page of another host. All other requests get the
+   * cookie with `Secure`. Not with `sameSite: 'none'`.
+   *
+   * @default true
+   * @example { cookie: { secure: process.env.NODE_ENV === 'production' } }
+   */
+  readonly secure?: boolean | undefined
+}
+
+/** The complete attributes of a cookie that holds a token. */
+export interface TokenCookie {
+  /** The whole name, with its prefix. */
+  readonly name: string
+  readonly sameSite: 'strict' | 'lax' | 'none'
+  readonly path: string
+  readonly domain?: string | undefined
+  readonly partitioned: boolean
+  readonly secure: boolean
+}
+
+/** The name without the prefix, which browsers take only with `Secure` (RFC 6265bis 4.1.3). */
+export function toPlainName(name: string): string {
+  return name.replace(/^__(?:Host|Secure)-/, '')
+}
+
+/** RFC 6265 6.1: browsers need not keep a cookie whose name, value and attributes take more bytes together. */
+const MAX_COOKIE_BYTES = 4_096
+
+/** How many bytes the value of a cookie may have, so that browsers keep the cookie with all attributes that it can have. */
+export function maxValueBytes({ name, path, domain }: TokenCookie): number {
+  const others =
+    'Max-Age=86400; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; Partitioned; SameSite=Strict'
+  const place = `Path=${path}; ${domain === undefined ? '' : `Domain=${domain}; `}`
+  return MAX_COOKIE_BYTES - `${name}=; ${place}${others}`.length
+}

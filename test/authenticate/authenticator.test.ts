@@ -5,7 +5,7 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { prepareKey } from '../../lib/access-tokens/keys.js'
 import { createAuthenticator, isCompleteUser } from '../../lib/authenticate/authenticator.js'
 import { createAuthenticateMiddleware } from '../../lib/authenticate/middleware.js'
-import { readBearerToken } from '../../lib/authenticate/bearer-token.js'
+import { missingToken, readBearerToken } from '../../lib/authenticate/bearer-token.js'
 import type { VerifiedToken } from '../../lib/access-tokens/token-verifier.js'
 import { momentOf, systemClock } from '../../lib/util/clock.js'
 import { createSnapshots } from '../../lib/snapshots/snapshots.js'
@@ -258,6 +258,8 @@ describe('a guard', () => {
         accessCookie: undefined,
         realm: 'api',
         metrics: { refused: () => undefined, ignored: () => undefined },
+        warnOfPreflight: () => undefined,
+        missingToken,
       })
       const error = await new Promise<unknown>(resolve => void guard(req, NO_RESPONSE, resolve))
       expect([error, req.user], how).toEqual([expect.any(TypeError), undefined])

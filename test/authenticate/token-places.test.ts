@@ -3,7 +3,7 @@ import type { Express, Request, Response } from 'express'
 import passport from 'passport'
 import request from 'supertest'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { TokenPlaces } from 'express-custom-user-data'
+import type { RequestFailedEvent, TokenOfRequest, TokenPlaces } from 'express-custom-user-data'
 import { createTokenReader } from '../../lib/authenticate/token-places.js'
 import { useDatabase } from '../support/database.js'
 import { sendRaw } from '../support/http.js'
@@ -24,7 +24,7 @@ describe('the place of a token', () => {
   })
 
   /** Any method, and bodies parsed as an app would. */
-  function createApp(tokenPlaces?: TokenPlaces): Express {
+  function createApp(tokenPlaces?: TokenPlaces | TokenOfRequest): Express {
     const userData = createTestUserData(database, { tokenPlaces })
     const app = express()
     app.use(express.urlencoded({ extended: true }), express.json())
@@ -247,6 +247,89 @@ describe('the place of a token', () => {
     app.set('query parser', false)
     app.use('/api', createApp(ALL))
     await request(app).get(`/api/me?access_token=${alice}`).expect(200)
+  })
+
+  describe('that a function returns', () => {
+    const ofHeader: TokenOfRequest = req => req.get('X-Access-Token')
+    const me = (app: Express, headers: Record<string, string>) => request(app).get('/me').set(headers)
+
+    it('takes the place of the Authorization header', async () => {
+      const app = createApp(ofHeader)
+      expect((await me(app, { 'X-Access-Token': alice })).body).toEqual({ id: 'alice' })
+      expect((await me(app, { Authorization: `Bearer ${alice}` })).status).toBe(401)
+      const both = { 'X-Access-Token': alice, Authorization: `Bearer ${bob}` }
+      expect((await me(app, both)).body).toEqual({ id: 'alice' })
+    })
+
+    it.each([undefined, null, ''])('counts as none if it is %j', async nothing => {
+      const answer = await me(
+        createApp(() => nothing),
+        { Authorization: `Bearer ${alice}` },
+      )
+      const body = { code: 'missing_token', detail: 'The request presents no access token.' }
+      expect(answer).toMatchObject({ status: 401, body })
+    })
+
+    it('is checked like any other: 400 for a malformed one, 401 for one that is not valid', async () => {
+      const app = createApp(ofHeader)
+      expect((await me(app, { 'X-Access-Token': 'a b' })).status).toBe(400)
+      expect((await me(app, { 'X-Access-Token': 'unknown' })).status).toBe(401)
+    })
+
+    it.each<[string, () => unknown]>([
+      ['returns a promise', async () => alice],
+      ['returns no text', () => ({ token: alice })],
+      [
+        'throws',
+        () => {
+          throw new Error(`no ${alice}`)
+        },
+      ],
+    ])('is a 500 if the function %s, and no event tells the token', async (_title, tokenOf) => {
+      const userData = createTestUserData(database, { tokenPlaces: tokenOf as TokenOfRequest })
+      const failures: RequestFailedEvent[] = []
+      userData.events.on('request_failed', event => failures.push(event))
+      const app = express().use(userData.authenticate(), userData.errorHandler())
+      const answer = await me(app, { 'X-Access-Token': alice })
+      expect(answer).toMatchObject({ status: 500, body: { code: 'callback_failed' } })
+      expect(failures).toMatchObject([{ code: 'callback_failed' }])
+      expect(JSON.stringify(failures)).not.toContain(alice)
+    })
+
+    it('is removed from events about other failures too, whatever the name of its header', async () => {
+      const userData = createTestUserData(database, { tokenPlaces: req => req.get('X-Who') })
+      const failures: RequestFailedEvent[] = []
+      userData.events.on('request_failed', event => failures.push(event))
+      const app = express()
+        .use(userData.authenticate())
+        .use(
+          userData.allow((_user, req) => {
+            throw new Error(`refused ${String(req.get('X-Who'))}`)
+          }),
+        )
+        .use(userData.errorHandler())
+      expect((await me(app, { 'X-Who': alice })).status).toBe(500)
+      expect(failures[0]!.message).toContain('refused [removed]')
+    })
+
+    it('is protected from pages of other origins if the function reads it from a cookie', async () => {
+      const app = createApp(req => /jwt=([^;]*)/.exec(req.headers.cookie ?? '')?.[1])
+      const post = (headers: Record<string, string>) =>
+        request(app)
+          .post('/me')
+          .set({ Cookie: `a=b; jwt=${alice}`, ...headers })
+      expect((await post({})).status).toBe(200)
+      expect((await post({ 'Sec-Fetch-Site': 'cross-site' })).body).toMatchObject({ code: 'foreign_origin' })
+      expect((await request(createApp(ofHeader)).get('/me')).headers['vary']).toBe('Authorization, Cookie')
+    })
+
+    it('wins over the cookie that login() sets', async () => {
+      const options = { tokenPlaces: ofHeader, accessTokenTransport: { cookie: { name: 'at' } } }
+      const app = createGuardedApp(createTestUserData(database, options))
+      const cookie = { Cookie: `__Host-at=${alice}` }
+      expect((await me(app, cookie)).body).toMatchObject({ id: 'alice' })
+      expect((await me(app, { ...cookie, 'X-Access-Token': bob })).body).toMatchObject({ id: 'bob' })
+    })
   })
 
   it('is the same for the strategy in passport', async () => {

@@ -127,7 +127,8 @@ describe('a value that is not an options object', () => {
 
   it.each(Object.entries(values))('is refused wherever one is expected: %s', (kind, value) => {
     const advice = kind === 'promise' || kind === 'thenable' ? 'await it first' : '(given: '
-    for (const place of places) {
+    // The option tokenPlaces may be a function.
+    for (const place of places.filter(name => name !== 'tokenPlaces' || kind !== 'function')) {
       const line = linesOf({ [place]: value }).find(said => said.startsWith(`option "${place}": write`))
       expect(line, place).toContain(advice)
     }

@@ -4,7 +4,7 @@ import type { RefreshCookieOptions, TokenAnswer } from 'express-custom-user-data
 import request from 'supertest'
 import type { Response } from 'supertest'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { defaultCookieName } from '../../lib/options/cookies.js'
+import { defaultCookieName } from '../../lib/options/token-cookies.js'
 import { createManualClock } from '../support/clock.js'
 import { useDatabase } from '../support/database.js'
 import { letExchangesAge } from '../support/exchange-times.js'
@@ -393,7 +393,9 @@ it('without the option no route sets or reads a cookie', async () => {
 
 it.each([
   ['sometimes', 'option "refreshTokenTransport": write "body", "cookie" or { cookie'],
-  [{ cookie: { secure: false } }, 'there is no option "secure"'],
+  [{ cookie: { sameSite: 'none', secure: false } }, 'only with Secure: leave out secure: false'],
+  [{ cookie: { secure: 'false' } }, 'write true or false'],
+  [{ cookie: { partitioned: true } }, 'write sameSite: "none", or leave out partitioned'],
   [{ cookie: { httpOnly: false } }, 'there is no option "httpOnly"'],
   [{ cookie: { sameSite: 'never' } }, 'option "refreshTokenTransport.cookie.sameSite": write "strict"'],
   [{ cookie: { name: '' } }, 'write a'],

@@ -142,7 +142,7 @@ describe('if the answer of a login', () => {
     }
     const { app, failures } = start({ now })
     expectFailed(await logIn(app))
-    const { access_token, refresh_token = '' } = given!
+    const { access_token = '', refresh_token = '' } = given!
     expect((await request(app).get('/me').auth(access_token, { type: 'bearer' })).status).toBe(401)
     expect((await refresh(app, refresh_token, '/plain-refresh')).status).toBe(400)
     expect(JSON.stringify(failures)).not.toMatch(new RegExp(`${access_token}|${refresh_token}`))
