@@ -6,6 +6,7 @@ import { requireAccountName } from '../login/account-name.js'
 import { createPasswordCredentials } from '../login/password-credentials.js'
 import { createStoredData } from '../login/stored-data.js'
 import { parseIssueTokensOptions, parseStoredDataOptions } from '../options/logins.js'
+import type { PasswordCredentialsConfig } from '../options/logins.js'
 import { parseNewKeys } from '../options/parse-options.js'
 import { createUserDocument } from '../writing/for-user.js'
 import { needOwn } from './access-tokens.js'
@@ -79,7 +80,7 @@ type ServerFunctions = Pick<
 
 /** Creates the functions with which server code acts on documents, snapshots, credentials and keys. */
 export function createServerFunctions(
-  { config, events, invalidations, rights }: Core,
+  { config, events, invalidations, rights, storedUsernames }: Core,
   { issuers, ownKeys }: AccessTokens,
   { loader }: Documents,
   { listStored }: SessionParts,
@@ -94,9 +95,13 @@ export function createServerFunctions(
   const { store: attempts, digests } = loginAttempts
   const storedData = createStoredData({ listSessions: listStored, sessions, userRecords, attempts, digests })
 
-  function noteRights(users: () => Promise<Collection>, mayUpdate: boolean): void {
-    rights.add('passwordCredentials()', users, 'find')
-    if (mayUpdate) rights.add('passwordCredentials({ upgradeHashes })', users, 'update')
+  function noteUsers(
+    open: () => Promise<Collection>,
+    { usernameField, normalizeUsername, upgradeHashes }: PasswordCredentialsConfig,
+  ): void {
+    rights.add('passwordCredentials()', open, 'find')
+    if (upgradeHashes) rights.add('passwordCredentials({ upgradeHashes })', open, 'update')
+    if (normalizeUsername) storedUsernames.add({ open, usernameField })
   }
 
   function parseAccounts(callee: string, given: unknown): string[] {
@@ -128,7 +133,7 @@ export function createServerFunctions(
       invalidations.invalidate(userId)
     },
     passwordCredentials: options =>
-      createPasswordCredentials(options, { timeoutMs: config.loadTimeoutMs, events, noteRights }),
+      createPasswordCredentials(options, { timeoutMs: config.loadTimeoutMs, events, noteUsers }),
     async forgetFailedLogins(account) {
       needOwn(ownKeys, 'forgetFailedLogins()')
       const name = requireAccountName('forgetFailedLogins()', account)

@@ -33,6 +33,15 @@ const README = ' The README lists all options.'
 const verify = () => null
 const IDP = { issuer: 'https://idp.example.com', audience: AUDIENCE, algorithms: ['RS256'] }
 
+const BCRYPT_HASH = `$2b$10$${'a'.repeat(53)}`
+const WRITE_A_HASH =
+  "write a hash of a random text, of the kind and cost of your users' hashes, e.g. the output of " +
+  `node -p "require('bcryptjs').hashSync(crypto.randomUUID(), 10)"`
+
+function passwordCredentials(options: object): unknown {
+  return userData.passwordCredentials({ collection: database.db.collection('users'), ...options })
+}
+
 function create(options: object): unknown {
   const collection = database.db.collection('custom_user_data')
   return createCustomUserData({
@@ -221,6 +230,42 @@ describe('a mistake in the options of a function is refused when the function is
         }),
       'passwordCredentials(): option "usernameField": write the name of a top-level field (given: "profile.email").' +
         README,
+    ],
+    [
+      "passwordCredentials({ verifyPassword: 'bcrypt' })",
+      () => passwordCredentials({ verifyPassword: 'bcrypt', decoyHash: BCRYPT_HASH }),
+      'passwordCredentials(): option "verifyPassword": write a function (given: "bcrypt").' + README,
+    ],
+    [
+      'passwordCredentials({ verifyPassword }) without decoyHash',
+      () => passwordCredentials({ verifyPassword: verify }),
+      'passwordCredentials(): option "verifyPassword" needs "decoyHash", which is checked for unknown users, so that times do ' +
+        `not tell who exists: ${WRITE_A_HASH}.`,
+    ],
+    [
+      'passwordCredentials({ decoyHash }) without verifyPassword',
+      () => passwordCredentials({ decoyHash: BCRYPT_HASH }),
+      'passwordCredentials(): option "decoyHash" has no effect without "verifyPassword": give "verifyPassword" too, or remove ' +
+        'it: argon2 hashes have a decoy of their own.',
+    ],
+    [
+      'passwordCredentials({ decoyHash: a promise })',
+      () => passwordCredentials({ verifyPassword: verify, decoyHash: Promise.resolve(BCRYPT_HASH) }),
+      `passwordCredentials(): option "decoyHash": ${WRITE_A_HASH} (given: a promise: await it first).` +
+        README,
+    ],
+    ...['', '  ', BCRYPT_HASH.slice(0, -1), `${BCRYPT_HASH}a`, '$argon2id$v=19$m=19456'].map<Mistake>(
+      decoyHash => [
+        `passwordCredentials({ decoyHash: ${JSON.stringify(decoyHash)} })`,
+        () => passwordCredentials({ verifyPassword: verify, decoyHash }),
+        `passwordCredentials(): option "decoyHash": this is no whole hash: ${WRITE_A_HASH} (given: a text).` +
+          README,
+      ],
+    ),
+    [
+      "passwordCredentials({ normalizeUsername: 'yes' })",
+      () => passwordCredentials({ normalizeUsername: 'yes' }),
+      'passwordCredentials(): option "normalizeUsername": write true or false (given: "yes").' + README,
     ],
     [
       'passwordCredentials({ upgradeHashes: 1 })',
