@@ -3,6 +3,7 @@ import { createChecks } from './assembly/checks.js'
 import { createCore } from './assembly/core.js'
 import { createDocuments } from './assembly/documents.js'
 import { createGuardParts, createGuards } from './assembly/guards.js'
+import { createIssuerFunctions } from './assembly/issuer-functions.js'
 import { createLoginAttempts, createLogins } from './assembly/logins.js'
 import { createRoutes } from './assembly/routes.js'
 import { createServerFunctions, createSessionFunctions } from './assembly/server-functions.js'
@@ -63,6 +64,7 @@ export function createCustomUserData(
     ...createGuards(guards),
     ...createRoutes(core, tokens, documents, guards, logins),
     ...createSessionFunctions(core, tokens, logins),
+    ...createIssuerFunctions(tokens, snapshots),
     ...createServerFunctions(core, tokens, documents, sessions, logins, loginAttempts),
     events: core.events.emitter,
     stats: () => ({

@@ -145,7 +145,7 @@ describe('ready()', () => {
   const warningsOf = async (options?: Partial<PasswordCredentialsOptions>) => {
     const { userData, events } = start(options)
     await userData.ready()
-    userData.close()
+    await userData.close()
     return events.filter(({ code }) => code === 'username_not_normalized')
   }
 
@@ -193,6 +193,6 @@ describe('ready()', () => {
     userData.passwordCredentials({ collection: users(), normalizeUsername: true })
     for (let i = 0; i < 2; i++) await userData.ready()
     expect(codes()).toBe(2)
-    userData.close()
+    await userData.close()
   })
 })

@@ -317,6 +317,76 @@ describe('a mistake in the options of a function is refused when the function is
         README,
     ],
     [
+      "createCustomUserData({ trustedIssuers: [{ audienceClaim }] }) without profile: 'jwt'",
+      () => create({ trustedIssuers: [{ ...IDP, audienceClaim: 'client_id' }] }),
+      'createCustomUserData: option "trustedIssuers.0.audienceClaim": only profile: "jwt" can have another claim than "aud", ' +
+        'because RFC 9068 requires it: write profile: "jwt" too (given: "client_id").' +
+        README,
+    ],
+    [
+      "createCustomUserData({ trustedIssuers: [{ audienceClaim: 'iss' }] })",
+      () => create({ trustedIssuers: [{ ...IDP, audienceClaim: 'iss', profile: 'jwt' }] }),
+      'createCustomUserData: option "trustedIssuers.0.audienceClaim": this claim names no audience: write the claim that does, ' +
+        'e.g. "client_id" (given: "iss").' +
+        README,
+    ],
+    ...[[], 42, ''].map<Mistake>(userIdClaim => [
+      `createCustomUserData({ trustedIssuers: [{ userIdClaim: ${JSON.stringify(userIdClaim)} }] })`,
+      () => create({ trustedIssuers: [{ ...IDP, userIdClaim }] }),
+      'createCustomUserData: option "trustedIssuers.0.userIdClaim": write the name of a claim, or a list of names that leads to ' +
+        `a nested claim, e.g. ["user", "id"] (given: ${userIdClaim instanceof Array ? 'a list' : JSON.stringify(userIdClaim)}).` +
+        README,
+    ]),
+    [
+      "createCustomUserData({ trustedIssuers: [{ userIdClaim: ['user', 1] }] })",
+      () => create({ trustedIssuers: [{ ...IDP, userIdClaim: ['user', 1] }] }),
+      'createCustomUserData: option "trustedIssuers.0.userIdClaim.1": write a text that is not empty (given: 1).' +
+        README,
+    ],
+    [
+      'addTrustedIssuer()',
+      () => userData.addTrustedIssuer(),
+      'addTrustedIssuer(): the first argument: write { issuer, audience, algorithms } (given: undefined).',
+    ],
+    [
+      'addTrustedIssuer({ audience }) without issuer',
+      () => userData.addTrustedIssuer({ ...IDP, issuer: undefined }),
+      'addTrustedIssuer(): option "issuer": write a text that is not empty.' + README,
+    ],
+    [
+      "addTrustedIssuer({ algorithms: ['HS256'] })",
+      () => userData.addTrustedIssuer({ ...IDP, algorithms: ['HS256'] }),
+      expect.stringMatching(/^addTrustedIssuer\(\): option "algorithms\.0": write some of RS256, /) as never,
+    ],
+    [
+      "addTrustedIssuer({ jwksUri: 'http://…' })",
+      () => userData.addTrustedIssuer({ ...IDP, jwksUri: 'http://idp.example.com/keys' }),
+      'addTrustedIssuer(): option "jwksUri": write an https address (given: "http://idp.example.com/keys").' +
+        README,
+    ],
+    [
+      'addTrustedIssuer() of the instance itself',
+      () => userData.addTrustedIssuer({ ...IDP, issuer: ISSUER }),
+      `addTrustedIssuer(): "${ISSUER}" is the option "issuer": your own tokens are accepted anyway.`,
+    ],
+    [
+      "addTrustedIssuer({ userIdPrefix: '' }) of an instance that issues tokens",
+      () => userData.addTrustedIssuer({ ...IDP, userIdPrefix: '' }),
+      'addTrustedIssuer(): the userIdPrefix "" is the prefix of another issuer, or its beginning, so two users could get the ' +
+        'same id. Write prefixes that differ from the start, e.g. "idp|". Only one issuer may have an empty prefix. If you ' +
+        'issue tokens yourself, that issuer is you.',
+    ],
+    [
+      'removeTrustedIssuer({ issuer })',
+      () => userData.removeTrustedIssuer(IDP),
+      'removeTrustedIssuer(): the first argument: write the issuer, e.g. "https://idp.example.com" (given: an object).',
+    ],
+    [
+      'removeTrustedIssuer() of an issuer that is not trusted',
+      () => userData.removeTrustedIssuer('https://idp.example.com'),
+      'removeTrustedIssuer(): "https://idp.example.com" is no trusted issuer of this instance.',
+    ],
+    [
       'createCustomUserData({ trustedIssuers: [{ jwksUrl }] })',
       () => create({ trustedIssuers: [{ ...IDP, jwksUrl: 'https://idp.example.com/keys' }] }),
       'createCustomUserData: option "trustedIssuers.0": there is no option "jwksUrl"; did you mean "jwksUri"?' +
