@@ -83,7 +83,8 @@ export interface CustomUserData<CustomData> {
    */
   errorHandler(options?: ErrorHandlerOptions): ErrorRequestHandler
   /**
-   * Creates a `verifyCredentials` over a users collection with argon2id hashes, see `hashPassword()`.
+   * Creates a `verifyCredentials` over a users collection with argon2id hashes, see `hashPassword()`, or with hashes that the option
+   * `verifyPassword` verifies, such as those of bcrypt.
    * @throws OptionError for a wrong or unknown option
    * @example userData.passwordCredentials({ collection: client.db('app').collection('users') })
    */
