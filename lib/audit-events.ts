@@ -151,4 +151,8 @@ export interface AuditEvents {
   fields_refused: [FieldsRefusedEvent]
   /** `replaceKeys()` replaced the keys. `kids` are the names of the new keys; the first signs. */
   keys_replaced: [{ readonly kids: readonly string[] }]
+  /** `addTrustedIssuer()` made this instance accept the tokens of another issuer. */
+  trusted_issuer_added: [{ readonly issuer: string }]
+  /** `removeTrustedIssuer()` made this instance refuse the tokens of an issuer. */
+  trusted_issuer_removed: [{ readonly issuer: string }]
 }

@@ -3,6 +3,7 @@ import { createChecks } from './assembly/checks.js'
 import { createCore } from './assembly/core.js'
 import { createDocuments } from './assembly/documents.js'
 import { createGuardParts, createGuards } from './assembly/guards.js'
+import { createIssuerFunctions } from './assembly/issuer-functions.js'
 import { createLoginFunctions } from './assembly/login-functions.js'
 import { createLoginAttempts, createLogins } from './assembly/logins.js'
 import { createRoutes } from './assembly/routes.js'
@@ -67,6 +68,7 @@ export function createCustomUserData(
     ...createRoutes(core, tokens, documents, guards, logins, transport),
     ...createSessionFunctions(core, tokens, logins, transport),
     ...createLoginFunctions(logins),
+    ...createIssuerFunctions(tokens, snapshots),
     ...createServerFunctions(core, tokens, documents, sessions, logins, loginAttempts),
     events: core.events.emitter,
     stats: () => ({

@@ -33,6 +33,8 @@ export interface WarningEvent {
     | 'set_up_failed'
     | 'password_hash_unreadable'
     | 'password_hash_not_upgraded'
+    | 'decoy_hash_differs'
+    | 'username_not_normalized'
     | 'key_ignored'
     | 'server_not_primary'
     | 'foreign_collection'

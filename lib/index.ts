@@ -52,6 +52,7 @@ export type { TokenOfRequest, TokenPlaces } from './authenticate/token-places.js
 export { hashPassword } from './login/argon2.js'
 export type { PasswordCredentials, PasswordCredentialsOptions } from './login/password-credentials.js'
 export type { AuthenticateLoginOptions, RefreshTokenClient } from './login/without-request.js'
+export type { VerifyPassword } from './login/password-check.js'
 export type { PasswordTextOptions, UnicodeNormalization } from './login/password-text.js'
 export type { ClientProjection } from './token-data/client-projection.js'
 export type { ExtendedJsonFormat } from './token-data/extended-json.js'

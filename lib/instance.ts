@@ -1,5 +1,6 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Router } from 'express'
 import type { KeyOptions } from './access-tokens/keys.js'
+import type { TrustedIssuer } from './access-tokens/trusted-issuers.js'
 import type { AllowOptions, GuardRule } from './authenticate/allow.js'
 import type { AttachOptions } from './authenticate/attach.js'
 import type { ErrorHandlerOptions } from './authenticate/error-handler.js'
@@ -128,7 +129,8 @@ export interface CustomUserData<CustomData> {
    */
   errorHandler(options?: ErrorHandlerOptions): ErrorRequestHandler
   /**
-   * Creates a `verifyCredentials` over a users collection with argon2id hashes, see `hashPassword()`.
+   * Creates a `verifyCredentials` over a users collection with argon2id hashes, see `hashPassword()`, or with hashes that the option
+   * `verifyPassword` verifies, such as those of bcrypt.
    * @throws OptionError for a wrong or unknown option
    * @example userData.passwordCredentials({ collection: client.db('app').collection('users') })
    */
@@ -302,6 +304,22 @@ export interface CustomUserData<CustomData> {
    * @throws OptionError if `keys` is not a list of keys, or without keys of your own
    */
   replaceKeys(keys: readonly KeyOptions[]): void
+  /**
+   * Accepts the tokens of another issuer from now on, for example of a new tenant. It is checked like an entry of the option
+   * `trustedIssuers`. It concerns this process only, so call it in each process, and give `trustedIssuers` at the start.
+   * @throws OptionError for a wrong or unknown option, if the issuer is trusted already, or if the ids of its users could be those of
+   * another issuer
+   * @example userData.addTrustedIssuer({ issuer: tenant.issuer, audience: 'https://api.example.com', algorithms: ['RS256'] })
+   */
+  addTrustedIssuer(issuer: TrustedIssuer): void
+  /**
+   * Refuses the tokens of a trusted issuer from now on, also if their snapshots are cached, and fetches its keys no longer. It
+   * concerns this process only.
+   * @param issuer the `issuer` of the entry, compared exactly
+   * @throws OptionError if no such issuer is trusted
+   * @example userData.removeTrustedIssuer(tenant.issuer)
+   */
+  removeTrustedIssuer(issuer: string): void
   /**
    * Creates the route `GET` that publishes the public keys as a JWK Set, with which other servers verify your tokens.
    * @throws OptionError for any argument, or without keys of your own

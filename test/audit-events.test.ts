@@ -25,6 +25,8 @@ const NAMES = [
   'session_end_refused',
   'fields_refused',
   'keys_replaced',
+  'trusted_issuer_added',
+  'trusted_issuer_removed',
 ] as const satisfies (keyof CustomUserDataEvents)[]
 
 interface Instance {
@@ -302,6 +304,17 @@ it('replaceKeys() names the new keys', () => {
     { kid: 'old', alg: 'HS256', key: key('old') },
   ])
   expect(events).toEqual([{ name: 'keys_replaced', kids: ['new', 'old'] }])
+})
+
+it('addTrustedIssuer() and removeTrustedIssuer() name the issuer', () => {
+  const { userData, events } = start()
+  const issuer = 'https://idp.example.com'
+  userData.addTrustedIssuer({ issuer, audience: 'https://api.example.com', algorithms: ['RS256'] })
+  userData.removeTrustedIssuer(issuer)
+  expect(events).toEqual([
+    { name: 'trusted_issuer_added', issuer },
+    { name: 'trusted_issuer_removed', issuer },
+  ])
 })
 
 it('an event that records what happened is not printed if nobody listens', async () => {

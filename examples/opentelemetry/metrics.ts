@@ -36,6 +36,8 @@ const AUDITED = [
   'session_end_refused',
   'fields_refused',
   'keys_replaced',
+  'trusted_issuer_added',
+  'trusted_issuer_removed',
 ] as const satisfies (keyof CustomUserDataEvents)[]
 
 /** Counts events by their names. Accounts, users and addresses belong in a log: as labels they would be too many. */

@@ -14,8 +14,10 @@ export type TokenProfile = 'rfc9068' | 'jwt'
 export interface ClaimExpectations {
   /** Compared code point by code point (RFC 7519 section 7.3). */
   readonly issuer: string
-  /** One of these must be in `aud`. */
+  /** One of these must be in the audience claim. */
   readonly audience: readonly string[]
+  /** The claim that names the audience: `aud`, unless the issuer puts it into another one. */
+  readonly audienceClaim?: string
   /** Milliseconds by which the clocks of two machines may differ (RFC 7519 4.1.4: a few minutes at most). */
   readonly clockToleranceMs: number
   readonly profile: TokenProfile
@@ -69,11 +71,15 @@ export function verifyClaims(
   expected: ClaimExpectations,
   now: number,
 ): AccessTokenClaims {
-  for (const claim of REQUIRED_CLAIMS[expected.profile]) {
-    if (payload[claim] === undefined || payload[claim] === null) throw refused(`has no ${claim}`)
+  const { audienceClaim = 'aud' } = expected
+  for (const required of REQUIRED_CLAIMS[expected.profile]) {
+    const claim = required === 'aud' ? audienceClaim : required
+    if (!Object.hasOwn(payload, claim) || payload[claim] === undefined || payload[claim] === null) {
+      throw refused(`has no ${claim}`)
+    }
   }
   if (payload['iss'] !== expected.issuer) throw refused('is from another issuer')
-  if (!hasAudience(payload['aud'], expected.audience)) throw refused('is meant for another audience')
+  if (!hasAudience(payload[audienceClaim], expected.audience)) throw refused('is meant for another audience')
   if (!isSubject(payload['sub'])) throw refused('has a malformed sub')
   for (const claim of ['client_id', 'jti', 'sid']) {
     const value = payload[claim]

@@ -11,8 +11,8 @@ export interface Issuer {
   readonly keys: KeySource
   /** Put before the user's id, so that users of two issuers never have the same id. Empty for at most one issuer. */
   readonly userIdPrefix: string
-  /** The claim that contains the user's id: `sub`, unless the team names another one. */
-  readonly userIdClaim: string
+  /** The names that lead to the claim with the user's id: `['sub']`, unless the team names another one. */
+  readonly userIdClaim: readonly string[]
 }
 
 /** All issuers whose tokens are accepted. */
@@ -20,8 +20,16 @@ export type Issuers = ReturnType<typeof createIssuers>
 
 /** Creates the registry of issuers. The options have been checked, so no two issuers overlap. */
 export function createIssuers(list: readonly Issuer[]) {
-  const byName = new Map(list.map(issuer => [issuer.expectations.issuer, issuer]))
-  const prefixes = list.map(({ userIdPrefix }) => userIdPrefix).filter(prefix => prefix !== '')
+  const byName = new Map<string, Issuer>()
+  let prefixes: readonly string[] = []
+
+  /** Trusts an issuer from now on, or no longer. */
+  function set(name: string, issuer: Issuer | undefined): void {
+    if (issuer) byName.set(name, issuer)
+    else byName.delete(name)
+    prefixes = Array.from(byName.values(), ({ userIdPrefix }) => userIdPrefix).filter(prefix => prefix !== '')
+  }
+  for (const issuer of list) set(issuer.expectations.issuer, issuer)
 
   /** Whether an id belongs to a trusted issuer whose users have a prefix. */
   function isForeign(userId: string): boolean {
@@ -29,6 +37,14 @@ export function createIssuers(list: readonly Issuer[]) {
   }
 
   return {
+    /** Trusts another issuer. The caller has checked that it overlaps with no other. */
+    add: (issuer: Issuer): void => {
+      set(issuer.expectations.issuer, issuer)
+    },
+    /** Trusts an issuer no longer. */
+    remove: (name: string): void => {
+      set(name, undefined)
+    },
     /**
      * Finds the issuer that a payload names. This happens before anything in the payload is trusted.
      * @throws `invalid_token`
@@ -44,7 +60,7 @@ export function createIssuers(list: readonly Issuer[]) {
      * @throws `invalid_token`
      */
     toUserId({ userIdPrefix, userIdClaim }: Issuer, claims: AccessTokenClaims): string {
-      const id = claims[userIdClaim]
+      const id = claimAt(claims, userIdClaim)
       if (!isSubject(id)) throw refused('The access token names no user.')
       // RFC 9068 section 5: the token of a client itself must not be accepted as the token of a user.
       if (claims.client_id !== undefined && claims.client_id === claims.sub) {
@@ -75,8 +91,17 @@ export function createOwnIssuer(
     expectations: { issuer, audience, clockToleranceMs, profile: 'rfc9068' },
     keys,
     userIdPrefix: '',
-    userIdClaim: 'sub',
+    userIdClaim: ['sub'],
   }
+}
+
+/** The claim to which names lead, each inside the one before; `undefined` if there is none. */
+export function claimAt(claims: object, path: readonly string[]): unknown {
+  return path.reduce<unknown>((value, name) => {
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    // Inherited members, such as `constructor`, are no claims.
+    return isObject && Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined
+  }, claims)
 }
 
 function refused(message: string): CustomUserDataError {

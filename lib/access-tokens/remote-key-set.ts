@@ -46,6 +46,7 @@ export class RemoteKeySet implements KeySource {
   #lastFailed = true
   #running: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
+  #isRemoved = false
 
   constructor(config: RemoteKeySetConfig, events: Events, clock: Clock) {
     this.#config = config
@@ -54,6 +55,7 @@ export class RemoteKeySet implements KeySource {
   }
 
   find(header: ProtectedHeader): CandidateKeys | undefined {
+    if (this.#isRemoved) throw unknownKey()
     // RFC 8725 3.1: the set cannot hold a key for this algorithm, so nothing is fetched.
     if (!this.#config.algorithms.some(alg => alg === header.alg)) throw unknownKey()
     this.#timer ??= this.#outsideRequests(() => setInterval(() => void this.#refresh(), REFRESH_MS).unref())
@@ -63,6 +65,8 @@ export class RemoteKeySet implements KeySource {
 
   async load(header: ProtectedHeader): Promise<CandidateKeys> {
     await this.#refresh()
+    // The issuer may have been removed during the fetch.
+    if (this.#isRemoved) throw unknownKey()
     const found = this.#candidates(header)
     if (found) return found
     throw this.#lastFailed ? unavailable() : unknownKey()
@@ -71,6 +75,13 @@ export class RemoteKeySet implements KeySource {
   /** Stops the fetches in the background. */
   close(): void {
     clearInterval(this.#timer)
+  }
+
+  /** Refuses every token of the issuer from now on, also those whose snapshots are cached. */
+  remove(): void {
+    this.#isRemoved = true
+    this.close()
+    this.#take([])
   }
 
   /** One fetch at a time, and one in 30 s. Never rejects. */
@@ -86,12 +97,14 @@ export class RemoteKeySet implements KeySource {
     const { issuer, algorithms } = this.#config
     try {
       const parsed = parseJwkSet(await fetchSet(this.#config), algorithms)
+      if (this.#isRemoved) return
       this.#take(parsed.keys)
       this.#warnOfIgnored(parsed.ignored)
       this.#loadedAt = momentOf(this.#clock)
       this.#lastFailed = false
     } catch (error) {
       this.#lastFailed = true
+      if (this.#isRemoved) return
       this.#events.emit('key_set_failed', { issuer, error: error as Error })
       this.#dropIfStale()
     }

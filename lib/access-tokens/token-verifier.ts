@@ -1,6 +1,7 @@
 import { isSubject, verifyClaims, verifyTyp } from './claims.js'
 import { parseClaimsSet, parseCompactJws } from './compact-jws.js'
 import type { ClaimsSet } from './compact-jws.js'
+import { claimAt } from './issuers.js'
 import type { Issuer, Issuers } from './issuers.js'
 import type { CandidateKeys } from './keys.js'
 import type { AccessTokenKey } from './keys.js'
@@ -45,7 +46,7 @@ export function createTokenVerifier(maxTokenLength: number, issuers: Issuers, cl
 
 /** The id of the user in a token whose signature is right but which is refused, for example because it has expired. */
 function signedUserId(claimsSet: ClaimsSet, { userIdClaim, userIdPrefix }: Issuer): string | undefined {
-  const id = claimsSet[userIdClaim]
+  const id = claimAt(claimsSet, userIdClaim)
   return isSubject(id) ? userIdPrefix + id : undefined
 }
 

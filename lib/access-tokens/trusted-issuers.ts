@@ -14,8 +14,15 @@ import { RemoteKeySet } from './remote-key-set.js'
 export interface TrustedIssuer {
   /** The `iss` of its tokens, compared exactly. */
   readonly issuer: string
-  /** The audience of its tokens: one of these must be in `aud`. */
+  /** The audience of its tokens: one of these must be in `aud`, or in the claim that `audienceClaim` names. */
   readonly audience: string | readonly string[]
+  /**
+   * The claim that names the audience, for issuers whose access tokens have no `aud`. It needs `profile: 'jwt'`, because RFC 9068
+   * 2.2 requires `aud`.
+   * @default 'aud'
+   * @example audienceClaim: 'client_id' // Amazon Cognito; `audience` is then the id of the app client
+   */
+  readonly audienceClaim?: string | undefined
   /** The algorithms that its keys may be used with. Only asymmetric algorithms are allowed (RFC 8725 3.1). */
   readonly algorithms: readonly Algorithm[]
   /**
@@ -32,10 +39,12 @@ export interface TrustedIssuer {
    */
   readonly userIdPrefix?: string | undefined
   /**
-   * The claim that contains the user's id.
+   * The claim that contains the user's id, a text of 1 to 255 characters. A list of names leads to a nested claim. A text is one
+   * name, also if it contains dots.
    * @default 'sub'
+   * @example userIdClaim: ['user', 'id'] // of { "user": { "id": "…" } }
    */
-  readonly userIdClaim?: string | undefined
+  readonly userIdClaim?: string | readonly string[] | undefined
   /**
    * Which of its JWTs are access tokens. `rfc9068`: JWTs of `typ: at+jwt` that have `iss`, `exp`, `aud`, `sub`,
    * `client_id`, `iat` and `jti` (RFC 9068 2.2). `jwt`: also JWTs of `typ: JWT` or without a `typ`, and JWTs without
@@ -51,8 +60,9 @@ export interface TrustedIssuerConfig {
   readonly audience: readonly string[]
   readonly algorithms: readonly Algorithm[]
   readonly jwksUri?: string | undefined
+  readonly audienceClaim: string
   readonly userIdPrefix: string
-  readonly userIdClaim: string
+  readonly userIdClaim: readonly string[]
   readonly profile: TokenProfile
 }
 
@@ -63,9 +73,9 @@ export function createTrustedIssuer(
   events: Events,
   clock: Clock,
 ) {
-  const { issuer, audience, profile, userIdPrefix, userIdClaim } = config
+  const { issuer, audience, audienceClaim, profile, userIdPrefix, userIdClaim } = config
   return {
-    expectations: { issuer, audience, clockToleranceMs, profile, refusesFutureIat: true },
+    expectations: { issuer, audience, audienceClaim, clockToleranceMs, profile, refusesFutureIat: true },
     keys: new RemoteKeySet(config, events, clock),
     userIdPrefix,
     userIdClaim,

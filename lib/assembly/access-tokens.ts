@@ -2,7 +2,9 @@ import { createIssuers, createOwnIssuer } from '../access-tokens/issuers.js'
 import { createKeyRing } from '../access-tokens/key-ring.js'
 import { createTokenVerifier } from '../access-tokens/token-verifier.js'
 import { createTrustedIssuer } from '../access-tokens/trusted-issuers.js'
+import type { TrustedIssuerConfig } from '../access-tokens/trusted-issuers.js'
 import { OptionError } from '../errors.js'
+import { parseAddedIssuer, requireTrusted } from '../options/issuers.js'
 import type { Core } from './core.js'
 
 /** Keys, issuers and the verification of access tokens. */
@@ -13,16 +15,35 @@ export function createAccessTokens({ config, events, clock }: Core) {
   const { own, trustedIssuers, clockToleranceMs, maxTokenLength } = config
   const ownKeys = own && createKeyRing(own.keys)
   const ours = own && ownKeys ? [createOwnIssuer(own, ownKeys, clockToleranceMs)] : []
-  const trusted = trustedIssuers.map(given => createTrustedIssuer(given, clockToleranceMs, events, clock))
-  const issuers = createIssuers([...ours, ...trusted])
+  const create = (given: TrustedIssuerConfig) => createTrustedIssuer(given, clockToleranceMs, events, clock)
+  const trusted = new Map(trustedIssuers.map(given => [given.issuer, create(given)]))
+  const issuers = createIssuers([...ours, ...trusted.values()])
+  const names = () => Array.from(trusted, ([issuer, { userIdPrefix }]) => ({ issuer, userIdPrefix }))
   return {
     /** Absent if the instance only accepts the tokens of trusted issuers. */
     ownKeys,
     issuers,
     verifyToken: createTokenVerifier(maxTokenLength, issuers, clock),
+    /** Trusts another issuer from now on. Returns the prefix of its users. Throws an `OptionError`. */
+    addTrusted: (given: unknown): string => {
+      const config = parseAddedIssuer(given, own, names())
+      const added = create(config)
+      trusted.set(config.issuer, added)
+      issuers.add(added)
+      events.emit('trusted_issuer_added', { issuer: config.issuer })
+      return config.userIdPrefix
+    },
+    /** Refuses all tokens of an issuer from now on. Throws an `OptionError`. */
+    removeTrusted: (issuer: unknown): void => {
+      requireTrusted(issuer, names())
+      trusted.get(issuer)?.keys.remove()
+      trusted.delete(issuer)
+      issuers.remove(issuer)
+      events.emit('trusted_issuer_removed', { issuer })
+    },
     /** Ends the fetching of trusted issuers' keys. */
     close(): void {
-      for (const { keys } of trusted) keys.close()
+      for (const { keys } of trusted.values()) keys.close()
     },
   }
 }

@@ -18,7 +18,7 @@ export type Checks = ReturnType<typeof createChecks>
 
 /** Creates the change streams and the checks of `ready()`, which opens them. */
 export function createChecks(core: Core, sessions: SessionParts, loginAttempts: LoginAttempts) {
-  const { config, database, userIdIndex, events, clock, invalidations, rights } = core
+  const { config, database, userIdIndex, events, clock, invalidations, rights, storedUsernames } = core
   const { store, userRecords, revocations, open, database: sessionDatabase, lifetimes } = sessions
   const connections = new StreamConnections([database, sessionDatabase])
   const changeFeeds = createChangeFeeds(config, events, connections, {
@@ -60,6 +60,7 @@ export function createChecks(core: Core, sessions: SessionParts, loginAttempts: 
     {
       database,
       checkRights: timeoutMs => rights.check(collections, timeoutMs, events),
+      checkUsernames: timeoutMs => storedUsernames.check(timeoutMs, events),
       index: userIdIndex,
       ownCollections: toOwnCollections(config, sessions, loginAttempts),
       ownCollectionNames: [

@@ -1,4 +1,5 @@
 import { NeededRights } from '../checks/rights.js'
+import { StoredUsernames } from '../checks/stored-usernames.js'
 import { createUserIdIndex } from '../documents/user-id-index.js'
 import { createEvents } from '../events.js'
 import { createMetrics } from '../metrics.js'
@@ -20,6 +21,7 @@ export function createCore(options: unknown) {
     events,
     metrics: createMetrics(config.collection.collectionName),
     rights: new NeededRights(),
+    storedUsernames: new StoredUsernames(),
     database: openTeamDatabase(config.collection, { bson: config.bson }),
     userIdIndex: createUserIdIndex(config, events),
     invalidations: createInvalidations(),

@@ -15,6 +15,7 @@ import type {
   IssueTokensWithCookiesOptions,
 } from '../login/token-issuer.js'
 import { parseIssueTokensOptions, parseStoredDataOptions } from '../options/logins.js'
+import type { PasswordCredentialsConfig } from '../options/logins.js'
 import { parseNewKeys } from '../options/parse-options.js'
 import type { RefreshTransport } from '../routes/refresh-transport.js'
 import { NO_STORE } from '../routes/token-endpoint.js'
@@ -112,7 +113,7 @@ type ServerFunctions = Pick<
 
 /** Creates the functions with which server code acts on documents, snapshots, credentials and keys. */
 export function createServerFunctions(
-  { config, events, invalidations, rights }: Core,
+  { config, events, invalidations, rights, storedUsernames }: Core,
   { issuers, ownKeys }: AccessTokens,
   { loader }: Documents,
   { listStored }: SessionParts,
@@ -127,9 +128,13 @@ export function createServerFunctions(
   const { store: attempts, digests } = loginAttempts
   const storedData = createStoredData({ listSessions: listStored, sessions, userRecords, attempts, digests })
 
-  function noteRights(users: () => Promise<Collection>, mayUpdate: boolean): void {
-    rights.add('passwordCredentials()', users, 'find')
-    if (mayUpdate) rights.add('passwordCredentials({ upgradeHashes })', users, 'update')
+  function noteUsers(
+    open: () => Promise<Collection>,
+    { usernameField, normalizeUsername, upgradeHashes }: PasswordCredentialsConfig,
+  ): void {
+    rights.add('passwordCredentials()', open, 'find')
+    if (upgradeHashes) rights.add('passwordCredentials({ upgradeHashes })', open, 'update')
+    if (normalizeUsername) storedUsernames.add({ open, usernameField })
   }
 
   function parseAccounts(callee: string, given: unknown): string[] {
@@ -161,7 +166,7 @@ export function createServerFunctions(
       invalidations.invalidate(userId)
     },
     passwordCredentials: options =>
-      createPasswordCredentials(options, { timeoutMs: config.loadTimeoutMs, events, noteRights }),
+      createPasswordCredentials(options, { timeoutMs: config.loadTimeoutMs, events, noteUsers }),
     async forgetFailedLogins(account) {
       needOwn(ownKeys, 'forgetFailedLogins()')
       const name = requireAccountName('forgetFailedLogins()', account)

@@ -46,17 +46,19 @@ export async function runChecks(
   timeoutMs: number,
 ): Promise<readonly WarningEvent[]> {
   const warnings: WarningEvent[] = []
-  for (const check of checks) warnings.push(...(await runCheck(check, target, timeoutMs)))
+  for (const check of checks) {
+    warnings.push(...(await lookInTime(timeoutMs, limits => check(target, limits))))
+  }
   return warnings
 }
 
-async function runCheck(
-  check: Check,
-  target: CheckTarget,
+/** Runs one look at the set-up. If it takes too long or has no right to look, it finds nothing. Any other error rejects. */
+export async function lookInTime(
   timeoutMs: number,
+  look: (limits: CheckLimits) => Promise<readonly WarningEvent[]>,
 ): Promise<readonly WarningEvent[]> {
   try {
-    return await withDeadline(timeoutMs, signal => check(target, { timeoutMs, signal }))
+    return await withDeadline(timeoutMs, signal => look({ timeoutMs, signal }))
   } catch (error) {
     if (isThrown(DeadlineError, error) || hasCode(error, ...GAVE_UP)) return []
     throw error

@@ -36,6 +36,8 @@ export interface ReadinessParts {
   readonly database: TeamDatabase
   /** Warns about missing rights of the database user. Never rejects. */
   readonly checkRights: (timeoutMs: number) => Promise<void>
+  /** Warns about stored names of users that a login does not find. Never rejects. */
+  readonly checkUsernames: (timeoutMs: number) => Promise<void>
   readonly index: UserIdIndex
   /** The collections of this package that need indexes. */
   readonly ownCollections: readonly OwnCollection[]
@@ -104,6 +106,8 @@ export class Readiness {
     else await this.#runFirstSetUp()
     await this.#runQuickChecks()
     await this.#runLongChecks()
+    // Each call looks at the users collections that were given since the last one.
+    await this.#outsideRequests(() => this.#parts.checkUsernames(this.#config.loadTimeoutMs))
     await changeFeeds.settled()
     return { indexes: this.#setUp.indexStates() }
   }

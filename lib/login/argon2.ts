@@ -1,8 +1,7 @@
-import { availableParallelism } from 'node:os'
 import type { Options } from '@node-rs/argon2'
 import { CustomUserDataError } from '../errors.js'
-import { createConcurrencyLimit } from '../util/concurrency-limit.js'
 import { parseHashPasswordArguments } from '../options/logins.js'
+import { hashingQueue } from './hashing-queue.js'
 import { createPasswordText } from './password-text.js'
 import type { PasswordTextOptions } from './password-text.js'
 
@@ -26,12 +25,6 @@ function argon2(): typeof import('@node-rs/argon2') {
     throw new CustomUserDataError('password_hashing_failed', message, { cause })
   }
 }
-
-/** The most hashes at a time. One core stays free for other work on the thread pool, such as files and host names. */
-const MAX_HASHING = Math.max(1, availableParallelism() - 1)
-/** The most hashes that wait. Further logins are answered with 503, because their answer would come too late. */
-const MAX_WAITING = 100
-const queue = createConcurrencyLimit(MAX_HASHING, MAX_WAITING)
 
 /**
  * Hashes a password with argon2id, off the event loop. Resolves to a PHC string, which `passwordCredentials()` can check.
@@ -60,12 +53,12 @@ export async function verifyPassword(
   isPreferred: boolean,
 ): Promise<boolean> {
   const { verify } = argon2()
-  return queue.run(signal, () => verify(hash, password), isPreferred)
+  return hashingQueue.run(signal, () => verify(hash, password), isPreferred)
 }
 
 /** Makes a new hash of a password. It waits for its turn among the logins. */
 export async function rehashPassword(password: string, signal: AbortSignal): Promise<string> {
-  return queue.run(signal, () => hashPassword(password))
+  return hashingQueue.run(signal, () => hashPassword(password))
 }
 
 /**

@@ -156,7 +156,10 @@ export function countForAccount(now: Date, attempt: AccountAttempt, limits: Atte
  * Forgets the failures of this account in this spelling. Failures from this address are removed. Failures from other
  * addresses leave only the daily count: the windows of those addresses go on, because no login succeeded there.
  */
-export function succeedForAccount(now: Date, { address, spelling, canBeKnown }: AccountAttempt): Document[] {
+export function succeedForAccount(now: Date, attempt: AccountAttempt): Document[] {
+  const { id, address, spelling, canBeKnown } = attempt
+  // The attempt itself may have been counted in another spelling than that of the account which logged in.
+  const isItself = { $eq: ['$$one.id', id] }
   const isOfSpelling = { $eq: ['$$one.spelling', spelling] }
   const isFromHere = { $eq: ['$$one.address', address] }
   const forgotten = { $mergeObjects: ['$$one', { dayEndsAt: null }] }
@@ -168,7 +171,7 @@ export function succeedForAccount(now: Date, { address, spelling, canBeKnown }: 
       $set: {
         failures: {
           $map: {
-            input: filter('$failures', { $not: [{ $and: [isOfSpelling, isFromHere] }] }),
+            input: filter('$failures', { $not: [{ $or: [isItself, { $and: [isOfSpelling, isFromHere] }] }] }),
             as: 'one',
             in: { $cond: [isOfSpelling, forgotten, '$$one'] },
           },

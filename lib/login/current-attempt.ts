@@ -5,8 +5,8 @@ import type { AccountName } from './account-name.js'
 export interface TriedAccount {
   /** Whether the account logged in from the address of this login before. */
   readonly isFromKnownAddress: boolean
-  /** Reports that the credentials were right. */
-  readonly reportRight: () => void
+  /** Reports that the credentials were right, and the name of the account as it is stored. */
+  readonly reportRight: (storedName: AccountName) => void
 }
 
 /** Counts an account for the current login, unless logins are not counted. */

@@ -1,4 +1,5 @@
 import type { Document } from 'mongodb'
+import { isArgon2Hash } from './hash-kinds.js'
 
 /** Hashes that other libraries store, by the forms of their texts. */
 const KINDS: readonly (readonly [form: RegExp, name: string])[] = [
@@ -15,13 +16,23 @@ const KINDS: readonly (readonly [form: RegExp, name: string])[] = [
 ]
 
 const WAY_OUT =
-  'Give login() a function of your own that verifies such a hash and then stores the result of "await hashPassword(password)"; ' +
-  'the README shows it.'
+  'Give passwordCredentials() a verifyPassword that verifies such a hash, e.g. bcrypt.compare, and a decoyHash; the README ' +
+  'shows it.'
 
 /** Says what a field holds in place of an argon2 hash, and what to do. Repeats nothing of the text. */
 export function adviseOnHash(hashField: string, hash: string): string {
   const kind = KINDS.find(([form]) => form.test(hash))?.[1] ?? 'no argon2 hash'
-  return `The field "${hashField}" of a user holds ${kind}, so passwordCredentials() cannot log this user in. ${WAY_OUT}`
+  const advice = isArgon2Hash(hash) ? "Store a new hash: reset this user's password." : WAY_OUT
+  return `The field "${hashField}" of a user holds ${kind}, so passwordCredentials() cannot log this user in. ${advice}`
+}
+
+/** Says that the time of a login tells whether the user exists. */
+export function adviseOnDecoy(hashField: string, cost: string, decoyCost: string): string {
+  return (
+    `The field "${hashField}" of a user holds a bcrypt hash of cost ${Number(cost)}, but decoyHash has cost ` +
+    `${Number(decoyCost)}, so the time of a login tells whether the user exists. Write a decoyHash with the cost that most ` +
+    'users have.'
+  )
 }
 
 /** Says which other field of a user holds a hash; `undefined` if there is none, because some users have no password. */

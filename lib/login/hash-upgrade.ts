@@ -4,6 +4,7 @@ import type { Events } from '../events.js'
 import { toExactOperations } from '../mongo/exact-operations.js'
 import type { TeamDatabase } from '../mongo/team-database.js'
 import { isOutdatedHash, rehashPassword } from './argon2.js'
+import { isArgon2Hash } from './hash-kinds.js'
 
 interface HashUpgradeParts {
   /** The database of the users collection. */
@@ -25,8 +26,8 @@ interface LoggedIn {
 const HASH_TIMEOUT_MS = 5_000
 
 /**
- * Creates the function that replaces a weak hash by a hash of today (NIST SP 800-63B 3.1.1.2). It never rejects: an error is
- * a warning, and the next login tries again.
+ * Creates the function that replaces a weak hash, or a hash of another kind, by a hash of today (NIST SP 800-63B 3.1.1.2). It
+ * never rejects: an error is a warning, and the next login tries again.
  */
 export function createHashUpgrade(
   parts: HashUpgradeParts,
@@ -47,7 +48,7 @@ export function createHashUpgrade(
   return async ({ id, document }, password) => {
     const old = document[hashField] as string
     try {
-      if (!isOutdatedHash(old)) return
+      if (isArgon2Hash(old) && !isOutdatedHash(old)) return
       const hash = await withDeadline(HASH_TIMEOUT_MS, signal => rehashPassword(password, signal))
       await replace(document, old, hash)
     } catch (error) {

@@ -84,10 +84,10 @@ export class LoginAttempt {
     if (account && account.source !== 'given') account.source = 'tried'
     return {
       isFromKnownAddress: account?.isFromKnownAddress === true,
-      reportRight() {
+      reportRight(storedName) {
         if (!account) return
         account.source = 'proved'
-        account.name = name
+        account.name = storedName
       },
     }
   }

@@ -1,26 +1,23 @@
-import { randomBytes } from 'node:crypto'
 import type { Request } from 'express'
 import type { Collection, Document } from 'mongodb'
 import { callAtOnce } from '../util/call-at-once.js'
-import { QueueFullError } from '../util/concurrency-limit.js'
-import { DeadlineError, withDeadline } from '../util/deadline.js'
-import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
-import { toDatabaseError } from '../mongo/database-errors.js'
-import type { Outage } from '../mongo/database-errors.js'
-import { openTeamDatabase, PLAIN_BSON } from '../mongo/team-database.js'
-import type { TeamDatabase } from '../mongo/team-database.js'
+import { openTeamDatabase } from '../mongo/team-database.js'
 import type { CollectionLike } from '../mongo/collection-like.js'
 import { parsePasswordCredentialsOptions } from '../options/logins.js'
+import type { PasswordCredentialsConfig } from '../options/logins.js'
 import { requireText } from './credentials.js'
 import type { Scalar, VerifiedUser, VerifyCredentials } from './credentials.js'
-import { isThrown } from '../util/thrown.js'
 import { countAccount } from './current-attempt.js'
-import { hashPassword, verifyPassword } from './argon2.js'
-import { adviseOnHash, adviseOnMissingHash } from './hash-advice.js'
+import { provesWhole } from './hash-kinds.js'
 import { createHashUpgrade } from './hash-upgrade.js'
+import { createPasswordCheck } from './password-check.js'
+import type { VerifyPassword } from './password-check.js'
 import { createPasswordText } from './password-text.js'
 import type { PasswordTextOptions } from './password-text.js'
+import { createUserFinder, normalizeUsername } from './user-finder.js'
+import type { SentName } from './user-finder.js'
 
 /** Options of `passwordCredentials()`: where users and their password hashes are stored. */
 export interface PasswordCredentialsOptions extends PasswordTextOptions {
@@ -32,10 +29,33 @@ export interface PasswordCredentialsOptions extends PasswordTextOptions {
    */
   readonly usernameField?: string
   /**
-   * The field of the document that holds the argon2id hash (a PHC string), which `hashPassword()` makes.
+   * Whether the name is trimmed and lower-cased before the user is searched, as `trim` and `lowercase` of mongoose store it. If
+   * no user has this name, the user whose stored name is exactly the name as it was sent is used. `ready()` warns if a stored
+   * name has capital letters or spaces around it (`username_not_normalized`).
+   * @default false
+   */
+  readonly normalizeUsername?: boolean
+  /**
+   * The field of the document that holds the hash: an argon2id hash (a PHC string), as `hashPassword()` makes it, or a hash that
+   * `verifyPassword` verifies.
    * @default 'passwordHash'
    */
   readonly hashField?: string
+  /**
+   * Verifies the hashes that do not begin with `$argon2`. It is called with the password exactly as it was received, also with
+   * `unicodeNormalization`, and with the stored text. It returns `true` or `false`, or a promise of one. An error that it throws
+   * is a 500 `callback_failed`. It needs `decoyHash`. bcrypt ignores what follows the first 72 bytes of a password.
+   * @default undefined, which refuses such hashes with the warning `password_hash_unreadable`
+   * @example
+   * passwordCredentials({ collection: users, verifyPassword: bcrypt.compare, decoyHash: '$2b$10$…', upgradeHashes: true })
+   */
+  readonly verifyPassword?: VerifyPassword | undefined
+  /**
+   * A hash of a random text, of the kind and with the cost that the hashes of most users have. Logins of unknown users and of
+   * users without a hash are checked against it, so that response times do not reveal which users exist. No password matches it.
+   * @example 'the output of: node -p "require(\'bcryptjs\').hashSync(crypto.randomUUID(), 10)"'
+   */
+  readonly decoyHash?: string | undefined
   /**
    * Whether the user may not log in, for example because the account is locked. The answer is the same as to a wrong
    * password, and takes as long. The function must not be async: a promise is a 500 `callback_failed`.
@@ -44,8 +64,9 @@ export interface PasswordCredentialsOptions extends PasswordTextOptions {
    */
   readonly isRefused?: (user: Document) => boolean
   /**
-   * Whether a hash that is weaker than today's hashes of `hashPassword()` is replaced after a login with the right password.
-   * The database user needs the right to update the users collection.
+   * Whether a hash that is weaker than today's hashes of `hashPassword()`, or of another kind than argon2, is replaced after a
+   * login with the right password. A bcrypt hash of a password of more than 72 bytes stays, because bcrypt did not verify the
+   * end of the password. The database user needs the right to update the users collection.
    * @default false
    */
   readonly upgradeHashes?: boolean
@@ -61,21 +82,12 @@ interface PasswordCredentialsParts {
   /** Milliseconds that a query may take. */
   readonly timeoutMs: number
   readonly events: Events
-  /** Notes the rights that are needed on the users collection. */
-  readonly noteRights: (users: () => Promise<Collection>, mayUpdate: boolean) => void
+  /** Notes the users collection for the checks of `ready()`. */
+  readonly noteUsers: (users: () => Promise<Collection>, options: PasswordCredentialsConfig) => void
 }
 
-/** Names are compared exactly: with a collation of strength 2, `bob` could log in as Bob. */
-const EXACT = { collation: { locale: 'simple' }, readPreference: 'primary' } as const
 const MAX_USERNAME_LENGTH = 320
 const MAX_PASSWORD_LENGTH = 1_024
-/** Milliseconds that a login waits for its hash. */
-const HASH_TIMEOUT_MS = 5_000
-
-const UNAVAILABLE: Outage = {
-  code: 'credentials_unavailable',
-  message: 'The password could not be checked in time.',
-}
 
 type Body = Readonly<Record<string, Scalar>>
 
@@ -90,89 +102,52 @@ export type PasswordCredentials = VerifyCredentials<Body, Request | undefined>
  */
 export function createPasswordCredentials(
   given: PasswordCredentialsOptions,
-  { timeoutMs, events, noteRights }: PasswordCredentialsParts,
+  { timeoutMs, events, noteUsers }: PasswordCredentialsParts,
 ): PasswordCredentials {
   const options = parsePasswordCredentialsOptions(given)
   const { usernameField, hashField, upgradeHashes, toUserId = primaryKeyOf } = options
   const isRefused = options.isRefused ?? (() => false)
   const toText = createPasswordText(options)
+  const toName = createNameReader(options)
   const database = openTeamDatabase(options.collection)
-  noteRights(() => database.collection(), upgradeHashes)
+  noteUsers(() => database.collection(), options)
   const findUser = createUserFinder(database, usernameField, timeoutMs)
-  const isPasswordOf = createPasswordCheck(hashField, events)
+  const isPasswordOf = createPasswordCheck(options, events)
   const upgradeHash = createHashUpgrade({ database, hashField, timeoutMs, events })
 
   async function verify(body: Body): Promise<VerifiedUser | null> {
-    const username = requireText(body, usernameField, MAX_USERNAME_LENGTH)
-    const password = toText(requireText(body, 'password', MAX_PASSWORD_LENGTH))
+    const name = toName(body)
+    const raw = requireText(body, 'password', MAX_PASSWORD_LENGTH)
+    const text = toText(raw)
     // Counts the account here, because a function of the team that calls this may not tell login() the account's name.
-    const { isFromKnownAddress, reportRight } = await countAccount(username)
-    const user = await findUser(username)
-    const isRight = await isPasswordOf(user, password, isFromKnownAddress)
+    const { isFromKnownAddress, reportRight } = await countAccount(name.normalized)
+    const user = await findUser(name)
+    const isRight = await isPasswordOf(user, { raw, text, isPreferred: isFromKnownAddress })
     if (!isRight || !user || callAtOnce('passwordCredentials(): isRefused', () => isRefused(user)))
       return null
-    reportRight()
+    // The owner of "Bob" must not clear the failures of "BOB", so a name that is not stored normalized is reported as it is.
+    reportRight(user[usernameField] as string)
     const id = callAtOnce('passwordCredentials(): toUserId', () => toUserId(user))
     // Not awaited, because a login neither waits for a new hash nor fails with it.
-    if (upgradeHashes) void upgradeHash({ id, document: user }, password)
+    if (upgradeHashes && provesWhole(user[hashField] as string, raw)) {
+      void upgradeHash({ id, document: user }, text)
+    }
     return { id }
   }
 
-  return Object.assign(verify, {
-    account: (body: Body) => requireText(body, usernameField, MAX_USERNAME_LENGTH),
-  })
+  return Object.assign(verify, { account: (body: Body) => toName(body).normalized })
 }
 
-/** Finds the user with a name. Rejects with `credentials_unavailable` if MongoDB does not answer in time. */
-function createUserFinder(database: TeamDatabase, usernameField: string, timeoutMs: number) {
-  return async (username: string): Promise<Document | undefined> => {
-    const found = await withDeadline(timeoutMs, async signal =>
-      (await database.collection()).findOne(
-        { [usernameField]: { $eq: username } },
-        { ...PLAIN_BSON, ...EXACT, signal, maxTimeMS: timeoutMs },
-      ),
-    ).catch((cause: unknown) => {
-      throw toDatabaseError(cause, UNAVAILABLE)
-    })
-    // A list that contains the name matches too, but names nobody.
-    return found?.[usernameField] === username ? found : undefined
+/** Creates the function that reads the name of the user in a body. */
+function createNameReader(options: PasswordCredentialsConfig): (body: Body) => SentName {
+  const { usernameField } = options
+  return body => {
+    const raw = requireText(body, usernameField, MAX_USERNAME_LENGTH)
+    if (!options.normalizeUsername) return { raw, normalized: raw }
+    // A name of spaces alone would become the empty name.
+    const trimmed = requireText({ [usernameField]: raw.trim() }, usernameField, MAX_USERNAME_LENGTH)
+    return { raw, normalized: normalizeUsername(trimmed) }
   }
-}
-
-/** Checks a password against the hash of a user. Also works for no user, and then takes as long and resolves to false. */
-function createPasswordCheck(hashField: string, events: Events) {
-  // A real hash with the same parameters, because any other text would be refused faster.
-  const decoy = hashPassword(randomBytes(32).toString('base64url'))
-  // verifyDecoy() awaits it later, and then reports a failure. Until then nobody would handle the rejection.
-  decoy.catch(() => undefined)
-
-  async function check(
-    user: Document | undefined,
-    password: string,
-    signal: AbortSignal,
-    isPreferred: boolean,
-  ): Promise<boolean> {
-    const verifyDecoy = async (): Promise<boolean> =>
-      (await verifyPassword(await decoy, password, signal, isPreferred)) && false
-    const hash: unknown = user?.[hashField]
-    if (typeof hash !== 'string') {
-      const message = user && adviseOnMissingHash(hashField, user)
-      if (message !== undefined) events.warn({ code: 'password_hash_unreadable', message })
-      return verifyDecoy()
-    }
-    return verifyPassword(hash, password, signal, isPreferred).catch((error: unknown) => {
-      if (isThrown(QueueFullError, error) || asCustomUserDataError(error) || signal.aborted) throw error
-      events.warn({ code: 'password_hash_unreadable', message: adviseOnHash(hashField, hash) })
-      return verifyDecoy()
-    })
-  }
-
-  return (user: Document | undefined, password: string, isPreferred: boolean): Promise<boolean> =>
-    withDeadline(HASH_TIMEOUT_MS, signal => check(user, password, signal, isPreferred)).catch(
-      (cause: unknown) => {
-        throw toHashingError(cause)
-      },
-    )
 }
 
 function primaryKeyOf(user: Document): string {
@@ -186,15 +161,4 @@ function primaryKeyOf(user: Document): string {
 
 function isObjectId(value: unknown): value is { toHexString(): string } {
   return typeof value === 'object' && value !== null && 'toHexString' in value
-}
-
-/** A full queue and a deadline pass by themselves. Whatever else prevents hashing is a fault of the installation. */
-function toHashingError(cause: unknown): CustomUserDataError {
-  const { code, message } = UNAVAILABLE
-  if (isThrown(QueueFullError, cause) || isThrown(DeadlineError, cause))
-    return new CustomUserDataError(code, message, { cause })
-  return (
-    asCustomUserDataError(cause) ??
-    new CustomUserDataError('password_hashing_failed', 'A password could not be hashed.', { cause })
-  )
 }

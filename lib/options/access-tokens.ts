@@ -36,7 +36,31 @@ export const keys = v.pipe(
   v.minLength(1, 'write one key or more'),
 )
 
-const trustedIssuer = v.pipe(
+/** Every token of an issuer has these claims, and none of them names an audience. */
+const NO_AUDIENCE_CLAIMS = ['iss', 'sub', 'exp', 'nbf', 'iat', 'jti']
+const USER_ID_CLAIM =
+  'write the name of a claim, or a list of names that leads to a nested claim, e.g. ["user", "id"]'
+
+/** Not a union, whose error would not name the entry that is wrong. */
+const userIdClaim = v.pipe(
+  v.lazy(given =>
+    Array.isArray(given)
+      ? v.pipe(v.array(name), v.minLength(1, USER_ID_CLAIM))
+      : v.pipe(v.string(USER_ID_CLAIM), v.nonEmpty(USER_ID_CLAIM)),
+  ),
+  v.transform(value => (typeof value === 'string' ? [value] : value)),
+)
+
+const audienceClaim = v.pipe(
+  name,
+  v.check(
+    claim => !NO_AUDIENCE_CLAIMS.includes(claim),
+    'this claim names no audience: write the claim that does, e.g. "client_id"',
+  ),
+)
+
+/** The options of a trusted issuer. */
+export const trustedIssuer = v.pipe(
   optionsObject('write { issuer, audience, algorithms, jwksUri }', {
     issuer: name,
     audience,
@@ -59,7 +83,8 @@ const trustedIssuer = v.pipe(
         v.check(text => text.isWellFormed(), PREFIX),
       ),
     ),
-    userIdClaim: v.optional(name, 'sub'),
+    audienceClaim: v.optional(audienceClaim, 'aud'),
+    userIdClaim: v.optional(userIdClaim, 'sub'),
     profile: v.optional(v.picklist(['rfc9068', 'jwt'], 'write "rfc9068" or "jwt"'), 'rfc9068'),
   }),
   v.forward(
@@ -78,6 +103,14 @@ const trustedIssuer = v.pipe(
       NOT_LOOPBACK,
     ),
     ['jwksUri'],
+  ),
+  v.forward(
+    v.partialCheck(
+      [['audienceClaim'], ['profile']],
+      ({ audienceClaim: claim, profile }) => claim === 'aud' || profile === 'jwt',
+      'only profile: "jwt" can have another claim than "aud", because RFC 9068 requires it: write profile: "jwt" too',
+    ),
+    ['audienceClaim'],
   ),
   v.transform(value => ({ ...value, userIdPrefix: value.userIdPrefix ?? `${value.issuer}|` })),
 )

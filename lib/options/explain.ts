@@ -4,7 +4,7 @@ import { OptionError } from '../errors.js'
 import { isOfUnknownMembers } from './options-object.js'
 
 /** Options that hold secrets or keys. Messages name only the type of their values. */
-const SECRET_OPTIONS = ['secret', 'keys', 'sessionSecrets', 'credentials']
+const SECRET_OPTIONS = ['secret', 'keys', 'sessionSecrets', 'credentials', 'decoyHash']
 
 /** An error that names each wrong option, shows what was given and says what to write instead. */
 export function explain(callee: string, issues: readonly BaseIssue<unknown>[]): OptionError {

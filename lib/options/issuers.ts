@@ -1,7 +1,11 @@
 import type { OwnKeys } from '../access-tokens/key-ring.js'
 import { describeValue } from '../util/describe-value.js'
-import { NAME_YOUR_API } from './access-tokens.js'
-import type { accessTokenOptions, ownIssuerOptions } from './access-tokens.js'
+import type { TrustedIssuerConfig } from '../access-tokens/trusted-issuers.js'
+import { OptionError } from '../errors.js'
+import { nearestName } from '../util/nearest-name.js'
+import { NAME_YOUR_API, trustedIssuer } from './access-tokens.js'
+import type { ownIssuerOptions } from './access-tokens.js'
+import { parseArgument, requireArgument } from './arguments.js'
 import { wrong } from './explain.js'
 import type { OptionsOf } from './options-object.js'
 
@@ -13,7 +17,11 @@ export interface OwnIssuer {
   readonly keys: OwnKeys
 }
 
-type Trusted = OptionsOf<typeof accessTokenOptions>['trustedIssuers']
+/** The names of an issuer that others must not overlap. */
+interface IssuerNames {
+  readonly issuer: string
+  readonly userIdPrefix: string
+}
 
 /**
  * Completes the names and keys of the instance; `undefined` if it only accepts the tokens of trusted issuers.
@@ -47,21 +55,75 @@ function toOwnKeys(given: { readonly secret?: unknown; readonly keys?: unknown }
  * Throws if users of two issuers could get the same id. So no prefix begins another prefix, and only one is empty. An
  * instance that issues tokens has the empty prefix itself.
  */
-export function requireDistinct(own: OwnIssuer | undefined, trusted: Trusted): void {
+export function requireDistinct(own: OwnIssuer | undefined, trusted: readonly IssuerNames[]): void {
   const names = [...(own ? [own.issuer] : []), ...trusted.map(({ issuer }) => issuer)]
   const twice = names.find((name, index) => names.indexOf(name) < index)
   if (twice !== undefined) throw wrong(explainTwice(twice, own))
-  const prefixes = [...(own ? [''] : []), ...trusted.map(({ userIdPrefix }) => userIdPrefix)]
-  for (const [index, prefix] of prefixes.entries()) {
-    const others = prefixes.filter((_other, at) => at !== index)
-    if (others.some(other => (prefix === '' ? other === '' : other.startsWith(prefix)))) {
-      throw wrong(
-        `option "trustedIssuers": the userIdPrefix ${describeValue(prefix)} is the prefix of another issuer, or its beginning, so ` +
-          'two users could get the same id. Write prefixes that differ from the start, e.g. "idp|". Only one issuer may have an ' +
-          'empty prefix. If you issue tokens yourself, that issuer is you.',
-      )
-    }
+  const prefix = findOverlap(own, trusted)
+  if (prefix !== undefined) throw wrong(`option "trustedIssuers": ${explainOverlap(prefix)}`)
+}
+
+/**
+ * Completes the options of `addTrustedIssuer()`.
+ *
+ * @throws OptionError for a wrong option, and if the issuer or its prefix overlaps with those that are trusted already
+ */
+export function parseAddedIssuer(
+  given: unknown,
+  own: OwnIssuer | undefined,
+  trusted: readonly IssuerNames[],
+): TrustedIssuerConfig {
+  const callee = 'addTrustedIssuer()'
+  requireArgument(
+    callee,
+    given !== undefined && given !== null,
+    given,
+    'write { issuer, audience, algorithms }',
+  )
+  const added = parseArgument<TrustedIssuerConfig>(callee, trustedIssuer, given)
+  const name = describeValue(added.issuer)
+  if (added.issuer === own?.issuer) {
+    throw new OptionError(`${callee}: ${name} is the option "issuer": your own tokens are accepted anyway.`)
   }
+  if (trusted.some(({ issuer }) => issuer === added.issuer)) {
+    throw new OptionError(`${callee}: ${name} is trusted already. Call removeTrustedIssuer(${name}) first.`)
+  }
+  const prefix = findOverlap(own, [...trusted, added])
+  if (prefix !== undefined) throw new OptionError(`${callee}: ${explainOverlap(prefix)}`)
+  return added
+}
+
+/** Throws unless a value names an issuer that is trusted: a misspelt name would leave its tokens accepted. */
+export function requireTrusted(given: unknown, trusted: readonly IssuerNames[]): asserts given is string {
+  const callee = 'removeTrustedIssuer()'
+  requireArgument(
+    callee,
+    typeof given === 'string',
+    given,
+    'write the issuer, e.g. "https://idp.example.com"',
+  )
+  const names = trusted.map(({ issuer }) => issuer)
+  if (names.includes(given as string)) return
+  const nearest = nearestName(given as string, names)
+  const advice = nearest === undefined ? '' : ` Did you mean ${describeValue(nearest)}?`
+  throw new OptionError(`${callee}: ${describeValue(given)} is no trusted issuer of this instance.${advice}`)
+}
+
+/** A prefix that another issuer has too, or that begins the prefix of another issuer. */
+function findOverlap(own: OwnIssuer | undefined, trusted: readonly IssuerNames[]): string | undefined {
+  const prefixes = [...(own ? [''] : []), ...trusted.map(({ userIdPrefix }) => userIdPrefix)]
+  return prefixes.find((prefix, index) => {
+    const others = prefixes.filter((_other, at) => at !== index)
+    return others.some(other => (prefix === '' ? other === '' : other.startsWith(prefix)))
+  })
+}
+
+function explainOverlap(prefix: string): string {
+  return (
+    `the userIdPrefix ${describeValue(prefix)} is the prefix of another issuer, or its beginning, so ` +
+    'two users could get the same id. Write prefixes that differ from the start, e.g. "idp|". Only one issuer may have an ' +
+    'empty prefix. If you issue tokens yourself, that issuer is you.'
+  )
 }
 
 function explainTwice(issuer: string, own: OwnIssuer | undefined): string {

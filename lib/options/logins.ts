@@ -2,9 +2,12 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Response } from 'express'
 import type { Document } from 'mongodb'
 import * as v from 'valibot'
+import { OptionError } from '../errors.js'
 import type { CollectionLike } from '../mongo/collection-like.js'
 import { requireAccountName } from '../login/account-name.js'
 import type { AccountName } from '../login/account-name.js'
+import { isDamagedHash } from '../login/hash-kinds.js'
+import type { VerifyPassword } from '../login/password-check.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import type { IssueTokensOptions } from '../login/token-issuer.js'
 import type { ParsedLogin, RefreshTokenClient } from '../login/without-request.js'
@@ -53,10 +56,23 @@ const logoutOptions = optionsObject(AN_OBJECT, { refreshTokenField: v.optional(n
 
 const unicodeNormalization = v.optional(v.picklist(['NFKC', 'NFKD'], 'write "NFKC" or "NFKD"'))
 
+const A_HASH =
+  "write a hash of a random text, of the kind and cost of your users' hashes, e.g. the output of " +
+  `node -p "require('bcryptjs').hashSync(crypto.randomUUID(), 10)"`
+
+/** A hash that is checked for unknown users. A damaged one would be refused without any work, so that it would hide nobody. */
+const decoyHash = v.pipe(
+  v.string(A_HASH),
+  v.check(hash => hash.trim() !== '' && !isDamagedHash(hash), `this is no whole hash: ${A_HASH}`),
+)
+
 const passwordCredentialsOptions = optionsObject(AN_OBJECT, {
   collection: collectionNamed('users'),
   usernameField: v.optional(topLevelField, 'email'),
+  normalizeUsername: v.optional(trueOrFalse, false),
   hashField: v.optional(topLevelField, 'passwordHash'),
+  verifyPassword: v.optional(callback),
+  decoyHash: v.optional(decoyHash),
   isRefused: v.optional(callback),
   upgradeHashes: v.optional(trueOrFalse, false),
   toUserId: v.optional(callback),
@@ -127,7 +143,10 @@ export interface RefreshConfig {
 export interface PasswordCredentialsConfig {
   readonly collection: CollectionLike
   readonly usernameField: string
+  readonly normalizeUsername: boolean
   readonly hashField: string
+  readonly verifyPassword: VerifyPassword | undefined
+  readonly decoyHash: string | undefined
   readonly isRefused: ((user: Document) => unknown) | undefined
   readonly upgradeHashes: boolean
   readonly toUserId: ((user: Document) => string) | undefined
@@ -165,11 +184,20 @@ export function parseRefreshTokenClient(callee: string, given: unknown): Refresh
 
 /** Completes the options of `passwordCredentials()`, or throws an `OptionError`. */
 export function parsePasswordCredentialsOptions(given: unknown): PasswordCredentialsConfig {
-  return parseArgument(
-    'passwordCredentials()',
-    passwordCredentialsOptions,
-    given,
-  ) as PasswordCredentialsConfig
+  const callee = 'passwordCredentials()'
+  const config = parseArgument(callee, passwordCredentialsOptions, given) as PasswordCredentialsConfig
+  const { verifyPassword, decoyHash } = config
+  if (verifyPassword && decoyHash === undefined) {
+    throw new OptionError(
+      `${callee}: option "verifyPassword" needs "decoyHash", which is checked for unknown users, so that times do not tell who ` +
+        `exists: ${A_HASH}.`,
+    )
+  }
+  if (!verifyPassword && decoyHash !== undefined) {
+    const advice = 'give "verifyPassword" too, or remove it: argon2 hashes have a decoy of their own'
+    throw new OptionError(`${callee}: option "decoyHash" has no effect without "verifyPassword": ${advice}.`)
+  }
+  return config
 }
 
 /** Checks the arguments of `hashPassword()`, or throws an `OptionError` that does not show the password. */

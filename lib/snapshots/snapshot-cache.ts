@@ -86,6 +86,8 @@ export interface SnapshotCache {
   /** The moment so many milliseconds ago, in the times of {@link BoundSnapshot}. */
   momentBefore(ms: number): Moment
   clear(): void
+  /** Drops the snapshots of all users whose ids begin with a prefix. */
+  dropUsers(prefix: string): void
   /** The number of snapshots and their estimated bytes. */
   size: () => { readonly cached: number; readonly cachedBytes: number }
 }
@@ -194,6 +196,12 @@ export function createSnapshotCache(
     momentBefore: ms => ({ wall: clock.now() - createdAt - ms, monotonic: clock.monotonic() - ms }),
     clear() {
       entries.clear()
+    },
+    dropUsers(prefix) {
+      const keys = Array.from(entries.entries(), ([cacheKey, { generation }]) =>
+        generation.userId.startsWith(prefix) ? cacheKey : undefined,
+      )
+      for (const cacheKey of keys) if (cacheKey !== undefined) entries.delete(cacheKey)
     },
     size: () => ({ cached: entries.size, cachedBytes: entries.calculatedSize }),
   }

@@ -62,6 +62,10 @@ export function createSnapshots(
     invalidateAll: (): void => {
       loads.invalidateAll()
     },
+    /** Drops the snapshots of all users whose ids begin with a prefix, so that their tokens are verified again. */
+    dropUsers: (prefix: string): void => {
+      loads.cache.dropUsers(prefix)
+    },
     /** The number of cached snapshots and their estimated bytes. */
     size: () => loads.cache.size(),
     /** Empties the cache. Later calls are refused with a 503. */

@@ -92,7 +92,7 @@ function createIssuer(issuer: string, userIdPrefix: string, userIdClaim = 'sub')
     expectations: { issuer, audience: [], clockToleranceMs: 0, profile: 'rfc9068' },
     keys: { find: () => undefined, load: () => Promise.reject(new Error('Nobody asks for a key.')) },
     userIdPrefix,
-    userIdClaim,
+    userIdClaim: [userIdClaim],
   }
 }
 

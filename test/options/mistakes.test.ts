@@ -33,6 +33,15 @@ const README = ' The README lists all options.'
 const verify = () => null
 const IDP = { issuer: 'https://idp.example.com', audience: AUDIENCE, algorithms: ['RS256'] }
 
+const BCRYPT_HASH = `$2b$10$${'a'.repeat(53)}`
+const WRITE_A_HASH =
+  "write a hash of a random text, of the kind and cost of your users' hashes, e.g. the output of " +
+  `node -p "require('bcryptjs').hashSync(crypto.randomUUID(), 10)"`
+
+function passwordCredentials(options: object): unknown {
+  return userData.passwordCredentials({ collection: database.db.collection('users'), ...options })
+}
+
 function create(options: object): unknown {
   const collection = database.db.collection('custom_user_data')
   return createCustomUserData({
@@ -234,6 +243,42 @@ describe('a mistake in the options of a function is refused when the function is
         README,
     ],
     [
+      "passwordCredentials({ verifyPassword: 'bcrypt' })",
+      () => passwordCredentials({ verifyPassword: 'bcrypt', decoyHash: BCRYPT_HASH }),
+      'passwordCredentials(): option "verifyPassword": write a function (given: "bcrypt").' + README,
+    ],
+    [
+      'passwordCredentials({ verifyPassword }) without decoyHash',
+      () => passwordCredentials({ verifyPassword: verify }),
+      'passwordCredentials(): option "verifyPassword" needs "decoyHash", which is checked for unknown users, so that times do ' +
+        `not tell who exists: ${WRITE_A_HASH}.`,
+    ],
+    [
+      'passwordCredentials({ decoyHash }) without verifyPassword',
+      () => passwordCredentials({ decoyHash: BCRYPT_HASH }),
+      'passwordCredentials(): option "decoyHash" has no effect without "verifyPassword": give "verifyPassword" too, or remove ' +
+        'it: argon2 hashes have a decoy of their own.',
+    ],
+    [
+      'passwordCredentials({ decoyHash: a promise })',
+      () => passwordCredentials({ verifyPassword: verify, decoyHash: Promise.resolve(BCRYPT_HASH) }),
+      `passwordCredentials(): option "decoyHash": ${WRITE_A_HASH} (given: a promise: await it first).` +
+        README,
+    ],
+    ...['', '  ', BCRYPT_HASH.slice(0, -1), `${BCRYPT_HASH}a`, '$argon2id$v=19$m=19456'].map<Mistake>(
+      decoyHash => [
+        `passwordCredentials({ decoyHash: ${JSON.stringify(decoyHash)} })`,
+        () => passwordCredentials({ verifyPassword: verify, decoyHash }),
+        `passwordCredentials(): option "decoyHash": this is no whole hash: ${WRITE_A_HASH} (given: a text).` +
+          README,
+      ],
+    ),
+    [
+      "passwordCredentials({ normalizeUsername: 'yes' })",
+      () => passwordCredentials({ normalizeUsername: 'yes' }),
+      'passwordCredentials(): option "normalizeUsername": write true or false (given: "yes").' + README,
+    ],
+    [
       'passwordCredentials({ upgradeHashes: 1 })',
       () => userData.passwordCredentials({ collection: database.db.collection('users'), upgradeHashes: 1 }),
       'passwordCredentials(): option "upgradeHashes": write true or false (given: 1).' + README,
@@ -281,6 +326,76 @@ describe('a mistake in the options of a function is refused when the function is
       () => create({ loginThrottle: { windowSecs: 5 } }),
       'createCustomUserData: option "loginThrottle": there is no option "windowSecs"; did you mean "windowSeconds"?' +
         README,
+    ],
+    [
+      "createCustomUserData({ trustedIssuers: [{ audienceClaim }] }) without profile: 'jwt'",
+      () => create({ trustedIssuers: [{ ...IDP, audienceClaim: 'client_id' }] }),
+      'createCustomUserData: option "trustedIssuers.0.audienceClaim": only profile: "jwt" can have another claim than "aud", ' +
+        'because RFC 9068 requires it: write profile: "jwt" too (given: "client_id").' +
+        README,
+    ],
+    [
+      "createCustomUserData({ trustedIssuers: [{ audienceClaim: 'iss' }] })",
+      () => create({ trustedIssuers: [{ ...IDP, audienceClaim: 'iss', profile: 'jwt' }] }),
+      'createCustomUserData: option "trustedIssuers.0.audienceClaim": this claim names no audience: write the claim that does, ' +
+        'e.g. "client_id" (given: "iss").' +
+        README,
+    ],
+    ...[[], 42, ''].map<Mistake>(userIdClaim => [
+      `createCustomUserData({ trustedIssuers: [{ userIdClaim: ${JSON.stringify(userIdClaim)} }] })`,
+      () => create({ trustedIssuers: [{ ...IDP, userIdClaim }] }),
+      'createCustomUserData: option "trustedIssuers.0.userIdClaim": write the name of a claim, or a list of names that leads to ' +
+        `a nested claim, e.g. ["user", "id"] (given: ${userIdClaim instanceof Array ? 'a list' : JSON.stringify(userIdClaim)}).` +
+        README,
+    ]),
+    [
+      "createCustomUserData({ trustedIssuers: [{ userIdClaim: ['user', 1] }] })",
+      () => create({ trustedIssuers: [{ ...IDP, userIdClaim: ['user', 1] }] }),
+      'createCustomUserData: option "trustedIssuers.0.userIdClaim.1": write a text that is not empty (given: 1).' +
+        README,
+    ],
+    [
+      'addTrustedIssuer()',
+      () => userData.addTrustedIssuer(),
+      'addTrustedIssuer(): the first argument: write { issuer, audience, algorithms } (given: undefined).',
+    ],
+    [
+      'addTrustedIssuer({ audience }) without issuer',
+      () => userData.addTrustedIssuer({ ...IDP, issuer: undefined }),
+      'addTrustedIssuer(): option "issuer": write a text that is not empty.' + README,
+    ],
+    [
+      "addTrustedIssuer({ algorithms: ['HS256'] })",
+      () => userData.addTrustedIssuer({ ...IDP, algorithms: ['HS256'] }),
+      expect.stringMatching(/^addTrustedIssuer\(\): option "algorithms\.0": write some of RS256, /) as never,
+    ],
+    [
+      "addTrustedIssuer({ jwksUri: 'http://…' })",
+      () => userData.addTrustedIssuer({ ...IDP, jwksUri: 'http://idp.example.com/keys' }),
+      'addTrustedIssuer(): option "jwksUri": write an https address (given: "http://idp.example.com/keys").' +
+        README,
+    ],
+    [
+      'addTrustedIssuer() of the instance itself',
+      () => userData.addTrustedIssuer({ ...IDP, issuer: ISSUER }),
+      `addTrustedIssuer(): "${ISSUER}" is the option "issuer": your own tokens are accepted anyway.`,
+    ],
+    [
+      "addTrustedIssuer({ userIdPrefix: '' }) of an instance that issues tokens",
+      () => userData.addTrustedIssuer({ ...IDP, userIdPrefix: '' }),
+      'addTrustedIssuer(): the userIdPrefix "" is the prefix of another issuer, or its beginning, so two users could get the ' +
+        'same id. Write prefixes that differ from the start, e.g. "idp|". Only one issuer may have an empty prefix. If you ' +
+        'issue tokens yourself, that issuer is you.',
+    ],
+    [
+      'removeTrustedIssuer({ issuer })',
+      () => userData.removeTrustedIssuer(IDP),
+      'removeTrustedIssuer(): the first argument: write the issuer, e.g. "https://idp.example.com" (given: an object).',
+    ],
+    [
+      'removeTrustedIssuer() of an issuer that is not trusted',
+      () => userData.removeTrustedIssuer('https://idp.example.com'),
+      'removeTrustedIssuer(): "https://idp.example.com" is no trusted issuer of this instance.',
     ],
     [
       'createCustomUserData({ trustedIssuers: [{ jwksUrl }] })',

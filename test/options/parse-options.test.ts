@@ -251,7 +251,12 @@ describe('options', () => {
       windowSeconds: 60,
       accountFailures: 100,
     })
-    const completed = { userIdClaim: 'sub', profile: 'rfc9068', userIdPrefix: `${TRUSTED.issuer}|` }
+    const completed = {
+      audienceClaim: 'aud',
+      userIdClaim: ['sub'],
+      profile: 'rfc9068',
+      userIdPrefix: `${TRUSTED.issuer}|`,
+    }
     expect(trustedIssuers).toEqual([{ ...TRUSTED, audience: [AUDIENCE], ...completed }])
   })
 

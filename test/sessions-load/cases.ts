@@ -4,6 +4,7 @@ import { ends } from './cases/ends.js'
 import { absoluteExpiry } from './cases/expiry.js'
 import { kills } from './cases/kills.js'
 import { loginTiming } from './cases/login-timing.js'
+import { migrationTiming } from './cases/migration-timing.js'
 import { lostAnswers } from './cases/lost-answers.js'
 import { parallelRefreshes, parallelRefreshesWithoutTolerance } from './cases/parallel.js'
 import { replays, replaysAfterRestart } from './cases/replays.js'
@@ -27,5 +28,6 @@ export const CASES: readonly Case[] = [
   absoluteExpiry,
   databaseDump,
   loginTiming,
+  migrationTiming,
   throughput,
 ]

@@ -3,6 +3,7 @@
  * thousand times. Under tsx it uses the source instead. It reads its options from the variable SERVICE, and tells its parent
  * its port.
  */
+import bcrypt from 'bcryptjs'
 import express from 'express'
 import { createCustomUserData, CustomUserDataError } from 'express-custom-user-data'
 import { MongoClient } from 'mongodb'
@@ -52,6 +53,14 @@ const byPassword = userData.passwordCredentials({
   isRefused: user => user.locked === true,
 })
 
+/** Passwords of users of whom some still have bcrypt hashes, with the decoy for unknown users. */
+const byEitherHash = decoyHash =>
+  userData.passwordCredentials({ collection: users, verifyPassword: bcrypt.compare, decoyHash })
+/** Hashes of a random text, with the cost that bcrypt libraries have by default and with that of `hashPassword()`. */
+const BCRYPT_DECOY = '$2b$10$oIn7BEBDxlTSeXqahgwvcuC25VgiK3Dq.chVWPXztQYMsH0h8gETO'
+const ARGON2_DECOY =
+  '$argon2id$v=19$m=19456,t=2,p=1$ezK2UfmBkiJaRvq1ZV9jFQ$K8rnGkHrUzafpkmYDb/VBZI5pDDwXT3tGih8hLoNXsM'
+
 const app = express()
   .use(loseAnswer)
   .post(
@@ -59,6 +68,8 @@ const app = express()
     userData.login(({ user }) => (user ? { id: user } : null)),
   )
   .post('/password', userData.login(byPassword))
+  .post('/bcrypt', userData.login(byEitherHash(BCRYPT_DECOY)))
+  .post('/bcrypt-late', userData.login(byEitherHash(ARGON2_DECOY)))
   .post('/refresh', userData.refresh())
   .post('/logout', userData.logout())
   .post('/revoke', express.json(), (req, res, next) => {

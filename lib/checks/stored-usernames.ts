@@ -1,0 +1,65 @@
+import type { Collection } from 'mongodb'
+import type { Events, WarningEvent } from '../events.js'
+import { normalizeUsername } from '../login/user-finder.js'
+import { PLAIN_BSON } from '../mongo/team-database.js'
+import { lookInTime } from './check.js'
+import type { CheckLimits } from './check.js'
+
+/** A collection of users whose names are normalized at a login. */
+interface Users {
+  readonly open: () => Promise<Collection>
+  readonly usernameField: string
+}
+
+/** Names with capital letters, or with white space at an end. The server knows more capital letters than JavaScript. */
+const NOT_NORMALIZED = String.raw`^[\s\p{Z}\x{FEFF}]|[\s\p{Z}\x{FEFF}]$|[\p{Lu}\p{Lt}]`
+/** The most names that are read, because some capital letters, such as those of mathematics, have no small form. */
+const MOST_READ = 20
+
+/** The users collections whose names are normalized, and the check that their stored names are normalized too. */
+export class StoredUsernames {
+  readonly #unchecked = new Set<Users>()
+
+  /** Notes a collection for the next check. */
+  add(users: Users): void {
+    this.#unchecked.add(users)
+  }
+
+  /** Looks at each collection once. It only warns; an outage is an error of the commands that need an answer. */
+  async check(timeoutMs: number, events: Events): Promise<void> {
+    for (const users of this.#unchecked) {
+      this.#unchecked.delete(users)
+      try {
+        const warnings = await lookInTime(timeoutMs, limits => findWarnings(users, limits))
+        for (const warning of warnings) events.warn(warning)
+      } catch {
+        this.#unchecked.add(users)
+        return
+      }
+    }
+  }
+}
+
+async function findWarnings({ open, usernameField }: Users, limits: CheckLimits): Promise<WarningEvent[]> {
+  const collection = await open()
+  const filter = { [usernameField]: { $regex: NOT_NORMALIZED } }
+  const found = await collection
+    .find(filter, {
+      ...PLAIN_BSON,
+      projection: { _id: 0, [usernameField]: 1 },
+      readPreference: 'primary',
+      limit: MOST_READ,
+      maxTimeMS: limits.timeoutMs,
+      signal: limits.signal,
+    })
+    .toArray()
+  const names = found.map(user => user[usernameField] as unknown)
+  if (!names.some(name => typeof name === 'string' && normalizeUsername(name) !== name)) return []
+  const { namespace, dbName, collectionName } = collection
+  const message =
+    `The field "${usernameField}" of ${namespace} holds names with capital letters, or with spaces around them. With ` +
+    'normalizeUsername: true such a user logs in only with the name exactly as it is stored, and not at all if another user ' +
+    'has the normalized name. Normalize these names. To find them: ' +
+    `db.getSiblingDB(${JSON.stringify(dbName)}).getCollection(${JSON.stringify(collectionName)}).find(${JSON.stringify(filter)})`
+  return [{ code: 'username_not_normalized', message }]
+}

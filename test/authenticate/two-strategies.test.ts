@@ -1,0 +1,167 @@
+import express from 'express'
+import type { Express, RequestHandler } from 'express'
+import type { CustomUserData } from 'express-custom-user-data'
+import jwt from 'jsonwebtoken'
+import passport from 'passport'
+import { ExtractJwt, Strategy } from 'passport-jwt'
+import request from 'supertest'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { openProxiedDatabase, useDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
+import { holdDeadlines } from '../support/deadlines.js'
+import { createTestUserData, SECRET } from '../support/user-data.js'
+
+// The recipe of the README for apps whose old tokens are still in the field.
+
+const OLD_SECRET = 'the secret of the old tokens, 32 bytes or more'
+
+/** The user that the old strategy of the team finds. */
+interface OldUser {
+  readonly accountId: string
+  readonly expiresAt: Date
+}
+
+const deadlines = holdDeadlines()
+const database = useDatabase()
+const documents = () => database.db.collection('custom_user_data')
+beforeEach(async () => {
+  await documents().deleteMany({})
+  await documents().insertOne({ userId: 'alice', language: 'fr' })
+})
+
+type UserData = CustomUserData<Readonly<Record<string, unknown>>>
+
+/** The team's strategy for tokens that it issued before. */
+function createOldStrategy(secretOrKey: string): Strategy {
+  const jwtFromRequest = ExtractJwt.fromAuthHeaderAsBearerToken()
+  return new Strategy(
+    { jwtFromRequest, secretOrKey, algorithms: ['HS256'] },
+    ({ sub, exp }: { sub: string; exp: number }, done) => {
+      done(null, { accountId: sub, expiresAt: new Date(exp * 1000) } satisfies OldUser)
+    },
+  )
+}
+
+function start(from: Pick<TestDatabase, 'db'> = database, oldSecret = OLD_SECRET) {
+  const userData = createTestUserData(from)
+  const app = express()
+    .post(
+      '/login/:user',
+      userData.login((_credentials, req) => ({ id: String(req.params['user']) })),
+    )
+    .use(guardOf(userData, oldSecret))
+    .get('/me', (req, res) => res.json(userData.user(req).customData))
+    .get('/french', userData.allow({ '%%user.custom_data.language': 'fr' }), (_req, res) => res.json('oui'))
+    .use('/settings', userData.ownData({ fields: ['language'] }))
+    .use(userData.errorHandler())
+  return { userData, app }
+}
+
+/** The guard of the recipe. */
+function guardOf(userData: UserData, oldSecret: string): RequestHandler[] {
+  const chain = new passport.Passport()
+  chain.use(userData.strategy())
+  chain.use(createOldStrategy(oldSecret))
+  const attachToOldUser = userData.attach({
+    userId: req => (req.user as unknown as OldUser).accountId,
+    expiresAt: req => (req.user as unknown as OldUser).expiresAt,
+  })
+  return [
+    chain.authenticate(['custom-user-data', 'jwt'], { session: false }) as RequestHandler,
+    (req, res, next) => {
+      if ('customData' in userData.user(req)) next()
+      else attachToOldUser(req, res, next)
+    },
+  ]
+}
+
+const oldTokenOf = (account: string, secret = OLD_SECRET) =>
+  jwt.sign({}, secret, { subject: account, expiresIn: '1h' })
+const newTokenOf = async (app: Express, user: string) =>
+  String((await request(app).post(`/login/${user}`).send({})).body.access_token)
+const get = (app: Express, path: string, token: string) =>
+  request(app).get(path).auth(token, { type: 'bearer' })
+const loads = () =>
+  database.commands
+    .named('find', 'aggregate')
+    .filter(({ command }) => Object.values(command).includes('custom_user_data'))
+
+describe('a chain of strategy() and the old strategy, with attach() behind the old one', () => {
+  it('gives the same custom data for a new token and for an old token of one user', async () => {
+    const { app } = start()
+    for (const token of [await newTokenOf(app, 'alice'), oldTokenOf('alice')]) {
+      const answer = await get(app, '/me', token)
+      expect(answer).toMatchObject({ status: 200, body: { language: 'fr' } })
+    }
+  })
+
+  it('runs attach() for old tokens alone: each token is loaded once', async () => {
+    const { app } = start()
+    const tokens = [await newTokenOf(app, 'alice'), oldTokenOf('alice')]
+    database.commands.clear()
+    for (const token of [...tokens, ...tokens]) await get(app, '/me', token)
+    // The login loaded the data of the new token.
+    expect(loads()).toHaveLength(1)
+  })
+
+  it('refuses a token of neither with 401', async () => {
+    const { app } = start()
+    const foreign = oldTokenOf('alice', 'a secret that nobody else has, 32 bytes or more')
+    expect((await get(app, '/me', foreign)).status).toBe(401)
+    expect((await request(app).get('/me')).status).toBe(401)
+  })
+
+  it('refuses a revoked new token: the old strategy has another secret', async () => {
+    const { app, userData } = start()
+    const token = await newTokenOf(app, 'alice')
+    await userData.revoke('alice')
+    expect((await get(app, '/me', token)).status).toBe(401)
+  })
+
+  it('would let a revoked new token in if the old strategy had the same secret', async () => {
+    const { app, userData } = start(database, SECRET)
+    const token = await newTokenOf(app, 'alice')
+    await userData.revoke('alice')
+    expect((await get(app, '/me', token)).status).toBe(200)
+  })
+
+  it('answers 503 for a new token while MongoDB is away, and does not ask the old strategy', async () => {
+    const proxied = await openProxiedDatabase(database)
+    const { app, userData } = start(proxied)
+    const token = await newTokenOf(app, 'alice')
+    userData.invalidate('alice')
+    proxied.proxy.pause()
+    proxied.commands.clear()
+    const answer = get(app, '/me', token).then(({ status }) => status)
+    await expect.poll(() => proxied.commands.named('find', 'aggregate').length).toBeGreaterThan(0)
+    deadlines.pass(10_000)
+    expect(await answer).toBe(503)
+    proxied.proxy.resume()
+  })
+
+  it('drops the snapshots of both tokens when the user’s data changes', async () => {
+    const { app, userData } = start()
+    const tokens = [await newTokenOf(app, 'alice'), oldTokenOf('alice')]
+    for (const token of tokens) await get(app, '/me', token)
+    await userData.forUser('alice').update({ language: 'de' })
+    for (const token of tokens) expect((await get(app, '/me', token)).body.language).toBe('de')
+  })
+
+  it('lets allow() and ownData() act on the user of either token', async () => {
+    const { app } = start()
+    for (const token of [await newTokenOf(app, 'alice'), oldTokenOf('alice')]) {
+      expect((await get(app, '/french', token)).status).toBe(200)
+      const change = request(app).patch('/settings').auth(token, { type: 'bearer' }).send({ language: 'de' })
+      expect((await change).status).toBe(200)
+      expect((await get(app, '/french', token)).status).toBe(403)
+      await documents().updateOne({ userId: 'alice' }, { $set: { language: 'fr' } })
+    }
+    expect((await get(start().app, '/french', oldTokenOf('bob'))).status).toBe(403)
+  })
+
+  it('lets old tokens pass after revoke(), because only the team can end them', async () => {
+    const { app, userData } = start()
+    await userData.revoke('alice')
+    expect((await get(app, '/me', oldTokenOf('alice'))).status).toBe(200)
+  })
+})
