@@ -58,7 +58,10 @@ export interface RefreshRefusedEvent extends FromAddress {
   readonly sid: string | undefined
 }
 
-/** The method, or the route by the name of its method, that ended sessions. `login`: a login replaced its client's session. */
+/**
+ * The method, or the route by the name of its method, that ended sessions. `login`: a login replaced its client's session.
+ * `logout`: `logout()` or `endSession()`.
+ */
 export type RevokedBy =
   'login' | 'logout' | 'logoutAll' | 'ownSessions' | 'revoke' | 'disable' | 'deleteSessions' | 'eraseUser'
 

@@ -20,9 +20,6 @@ interface TokenAnswerConfig {
   readonly timeoutMs: number
 }
 
-/** Gives tokens to the client of a route. */
-export type GiveTokens = ReturnType<typeof createTokenAnswer>
-
 /**
  * Creates the function that sets the cookies and makes the body of an answer. Nothing is sent yet. If it rejects, the answer
  * has the cookies from before.

@@ -69,7 +69,7 @@ describe('createCustomData', () => {
     const calls: unknown[] = []
     const createCustomData = (...args: unknown[]) => (calls.push(args), { n: 1 })
     const answer = await start({ createCustomData }).userData.issueTokens(user)
-    expect(calls).toEqual([[{ id: user }, undefined]])
+    expect(calls).toEqual([[{ id: user }, undefined, { device: null, address: null }]])
     expect(answer.user.customData).toMatchObject({ n: 1 })
   })
 
