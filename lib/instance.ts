@@ -32,14 +32,14 @@ export interface CustomUserData<CustomData> {
    * @throws OptionError for a wrong or unknown option
    * @example app.use(userData.authenticate())
    */
-  authenticate(options?: AuthenticateOptions): Guard
+  authenticate(this: void, options?: AuthenticateOptions): Guard
   /**
    * Creates the middleware for apps that authenticate by other means. It adds `customData` to the `req.user` that another
    * middleware set. If it cannot tell the user, it hands a 500 `attach_misconfigured` to `next`.
    * @throws OptionError for a wrong or unknown option
    * @example app.use(theirGuard, userData.attach({ userId: req => req.user.accountId }))
    */
-  attach(options?: AttachOptions): Guard
+  attach(this: void, options?: AttachOptions): Guard
   /**
    * Creates a guard by a rule. It is mounted after `authenticate()`, `strategy()` or `attach()`. The rule is a function of the
    * user, or an expression as App Services had it. If the rule does not hold, the answer is 403 `forbidden`. For a `req.user` that no
@@ -47,7 +47,7 @@ export interface CustomUserData<CustomData> {
    * @throws OptionError for a wrong or unknown option, or an invalid expression
    * @example app.use('/admin', userData.allow(user => user.customData.role === 'admin'))
    */
-  allow(rule: GuardRule<CustomData>, options?: AllowOptions): Guard
+  allow(this: void, rule: GuardRule<CustomData>, options?: AllowOptions): Guard
   /**
    * Creates a strategy for passport, with the name `custom-user-data`.
    * @throws OptionError for any argument
@@ -55,13 +55,14 @@ export interface CustomUserData<CustomData> {
    * passport.use(userData.strategy())
    * app.use(passport.authenticate('custom-user-data', { session: false }))
    */
-  strategy(): PassportStrategy
+  strategy(this: void): PassportStrategy
   /**
    * Creates the route `POST` that exchanges credentials for an access token and a refresh token. Mount it before the guard.
    * @throws OptionError if `verifyCredentials` is not a function, for a wrong or unknown option, or without keys of your own
    * @example app.post('/login', userData.login(userData.passwordCredentials({ collection: users })))
    */
   login<Credentials = Readonly<Record<string, Scalar>>>(
+    this: void,
     verifyCredentials: VerifyCredentials<Credentials>,
     options?: LoginOptions<Credentials, CustomData>,
   ): RequestHandler
@@ -70,13 +71,13 @@ export interface CustomUserData<CustomData> {
    * @throws OptionError for a wrong or unknown option, or without keys of your own
    * @example app.post('/refresh', userData.refresh())
    */
-  refresh(options?: RefreshOptions<CustomData>): RequestHandler
+  refresh(this: void, options?: RefreshOptions<CustomData>): RequestHandler
   /**
    * Creates the route `POST` that ends the session of a refresh token. Mount it before the guard.
    * @throws OptionError for a wrong or unknown option
    * @example app.post('/logout', userData.logout())
    */
-  logout(options?: LogoutOptions): RequestHandler
+  logout(this: void, options?: LogoutOptions): RequestHandler
   /**
    * Logs a user in as the route of `login()` does, with its throttle, hooks and events, for GraphQL, sockets and other
    * transports. Resolves to the body that the route answers with. The refresh token is in it, also with
@@ -99,6 +100,7 @@ export interface CustomUserData<CustomData> {
    * })
    */
   authenticateLogin<Credentials = Readonly<Record<string, Scalar>>>(
+    this: void,
     options: AuthenticateLoginOptions<Credentials>,
   ): Promise<TokenAnswer<CustomData>>
   /**
@@ -111,7 +113,7 @@ export interface CustomUserData<CustomData> {
    * `closed` (503), after which the same refresh token works again; or another code of a set-up that cannot work (500)
    * @example const tokens = await userData.exchangeRefreshToken(refreshToken, { address: socket.handshake.address })
    */
-  exchangeRefreshToken(refreshToken: string, options?: RefreshTokenClient): Promise<TokenAnswer<CustomData>>
+  exchangeRefreshToken(this: void, refreshToken: string, options?: RefreshTokenClient): Promise<TokenAnswer<CustomData>>
   /**
    * Ends the session of a refresh token as the route of `logout()` does, with its hook and events. A token that is not valid
    * any more is no error (RFC 7009 section 2.2).
@@ -120,47 +122,47 @@ export interface CustomUserData<CustomData> {
    * `sessions_unavailable` or `session_secret_unknown` (503)
    * @example await userData.endSession(refreshToken)
    */
-  endSession(refreshToken: string, options?: RefreshTokenClient): Promise<void>
+  endSession(this: void, refreshToken: string, options?: RefreshTokenClient): Promise<void>
   /**
    * Creates the handler that answers this package's errors as `application/problem+json` (RFC 9457). Mount it last. It leaves
    * other errors to the next handler. Each 5xx is the event `request_failed`, or goes to `onError` if you give it.
    * @throws OptionError for a wrong or unknown option
    * @example app.use(userData.errorHandler({ onError: (error, req) => req.log.error(error) }))
    */
-  errorHandler(options?: ErrorHandlerOptions): ErrorRequestHandler
+  errorHandler(this: void, options?: ErrorHandlerOptions): ErrorRequestHandler
   /**
    * Creates a `verifyCredentials` over a users collection with argon2id hashes, see `hashPassword()`, or with hashes that the option
    * `verifyPassword` verifies, such as those of bcrypt.
    * @throws OptionError for a wrong or unknown option
    * @example userData.passwordCredentials({ collection: client.db('app').collection('users') })
    */
-  passwordCredentials(options: PasswordCredentialsOptions): PasswordCredentials
+  passwordCredentials(this: void, options: PasswordCredentialsOptions): PasswordCredentials
   /**
    * Returns the `req.user` of a guarded request, with this instance's type.
    * @throws TypeError if no guard ran
    * @example const { customData } = userData.user(req)
    */
-  user(req: Request): AuthenticatedUser<CustomData>
+  user(this: void, req: Request): AuthenticatedUser<CustomData>
   /**
    * The user of a request, typed like `user(req)`; `undefined` for a request that a guard let through without a user, as
    * `authenticate({ optional: true })` does.
    *
    * @example const name = userData.userIfAny(req)?.customData.name
    */
-  userIfAny(req: Request): AuthenticatedUser<CustomData> | undefined
+  userIfAny(this: void, req: Request): AuthenticatedUser<CustomData> | undefined
   /**
    * Creates the route `POST` that ends all sessions of a user. Mount it behind a guard of this instance: it acts on the
    * user that the guard set.
    * @throws OptionError for any argument
    */
-  logoutAll(): RequestHandler
+  logoutAll(this: void): RequestHandler
   /**
    * Creates the routes for a page "my devices". Mount them behind a guard of this instance: `GET /` lists the sessions of the
    * user that the guard set, and `DELETE /:sid` ends one of them. Behind `attach()` no session is marked as `current`.
    * @throws OptionError for any argument
    * @example app.use('/me/sessions', userData.ownSessions())
    */
-  ownSessions(): Router
+  ownSessions(this: void): Router
   /**
    * Creates the routes `GET`, `PATCH` and `PUT` for the fields that users may change of their own data. Mount them behind a
    * guard of this instance. Behind `authenticate()` they change the document of the token's user, and behind `attach()` the
@@ -168,13 +170,13 @@ export interface CustomUserData<CustomData> {
    * @throws OptionError for a wrong or unknown option
    * @example app.use('/me/settings', userData.ownData({ fields: ['language'] }))
    */
-  ownData(options: OwnDataOptions<CustomData>): Router
+  ownData(this: void, options: OwnDataOptions<CustomData>): Router
   /**
    * Returns the access to one user's document, for server code to read, update, replace and delete.
    * @throws TypeError if `userId` is not a text of 1 to 255 characters after its issuer's prefix
    * @example await userData.forUser(userId).update({ role: 'admin' })
    */
-  forUser(userId: string): UserDocument<CustomData>
+  forUser(this: void, userId: string): UserDocument<CustomData>
   /**
    * Begins a session as below, and sets the cookies of `accessTokenTransport` and `refreshTokenTransport`. Tokens in cookies are
    * not in the result.
@@ -183,7 +185,7 @@ export interface CustomUserData<CustomData> {
    * the request, `cookie_not_kept` (400)
    * @example res.json(await userData.issueTokens(user.id, { startedAt, address: req.ip, res }))
    */
-  issueTokens(userId: string, options: IssueTokensWithCookiesOptions): Promise<AnswerTokens<CustomData>>
+  issueTokens(this: void, userId: string, options: IssueTokensWithCookiesOptions): Promise<AnswerTokens<CustomData>>
   /**
    * Begins a session for a user whom the app has authenticated by itself. `device` and `address` describe the session in
    * the user's list of sessions. `startedAt` tells when your check of the credentials began, so that a revocation since
@@ -197,12 +199,12 @@ export interface CustomUserData<CustomData> {
    * const user = await checkOneTimeCode(req.body.code)
    * res.json(await userData.issueTokens(user.id, { startedAt, address: req.ip }))
    */
-  issueTokens(userId: string, options?: IssueTokensOptions): Promise<TokenAnswer<CustomData>>
+  issueTokens(this: void, userId: string, options?: IssueTokensOptions): Promise<TokenAnswer<CustomData>>
   /**
    * Lists a user's sessions, newest first, at most 1,000.
    * @throws TypeError if `userId` cannot be a user id, see {@link forUser}; `sessions_unavailable` (503) if MongoDB is away
    */
-  sessions(userId: string): Promise<SessionInfo[]>
+  sessions(this: void, userId: string): Promise<SessionInfo[]>
   /**
    * Ends one session, or all sessions of a user. Afterwards no refresh of these sessions succeeds, and this process refuses
    * their access tokens. `revoke(userId)` also ends logins in progress. A login that begins after it has resolved works.
@@ -214,22 +216,22 @@ export interface CustomUserData<CustomData> {
    * await userData.revoke(user.id) // ends every session that began with the old password
    * res.json(await userData.issueTokens(user.id))
    */
-  revoke(target: string | { readonly sid: string }): Promise<void>
+  revoke(this: void, target: string | { readonly sid: string }): Promise<void>
   /**
    * Revokes a user's sessions, and refuses new logins until `enable()`. If a trusted issuer signs the user in, all tokens of
    * the user are refused until then. Throws like `revoke()`.
    */
-  disable(userId: string): Promise<void>
+  disable(this: void, userId: string): Promise<void>
   /**
    * Lets a disabled user log in again, in every process. Tokens from before `disable()` stay refused.
    * @throws TypeError if `userId` cannot be a user id, see {@link forUser}; `sessions_unavailable` (503) if MongoDB is away
    */
-  enable(userId: string): Promise<void>
+  enable(this: void, userId: string): Promise<void>
   /**
    * Revokes a user's sessions, and removes their documents after it has resolved. The user's id and the time of the
    * revocation stay. Throws like `revoke()`.
    */
-  deleteSessions(userId: string): Promise<void>
+  deleteSessions(this: void, userId: string): Promise<void>
   /**
    * Lists what this package stores of a user in its own collections: sessions, the record of a revocation, and failed logins
    * of the accounts that you name. The user's document of custom data is yours, see {@link forUser}. Sessions of other issuers
@@ -239,7 +241,7 @@ export interface CustomUserData<CustomData> {
    * does not answer in time
    * @example res.json(await userData.storedAbout(user.id, { accounts: [user.email] }))
    */
-  storedAbout(userId: string, options?: StoredDataOptions): Promise<StoredData>
+  storedAbout(this: void, userId: string, options?: StoredDataOptions): Promise<StoredData>
   /**
    * Erases what {@link storedAbout} lists. It first revokes the user's sessions, and resolves when all documents are removed.
    * Only the record of the revocation stays, with the user's id and the time, until the last access token from before has
@@ -251,7 +253,7 @@ export interface CustomUserData<CustomData> {
    * await userData.forUser(user.id).delete()
    * await userData.eraseUser(user.id, { accounts: [user.email] })
    */
-  eraseUser(userId: string, options?: StoredDataOptions): Promise<ErasedUser>
+  eraseUser(this: void, userId: string, options?: StoredDataOptions): Promise<ErasedUser>
   /**
    * Forgets the failed logins of an account, so that a user who was locked out can try again. This covers all addresses and
    * all spellings of the name. Failures that are counted for an address stay.
@@ -260,7 +262,7 @@ export interface CustomUserData<CustomData> {
    * (503) if MongoDB does not answer in time, `foreign_collection` (500) if the collection of login attempts is not ours
    * @example await userData.forgetFailedLogins('alice@example.com')
    */
-  forgetFailedLogins(account: string): Promise<void>
+  forgetFailedLogins(this: void, account: string): Promise<void>
   /**
    * Returns the digest by which the events `login_refused` and `throttled` name an account, so that you can find the events of
    * an account that you know. It is the same for all spellings that are counted as one. It changes when another session secret
@@ -270,7 +272,7 @@ export interface CustomUserData<CustomData> {
    * @throws OptionError without keys of your own; TypeError if `account` cannot name an account
    * @example if (accounts.includes(userData.accountDigest('alice@example.com'))) …
    */
-  accountDigest(account: string): string
+  accountDigest(this: void, account: string): string
   /**
    * Returns the user of an access token, for sockets and jobs. The errors have the same `headers` as those of the guard. With
    * `maxAgeMs` the custom data is at most so old, and 0 loads it now, as the option of `authenticate()`.
@@ -280,6 +282,7 @@ export interface CustomUserData<CustomData> {
    * @example const user = await userData.verifyToken(socket.handshake.auth.token)
    */
   verifyToken(
+    this: void,
     token: string | null | undefined,
     options?: MaxAgeOption,
   ): Promise<AuthenticatedUser<CustomData>>
@@ -291,19 +294,19 @@ export interface CustomUserData<CustomData> {
    * await orders.insertOne(order)
    * const { plan } = await userData.refreshCustomData(req)
    */
-  refreshCustomData(req: Request): Promise<CustomData>
+  refreshCustomData(this: void, req: Request): Promise<CustomData>
   /**
    * Drops the snapshots of a user in this process, and repeats loads that are running. Call it after you have changed the
    * user's document by other means than {@link forUser}.
    * @throws TypeError if `userId` cannot be a user id, see {@link forUser}
    */
-  invalidate(userId: string): void
+  invalidate(this: void, userId: string): void
   /**
    * Replaces the keys of this instance. The first key signs from now on. Tokens that a removed key signed are refused at once,
    * also if their snapshots are cached. Session secrets follow the HS keys, unless none of the new keys is an HS key.
    * @throws OptionError if `keys` is not a list of keys, or without keys of your own
    */
-  replaceKeys(keys: readonly KeyOptions[]): void
+  replaceKeys(this: void, keys: readonly KeyOptions[]): void
   /**
    * Accepts the tokens of another issuer from now on, for example of a new tenant. It is checked like an entry of the option
    * `trustedIssuers`. It concerns this process only, so call it in each process, and give `trustedIssuers` at the start.
@@ -311,7 +314,7 @@ export interface CustomUserData<CustomData> {
    * another issuer
    * @example userData.addTrustedIssuer({ issuer: tenant.issuer, audience: 'https://api.example.com', algorithms: ['RS256'] })
    */
-  addTrustedIssuer(issuer: TrustedIssuer): void
+  addTrustedIssuer(this: void, issuer: TrustedIssuer): void
   /**
    * Refuses the tokens of a trusted issuer from now on, also if their snapshots are cached, and fetches its keys no longer. It
    * concerns this process only.
@@ -319,13 +322,13 @@ export interface CustomUserData<CustomData> {
    * @throws OptionError if no such issuer is trusted
    * @example userData.removeTrustedIssuer(tenant.issuer)
    */
-  removeTrustedIssuer(issuer: string): void
+  removeTrustedIssuer(this: void, issuer: string): void
   /**
    * Creates the route `GET` that publishes the public keys as a JWK Set, with which other servers verify your tokens.
    * @throws OptionError for any argument, or without keys of your own
    * @example app.get('/.well-known/jwks.json', userData.jwks())
    */
-  jwks(): RequestHandler
+  jwks(this: void): RequestHandler
   /**
    * Makes the indexes, tries the query of loads, looks at the set-up and opens the change streams. Later calls send a ping,
    * and look at the indexes once a minute: a missing index is made again in the background. What it finds is the event
@@ -340,12 +343,12 @@ export interface CustomUserData<CustomData> {
    * await userData.ready()
    * app.listen(3000)
    */
-  ready(): Promise<{ readonly changeStreams: ChangeStreamStates; readonly indexes: IndexStates }>
+  ready(this: void): Promise<{ readonly changeStreams: ChangeStreamStates; readonly indexes: IndexStates }>
   /**
    * Returns the counters since the instance was created. The channels of `node:diagnostics_channel` report each single case,
    * see `ChannelMessages`.
    */
-  stats(): Stats
+  stats(this: void): Stats
   /**
    * Empties the cache, closes the change streams and refuses new loads with 503 `closed`. Resolves when the work that follows
    * the answers to logins is done, after a few seconds at most, even if MongoDB is away. Close the MongoDB client afterwards.
@@ -356,7 +359,7 @@ export interface CustomUserData<CustomData> {
    *   await client.close()
    * }))
    */
-  close(): Promise<void>
+  close(this: void): Promise<void>
   /**
    * Emits the events of this instance, see {@link CustomUserDataEvents}.
    * @example userData.events.on('load_failed', ({ userId, error }) => log.error({ userId, error }))
