@@ -1,4 +1,5 @@
 import type { App } from './app.js'
+import { expressGenerator } from './express-generator/app.js'
 import { hackathonStarter } from './hackathon-starter/app.js'
 import { nodeExpressBoilerplate } from './node-express-boilerplate/app.js'
 import { nodeExpressMongooseTypescriptBoilerplate } from './node-express-mongoose-typescript-boilerplate/app.js'
@@ -7,6 +8,7 @@ import { typescriptExpressStarter } from './typescript-express-starter/app.js'
 
 /** The apps, in the order in which they are tried. */
 export const APPS: readonly App[] = [
+  expressGenerator,
   restApiNodejsMongodb,
   nodeExpressBoilerplate,
   hackathonStarter,
