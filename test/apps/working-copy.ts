@@ -42,12 +42,14 @@ export async function createWorkingCopy(app: App, clones: string, into: string):
   await rm(root, { recursive: true, force: true })
   if ('generator' in source) await generate(source, root)
   else await checkOut(source, join(clones, app.name), root)
-  const folder = 'generator' in source ? root : join(root, source.folder ?? '')
+  const below = 'generator' in source ? '' : (source.folder ?? '')
+  const folder = join(root, below)
   const git = (...args: string[]) => must(['git', ...args], { cwd: folder })
 
   async function apply(name: string): Promise<void> {
     const patch = join(PATCHES, app.name, `${name}.patch`)
-    await git('apply', '--whitespace=nowarn', patch)
+    // In a folder git would leave out, without a word, what a patch names above it.
+    await must(['git', 'apply', '--whitespace=nowarn', `--directory=${below}`, patch], { cwd: root })
   }
   async function patchAlone(name: string): Promise<void> {
     await git('reset', '--quiet', '--hard')
