@@ -1,4 +1,4 @@
-import type { Collection, CreateIndexesOptions, IndexDescriptionInfo } from 'mongodb'
+import type { Collection, CreateIndexesOptions } from 'mongodb'
 import { withDeadline } from '../util/deadline.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
@@ -9,7 +9,7 @@ import {
   listIndexes,
   unhideIndexCommand,
 } from '../mongo/indexes.js'
-import type { EnsureLimits, IndexState } from '../mongo/indexes.js'
+import type { EnsureLimits, IndexState, ListedIndex } from '../mongo/indexes.js'
 
 /** The options about the index on the user id field. */
 export interface UserIdIndexConfig {
@@ -76,7 +76,7 @@ export function createUserIdIndex(config: UserIdIndexConfig, events: Events): Us
   }
   const list = (collection: Collection, timeoutMs = loadTimeoutMs) =>
     withDeadline(timeoutMs, () => listIndexes(collection))
-  const usableOf = (all: readonly IndexDescriptionInfo[]) =>
+  const usableOf = (all: readonly ListedIndex[]) =>
     all.filter(index => givesInsertionOrder(index, userIdField))
   async function lookUp(collection: Collection): Promise<string | undefined> {
     return found(usableOf(await list(collection))[0]?.name)
@@ -112,7 +112,7 @@ export function createUserIdIndex(config: UserIdIndexConfig, events: Events): Us
 async function createOrExplain(
   collection: Collection,
   config: UserIdIndexConfig,
-  existing: readonly IndexDescriptionInfo[],
+  existing: readonly ListedIndex[],
   warn: (message: string) => void,
 ): Promise<boolean> {
   const { userIdField, uniqueUserId } = config
@@ -150,8 +150,8 @@ function indexOptions({ userIdField, uniqueUserId }: UserIdIndexConfig): CreateI
  * Whether a scan of the index gives strings before ObjectIds, and of equal values the first inserted. A single-field,
  * ascending index with the simple collation does, whatever the `_id`s are, and even if some values are arrays.
  */
-function givesInsertionOrder(index: IndexDescriptionInfo, userIdField: string): boolean {
-  const fields = Object.entries(index.key as Record<string, unknown>)
+function givesInsertionOrder(index: ListedIndex, userIdField: string): boolean {
+  const fields = Object.entries(index.key)
   const [field, direction] = fields[0] ?? []
   if (fields.length !== 1 || field !== userIdField || direction !== 1) return false
   if (index.hidden === true || (index.collation && index.collation.locale !== 'simple')) return false

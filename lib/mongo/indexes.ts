@@ -1,4 +1,4 @@
-import type { Collection, CreateIndexesOptions, IndexDescriptionInfo } from 'mongodb'
+import type { Collection, CreateIndexesOptions, Document } from 'mongodb'
 import { hasCode, SERVER_ERRORS } from './server-errors.js'
 import { PLAIN_BSON } from './team-database.js'
 
@@ -20,6 +20,15 @@ export type IndexOutcome = 'there' | 'unauthorized' | 'duplicates' | 'conflict' 
  */
 export type IndexState = 'there' | 'missing' | 'unknown'
 
+/** An index as MongoDB lists it. The driver before 6.13 has no type for it, and our declarations must compile beside it. */
+export interface ListedIndex extends Pick<
+  CreateIndexesOptions,
+  'unique' | 'sparse' | 'hidden' | 'expireAfterSeconds' | 'partialFilterExpression' | 'collation'
+> {
+  readonly name?: string
+  readonly key: Document
+}
+
 /** How indexes that are missing are made. */
 export interface EnsureLimits {
   /** Milliseconds that the list of the indexes may take. Building an index has no limit. */
@@ -32,9 +41,13 @@ export interface EnsureLimits {
 const ACKNOWLEDGED = { writeConcern: { w: 1 } } as const
 
 /** Lists the indexes of a collection. A collection that does not exist yet has none, and a view never has any. */
-export async function listIndexes(collection: Collection): Promise<IndexDescriptionInfo[]> {
+export async function listIndexes(collection: Collection): Promise<ListedIndex[]> {
   try {
-    return await collection.indexes({ ...PLAIN_BSON, readPreference: 'primary', full: true })
+    return await collection.indexes({
+      ...PLAIN_BSON,
+      readPreference: 'primary',
+      full: true,
+    })
   } catch (error) {
     if (hasCode(error, namespaceNotFound, commandNotSupportedOnView)) return []
     throw error
@@ -43,16 +56,16 @@ export async function listIndexes(collection: Collection): Promise<IndexDescript
 
 /** Finds an index with this key and these options, whatever its name is. It may be hidden. */
 export function findIndex(
-  existing: readonly IndexDescriptionInfo[],
+  existing: readonly ListedIndex[],
   fields: string | readonly string[],
   options: CreateIndexesOptions,
-): IndexDescriptionInfo | undefined {
+): ListedIndex | undefined {
   const wanted = toIdentity({ ...options, key: toKey(fields) })
   return existing.find(index => toIdentity(index) === wanted)
 }
 
 /** The members by which two indexes are the same index. An index with the simple collation is listed without one. */
-function toIdentity(index: Partial<IndexDescriptionInfo>): string {
+function toIdentity(index: Partial<ListedIndex>): string {
   const {
     key,
     unique = false,

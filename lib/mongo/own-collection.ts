@@ -1,11 +1,11 @@
-import type { Collection, CreateIndexesOptions, Document, IndexDescriptionInfo } from 'mongodb'
+import type { Collection, CreateIndexesOptions, Document } from 'mongodb'
 import { createContextKeeper } from '../util/async-context.js'
 import { withDeadline } from '../util/deadline.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Events, WarningEvent } from '../events.js'
 import { isUnauthorized } from './database-errors.js'
 import { createIndexCommand, ensureIndex, findIndex, listIndexes, unhideIndexCommand } from './indexes.js'
-import type { EnsureLimits, IndexState } from './indexes.js'
+import type { EnsureLimits, IndexState, ListedIndex } from './indexes.js'
 import { PLAIN_BSON } from './team-database.js'
 
 /**
@@ -126,10 +126,7 @@ async function hasOwnIndex(
 }
 
 /** The indexes; `undefined` if the database user may not list them. */
-async function listIfAllowed(
-  collection: Collection,
-  timeoutMs: number,
-): Promise<IndexDescriptionInfo[] | undefined> {
+async function listIfAllowed(collection: Collection, timeoutMs: number): Promise<ListedIndex[] | undefined> {
   try {
     return await withDeadline(timeoutMs, () => listIndexes(collection))
   } catch (error) {
@@ -163,7 +160,7 @@ async function makeIfMissing(
   collection: Collection,
   { optionName }: OwnCollectionConfig,
   { fields, options }: OwnIndex,
-  existing: readonly IndexDescriptionInfo[] | undefined,
+  existing: readonly ListedIndex[] | undefined,
 ): Promise<string | undefined> {
   const { collectionName, namespace } = collection
   const name = `The index on "${fields.join(', ')}" of ${namespace}`

@@ -1,0 +1,33 @@
+import type { App } from '../app.js'
+import { visitBoilerplate } from '../boilerplate-requests.js'
+
+/** TypeScript with its own `Request.user`, ts-jest, mongoose 7, passport-jwt. */
+export const nodeExpressMongooseTypescriptBoilerplate: App = {
+  name: 'node-express-mongoose-typescript-boilerplate',
+  source: {
+    repository: 'saisilinus/node-express-mongoose-typescript-boilerplate',
+    commit: '278143db5b01d5281649a968c18b40ae709f2ec7',
+  },
+  env: () => ({ JWT_SECRET: 'thisisasamplesecret', CLIENT_URL: 'http://localhost:5000' }),
+  tests: {
+    runner: 'jest',
+    // The compiled tests are in a folder that is not there.
+    command: [
+      'node',
+      '--experimental-vm-modules',
+      'node_modules/.bin/jest',
+      '--runInBand',
+      '--testPathPattern',
+      'ts$',
+    ],
+    failing: [],
+  },
+  // Its compiled files import without endings, which Node.js 18 allowed by a flag.
+  start: ['tsx', 'src/index.ts'],
+  ways: [{ name: 'attach', checks: [['tsc', '--noEmit', '--project', '.']], requests: visitBoilerplate }],
+  withoutUpgrade: {
+    versions: ['mongoose@7.0.2'],
+    npm: /peerOptional mongoose@"[^"]*" from express-custom-user-data/,
+    app: /mongoose 7\.0\.2 brings mongodb 5\.1/,
+  },
+}
