@@ -13,12 +13,13 @@ import { createSnapshotParts } from './assembly/snapshots.js'
 import { createTransport } from './assembly/transport.js'
 import type { CustomUserData } from './instance.js'
 import { refuseOptions } from './options/arguments.js'
-import type { CustomUserDataOptions, TrustedIssuersOnlyOptions } from './options/options.js'
+import type { CustomUserDataOptions, OptionsWithoutKeys } from './options/options.js'
 import type { CustomDataOf, DeepReadonly, DefaultDocument, KnownDocument } from './types.js'
 
 /**
  * Creates an instance. Give `collection`, and `issuer`, `audience` and `secret` (or `keys`) if your app issues tokens, or
- * `trustedIssuers` if other servers issue them. Every other option has a default.
+ * `trustedIssuers` if other servers issue them. `collection` alone is enough for `attach()` behind a guard of your own. Every
+ * other option has a default.
  *
  * @typeParam Data the documents, which type `customData`: those of the collection's own type, or of a `schema`. Write `number` for a 64-bit integer, and
  * `Binary` for binary data, whatever options for BSON your client has
@@ -34,10 +35,10 @@ import type { CustomDataOf, DeepReadonly, DefaultDocument, KnownDocument } from 
  * app.use(userData.authenticate())
  */
 export function createCustomUserData<Data extends object = DefaultDocument>(
-  options: TrustedIssuersOnlyOptions<Data> & { readonly requireDocument: true },
+  options: OptionsWithoutKeys<Data> & { readonly requireDocument: true },
 ): CustomUserData<DeepReadonly<KnownDocument<Data>>>
 export function createCustomUserData<Data extends object = DefaultDocument>(
-  options: TrustedIssuersOnlyOptions<Data>,
+  options: OptionsWithoutKeys<Data>,
 ): CustomUserData<CustomDataOf<KnownDocument<Data>>>
 export function createCustomUserData<Data extends object = DefaultDocument>(
   // eslint-disable-next-line @typescript-eslint/unified-signatures -- of a union the compiler explains a wrong option badly
@@ -48,7 +49,7 @@ export function createCustomUserData<Data extends object = DefaultDocument>(
   options: CustomUserDataOptions<Data>,
 ): CustomUserData<CustomDataOf<KnownDocument<Data>>>
 export function createCustomUserData(
-  options: CustomUserDataOptions<object> | TrustedIssuersOnlyOptions<object>,
+  options: CustomUserDataOptions<object> | OptionsWithoutKeys<object>,
 ): CustomUserData<object> {
   // Each part gets only parts that exist already. They are used in the other direction: a request goes through a guard to
   // its snapshot, and on a miss to the documents in MongoDB; a login opens a session, and then loads and keeps a snapshot.

@@ -2,7 +2,7 @@ export { createCustomUserData } from './create-custom-user-data.js'
 export type { CustomUserData } from './instance.js'
 export type {
   CustomUserDataOptions,
-  TrustedIssuersOnlyOptions,
+  OptionsWithoutKeys,
   UserDataInTokenOptions,
 } from './options/options.js'
 export { CustomUserDataError, OptionError } from './errors.js'

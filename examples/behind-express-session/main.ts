@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import express from 'express'
 import { createCustomUserData } from 'express-custom-user-data'
 import type { Db } from 'mongodb'
@@ -8,13 +7,8 @@ import { createSessions, logIn, logOut, requireLogin } from './existing-app.js'
 serveExample('behind_express_session_example', createApp)
 
 async function createApp(db: Db): Promise<express.Express> {
-  const userData = createCustomUserData({
-    collection: db.collection('custom_user_data'),
-    // Required, but not used here, because this app uses cookies and no tokens.
-    secret: randomBytes(32),
-    issuer: 'https://auth.example.com',
-    audience: 'https://api.example.com',
-  })
+  // The collection is all, because this app has a guard of its own.
+  const userData = createCustomUserData({ collection: db.collection('custom_user_data') })
   await userData.ready()
 
   // Without passport attach() cannot know that the session signed the user in, so boundTo names the session. Otherwise an

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import express from 'express'
 import { createCustomUserData } from 'express-custom-user-data'
 import type { Db } from 'mongodb'
@@ -9,13 +8,8 @@ import { createTeamStrategy, issueTeamToken, requireTeamToken, teamUser } from '
 serveExample('behind_passport_jwt_example', createApp)
 
 async function createApp(db: Db): Promise<express.Express> {
-  const userData = createCustomUserData({
-    collection: db.collection('custom_user_data'),
-    // Required, but not used here, because this app issues its own tokens.
-    secret: randomBytes(32),
-    issuer: 'https://auth.example.com',
-    audience: 'https://api.example.com',
-  })
+  // The collection is all, because this app has a guard of its own.
+  const userData = createCustomUserData({ collection: db.collection('custom_user_data') })
   await userData.ready()
 
   const attachCustomData = userData.attach({

@@ -16,12 +16,20 @@ export function createAccessTokens({ config, events, clock }: Core) {
   const ownKeys = own && createKeyRing(own.keys)
   const ours = own && ownKeys ? [createOwnIssuer(own, ownKeys, clockToleranceMs)] : []
   const create = (given: TrustedIssuerConfig) => createTrustedIssuer(given, clockToleranceMs, events, clock)
-  const trusted = new Map(trustedIssuers.map(given => [given.issuer, create(given)]))
+  const trusted = new Map(trustedIssuers?.map(given => [given.issuer, create(given)]))
   const issuers = createIssuers([...ours, ...trusted.values()])
   const names = () => Array.from(trusted, ([issuer, { userIdPrefix }]) => ({ issuer, userIdPrefix }))
   return {
-    /** Absent if the instance only accepts the tokens of trusted issuers. */
+    /** Absent if the instance issues no tokens. */
     ownKeys,
+    /** Throws an `OptionError` that names the callee, if the options name no issuer of access tokens. */
+    requireIssuers: (callee: string): void => {
+      if (own || trustedIssuers) return
+      throw new OptionError(
+        `${callee} needs to know whose access tokens it accepts: give "secret" or "keys", "issuer" and "audience", or ` +
+          `"trustedIssuers". With "collection" alone, mount attach() behind the guard that your app has.`,
+      )
+    },
     issuers,
     verifyToken: createTokenVerifier(maxTokenLength, issuers, clock),
     /** Trusts another issuer from now on. Returns the prefix of its users. Throws an `OptionError`. */

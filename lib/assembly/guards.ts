@@ -37,7 +37,7 @@ export type GuardParts = ReturnType<typeof createGuardParts>
 /** Creates the parts that turn requests and access tokens into users. */
 export function createGuardParts(
   core: Core,
-  { issuers, verifyToken }: AccessTokens,
+  { issuers, requireIssuers, verifyToken }: AccessTokens,
   { snapshots, claimSnapshots }: SnapshotParts,
   sessions: SessionParts,
   checks: Checks,
@@ -84,6 +84,7 @@ export function createGuardParts(
     accessCookie,
     reload,
     issuers,
+    requireIssuers,
     metrics,
     realm,
     failures,
@@ -128,13 +129,17 @@ type Guards = Pick<
 
 /** Creates the guards of an instance. */
 export function createGuards(parts: GuardParts): Guards {
-  const { authenticator, reload, metrics, realm } = parts
+  const { authenticator, reload, metrics, realm, requireIssuers } = parts
   return {
-    authenticate: options => toGuard(createAuthenticateMiddleware(parts, options)),
+    authenticate(options) {
+      requireIssuers('authenticate()')
+      return toGuard(createAuthenticateMiddleware(parts, options))
+    },
     attach: options => toGuard(createAttachMiddleware(parts, options)),
     allow: (rule, options) => toGuard(createAllow(parts, rule, options)),
     strategy(...given) {
       refuseArguments('strategy()', given)
+      requireIssuers('strategy()')
       return createStrategy(parts)
     },
     errorHandler: options => createErrorHandler(parts.failures, options),
@@ -142,6 +147,7 @@ export function createGuards(parts: GuardParts): Guards {
     userIfAny: req => (requestUser(req) ?? undefined) as AuthenticatedUser<object> | undefined,
     async verifyToken(token, options) {
       const { maxAgeMs } = parseVerifyTokenOptions(options)
+      requireIssuers('verifyToken()')
       try {
         if (token === undefined || token === null || token === '')
           throw new CustomUserDataError('missing_token')

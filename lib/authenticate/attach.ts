@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { isDate } from 'node:util/types'
 import type { NextFunction, Request, RequestHandler } from 'express'
+import type { ObjectId } from 'mongodb'
 import type { Issuers } from '../access-tokens/issuers.js'
 import type { Attachment, Attachments } from './attachments.js'
 import { readAuthorization } from './bearer-token.js'
@@ -27,7 +28,7 @@ export interface AttachOptions extends MaxAgeOption {
   /**
    * Returns the user's id.
    *
-   * @default `req.user.id`, else `req.user.sub`
+   * @default `req.user.id`, else `req.user.sub`, else `req.user._id`, which may be an ObjectId
    */
   readonly userId?: (req: Request) => string | undefined
   /**
@@ -67,8 +68,8 @@ const NOT_AT_ONCE =
 
 /**
  * Creates the middleware that adds `customData` to the `req.user` that another middleware set. Its snapshots are kept apart:
- * `authenticate()` never gets them. Another `attach()` gets them only if it is mounted behind this one and its callbacks
- * return the same values, as one with `maxAgeMs` on a route does.
+ * `authenticate()` never gets them. Another `attach()` gets them only if it is mounted behind this one, and has no
+ * callbacks or callbacks that return the same values, as one with `maxAgeMs` on a route does.
  */
 export function createAttachMiddleware(
   parts: {
@@ -85,9 +86,15 @@ export function createAttachMiddleware(
   const options = parseAttachOptions(given)
   const { maxAgeMs, optional } = options
   const keyPrefix = nextKeyPrefix()
+  // An attach({ maxAgeMs }) on a route need not repeat the callbacks of the one in front of it.
+  const repeatsBefore = [options.userId, options.boundTo, options.expiresAt].every(
+    callback => callback === undefined,
+  )
 
   async function attach(req: Request, user: object): Promise<void> {
-    const binding = bindApart(toBinding(req, user, options, issuers), attachments.of(req))
+    const before = attachments.of(req)
+    const binding =
+      before && repeatsBefore ? before.binding : bindApart(toBinding(req, user, options, issuers), before)
     await attachments.attach(req, { user, binding }, maxAgeMs).catch(noteUser(binding.userId))
     if (requestUser(req) !== user) throw misconfigured(NOT_KEPT)
   }
@@ -150,8 +157,8 @@ function toBinding(
 }
 
 function defaultUserId(user: object): unknown {
-  const { id, sub } = user as { id?: unknown; sub?: unknown }
-  return id ?? sub
+  const { id, sub, _id } = user as { id?: unknown; sub?: unknown; _id?: Partial<ObjectId> | null }
+  return id ?? sub ?? (typeof _id?.toHexString === 'function' ? _id.toHexString() : _id)
 }
 
 /**

@@ -8,7 +8,9 @@ export type DriverSupport = 'supported' | 'unknown'
 const OLDEST = [5, 9] as const
 const OLDEST_MONGOOSE = [7, 8] as const
 
-const INSTALL = 'Install mongodb 5.9 or later, or mongoose 7.8 or later.'
+/** The smallest step that helps. A later version is as good. */
+const INSTALL_MONGODB = 'Run npm install mongodb@^5.9.0, or a later version.'
+const INSTALL_MONGOOSE = 'Run npm install mongoose@^7.8.0, or a later version.'
 
 /** `metadata` is a promise from driver 7 on. */
 interface Client {
@@ -62,7 +64,7 @@ function refuseOldMongoose(conn: MongooseConnection, optionName: string): Driver
   const isOld = brought === undefined ? isBefore(version, OLDEST_MONGOOSE) : isBefore(brought, OLDEST)
   if (isOld === true) {
     const brings = brought === undefined ? 'brings an older driver' : `brings mongodb ${brought}`
-    throw tooOld(optionName, `mongoose ${version ?? ''} ${brings}`)
+    throw tooOld(optionName, `mongoose ${version ?? ''} ${brings}`, INSTALL_MONGOOSE)
   }
   return isOld === false ? 'supported' : 'unknown'
 }
@@ -74,14 +76,14 @@ function refuseOldMongoDb(
   if (isPromise(metadata)) return 'supported'
   const version = driverVersionIn(metadata)
   const isOld = isBefore(version, OLDEST)
-  if (isOld === true) throw tooOld(optionName, `it comes from mongodb ${version ?? ''}`)
+  if (isOld === true) throw tooOld(optionName, `it comes from mongodb ${version ?? ''}`, INSTALL_MONGODB)
   return isOld === false ? 'supported' : 'unknown'
 }
 
-function tooOld(optionName: string, why: string): OptionError {
+function tooOld(optionName: string, why: string, install: string): OptionError {
   return new OptionError(
     `Option "${optionName}": this collection cannot be used, because ${why}. The driver must be 5.9 or later. An older ` +
-      `driver answers findOneAndUpdate() with an object even if no document matches. ${INSTALL}`,
+      `driver answers findOneAndUpdate() with an object even if no document matches. ${install}`,
   )
 }
 

@@ -49,6 +49,6 @@ export async function probeFindOneAndUpdate(collection: Collection, timeoutMs: n
   throw new CustomUserDataError(
     'driver_unsupported',
     "The driver's findOneAndUpdate() answered with an object although no document matched, so an invented refresh token " +
-      'would be accepted. Install mongodb 5.9 or later, or mongoose 7.8 or later.',
+      'would be accepted. Run npm install mongodb@^5.9.0 or mongoose@^7.8.0, or a later version.',
   )
 }

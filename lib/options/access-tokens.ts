@@ -157,7 +157,6 @@ export const ownIssuerOptions = {
 export const accessTokenOptions = {
   trustedIssuers: v.optional(
     v.array(trustedIssuer, 'write a list of { issuer, audience, algorithms, jwksUri }'),
-    [],
   ),
   tokenPlaces: v.optional(
     v.lazy(given => (typeof given === 'function' ? tokenOfRequest : tokenPlaces)),

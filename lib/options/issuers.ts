@@ -24,15 +24,12 @@ interface IssuerNames {
 }
 
 /**
- * Completes the names and keys of the instance; `undefined` if it only accepts the tokens of trusted issuers.
+ * Completes the names and keys of the instance; `undefined` if none is given, for an app that issues no tokens.
  *
- * @throws OptionError if one of them is missing
+ * @throws OptionError if some are given and one is missing
  */
-export function toOwnIssuer(
-  given: OptionsOf<typeof ownIssuerOptions>,
-  trustsOthers: boolean,
-): OwnIssuer | undefined {
-  if (trustsOthers && Object.values(given).every(value => value === undefined)) return undefined
+export function toOwnIssuer(given: OptionsOf<typeof ownIssuerOptions>): OwnIssuer | undefined {
+  if (Object.values(given).every(value => value === undefined)) return undefined
   const { issuer, audience, clientId, secret, keys } = given
   const ownKeys = toOwnKeys({ secret, keys })
   if (issuer === undefined)

@@ -400,9 +400,11 @@ interface OwnNamedKeys extends OwnIdentity {
 export type CustomUserDataOptions<Document extends object> = CommonOptions<Document> &
   (OwnSecret | OwnNamedKeys)
 
-/** Options for APIs that only accept the tokens of trusted issuers. They have no login, refresh or logout. */
-export interface TrustedIssuersOnlyOptions<Document extends object> extends CommonOptions<Document> {
-  readonly trustedIssuers: readonly TrustedIssuer[]
+/**
+ * Options for apps that issue no tokens: with `trustedIssuers` they accept the tokens of others, and without them they use
+ * `attach()` behind a guard of their own. They have no login, refresh or logout.
+ */
+export interface OptionsWithoutKeys<Document extends object> extends CommonOptions<Document> {
   /** Not given: this app issues no tokens. */
   readonly issuer?: undefined
   /** Not given: each trusted issuer has an `audience` of its own. */

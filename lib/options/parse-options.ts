@@ -64,7 +64,7 @@ export type Config = Omit<
   | 'hooks'
   | 'userDataInToken'
 > & {
-  /** Absent if the instance only accepts the tokens of trusted issuers. */
+  /** Absent if the instance issues no tokens. */
   readonly own: OwnIssuer | undefined
   readonly clockToleranceMs: number
   readonly refreshTokenIdleSeconds: number
@@ -96,8 +96,8 @@ export function parseOptions(options: unknown): Config {
     tokenPlaces,
     ...config
   } = result.output
-  const own = toOwnIssuer({ issuer, audience, clientId, secret, keys }, config.trustedIssuers.length > 0)
-  requireDistinct(own, config.trustedIssuers)
+  const own = toOwnIssuer({ issuer, audience, clientId, secret, keys })
+  requireDistinct(own, config.trustedIssuers ?? [])
   requireOwnCollections(config)
   const { refreshTokenTtlSeconds, refreshTokenIdleSeconds = refreshTokenTtlSeconds } = config
   if (refreshTokenIdleSeconds > refreshTokenTtlSeconds) {

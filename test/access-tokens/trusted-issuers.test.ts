@@ -413,12 +413,6 @@ describe('trusted issuers', () => {
       )
     })
 
-    it('no issuer at all', () => {
-      const collection = database.db.collection('custom_user_data')
-      expect(() => createCustomUserData({ collection, trustedIssuers: [] })).toThrow(
-        /give "secret".*or "keys"/,
-      )
-    })
   })
 
   /** Lets the timers fire once, and waits until a set has been read. */

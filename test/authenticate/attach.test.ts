@@ -585,3 +585,34 @@ describe('a user without a document', () => {
     expectChallenge(answer)
   })
 })
+
+describe('the default user id', () => {
+  it.each<[string, object]>([
+    ['id', { id: 'alice', sub: 'bob', _id: 'bob' }],
+    ['sub', { sub: 'alice', _id: 'bob' }],
+    ['_id as a text', { _id: 'alice' }],
+    ['_id as an ObjectId', { _id: { toHexString: () => 'alice' } }],
+  ])('is %s', async (_name, user) => {
+    const { body } = await request(attachApp(user)).get('/me').auth('a', { type: 'bearer' })
+    expect(body).toMatchObject({ userId: 'alice' })
+  })
+
+  it.each([{ _id: 7 }, { _id: {} }, { _id: null }, {}])('is not known from %j', async user => {
+    const { body } = await request(attachApp(user)).get('/me').auth('a', { type: 'bearer' })
+    expect(body).toMatchObject(misconfigured)
+  })
+})
+
+describe('an attach() behind another one', () => {
+  it('has the same user and snapshot, if it has no callbacks', async () => {
+    const app = cachingApp(name => ({ name }), userData.attach(byName), userData.attach({ maxAgeMs: 60_000 }))
+    const read = async () => (await request(app).get('/me').set('x-name', 'alice')).body
+    expect(await read()).toMatchObject({ userId: 'alice' })
+    database.commands.clear()
+    expect(await read()).toMatchObject({ userId: 'alice' })
+    expect(loads()).toBe(0)
+    clock.advance(60_001)
+    expect(await read()).toMatchObject({ userId: 'alice' })
+    expect(loads()).toBe(1)
+  })
+})

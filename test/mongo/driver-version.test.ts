@@ -66,15 +66,18 @@ it.each(['mongoose7', 'mongoose8', 'mongoose9'])(
 )
 
 it.each([
-  ['mongodb56', bareCollection, 'it comes from mongodb 5.6.0'],
-  ['mongoose6', mongooseCollection, 'mongoose 6.13.8 brings mongodb 4.17.2'],
-])('a collection of %s is refused at creation, with its version and what to install', (name, open, why) => {
-  const collection = open(name)
-  const refused = expect(() => create(collection))
-  refused.toThrow(why)
-  expect(() => create(collection)).toThrow('Install mongodb 5.9 or later, or mongoose 7.8 or later.')
-  expect(() => create(collection)).toThrow(expect.objectContaining({ code: 'invalid_option' }))
-})
+  ['mongodb56', bareCollection, 'it comes from mongodb 5.6.0', 'npm install mongodb@^5.9.0'],
+  ['mongoose6', mongooseCollection, 'mongoose 6.13.8 brings mongodb 4.17.2', 'npm install mongoose@^7.8.0'],
+])(
+  'a collection of %s is refused at creation, with its version and the command to run',
+  (name, open, why, install) => {
+    const collection = open(name)
+    const refused = expect(() => create(collection))
+    refused.toThrow(why)
+    expect(() => create(collection)).toThrow(install)
+    expect(() => create(collection)).toThrow(expect.objectContaining({ code: 'invalid_option' }))
+  },
+)
 
 it('a session collection of an old driver is refused at creation, by the name of its option', () => {
   expect(() =>

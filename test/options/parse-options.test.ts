@@ -208,7 +208,6 @@ describe('options', () => {
   it('have a default that is right for most', () => {
     expect(parse({})).toMatchObject({
       own: { issuer: ISSUER, audience: [AUDIENCE], clientId: AUDIENCE, keys: { secret: SECRET } },
-      trustedIssuers: [],
       tokenPlaces: {},
       userIdField: 'userId',
       requireDocument: false,
