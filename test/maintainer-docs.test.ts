@@ -7,7 +7,7 @@ const lib = `${root}lib/`
 const readme = readFileSync(`${lib}README.md`, 'utf8')
 
 /** Names of files and folders in lib: the first word of an indented line, and text in backticks that ends like a path. */
-const namedInReadme = [...readme.matchAll(/^ {4}([a-z-]+(?:\.ts|\/))|`([a-z-/]+(?:\.ts|\/))`/gm)].map(
+const namedInReadme = [...readme.matchAll(/^ {4}([a-z-]+(?:\.m?ts|\/))|`([a-z-/]+(?:\.ts|\/))`/gm)].map(
   ([, inTree, inText]) => (inTree ?? inText)!,
 )
 

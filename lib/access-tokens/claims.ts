@@ -79,7 +79,11 @@ export function verifyClaims(
     }
   }
   if (payload['iss'] !== expected.issuer) throw refused('is from another issuer')
-  if (!hasAudience(payload[audienceClaim], expected.audience)) throw refused('is meant for another audience')
+  // RFC 7519 section 4.1.3: a token whose aud names others only is refused, also if another claim names us.
+  const audiences = [payload[audienceClaim], payload['aud'] ?? payload[audienceClaim]]
+  if (!audiences.every(value => hasAudience(value, expected.audience))) {
+    throw refused('is meant for another audience')
+  }
   if (!isSubject(payload['sub'])) throw refused('has a malformed sub')
   for (const claim of ['client_id', 'jti', 'sid']) {
     const value = payload[claim]

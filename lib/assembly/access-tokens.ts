@@ -41,13 +41,15 @@ export function createAccessTokens({ config, events, clock }: Core) {
       events.emit('trusted_issuer_added', { issuer: config.issuer })
       return config.userIdPrefix
     },
-    /** Refuses all tokens of an issuer from now on. Throws an `OptionError`. */
-    removeTrusted: (issuer: unknown): void => {
-      requireTrusted(issuer, names())
+    /** Refuses all tokens of an issuer from now on. Returns the prefix of its users. Throws an `OptionError`. */
+    removeTrusted: (issuer: unknown): string => {
+      const known = names()
+      requireTrusted(issuer, known)
       trusted.get(issuer)?.keys.remove()
       trusted.delete(issuer)
       issuers.remove(issuer)
       events.emit('trusted_issuer_removed', { issuer })
+      return known.find(({ issuer: name }) => name === issuer)?.userIdPrefix ?? ''
     },
     /** Ends the fetching of trusted issuers' keys. */
     close(): void {

@@ -12,6 +12,8 @@ export function createIssuerFunctions(
       // An id that begins with the prefix is another user's from now on, so older tokens with such an id are verified again.
       snapshots.dropUsers(addTrusted(issuer))
     },
-    removeTrustedIssuer: removeTrusted,
+    removeTrustedIssuer(issuer) {
+      snapshots.dropUsers(removeTrusted(issuer))
+    },
   }
 }

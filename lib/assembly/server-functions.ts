@@ -7,6 +7,7 @@ import type { CustomUserData } from '../instance.js'
 import { requireAccountName } from '../login/account-name.js'
 import { describedClient } from '../login/client.js'
 import { createPasswordCredentials } from '../login/password-credentials.js'
+import type { PasswordCredentialsConfig } from '../login/password-credentials.js'
 import { endReplacedSessions } from '../login/replaced-sessions.js'
 import { createStoredData } from '../login/stored-data.js'
 import type {
@@ -15,7 +16,6 @@ import type {
   IssueTokensWithCookiesOptions,
 } from '../login/token-issuer.js'
 import { parseIssueTokensOptions, parseStoredDataOptions } from '../options/logins.js'
-import type { PasswordCredentialsConfig } from '../options/logins.js'
 import { parseNewKeys } from '../options/parse-options.js'
 import type { RefreshTransport } from '../routes/refresh-transport.js'
 import { NO_STORE } from '../routes/token-endpoint.js'

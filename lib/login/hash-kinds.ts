@@ -23,9 +23,10 @@ export function isDamagedHash(hash: string): boolean {
 
 /**
  * Whether a bcrypt hash proves all of a password. bcrypt ignores what follows the 72nd byte, and old versions what follows a
- * zero byte. So the right password may have had another end.
+ * zero byte. So if 72 bytes were typed, the right password may be longer. Other software puts a mark of its own in front of the
+ * hash, such as `{bcrypt}`.
  */
 export function provesWhole(hash: string, password: string): boolean {
-  if (!hash.startsWith('$2')) return true
-  return Buffer.byteLength(password) <= BCRYPT_BYTES && !password.includes('\0')
+  if (!/\$2[abxy]?\$/.test(hash)) return true
+  return Buffer.byteLength(password) < BCRYPT_BYTES && !password.includes('\0')
 }

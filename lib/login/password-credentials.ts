@@ -6,7 +6,6 @@ import type { Events } from '../events.js'
 import { openTeamDatabase } from '../mongo/team-database.js'
 import type { CollectionLike } from '../mongo/collection-like.js'
 import { parsePasswordCredentialsOptions } from '../options/logins.js'
-import type { PasswordCredentialsConfig } from '../options/logins.js'
 import { requireText } from './credentials.js'
 import type { Scalar, VerifiedUser, VerifyCredentials } from './credentials.js'
 import { countAccount } from './current-attempt.js'
@@ -76,6 +75,20 @@ export interface PasswordCredentialsOptions extends PasswordTextOptions {
    * @example toUserId: user => user.uuid
    */
   readonly toUserId?: (user: Document) => string
+}
+
+/** Complete options of `passwordCredentials()`. */
+export interface PasswordCredentialsConfig {
+  readonly collection: CollectionLike
+  readonly usernameField: string
+  readonly normalizeUsername: boolean
+  readonly hashField: string
+  readonly verifyPassword: VerifyPassword | undefined
+  readonly decoyHash: string | undefined
+  readonly isRefused: ((user: Document) => unknown) | undefined
+  readonly upgradeHashes: boolean
+  readonly toUserId: ((user: Document) => string) | undefined
+  readonly unicodeNormalization: 'NFKC' | 'NFKD' | undefined
 }
 
 interface PasswordCredentialsParts {

@@ -199,10 +199,11 @@ export class TokenIssuer {
    * Exchanges a refresh token. If the load fails, the same refresh token gets the same successor the next time.
    *
    * @param address the address of the client, for events
-   * @throws `invalid_grant` if the token is not valid
+   * @throws `invalid_grant` if the token is not valid, or if its user's id has the prefix of an issuer that is trusted by now
    */
   async refresh(refreshToken: string, address?: string): Promise<IssuedTokens> {
     const { userId, open } = await this.#parts.sessions.exchange(refreshToken, address)
+    if (!this.isOwnUserId(userId)) throw invalidGrant()
     return this.#loadAndAnswer(userId, { open, ended: invalidGrant })
   }
 

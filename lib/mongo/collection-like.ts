@@ -3,20 +3,29 @@ import type { ObjectId } from 'mongodb'
 /**
  * A collection that the team gives: the `Collection` of mongodb 5.9 to 7, or of mongoose. The type is structural, because the
  * driver of a mongoose app may be another major than the driver that this package was compiled with.
- *
- * @typeParam Document the documents, as `db.collection<Profile>('…')` says
  */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- the documents of any collection
-export interface CollectionLike<Document = any> {
+export interface CollectionLike {
   /** The name of the collection, without its database. */
   readonly collectionName: string
   /** Every driver has this method. It tells a collection from other values. */
   find(filter: never, options?: never): unknown
   /** Every driver has this method. It tells a collection from other values. */
   aggregate(pipeline: never, options?: never): unknown
-  /** Its parameter tells the compiler the type of the documents. It is the only method of a collection that names it plainly. */
-  insertOne(document: Document, options?: never): unknown
 }
+
+/**
+ * A collection that tells the compiler the type of its documents, as `db.collection<Profile>('…')` does. `insertOne` is the only
+ * method that names it plainly.
+ */
+export interface TypedCollection<Document> extends CollectionLike {
+  insertOne(document: Document & LowPriority, options?: never): unknown
+}
+
+/** Makes the compiler take the type from here only if no other option, such as a schema, says it. */
+interface LowPriority {
+  readonly [LOW_PRIORITY]?: never
+}
+declare const LOW_PRIORITY: unique symbol
 
 /** The ObjectId class of the team's own driver, which refuses values of another BSON major. */
 export type ObjectIdClass = typeof ObjectId

@@ -36,8 +36,8 @@ export const keys = v.pipe(
   v.minLength(1, 'write one key or more'),
 )
 
-/** Every token of an issuer has these claims, and none of them names an audience. */
-const NO_AUDIENCE_CLAIMS = ['iss', 'sub', 'exp', 'nbf', 'iat', 'jti']
+/** These claims name no audience. An ID token has `azp` too, so it would pass as an access token (OpenID Connect Core 2). */
+const NO_AUDIENCE_CLAIMS = ['iss', 'sub', 'exp', 'nbf', 'iat', 'jti', 'azp']
 const USER_ID_CLAIM =
   'write the name of a claim, or a list of names that leads to a nested claim, e.g. ["user", "id"]'
 

@@ -7,7 +7,7 @@ import type { CollectionLike } from '../mongo/collection-like.js'
 import { requireAccountName } from '../login/account-name.js'
 import type { AccountName } from '../login/account-name.js'
 import { isDamagedHash } from '../login/hash-kinds.js'
-import type { VerifyPassword } from '../login/password-check.js'
+import type { PasswordCredentialsConfig } from '../login/password-credentials.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import type { IssueTokensOptions } from '../login/token-issuer.js'
 import type { ParsedLogin, RefreshTokenClient } from '../login/without-request.js'
@@ -137,20 +137,6 @@ export interface RefreshConfig {
   readonly extendedJson: ExtendedJsonFormat | false | undefined
   readonly answer: AnswerCallback | undefined
   readonly refreshTokenField: string | undefined
-}
-
-/** Complete options of `passwordCredentials()`. */
-export interface PasswordCredentialsConfig {
-  readonly collection: CollectionLike
-  readonly usernameField: string
-  readonly normalizeUsername: boolean
-  readonly hashField: string
-  readonly verifyPassword: VerifyPassword | undefined
-  readonly decoyHash: string | undefined
-  readonly isRefused: ((user: Document) => unknown) | undefined
-  readonly upgradeHashes: boolean
-  readonly toUserId: ((user: Document) => string) | undefined
-  readonly unicodeNormalization: 'NFKC' | 'NFKD' | undefined
 }
 
 /** Checks the arguments of `login()` and completes its options, or throws an `OptionError`. */

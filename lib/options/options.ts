@@ -10,7 +10,7 @@ import type { ClientProjection } from '../token-data/client-projection.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import type { ToFieldValues } from '../documents/user-documents.js'
 import type { BsonLibrary } from '../mongo/team-bson.js'
-import type { CollectionLike } from '../mongo/collection-like.js'
+import type { CollectionLike, TypedCollection } from '../mongo/collection-like.js'
 import type { Hooks } from '../login/hooks.js'
 import type { AccessCookieOptions } from '../routes/access-transport.js'
 import type { RefreshCookieOptions } from '../routes/refresh-cookie.js'
@@ -38,7 +38,7 @@ export interface UserDataInTokenOptions {
 /** Options that every instance takes. Names of durations end with their unit. */
 interface CommonOptions<Document extends object> {
   /** The collection that holds the documents: of mongodb (5.9 to 7) or of mongoose (7.8, 8 or 9). */
-  readonly collection: CollectionLike<Document>
+  readonly collection: TypedCollection<Document> | CollectionLike
   /**
    * The BSON library of the driver that `collection` belongs to. Only `userDataInToken`, `extendedJson` and `ownData()` need it, and only if
    * your app has another installation of mongodb than the one that Node resolves for this package. A collection of mongoose brings it.

@@ -53,8 +53,11 @@ describe('audienceClaim', () => {
     ])
   })
 
-  it('makes aud itself meaningless', async () => {
-    expect(await idsOf(option, { ...cognito, aud: 'anything' })).toEqual(['alice'])
+  it('does not need aud, but refuses a token whose aud names others only', async () => {
+    expect(await idsOf(option, { ...cognito, aud: ['others', 'app-client'] })).toEqual(['alice'])
+    expect(await idsOf(option, { ...cognito, aud: 'others' })).toEqual([
+      'The access token is meant for another audience.',
+    ])
     const other = { ...cognito, aud: 'app-client', client_id: 'another-client' }
     expect(await idsOf(option, other)).toEqual(['The access token is meant for another audience.'])
   })

@@ -412,7 +412,6 @@ describe('trusted issuers', () => {
         /Only one issuer may have an empty prefix/,
       )
     })
-
   })
 
   /** Lets the timers fire once, and waits until a set has been read. */

@@ -1,3 +1,3 @@
 const everything = require('express-custom-user-data')
 
-console.log(Object.keys(everything).join(' '))
+console.log(Object.keys(everything).sort().join(' '))

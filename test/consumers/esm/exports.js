@@ -1,3 +1,3 @@
 import * as everything from 'express-custom-user-data'
 
-console.log(Object.keys(everything).join(' '))
+console.log(Object.keys(everything).sort().join(' '))

@@ -2,6 +2,7 @@
 import { createCustomUserData } from 'express-custom-user-data'
 import type { CollectionLike, CustomUserData, KeyOptions } from 'express-custom-user-data'
 import type { Request } from 'express'
+import type { Collection } from 'mongodb'
 import type { Profile } from './profile.js'
 
 export function refuseChanges({ user }: Request, other: Profile): void {
@@ -84,4 +85,14 @@ export function refuseKeys(collection: CollectionLike, keys: readonly KeyOptions
   createCustomUserData({ ...keyless, keys: [{ kid: 'a', alg: 'none', key }] })
   // @ts-expect-error Type '"EdDSA"' is not assignable to type
   createCustomUserData({ ...keyless, keys: [{ kid: 'a', alg: 'EdDSA', key }] })
+}
+
+export function refuseFields(collection: Collection<Profile>, secret: string): void {
+  const own = { secret, issuer: 'https://issuer.example.com', audience: 'https://api.example.com' }
+  const userData = createCustomUserData({ collection, ...own })
+  userData.ownData({ fields: ['language'] })
+  // @ts-expect-error Type '"langage"' is not assignable to type
+  userData.ownData({ fields: ['langage'] })
+  // @ts-expect-error Type '"it"' is not assignable to type '"de" | "fr"
+  void userData.forUser('alice').update({ language: 'it' })
 }

@@ -37,8 +37,18 @@ async function main(): Promise<void> {
     secret: 'a secret of a consumer, 32 bytes or more',
     issuer: 'https://issuer.example.com',
     audience: 'https://api.example.com',
+    hooks: { createCustomData: async ({ id }) => (id === 'bob' ? { language: 'fr' } : undefined) },
     ...PATIENT,
   })
+
+  // Methods and listeners as typescript-eslint's strict rules want them.
+  const { user, forUser, ownData } = userData
+  userData.events.on('load_failed', async ({ userId }) => {
+    await client.db(MONGODB_DATABASE).collection('failures').insertOne({ userId })
+  })
+  const settings = ownData({ fields: ['language'] })
+  await forUser('alice').update({ language: 'fr' })
+  await forUser('alice').update({ language: 'de' })
 
   const app = express()
   app.use((req, _res, next) => {
@@ -51,8 +61,9 @@ async function main(): Promise<void> {
     userData.login(({ username }) => (typeof username === 'string' ? { id: username } : null)),
   )
   app.use(userData.authenticate())
+  app.use('/settings', settings)
   app.get('/me', (req, res) => {
-    const { id, customData } = userData.user(req)
+    const { id, customData } = user(req)
     const language: 'de' | 'fr' | undefined = customData.language
     const scores: readonly number[] | undefined = userData.userIfAny(req)?.customData.scores
     res.json({ id, language, scores })

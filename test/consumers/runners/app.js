@@ -47,7 +47,7 @@ async function readMe(origin) {
   const login = await fetch(`${origin}/login`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ username: 'alice', password: 'secret of alice' }),
+    body: JSON.stringify({ email: 'alice@example.com', password: 'secret of alice' }),
   })
   const { access_token } = await login.json()
   const me = await fetch(`${origin}/me`, { headers: { Authorization: `Bearer ${access_token}` } })

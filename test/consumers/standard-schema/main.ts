@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import express from 'express'
+import type { Request } from 'express'
 import { createCustomUserData } from 'express-custom-user-data'
 import 'express-custom-user-data/global'
 import { MongoClient } from 'mongodb'
+import { z } from 'zod'
 import { Profile } from './profile.js'
 import { loginAndReadMe, MONGODB_DATABASE, MONGODB_URI, PATIENT } from './visit.js'
 
@@ -23,6 +25,15 @@ const options = {
 const lenient = createCustomUserData(options)
 // Handlers never see a user without a document, so every field is there.
 const userData = createCustomUserData({ ...options, requireDocument: true })
+
+// The schema says the type, also where the collection has another.
+const counts = createCustomUserData({
+  ...options,
+  collection: client.db(MONGODB_DATABASE).collection<{ count: number }>('counts'),
+  schema: z.object({ count: z.number().transform(BigInt) }),
+})
+const countOf = (req: Request): bigint | undefined => counts.user(req).customData.count
+assert.throws(() => countOf({} as Request))
 
 const app = express()
 app.post(
@@ -46,5 +57,6 @@ const me = await loginAndReadMe(app, 'alice')
 assert.deepEqual(me, { userId: 'alice', language: 'fr', lines: ['Gasse 1'], year: 2020, city: 'Bern' })
 
 await lenient.close()
+await counts.close()
 await userData.close()
 await client.close()
