@@ -64,7 +64,7 @@ export interface PasswordCredentialsOptions extends PasswordTextOptions {
   readonly isRefused?: (user: Document) => boolean
   /**
    * Whether a hash that is weaker than today's hashes of `hashPassword()`, or of another kind than argon2, is replaced after a
-   * login with the right password. A bcrypt hash of a password of more than 72 bytes stays, because bcrypt did not verify the
+   * login with the right password. A bcrypt hash of a password of 72 bytes or more stays, because bcrypt did not verify the
    * end of the password. The database user needs the right to update the users collection.
    * @default false
    */

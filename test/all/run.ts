@@ -28,6 +28,7 @@ const PARTS: readonly Part[] = [
   { name: 'consumers', command: ['npx', 'vitest', 'run', '--project', 'consumers'] },
   { name: 'frameworks', command: ['npx', 'vitest', 'run', '--project', 'frameworks'] },
   { name: 'load', command: ['npx', 'vitest', 'run', '--project', 'load'] },
+  { name: 'deploys', command: ['npx', 'vitest', 'run', '--project', 'deploys'] },
   { name: 'browser', command: ['npx', 'vitest', 'run', '--project', 'browser'] },
   { name: 'feed', command: ['npm', 'run', 'test:feed'], env: { ROUNDS: '20' }, isProgram: true },
 ]

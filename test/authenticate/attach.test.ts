@@ -606,7 +606,7 @@ describe('the default user id', () => {
 describe('an attach() behind another one', () => {
   it('has the same user and snapshot, if it has no callbacks', async () => {
     const app = cachingApp(name => ({ name }), userData.attach(byName), userData.attach({ maxAgeMs: 60_000 }))
-    const read = async () => (await request(app).get('/me').set('x-name', 'alice')).body
+    const read = async (): Promise<unknown> => (await request(app).get('/me').set('x-name', 'alice')).body
     expect(await read()).toMatchObject({ userId: 'alice' })
     database.commands.clear()
     expect(await read()).toMatchObject({ userId: 'alice' })

@@ -26,6 +26,11 @@ interface Call {
   readonly isBase64Encoded?: boolean
 }
 
+/** Its declarations have imports without extensions, which the compiler cannot resolve here. */
+const configureAdapter = configure as unknown as (options: {
+  readonly app: Express
+}) => (event: object, context: object, callback: () => void) => Promise<LambdaAnswer>
+
 const LAMBDA_CONTEXT = { awsRequestId: '1' } as never
 
 const adapters: readonly [string, (app: Express) => Invoke][] = [
@@ -39,9 +44,8 @@ const adapters: readonly [string, (app: Express) => Invoke][] = [
   [
     '@codegenie/serverless-express',
     app => {
-      const handle = configure({ app })
-      return event =>
-        handle(event as never, LAMBDA_CONTEXT, () => undefined) as unknown as Promise<LambdaAnswer>
+      const handle = configureAdapter({ app })
+      return event => handle(event, LAMBDA_CONTEXT, () => undefined)
     },
   ],
 ]
