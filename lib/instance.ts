@@ -113,7 +113,11 @@ export interface CustomUserData<CustomData> {
    * `closed` (503), after which the same refresh token works again; or another code of a set-up that cannot work (500)
    * @example const tokens = await userData.exchangeRefreshToken(refreshToken, { address: socket.handshake.address })
    */
-  exchangeRefreshToken(this: void, refreshToken: string, options?: RefreshTokenClient): Promise<TokenAnswer<CustomData>>
+  exchangeRefreshToken(
+    this: void,
+    refreshToken: string,
+    options?: RefreshTokenClient,
+  ): Promise<TokenAnswer<CustomData>>
   /**
    * Ends the session of a refresh token as the route of `logout()` does, with its hook and events. A token that is not valid
    * any more is no error (RFC 7009 section 2.2).
@@ -182,10 +186,14 @@ export interface CustomUserData<CustomData> {
    * not in the result.
    *
    * @throws as below; also OptionError if no token travels in a cookie, `foreign_origin` (403) if a page of another origin sent
-   * the request, `cookie_not_kept` (400)
+   * the request, `cookie_not_kept` (400), `callback_failed` (500) if the request was answered meanwhile. Then no session begins
    * @example res.json(await userData.issueTokens(user.id, { startedAt, address: req.ip, res }))
    */
-  issueTokens(this: void, userId: string, options: IssueTokensWithCookiesOptions): Promise<AnswerTokens<CustomData>>
+  issueTokens(
+    this: void,
+    userId: string,
+    options: IssueTokensWithCookiesOptions,
+  ): Promise<AnswerTokens<CustomData>>
   /**
    * Begins a session for a user whom the app has authenticated by itself. `device` and `address` describe the session in
    * the user's list of sessions. `startedAt` tells when your check of the credentials began, so that a revocation since
