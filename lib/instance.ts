@@ -186,7 +186,7 @@ export interface CustomUserData<CustomData> {
    * not in the result.
    *
    * @throws as below; also OptionError if no token travels in a cookie, `foreign_origin` (403) if a page of another origin sent
-   * the request, `cookie_not_kept` (400)
+   * the request, `cookie_not_kept` (400), `callback_failed` (500) if the request was answered meanwhile. Then no session begins
    * @example res.json(await userData.issueTokens(user.id, { startedAt, address: req.ip, res }))
    */
   issueTokens(

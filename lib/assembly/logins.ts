@@ -2,6 +2,7 @@ import type { Collection } from 'mongodb'
 import { createExactDecoder } from '../documents/find-document.js'
 import { AddressLimit } from '../login/address-limit.js'
 import { createAttemptStore } from '../login/attempt-store.js'
+import { createSessionFinder } from '../login/access-token-session.js'
 import { createEndSessions } from '../login/end-sessions.js'
 import { createHookCalls } from '../login/hooks.js'
 import { createAccountNaming, createLoginDigestsOf } from '../login/login-digests.js'
@@ -9,6 +10,7 @@ import { LoginFlow } from '../login/login-flow.js'
 import { createLoginThrottle } from '../login/login-throttle.js'
 import { MadeUpTokens } from '../login/made-up-tokens.js'
 import { RefreshFlow } from '../login/refresh-flow.js'
+import { createEndReplacedSessions } from '../login/replaced-sessions.js'
 import { TokenIssuer } from '../login/token-issuer.js'
 import type { AnswerFormat } from '../login/token-issuer.js'
 import { requireTeamBson } from '../mongo/team-bson.js'
@@ -47,7 +49,7 @@ export type Logins = ReturnType<typeof createLogins>
 /** Creates the parts that log users in, and the writer, because a hook may create the document of a new user. */
 export function createLogins(
   core: Core,
-  { issuers, ownKeys }: AccessTokens,
+  { issuers, ownKeys, verifyToken }: AccessTokens,
   { documents, startSetUp }: Documents,
   { snapshots, claimSnapshots }: SnapshotParts,
   { sessions, revocations, userRecords }: SessionParts,
@@ -97,7 +99,9 @@ export function createLogins(
       })
     : undefined
   const { nameAccounts } = loginAttempts
-  const flowParts = { throttle, nameAccounts, sessions, userRecords, hooks, events }
+  const findSessions = createSessionFinder(verifyToken, config.own?.issuer)
+  const endReplaced = createEndReplacedSessions({ sessions, findSessions, events })
+  const flowParts = { throttle, nameAccounts, sessions, endReplaced, userRecords, hooks, events }
   // Shared by all routes and functions, so that each address has one limit.
   const madeUpTokens = new MadeUpTokens({ sessions, limit: createAddressLimit(core), events })
 
@@ -113,7 +117,8 @@ export function createLogins(
     tokenIssuerFor,
     sessions,
     userRecords,
-    endSessions: createEndSessions({ sessions, madeUpTokens, hooks }),
+    endReplaced,
+    endSessions: createEndSessions({ sessions, findSessions, madeUpTokens, hooks }),
     /** The login flow of a route or function. Without a format it answers as the instance says. */
     loginFlowFor: (callee: string, format?: ExtendedJsonFormat | false): LoginFlow =>
       new LoginFlow(config, { ...flowParts, tokenIssuer: needIssuer(callee, format) }),

@@ -1,4 +1,3 @@
-import type { Response } from 'express'
 import type { Collection } from 'mongodb'
 import { requireUserId, toRevokedSid } from '../access-tokens/user-id.js'
 import type { WrittenEvent } from '../audit-events.js'
@@ -8,17 +7,13 @@ import { requireAccountName } from '../login/account-name.js'
 import { describedClient } from '../login/client.js'
 import { createPasswordCredentials } from '../login/password-credentials.js'
 import type { PasswordCredentialsConfig } from '../login/password-credentials.js'
-import { endReplacedSessions } from '../login/replaced-sessions.js'
 import { createStoredData } from '../login/stored-data.js'
-import type {
-  IssuedTokens,
-  IssueTokensOptions,
-  IssueTokensWithCookiesOptions,
-} from '../login/token-issuer.js'
+import type { Deliver, IssueTokensOptions, IssueTokensWithCookiesOptions } from '../login/token-issuer.js'
 import { parseIssueTokensOptions, parseStoredDataOptions } from '../options/logins.js'
 import { parseNewKeys } from '../options/parse-options.js'
+import { issueWithCookies } from '../routes/issue-with-cookies.js'
 import type { RefreshTransport } from '../routes/refresh-transport.js'
-import { NO_STORE } from '../routes/token-endpoint.js'
+import { toLoginStart } from '../sessions/login-start.js'
 import type { TokenAnswer } from '../types.js'
 import { createUserDocument } from '../writing/for-user.js'
 import { needOwn } from './access-tokens.js'
@@ -40,35 +35,29 @@ const NO_COOKIE =
 
 /** Creates the functions with which server code acts on users' sessions. They check each user id that they are given. */
 export function createSessionFunctions(
-  { config, events }: Core,
+  { config }: Core,
   { issuers }: AccessTokens,
-  { sessions, hooks, tokenIssuerFor }: Logins,
+  { sessions, endReplaced, hooks, tokenIssuerFor }: Logins,
   transport: RefreshTransport,
 ): SessionFunctions {
   const tokenIssuer = tokenIssuerFor(config.extendedJson, 'createCustomUserData: option "extendedJson"')
-  /** Does what the login route does around a login. */
-  async function handByCookies(res: Response, issue: () => Promise<IssuedTokens>): Promise<object> {
-    if (!config.accessCookie && !config.refreshCookie) throw new OptionError(NO_COOKIE)
-    transport.requireKnownOrigin(res.req)
-    transport.requireKept(res.req)
-    const issued = await issue()
-    await endReplacedSessions(transport.readToEnd(res.req, {}, config.refreshTokenField), {
-      sessions,
-      events,
-    })
-    res.set(NO_STORE)
-    transport.clearReplaced(res)
-    return transport.hand(res, issued)
-  }
+  const { accessCookie, refreshCookie, refreshTokenField } = config
 
   return {
     async issueTokens(userId: string, options?: IssueTokensOptions | IssueTokensWithCookiesOptions) {
       const issuer = needOwn(tokenIssuer, 'issueTokens()')
       const { res, ...details } = parseIssueTokensOptions(options)
       const create = hooks.creationFor({ id: userId }, describedClient(details))
-      const issue = () => issuer.issue(userId, details, create)
+      const issue = (deliver?: Deliver) =>
+        issuer.issue(userId, details, create, { start: toLoginStart(details.startedAt), deliver })
+      if (!res) return (await issue()).answer
+      if (!accessCookie && !refreshCookie) throw new OptionError(NO_COOKIE)
       // The overloads of the method say which members an answer with cookies lacks.
-      return (res ? await handByCookies(res, issue) : (await issue()).answer) as TokenAnswer<object>
+      return (await issueWithCookies(res, issue, {
+        transport,
+        endReplaced,
+        refreshTokenField,
+      })) as TokenAnswer<object>
     },
     async sessions(userId) {
       requireUserId('sessions()', userId, issuers)

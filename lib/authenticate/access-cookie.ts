@@ -21,6 +21,8 @@ export interface AccessCookie {
    */
   clearStale: (res: Response | undefined, error: unknown) => void
   clear: (res: Response) => void
+  /** The tokens in the cookie, valid or not. A browser may hold several cookies with one name. */
+  read: (req: Request) => readonly string[]
 }
 
 /** A refresh that was sent when the token expired has been answered by then. */
@@ -72,6 +74,7 @@ export function createAccessCookie(
       if (res && isLongOver(asCustomUserDataError(error))) clear(res)
     },
     clear,
+    read: req => readTokenCookie(req, cookie),
   }
 }
 

@@ -3,6 +3,7 @@ import { callAtOnce } from '../util/call-at-once.js'
 import type { CookieIdentity, TokenCookie } from '../util/cookies.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { missingToken, readBearerToken } from './bearer-token.js'
+import { isChosenByPage } from './chosen-by-page.js'
 import { adviseInsecure } from './local-request.js'
 import type { OriginCheck } from './request-origin.js'
 import { onlyValue } from './request-headers.js'
@@ -37,9 +38,11 @@ export interface TokenPlaces {
 }
 
 /**
- * Returns the token of a request, or `undefined` if the request presents none. Must return it at once: a promise is refused.
+ * Returns the token of a request, or `undefined` if the request presents none. A list of one token is taken too, because Node
+ * types headers so, and two are refused. Must return it at once: a promise is refused. At `guard.run(req)` with a request of
+ * Node it gets that request, which has no `get()`.
  */
-export type TokenOfRequest = (req: Request) => string | null | undefined
+export type TokenOfRequest = (req: Request) => string | readonly string[] | null | undefined
 
 /** The complete option `tokenPlaces`. */
 export interface ParsedTokenPlaces {
@@ -56,7 +59,8 @@ export interface ParsedTokenPlaces {
  * `requireTokenForm` before you verify it.
  *
  * @throws `invalid_request` for two tokens or a malformed one, `missing_token` for an Authorization header of another
- * scheme, `foreign_origin` for a token in a cookie with which a page of another origin makes a change, `callback_failed`
+ * scheme, `foreign_origin` for a token that the browser adds by itself, if a page of another origin makes a change with it,
+ * `callback_failed`
  */
 export type TokenReader = (req: Request) => string | undefined
 
@@ -119,14 +123,15 @@ export function createMissingToken({ cookie, tokenOf }: ParsedTokenPlaces): Miss
 /** Creates the reader that takes the place of the header. An empty text counts as no token, as in a cookie. */
 function createFunctionReader(tokenOf: TokenOfRequest, requireKnownOrigin: OriginCheck) {
   return (req: Request): string | undefined => {
-    const token: unknown = callAtOnce('tokenPlaces', () => tokenOf(req))
+    const token = onlyValue(callAtOnce('tokenPlaces', () => tokenOf(req)))
     if (token === undefined || token === null || token === '') return undefined
+    if (Array.isArray(token) && token.length > 0) throw invalid('There are two access tokens: send one.')
     if (typeof token !== 'string') {
       const message = `tokenPlaces returned a value of the type ${typeof token}. Return the token as a text, or undefined.`
       throw new CustomUserDataError('callback_failed', message)
     }
-    // Many such functions read a cookie, which pages of other origins make the browser send.
-    if (String((req as Partial<Request>).headers?.cookie).includes(token)) requireKnownOrigin(req)
+    // Nobody knows where the function found the token. What a browser adds by itself, pages of other origins can send too.
+    if (!isChosenByPage(req, token)) requireKnownOrigin(req)
     return token
   }
 }

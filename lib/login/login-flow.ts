@@ -3,10 +3,8 @@ import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import { startLogin } from '../sessions/login-start.js'
 import type { LoginStart } from '../sessions/login-start.js'
-import type { Sessions } from '../sessions/sessions.js'
 import type { UserRecords } from '../sessions/user-records.js'
 import { describeType, isObjectId } from '../util/describe-value.js'
-import { toShownAddress } from '../util/client-address.js'
 import type { AccountName } from './account-name.js'
 import type { Client } from './client.js'
 import type { NameSource } from './counted-account.js'
@@ -16,13 +14,13 @@ import { callInTime, refused } from './hooks.js'
 import type { HookCalls } from './hooks.js'
 import type { LoginAttempt } from './login-attempt.js'
 import type { LoginThrottle } from './login-throttle.js'
-import { endReplacedSessions } from './replaced-sessions.js'
+import type { EndReplacedSessions } from './replaced-sessions.js'
 import { createThrottleWarnings } from './throttle-warnings.js'
 import type { Deliver, IssuedTokens, TokenIssuer } from './token-issuer.js'
 
 interface LoginParts {
   readonly tokenIssuer: Pick<TokenIssuer, 'issue' | 'isOwnUserId'>
-  readonly sessions: Pick<Sessions, 'end'>
+  readonly endReplaced: EndReplacedSessions
   readonly userRecords: Pick<UserRecords, 'find'>
   /** Absent if the team limits logins by other means. */
   readonly throttle: LoginThrottle | undefined
@@ -49,6 +47,8 @@ export interface PreparedLogin {
   readonly verify: () => Promise<VerifyOutcome>
   /** Refresh tokens that the client held so far. The client drops them, so their sessions end (ASVS 7.2.4). */
   readonly replaced: readonly string[]
+  /** Access tokens that the client held so far in a cookie. Their sessions end too. */
+  readonly heldAccessTokens?: readonly string[] | undefined
   /** The most sessions that this login leaves the user; `undefined`: as the instance says. */
   readonly maxSessionsPerUser?: number | false | undefined
   /** Whether the cookie outlives the browser; `undefined`: as the instance says. */
@@ -100,7 +100,7 @@ export class LoginFlow {
     try {
       user = await this.#verify(login, attempt)
       const issued = await this.#issue(user, { ...login, deliver }, start)
-      await endReplacedSessions(login.replaced, this.#parts)
+      await this.#parts.endReplaced(login.replaced, login.heldAccessTokens)
       if (attempt?.succeeded() === 'unsure') this.#warnings.ofUnsureAccount()
       this.#parts.hooks.after('afterLogin', user, login.client)
       return issued

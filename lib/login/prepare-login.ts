@@ -21,7 +21,7 @@ export interface LoginRules<Credentials> {
 export async function prepareLogin<Credentials>(
   rules: LoginRules<Credentials>,
   given: Readonly<Record<string, unknown>>,
-  { client, replaced, deliver }: Pick<PreparedLogin, 'client' | 'replaced' | 'deliver'>,
+  ofClient: Pick<PreparedLogin, 'client' | 'replaced' | 'heldAccessTokens' | 'deliver'>,
 ): Promise<PreparedLogin> {
   const { callee, verifyCredentials, schema, maxSessionsPerUser } = rules
   const credentials = schema ? await parse(schema, given) : (requireScalars(given) as Credentials)
@@ -33,12 +33,10 @@ export async function prepareLogin<Credentials>(
       )
     : guessAccounts(credentials)
   return {
-    client,
-    replaced,
-    deliver,
+    ...ofClient,
     accounts,
     // The types of each public function say whether its `verifyCredentials` must do without a request.
-    verify: async (): Promise<VerifyOutcome> => verifyCredentials(credentials, client.req as never),
+    verify: async (): Promise<VerifyOutcome> => verifyCredentials(credentials, ofClient.client.req as never),
     maxSessionsPerUser,
     persistent: toPersistent(callee, rules.persistent, credentials),
   }

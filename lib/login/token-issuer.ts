@@ -93,8 +93,8 @@ export interface IssueTokensOptions extends PartialOrigin {
 export interface IssueTokensWithCookiesOptions extends IssueTokensOptions {
   /**
    * The response that gets the cookies of `accessTokenTransport` and `refreshTokenTransport`, and `Cache-Control: no-store`. A
-   * token in a cookie is not in the result. As in `login()`, requests of other origins are refused, and the session of the
-   * cookies that are replaced ends.
+   * token in a cookie is not in the result. As in `login()`, requests of other origins are refused, and the sessions of the
+   * cookies that are replaced end. The path of the request need not fit the path of a cookie.
    */
   readonly res: Response
 }

@@ -176,9 +176,11 @@ interface CommonOptions<Document extends object> {
   /**
    * Other places than the Authorization header where a token may be, see {@link TokenPlaces}. A function takes the place of the
    * header: it returns the token of a request. If it is async, throws or returns no text, the answer is 500 `callback_failed`.
+   * Changes that a page of another origin sends are refused (`allowedOrigins`), unless the token stands in a header other than
+   * `Cookie`, in the address or in the body.
    *
    * @default {}
-   * @example req => req.get('X-Access-Token')
+   * @example req => req.headers['x-access-token']
    */
   readonly tokenPlaces?: TokenPlaces | TokenOfRequest | undefined
   /**

@@ -4,6 +4,7 @@ import { setTokenCookie } from '../authenticate/token-cookie.js'
 import type { TokenCookie, TokenCookieOptions } from '../util/cookies.js'
 import type { AnswerTokens } from '../types.js'
 import type { KeptCookieCheck } from './kept-cookie.js'
+import { readHeld } from './refresh-transport.js'
 import type { RefreshTransport } from './refresh-transport.js'
 
 /** Options of the cookie that holds the access token. */
@@ -39,7 +40,7 @@ export function withAccessCookie(
   transport: RefreshTransport,
   cookie: TokenCookie,
   parts: {
-    readonly accessCookie: Pick<AccessCookie, 'clear'>
+    readonly accessCookie: Pick<AccessCookie, 'clear' | 'read'>
     readonly requireKnownOrigin: OriginCheck
     readonly keptCookie: Pick<KeptCookieCheck, 'require'>
   },
@@ -48,10 +49,11 @@ export function withAccessCookie(
   return {
     ...transport,
     requireKnownOrigin,
-    requireKept(req) {
-      transport.requireKept(req)
-      keptCookie.require(req)
+    requireKept(req, isOfRoute) {
+      transport.requireKept(req, isOfRoute)
+      keptCookie.require(req, isOfRoute)
     },
+    heldAccessTokens: req => readHeld(accessCookie, req),
     hand(res, issued) {
       const { access_token: token, expires_in: seconds } = issued.answer
       setTokenCookie(res, cookie, token, issued.lifetime.persistent ? seconds * 1000 : undefined)

@@ -7,7 +7,7 @@ import type { TokenCookie } from '../util/cookies.js'
 
 type Attributes = Pick<TokenCookie, 'sameSite' | 'path' | 'domain' | 'partitioned'>
 
-/** The token in a cookie. The routes read only the refresh token, so only its path must fit them. */
+/** The token in a cookie. The routes need only the refresh token, so only its path must fit them. */
 type TokenName = 'access token' | 'refresh token'
 
 /** Notices requests with which a browser does not keep or send the cookie of a token. */
@@ -21,8 +21,8 @@ export function createKeptCookieCheck(
 ) {
   const told = new Set<string>()
 
-  function notice(req: Request): Finding | undefined {
-    const found = findReason(req, cookie, tokenName === 'refresh token')
+  function notice(req: Request, isOfRoute: boolean): Finding | undefined {
+    const found = findReason(req, cookie, isOfRoute && tokenName === 'refresh token')
     if (found && !told.has(found.reason)) {
       told.add(found.reason)
       events.warn({ code: 'cookie_not_kept', message: toMessage(tokenName, found) })
@@ -32,13 +32,15 @@ export function createKeptCookieCheck(
 
   return {
     /** Why a browser would not keep the cookie; `undefined` if nothing in the request tells so. Warns about the reason. */
-    reasonFor: (req: Request): string | undefined => notice(req)?.reason,
+    reasonFor: (req: Request): string | undefined => notice(req, true)?.reason,
     /**
      * Throws `cookie_not_kept` for a login whose cookie the browser would not keep. Nobody could end its session. If a proxy
      * may explain what was found, the login goes on.
+     *
+     * @param isOfRoute whether the request is one of `login()`, which also reads the cookie
      */
-    require: (req: Request): void => {
-      const found = notice(req)
+    require: (req: Request, isOfRoute: boolean): void => {
+      const found = notice(req, isOfRoute)
       if (found?.isCertain === true)
         throw new CustomUserDataError('cookie_not_kept', toMessage(tokenName, found))
     },

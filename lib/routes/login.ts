@@ -91,12 +91,13 @@ export function createLoginRoute<Credentials>(
     { name: 'login', needsBody: true, failures },
     async (body, req, res, secrets) => {
       transport.requireKnownOrigin(req)
-      transport.requireKept(req)
+      transport.requireKept(req, true)
       let given: AnswerBody | undefined
       await flow.run('login(): body', () =>
         prepareLogin(rules, body, {
           client: clientOf(req),
           replaced: transport.readToEnd(req, body, field),
+          heldAccessTokens: transport.heldAccessTokens(req),
           deliver: async issued => {
             secrets.push(issued.answer.access_token, issued.answer.refresh_token)
             given = await giveTokens(issued, req, res)

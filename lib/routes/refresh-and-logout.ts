@@ -89,19 +89,26 @@ export function createRefreshRoute({
 
 /**
  * Creates the logout route. It also takes the names of RFC 7009: `token`, and `token_type_hint`, which it ignores. A token that
- * is not valid any more is no error (RFC 7009 section 2.2).
+ * is not valid any more is no error (RFC 7009 section 2.2). A browser with an access token in a cookie can log out without a
+ * refresh token, which its page may have lost.
  */
 export function createLogoutRoute({ endSessions, transport, failures, field }: LogoutParts): RequestHandler {
-  const { needsBody } = transport
+  const holdsCookie = (req: Request) => transport.heldAccessTokens(req).length > 0
+  const needsBody = (req: Request) => transport.needsBody && (hasBody(req) || !holdsCookie(req))
   return createTokenEndpoint({ name: 'logout', needsBody, failures }, async (given, req, res) => {
     transport.requireKnownOrigin(req)
     const body = toLogoutBody(given, field)
-    // A client that keeps its token must send it. A browser without the cookie is logged out already.
-    const tokens = needsBody ? transport.read(req, body, field) : transport.readToEnd(req, body, field)
-    await endSessions(tokens, clientOf(req))
+    // A client that keeps its token must send it. A browser without a cookie is logged out already.
+    const mustSend = transport.needsBody && !holdsCookie(req)
+    const tokens = mustSend ? transport.read(req, body, field) : transport.readToEnd(req, body, field)
+    await endSessions(tokens, clientOf(req), transport.heldAccessTokens(req))
     transport.clear(res)
     return undefined
   })
+}
+
+function hasBody({ headers }: Request): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
 /** Refuses what a refresh cannot give: another grant, or a scope, since no scope is ever granted (RFC 6749 section 6). */

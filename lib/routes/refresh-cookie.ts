@@ -9,6 +9,7 @@ import { MAX_REFRESH_TOKEN_LENGTH, parseRefreshToken } from '../sessions/refresh
 import { placeOf } from '../util/cookies.js'
 import type { CookieIdentity, TokenCookie, TokenCookieOptions } from '../util/cookies.js'
 import type { KeptCookieCheck } from './kept-cookie.js'
+import { readHeld } from './refresh-transport.js'
 import type { RefreshTransport } from './refresh-transport.js'
 
 /** Options of the cookie that holds the refresh token. */
@@ -92,6 +93,7 @@ export function createCookieTransport(
       )
       return [...tokens].slice(0, MAX_CANDIDATES)
     },
+    heldAccessTokens: req => readHeld(accessCookie, req),
     hand(res, { answer, lifetime }) {
       const { refresh_token: refreshToken, ...others } = answer
       // Without Max-Age the browser keeps the cookie until it is closed.

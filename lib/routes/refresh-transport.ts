@@ -2,6 +2,7 @@ import type { Request, Response } from 'express'
 import type { AccessCookie } from '../authenticate/access-cookie.js'
 import type { OriginCheck } from '../authenticate/request-origin.js'
 import { requireText } from '../login/credentials.js'
+import { MAX_CANDIDATES } from '../login/refresh-flow.js'
 import { MAX_REFRESH_TOKEN_LENGTH } from '../sessions/refresh-token.js'
 import type { IssuedTokens } from '../login/token-issuer.js'
 import type { AnswerTokens } from '../types.js'
@@ -13,8 +14,13 @@ export interface RefreshTransport {
   readonly needsBody: boolean
   /** Throws `foreign_origin` if a page of an unknown origin sent the request, and the browser handles the token by itself. */
   requireKnownOrigin: OriginCheck
-  /** Throws `cookie_not_kept` if the client would not keep a cookie that a login gives to it. */
-  requireKept: (req: Request) => void
+  /**
+   * Throws `cookie_not_kept` if the client would not keep a cookie that a login gives to it.
+   *
+   * @param isOfRoute whether the route of a login asks, which must be below the path of the cookie, because it reads the cookie.
+   * Browsers keep a cookie whatever the path of the answer is
+   */
+  requireKept: (req: Request, isOfRoute: boolean) => void
   /**
    * All refresh tokens of a request to refresh, one or more. Throws `invalid_request` or `missing_refresh_token`.
    *
@@ -23,6 +29,11 @@ export interface RefreshTransport {
   read: (req: Request, body: RequestBody, field: string) => readonly string[]
   /** The refresh tokens whose sessions a login or a logout ends: 4 at most, without duplicates, valid or not. */
   readToEnd: (req: Request, body: RequestBody, field: string) => readonly string[]
+  /**
+   * The access tokens in the cookie of a request, 4 at most, valid or not. None if a page of another origin sent the request,
+   * because nothing may happen to the session then.
+   */
+  heldAccessTokens: (req: Request) => readonly string[]
   /** Gives the tokens of an answer to the client. Returns those that the body must have. */
   hand: (res: Response, issued: IssuedTokens) => AnswerTokens<object>
   /**
@@ -42,18 +53,34 @@ export function createBodyTransport(
   accessCookie: AccessCookie | undefined,
   requireKnownOrigin: OriginCheck,
 ): RefreshTransport {
-  function clear(res: Response): void {
+  function isOfKnownOrigin(req: Request): boolean {
     try {
-      requireKnownOrigin(res.req)
+      requireKnownOrigin(req)
+      return true
     } catch {
-      return
+      return false
     }
-    accessCookie?.clear(res)
   }
-  return { ...bodyTransport, clearReplaced: clear, clear }
+  function clear(res: Response): void {
+    if (isOfKnownOrigin(res.req)) accessCookie?.clear(res)
+  }
+  return {
+    ...bodyTransport,
+    heldAccessTokens: req => (isOfKnownOrigin(req) ? readHeld(accessCookie, req) : []),
+    clearReplaced: clear,
+    clear,
+  }
 }
 
-const bodyTransport: Omit<RefreshTransport, 'clear' | 'clearReplaced'> = {
+/** The access tokens in the cookie of a request, if such a cookie is read. Each costs a check of a signature. */
+export function readHeld(
+  accessCookie: Pick<AccessCookie, 'read'> | undefined,
+  req: Request,
+): readonly string[] {
+  return [...new Set(accessCookie?.read(req))].slice(0, MAX_CANDIDATES)
+}
+
+const bodyTransport: Omit<RefreshTransport, 'heldAccessTokens' | 'clear' | 'clearReplaced'> = {
   needsBody: true,
   requireKnownOrigin: () => undefined,
   requireKept: () => undefined,

@@ -30,7 +30,7 @@ interface EndpointOptions {
   /** The name of the handler in stack traces and profiles. */
   readonly name: string
   /** Whether a request without a body is malformed. */
-  readonly needsBody: boolean
+  readonly needsBody: boolean | ((req: Request) => boolean)
   readonly failures: FailureReports
 }
 
@@ -49,7 +49,7 @@ export function createTokenEndpoint(
     try {
       res.set(NO_STORE)
       requirePost(req)
-      if (needsBody) body = await readBody(req, res)
+      if (typeof needsBody === 'function' ? needsBody(req) : needsBody) body = await readBody(req, res)
       const answer = await handle(body, req, res, secrets)
       if (answer === undefined) res.status(204).end()
       else res.status(200).json(answer.body)

@@ -140,6 +140,11 @@ export class Sessions {
     return token && (await this.#refreshes.isOurs(token)) ? this.#revoke(token.sid, by) : undefined
   }
 
+  /** Ends the session of an access token of ours. Resolves to its user if this call ended it. */
+  endSid(sid: string, by: 'login' | 'logout'): Promise<string | undefined> {
+    return this.#revoke(sid, by)
+  }
+
   /**
    * Whether the session of a refresh token ended more than a minute ago. After a minute the login that may have ended the
    * session has been answered, so its client has the new cookie. A session whose document was deleted counts as ended more

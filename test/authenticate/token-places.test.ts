@@ -4,6 +4,7 @@ import passport from 'passport'
 import request from 'supertest'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { RequestFailedEvent, TokenOfRequest, TokenPlaces } from 'express-custom-user-data'
+import { createOriginCheck } from '../../lib/authenticate/request-origin.js'
 import { createTokenReader } from '../../lib/authenticate/token-places.js'
 import { useDatabase } from '../support/database.js'
 import { sendRaw } from '../support/http.js'
@@ -250,7 +251,7 @@ describe('the place of a token', () => {
   })
 
   describe('that a function returns', () => {
-    const ofHeader: TokenOfRequest = req => req.get('X-Access-Token')
+    const ofHeader: TokenOfRequest = req => req.headers['x-access-token']
     const me = (app: Express, headers: Record<string, string>) => request(app).get('/me').set(headers)
 
     it('takes the place of the Authorization header', async () => {
@@ -312,14 +313,95 @@ describe('the place of a token', () => {
       expect(failures[0]!.message).toContain('refused [removed]')
     })
 
-    it('is protected from pages of other origins if the function reads it from a cookie', async () => {
-      const app = createApp(req => /jwt=([^;]*)/.exec(req.headers.cookie ?? '')?.[1])
-      const post = (headers: Record<string, string>) =>
-        request(app)
-          .post('/me')
-          .set({ Cookie: `a=b; jwt=${alice}`, ...headers })
-      expect((await post({})).status).toBe(200)
-      expect((await post({ 'Sec-Fetch-Site': 'cross-site' })).body).toMatchObject({ code: 'foreign_origin' })
+    /** Functions that find the token in what a browser adds by itself. */
+    const addedByBrowser: [string, TokenOfRequest, string][] = [
+      ['a cookie', req => /jwt=([^;]*)/.exec(req.headers.cookie ?? '')?.[1], `a=b; jwt=${alice}`],
+      [
+        'two cookies',
+        req => {
+          const [, head, signature] = /head=([^;]*); signature=([^;]*)/.exec(req.headers.cookie ?? '') ?? []
+          return `${head}.${signature}`
+        },
+        `head=${alice.slice(0, alice.lastIndexOf('.'))}; signature=${alice.slice(alice.lastIndexOf('.') + 1)}`,
+      ],
+      [
+        'a cookie with JSON in base64',
+        req => {
+          const [, value = ''] = /session=([^;]*)/.exec(req.headers.cookie ?? '') ?? []
+          return (JSON.parse(Buffer.from(value, 'base64').toString()) as { token: string }).token
+        },
+        `session=${Buffer.from(JSON.stringify({ token: alice })).toString('base64')}`,
+      ],
+      ['the session that a cookie names', req => (req.headers.cookie === 'sid=1' ? alice : null), 'sid=1'],
+    ]
+
+    it.each(addedByBrowser)(
+      'is protected from pages of other origins if the function reads it from %s',
+      async (_place, tokenOf, Cookie) => {
+        const app = createApp(tokenOf)
+        const post = (headers: Record<string, string>) =>
+          request(app)
+            .post('/me')
+            .set({ Cookie, ...headers })
+        expect((await post({})).status).toBe(200)
+        const foreign = { 'Sec-Fetch-Site': 'cross-site', Origin: 'https://evil.example' }
+        expect((await post(foreign)).body).toMatchObject({ code: 'foreign_origin' })
+        expect((await post({ 'Sec-Fetch-Site': 'cross-site' })).body).toMatchObject({
+          code: 'foreign_origin',
+        })
+      },
+    )
+
+    it('is protected if middleware has copied it from a cookie to a header', async () => {
+      const userData = createTestUserData(database, { tokenPlaces: ofHeader })
+      const app = express()
+      app.use((req, _res, next) => {
+        req.headers['x-access-token'] = /jwt=([^;]*)/.exec(req.headers.cookie ?? '')?.[1]
+        next()
+      })
+      app.use(userData.authenticate(), userData.errorHandler())
+      const headers = { Cookie: `jwt=${alice}`, 'Sec-Fetch-Site': 'cross-site' }
+      expect((await request(app).post('/').set(headers)).body).toMatchObject({ code: 'foreign_origin' })
+    })
+
+    it.each<[string, TokenOfRequest, (post: request.Test) => request.Test]>([
+      ['a header', ofHeader, post => post.set('X-Access-Token', alice)],
+      ['the query', req => req.query['t'] as string, post => post.query({ t: alice })],
+      ['a form', req => (req.body as { t: string }).t, post => post.type('form').send({ t: alice })],
+      [
+        'a member of JSON',
+        req => (req.body as { auth: { t: string } }).auth.t,
+        post => post.send({ auth: { t: alice } }),
+      ],
+    ])(
+      'may come from pages of other origins in %s, which they must fill themselves',
+      async (_place, tokenOf, send) => {
+        const foreign = { 'Sec-Fetch-Site': 'cross-site', Origin: 'https://other.example' }
+        const answer = await send(request(createApp(tokenOf)).post('/me').set(foreign))
+        expect(answer.body).toEqual({ id: 'alice' })
+      },
+    )
+
+    it('may be a list of one, as Node types headers, and a list of two is 400', async () => {
+      const listOf = (...tokens: string[]) => createApp(() => tokens)
+      expect((await me(listOf(alice), {})).body).toEqual({ id: 'alice' })
+      expect((await me(listOf(alice, alice), {})).status).toBe(400)
+      expect((await me(listOf(), {})).body).toMatchObject({ code: 'callback_failed' })
+    })
+
+    it('is found by guard.run() in a request of Node, which has no methods of Express', async () => {
+      const userData = createTestUserData(database, { tokenPlaces: ofHeader })
+      const req = { headers: { 'x-access-token': alice } } as unknown as Request
+      await userData.authenticate().run(req)
+      expect(userData.user(req).id).toBe('alice')
+    })
+
+    it('is taken from a request without headers, as a test makes it by hand', () => {
+      const read = createTokenReader({ tokenOf: () => alice }, createOriginCheck([]))
+      expect(read({} as unknown as Request)).toBe(alice)
+    })
+
+    it('makes answers vary by the cookie, from which the function may read it', async () => {
       expect((await request(createApp(ofHeader)).get('/me')).headers['vary']).toBe('Authorization, Cookie')
     })
 

@@ -8,7 +8,7 @@ import type {
   IssueTokensWithCookiesOptions,
 } from 'express-custom-user-data'
 import request from 'supertest'
-import type { Response } from 'supertest'
+import type { Response, Test } from 'supertest'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import { useDatabase } from '../support/database.js'
 import { createSessionApp, expectInvalidGrant, recordEvents } from '../support/session-app.js'
@@ -305,6 +305,93 @@ describe('requests of other pages', () => {
   })
 })
 
+describe('a browser that holds an access token in a cookie, and whose page has no refresh token,', () => {
+  const bodies: [string, (test: Test) => Test][] = [
+    ['an empty object', test => test.send({})],
+    ['no body', test => test],
+  ]
+  const APP_COOKIE: Options = { accessTokenTransport: 'body', tokenPlaces: { cookie: 'jwt' } }
+
+  /** Logs in, and returns the access token as the cookie of the routes or of the app. */
+  async function logInWithCookie(options: Options = {}) {
+    const { app, userData } = start(undefined, options)
+    const answer = await logIn(app)
+    const { access_token } = answer.body as { access_token?: string }
+    return { app, userData, pair: access_token === undefined ? pairsOf(answer) : `jwt=${access_token}` }
+  }
+
+  describe.each([
+    ['of the routes', {}],
+    ['of the app', APP_COOKIE],
+  ])('in a cookie %s', (_whose, options) => {
+    it.each(bodies)('logs out: its session ends and its cookie is cleared, with %s', async (_title, send) => {
+      const { app, userData, pair } = await logInWithCookie(options)
+      const before = await userData.sessions('alice')
+      const events = recordEvents(userData)
+      const answer = await send(request(app).post('/logout').set('Cookie', pair))
+      expect(answer.status).toBe(204)
+      expect(pairsOf(answer)).toBe(`${pair.split('=')[0]!}=`)
+      expect((await request(app).get('/me').set('Cookie', pair)).status).toBe(401)
+      expect(await userData.sessions('alice')).toHaveLength(before.length - 1)
+      expect(events).toContainEqual(
+        expect.objectContaining({ name: 'revoked', by: 'logout', userId: 'alice' }),
+      )
+    })
+
+    it('replaces its session by a login', async () => {
+      const { app, userData, pair } = await logInWithCookie(options)
+      const before = (await userData.sessions('alice')).length
+      expect((await logIn(app).set('Cookie', pair)).status).toBe(200)
+      expect(await userData.sessions('alice')).toHaveLength(before)
+      expect((await request(app).get('/me').set('Cookie', pair)).status).toBe(401)
+    })
+  })
+
+  it('logs out with a token that is not valid: the cookie is cleared, and no session ends', async () => {
+    const { app, userData, pair } = await logInWithCookie()
+    const before = await userData.sessions('alice')
+    const [name = ''] = pair.split('=')
+    const answer = await request(app)
+      .post('/logout')
+      .set('Cookie', `${pair.slice(0, -4)}AAAA`)
+      .send({})
+    expect(answer.status).toBe(204)
+    expect(pairsOf(answer)).toBe(`${name}=`)
+    expect(await userData.sessions('alice')).toEqual(before)
+  })
+
+  it('ends no session by a logout that names another by its refresh token', async () => {
+    const { app, userData, pair } = await logInWithCookie()
+    const { refresh_token } = (await logIn(app)).body as { refresh_token: string }
+    await request(app).post('/logout').set('Cookie', pair).send({ refresh_token }).expect(204)
+    expect((await request(app).get('/me').set('Cookie', pair)).status).toBe(200)
+    expect((await userData.sessions('alice')).map(({ sid }) => sid)).not.toContain(
+      refresh_token.split('.')[0],
+    )
+  })
+
+  it('keeps its session if a page of another origin sends the logout by a form', async () => {
+    const { app, userData, pair } = await logInWithCookie(APP_COOKIE)
+    const before = await userData.sessions('alice')
+    const headers = { Cookie: pair, 'Sec-Fetch-Site': 'cross-site', Origin: 'https://attacker.example' }
+    const answer = await request(app).post('/logout').set(headers).type('form').send({ a: 'b' })
+    expect(answer.status).toBe(400)
+    expect(setCookiesOf(answer)).toEqual([])
+    expect(await userData.sessions('alice')).toEqual(before)
+  })
+
+  it('replaces its session by issueTokens({ res })', async () => {
+    const { userData, app, pair } = await logInWithCookie()
+    const before = (await userData.sessions('alice')).length
+    const own = express().post('/code', async (_req, res) => {
+      res.json(await userData.issueTokens('alice', { res }))
+    })
+    expect((await request(own).post('/code').set('Cookie', pair)).status).toBe(200)
+    expect(await userData.sessions('alice')).toHaveLength(before)
+    expect((await request(app).get('/me').set('Cookie', pair)).status).toBe(401)
+  })
+})
+
 describe('secure: false', () => {
   const BOTH: Options = { refreshTokenTransport: { cookie: { name: 'rt', secure: false } } }
   const local = () => start({ name: 'at', secure: false }, BOTH).app
@@ -421,19 +508,26 @@ describe('secure: false', () => {
 describe('issueTokens({ res }) sets the cookies', () => {
   function startOwnLogin(
     others: Options = { accessTokenTransport: 'cookie', refreshTokenTransport: 'cookie' },
+    path = '/code',
   ) {
     const userData = createTestUserData(database, others)
+    const late: { failure?: unknown } = {}
     const app = express()
-      .post('/code', async (req, res, next) => {
+      .post(path, async (req, res, next) => {
         try {
           res.json(await userData.issueTokens('alice', { res, address: req.ip }))
         } catch (error) {
           next(error)
         }
       })
+      .post('/late', async (_req, res) => {
+        const issued = userData.issueTokens('alice', { res })
+        res.json({ answer: 'too early' })
+        late.failure = await issued.catch((error: unknown) => error)
+      })
       .use(createSessionApp(userData))
       .use(userData.errorHandler())
-    return { userData, app }
+    return { userData, app, late }
   }
 
   it('as login() does, and its result has no token that is in a cookie', async () => {
@@ -478,6 +572,30 @@ describe('issueTokens({ res }) sets the cookies', () => {
     expect(answer).toMatchObject({ status: 403, body: { code: 'foreign_origin' } })
     expect(setCookiesOf(answer)).toEqual([])
     expect(await userData.sessions('alice')).toHaveLength(before)
+  })
+
+  it.each(['/code', '/oauth/callback'])(
+    'from any path, because browsers keep a cookie whatever the path of the answer is: %s',
+    async path => {
+      const refreshTokenTransport = { cookie: { path: '/auth' } }
+      const { app, userData } = startOwnLogin({ accessTokenTransport: 'cookie', refreshTokenTransport }, path)
+      const events = recordEvents(userData)
+      const answer = await request(app).post(path)
+      expect(answer.status).toBe(200)
+      expect(setCookiesOf(answer)).toHaveLength(2)
+      expect(events.map(({ name }) => name)).toEqual(['login'])
+    },
+  )
+
+  it('but begins no session, and ends none, if the response was answered meanwhile', async () => {
+    const { app, userData, late } = startOwnLogin()
+    const before = pairsOf(await request(app).post('/code'))
+    const sessions = await userData.sessions('alice')
+    const events = recordEvents(userData)
+    await request(app).post('/late').set('Cookie', before)
+    await expect.poll(() => late.failure).toMatchObject({ code: 'callback_failed', status: 500 })
+    expect(events.filter(({ name }) => name !== 'session_ended')).toEqual([])
+    expect(await userData.sessions('alice')).toEqual(sessions)
   })
 
   it('and is refused where no token travels in a cookie', async () => {
