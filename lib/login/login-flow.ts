@@ -6,7 +6,6 @@ import type { LoginStart } from '../sessions/login-start.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { UserRecords } from '../sessions/user-records.js'
 import { describeType, isObjectId } from '../util/describe-value.js'
-import { toShownAddress } from '../util/client-address.js'
 import type { AccountName } from './account-name.js'
 import type { Client } from './client.js'
 import type { NameSource } from './counted-account.js'
@@ -96,11 +95,13 @@ export class LoginFlow {
         attempt?.succeeded()
         throw error
       })
+      issued.requireAlive()
+      // The login is announced after this wait, so that a revocation meanwhile refuses it.
+      await endReplacedSessions(login.replaced, this.#parts)
     }
     try {
       user = await this.#verify(login, attempt)
       const issued = await this.#issue(user, { ...login, deliver }, start)
-      await endReplacedSessions(login.replaced, this.#parts)
       if (attempt?.succeeded() === 'unsure') this.#warnings.ofUnsureAccount()
       this.#parts.hooks.after('afterLogin', user, login.client)
       return issued

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { callInTime } from '../login/hooks.js'
-import type { IssuedTokens } from '../login/token-issuer.js'
+import type { Deliver } from '../login/token-issuer.js'
 import type { AnswerTokens } from '../types.js'
 import type { RefreshTransport } from './refresh-transport.js'
 import { answeredAlready } from './token-endpoint.js'
@@ -20,15 +20,25 @@ interface TokenAnswerConfig {
   readonly timeoutMs: number
 }
 
+/** A request whose answer has tokens. */
+interface TokenRequest {
+  readonly req: Request
+  readonly res: Response
+  /** Gets the tokens, so that no report of a failure has them. */
+  readonly secrets: string[]
+}
+
 /**
- * Creates the function that sets the cookies and makes the body of an answer. Nothing is sent yet. If it rejects, the answer
- * has the cookies from before.
+ * Creates the function that runs a login or a refresh whose `deliver` sets the cookies and makes the body of the answer.
+ * Nothing is sent yet. If the run rejects, then or later, the answer has the cookies from before.
  */
 export function createTokenAnswer({ name, transport, answer, timeoutMs }: TokenAnswerConfig) {
   async function toBody(tokens: AnswerTokens<object>, req: Request, res: Response): Promise<unknown> {
     if (!answer) return tokens
     const call = `${name}(): answer`
-    const body = await callInTime(call, timeoutMs, () => answer(tokens, req)).catch((error: unknown) => {
+    // A copy, because the callback may change its object.
+    const own = { ...tokens, user: { ...tokens.user } }
+    const body = await callInTime(call, timeoutMs, () => answer(own, req)).catch((error: unknown) => {
       throw toFailure(call, error)
     })
     if (res.headersSent) throw answeredAlready(name)
@@ -36,13 +46,26 @@ export function createTokenAnswer({ name, transport, answer, timeoutMs }: TokenA
     return body
   }
 
-  return async (issued: IssuedTokens, req: Request, res: Response): Promise<AnswerBody> => {
-    const cookiesBefore = res.getHeader('Set-Cookie')
-    try {
+  return async (
+    { req, res, secrets }: TokenRequest,
+    run: (deliver: Deliver) => Promise<unknown>,
+  ): Promise<AnswerBody | undefined> => {
+    let given: AnswerBody | undefined
+    let restore = (): void => undefined
+    const deliver: Deliver = async issued => {
+      secrets.push(issued.answer.access_token, issued.answer.refresh_token)
+      const cookiesBefore = res.getHeader('Set-Cookie')
+      restore = () => {
+        if (!res.headersSent) restoreCookies(res, cookiesBefore)
+      }
       if (name === 'login') transport.clearReplaced(res)
-      return { body: await toBody(transport.hand(res, issued), req, res) }
+      given = { body: await toBody(transport.hand(res, issued), req, res) }
+    }
+    try {
+      await run(deliver)
+      return given
     } catch (error) {
-      if (!res.headersSent) restoreCookies(res, cookiesBefore)
+      restore()
       throw error
     }
   }

@@ -275,3 +275,76 @@ describe('refreshTokenField', () => {
     },
   )
 })
+
+describe('a session that ends while the answer is made', () => {
+  const COOKIES = { refreshTokenTransport: 'cookie' } as const
+  const cookieOf = ({ headers }: Response) => String(headers['set-cookie']).split(';')[0]!
+  const withSlow = (options: Parameters<typeof start>[1] = {}) => {
+    const answer: { now: Answer } = { now: () => ({}) }
+    const started = start(answer, options)
+    return { ...started, answer, app: started.app.post('/logout', started.userData.logout()) }
+  }
+
+  it('by a logout, refuses the refresh, and the answer sets no cookie', async () => {
+    const { app, userData, answer, failures } = withSlow(COOKIES)
+    const cookie = cookieOf(await logIn(app))
+    const refusals: unknown[] = []
+    userData.events.on('refresh_refused', ({ reason }) => refusals.push(reason))
+    answer.now = async () => {
+      await request(app).post('/logout').set('Cookie', cookie).expect(204)
+      return {}
+    }
+    const { status, body, headers } = await request(app).post('/refresh').set('Cookie', cookie)
+    expect({ status, body: body as unknown }).toMatchObject({ status: 400, body: { error: 'invalid_grant' } })
+    expect(headers).not.toHaveProperty('set-cookie')
+    expect(refusals).toEqual(['ended'])
+    expect(failures).toEqual([])
+  })
+
+  it('by a revocation, refuses the login, and no event tells that it began', async () => {
+    const { app, userData, answer, events, failures } = withSlow(COOKIES)
+    answer.now = async () => {
+      await userData.revoke(user)
+      return {}
+    }
+    const { status, body, headers } = await logIn(app)
+    expect({ status, body: body as unknown }).toMatchObject({
+      status: 401,
+      body: { error: 'invalid_credentials' },
+    })
+    expect(headers).not.toHaveProperty('set-cookie')
+    expect(await aliveSessions()).toBe(0)
+    expect(events.map(({ name }) => name)).toEqual(['revoked', 'login_refused'])
+    expect(failures).toEqual([])
+  })
+
+  it('leaves the session that the refused login would have replaced', async () => {
+    const { app, userData, answer } = withSlow()
+    const other = await userData.issueTokens(`${user}-other`)
+    answer.now = async () => {
+      await userData.revoke(user)
+      return {}
+    }
+    await request(app).post('/login').send({ email: user, refresh_token: other.refresh_token }).expect(401)
+    expect(await userData.sessions(`${user}-other`)).toHaveLength(1)
+  })
+})
+
+describe('answer of login() and refresh() may change its object', () => {
+  const hostile: Answer = tokens => {
+    const { user: given } = tokens as { user?: { id: string } }
+    given!.id = 'mallory'
+    delete (tokens as { user?: object }).user
+    return { refresh: tokens.refresh_token }
+  }
+
+  it('which changes neither the user of the hook nor the answer', async () => {
+    const refreshed: string[] = []
+    const hooks = { afterRefresh: ({ id }: { id: string }) => void refreshed.push(id) }
+    const { app, failures } = start({ now: hostile }, { hooks })
+    const { refresh: token } = (await logIn(app).expect(200)).body as { refresh: string }
+    await refresh(app, token).expect(200)
+    await expect.poll(() => refreshed).toEqual([user])
+    expect(failures).toEqual([])
+  })
+})
