@@ -236,6 +236,22 @@ describe('refreshTokenField', () => {
   const field = 'refreshToken'
   const named = (token: string) => ({ [field]: token })
 
+  it.each([null, ''])('of a login may be %j, which replaces no session', async refresh_token => {
+    const { app, userData } = start({ now: camelCase })
+    await logIn(app)
+    await request(app).post('/login').send({ email: user, refresh_token }).expect(200)
+    expect(await userData.sessions(user)).toHaveLength(2)
+  })
+
+  it('may be "token", the name of RFC 7009', async () => {
+    const userData = createTestUserData(database, { refreshTokenField: 'token' })
+    const app = express().post('/refresh', userData.refresh()).post('/logout', userData.logout())
+    const { refresh_token: token } = await userData.issueTokens(user)
+    const { body } = await request(app).post('/refresh').send({ token }).expect(200)
+    await request(app).post('/logout').send({ token: body.refresh_token }).expect(204)
+    expect(await userData.sessions(user)).toEqual([])
+  })
+
   it.each(['of the instance', 'of each route'])(
     '%s names the field of refresh, logout and login',
     async whose => {
