@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { ErrorRequestHandler, Request, RequestHandler, Router } from 'express'
 import type { KeyOptions } from './access-tokens/keys.js'
 import type { TrustedIssuer } from './access-tokens/trusted-issuers.js'
@@ -113,7 +114,11 @@ export interface CustomUserData<CustomData> {
    * `closed` (503), after which the same refresh token works again; or another code of a set-up that cannot work (500)
    * @example const tokens = await userData.exchangeRefreshToken(refreshToken, { address: socket.handshake.address })
    */
-  exchangeRefreshToken(this: void, refreshToken: string, options?: RefreshTokenClient): Promise<TokenAnswer<CustomData>>
+  exchangeRefreshToken(
+    this: void,
+    refreshToken: string,
+    options?: RefreshTokenClient,
+  ): Promise<TokenAnswer<CustomData>>
   /**
    * Ends the session of a refresh token as the route of `logout()` does, with its hook and events. A token that is not valid
    * any more is no error (RFC 7009 section 2.2).
@@ -138,18 +143,19 @@ export interface CustomUserData<CustomData> {
    */
   passwordCredentials(this: void, options: PasswordCredentialsOptions): PasswordCredentials
   /**
-   * Returns the `req.user` of a guarded request, with this instance's type.
+   * Returns the `req.user` of a guarded request, with this instance's type. The request can be of Express or of Node, such as
+   * `socket.request`.
    * @throws TypeError if no guard ran
    * @example const { customData } = userData.user(req)
    */
-  user(this: void, req: Request): AuthenticatedUser<CustomData>
+  user(this: void, req: IncomingMessage): AuthenticatedUser<CustomData>
   /**
    * The user of a request, typed like `user(req)`; `undefined` for a request that a guard let through without a user, as
    * `authenticate({ optional: true })` does.
    *
    * @example const name = userData.userIfAny(req)?.customData.name
    */
-  userIfAny(this: void, req: Request): AuthenticatedUser<CustomData> | undefined
+  userIfAny(this: void, req: IncomingMessage): AuthenticatedUser<CustomData> | undefined
   /**
    * Creates the route `POST` that ends all sessions of a user. Mount it behind a guard of this instance: it acts on the
    * user that the guard set.
@@ -185,7 +191,11 @@ export interface CustomUserData<CustomData> {
    * the request, `cookie_not_kept` (400)
    * @example res.json(await userData.issueTokens(user.id, { startedAt, address: req.ip, res }))
    */
-  issueTokens(this: void, userId: string, options: IssueTokensWithCookiesOptions): Promise<AnswerTokens<CustomData>>
+  issueTokens(
+    this: void,
+    userId: string,
+    options: IssueTokensWithCookiesOptions,
+  ): Promise<AnswerTokens<CustomData>>
   /**
    * Begins a session for a user whom the app has authenticated by itself. `device` and `address` describe the session in
    * the user's list of sessions. `startedAt` tells when your check of the credentials began, so that a revocation since

@@ -34,7 +34,10 @@ interface TokenRequest {
  */
 export function createTokenAnswer({ name, transport, answer, timeoutMs }: TokenAnswerConfig) {
   async function toBody(tokens: AnswerTokens<object>, req: Request, res: Response): Promise<unknown> {
-    if (!answer) return tokens
+    if (!answer) {
+      requireJson(`${name}(): the setting "json replacer"`, tokens, res)
+      return tokens
+    }
     const call = `${name}(): answer`
     // A copy, because the callback may change its object.
     const own = { ...tokens, user: { ...tokens.user } }
@@ -42,7 +45,7 @@ export function createTokenAnswer({ name, transport, answer, timeoutMs }: TokenA
       throw toFailure(call, error)
     })
     if (res.headersSent) throw answeredAlready(name)
-    requireJson(call, body)
+    requireJson(call, body, res)
     return body
   }
 
@@ -81,22 +84,28 @@ function toFailure(call: string, error: unknown): CustomUserDataError {
   return new CustomUserDataError('callback_failed', `${call} failed.`, { cause: error })
 }
 
-/** Called before the session begins, because `res.json()` would fail after it. */
-function requireJson(call: string, body: unknown): void {
-  if (toJson(call, body) !== undefined) return
+/**
+ * Called before the session begins, because `res.json()` would fail after it. The text is not sent: apps replace `res.json()`,
+ * for example to rename fields.
+ */
+function requireJson(call: string, body: unknown, res: Response): void {
+  if (toJson(call, body, res) !== undefined) return
   const message = `${call} returned a value of the type ${typeof body}. Return the body, a value that JSON can express.`
   throw new CustomUserDataError('callback_failed', message)
 }
 
 /** `undefined` for values that have no JSON, such as functions. The types of TypeScript do not tell so. */
-function toJson(call: string, body: unknown): string | undefined {
+function toJson(call: string, body: unknown, { app }: Response): string | undefined {
   try {
-    return JSON.stringify(body)
+    // The app's own replacer, as `res.json()` calls it, may express values that have no JSON, and may throw.
+    return JSON.stringify(body, app.get('json replacer') as Replacer)
   } catch (cause) {
     const message = `${call} returned a value that JSON cannot express.`
     throw new CustomUserDataError('callback_failed', message, { cause })
   }
 }
+
+type Replacer = ((this: unknown, name: string, value: unknown) => unknown) | undefined
 
 function restoreCookies(res: Response, before: ReturnType<Response['getHeader']>): void {
   if (before === undefined) res.removeHeader('Set-Cookie')

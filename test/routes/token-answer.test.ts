@@ -125,6 +125,32 @@ const FAILING: readonly (readonly [string, Answer])[] = [
   ['returns a bigint', () => ({ id: 1n })],
 ]
 
+describe('the setting "json replacer" of the app', () => {
+  it('may express values that have no JSON', async () => {
+    const { app } = start({ now: () => ({ id: 1n }) })
+    app.set('json replacer', (_name: string, value: unknown) => (typeof value === 'bigint' ? '1n' : value))
+    const answer = await logIn(app)
+    expect(answer).toMatchObject({ status: 200, body: { id: '1n' } })
+    expect(await aliveSessions()).toBe(1)
+  })
+
+  it.each(['/login', '/plain-login'])('that throws leaves no session at %s', async path => {
+    const { app, userData, failures, events } = start({ now: () => ({ id: 1 }) })
+    app.post(
+      '/plain-login',
+      userData.login(({ email }) => ({ id: String(email) })),
+    )
+    app.set('json replacer', (name: string, value: unknown) => {
+      if (name === 'id') throw new Error('no ids')
+      return value
+    })
+    expectFailed(await request(app).post(path).send({ email: user }))
+    expect(failures).toMatchObject([{ code: 'callback_failed' }])
+    expect(await aliveSessions()).toBe(0)
+    expect(events).toEqual([])
+  })
+})
+
 describe('if the answer of a login', () => {
   it.each(FAILING)('%s, the answer is 500 with an event, and the session ends', async (_what, now) => {
     const { app, failures, events } = start({ now })
