@@ -10,6 +10,8 @@ export default defineConfig(
     rules: {
       // A number in a message reads as one would write it.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      // `this: void` says that a method may be destructured.
+      '@typescript-eslint/no-invalid-void-type': ['error', { allowAsThisParameter: true }],
       // `() => next()` is how Express middleware is written.
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
     },

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { ErrorRequestHandler, Request, RequestHandler, Router } from 'express'
 import type { KeyOptions } from './access-tokens/keys.js'
 import type { TrustedIssuer } from './access-tokens/trusted-issuers.js'
@@ -142,18 +143,19 @@ export interface CustomUserData<CustomData> {
    */
   passwordCredentials(this: void, options: PasswordCredentialsOptions): PasswordCredentials
   /**
-   * Returns the `req.user` of a guarded request, with this instance's type.
+   * Returns the `req.user` of a guarded request, with this instance's type. The request can be of Express or of Node, such as
+   * `socket.request`.
    * @throws TypeError if no guard ran
    * @example const { customData } = userData.user(req)
    */
-  user(this: void, req: Request): AuthenticatedUser<CustomData>
+  user(this: void, req: IncomingMessage): AuthenticatedUser<CustomData>
   /**
    * The user of a request, typed like `user(req)`; `undefined` for a request that a guard let through without a user, as
    * `authenticate({ optional: true })` does.
    *
    * @example const name = userData.userIfAny(req)?.customData.name
    */
-  userIfAny(this: void, req: Request): AuthenticatedUser<CustomData> | undefined
+  userIfAny(this: void, req: IncomingMessage): AuthenticatedUser<CustomData> | undefined
   /**
    * Creates the route `POST` that ends all sessions of a user. Mount it behind a guard of this instance: it acts on the
    * user that the guard set.

@@ -1,4 +1,3 @@
-import type { Request } from 'express'
 import { createAccessCookie } from '../authenticate/access-cookie.js'
 import { createAllow } from '../authenticate/allow.js'
 import { createAttachMiddleware } from '../authenticate/attach.js'
@@ -163,7 +162,7 @@ export function createGuards(parts: GuardParts): Guards {
   }
 }
 
-function requireUser(req: Request): AuthenticatedUser<object> {
+function requireUser(req: object): AuthenticatedUser<object> {
   const user = requestUser(req)
   if (isObject(user)) return user as AuthenticatedUser<object>
   throw new TypeError('user(req): no req.user on this request; mount authenticate() before the handler.')

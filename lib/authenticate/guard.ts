@@ -1,4 +1,5 @@
-import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { NextFunction, RequestHandler } from 'express'
 
 /** A guard: middleware that lets only some requests through. */
 export interface Guard extends RequestHandler {
@@ -19,13 +20,17 @@ export interface Guard extends RequestHandler {
    *   }
    * })
    */
-  run(req: Request, res?: Response): Promise<void>
+  run(this: void, req: IncomingMessage, res?: ServerResponse): Promise<void>
 }
 
 /** Adds the form that can be awaited to a middleware. */
 export function toGuard(middleware: RequestHandler): Guard {
-  // Guards also take requests without a response.
-  const call = middleware as (req: Request, res: Response | undefined, next: NextFunction) => unknown
+  // Guards also take requests that are not Express's, and requests without a response.
+  const call = middleware as unknown as (
+    req: IncomingMessage,
+    res: ServerResponse | undefined,
+    next: NextFunction,
+  ) => unknown
   const run: Guard['run'] = (req, res) =>
     new Promise((resolve, reject) => {
       call(req, res, (error?: unknown) => {

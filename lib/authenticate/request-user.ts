@@ -1,7 +1,7 @@
 import type { Request } from 'express'
 
 /** `req.user` as it is found: any other middleware may have set it, and an app may have given it any type. */
-export function requestUser(req: Request): unknown {
+export function requestUser(req: object): unknown {
   return (req as { readonly user?: unknown }).user
 }
 

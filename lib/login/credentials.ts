@@ -42,6 +42,11 @@ export interface VerifyCredentials<
   readonly account?: (credentials: Credentials) => AccountName | null | undefined
 }
 
+/** Whether a client sent no value: some send every field of a form, with `null` or an empty text for those without a value. */
+export function isNone(value: unknown): value is undefined | null | '' {
+  return value === undefined || value === null || value === ''
+}
+
 /** Reads a text field of a body. Throws `invalid_request` if it is missing, empty, too long or no text. */
 export function requireText(
   body: Readonly<Record<string, unknown>>,

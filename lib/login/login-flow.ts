@@ -96,11 +96,13 @@ export class LoginFlow {
         attempt?.succeeded()
         throw error
       })
+      issued.requireAlive()
+      // The login is announced after this wait, so that a revocation meanwhile refuses it.
+      await this.#parts.endReplaced(login.replaced, login.heldAccessTokens)
     }
     try {
       user = await this.#verify(login, attempt)
       const issued = await this.#issue(user, { ...login, deliver }, start)
-      await this.#parts.endReplaced(login.replaced, login.heldAccessTokens)
       if (attempt?.succeeded() === 'unsure') this.#warnings.ofUnsureAccount()
       this.#parts.hooks.after('afterLogin', user, login.client)
       return issued

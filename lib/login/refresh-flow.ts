@@ -30,7 +30,8 @@ export interface RefreshRequest {
 /** The most refresh tokens of one request that are looked up, because each costs a query. */
 export const MAX_CANDIDATES = 4
 
-/** Refreshes, in this order: find the token of a live session, exchange it, issue tokens, deliver them, call the hook. */
+/** Refreshes, in this order: find the token of a live session, exchange it, issue tokens, deliver them, look
+ * whether the session has ended meanwhile, call the hook. */
 export class RefreshFlow {
   readonly #parts: RefreshFlowParts
 
@@ -46,8 +47,15 @@ export class RefreshFlow {
       if (onOfNoUse && (await this.#areOfNoUse([...ours], error))) onOfNoUse()
       throw error
     })
+    const { id } = issued.answer.user
     await deliver?.(issued)
-    this.#parts.hooks.after('afterRefresh', { id: issued.answer.user.id }, client)
+    try {
+      issued.requireAlive()
+    } catch (error) {
+      this.#reportRefusal(error, presented, client)
+      throw error
+    }
+    this.#parts.hooks.after('afterRefresh', { id }, client)
     return issued
   }
 

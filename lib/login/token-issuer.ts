@@ -105,6 +105,11 @@ export interface IssuedTokens {
   readonly answer: TokenAnswer<object>
   /** How long a cookie should hold the refresh token. */
   readonly lifetime: SessionLifetime
+  /**
+   * Throws the error of a refusal if the session has ended meanwhile, as far as this process knows. Call it after each wait,
+   * because no login and no refresh may succeed after a logout or a revocation was answered.
+   */
+  readonly requireAlive: () => void
 }
 
 /** Gives issued tokens to their client, as far as that can fail. */
@@ -181,11 +186,14 @@ export class TokenIssuer {
     }
     try {
       const issued = await answer
-      await login.deliver?.(issued).catch(async (error: unknown) => {
+      try {
+        await login.deliver?.(issued)
+        issued.requireAlive()
+      } catch (error) {
         // The callback that failed may have passed the access token on.
         revocations.revokeSession((await session.stored()).sid, userId)
         throw error
-      })
+      }
       session.announce()
       sessions.limit(await session.stored(), maxSessionsPerUser)
       return issued
@@ -252,8 +260,10 @@ export class TokenIssuer {
     const customData = answerFormat ? (answerFormat.toJson(exact) as object) : data
     const { sid, refreshToken, storedAt, endsInMs, persistent } = await open()
     const access = await this.#sign({ userId, sid }, snapshot)
-    // A logout may have been answered meanwhile. No refresh and no login may succeed after it.
-    if (revocations.wasSessionEnded(sid) || revocations.wasUserRevokedSince(userId, storedAt)) throw ended()
+    const requireAlive = (): void => {
+      if (revocations.wasSessionEnded(sid) || revocations.wasUserRevokedSince(userId, storedAt)) throw ended()
+    }
+    requireAlive()
     authenticator.keep(access.token, { ...access, userId }, snapshot)
     const answer = {
       access_token: access.token,
@@ -262,7 +272,7 @@ export class TokenIssuer {
       refresh_token: refreshToken,
       user: { id: userId, customData },
     } as const
-    return { answer, lifetime: { endsInMs, persistent } }
+    return { answer, lifetime: { endsInMs, persistent }, requireAlive }
   }
 }
 

@@ -2,10 +2,11 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { CustomUserDataError } from '../errors.js'
 import { MAX_REFRESH_TOKEN_LENGTH } from '../sessions/refresh-token.js'
 import type { TokenAnswer } from '../types.js'
-import { exceededLimit, MAX_INPUT_DEPTH, MAX_INPUT_MEMBERS } from '../util/nesting.js'
+import { exceededLimit, MAX_INPUT_BYTES, MAX_INPUT_DEPTH, MAX_INPUT_MEMBERS } from '../util/nesting.js'
 import type { AccountName } from './account-name.js'
 import { describedClient } from './client.js'
 import type { ClientDescription } from './client.js'
+import { isNone } from './credentials.js'
 import type { Scalar, VerifyCredentials } from './credentials.js'
 import type { EndSessions } from './end-sessions.js'
 import type { LoginFlow } from './login-flow.js'
@@ -35,7 +36,7 @@ export interface AuthenticateLoginOptions<
    */
   readonly account?: ((credentials: Credentials) => AccountName | null | undefined) | undefined
   /**
-   * The refresh token that the client held so far. Its session ends (ASVS 7.2.4).
+   * The refresh token that the client held so far. Its session ends (ASVS 7.2.4). `null` and an empty text are none.
    * @default none
    */
   readonly replacedRefreshToken?: string | null | undefined
@@ -72,7 +73,7 @@ export async function authenticateLogin(flow: LoginFlow, login: ParsedLogin): Pr
     const { replacedRefreshToken: replaced } = login
     return prepareLogin(rules, requireFields(login.credentials), {
       client: describedClient(login),
-      replaced: replaced === undefined || replaced === null ? [] : [requireRefreshToken(replaced)],
+      replaced: isNone(replaced) ? [] : [requireRefreshToken(replaced)],
     })
   })
   return answer
@@ -110,7 +111,25 @@ function requireFields(credentials: unknown): Readonly<Record<string, unknown>> 
     const message = `The credentials have more than ${MAX_INPUT_MEMBERS} fields and elements.`
     throw new CustomUserDataError('payload_too_large', message)
   }
+  if (exceeded === 'binary') throw invalid('The credentials have binary data.')
+  if (sizeOf(credentials) > MAX_INPUT_BYTES) {
+    const message = `The credentials have more than ${MAX_INPUT_BYTES} bytes of JSON.`
+    throw new CustomUserDataError('payload_too_large', message)
+  }
   return credentials as Readonly<Record<string, unknown>>
+}
+
+/** The bytes of the JSON. A bigint has none, but a schema may take it from a transport that has it. */
+function sizeOf(credentials: object): number {
+  try {
+    return Buffer.byteLength(
+      JSON.stringify(credentials, (_name, value: unknown) =>
+        typeof value === 'bigint' ? String(value) : value,
+      ),
+    )
+  } catch {
+    throw invalid('The credentials have a value that cannot be read.')
+  }
 }
 
 function requireRefreshToken(given: unknown): string {

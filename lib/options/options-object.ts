@@ -79,7 +79,14 @@ function sayOfMember(entries: v.ObjectEntries, issue: v.StrictObjectIssue): stri
   if (member?.type !== 'object') return issue.message
   if (isOfUnknownMembers(issue)) return sayOfUnknown(entries, member.input)
   const missing = entries[member.key]
-  return (missing && v.safeParse(missing, undefined).issues?.[0].message) ?? issue.message
+  if (missing === undefined) return issue.message
+  return v.safeParse(missing, undefined).issues?.[0].message ?? ownMessageOf(missing) ?? issue.message
+}
+
+/** The message of a schema that takes `undefined` if it is written, and still needs the member. */
+function ownMessageOf(schema: object): string | undefined {
+  const { message } = schema as { readonly message?: unknown }
+  return typeof message === 'string' ? message : undefined
 }
 
 /** Names the unknown members, also inherited ones, because inherited options are read too. */

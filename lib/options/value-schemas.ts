@@ -18,6 +18,18 @@ const NOT_EMPTY = 'write a text that is not empty'
 /** A text that is not empty. */
 export const name = v.pipe(v.string(NOT_EMPTY), v.nonEmpty(NOT_EMPTY))
 
+/** Parameters of OAuth that requests of the routes may have beside the refresh token. `token` is the refresh token itself. */
+const OAUTH_PARAMETERS = ['grant_type', 'scope', 'token_type_hint', 'client_id', 'client_secret']
+
+/** The name of the field with the refresh token. */
+export const refreshTokenField = v.pipe(
+  name,
+  v.check(
+    field => !OAUTH_PARAMETERS.includes(field),
+    'this name has another meaning in OAuth 2.0: write a name such as "refreshToken"',
+  ),
+)
+
 /** A name that can stand in a quoted string of a header as it is. */
 export const printable = v.pipe(
   name,

@@ -12,7 +12,6 @@ import type { AnswerTokens } from '../types.js'
 import type { RefreshTransport } from './refresh-transport.js'
 import { createTokenAnswer } from './token-answer.js'
 import { createTokenEndpoint } from './token-endpoint.js'
-import type { AnswerBody } from './token-endpoint.js'
 
 /** Options of `login()`. */
 export interface LoginOptions<Credentials, CustomData = object> {
@@ -86,25 +85,22 @@ export function createLoginRoute<Credentials>(
   const flow = flowFor(options.extendedJson)
   const rules = { ...options, callee: 'login()', verifyCredentials, schema: options.body }
   const timeoutMs = config.verifyCredentialsTimeoutMs
-  const giveTokens = createTokenAnswer({ name: 'login', transport, answer, timeoutMs })
+  const withAnswer = createTokenAnswer({ name: 'login', transport, answer, timeoutMs })
   return createTokenEndpoint(
     { name: 'login', needsBody: true, failures },
     async (body, req, res, secrets) => {
       transport.requireKnownOrigin(req)
       transport.requireKept(req, true)
-      let given: AnswerBody | undefined
-      await flow.run('login(): body', () =>
-        prepareLogin(rules, body, {
-          client: clientOf(req),
-          replaced: transport.readToEnd(req, body, field),
-          heldAccessTokens: transport.heldAccessTokens(req),
-          deliver: async issued => {
-            secrets.push(issued.answer.access_token, issued.answer.refresh_token)
-            given = await giveTokens(issued, req, res)
-          },
-        }),
+      return withAnswer({ req, res, secrets }, deliver =>
+        flow.run('login(): body', () =>
+          prepareLogin(rules, body, {
+            client: clientOf(req),
+            replaced: transport.readToEnd(req, body, field),
+            heldAccessTokens: transport.heldAccessTokens(req),
+            deliver,
+          }),
+        ),
       )
-      return given
     },
   )
 }

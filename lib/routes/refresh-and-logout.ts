@@ -11,7 +11,6 @@ import type { RequestBody } from './request-body.js'
 import { createTokenAnswer } from './token-answer.js'
 import type { AnswerCallback } from './token-answer.js'
 import { createTokenEndpoint } from './token-endpoint.js'
-import type { AnswerBody } from './token-endpoint.js'
 
 /** Options of `logout()`. */
 export interface LogoutOptions {
@@ -67,23 +66,20 @@ export function createRefreshRoute({
   timeoutMs,
 }: RefreshParts): RequestHandler {
   const { needsBody } = transport
-  const giveTokens = createTokenAnswer({ name: 'refresh', transport, answer, timeoutMs })
+  const withAnswer = createTokenAnswer({ name: 'refresh', transport, answer, timeoutMs })
   return createTokenEndpoint({ name: 'refresh', needsBody, failures }, async (body, req, res, secrets) => {
     transport.requireKnownOrigin(req)
     requireRefreshGrant(body)
-    let given: AnswerBody | undefined
-    await flow.run({
-      client: clientOf(req),
-      presented: transport.read(req, body, field),
-      deliver: async issued => {
-        secrets.push(issued.answer.access_token, issued.answer.refresh_token)
-        given = await giveTokens(issued, req, res)
-      },
-      onOfNoUse: () => {
-        if (!needsBody) transport.clear(res)
-      },
-    })
-    return given
+    return withAnswer({ req, res, secrets }, deliver =>
+      flow.run({
+        client: clientOf(req),
+        presented: transport.read(req, body, field),
+        deliver,
+        onOfNoUse: () => {
+          if (!needsBody) transport.clear(res)
+        },
+      }),
+    )
   })
 }
 

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express'
 import type { AccessCookie } from '../authenticate/access-cookie.js'
 import type { OriginCheck } from '../authenticate/request-origin.js'
-import { requireText } from '../login/credentials.js'
+import { isNone, requireText } from '../login/credentials.js'
 import { MAX_CANDIDATES } from '../login/refresh-flow.js'
 import { MAX_REFRESH_TOKEN_LENGTH } from '../sessions/refresh-token.js'
 import type { IssuedTokens } from '../login/token-issuer.js'
@@ -86,6 +86,8 @@ const bodyTransport: Omit<RefreshTransport, 'heldAccessTokens' | 'clear' | 'clea
   requireKept: () => undefined,
   read: (_req, body, field) => [requireText(body, field, MAX_REFRESH_TOKEN_LENGTH)],
   readToEnd: (_req, body, field) =>
-    Object.hasOwn(body, field) ? [requireText(body, field, MAX_REFRESH_TOKEN_LENGTH)] : [],
+    !Object.hasOwn(body, field) || isNone(body[field])
+      ? []
+      : [requireText(body, field, MAX_REFRESH_TOKEN_LENGTH)],
   hand: (_res, { answer }) => answer,
 }

@@ -3,7 +3,7 @@ import { isUint8Array } from 'node:util/types'
 import express from 'express'
 import type { Request, RequestHandler, Response } from 'express'
 import { CustomUserDataError } from '../errors.js'
-import { exceededLimit, MAX_INPUT_DEPTH, MAX_INPUT_MEMBERS } from '../util/nesting.js'
+import { exceededLimit, MAX_INPUT_BYTES, MAX_INPUT_DEPTH, MAX_INPUT_MEMBERS } from '../util/nesting.js'
 import { isObject } from '../util/plain-object.js'
 
 /** The body of a request, parsed by this package or by the app. */
@@ -19,8 +19,6 @@ export interface BodyFormats {
   readonly refusesEmpty: boolean
 }
 
-/** The largest body that any of our routes takes. */
-const MAX_BODY_BYTES = 100 * 1024
 const FORM = 'application/x-www-form-urlencoded'
 
 /**
@@ -66,7 +64,7 @@ export function createBodyReader(
 }
 
 function createParsers({ json, form, refusesEmpty }: BodyFormats): RequestHandler[] {
-  const limit = MAX_BODY_BYTES
+  const limit = MAX_INPUT_BYTES
   const verify = refusesEmpty ? { verify: requireContent } : {}
   return [
     express.json({ limit, type: [...json], ...verify }),
@@ -125,9 +123,9 @@ function isCompressed(req: Request, content: string | Uint8Array): boolean {
 function requireSmall(req: Request, body: object, wanted: string): void {
   const isInflated = req.headers['content-encoding'] !== undefined
   const declared = isInflated ? NaN : Number(req.headers['content-length'])
-  if (declared > MAX_BODY_BYTES) throw tooLarge()
+  if (declared > MAX_INPUT_BYTES) throw tooLarge()
   requireSimple(body)
-  if (Number.isNaN(declared) && sizeOf(body, wanted) > MAX_BODY_BYTES) throw tooLarge()
+  if (Number.isNaN(declared) && sizeOf(body, wanted) > MAX_INPUT_BYTES) throw tooLarge()
 }
 
 /** A schema of the team, or the driver, could handle a deep body by a recursive function. */
@@ -135,6 +133,7 @@ function requireSimple(body: object): void {
   const exceeded = exceededLimit(body, { depth: MAX_INPUT_DEPTH, members: MAX_INPUT_MEMBERS })
   if (exceeded === 'depth') throw invalid(`The body is nested more than ${MAX_INPUT_DEPTH} levels deep.`)
   if (exceeded === 'members') throw tooManyMembers()
+  if (exceeded === 'binary') throw invalid('The body has binary data.')
 }
 
 /** A value that has no JSON, such as a bigint, cannot come from a body in this format. */

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { callInTime } from '../login/hooks.js'
-import type { IssuedTokens } from '../login/token-issuer.js'
+import type { Deliver } from '../login/token-issuer.js'
 import type { AnswerTokens } from '../types.js'
 import type { RefreshTransport } from './refresh-transport.js'
 import { answeredAlready } from './token-endpoint.js'
@@ -20,29 +20,55 @@ interface TokenAnswerConfig {
   readonly timeoutMs: number
 }
 
+/** A request whose answer has tokens. */
+interface TokenRequest {
+  readonly req: Request
+  readonly res: Response
+  /** Gets the tokens, so that no report of a failure has them. */
+  readonly secrets: string[]
+}
+
 /**
- * Creates the function that sets the cookies and makes the body of an answer. Nothing is sent yet. If it rejects, the answer
- * has the cookies from before.
+ * Creates the function that runs a login or a refresh whose `deliver` sets the cookies and makes the body of the answer.
+ * Nothing is sent yet. If the run rejects, then or later, the answer has the cookies from before.
  */
 export function createTokenAnswer({ name, transport, answer, timeoutMs }: TokenAnswerConfig) {
   async function toBody(tokens: AnswerTokens<object>, req: Request, res: Response): Promise<unknown> {
-    if (!answer) return tokens
+    if (!answer) {
+      requireJson(`${name}(): the setting "json replacer"`, tokens, res)
+      return tokens
+    }
     const call = `${name}(): answer`
-    const body = await callInTime(call, timeoutMs, () => answer(tokens, req)).catch((error: unknown) => {
+    // A copy, because the callback may change its object.
+    const own = { ...tokens, user: { ...tokens.user } }
+    const body = await callInTime(call, timeoutMs, () => answer(own, req)).catch((error: unknown) => {
       throw toFailure(call, error)
     })
     if (res.headersSent) throw answeredAlready(name)
-    requireJson(call, body)
+    requireJson(call, body, res)
     return body
   }
 
-  return async (issued: IssuedTokens, req: Request, res: Response): Promise<AnswerBody> => {
-    const cookiesBefore = res.getHeader('Set-Cookie')
-    try {
+  return async (
+    { req, res, secrets }: TokenRequest,
+    run: (deliver: Deliver) => Promise<unknown>,
+  ): Promise<AnswerBody | undefined> => {
+    let given: AnswerBody | undefined
+    let restore = (): void => undefined
+    const deliver: Deliver = async issued => {
+      secrets.push(issued.answer.access_token, issued.answer.refresh_token)
+      const cookiesBefore = res.getHeader('Set-Cookie')
+      restore = () => {
+        if (!res.headersSent) restoreCookies(res, cookiesBefore)
+      }
       if (name === 'login') transport.clearReplaced(res)
-      return { body: await toBody(transport.hand(res, issued), req, res) }
+      given = { body: await toBody(transport.hand(res, issued), req, res) }
+    }
+    try {
+      await run(deliver)
+      return given
     } catch (error) {
-      if (!res.headersSent) restoreCookies(res, cookiesBefore)
+      restore()
       throw error
     }
   }
@@ -58,22 +84,28 @@ function toFailure(call: string, error: unknown): CustomUserDataError {
   return new CustomUserDataError('callback_failed', `${call} failed.`, { cause: error })
 }
 
-/** Called before the session begins, because `res.json()` would fail after it. */
-function requireJson(call: string, body: unknown): void {
-  if (toJson(call, body) !== undefined) return
+/**
+ * Called before the session begins, because `res.json()` would fail after it. The text is not sent: apps replace `res.json()`,
+ * for example to rename fields.
+ */
+function requireJson(call: string, body: unknown, res: Response): void {
+  if (toJson(call, body, res) !== undefined) return
   const message = `${call} returned a value of the type ${typeof body}. Return the body, a value that JSON can express.`
   throw new CustomUserDataError('callback_failed', message)
 }
 
 /** `undefined` for values that have no JSON, such as functions. The types of TypeScript do not tell so. */
-function toJson(call: string, body: unknown): string | undefined {
+function toJson(call: string, body: unknown, { app }: Response): string | undefined {
   try {
-    return JSON.stringify(body)
+    // The app's own replacer, as `res.json()` calls it, may express values that have no JSON, and may throw.
+    return JSON.stringify(body, app.get('json replacer') as Replacer)
   } catch (cause) {
     const message = `${call} returned a value that JSON cannot express.`
     throw new CustomUserDataError('callback_failed', message, { cause })
   }
 }
+
+type Replacer = ((this: unknown, name: string, value: unknown) => unknown) | undefined
 
 function restoreCookies(res: Response, before: ReturnType<Response['getHeader']>): void {
   if (before === undefined) res.removeHeader('Set-Cookie')

@@ -1,3 +1,7 @@
+import { isAnyArrayBuffer } from 'node:util/types'
+
+/** The largest body that any of our routes takes, and the largest value that stands for one. */
+export const MAX_INPUT_BYTES = 100 * 1024
 /** More levels than any form needs. It is less than MongoDB accepts, and less than a recursive function can handle. */
 export const MAX_INPUT_DEPTH = 32
 /** A value with more members than this would hold up other requests: 9,000 took 72 ms of the event loop in a `PATCH`. */
@@ -12,10 +16,14 @@ interface NestingLimits {
 }
 
 /**
- * Tells which limit a value exceeds. A value that contains itself is too deep. The function is not recursive, because a few
+ * Tells which limit a value exceeds, or that it holds binary data, which no JSON and no form does. Sockets and other parsers
+ * make it, and each byte would count as a member. A value that contains itself is too deep. The function is not recursive, because a few
  * kilobytes from a stranger can be nested so deeply that a recursive function exceeds the stack.
  */
-export function exceededLimit(value: unknown, limits: NestingLimits): 'depth' | 'members' | undefined {
+export function exceededLimit(
+  value: unknown,
+  limits: NestingLimits,
+): 'depth' | 'members' | 'binary' | undefined {
   const open: { readonly holder: object; readonly depth: number }[] = []
   const add = (member: unknown, depth: number): void => {
     if (typeof member === 'object' && member !== null) open.push({ holder: member, depth })
@@ -24,6 +32,7 @@ export function exceededLimit(value: unknown, limits: NestingLimits): 'depth' | 
   add(value, 1)
   for (let next = open.pop(); next; next = open.pop()) {
     if (next.depth > limits.depth) return 'depth'
+    if (ArrayBuffer.isView(next.holder) || isAnyArrayBuffer(next.holder)) return 'binary'
     const members: unknown[] = Object.values(next.holder)
     count += members.length
     if (count > limits.members) return 'members'

@@ -1,5 +1,7 @@
+import { createServer } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import express from 'express'
-import type { Express, Request, RequestHandler } from 'express'
+import type { Express, RequestHandler } from 'express'
 import type { Guard } from 'express-custom-user-data'
 import request from 'supertest'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -86,12 +88,26 @@ describe('guard.run(req, res)', () => {
   it('takes a request that has no response, such as the handshake of a socket', async () => {
     const withCookie = createTestUserData(database, { tokenPlaces: { cookie: 'access_token' } })
     const handshake = (headers: object) =>
-      ({ headers, method: 'GET', url: '/', originalUrl: '/' }) as unknown as Request
+      ({ headers, method: 'GET', url: '/', originalUrl: '/' }) as unknown as IncomingMessage
     const req = handshake({ authorization: bearerOf('alice') })
-    await withCookie.authenticate().run(req)
+    const { run } = withCookie.authenticate()
+    await run(req)
     expect(withCookie.user(req)).toMatchObject({ id: 'alice' })
     const stale = handshake({ cookie: 'access_token=nonsense' })
     await expect(withCookie.authenticate().run(stale)).rejects.toMatchObject({ code: 'invalid_token' })
     await expect(withCookie.authenticate({ optional: true }).run(stale)).resolves.toBeUndefined()
+  })
+  it('takes the request and the response of a server without Express', async () => {
+    const guard = userData.authenticate()
+    const server = createServer((req, res) => {
+      guard.run(req, res).then(
+        () => res.end(userData.user(req).id),
+        (error: unknown) => res.writeHead((error as { status: number }).status).end(),
+      )
+    })
+    const { text, headers } = await request(server).get('/').set('Authorization', bearerOf('alice'))
+    expect(text).toBe('alice')
+    expect(headers).toHaveProperty('cache-control')
+    expect((await request(server).get('/')).status).toBe(401)
   })
 })

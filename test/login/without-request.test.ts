@@ -79,6 +79,11 @@ describe('authenticateLogin()', () => {
     ['a text', 'alice', 'invalid_request'],
     ['a list', ['alice', PASSWORD], 'invalid_request'],
     ['null', null, 'invalid_request'],
+    ['nothing', undefined, 'invalid_request'],
+    ['bytes', Buffer.alloc(25_000_000), 'invalid_request'],
+    ['bytes in a field', { email: new ArrayBuffer(25_000_000) }, 'invalid_request'],
+    ['a long text', { email: 'a', password: 'p'.repeat(102_400) }, 'payload_too_large'],
+    ['long names', { ['n'.repeat(102_400)]: 1 }, 'payload_too_large'],
     [
       'too many fields',
       Object.fromEntries(Array.from({ length: 5_001 }, (_, n) => [n, 0])),
@@ -93,6 +98,24 @@ describe('authenticateLogin()', () => {
         credentials,
       })
       await expect(failure).rejects.toMatchObject({ code })
+    },
+  )
+
+  it('needs the credentials to be named, whatever their value', async () => {
+    const { userData } = start()
+    const failure = userData.authenticateLogin({ verifyCredentials } as never)
+    await expect(failure).rejects.toThrow(
+      /option "credentials": give the fields of the login as the client sent them/,
+    )
+  })
+
+  it.each([undefined, null, ''])(
+    'replaces no session for the refresh token %j',
+    async replacedRefreshToken => {
+      const { userData, logIn } = start()
+      await logIn()
+      await logIn({ replacedRefreshToken })
+      expect(await userData.sessions(user)).toHaveLength(2)
     },
   )
 

@@ -164,6 +164,13 @@ describe('a mistake in the options of a function is refused when the function is
       'login(): option "answer": write a function (given: an object).' + README,
     ],
     [
+      "refresh({ refreshTokenField: 'scope' })",
+      () => userData.refresh({ refreshTokenField: 'scope' }),
+      'refresh(): option "refreshTokenField": this name has another meaning in OAuth 2.0: write a name such as "refreshToken"' +
+        ' (given: "scope").' +
+        README,
+    ],
+    [
       "refresh({ refreshTokenField: '' })",
       () => userData.refresh({ refreshTokenField: '' }),
       'refresh(): option "refreshTokenField": write a text that is not empty (given: "").' + README,

@@ -125,6 +125,32 @@ const FAILING: readonly (readonly [string, Answer])[] = [
   ['returns a bigint', () => ({ id: 1n })],
 ]
 
+describe('the setting "json replacer" of the app', () => {
+  it('may express values that have no JSON', async () => {
+    const { app } = start({ now: () => ({ id: 1n }) })
+    app.set('json replacer', (_name: string, value: unknown) => (typeof value === 'bigint' ? '1n' : value))
+    const answer = await logIn(app)
+    expect(answer).toMatchObject({ status: 200, body: { id: '1n' } })
+    expect(await aliveSessions()).toBe(1)
+  })
+
+  it.each(['/login', '/plain-login'])('that throws leaves no session at %s', async path => {
+    const { app, userData, failures, events } = start({ now: () => ({ id: 1 }) })
+    app.post(
+      '/plain-login',
+      userData.login(({ email }) => ({ id: String(email) })),
+    )
+    app.set('json replacer', (name: string, value: unknown) => {
+      if (name === 'id') throw new Error('no ids')
+      return value
+    })
+    expectFailed(await request(app).post(path).send({ email: user }))
+    expect(failures).toMatchObject([{ code: 'callback_failed' }])
+    expect(await aliveSessions()).toBe(0)
+    expect(events).toEqual([])
+  })
+})
+
 describe('if the answer of a login', () => {
   it.each(FAILING)('%s, the answer is 500 with an event, and the session ends', async (_what, now) => {
     const { app, failures, events } = start({ now })
@@ -236,6 +262,22 @@ describe('refreshTokenField', () => {
   const field = 'refreshToken'
   const named = (token: string) => ({ [field]: token })
 
+  it.each([null, ''])('of a login may be %j, which replaces no session', async refresh_token => {
+    const { app, userData } = start({ now: camelCase })
+    await logIn(app)
+    await request(app).post('/login').send({ email: user, refresh_token }).expect(200)
+    expect(await userData.sessions(user)).toHaveLength(2)
+  })
+
+  it('may be "token", the name of RFC 7009', async () => {
+    const userData = createTestUserData(database, { refreshTokenField: 'token' })
+    const app = express().post('/refresh', userData.refresh()).post('/logout', userData.logout())
+    const { refresh_token: token } = await userData.issueTokens(user)
+    const { body } = await request(app).post('/refresh').send({ token }).expect(200)
+    await request(app).post('/logout').send({ token: body.refresh_token }).expect(204)
+    expect(await userData.sessions(user)).toEqual([])
+  })
+
   it.each(['of the instance', 'of each route'])(
     '%s names the field of refresh, logout and login',
     async whose => {
@@ -274,4 +316,77 @@ describe('refreshTokenField', () => {
       expect((await request(app).post('/logout').send({ token: third })).status).toBe(204)
     },
   )
+})
+
+describe('a session that ends while the answer is made', () => {
+  const COOKIES = { refreshTokenTransport: 'cookie' } as const
+  const cookieOf = ({ headers }: Response) => String(headers['set-cookie']).split(';')[0]!
+  const withSlow = (options: Parameters<typeof start>[1] = {}) => {
+    const answer: { now: Answer } = { now: () => ({}) }
+    const started = start(answer, options)
+    return { ...started, answer, app: started.app.post('/logout', started.userData.logout()) }
+  }
+
+  it('by a logout, refuses the refresh, and the answer sets no cookie', async () => {
+    const { app, userData, answer, failures } = withSlow(COOKIES)
+    const cookie = cookieOf(await logIn(app))
+    const refusals: unknown[] = []
+    userData.events.on('refresh_refused', ({ reason }) => refusals.push(reason))
+    answer.now = async () => {
+      await request(app).post('/logout').set('Cookie', cookie).expect(204)
+      return {}
+    }
+    const { status, body, headers } = await request(app).post('/refresh').set('Cookie', cookie)
+    expect({ status, body: body as unknown }).toMatchObject({ status: 400, body: { error: 'invalid_grant' } })
+    expect(headers).not.toHaveProperty('set-cookie')
+    expect(refusals).toEqual(['ended'])
+    expect(failures).toEqual([])
+  })
+
+  it('by a revocation, refuses the login, and no event tells that it began', async () => {
+    const { app, userData, answer, events, failures } = withSlow(COOKIES)
+    answer.now = async () => {
+      await userData.revoke(user)
+      return {}
+    }
+    const { status, body, headers } = await logIn(app)
+    expect({ status, body: body as unknown }).toMatchObject({
+      status: 401,
+      body: { error: 'invalid_credentials' },
+    })
+    expect(headers).not.toHaveProperty('set-cookie')
+    expect(await aliveSessions()).toBe(0)
+    expect(events.map(({ name }) => name)).toEqual(['revoked', 'login_refused'])
+    expect(failures).toEqual([])
+  })
+
+  it('leaves the session that the refused login would have replaced', async () => {
+    const { app, userData, answer } = withSlow()
+    const other = await userData.issueTokens(`${user}-other`)
+    answer.now = async () => {
+      await userData.revoke(user)
+      return {}
+    }
+    await request(app).post('/login').send({ email: user, refresh_token: other.refresh_token }).expect(401)
+    expect(await userData.sessions(`${user}-other`)).toHaveLength(1)
+  })
+})
+
+describe('answer of login() and refresh() may change its object', () => {
+  const hostile: Answer = tokens => {
+    const { user: given } = tokens as { user?: { id: string } }
+    given!.id = 'mallory'
+    delete (tokens as { user?: object }).user
+    return { refresh: tokens.refresh_token }
+  }
+
+  it('which changes neither the user of the hook nor the answer', async () => {
+    const refreshed: string[] = []
+    const hooks = { afterRefresh: ({ id }: { id: string }) => void refreshed.push(id) }
+    const { app, failures } = start({ now: hostile }, { hooks })
+    const { refresh: token } = (await logIn(app).expect(200)).body as { refresh: string }
+    await refresh(app, token).expect(200)
+    await expect.poll(() => refreshed).toEqual([user])
+    expect(failures).toEqual([])
+  })
 })

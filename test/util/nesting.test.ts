@@ -36,3 +36,10 @@ it('ends for any depth, and for a value that contains itself', () => {
   circular.push(circular, circular)
   expect(exceededLimit(circular, { depth: 32, members: ANY })).toBe('depth')
 })
+
+it.each([Buffer.alloc(10), new Uint16Array(10), new DataView(new ArrayBuffer(10)), new ArrayBuffer(10)])(
+  'binary data is told before its bytes are counted',
+  data => {
+    expect(exceededLimit({ a: [data] }, { depth: 5, members: 5 })).toBe('binary')
+  },
+)
