@@ -136,7 +136,8 @@ export interface AuditEvents {
   /**
    * This process has learned that sessions have ended, and refuses their access tokens from now on: by a call or a route of its
    * own, by a change stream, or because it read an ended session. It also tells of sessions that only other processes served,
-   * and may tell of one session again, for example when its document is removed.
+   * and may tell of one session again, for example when its document is removed. It may tell of a session that no client had:
+   * one that `revoke({ sid })` named and nobody knew, or that of a login whose answer failed.
    *
    * @example
    * userData.events.on('session_ended', ({ sid, userId }) => {

@@ -81,8 +81,8 @@ export interface CustomUserData<CustomData> {
   logout(this: void, options?: LogoutOptions): RequestHandler
   /**
    * Logs a user in as the route of `login()` does, with its throttle, hooks and events, for GraphQL, sockets and other
-   * transports. Resolves to the body that the route answers with. The refresh token is in it, also with
-   * `refreshTokenTransport: 'cookie'`. `address` is the address of the client: without it failed logins are counted for their
+   * transports. Resolves to the body that the route answers with by default, with both tokens in it, also where the routes set
+   * cookies. `address` is the address of the client: without it failed logins are counted for their
    * account alone. `device` describes the client in the user's list of sessions. Hooks get no request, see {@link Hooks}.
    *
    * For a user whom you have verified by yourself, call {@link issueTokens}.
@@ -106,7 +106,7 @@ export interface CustomUserData<CustomData> {
   ): Promise<TokenAnswer<CustomData>>
   /**
    * Exchanges a refresh token as the route of `refresh()` does, with its hook and events. Resolves to the body that the route
-   * answers with.
+   * answers with by default, with both tokens in it, also where the route sets cookies.
    * @throws OptionError for a wrong or unknown option, or without keys of your own. Otherwise the errors that the route
    * answers: `invalid_request` (400) if the refresh token is no text of 1 to 1,024 characters; `invalid_grant` (400) if it is
    * unknown, used, expired or revoked; `too_many_attempts` (429) if too many refresh tokens that nobody issued came from
@@ -340,7 +340,8 @@ export interface CustomUserData<CustomData> {
    */
   jwks(this: void): RequestHandler
   /**
-   * Makes the indexes, tries the query of loads, looks at the set-up and opens the change streams. Later calls send a ping,
+   * Makes the indexes, tries the query of loads, looks at the set-up and opens the change streams. It looks at the rights that the options and
+   * the routes need that were created so far, not at those of the functions without a route. Later calls send a ping,
    * and look at the indexes once a minute: a missing index is made again in the background. What it finds is the event
    * `warning`. Rejects while the instance cannot serve. Resolves to the states of the change streams and of the indexes. A
    * stream that is not `open` is tried again, so it is no reason to reject. Without the index on the user id it rejects only

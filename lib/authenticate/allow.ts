@@ -32,7 +32,7 @@ export interface AllowOptions extends MaxAgeOption {
    *
    * @default 10_000
    */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
 }
 
 interface AllowParts {

@@ -50,7 +50,7 @@ export interface AttachOptions extends MaxAgeOption {
    *
    * @default false
    */
-  readonly optional?: boolean
+  readonly optional?: boolean | undefined
 }
 
 const MISSING_USER =

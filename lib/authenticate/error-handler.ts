@@ -15,7 +15,7 @@ export interface ErrorHandlerOptions {
    * @default undefined: the event `request_failed`
    * @example userData.errorHandler({ onError: (error, req) => req.log.error(error) })
    */
-  readonly onError?: (error: CustomUserDataError, req: Request) => unknown
+  readonly onError?: ((error: CustomUserDataError, req: Request) => unknown) | undefined
 }
 
 /** Creates the handler that answers this package's errors as `application/problem+json`. It passes other errors on. */

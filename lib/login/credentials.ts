@@ -39,7 +39,7 @@ export interface VerifyCredentials<
    * @default each of `email` and `username` that is a text, a number or a boolean
    * @example login(verifyCredentials, { account: ({ phone }) => phone })
    */
-  readonly account?: (credentials: Credentials) => AccountName | null | undefined
+  readonly account?: ((credentials: Credentials) => AccountName | null | undefined) | undefined
 }
 
 /** Whether a client sent no value: some send every field of a form, with `null` or an empty text for those without a value. */

@@ -26,20 +26,20 @@ export interface PasswordCredentialsOptions extends PasswordTextOptions {
    * The field of the body and of the document that names the user. Names are compared exactly.
    * @default 'email'
    */
-  readonly usernameField?: string
+  readonly usernameField?: string | undefined
   /**
    * Whether the name is trimmed and lower-cased before the user is searched, as `trim` and `lowercase` of mongoose store it. If
    * no user has this name, the user whose stored name is exactly the name as it was sent is used. `ready()` warns if a stored
    * name has capital letters or spaces around it (`username_not_normalized`).
    * @default false
    */
-  readonly normalizeUsername?: boolean
+  readonly normalizeUsername?: boolean | undefined
   /**
    * The field of the document that holds the hash: an argon2id hash (a PHC string), as `hashPassword()` makes it, or a hash that
    * `verifyPassword` verifies.
    * @default 'passwordHash'
    */
-  readonly hashField?: string
+  readonly hashField?: string | undefined
   /**
    * Verifies the hashes that do not begin with `$argon2`. It is called with the password exactly as it was received, also with
    * `unicodeNormalization`, and with the stored text. It returns `true` or `false`, or a promise of one. An error that it throws
@@ -61,20 +61,20 @@ export interface PasswordCredentialsOptions extends PasswordTextOptions {
    * @default () => false
    * @example isRefused: user => user.locked === true
    */
-  readonly isRefused?: (user: Document) => boolean
+  readonly isRefused?: ((user: Document) => boolean) | undefined
   /**
    * Whether a hash that is weaker than today's hashes of `hashPassword()`, or of another kind than argon2, is replaced after a
    * login with the right password. A bcrypt hash of a password of 72 bytes or more stays, because bcrypt did not verify the
    * end of the password. The database user needs the right to update the users collection.
    * @default false
    */
-  readonly upgradeHashes?: boolean
+  readonly upgradeHashes?: boolean | undefined
   /**
    * The user's id. The function must not be async.
    * @default the `_id` of the document, an ObjectId as its hex digits
    * @example toUserId: user => user.uuid
    */
-  readonly toUserId?: (user: Document) => string
+  readonly toUserId?: ((user: Document) => string) | undefined
 }
 
 /** Complete options of `passwordCredentials()`. */

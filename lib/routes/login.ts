@@ -19,33 +19,33 @@ export interface LoginOptions<Credentials, CustomData = object> {
    * A Standard Schema of the body, for fields that are objects or lists. Its output goes to `verifyCredentials`.
    * @default undefined, which accepts texts, numbers, booleans and null
    */
-  readonly body?: StandardSchemaV1<unknown, Credentials>
+  readonly body?: StandardSchemaV1<unknown, Credentials> | undefined
   /**
    * Returns the account that the credentials name, so that its failed logins are counted. Returns `undefined` if they name
    * none.
    * @default each of `email` and `username` that is a text, a number or a boolean
    * @example login(verifyCredentials, { account: ({ phone }) => phone })
    */
-  readonly account?: (credentials: Credentials) => AccountName | null | undefined
+  readonly account?: ((credentials: Credentials) => AccountName | null | undefined) | undefined
   /**
    * The most sessions that a login by this route leaves the user, as the option `maxSessionsPerUser` of the instance. `false`
    * ends none, for accounts that many machines share.
    * @default the option of the instance
    */
-  readonly maxSessionsPerUser?: number | false
+  readonly maxSessionsPerUser?: number | false | undefined
   /**
    * The Extended JSON of MongoDB in which the answer has `user.customData`, as the option `extendedJson` of the instance.
    * `false` writes plain JSON.
    * @default the option of the instance
    */
-  readonly extendedJson?: ExtendedJsonFormat | false
+  readonly extendedJson?: ExtendedJsonFormat | false | undefined
   /**
    * Whether the cookies with tokens outlive the browser: `true` or `false`, or a function of the credentials for a form with
    * "remember me". Without tokens in cookies it has no effect.
    * @default the option `persistent` of the cookie with the refresh token, or true
    * @example login(verifyCredentials, { persistent: ({ rememberMe }) => rememberMe === true })
    */
-  readonly persistent?: boolean | ((credentials: Credentials) => boolean)
+  readonly persistent?: boolean | ((credentials: Credentials) => boolean) | undefined
   /**
    * Returns the body of the answer, or a promise of it, for clients that expect another shape. It must not end the response:
    * `Cache-Control: no-store` and the cookies are set, and this package sends the body as JSON. A token that is sent as a
@@ -57,13 +57,13 @@ export interface LoginOptions<Credentials, CustomData = object> {
    *   answer: ({ access_token, refresh_token, user }) => ({ user, tokens: { access: access_token, refresh: refresh_token } }),
    * })
    */
-  readonly answer?: (tokens: AnswerTokens<CustomData>, req: Request) => unknown
+  readonly answer?: ((tokens: AnswerTokens<CustomData>, req: Request) => unknown) | undefined
   /**
    * The field of the body with the refresh token of a session that this login replaces, as the option `refreshTokenField` of
    * the instance.
    * @default the option of the instance
    */
-  readonly refreshTokenField?: string
+  readonly refreshTokenField?: string | undefined
 }
 
 interface LoginRouteParts {

@@ -19,7 +19,7 @@ export interface LogoutOptions {
    * `refreshTokenTransport: 'body'` it has no effect.
    * @default the option of the instance
    */
-  readonly refreshTokenField?: string
+  readonly refreshTokenField?: string | undefined
 }
 
 /** Options of `refresh()`. */
@@ -29,14 +29,14 @@ export interface RefreshOptions<CustomData = object> extends LogoutOptions {
    * `false` writes plain JSON.
    * @default the option of the instance
    */
-  readonly extendedJson?: ExtendedJsonFormat | false
+  readonly extendedJson?: ExtendedJsonFormat | false | undefined
   /**
    * Returns the body of the answer, or a promise of it, as the option `answer` of `login()`. If it throws, the answer is 500
    * `callback_failed`, and the session stays: the same refresh token gets the same successor again.
    * @default the body of RFC 6749 section 5.1, with `user`
    * @example refresh({ answer: ({ access_token, refresh_token }) => ({ token: access_token, refreshToken: refresh_token }) })
    */
-  readonly answer?: (tokens: AnswerTokens<CustomData>, req: Request) => unknown
+  readonly answer?: ((tokens: AnswerTokens<CustomData>, req: Request) => unknown) | undefined
 }
 
 interface RouteParts {

@@ -78,6 +78,36 @@ describe('in a middleware of Socket.IO', () => {
   })
 })
 
+it('in the recipe of the README, a socket whose session ends before its connection is closed', async () => {
+  const userData = createUserData()
+  const { access_token: token, refresh_token } = await userData.issueTokens('alice')
+  const { server, port } = await listen()
+  const io = new Server(server)
+  onTestFinished(() => io.close())
+  io.use((socket, next) => {
+    userData.verifyToken(socket.handshake.auth['token'] as string).then(({ id, claims }) => {
+      void socket.join([`user:${id}`, `session:${claims.sid}`])
+      next()
+    }, next)
+  })
+  // Stands for a logout at this moment.
+  io.use((_socket, next) => void userData.endSession(refresh_token).then(() => next(), next))
+  io.on('connection', socket => {
+    userData.verifyToken(socket.handshake.auth['token'] as string).catch(() => socket.disconnect(true))
+  })
+  userData.events.on('session_ended', ({ sid, userId }) => {
+    io.in(sid === undefined ? `user:${userId}` : `session:${sid}`).disconnectSockets(true)
+  })
+  const client = connect(`http://127.0.0.1:${port}`, {
+    auth: { token },
+    transports: ['websocket'],
+    reconnection: false,
+  })
+  onTestFinished(() => void client.close())
+  const reason = await new Promise(resolve => client.once('disconnect', resolve))
+  expect(reason).toBe('io server disconnect')
+})
+
 describe('at the upgrade of ws', () => {
   /** Answers an upgrade that is refused. Node gives it no response, so the answer is written to the connection. */
   function refuse(req: IncomingMessage, connection: TcpSocket, error: unknown): void {

@@ -112,3 +112,21 @@ describe('an options object that is changed after the call', () => {
     expect(customData).not.toHaveProperty('secret')
   })
 })
+
+it('options of routes and guards may be undefined, for code with exactOptionalPropertyTypes', () => {
+  const userData = createTestUserData(database)
+  const none = undefined as undefined
+  userData.login(() => null, {
+    answer: none,
+    refreshTokenField: none,
+    body: none,
+    account: none,
+    extendedJson: none,
+  })
+  userData.login(() => null, { maxSessionsPerUser: none, persistent: none })
+  userData.refresh({ answer: none, refreshTokenField: none, extendedJson: none })
+  userData.logout({ refreshTokenField: none })
+  userData.allow(() => true, { timeoutMs: none })
+  userData.attach({ optional: none })
+  userData.errorHandler({ onError: none })
+})
