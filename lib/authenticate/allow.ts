@@ -6,7 +6,7 @@ import { compileRule } from '../rules/compile.js'
 import type { RuleExpression } from '../rules/compile.js'
 import type { Metrics } from '../metrics.js'
 import type { RuleFacts } from '../rules/expansions.js'
-import { isThrown } from '../util/thrown.js'
+import { isThrown, toNextError } from '../util/thrown.js'
 import { toPlainAddress } from '../util/client-address.js'
 import type { AuthenticatedUser } from '../types.js'
 import { withChallenge } from './challenge.js'
@@ -74,7 +74,7 @@ export function createAllow(
         const ours = asCustomUserDataError(error)
         // The rule of the team may throw one error for all users, so the user is not noted about the error.
         if (ours) parts.metrics.refused(ours, parts.requestUsers.find(req)?.id)
-        next(ours ? withChallenge(ours, parts.realm) : error)
+        next(ours ? withChallenge(ours, parts.realm) : toNextError(error))
       },
     )
   }

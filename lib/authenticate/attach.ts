@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { isDate } from 'node:util/types'
-import type { NextFunction, Request, RequestHandler } from 'express'
+import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import type { ObjectId } from 'mongodb'
 import type { Issuers } from '../access-tokens/issuers.js'
 import type { Attachment, Attachments } from './attachments.js'
@@ -19,6 +19,7 @@ import type { Metrics } from '../metrics.js'
 import { isObject } from '../util/plain-object.js'
 import { callAtOnce } from '../util/call-at-once.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import { toNextError } from '../util/thrown.js'
 
 /**
  * How `attach()` reads what another middleware left on the request. Each function must return its value at once: a promise
@@ -104,28 +105,24 @@ export function createAttachMiddleware(
     return { ...binding, cacheKey: `${keyPrefix}:${binding.cacheKey}` }
   }
 
-  async function attachAndPass(req: Request, user: unknown, next: NextFunction): Promise<void> {
+  async function attachAndPass(req: Request, res: Response, next: NextFunction): Promise<void> {
     try {
-      if (!isObject(user)) throw misconfigured(MISSING_USER)
-      await attach(req, user)
+      setCacheHeadersOfAttached(res)
+      const user = requestUser(req)
+      if (isObject(user)) await attach(req, user)
+      else if ((user === undefined || user === null) && optional) requestUsers.noteWithoutUser(req)
+      else throw misconfigured(MISSING_USER)
     } catch (error) {
       const ours = asCustomUserDataError(error)
       if (ours) metrics.refused(ours)
-      next(ours ? withChallenge(ours, realm) : error)
+      next(ours ? withChallenge(ours, realm) : toNextError(error))
       return
     }
     next()
   }
 
   return function attachCustomData(req, res, next) {
-    setCacheHeadersOfAttached(res)
-    const user = requestUser(req)
-    if ((user === undefined || user === null) && optional) {
-      requestUsers.noteWithoutUser(req)
-      next()
-      return
-    }
-    void attachAndPass(req, user, next)
+    void attachAndPass(req, res, next)
   }
 }
 

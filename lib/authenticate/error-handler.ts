@@ -4,6 +4,7 @@ import { parseErrorHandlerOptions } from '../options/guards.js'
 import { describeForLog } from '../util/redaction.js'
 import { toErrorResponse } from './error-response.js'
 import type { FailureReports } from './failure-reports.js'
+import { toNextError } from '../util/thrown.js'
 
 /** Options of `errorHandler()`. */
 export interface ErrorHandlerOptions {
@@ -38,7 +39,7 @@ export function createErrorHandler(
   return function handleCustomUserDataError(error, req, res, next) {
     const ours = asCustomUserDataError(error)
     if (!ours || res.headersSent) {
-      next(error)
+      next(toNextError(error))
       return
     }
     void report(ours, req)

@@ -17,18 +17,19 @@ const LOCAL_HOSTS = ['localhost', '127.0.0.1', '[::1]']
 
 /**
  * Whether a request was sent on this machine, without TLS and without a proxy, as in development. A proxy may send no header
- * of its own and change the host. So the page's origin, if the browser names it, must be on this machine too.
+ * of its own and change the host. So the page's address, if the browser names it, must be on this machine too: by `Origin`, or
+ * by `Referer`, because a GET has no `Origin`.
  */
 export function isLocalRequest(req: Request): boolean {
   // Requests of adapters and tests may lack a socket and headers.
   const { remoteAddress, encrypted } = Object(req.socket) as Partial<TLSSocket>
   const headers = Object(req.headers) as IncomingHttpHeaders
-  const { host = '', origin } = headers
+  const { host = '', origin, referer } = headers
   return (
     isLoopback(remoteAddress) &&
     encrypted !== true &&
     isLocalHost(`http://${host}`) &&
-    (origin === undefined || isLocalHost(origin)) &&
+    [origin, referer].every(address => address === undefined || isLocalHost(address)) &&
     !showsProxy(headers)
   )
 }

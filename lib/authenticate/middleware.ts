@@ -2,6 +2,7 @@ import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import { asCustomUserDataError } from '../errors.js'
 import type { Metrics } from '../metrics.js'
 import { parseAuthenticateOptions } from '../options/guards.js'
+import { toNextError } from '../util/thrown.js'
 import type { AccessCookie } from './access-cookie.js'
 import { isCompleteUser } from './authenticator.js'
 import type { Authenticator } from './authenticator.js'
@@ -71,7 +72,7 @@ export function createAuthenticateMiddleware(
 
   function toAnswer(req: Request, error: unknown): unknown {
     const ours = asCustomUserDataError(error)
-    if (!ours) return error
+    if (!ours) return toNextError(error)
     metrics.refused(ours)
     warnOfPreflight(req, ours)
     return withChallenge(ours, realm)

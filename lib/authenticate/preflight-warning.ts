@@ -2,13 +2,17 @@ import type { Request } from 'express'
 import type { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import { toShownPath } from '../util/request-path.js'
-import { toOrigin } from './request-origin.js'
+import { toShownText } from '../util/shown-text.js'
 
 /** Warns of a CORS preflight that a guard refuses with 401. */
 export type PreflightWarning = (req: Request, error: CustomUserDataError) => void
 
+/** An origin is a scheme and a host, so a longer text is none that a developer knows. */
+const MAX_SHOWN_ORIGIN = 200
+
 /**
- * Creates the warning `preflight_refused`, which comes once. A browser sends a preflight without a token (Fetch standard,
+ * Creates the warning `preflight_refused`, which comes once. Any client can cause it, so the line of code in it does not name
+ * the origin of the client. A browser sends a preflight without a token (Fetch standard,
  * CORS-preflight fetch), so a guard refuses each preflight that `cors()` has not answered before.
  */
 export function createPreflightWarning(events: Pick<Events, 'warn'>): PreflightWarning {
@@ -17,18 +21,20 @@ export function createPreflightWarning(events: Pick<Events, 'warn'>): PreflightW
     if (isTold || status !== 401) return
     // Requests that a test or an adapter makes by hand may have no headers.
     const { 'access-control-request-method': asked, origin } = (req as Partial<Request>).headers ?? {}
-    if (asked === undefined) return
+    // Fetch standard, CORS-preflight fetch: the method is OPTIONS, and both headers are sent.
+    if (asked === undefined || origin === undefined || req.method !== 'OPTIONS') return
     isTold = true
-    events.warn({ code: 'preflight_refused', message: toMessage(req, asked, toOrigin(String(origin))) })
+    events.warn({ code: 'preflight_refused', message: toMessage(req, asked, origin) })
   }
 }
 
-function toMessage(req: Request, asked: string, page = 'https://app.example.com'): string {
+function toMessage(req: Request, asked: string, origin: string): string {
   const method = /^[A-Z]{1,16}$/i.test(asked) ? asked : 'a request'
   return (
     `A browser asked whether a page of another origin may send ${method} ${toShownPath(req)} (a CORS preflight), and a guard ` +
     'answered 401, because browsers send no token with this question. So the page cannot send the request. Move the line ' +
-    `app.use(cors({ origin: '${page}' })) above the guard, for example above app.use(userData.authenticate()). If the app ` +
-    'has no such line, add it there.'
+    "app.use(cors({ origin: 'https://app.example.com' })) above the guard, for example above " +
+    'app.use(userData.authenticate()). If the app has no such line, add it there, with the origin of your page. The request ' +
+    `named the origin "${toShownText(origin, MAX_SHOWN_ORIGIN)}": allow it only if you know that page.`
   )
 }

@@ -12,6 +12,7 @@ import type { PreflightWarning } from './preflight-warning.js'
 import type { RequestUsers } from './request-users.js'
 import { requireSettable } from './request-user.js'
 import type { MissingToken, TokenReader } from './token-places.js'
+import { toNextError } from '../util/thrown.js'
 
 /** The name of the strategy in passport. */
 const STRATEGY_NAME = 'custom-user-data'
@@ -85,7 +86,7 @@ export function createStrategy(parts: StrategyParts): PassportStrategy {
       // A later strategy of the chain may let the request through without a user.
       requestUsers.noteWithoutUser(req)
       fail(toChallenge(ours, realm), ours.status)
-    } else error(ours ? withChallenge(ours, realm) : thrown)
+    } else error(ours ? withChallenge(ours, realm) : toNextError(thrown))
   }
 
   /** Gets the actions as an argument, because passport writes those of the next request onto the same strategy. */
@@ -107,7 +108,7 @@ export function createStrategy(parts: StrategyParts): PassportStrategy {
         error(thrown)
       } catch (thrownAgain) {
         // Passport calls the same callback for an error. One that throws each error it gets would end the process.
-        req.next?.(thrownAgain)
+        req.next?.(toNextError(thrownAgain))
       }
     }
   }

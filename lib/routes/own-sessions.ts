@@ -10,6 +10,7 @@ import { isSid } from '../sessions/refresh-token.js'
 import { toShownAddress } from '../util/client-address.js'
 import { answerMethods, methodNotAllowed } from './methods.js'
 import type { RefreshTransport } from './refresh-transport.js'
+import { toNextError } from '../util/thrown.js'
 
 interface OwnSessionsParts {
   readonly sessions: Pick<Sessions, 'list' | 'revokeSession' | 'revokeUser'>
@@ -85,7 +86,9 @@ export function createLogoutAllRoute({
 }
 
 function answer(next: NextFunction, run: () => Promise<void>): void {
-  run().catch(next)
+  run().catch((error: unknown) => {
+    next(toNextError(error))
+  })
 }
 
 function noStore(res: Response): Response {

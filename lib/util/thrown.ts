@@ -17,6 +17,18 @@ export function describeThrown(thrown: unknown): string {
   }
 }
 
+/** Values with which Express and passport go on as if there was no error. */
+const NO_ERRORS: readonly unknown[] = ['route', 'router', 'strategy']
+
+/**
+ * A thrown value for `next`, which takes some values for leave to go on: `undefined` and other empty values, and the names of
+ * Express, such as `route`. They become an error, so that a throw never lets a request through.
+ */
+export function toNextError(thrown: unknown): unknown {
+  const passes = !thrown || NO_ERRORS.includes(thrown)
+  return passes ? new Error(`A value that is no error was thrown: ${describeThrown(thrown)}`) : thrown
+}
+
 /** Whether a thrown value is an error of a class. Never throws, not even for a revoked proxy, where `instanceof` throws. */
 export function isThrown<T>(errorClass: ErrorClass<T>, thrown: unknown): thrown is T {
   try {

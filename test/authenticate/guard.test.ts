@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import express from 'express'
 import type { Express, RequestHandler } from 'express'
 import type { Guard } from 'express-custom-user-data'
+import { Passport } from 'passport'
 import request from 'supertest'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { useDatabase } from '../support/database.js'
@@ -109,5 +110,51 @@ describe('guard.run(req, res)', () => {
     expect(text).toBe('alice')
     expect(headers).toHaveProperty('cache-control')
     expect((await request(server).get('/')).status).toBe(401)
+  })
+})
+
+describe('a throw of a value that Express takes for leave to go on lets nobody through', () => {
+  /** An app whose earlier middleware defined a `req.user` that throws when a guard sets it. */
+  const throwing =
+    (thrown: unknown): RequestHandler =>
+    (req, _res, next) => {
+      Object.defineProperty(req, 'user', {
+        configurable: true,
+        get: () => undefined,
+        set: () => {
+          throw thrown
+        },
+      })
+      next()
+    }
+
+  it.each([undefined, null, false, 0, '', 'route', 'router'])('%j', async thrown => {
+    const guards = [
+      userData.authenticate(),
+      awaiting(userData.authenticate()),
+      userData.authenticate({ optional: true }),
+      userData.authenticate({ maxAgeMs: 0 }),
+      new Passport()
+        .use(userData.strategy())
+        .authenticate('custom-user-data', { session: false }) as RequestHandler,
+    ]
+    for (const guard of guards) {
+      for (const token of [bearerOf('alice'), bearerOf('alice')])
+        expect((await ask(appOf(throwing(thrown), guard), token)).status).toBe(500)
+    }
+  })
+
+  it.each([undefined, null, false, 0, '', 'route', 'router'])('%j from a getter', async thrown => {
+    const reading: RequestHandler = (req, _res, next) => {
+      Object.defineProperty(req, 'user', {
+        get: () => {
+          // eslint-disable-next-line @typescript-eslint/only-throw-error -- JavaScript can throw any value
+          throw thrown
+        },
+      })
+      next()
+    }
+    for (const guard of [userData.attach(), userData.attach({ optional: true }), userData.allow(() => true)])
+      expect((await ask(appOf(reading, guard))).status).toBe(500)
   })
 })

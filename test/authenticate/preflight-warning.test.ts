@@ -72,7 +72,7 @@ describe.each(Object.entries(GUARDS))('a CORS preflight at %s', (_name, guards) 
   })
 })
 
-it('the warning repeats neither a token in the path nor a method or an origin of another form', async () => {
+it('the warning repeats neither a token in the path nor a method of another form', async () => {
   const { app, events } = start(GUARDS['authenticate()']!)
   await preflight(app, '/reset/0123456789abcdef0123').set({
     Origin: 'null',
@@ -80,7 +80,27 @@ it('the warning repeats neither a token in the path nor a method or an origin of
   })
   const [{ message }] = events as [{ message: string }]
   expect(message).toContain('may send a request /reset/[removed] (')
-  expect(message).toContain("cors({ origin: 'https://app.example.com' })")
+})
+
+it('the warning names the origin of the client only outside of the line of code, and with 200 characters at most', async () => {
+  const { app, events } = start(GUARDS['authenticate()']!)
+  const origin = `https://evil.example/${'a'.repeat(5000)}`
+  await preflight(app).set({ Origin: origin })
+  const [{ message }] = events as [{ message: string }]
+  expect(message).toContain("app.use(cors({ origin: 'https://app.example.com' }))")
+  expect(message).toContain(`"${origin.slice(0, 200)}"`)
+  expect(message.length).toBeLessThan(1000)
+})
+
+it.each<[string, (app: Express) => request.Test]>([
+  ['a GET', app => request(app).get('/').set('Origin', PAGE)],
+  ['a question without an origin', app => request(app).options('/')],
+])('the warning is not used up by %s, which no browser sends as a preflight', async (_title, ask) => {
+  const { app, events } = start(GUARDS['authenticate()']!)
+  expect((await ask(app).set('Access-Control-Request-Method', 'PUT')).status).toBe(401)
+  expect(events).toEqual([])
+  await preflight(app)
+  expect(events).toMatchObject([{ code: 'preflight_refused' }])
 })
 
 it('a request without headers, as a test makes it by hand, is refused and does not warn', async () => {

@@ -432,6 +432,7 @@ describe('secure: false', () => {
           await logIn(local()).set({
             Host,
             Origin: 'http://localhost:5173',
+            Referer: 'http://localhost:5173/login',
             'Sec-Fetch-Site': 'same-origin',
           }),
         ),
@@ -451,6 +452,7 @@ describe('secure: false', () => {
     { Forwarded: 'for=192.0.2.1' },
     { Via: '1.1 proxy' },
     { Host: 'localhost:3000', Origin: 'https://app.example.com', 'Sec-Fetch-Site': 'same-origin' },
+    { Host: 'localhost:3000', Referer: 'https://app.example.com/login' },
   ])('does not concern a request that may come from elsewhere: %j', async headers => {
     const answer = await logIn(local()).set(headers)
     expect(answer.status).toBe(200)
