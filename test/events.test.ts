@@ -83,7 +83,7 @@ describe('events', () => {
     })
     emit('load_failed', FAILURE)
     emitter.removeAllListeners()
-    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- as listeners do
+
     emitter.on('load_failed', () => Promise.reject(thrown as Error))
     emit('load_failed', FAILURE)
     await idle()

@@ -66,10 +66,6 @@ export function withAccessCookie(
   }
 }
 
-function withoutAccessToken({
-  access_token,
-  token_type,
-  ...others
-}: AnswerTokens<object>): AnswerTokens<object> {
-  return others
+function withoutAccessToken({ expires_in, refresh_token, user }: AnswerTokens<object>): AnswerTokens<object> {
+  return { expires_in, ...(refresh_token !== undefined && { refresh_token }), user }
 }

@@ -441,10 +441,10 @@ describe('data inside a token', () => {
     onTestFinished(() => there.userData.close())
     const { userData } = there
     const early = [await issue(), await issue()]
-    await userData.verifyToken(early[0]!)
+    await userData.verifyToken(early[0])
     await there.until('custom_data', 'open')
     await there.until('sessions', 'broken')
-    await userData.verifyToken(early[1]!)
+    await userData.verifyToken(early[1])
     expect(userData.stats().claimSnapshots).toBe(0)
     await heal()
     await there.until('sessions', 'open')

@@ -115,7 +115,7 @@ describe('an options object that is changed after the call', () => {
 
 it('options of routes and guards may be undefined, for code with exactOptionalPropertyTypes', () => {
   const userData = createTestUserData(database)
-  const none = undefined as undefined
+  const none = undefined
   userData.login(() => null, {
     answer: none,
     refreshTokenField: none,
