@@ -1,3 +1,4 @@
+import { IncomingMessage } from 'node:http'
 import express from 'express'
 import type { Express, Request, RequestHandler, Response } from 'express'
 import { Passport } from 'passport'
@@ -83,7 +84,8 @@ describe.each(ways)('%s behind an adapter that leaves rawHeaders empty', (_way, 
 
 describe.each(ways)('%s on a request that a test has created by hand', (_way, guards) => {
   function run(req: Partial<Request>): Promise<{ error: unknown; user: unknown }> {
-    const stub = req as Request
+    // Passport 0.4 gives this method to Node's own class.
+    const stub = Object.assign(req, { logIn: Reflect.get(IncomingMessage.prototype, 'logIn') }) as Request
     return new Promise(resolve => {
       const handlers = guards()
       const next = (error?: unknown): void => {

@@ -12,7 +12,7 @@ exports.loginAndReadMe = async function loginAndReadMe() {
   const users = db.collection('users')
   const collection = db.collection('custom_user_data')
   const { insertedId } = await users.insertOne({
-    username: 'alice',
+    email: 'alice@example.com',
     passwordHash: await hashPassword('secret of alice'),
   })
   await collection.insertOne({ userId: insertedId, language: 'de' })
