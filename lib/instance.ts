@@ -85,7 +85,7 @@ export interface CustomUserData<CustomData> {
    * cookies. `address` is the address of the client: without it failed logins are counted for their
    * account alone. `device` describes the client in the user's list of sessions. Hooks get no request, see {@link Hooks}.
    *
-   * For a user whom you have verified by yourself, call {@link issueTokens}.
+   * If your own code has verified the user, call {@link issueTokens} instead.
    * @throws OptionError for a wrong or unknown option, or without keys of your own. Otherwise the errors that the route
    * answers: `invalid_request` (400) or `payload_too_large` (413) if the credentials have the wrong form;
    * `invalid_credentials` (401); `too_many_attempts` (429), with `Retry-After` in `headers`; `custom_data_missing` (403);

@@ -21,7 +21,7 @@ type RegisteredDocument = CustomUserDataTypes extends { customData: infer D exte
 /** The type that `CustomUserDataTypes` names, or a record of unknown values. */
 export type DefaultDocument = RegisteredDocument
 
-/** The names of a document type that it states one by one; without those that an index signature allows, and `_id`. */
+/** The names of the fields that a document type declares. An index signature declares none, and `_id` does not count. */
 type StatedNames<Document> = keyof {
   [Name in keyof Document as string extends Name ? never : Name extends '_id' ? never : Name]: true
 }

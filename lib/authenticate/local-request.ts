@@ -4,7 +4,7 @@ import type { Request } from 'express'
 import { toPlainAddress } from '../util/client-address.js'
 import type { TokenCookie } from '../util/cookies.js'
 
-/** Headers by which a proxy shows itself, besides those that begin with `X-Forwarded-`. */
+/** Headers that a proxy adds to a request, besides those that begin with `X-Forwarded-`. */
 const PROXY_HEADERS = ['forwarded', 'via', 'x-real-ip']
 
 /** Whether a header shows that a proxy is between the client and this process. */

@@ -63,7 +63,7 @@ export function requireDistinct(own: OwnIssuer | undefined, trusted: readonly Is
 /**
  * Completes the options of `addTrustedIssuer()`.
  *
- * @throws OptionError for a wrong option, and if the issuer or its prefix overlaps with those that are trusted already
+ * @throws OptionError for a wrong option, and for an issuer that is trusted already, or whose `userIdPrefix` overlaps with another
  */
 export function parseAddedIssuer(
   given: unknown,

@@ -3,6 +3,7 @@ import type { EndReplacedSessions } from '../login/replaced-sessions.js'
 import type { Deliver } from '../login/token-issuer.js'
 import type { AnswerTokens } from '../types.js'
 import type { RefreshTransport } from './refresh-transport.js'
+import { noteCookies } from './response-cookies.js'
 import { answeredAlready, NO_STORE } from './token-endpoint.js'
 
 /**
@@ -27,7 +28,7 @@ export async function issueWithCookies(
   transport.requireKept(req, false)
   const replaced = transport.readToEnd(req, {}, refreshTokenField)
   const held = transport.heldAccessTokens(req)
-  const cookiesBefore = res.getHeader('Set-Cookie')
+  const restore = noteCookies(res)
   let tokens: AnswerTokens<object> | undefined
   try {
     await issue(async issued => {
@@ -38,14 +39,9 @@ export async function issueWithCookies(
       return Promise.resolve()
     })
   } catch (error) {
-    if (tokens && !res.headersSent) restoreCookies(res, cookiesBefore)
+    if (tokens) restore()
     throw error
   }
   await endReplaced(replaced, held)
   return tokens
-}
-
-function restoreCookies(res: Response, before: ReturnType<Response['getHeader']>): void {
-  if (before === undefined) res.removeHeader('Set-Cookie')
-  else res.setHeader('Set-Cookie', before)
 }

@@ -34,7 +34,7 @@ export interface RefreshTransport {
    * because nothing may happen to the session then.
    */
   heldAccessTokens: (req: Request) => readonly string[]
-  /** Gives the tokens of an answer to the client. Returns those that the body must have. */
+  /** Sets the cookies of an answer. Returns the body of the answer: the tokens that are in no cookie, and the user. */
   hand: (res: Response, issued: IssuedTokens) => AnswerTokens<object>
   /**
    * Clears cookies that a login replaces: those in `previousCookies`, and an access cookie of the app. Call it before `hand`,

@@ -4,6 +4,7 @@ import { callInTime } from '../login/hooks.js'
 import type { Deliver } from '../login/token-issuer.js'
 import type { AnswerTokens } from '../types.js'
 import type { RefreshTransport } from './refresh-transport.js'
+import { noteCookies } from './response-cookies.js'
 import { answeredAlready } from './token-endpoint.js'
 import type { AnswerBody } from './token-endpoint.js'
 
@@ -57,10 +58,7 @@ export function createTokenAnswer({ name, transport, answer, timeoutMs }: TokenA
     let restore = (): void => undefined
     const deliver: Deliver = async issued => {
       secrets.push(issued.answer.access_token, issued.answer.refresh_token)
-      const cookiesBefore = res.getHeader('Set-Cookie')
-      restore = () => {
-        if (!res.headersSent) restoreCookies(res, cookiesBefore)
-      }
+      restore = noteCookies(res)
       if (name === 'login') transport.clearReplaced(res)
       given = { body: await toBody(transport.hand(res, issued), req, res) }
     }
@@ -106,8 +104,3 @@ function toJson(call: string, body: unknown, { app }: Response): string | undefi
 }
 
 type Replacer = ((this: unknown, name: string, value: unknown) => unknown) | undefined
-
-function restoreCookies(res: Response, before: ReturnType<Response['getHeader']>): void {
-  if (before === undefined) res.removeHeader('Set-Cookie')
-  else res.setHeader('Set-Cookie', before)
-}
