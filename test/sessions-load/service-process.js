@@ -1,12 +1,11 @@
 /**
  * One process of a service with several processes. It is JavaScript and uses the built package, because it is started a
- * thousand times. Under tsx it uses the source instead. It reads its options from the variable SERVICE, and tells its parent
- * its port.
+ * thousand times. It reads its options from the variable SERVICE, and tells its parent its port.
  */
 import bcrypt from 'bcryptjs'
 import express from 'express'
-import { createCustomUserData, CustomUserDataError } from 'express-custom-user-data'
 import { MongoClient } from 'mongodb'
+import { createCustomUserData, CustomUserDataError } from '../../dist/index.mjs'
 
 const { uri, database, options = {}, clientOptions = {} } = JSON.parse(process.env.SERVICE)
 

@@ -18,8 +18,6 @@ export interface ServiceSettings {
   /** Further options of the instance. */
   readonly options?: Readonly<Record<string, unknown>>
   readonly clientOptions?: MongoClientOptions
-  /** Runs the source, which needs no build and starts more slowly. */
-  readonly fromSource?: boolean
 }
 
 /** An answer. Its status is 0 if the connection ended without one. */
@@ -62,9 +60,9 @@ export async function patiently(ask: () => Promise<Answer>): Promise<Answer> {
 }
 
 /** Starts a process and waits until it serves. */
-export async function startService({ fromSource = false, ...settings }: ServiceSettings): Promise<Service> {
+export async function startService(settings: ServiceSettings): Promise<Service> {
   const env = { ...process.env, SERVICE: JSON.stringify(settings) }
-  const child = fork(SCRIPT, { env, execArgv: fromSource ? ['--import', 'tsx'] : [] })
+  const child = fork(SCRIPT, { env, execArgv: [] })
   const ended = once(child, 'exit')
   const signal = AbortSignal.timeout(START_TIMEOUT_MS)
   const started = once(child, 'message', { signal }) as Promise<[{ port: number }]>

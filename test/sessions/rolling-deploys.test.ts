@@ -60,7 +60,7 @@ const running: Service[] = []
 afterEach(() => Promise.all(running.splice(0).map(service => service.kill())))
 
 async function start(configurations: readonly Options[]): Promise<Service[]> {
-  const settings = { uri: inject('mongoUri'), database: database.db.databaseName, fromSource: true }
+  const settings = { uri: inject('mongoUri'), database: database.db.databaseName }
   const started = configurations.map(options => startService({ ...settings, options }))
   for (const service of started) running.push(await service)
   return Promise.all(started)
