@@ -5,7 +5,7 @@ import { openWorkshop } from './workshop.js'
 import type { Consumer, Outcome, Workshop } from './workshop.js'
 
 // Compilers and package managers are slow, especially on a busy machine.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
 const COMPILERS = ['5.9', '6.0', '7.0'] as const
 /** The oldest compiler that reads the declarations. TypeScript 6 has no `moduleResolution: node` without a warning. */

@@ -10,7 +10,7 @@ const CONSUMERS = join(ROOT, 'test/consumers')
 const SHARED = ['tsconfig.json', 'visit.ts']
 
 /** Ends a child that hangs, so that only its test fails. */
-const CHILD_LIMIT_MS = 120_000
+const CHILD_LIMIT_MS = 240_000
 /** The consumers pin their dependencies, so the npm cache is as good as the registry. */
 const NPM_INSTALL = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts']
 
