@@ -21,6 +21,8 @@ export interface PairResult {
   readonly requestsPerSecond: Spread
   /** Processor time of the server that a request costs, beyond the base's. */
   readonly extraMicros: Spread
+  /** Queries that MongoDB answered for 1,000 requests, after a warm-up in which each user made requests. */
+  readonly readsPerThousand: number
   /** The least share of one core that a server of the pair was busy: far below 1 and it was not the bottleneck. */
   readonly busy: number
 }
@@ -44,6 +46,7 @@ interface Started {
 }
 
 interface Slot {
+  readonly answers: number
   readonly perSecond: number
   readonly microsPerRequest: number
   readonly busy: number
@@ -57,6 +60,7 @@ interface Launch {
   readonly ratio: number
   readonly perSecond: number
   readonly extraMicros: number
+  readonly readsPerThousand: number
   readonly busy: number
 }
 
@@ -85,6 +89,7 @@ export async function measurePair(
     ofBase: spreadOf(launches.map(({ ratio }) => ratio)),
     requestsPerSecond: spreadOf(launches.map(({ perSecond }) => perSecond)),
     extraMicros: spreadOf(launches.map(({ extraMicros }) => extraMicros)),
+    readsPerThousand: median(launches.map(launch => launch.readsPerThousand)),
     busy: Math.min(...launches.map(({ busy }) => busy)),
   }
 }
@@ -124,6 +129,8 @@ async function launchPair(
 async function compare(pair: readonly [Server, Server], load: Worker, plan: LaunchPlan): Promise<Launch> {
   const [base, candidate] = pair
   const rounds: { base: Slot; candidate: Slot }[] = []
+  // Asked of the base's server, because the bare route has no client. Neither of them reads anything for a request.
+  const readsBefore = await base.worker.ask<number>('reads')
   for (let round = 0; round < plan.rounds; round++) {
     if (round > 0 && performance.now() > plan.untilMs) break
     const run = (server: Server) => runSlot(server, load, plan.slotMs)
@@ -135,7 +142,10 @@ async function compare(pair: readonly [Server, Server], load: Worker, plan: Laun
       rounds.push({ candidate: first, base: await run(base) })
     }
   }
+  const reads = (await base.worker.ask<number>('reads')) - readsBefore
+  const answers = rounds.reduce((sum, round) => sum + round.candidate.answers, 0)
   return {
+    readsPerThousand: (reads / answers) * 1000,
     ratio: median(rounds.map(round => round.candidate.perSecond / round.base.perSecond)),
     perSecond: median(rounds.map(round => round.candidate.perSecond)),
     extraMicros: median(rounds.map(round => round.candidate.microsPerRequest - round.base.microsPerRequest)),
@@ -154,6 +164,7 @@ async function runSlot({ worker, port }: Server, load: Worker, ms: number): Prom
     throw new Error(`Not all answers were 200: ${JSON.stringify({ answers, failures })}`)
   }
   return {
+    answers,
     perSecond: (answers / ms) * 1000,
     microsPerRequest: micros / answers,
     busy: micros / (ms * 1000),

@@ -1,3 +1,4 @@
+import { COMPARED } from './candidates.js'
 import type { Candidate } from './candidates.js'
 import type { PairPlan } from './fresh-pair.js'
 
@@ -77,6 +78,9 @@ export const FULL: Plan = {
   starts: 10,
   firstRequests: 5,
 }
+
+/** What `npm run bench -- --picture` does: the candidates of the picture. */
+export const PICTURE: Plan = { ...FULL, candidates: COMPARED.map(({ name }) => name) }
 
 const QUICK_PAIR: PairPlan = { launches: 1, rounds: 4, slotMs: 250, warmUpMs: 500 }
 

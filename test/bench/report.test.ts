@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { CANDIDATES } from './candidates.js'
+import { CANDIDATES, COMPARED } from './candidates.js'
 import { single, toMedians } from './figures.js'
 import { toGoals } from './goals.js'
 import { toHttpSection } from './http.js'
@@ -18,6 +18,7 @@ const measured = (key: string, ...ratios: number[]): Measured => {
     ofBase,
     requestsPerSecond,
     extraMicros: spreadOf([7]),
+    readsPerThousand: 0,
     busy: 0.98,
   }
 }
@@ -69,23 +70,40 @@ it('the tables say if the machine was busy', () => {
   expect(textOn('1.01')).toContain('busy')
 })
 
-describe('the plot', () => {
-  const svg = toSvg('A & B', [
-    { label: '<short>', value: 0.5, isOurs: false },
-    { label: 'long', value: 1, isOurs: true },
-  ])
+describe('the picture', () => {
+  const bar = (label: string, micros: number, others = {}) => ({
+    label,
+    extraMicros: { median: micros, min: micros / 2, max: micros * 2 },
+    readsPerThousand: 2,
+    isOurs: false,
+    ...others,
+  })
+  const svg = toSvg([bar('<long>', 1_000), bar('short', 10), bar('ours', -3)], { node: 'v20.20.2' })
   const widths = [...svg.matchAll(/<rect x="\d+" y="\d+" width="([\d.]+)"/g)].map(([, width]) =>
     Number(width),
   )
 
-  it('has the longest bar first, and lengths in proportion', () => {
-    expect(widths).toHaveLength(2)
-    expect(widths[0]! / widths[1]!).toBeCloseTo(2, 2)
-    expect(svg.indexOf('long')).toBeLessThan(svg.indexOf('short'))
+  it('has the shortest bar first, and lengths in proportion to the logarithm', () => {
+    expect(widths).toHaveLength(3)
+    expect(widths[2]! / widths[1]!).toBeCloseTo(3, 2)
+    expect(svg.indexOf('ours')).toBeLessThan(svg.indexOf('short'))
+  })
+  it('has a bar at the left edge for a time that is lost in the noise, with the time as it was measured', () => {
+    expect(widths[0]).toBe(2)
+    expect(svg).toContain('>-3</text>')
+  })
+  it('has whiskers, reads and the versions', () => {
+    expect(svg.match(/class="whisker"/g)).toHaveLength(3)
+    expect(svg.match(/>2<\/text>/g)).toHaveLength(3)
+    expect(svg).toContain('node v20.20.2')
   })
   it('escapes text', () => {
-    expect(svg).toContain('A &amp; B')
-    expect(svg).toContain('&lt;short&gt;')
-    expect(svg).not.toContain('<short>')
+    expect(svg).toContain('&lt;long&gt;')
+    expect(svg).not.toContain('<long>')
   })
+})
+
+it('the picture shows seven ways, each by a name of its own', () => {
+  const labels = COMPARED.flatMap(({ label }) => label ?? [])
+  expect(new Set(labels).size).toBe(7)
 })

@@ -11,7 +11,8 @@ import { measureCandidates, measureFromClaim, toHttpSection } from './http.js'
 import type { Measured } from './http.js'
 import { installPeers } from './install-peers.js'
 import { describeMachine } from './machine.js'
-import { FULL, QUICK } from './plan.js'
+import type { Machine } from './machine.js'
+import { FULL, PICTURE, QUICK } from './plan.js'
 import { toSvg } from './plot.js'
 import { toMarkdown } from './report.js'
 import type { Results } from './report.js'
@@ -19,13 +20,17 @@ import { measureInProcess, measureMemory, measureMisses, measureRefreshes, measu
 import { startWorker } from './worker.js'
 
 // Compares this package with the usual alternatives. --quick measures coarsely, --only=misses,herd measures a part: then
-// nothing is written.
+// nothing is written. --picture measures and writes what the picture of the README shows, and nothing else.
 
-const { values: flags } = parseArgs({ options: { quick: { type: 'boolean' }, only: { type: 'string' } } })
+const { values: flags } = parseArgs({
+  options: { quick: { type: 'boolean' }, only: { type: 'string' }, picture: { type: 'boolean' } },
+})
 const isQuick = flags.quick === true
-const only = flags.only?.split(',')
-const plan = isQuick ? QUICK : FULL
+const isPicture = flags.picture === true
+const only = isPicture ? ['http'] : flags.only?.split(',')
+const plan = isQuick ? QUICK : isPicture ? PICTURE : FULL
 const RESULTS = new URL('results/', import.meta.url)
+const PICTURE_FILE = new URL('../../docs/images/comparison.svg', import.meta.url)
 /** Progress is no part of what is printed: the last line of stdout is the JSON. */
 const report = (line: string) =>
   console.error(`${(performance.now() / 1000).toFixed(0).padStart(4)} s  ${line}`)
@@ -87,21 +92,16 @@ async function finish({ machine, sections, http }: Omit<Results, 'goals'>): Prom
     await write(`${machine['date'] ?? 'undated'}.md`, markdown)
     await write('latest.md', markdown)
     await write('latest.json', `${JSON.stringify({ ...results, medians }, null, 2)}\n`)
-    await write('comparison.svg', toComparison(http))
   }
+  if (!isQuick && (isPicture || !only)) await writeFile(PICTURE_FILE, toPicture(http, machine))
   console.log(JSON.stringify(medians))
 }
 
-function toComparison(http: readonly Measured[]): string {
-  const bare = http.find(({ candidate }) => candidate.key === 'bare')?.ofBase.median ?? 1
-  const bars = http
-    .filter(({ candidate }) => candidate.key !== 'bare')
-    .map(({ candidate, ofBase }) => ({
-      label: candidate.key === 'aa' ? 'no authentication, MongoDB client idle' : candidate.name,
-      value: candidate.key === 'aa' ? 1 / bare : ofBase.median / bare,
-      isOurs: candidate.kind === 'ours',
-    }))
-  return toSvg('Requests per second, as a share of a bare Express route', bars)
+function toPicture(http: readonly Measured[], machine: Machine): string {
+  const bars = http.flatMap(({ candidate: { label, kind }, extraMicros, readsPerThousand }) =>
+    label === undefined ? [] : [{ label, extraMicros, readsPerThousand, isOurs: kind === 'ours' }],
+  )
+  return toSvg(bars, machine)
 }
 
 async function write(name: string, text: string): Promise<void> {

@@ -34,9 +34,12 @@ const PLAIN = {
   },
 }
 
+let database
+
 async function createApp(name, setup) {
   if (name === 'bare') return { app: createGreetingApp(yes) }
   const context = await connect(setup)
+  database = context.db
   if (name in PLAIN) return { app: createGreetingApp(yes, await PLAIN[name]()) }
   const [, load] = SOURCES.find(([pattern]) => pattern.test(name))
   return (await load())[name](context)
@@ -56,5 +59,10 @@ answerParent({
   usage() {
     const { user, system } = process.cpuUsage()
     return user + system
+  },
+  /** Queries that MongoDB has answered so far, for all servers. */
+  async reads() {
+    const { metrics } = await database.command({ serverStatus: 1 })
+    return ['find', 'aggregate', 'count'].reduce((sum, name) => sum + metrics.commands[name].total, 0)
   },
 })
