@@ -27,6 +27,7 @@ const PROGRAMS = {
   consumers: 'test/package/**/*.test.ts',
   frameworks: 'test/frameworks/**/*.test.ts',
   load: 'test/sessions-load/**/*.test.ts',
+  docs: 'test/docs/**/*.test.ts',
   deploys: 'test/sessions/rolling-deploys.test.ts',
   browser: 'test/browser/**/*.test.ts',
 }

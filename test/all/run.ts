@@ -24,6 +24,7 @@ const MOST_UNSTEADY = 5
 const PARTS: readonly Part[] = [
   { name: 'newest', command: ['npm', 'test', '--'] },
   { name: 'oldest', command: ['npx', 'vitest', 'run', '--project', 'oldest', '--coverage'] },
+  { name: 'docs', command: ['npx', 'vitest', 'run', '--project', 'docs'] },
   { name: 'examples', command: ['npx', 'vitest', 'run', '--project', 'examples'] },
   { name: 'consumers', command: ['npx', 'vitest', 'run', '--project', 'consumers'] },
   { name: 'frameworks', command: ['npx', 'vitest', 'run', '--project', 'frameworks'] },

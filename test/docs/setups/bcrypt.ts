@@ -1,0 +1,3 @@
+import bcrypt from 'bcryptjs'
+
+export { bcrypt }

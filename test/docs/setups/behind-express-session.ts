@@ -1,0 +1,1 @@
+export { requireLogin } from '../../../examples/behind-express-session/existing-app.js'

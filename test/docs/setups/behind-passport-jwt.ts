@@ -1,0 +1,1 @@
+export { requireTeamToken, teamUser } from '../../../examples/behind-passport-jwt/existing-app.js'

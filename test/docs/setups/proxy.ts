@@ -1,0 +1,2 @@
+export { createProxyMiddleware } from 'http-proxy-middleware'
+export declare const target: string

@@ -1,0 +1,2 @@
+export { HttpError, useExpressServer } from 'routing-controllers'
+export declare const controllers: (new () => object)[]
