@@ -68,7 +68,8 @@ export class NeededRights {
     this.#warned.add(key)
     const message =
       `The database user has no right "${action}" on ${namespace}, which ${[...features].join(', ')} ` +
-      `${features.size === 1 ? 'needs' : 'need'}. Grant it: the README has a role for each feature. Or remove that feature.`
+      `${features.size === 1 ? 'needs' : 'need'}. Grant it: docs/production.md of this package has a role for each ` +
+      'feature. Or remove that feature.'
     events.warn({ code: 'database_right_missing', message })
   }
 }

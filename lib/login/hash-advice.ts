@@ -16,8 +16,8 @@ const KINDS: readonly (readonly [form: RegExp, name: string])[] = [
 ]
 
 const WAY_OUT =
-  'Give passwordCredentials() a verifyPassword that verifies such a hash, e.g. bcrypt.compare, and a decoyHash; the README ' +
-  'shows it.'
+  'Give passwordCredentials() a verifyPassword that verifies such a hash, e.g. bcrypt.compare, and a decoyHash: see ' +
+  'docs/bcrypt.md of this package.'
 
 /** Says what a field holds in place of an argon2 hash, and what to do. Repeats nothing of the text. */
 export function adviseOnHash(hashField: string, hash: string): string {

@@ -11,7 +11,7 @@ import type { TestDatabase } from '../support/database.js'
 import { holdDeadlines } from '../support/deadlines.js'
 import { createTestUserData, SECRET } from '../support/user-data.js'
 
-// The recipe of the README for apps whose old tokens are still in the field.
+// The recipe of docs/old-tokens.md for apps whose old tokens are still in the field.
 
 const OLD_SECRET = 'the secret of the old tokens, 32 bytes or more'
 

@@ -17,11 +17,11 @@ type Options = Partial<CustomUserDataOptions<Record<string, unknown>>>
 const DATA = 'custom_user_data'
 const SESSIONS = 'custom_user_data_sessions'
 const ATTEMPTS = 'custom_user_data_login_attempts'
-/** The database that the commands of the README name. */
+/** The database that the commands of the guide to production name. */
 const DATABASE = 'app'
 
 const server = useAuthServer()
-/** The privileges of each role of the README. */
+/** The privileges of each role of the guide. */
 const roles = new Map<string, Rights>()
 beforeAll(async () => {
   const db = server.ownerDb(DATABASE)
@@ -43,20 +43,20 @@ beforeAll(async () => {
   await db.collection('users').insertOne({ username: 'frank', passwordHash: weakHash })
 })
 
-interface ReadmePrivilege {
+interface GuidePrivilege {
   readonly resource: { readonly db: string; readonly collection: string }
   readonly actions: string[]
 }
 
-/** Runs the commands of the README for `mongosh`, and gives the roles that they create. */
-function readRoles(): Map<string, ReadmePrivilege[]> {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-  const code = /```js\n((?:(?!```)[^])*createRole[^]*?)```/.exec(readme)?.[1] ?? ''
-  const created = new Map<string, ReadmePrivilege[]>()
+/** Runs the commands of the guide to production for `mongosh`, and gives the roles that they create. */
+function readRoles(): Map<string, GuidePrivilege[]> {
+  const guide = readFileSync(new URL('../../docs/production.md', import.meta.url), 'utf8')
+  const code = /```js\n((?:(?!```)[^])*createRole[^]*?)```/.exec(guide)?.[1] ?? ''
+  const created = new Map<string, GuidePrivilege[]>()
   const granted: string[] = []
   const app = {
     getName: () => DATABASE,
-    createRole: ({ role, privileges }: { role: string; privileges: ReadmePrivilege[] }) =>
+    createRole: ({ role, privileges }: { role: string; privileges: GuidePrivilege[] }) =>
       created.set(role, privileges),
     createUser: (user: { roles: string[] }) => granted.push(...user.roles),
   }
@@ -100,7 +100,7 @@ async function logIn(app: Express, username: string, password = 'right') {
   return { status, ...(body as { access_token: string; refresh_token: string }) }
 }
 
-/** A feature: the roles of the README that it needs, the options, and its use. Each use expects success. */
+/** A feature: the roles of the guide that it needs, the options, and its use. Each use expects success. */
 type Feature = readonly [string, readonly string[], Options, (userData: UserData, db: Db) => Promise<void>]
 
 /** Of the password `right`, with less memory than today's hashes. */
@@ -269,7 +269,7 @@ const FEATURES: readonly Feature[] = [
   ],
 ]
 
-describe('a database user with the roles of the README', () => {
+describe('a database user with the roles of the guide', () => {
   it.each(FEATURES)('for %s can use exactly that, without a warning', async (_what, names, options, use) => {
     const db = await server.dbWithRoles(DATABASE, names)
     const { userData, warnings } = createInstance(db, options)

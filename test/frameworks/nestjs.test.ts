@@ -1,6 +1,15 @@
 import 'reflect-metadata'
-import { promisify } from 'node:util'
-import { Catch, Controller, Get, HttpException, Logger, Module, Req, UseGuards } from '@nestjs/common'
+import {
+  Catch,
+  Controller,
+  createParamDecorator,
+  Get,
+  HttpException,
+  Logger,
+  Module,
+  Req,
+  UseGuards,
+} from '@nestjs/common'
 import type {
   ArgumentsHost,
   CanActivate,
@@ -40,11 +49,11 @@ function createParts(userData: TestUserData) {
   }
 
   class CustomUserDataGuard implements CanActivate {
-    readonly #authenticate = promisify(userData.authenticate())
+    readonly #guard = userData.authenticate()
 
     async canActivate(context: ExecutionContext): Promise<boolean> {
       const http = context.switchToHttp()
-      await this.#authenticate(http.getRequest<Request>(), http.getResponse<Response>())
+      await this.#guard.run(http.getRequest<Request>(), http.getResponse<Response>())
       return true
     }
   }
@@ -69,6 +78,10 @@ function createParts(userData: TestUserData) {
     return { id, customData }
   }
 
+  const CurrentUser = createParamDecorator((_data: unknown, context: ExecutionContext) =>
+    userData.user(context.switchToHttp().getRequest<Request>()),
+  )
+
   @Controller()
   class Routes {
     @Get('behind-middleware')
@@ -78,8 +91,8 @@ function createParts(userData: TestUserData) {
 
     @Get('behind-guard')
     @UseGuards(CustomUserDataGuard)
-    behindGuard(@Req() req: Request) {
-      return me(req)
+    behindGuard(@CurrentUser() { id, customData }: ReturnType<typeof userData.user>) {
+      return { id, customData }
     }
 
     @Get('behind-passport')

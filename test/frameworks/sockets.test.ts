@@ -78,7 +78,7 @@ describe('in a middleware of Socket.IO', () => {
   })
 })
 
-it('in the recipe of the README, a socket whose session ends before its connection is closed', async () => {
+it('in the recipe of the guide, a socket whose session ends before its connection is closed', async () => {
   const userData = createUserData()
   const { access_token: token, refresh_token } = await userData.issueTokens('alice')
   const { server, port } = await listen()

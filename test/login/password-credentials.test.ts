@@ -124,8 +124,8 @@ describe('ASVS 6.3.8: the same answer', () => {
         code: 'password_hash_unreadable',
         message:
           'The field "passwordHash" of a user holds a bcrypt hash, so passwordCredentials() cannot log this user in. ' +
-          'Give passwordCredentials() a verifyPassword that verifies such a hash, e.g. bcrypt.compare, and a decoyHash; ' +
-          'the README shows it.',
+          'Give passwordCredentials() a verifyPassword that verifies such a hash, e.g. bcrypt.compare, and a decoyHash: ' +
+          'see docs/bcrypt.md of this package.',
       },
     ])
   })

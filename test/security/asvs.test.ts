@@ -97,10 +97,10 @@ describe('ASVS 1.2.4: no operator of a request reaches MongoDB', () => {
   }
 })
 
-describe('ASVS 6.1.1: the README’s numbers', () => {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+describe('ASVS 6.1.1: the numbers in the guide to the throttle', () => {
+  const guide = readFileSync(new URL('../../docs/login-throttle.md', import.meta.url), 'utf8')
   const numberOf = (option: string): number => {
-    const [, value] = new RegExp(`\\| \`${option}\` +\\| ([\\d,]+) +\\|`).exec(readme)!
+    const [, value] = new RegExp(`\\| \`${option}\` +\\| ([\\d,]+) +\\|`).exec(guide)!
     return Number(value!.replace(',', ''))
   }
 

@@ -27,7 +27,7 @@ const PHASES = {
 
 /**
  * How far the times of refused logins are apart, as ratios of medians to that of an unknown user. Before and after the
- * migration they are near 1. While it is under way, one kind of hash differs: the README says so.
+ * migration they are near 1. While it is under way, one kind of hash differs: docs/bcrypt.md says so.
  */
 export const migrationTiming: Case = {
   name: 'migration-timing',

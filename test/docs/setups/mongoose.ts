@@ -1,0 +1,23 @@
+/** The part of mongoose that guides use. The package itself is installed only where the drivers are tested. */
+import type { CollectionLike } from 'express-custom-user-data'
+
+interface Schema {
+  post(event: 'save', listener: (document: { userId: unknown }) => void): void
+}
+
+interface Model {
+  readonly collection: CollectionLike
+  updateOne(filter: object, change: object): Promise<unknown>
+}
+
+export declare const mongoose: {
+  readonly Schema: new (definition: object) => Schema
+  model(name: string, schema: Schema, collection: string): Model
+}
+
+export interface User {
+  email: string
+  language: string
+}
+export declare const UserModel: Model
+export declare const id: string
