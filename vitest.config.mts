@@ -9,6 +9,7 @@ type Alias = Readonly<{ find: RegExp; replacement: string }>
 const OWN_NAMES: readonly Alias[] = [
   { find: /^express-custom-user-data$/, replacement: source('index.ts') },
   { find: /^express-custom-user-data\/global$/, replacement: source('global.ts') },
+  { find: /^express-custom-user-data\/testing$/, replacement: source('testing/index.ts') },
 ]
 
 /** The lowest versions that the peer ranges allow. They are installed under other names. */

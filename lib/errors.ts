@@ -83,6 +83,10 @@ const ERRORS = {
   database_refused: { status: 500, title: 'The server is misconfigured' },
   /** Duplicates or another index prevent the unique index on the user id field. */
   user_id_index_conflict: { status: 500, title: 'The server is misconfigured' },
+  /** An instance of `createTestUserData()` was asked for something that only MongoDB can do. */
+  real_mongodb_needed: { status: 500, title: 'The test needs a real MongoDB' },
+  /** `express-custom-user-data/testing` was loaded in production. */
+  testing_in_production: { status: 500, title: 'The server is misconfigured' },
   /** MongoDB did not give the user's document in time. */
   custom_data_unavailable: { status: 503, title: 'Custom data is unavailable for the moment' },
   /** MongoDB did not read or write a session in time. Nothing was consumed. */

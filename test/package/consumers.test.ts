@@ -80,9 +80,13 @@ describe('the packed tarball', () => {
       ['Jest 30', 'jest-30/bin/jest.js', ['jest.test.js']],
       ['ts-jest', 'jest/bin/jest.js', ['--preset=ts-jest', 'ts-jest.test.ts']],
       ['Vitest', 'vitest/vitest.mjs', ['run', 'vitest.test.mjs']],
-      ["ESLint's import/no-unresolved", 'eslint/bin/eslint.js', ['app.js', 'imports.mjs']],
+      ["ESLint's import/no-unresolved", 'eslint/bin/eslint.js', ['app.js', 'reports.js', 'imports.mjs']],
     ] as const)('passes in %s', async ([, program, args]) => {
       await expectToPass(env => consumer().runSource(`node_modules/${program}`, args, env))
+    })
+
+    it('passes in node:test', async () => {
+      await expectToPass(env => consumer().runSource('--test', ['node.test.mjs'], env))
     })
   })
 

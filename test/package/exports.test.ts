@@ -1,4 +1,5 @@
 import * as everything from 'express-custom-user-data'
+import * as testing from 'express-custom-user-data/testing'
 import { expect, it } from 'vitest'
 
 it('the package exports exactly these names', () => {
@@ -9,6 +10,17 @@ it('the package exports exactly these names', () => {
       "createCustomUserData",
       "errorResponse",
       "hashPassword",
+    ]
+  `)
+})
+
+it('the entry point for tests exports exactly these names', () => {
+  expect(Object.keys(testing).sort()).toMatchInlineSnapshot(`
+    [
+      "asUser",
+      "createTestClock",
+      "createTestUserData",
+      "tokenFor",
     ]
   `)
 })

@@ -61,7 +61,7 @@ async function pack(folder: string): Promise<string> {
   const staged = join(folder, 'staged')
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
   await must(ROOT, process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', join(staged, 'dist')])
-  for (const part of ['package.json', 'lib', 'global']) {
+  for (const part of ['package.json', 'lib', 'global', 'testing']) {
     await cp(join(ROOT, part), join(staged, part), { recursive: true })
   }
   const { output } = await must(staged, 'npm', ['pack', '--silent', '--ignore-scripts'])

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import express from 'express'
 import { createCustomUserData } from 'express-custom-user-data'
 import 'express-custom-user-data/global'
+import { asUser, createTestUserData, tokenFor } from 'express-custom-user-data/testing'
 import { MongoClient } from 'mongodb'
 import type { Profile } from './profile.js'
 import { loginAndReadMe, MONGODB_DATABASE, MONGODB_URI, PATIENT } from './visit.js'
@@ -41,6 +42,18 @@ app.use(userData.errorHandler())
 
 const me = await loginAndReadMe(app, 'alice')
 assert.deepEqual(me, { id: 'alice', language: 'de', city: 'Bern', year: 2020, expires: 'number' })
+
+const testUserData = createTestUserData<Profile>({ documents: { alice: { language: 'de', memberSince } } })
+const { customData } = await testUserData.verifyToken(await tokenFor(testUserData, 'alice'))
+const testLanguage: 'de' | 'fr' | undefined = customData.language
+assert.equal(testLanguage, 'de')
+assert.deepEqual(customData.memberSince, memberSince)
+express().use(asUser(testUserData, 'alice', { language: 'fr' }), asUser('bob'), asUser(userData, 'alice'))
+const strict = createTestUserData<Profile>({ documents: {}, requireDocument: true })
+express().get('/', strict.authenticate(), (req, res) => {
+  const city: string = strict.user(req).customData.address.city
+  res.json(city)
+})
 
 await userData.close()
 await client.close()

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import express from 'express'
 import type { Request } from 'express'
 import { createCustomUserData } from 'express-custom-user-data'
+import { asUser, createTestClock, createTestUserData } from 'express-custom-user-data/testing'
 import { MongoClient } from 'mongodb'
 import { loginAndReadMe, MONGODB_DATABASE, MONGODB_URI, PATIENT } from './visit.js'
 
@@ -71,6 +72,15 @@ async function main(): Promise<void> {
   app.use(userData.errorHandler())
 
   assert.deepEqual(await loginAndReadMe(app, 'alice'), { id: 'alice', language: 'de', scores: [1, 2] })
+
+  const testUserData = createTestUserData<Profile>({
+    documents: { alice: { language: 'de' } },
+    clock: createTestClock(),
+  })
+  express().use(asUser(testUserData, 'alice', { language: 'fr' }))
+  const read = await testUserData.forUser('alice').read()
+  const testLanguage: 'de' | 'fr' | undefined = read?.language
+  assert.equal(testLanguage, 'fr')
 
   await userData.close()
   await client.close()

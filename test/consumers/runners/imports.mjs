@@ -1,4 +1,5 @@
 import 'express-custom-user-data/global'
 import { createCustomUserData } from 'express-custom-user-data'
+import { createTestUserData } from 'express-custom-user-data/testing'
 
-export { createCustomUserData }
+export { createCustomUserData, createTestUserData }
