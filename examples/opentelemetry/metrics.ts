@@ -25,7 +25,7 @@ export function recordMetrics(meter: Meter, stats: () => Stats): () => void {
   return () => unsubscribe(LOAD_CHANNEL, onLoad)
 }
 
-/** Events that tell of attacks or of changes by administrators, see "Events" in the README of the package. */
+/** Events that tell of attacks or of changes by administrators, see docs/events-and-metrics.md. */
 const AUDITED = [
   'login_refused',
   'throttled',
