@@ -26,8 +26,8 @@ import type { CustomDataOf, DeepReadonly, DefaultDocument, KnownDocument } from 
  * @throws OptionError for each missing, wrong or unknown option, with what to write instead
  * @example
  * const userData = createCustomUserData({
- *   collection: client.db('app').collection<Profile>('custom_user_data'),
- *   secret: process.env.TOKEN_SECRET,
+ *   collection: client.db('app').collection('custom_user_data'),
+ *   secret: process.env.ACCESS_TOKEN_SECRET,
  *   issuer: 'https://auth.example.com',
  *   audience: 'https://api.example.com',
  * })

@@ -6,39 +6,12 @@ import { describeError } from './util/describe-error.js'
 import type { ErrorDescription } from './util/describe-error.js'
 import { createRedaction, describeForLog } from './util/redaction.js'
 import { RepeatedLines } from './util/repeated-lines.js'
+import type { WarningCode } from './warnings.js'
 
 /** A set-up that works, but not as well as it could. The message says what to do about it. */
 export interface WarningEvent {
   /** The kind of warning, which stays the same across versions. */
-  readonly code:
-    | 'duplicate_documents'
-    | 'user_id_index_missing'
-    | 'session_index_missing'
-    | 'session_limit_failed'
-    | 'session_not_removed'
-    | 'login_attempt_index_missing'
-    | 'login_attempts_not_corrected'
-    | 'login_account_unknown'
-    | 'login_address_unknown'
-    | 'proxy_header_unused'
-    | 'cookie_not_kept'
-    | 'preflight_refused'
-    | 'change_stream_unavailable'
-    | 'user_id_index_conflict'
-    | 'user_id_field_missing'
-    | 'user_id_type_unusable'
-    | 'collection_missing'
-    | 'collection_is_view'
-    | 'bson_option_ignored'
-    | 'set_up_failed'
-    | 'password_hash_unreadable'
-    | 'password_hash_not_upgraded'
-    | 'decoy_hash_differs'
-    | 'username_not_normalized'
-    | 'key_ignored'
-    | 'server_not_primary'
-    | 'foreign_collection'
-    | 'database_right_missing'
+  readonly code: WarningCode
   /** The finding, and what to do about it. */
   readonly message: string
   /** The user concerned; absent if the warning is about no single user. */

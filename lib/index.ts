@@ -30,6 +30,7 @@ export type {
 } from './audit-events.js'
 export type { ChannelMessages, Stats } from './metrics.js'
 export type { RefusalReason } from './refusals.js'
+export type { WarningCode } from './warnings.js'
 export type { Clock } from './util/clock.js'
 export type { Algorithm } from './access-tokens/algorithms.js'
 export type { TokenProfile } from './access-tokens/claims.js'

@@ -153,7 +153,7 @@ export interface CustomUserData<CustomData> {
    * The user of a request, typed like `user(req)`; `undefined` for a request that a guard let through without a user, as
    * `authenticate({ optional: true })` does.
    *
-   * @example const name = userData.userIfAny(req)?.customData.name
+   * @example const language = userData.userIfAny(req)?.customData.language
    */
   userIfAny(this: void, req: IncomingMessage): AuthenticatedUser<CustomData> | undefined
   /**
@@ -280,7 +280,7 @@ export interface CustomUserData<CustomData> {
    * @param account the name, as for {@link forgetFailedLogins}
    * @returns 43 characters of base64url
    * @throws OptionError without keys of your own; TypeError if `account` cannot name an account
-   * @example if (accounts.includes(userData.accountDigest('alice@example.com'))) …
+   * @example const isAlice = accounts.includes(userData.accountDigest('alice@example.com'))
    */
   accountDigest(this: void, account: string): string
   /**

@@ -31,7 +31,7 @@ const TYPE_PREFIX = 'urn:express-custom-user-data:error:'
  *
  * @example
  * const answer = errorResponse(error)
- * if (answer) return Response.json(answer.body, answer)
+ * if (answer) res.writeHead(answer.status, answer.headers).end(JSON.stringify(answer.body))
  */
 export function errorResponse(error: unknown): ErrorResponse | undefined {
   const ours = asCustomUserDataError(error)

@@ -18,7 +18,7 @@ export interface TokenPlaces {
    * see the option `allowedOrigins`. A login and a logout clear the cookie, and so does
    * `authenticate({ optional: true })` if its token is not valid.
    *
-   * @example { cookie: { name: '__Secure-access_token', path: '/api' } }
+   * @example { name: '__Secure-access_token', path: '/api' }
    * @default no cookie is read
    */
   readonly cookie?: string | CookieIdentity | undefined

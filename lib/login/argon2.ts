@@ -32,7 +32,7 @@ function argon2(): typeof import('@node-rs/argon2') {
  *
  * @throws {OptionError} if the password is not a text, or for a wrong or unknown option; `password_hashing_failed` if the
  * module `@node-rs/argon2` cannot be loaded
- * @example await users.insertOne({ email, passwordHash: await hashPassword(password) })
+ * @example const passwordHash = await hashPassword(password)
  */
 export async function hashPassword(password: string, options?: PasswordTextOptions): Promise<string> {
   const toText = createPasswordText(parseHashPasswordArguments(password, options))

@@ -25,7 +25,7 @@ export type VerifyOutcome = VerifiedUser | null | undefined
  * @example
  * const verifyCredentials = async ({ email, password }) => {
  *   const user = await users.findOne({ email })
- *   return user && (await isPassword(user, password)) ? { id: user.id } : null
+ *   return user && (await isPassword(user, password)) ? { id: String(user._id) } : null
  * }
  */
 export interface VerifyCredentials<
@@ -37,7 +37,7 @@ export interface VerifyCredentials<
    * Returns the account that the credentials name, so that its failed logins are counted. Returns `undefined` if they name
    * none.
    * @default each of `email` and `username` that is a text, a number or a boolean
-   * @example login(verifyCredentials, { account: ({ phone }) => phone })
+   * @example userData.login(verifyCredentials, { account: ({ phone }) => phone })
    */
   readonly account?: ((credentials: Credentials) => AccountName | null | undefined) | undefined
 }

@@ -46,7 +46,7 @@ export interface PasswordCredentialsOptions extends PasswordTextOptions {
    * is a 500 `callback_failed`. It needs `decoyHash`. bcrypt ignores what follows the first 72 bytes of a password.
    * @default undefined, which refuses such hashes with the warning `password_hash_unreadable`
    * @example
-   * passwordCredentials({ collection: users, verifyPassword: bcrypt.compare, decoyHash: '$2b$10$…', upgradeHashes: true })
+   * userData.passwordCredentials({ collection: users, verifyPassword: bcrypt.compare, decoyHash: '$2b$10$…', upgradeHashes: true })
    */
   readonly verifyPassword?: VerifyPassword | undefined
   /**

@@ -86,7 +86,7 @@ interface CommonOptions<Document extends object> {
    * The Extended JSON of MongoDB in which clients get custom data: in the answers of `login()` and `refresh()` as
    * `user.customData`, and in those of `ownData()` for the content type `application/ejson`. The option of the same name of each
    * of these routes overrides it. `canonical` states the type of each number, and `relaxed` writes plain JSON numbers. Plain JSON
-   * has no dates, ObjectIds or binaries, which become texts, and loses more: see the README.
+   * has no dates, ObjectIds or binaries, so they become texts.
    *
    * @default false, which writes plain JSON, as `res.json(req.user.customData)` does
    * @throws {OptionError} `invalid_option` if the BSON library of the driver is not found, see `bson`
@@ -286,7 +286,7 @@ interface CommonOptions<Document extends object> {
    * go from an HS key to a key pair, list the secret of the HS key here first.
    *
    * @default the secrets of the HS keys, in the order of the keys
-   * @example { keys: [pair], sessionSecrets: [theSecretOfTheFormerHsKey] }
+   * @example [formerSecret]
    */
   readonly sessionSecrets?: readonly (string | Uint8Array | KeyObject)[] | undefined
   /**

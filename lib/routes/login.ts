@@ -24,7 +24,7 @@ export interface LoginOptions<Credentials, CustomData = object> {
    * Returns the account that the credentials name, so that its failed logins are counted. Returns `undefined` if they name
    * none.
    * @default each of `email` and `username` that is a text, a number or a boolean
-   * @example login(verifyCredentials, { account: ({ phone }) => phone })
+   * @example userData.login(verifyCredentials, { account: ({ phone }) => phone })
    */
   readonly account?: ((credentials: Credentials) => AccountName | null | undefined) | undefined
   /**
@@ -43,7 +43,7 @@ export interface LoginOptions<Credentials, CustomData = object> {
    * Whether the cookies with tokens outlive the browser: `true` or `false`, or a function of the credentials for a form with
    * "remember me". Without tokens in cookies it has no effect.
    * @default the option `persistent` of the cookie with the refresh token, or true
-   * @example login(verifyCredentials, { persistent: ({ rememberMe }) => rememberMe === true })
+   * @example userData.login(verifyCredentials, { persistent: ({ rememberMe }) => rememberMe === true })
    */
   readonly persistent?: boolean | ((credentials: Credentials) => boolean) | undefined
   /**
@@ -53,7 +53,7 @@ export interface LoginOptions<Credentials, CustomData = object> {
    * and the session ends. `verifyCredentialsTimeoutMs` limits it.
    * @default the body of RFC 6749 section 5.1, with `user`
    * @example
-   * login(verifyCredentials, {
+   * userData.login(verifyCredentials, {
    *   answer: ({ access_token, refresh_token, user }) => ({ user, tokens: { access: access_token, refresh: refresh_token } }),
    * })
    */

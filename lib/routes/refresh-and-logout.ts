@@ -34,7 +34,7 @@ export interface RefreshOptions<CustomData = object> extends LogoutOptions {
    * Returns the body of the answer, or a promise of it, as the option `answer` of `login()`. If it throws, the answer is 500
    * `callback_failed`, and the session stays: the same refresh token gets the same successor again.
    * @default the body of RFC 6749 section 5.1, with `user`
-   * @example refresh({ answer: ({ access_token, refresh_token }) => ({ token: access_token, refreshToken: refresh_token }) })
+   * @example userData.refresh({ answer: ({ access_token, refresh_token }) => ({ token: access_token, refreshToken: refresh_token }) })
    */
   readonly answer?: ((tokens: AnswerTokens<CustomData>, req: Request) => unknown) | undefined
 }

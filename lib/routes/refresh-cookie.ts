@@ -46,7 +46,7 @@ export interface RefreshCookieOptions extends TokenCookieOptions {
    * Cookies that earlier versions of your app set for refresh tokens. A login and a logout clear them. Otherwise a browser
    * would send them together with the new cookie, if they have the same name and another path or domain.
    * @default []
-   * @example { path: '/auth', previousCookies: [{ name: '__Host-refresh_token' }] }
+   * @example [{ name: '__Host-refresh_token' }]
    */
   readonly previousCookies?: readonly CookieIdentity[] | undefined
 }

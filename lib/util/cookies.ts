@@ -70,7 +70,7 @@ export interface TokenCookieOptions {
    * cookie with `Secure`. Not with `sameSite: 'none'`.
    *
    * @default true
-   * @example { cookie: { secure: process.env.NODE_ENV === 'production' } }
+   * @example process.env.NODE_ENV === 'production'
    */
   readonly secure?: boolean | undefined
 }

@@ -16,6 +16,7 @@
  *  4. Write `<!-- continue -->` above a block that goes on where the previous block ended. It sees the names of that block.
  *  5. A block can be members of an object: `tokenPlaces: req => req.headers['x-access-token']`. It is compiled as a part
  *     of the options of `createCustomUserData`; `<!-- part of: AttachOptions -->` names another exported type.
+ *     A block that begins with `{` is an object.
  *  6. A block with `declare module` or `declare global` is compiled apart, so that it changes no other block. All others see
  *     `req.user` as `express-custom-user-data/global` types it, with `customData: Profile`.
  *  7. A block, with those that continue it, is a program if it imports express and calls `listen(`. It is run on a real

@@ -18,11 +18,13 @@ export interface Block {
   readonly continues: boolean
   /** Whether the page asks for a run of the block. */
   readonly run: boolean
+  /** Whether the block shows a signature or a type from the source, which is compiled there. */
+  readonly isSignature: boolean
   /** The type of the object that the block shows members of. */
   readonly partOf: string | undefined
 }
 
-const COMMENT = /^ *<!-- *(setup|continue|run|part of) *(?:: *(.*?))? *-->$/
+const COMMENT = /^ *<!-- *(setup|continue|run|part of|signature) *(?:: *(.*?))? *-->$/
 
 /** Pages whose blocks are compiled and whose links are followed. */
 export function listPages(): string[] {
@@ -46,13 +48,14 @@ export function findBlocks(page: string, text: string): Block[] {
   const lines = text.split('\n')
   const blocks: Block[] = []
   let setups: string[] = []
-  let next: Pick<Block, 'continues' | 'run' | 'partOf'> = NOTHING_SAID
+  let next: Pick<Block, 'continues' | 'run' | 'isSignature' | 'partOf'> = NOTHING_SAID
   for (let index = 0; index < lines.length; index++) {
     const line = lines[index]!
     const [, name, value = ''] = COMMENT.exec(line) ?? []
     if (name === 'setup') setups = value.split(',').map(setup => setup.trim())
     if (name === 'continue') next = { ...next, continues: true }
     if (name === 'run') next = { ...next, run: true }
+    if (name === 'signature') next = { ...next, isSignature: true }
     if (name === 'part of') next = { ...next, partOf: value }
     const [, indent = '', fence, tag = ''] = /^( *)(```+)(\S*)/.exec(line) ?? []
     if (fence === undefined) continue
@@ -66,7 +69,7 @@ export function findBlocks(page: string, text: string): Block[] {
   return blocks
 }
 
-const NOTHING_SAID = { continues: false, run: false, partOf: undefined } as const
+const NOTHING_SAID = { continues: false, run: false, isSignature: false, partOf: undefined } as const
 
 /** A page without its blocks and code in backticks, in which a bracket means no link. */
 export function withoutCode(text: string): string {

@@ -25,12 +25,16 @@ const CODE_TAGS = ['ts', 'js']
 /** Joins blocks that continue others, and adds imports of the names that each module takes from its setups. */
 export function toModules(blocks: readonly Block[]): BlockModule[] {
   const groups: Block[][] = []
-  for (const block of blocks.filter(({ tag }) => CODE_TAGS.includes(tag))) {
+  for (const block of blocks.filter(isCode)) {
     if (!block.continues) groups.push([block])
     else if (groups.at(-1)?.[0]?.page === block.page) groups.at(-1)!.push(block)
     else throw new Error(`${block.page}:${block.line}: There is no block that this block could continue.`)
   }
   return groups.map(toModule)
+}
+
+function isCode({ tag, isSignature }: Block): boolean {
+  return CODE_TAGS.includes(tag) && !isSignature
 }
 
 function toModule(blocks: readonly Block[]): BlockModule {
@@ -39,7 +43,7 @@ function toModule(blocks: readonly Block[]): BlockModule {
   const isBrowser = first.setups.includes('browser')
   const isCommonJs = /\brequire\(/.test(code) && !/^import /m.test(code)
   const path = `${FOLDER}${first.page.replaceAll('/', '_')}.${first.line}.${isCommonJs ? `c${first.tag}` : first.tag}`
-  const [before, after] = isPart(code) ? wrapPart(first) : ['', '']
+  const [before, after] = wrapperOf(code, first)
   const imports = isBrowser ? '' : importsFor(before + code, first, isCommonJs)
   const lines = blocks.flatMap(block => block.code.split('\n').map((_, index) => block.line + 1 + index))
   return {
@@ -55,6 +59,12 @@ function toModule(blocks: readonly Block[]): BlockModule {
 function worldOf({ tag }: Block, code: string): World {
   if (/^\s*declare (module|global)\b/m.test(code)) return 'alone'
   return tag === 'js' ? 'javascript' : 'server'
+}
+
+/** What stands before and behind code that is no statement. */
+function wrapperOf(code: string, block: Block): readonly [string, string] {
+  if (isPart(code)) return wrapPart(block)
+  return code.startsWith('{') ? ['void (', ')'] : ['', '']
 }
 
 /** Whether the code is members of an object, such as `tokenPlaces: req => req.headers['x-access-token']`. */

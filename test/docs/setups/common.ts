@@ -7,7 +7,13 @@ import type { AuthenticatedUser, CustomDataOf, Scalar } from 'express-custom-use
 
 export { express, MongoClient, createCustomUserData }
 export { CustomUserDataError, errorResponse, hashPassword, OptionError } from 'express-custom-user-data'
-export type { AuthenticatedUser, CustomUserData } from 'express-custom-user-data'
+export type {
+  AuthenticatedUser,
+  Clock,
+  CustomUserData,
+  CustomUserDataOptions,
+  TokenAnswer,
+} from 'express-custom-user-data'
 export type { NextFunction, Request, Response } from 'express'
 
 /** The custom data of a user. */
@@ -21,6 +27,7 @@ export interface Profile {
   plan: 'free' | 'paid'
   age: number
   teams: string[]
+  trial: boolean
 }
 
 /** A document of the team's collection of accounts. */
@@ -60,6 +67,9 @@ export declare const verifyCredentials: (
 ) => Promise<{ id: string } | null>
 export declare const changePassword: (id: string, body: unknown) => Promise<void>
 export declare const checkOneTimeCode: (code: unknown) => Promise<{ id: string }>
+/** Authenticates by other means than this package. */
+export declare const theirGuard: express.RequestHandler
+export declare const log: Console
 export declare const requireTenant: (user: AuthenticatedUser<CustomDataOf<Profile>>) => Promise<void>
 export declare const tenant: { issuer: string }
 export declare const showTeam: express.RequestHandler

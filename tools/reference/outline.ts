@@ -1,0 +1,167 @@
+/** Which exported names stand on which page, and in which order. The texts of the entries are doc comments in `lib/`. */
+
+export interface OptionGroup {
+  readonly title: string
+  readonly names: readonly string[]
+}
+
+/** The options of `createCustomUserData()`. Each option is in one group. */
+export const OPTION_GROUPS: readonly OptionGroup[] = [
+  {
+    title: 'The collection and its documents',
+    names: [
+      'collection',
+      'userIdField',
+      'toFieldValues',
+      'projection',
+      'schema',
+      'requireDocument',
+      'uniqueUserId',
+      'maxDocumentBytes',
+      'extendedJson',
+      'bson',
+    ],
+  },
+  {
+    title: 'Access tokens that you issue',
+    names: ['secret', 'keys', 'issuer', 'audience', 'clientId', 'accessTokenTtlSeconds', 'userDataInToken'],
+  },
+  {
+    title: 'Which tokens are accepted',
+    names: ['trustedIssuers', 'clockToleranceSeconds', 'maxTokenLength', 'tokenPlaces', 'realm'],
+  },
+  {
+    title: 'How old data may be',
+    names: ['snapshotTtlMs', 'changeStreams', 'changeStreamTimeoutMs', 'maxSnapshots', 'maxSnapshotBytes'],
+  },
+  {
+    title: 'Sessions and refresh tokens',
+    names: [
+      'refreshTokenTtlSeconds',
+      'refreshTokenIdleSeconds',
+      'rotateRefreshTokens',
+      'reuseToleranceSeconds',
+      'maxSessionsPerUser',
+      'sessionCheckIntervalMs',
+      'sessionCollection',
+      'sessionSecrets',
+      'refreshTokenField',
+    ],
+  },
+  {
+    title: 'Cookies and browsers',
+    names: ['accessTokenTransport', 'refreshTokenTransport', 'allowedOrigins', 'cacheControl'],
+  },
+  {
+    title: 'Logins',
+    names: ['loginThrottle', 'loginAttemptCollection', 'accountsInEvents', 'hooks'],
+  },
+  {
+    title: 'Limits of time and load',
+    names: [
+      'loadTimeoutMs',
+      'readyTimeoutMs',
+      'sessionTimeoutMs',
+      'writeTimeoutMs',
+      'verifyCredentialsTimeoutMs',
+      'maxConcurrentLoads',
+      'clock',
+    ],
+  },
+]
+
+/** What the tables say of options that are required only in some cases. */
+export const REQUIRED: Readonly<Record<string, string>> = {
+  secret: 'required to issue tokens, unless you give `keys`',
+  keys: 'required to issue tokens, unless you give `secret`',
+  issuer: 'required to issue tokens',
+  audience: 'required to issue tokens',
+}
+
+export interface OptionSection {
+  readonly title: string
+  readonly type: string
+}
+
+/** Options of methods, and objects that are options. A title of a method has the anchor to which its errors point. */
+export const OPTION_SECTIONS: readonly OptionSection[] = [
+  { title: 'authenticate()', type: 'AuthenticateOptions' },
+  { title: 'attach()', type: 'AttachOptions' },
+  { title: 'allow()', type: 'AllowOptions' },
+  { title: 'verifyToken()', type: 'MaxAgeOption' },
+  { title: 'errorHandler()', type: 'ErrorHandlerOptions' },
+  { title: 'login()', type: 'LoginOptions' },
+  { title: 'refresh()', type: 'RefreshOptions' },
+  { title: 'logout()', type: 'LogoutOptions' },
+  { title: 'authenticateLogin()', type: 'AuthenticateLoginOptions' },
+  { title: 'exchangeRefreshToken()', type: 'RefreshTokenClient' },
+  { title: 'endSession()', type: 'RefreshTokenClient' },
+  { title: 'issueTokens()', type: 'IssueTokensWithCookiesOptions' },
+  { title: 'passwordCredentials()', type: 'PasswordCredentialsOptions' },
+  { title: 'ownData()', type: 'OwnDataOptions' },
+  { title: 'forUser().update() and replace()', type: 'WriteOptions' },
+  { title: 'storedAbout()', type: 'StoredDataOptions' },
+  { title: 'eraseUser()', type: 'StoredDataOptions' },
+  { title: 'addTrustedIssuer()', type: 'TrustedIssuer' },
+  { title: 'replaceKeys()', type: 'KeyOptions' },
+  { title: 'The option userDataInToken', type: 'UserDataInTokenOptions' },
+  { title: 'The option tokenPlaces', type: 'TokenPlaces' },
+  { title: 'The option accessTokenTransport', type: 'AccessCookieOptions' },
+  { title: 'The option refreshTokenTransport', type: 'RefreshCookieOptions' },
+  { title: 'The option loginThrottle', type: 'LoginThrottleOptions' },
+  { title: 'The option hooks', type: 'Hooks' },
+]
+
+export interface FunctionGroup {
+  readonly title: string
+  readonly names: readonly string[]
+}
+
+/** The members of an instance. */
+export const FUNCTION_GROUPS: readonly FunctionGroup[] = [
+  { title: 'Guards', names: ['authenticate', 'attach', 'allow', 'strategy', 'errorHandler'] },
+  {
+    title: 'The user of a request',
+    names: ['user', 'userIfAny', 'refreshCustomData', 'verifyToken'],
+  },
+  {
+    title: 'Routes',
+    names: ['login', 'refresh', 'logout', 'logoutAll', 'ownSessions', 'ownData', 'jwks'],
+  },
+  {
+    title: 'Logins of your own',
+    names: ['passwordCredentials', 'issueTokens', 'authenticateLogin', 'exchangeRefreshToken', 'endSession'],
+  },
+  { title: 'Documents', names: ['forUser', 'invalidate'] },
+  {
+    title: 'Sessions and users',
+    names: [
+      'sessions',
+      'revoke',
+      'disable',
+      'enable',
+      'deleteSessions',
+      'storedAbout',
+      'eraseUser',
+      'forgetFailedLogins',
+      'accountDigest',
+    ],
+  },
+  { title: 'Keys and issuers', names: ['replaceKeys', 'addTrustedIssuer', 'removeTrustedIssuer'] },
+  { title: 'The life of an instance', names: ['ready', 'close', 'stats', 'events'] },
+]
+
+/** Functions that the package exports besides the instance. */
+export const PACKAGE_FUNCTIONS = ['createCustomUserData', 'hashPassword', 'errorResponse'] as const
+
+/** Exported types that other pages explain. */
+export const EXPLAINED: Readonly<Record<string, string>> = {
+  CustomUserData: 'functions.md',
+  CustomUserDataEmitter: 'events.md',
+  CustomUserDataError: 'errors.md',
+  CustomUserDataOptions: 'options.md#createcustomuserdata',
+  ErrorCode: 'errors.md',
+  OptionError: 'errors.md#invalid_option',
+  UserDocument: 'functions.md#foruser',
+  WarningCode: 'events.md#warnings',
+}
