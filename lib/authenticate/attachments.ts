@@ -22,7 +22,8 @@ export interface AttachedData extends Attachment {
 export type Attachments = ReturnType<typeof createAttachments>
 
 const NOT_EXTENSIBLE =
-  'attach() cannot add customData to req.user: it is frozen, or has a customData of its own.'
+  'attach() cannot add customData to req.user: it is frozen, or has a customData of its own. Behind a guard of another ' +
+  'instance, write req.user = { id: req.user.id } first.'
 
 const SHARED =
   'attach() found one req.user object that requests of different users share, so the data of one user could reach another. ' +

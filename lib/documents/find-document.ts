@@ -9,7 +9,12 @@ export type ExactDecoder = (
 ) => { readonly plain: Document; readonly exact: Document }
 
 /** Like {@link PLAIN_BSON}, but keeps the BSON types that JavaScript does not distinguish, such as those of numbers. */
-export const EXACT_BSON = { ...PLAIN_BSON, promoteLongs: false, promoteValues: false, bsonRegExp: true } as const
+export const EXACT_BSON = {
+  ...PLAIN_BSON,
+  promoteLongs: false,
+  promoteValues: false,
+  bsonRegExp: true,
+} as const
 
 /** Creates the decoder over the BSON library of the team's driver. */
 export function createExactDecoder({ deserialize }: TeamBson): ExactDecoder {

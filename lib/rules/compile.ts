@@ -49,16 +49,25 @@ function compileMember(key: string, value: unknown, place: Place): Part {
   if (name === 'not') return not(compileExpression(value, place))
   const combine = COMBINATIONS.get(name ?? '')
   if (combine) return combine(compileEach(value, place, compileExpression))
-  if (name === undefined) {
-    throw mistake(
-      place,
-      `a guard has no document: write "%%user.custom_data.${key}" for the user's own field`,
-    )
-  }
+  if (name === undefined) throw mistake(place, withoutDocument(key, value))
   throw mistake(
     place,
     `there is no operator "${key}" here: write %and, %or, %nor, %not, or an expansion such as %%user.id`,
   )
+}
+
+/**
+ * A rule about a document that is read or written. For a rule such as `{ owner: '%%user.id' }` a field of the custom data
+ * is no help: every user is the owner of their own custom data, so that rule would let everybody through.
+ */
+function withoutDocument(key: string, value: unknown): string {
+  if (value === '%%user.id') {
+    return (
+      'a guard has no document: write { "%%user.id": "%%request.params.NAME" } if the address names the owner, use ownData(), ' +
+      'or search your collection by the id of the user'
+    )
+  }
+  return `a guard has no document: write "%%user.custom_data.${key}" for the user's own field`
 }
 
 function compileField(key: string, value: unknown, place: Place): Part {

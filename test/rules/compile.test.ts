@@ -37,6 +37,11 @@ describe('a mistake in a rule', () => {
     ['a map, which has no members', new Map(), 'write true, false, an object'],
     ['an instance of a class', new MaxKey(), 'write true, false, an object'],
     ['a field of a document', { role: 'admin' }, 'write "%%user.custom_data.role" for'],
+    [
+      'the owner of a document',
+      { owner_id: '%%user.id' },
+      'write { "%%user.id": "%%request.params.NAME" } if the address names the owner, use ownData()',
+    ],
     ['__proto__', JSON.parse('{ "__proto__": { "%%user.id": "a" } }'), 'a guard has no document'],
     ['an unknown expansion', { '%%usr.id': 'a' }, 'there is no expansion "%%usr.id" here: write %%user.id'],
     ['an unknown expansion as a value', { '%%user.id': '%%usr.id' }, 'there is no expansion "%%usr.id"'],
