@@ -16,6 +16,7 @@ export declare const oldPassword: string
 export declare const user: { email: string }
 export declare const accessToken: string
 export declare const requireLogin: RequestHandler
+export declare const loadOwnUser: RequestHandler
 export declare const showBalance: RequestHandler
 export declare const placeOrder: (order: unknown) => Promise<void>
 export declare const isBanned: (userId: string, address: string | null) => boolean

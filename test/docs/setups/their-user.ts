@@ -1,6 +1,10 @@
 /** An app whose own guard sets `req.user`, so nobody knows the members of that object. */
 import type { AttachOptions, CustomDataOf, CustomUserData, Guard } from 'express-custom-user-data'
-import type { Profile } from './common.js'
+
+interface Profile {
+  language: string
+  role: string
+}
 
 /** The options of attach() whose callbacks read members that only the app knows. */
 type OptionsOfTheirUser = {
