@@ -73,5 +73,6 @@ export declare const log: Console
 export declare const requireTenant: (user: AuthenticatedUser<CustomDataOf<Profile>>) => Promise<void>
 export declare const tenant: { issuer: string }
 export declare const showTeam: express.RequestHandler
+export declare const showOrders: express.RequestHandler
 export declare const GREETINGS: Record<string, string>
 export declare const TESTERS: string[]

@@ -6,7 +6,7 @@ export declare const users: Collection<{
   _id?: ObjectId
   email: string
   passwordHash?: string
-  reset?: { hash: string; expiresAt: Date }
+  resets?: { hash: string; expiresAt: Date }[]
   resetAskedAt?: Date
 }>
 export declare const email: string
@@ -25,5 +25,6 @@ export declare const isOldHashOf: (hash: string, password: string) => boolean
 export declare const OLD_HASH_OF_A_RANDOM_TEXT: string
 export declare const checkRegistration: (body: unknown) => { email: string; password: string }
 export declare const sendMail: (address: string, link: string) => Promise<void>
+export declare const logError: (error: unknown) => void
 export declare const takeOldRefreshToken: (refreshToken: unknown) => Promise<{ _id: ObjectId } | null>
 export { ObjectId } from 'mongodb'
