@@ -56,6 +56,16 @@ describe('behind asUser() of a test instance', () => {
       .expect(200, ALICE)
   })
 
+  it('the document of asUser() also reaches a user who was signed in before', async () => {
+    const userData = create()
+    const app = createApp(userData, asUser(userData, 'alice'))
+    await request(app).get('/').expect(200, ALICE)
+    asUser(userData, 'alice', { plan: 'free' })
+    await request(app)
+      .get('/')
+      .expect(200, { ...ALICE, plan: 'free' })
+  })
+
   it('a user without a document has empty custom data', async () => {
     const userData = create()
     const answer = await request(createApp(userData, asUser(userData, 'bob'))).get('/')
