@@ -28,6 +28,7 @@ function createApp(userData: CustomUserData<Partial<Profile>>, ...middleware: Re
     .use(...middleware)
     .get('/', (req, res) => {
       const { id, customData, claims } = userData.user(req)
+      expect(userData.userIfAny(req)).toBe(req.user)
       res.json({ id, plan: customData.plan, subject: claims.sub })
     })
     .use(userData.errorHandler())
