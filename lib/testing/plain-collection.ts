@@ -10,6 +10,7 @@ import type { Variables } from './expressions.js'
 import { equalityFields, matches } from './filters.js'
 import type { PlainDatabase } from './plain-database.js'
 import { needsRealMongoDb } from './real-mongodb.js'
+import { toServerError } from './server-error.js'
 import { applyUpdate } from './updates.js'
 
 /** The options of commands that this collection follows. All others concern servers and connections. */
@@ -190,6 +191,9 @@ export class PlainCollection {
         return documents.map(document => ({ ...document, ...compute(document, operand) }))
       case '$replaceWith':
         return documents.map(document => compute(document, operand))
+      case '$facet':
+        // The dry run of a new document takes the one row that this stage gives, whatever is in it.
+        return [{}]
       default:
         throw needsRealMongoDb(`an aggregation with ${name}`)
     }
@@ -246,10 +250,7 @@ export class PlainCollection {
   }
 }
 
-/** The error by which MongoDB refuses a value that a unique index has already. */
 function duplicateKey(keyPattern: Document): Error {
-  const error = new Error(
-    `E11000 duplicate key error: two documents have the same ${Object.keys(keyPattern).join()}`,
-  )
-  return Object.assign(error, { name: 'MongoServerError', code: SERVER_ERRORS.duplicateKey, keyPattern })
+  const message = `E11000 duplicate key error: two documents have the same ${Object.keys(keyPattern).join()}`
+  return toServerError(SERVER_ERRORS.duplicateKey, message, { keyPattern })
 }

@@ -20,7 +20,7 @@ import { requireTestRun } from './refuse-production.js'
  * Options that a test instance does not take, with the only value that they may have. They concern keys and collections of
  * a real instance.
  */
-const REFUSED: Readonly<Record<string, unknown>> = {
+const REFUSED = {
   collection: undefined,
   secret: undefined,
   keys: undefined,
@@ -30,18 +30,7 @@ const REFUSED: Readonly<Record<string, unknown>> = {
   changeStreams: 'off',
   loginThrottle: false,
   maxSessionsPerUser: false,
-}
-
-type RefusedOption =
-  | 'collection'
-  | 'secret'
-  | 'keys'
-  | 'sessionSecrets'
-  | 'sessionCollection'
-  | 'loginAttemptCollection'
-  | 'changeStreams'
-  | 'loginThrottle'
-  | 'maxSessionsPerUser'
+} as const
 
 /**
  * Options of {@link createTestUserData}: `documents`, and the options of `createCustomUserData()` that need neither keys nor a
@@ -49,11 +38,11 @@ type RefusedOption =
  */
 export interface TestUserDataOptions<Data extends object> extends Omit<
   OptionsWithoutKeys<Data>,
-  RefusedOption | 'issuer' | 'audience' | 'clientId'
+  keyof typeof REFUSED | 'issuer' | 'audience' | 'clientId'
 > {
   /**
-   * The users' documents by user id. They are copied. As in MongoDB, each document gets an `_id`, and the user id field with
-   * the user's id as a text.
+   * The users' documents by user id. They are copied. As in MongoDB, each document gets an `_id` and the user id field. That
+   * field holds the user's id as a text, or the first value of `toFieldValues`.
    *
    * @default {}
    * @example { alice: { plan: 'pro' }, bob: {} }

@@ -5,7 +5,7 @@ import type { CustomUserData } from 'express-custom-user-data'
 import { createTestClock, createTestUserData, tokenFor } from 'express-custom-user-data/testing'
 import { Binary, BSON, Long, ObjectId } from 'mongodb'
 import request from 'supertest'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { findInstalledBson } from '../../lib/testing/installed-bson.js'
 
@@ -252,6 +252,29 @@ describe('an instance of createTestUserData()', () => {
     expect(await userData.verifyToken(token)).toMatchObject({ id: 'alice' })
   })
 
+  it('creates the document of a new user by the hook createCustomData', async () => {
+    const hooks = { createCustomData: () => Promise.resolve({ plan: 'free' }) }
+    const userData = createTestUserData({ ...COMMON, documents: { alice: { plan: 'pro' } }, hooks })
+    for (const [id, plan] of [
+      ['alice', 'pro'],
+      ['bob', 'free'],
+    ] as const) {
+      const { customData } = await userData.verifyToken(await tokenFor(userData, id))
+      expect(customData).toMatchObject({ userId: id, plan })
+    }
+  })
+
+  it('works while a test has stopped all timers', async () => {
+    vi.useFakeTimers()
+    try {
+      const userData = createTestUserData({ ...COMMON, documents: { alice: { plan: 'pro' } } })
+      const { customData } = await userData.verifyToken(await tokenFor(userData, 'alice'))
+      expect(customData).toMatchObject({ plan: 'pro' })
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it('answers ownData() without MongoDB to a reader, and not to a writer', async () => {
     const userData = createTestUserData({ ...COMMON, documents: { alice: { plan: 'pro', secret: 1 } } })
     const app = express()
@@ -374,8 +397,6 @@ describe('a test instance rejects with real_mongodb_needed', () => {
     'forUser().update() with $inc': userData => userData.forUser('alice').update({ $inc: { credits: 1 } }),
     'forUser().update() of an element': userData =>
       userData.forUser('alice').update({ $set: { 'scores.0': 2 } }),
-    'forUser().update() below a text': userData =>
-      userData.forUser('alice').update({ $unset: { 'plan.name': 1 } }),
     'sessions()': userData => userData.sessions('alice'),
     'revoke() of a user': userData => userData.revoke('alice'),
     'disable()': userData => userData.disable('alice'),

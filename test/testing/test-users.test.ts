@@ -28,6 +28,7 @@ function createApp(userData: CustomUserData<Partial<Profile>>, ...middleware: Re
     .use(...middleware)
     .get('/', (req, res) => {
       const { id, customData, claims } = userData.user(req)
+      expect(userData.userIfAny(req)).toBe(req.user)
       res.json({ id, plan: customData.plan, subject: claims.sub })
     })
     .use(userData.errorHandler())
@@ -54,6 +55,16 @@ describe('behind asUser() of a test instance', () => {
     await request(createApp(userData, asUser(userData, 'alice', { plan: 'pro' })))
       .get('/')
       .expect(200, ALICE)
+  })
+
+  it('the document of asUser() also reaches a user who was signed in before', async () => {
+    const userData = create()
+    const app = createApp(userData, asUser(userData, 'alice'))
+    await request(app).get('/').expect(200, ALICE)
+    asUser(userData, 'alice', { plan: 'free' })
+    await request(app)
+      .get('/')
+      .expect(200, { ...ALICE, plan: 'free' })
   })
 
   it('a user without a document has empty custom data', async () => {
