@@ -8,7 +8,7 @@ import type { Place } from './place.js'
 
 /**
  * A rule as App Services had it: `true`, `false`, or an object whose members must all hold, as
- * `{ '%%user.custom_data.role': 'admin' }`. The README lists expansions and operators.
+ * `{ '%%user.custom_data.role': 'admin' }`. The guides list expansions and operators.
  *
  * A condition that cannot be decided does not hold, and its opposite under `%not` does not hold either. This concerns `$in`
  * and `$nin` with a value that is not a list, and `$gt`, `$gte`, `$lt` and `$lte` between values without an order.
