@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { hash } from '@node-rs/argon2'
 import { runInNewContext } from 'node:vm'
 import { MongoClient } from 'mongodb'
@@ -8,6 +7,7 @@ import type { Express } from 'express'
 import request from 'supertest'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { CustomUserDataOptions, WarningEvent } from 'express-custom-user-data'
+import { findBlocks, listPages, readPage } from '../docs/markdown.js'
 import { useAuthServer } from '../support/auth-server.js'
 import type { Rights } from '../support/auth-server.js'
 import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
@@ -17,11 +17,11 @@ type Options = Partial<CustomUserDataOptions<Record<string, unknown>>>
 const DATA = 'custom_user_data'
 const SESSIONS = 'custom_user_data_sessions'
 const ATTEMPTS = 'custom_user_data_login_attempts'
-/** The database that the commands of the README name. */
+/** The database that the commands for `mongosh` name. */
 const DATABASE = 'app'
 
 const server = useAuthServer()
-/** The privileges of each role of the README. */
+/** The privileges of each role that a page shows. */
 const roles = new Map<string, Rights>()
 beforeAll(async () => {
   const db = server.ownerDb(DATABASE)
@@ -43,20 +43,20 @@ beforeAll(async () => {
   await db.collection('users').insertOne({ username: 'frank', passwordHash: weakHash })
 })
 
-interface ReadmePrivilege {
+interface ShownPrivilege {
   readonly resource: { readonly db: string; readonly collection: string }
   readonly actions: string[]
 }
 
-/** Runs the commands of the README for `mongosh`, and gives the roles that they create. */
-function readRoles(): Map<string, ReadmePrivilege[]> {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-  const code = /```js\n((?:(?!```)[^])*createRole[^]*?)```/.exec(readme)?.[1] ?? ''
-  const created = new Map<string, ReadmePrivilege[]>()
+/** Runs the commands for `mongosh` that a page shows, and gives the roles that they create. */
+function readRoles(): Map<string, ShownPrivilege[]> {
+  const blocks = listPages().flatMap(page => findBlocks(page, readPage(page)))
+  const code = blocks.find(block => block.code.includes('createRole('))?.code ?? ''
+  const created = new Map<string, ShownPrivilege[]>()
   const granted: string[] = []
   const app = {
     getName: () => DATABASE,
-    createRole: ({ role, privileges }: { role: string; privileges: ReadmePrivilege[] }) =>
+    createRole: ({ role, privileges }: { role: string; privileges: ShownPrivilege[] }) =>
       created.set(role, privileges),
     createUser: (user: { roles: string[] }) => granted.push(...user.roles),
   }
@@ -100,7 +100,7 @@ async function logIn(app: Express, username: string, password = 'right') {
   return { status, ...(body as { access_token: string; refresh_token: string }) }
 }
 
-/** A feature: the roles of the README that it needs, the options, and its use. Each use expects success. */
+/** A feature: the roles that it needs, the options, and its use. Each use expects success. */
 type Feature = readonly [string, readonly string[], Options, (userData: UserData, db: Db) => Promise<void>]
 
 /** Of the password `right`, with less memory than today's hashes. */
@@ -269,7 +269,7 @@ const FEATURES: readonly Feature[] = [
   ],
 ]
 
-describe('a database user with the roles of the README', () => {
+describe('a database user with the roles that the documentation shows', () => {
   it.each(FEATURES)('for %s can use exactly that, without a warning', async (_what, names, options, use) => {
     const db = await server.dbWithRoles(DATABASE, names)
     const { userData, warnings } = createInstance(db, options)
