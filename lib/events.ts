@@ -18,6 +18,9 @@ export interface WarningEvent {
   readonly userId?: string
 }
 
+/** The page of the installed package that explains each warning. */
+const EVENTS_PAGE = 'node_modules/express-custom-user-data/docs/reference/events.md'
+
 /** A load of a user's document that failed. */
 export interface LoadFailedEvent {
   /** The id of the user whose document could not be loaded. */
@@ -169,7 +172,9 @@ export function createEvents(clock: Pick<Clock, 'monotonic'> = systemClock): Eve
     emitter,
     emit,
     warn(warning) {
-      if (emitter.listenerCount('warning') === 0) print(warning.message, warning.code)
+      if (emitter.listenerCount('warning') === 0) {
+        print(warning.message, warning.code, `See ${EVENTS_PAGE}#${warning.code}`)
+      }
       emit('warning', warning)
     },
     requestFailed(code, describe) {
@@ -191,8 +196,12 @@ export function createEvents(clock: Pick<Clock, 'monotonic'> = systemClock): Eve
   }
 }
 
-function print(message: string, code: string): void {
-  process.emitWarning(message, { type: 'CustomUserDataWarning', code })
+function print(message: string, code: string, detail?: string): void {
+  process.emitWarning(message, {
+    type: 'CustomUserDataWarning',
+    code,
+    ...(detail !== undefined && { detail }),
+  })
 }
 
 /** One line: the place in the code where the fault began stands for the stack. */

@@ -1,5 +1,6 @@
 import { setImmediate as idle } from 'node:timers/promises'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { findAnchors, readPage } from './docs/markdown.js'
 import { createEvents } from '../lib/events.js'
 import type { LoadFailedEvent, WarningEvent } from '../lib/events.js'
 import { ODD_THROWS } from './support/odd-throws.js'
@@ -31,12 +32,20 @@ describe('events', () => {
     expect(onFailure.mock.calls).toEqual([[FAILURE]])
   })
 
-  it('become a process warning if a warning has no listener', () => {
+  it('become a process warning if a warning has no listener, with the page that explains it', () => {
     const processWarnings = watchProcessWarnings()
     createEvents().warn(WARNING)
     expect(processWarnings.mock.calls).toEqual([
-      [WARNING.message, { type: 'CustomUserDataWarning', code: WARNING.code }],
+      [
+        WARNING.message,
+        {
+          type: 'CustomUserDataWarning',
+          code: WARNING.code,
+          detail: `See node_modules/express-custom-user-data/docs/reference/events.md#${WARNING.code}`,
+        },
+      ],
     ])
+    expect(findAnchors(readPage('docs/reference/events.md'))).toContain(WARNING.code)
   })
 
   it('are not process warnings if there is a listener', () => {

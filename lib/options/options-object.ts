@@ -7,7 +7,7 @@ import { isObject } from '../util/plain-object.js'
 /** The most unknown names that a message lists. An object that was given by mistake may have hundreds of members. */
 const MAX_NAMED = 5
 
-/** The most known names that a message lists. The README has the others. */
+/** The most known names that a message lists. The reference has the others. */
 const MAX_LISTED = 10
 
 /** The members of a parsed options object. */

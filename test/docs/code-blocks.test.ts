@@ -25,10 +25,13 @@
  *     directly behind them shows their answer: its members must be there, with values of the same types. Without `curl`
  *     each route of the program is requested, and must not answer with a 5xx.
  *  8. `<!-- run -->` above any other block (`ts`, `js` or `sh`) runs it to its end, and it must succeed.
+ *  9. `<!-- signature -->` marks a signature in docs/reference/, which comes from the source and is not compiled again.
  *
- * HTML comments are invisible to readers. Run: `npx vitest run --project docs`.
+ * links.test.ts follows the links: each leads to a file and a heading that exist, and a published page links only to
+ * published files. HTML comments are invisible to readers. Run: `npx vitest run --project docs`.
  */
-import { describe, expect, it } from 'vitest'
+import { readFileSync } from 'node:fs'
+import { afterAll, describe, expect, it } from 'vitest'
 import { compile } from './compile.js'
 import { findBlocks, listPages, readPage } from './markdown.js'
 import { toModules } from './modules.js'
@@ -56,16 +59,46 @@ it('every block of JSON is JSON', () => {
   }
 })
 
-describe('every code block compiles', () => {
-  const errors = compile(modules)
+// In one go with the pages, because a compiler takes seconds to read the types of the packages.
+const samples = toModules(
+  findBlocks('sample.md', readFileSync(new URL('sample.md', import.meta.url), 'utf8')),
+)
+const errors = compile([...modules, ...samples])
 
+afterAll(() => {
+  const compiled = modules.flatMap(one => one.blocks).length
+  console.log(`Compiled ${compiled} of ${blocks.length} blocks in ${pages.length} pages.`)
+})
+
+describe('every code block compiles', () => {
   it.each(pages)('%s', page => {
     const ofPage = modules.filter(one => one.blocks[0]!.page === page)
     expect(ofPage.flatMap(({ path }) => errors.get(path))).toEqual([])
   })
 
   it('so does every setup', () => {
-    const paths = new Set(modules.map(({ path }) => path))
+    const paths = new Set([...modules, ...samples].map(({ path }) => path))
     expect([...errors].filter(([path]) => !paths.has(path)).flatMap(([, found]) => found)).toEqual([])
+  })
+})
+
+describe('in a page with mistakes', () => {
+  const found = samples.flatMap(({ path }) => errors.get(path) ?? [])
+  const errorsAt = (line: number) => found.filter(error => error.startsWith(`sample.md:${line}: `))
+
+  it.each([
+    [5, 'Cannot find name', 'a name that nobody declares'],
+    [10, "Property 'nonsense' does not exist", 'a member that custom data does not have'],
+    [15, "'req.user' is possibly 'undefined'", 'a value that may be undefined, in TypeScript'],
+    [20, "'snapshotTtl' does not exist in type", 'an option that does not exist'],
+    [27, "'maxAge' does not exist in type", 'an option of a method that does not exist'],
+    [44, "Type 'string' is not assignable to type 'number'", 'a mistake in a block that continues another'],
+    [58, "Cannot find name 'process'", 'a name of Node in the code of a browser'],
+  ])('line %i: %s', (line, message) => {
+    expect(errorsAt(line)).toEqual([expect.stringContaining(message)])
+  })
+
+  it('nothing else is an error', () => {
+    expect(found).toHaveLength(7)
   })
 })

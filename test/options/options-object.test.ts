@@ -15,7 +15,7 @@ function linesOf(options: object): string[] {
   } catch (error) {
     message = (error as Error).message
   }
-  return message.split(/: (?=option|there)|; |\? (?=option|there)|[.?] The README/)
+  return message.split(/: (?=option|there)|; |\? (?=option|there)|[.?] See /)
 }
 
 describe('wrong members of options', () => {

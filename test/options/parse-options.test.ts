@@ -140,7 +140,7 @@ describe('wrong options', () => {
 
   it('are named if the option does not exist', () => {
     expect(messageOf({ nonsense: 1, colection: 2 })).toContain(
-      'there is no option "nonsense"; there is no option "colection"; did you mean "collection"? The',
+      'there is no option "nonsense"; there is no option "colection"; did you mean "collection"? See',
     )
   })
 

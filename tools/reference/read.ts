@@ -205,11 +205,12 @@ export function createReader() {
 
 export type Reader = ReturnType<typeof createReader>
 
-/** The type of a member as it is written, without `undefined` of an optional member and without `this: void`. */
+/** The type of a member as it is written. An optional member may always be `undefined`, so that is left out. */
 function typeOf(declaration: ts.Declaration): string {
   if (ts.isMethodSignature(declaration)) return declaration.getText().replace(/this: void(, )?/, '')
-  const { type } = declaration as ts.PropertySignature
-  return (type?.getText() ?? '').replace(/\s*\| undefined$/, '').replace(/^\s*\|\s*/, '')
+  const { type, initializer, questionToken } = declaration as ts.PropertyDeclaration
+  const text = (type ?? initializer)?.getText().replace(/^\s*\|\s*/, '') ?? ''
+  return questionToken ? text.replace(/\s*\| undefined$/, '') : text
 }
 
 /** The object in `{ … } as const satisfies T`. */

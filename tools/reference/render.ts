@@ -287,7 +287,7 @@ export function renderPages(): Record<string, string> {
 
 /** The default of an option, or why it has none. */
 function defaultOf({ name, isOptional, doc }: Member, owner: string): string {
-  if (doc.defaultValue !== undefined) return toCode(doc.defaultValue)
+  if (doc.defaultValue !== undefined) return showDefault(doc.defaultValue)
   return isOptional ? '' : ((owner === CREATION ? REQUIRED[name] : undefined) ?? 'required')
 }
 
@@ -325,13 +325,14 @@ function isExpression(code: string): boolean {
   return diagnostics.length === 0
 }
 
-/** Code in backticks, unless the text is a sentence. */
 function toCode(text: string): string {
-  if (text.includes('`')) return text
-  const [, value, remark] = /^(.*?)( \(.*\))$/.exec(text) ?? []
-  if (value !== undefined) return `${toCode(value)}${remark!}`
-  const isSentence = /^[a-z]+ [a-z]+ [a-z]+/i.test(text) && !text.includes('=>') && !text.includes('|')
-  return isSentence ? text : `\`${text}\``
+  return `\`${text}\``
+}
+
+/** A default is a value, a value with a remark, or a sentence. */
+function showDefault(text: string): string {
+  const [, value, remark] = /^('[^']*'|[\w.]+|\[\]|\{\})( \(.*\))?$/.exec(text) ?? []
+  return value === undefined ? text : `${toCode(value)}${remark ?? ''}`
 }
 
 function oneLine(text: string): string {
