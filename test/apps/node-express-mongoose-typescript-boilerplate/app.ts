@@ -26,8 +26,8 @@ export const nodeExpressMongooseTypescriptBoilerplate: App = {
   start: ['tsx', 'src/index.ts'],
   ways: [{ name: 'attach', checks: [['tsc', '--noEmit', '--project', '.']], requests: visitBoilerplate }],
   withoutUpgrade: {
+    // The lowest version of the app's range ^7.0.2. Its yarn.lock has 7.8.4, which is supported.
     versions: ['mongoose@7.0.2'],
-    npm: /peerOptional mongoose@"[^"]*" from express-custom-user-data/,
     app: /mongoose 7\.0\.2 brings mongodb 5\.1/,
   },
 }
