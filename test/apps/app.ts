@@ -50,14 +50,16 @@ export interface Way {
   /** Programs that must succeed after the patch, such as a compiler. */
   readonly checks?: readonly Command[]
   /** Our requests: login, data, stale and fresh, refresh, logout, 403. Throws where an answer is wrong. */
-  readonly requests: (visit: Visit) => Promise<void>
+  readonly requests: (visit: Visit) => Promise<unknown>
 }
 
 export interface WithoutUpgrade {
-  /** The versions that the app has without our first patch. */
+  /** The versions that the app has without our first patch, such as `mongoose@5.13.22`. */
   readonly versions: readonly string[]
-  /** What `npm install` of this package says about them. */
+  /** What `npm install` of this package says about them. Missing if the ranges of the app let npm lift them by itself. */
   readonly npm?: RegExp
-  /** What the app says at its start, or its tests, if the package is installed all the same. */
+  /** What the app says at its start if the package is installed beside them all the same. */
   readonly app?: RegExp
+  /** The folder of log files to which the app writes uncaught errors instead of printing them. */
+  readonly logs?: string
 }

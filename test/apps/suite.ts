@@ -13,26 +13,35 @@ export interface SuiteResult {
   readonly passed: ReadonlySet<string>
   /** Tests that failed in at least one run, were left out, or did not run because their file could not be loaded. */
   readonly failed: ReadonlySet<string>
+  /** How many names of tests passed in each run. */
+  readonly passes: readonly number[]
   /** The end of the output of the last run in which something failed. */
   readonly output: string
 }
 
-/** Runs an app's tests several times. A name that several tests have counts as failed if one of them does. */
+/**
+ * Runs an app's tests several times. A test that is missing in one run counts as failed, because its file could not be loaded
+ * there. A name that several tests have counts as failed if one of them does.
+ */
 export async function runSuite(
   tests: Tests,
   options: { cwd: string; env: Readonly<Record<string, string>>; runs: number },
 ): Promise<SuiteResult> {
-  const passed = new Set<string>()
+  const names = new Set<string>()
   const failed = new Set<string>()
+  const passes: ReadonlySet<string>[] = []
   let output = ''
   for (let count = 0; count < options.runs; count += 1) {
-    const once = await runOnce(tests, options)
-    for (const { name, result } of once.results) (result === 'pass' ? passed : failed).add(name)
-    if (once.results.some(({ result }) => result !== 'pass') || once.results.length === 0)
-      output = once.output
+    const { results, output: printed } = await runOnce(tests, options)
+    const refused = results.filter(({ result }) => result !== 'pass')
+    for (const { name } of results) names.add(name)
+    for (const { name } of refused) failed.add(name)
+    passes.push(new Set(results.filter(({ result }) => result === 'pass').map(({ name }) => name)))
+    if (refused.length > 0 || results.length === 0) output = printed
   }
-  for (const name of failed) passed.delete(name)
-  return { passed, failed, output: output.slice(-6_000) }
+  for (const name of names) if (passes.some(run => !run.has(name))) failed.add(name)
+  const passed = new Set([...names].filter(name => !failed.has(name)))
+  return { passed, failed, passes: passes.map(({ size }) => size), output: output.slice(-6_000) }
 }
 
 interface Result {

@@ -1,5 +1,7 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
-import type { App, Way } from './app.js'
+import type { App, Way, WithoutUpgrade } from './app.js'
 import { run } from './programs.js'
 import { freePort, serve } from './serving.js'
 import { runSuite } from './suite.js'
@@ -55,13 +57,13 @@ export async function tryApp(
     const unlisted = [...before.failed].filter(name => app.tests?.failing.includes(name) !== true)
     const problems = unlisted.map(name => `fails, and is not listed as failing: ${name}`)
     if (app.tests && before.passed.size === 0) problems.push('none of the tests passed')
-    row('before', problems.length > 0 ? [...problems, before.output] : [], counted(before))
+    row('before', problems.length > 0 ? [...problems, before.output] : [], counted(app, before))
 
     for (const way of app.ways) {
       await client.db(database).dropDatabase()
       await copy.applyWay(way.name, tarball)
       const found = await tryWay(app, way, { copy, env, runs, before, client, database })
-      row(way.name, found, `${before.passed.size - (way.replaced?.length ?? 0)} of theirs, and our requests`)
+      row(way.name, found.problems, `${counted(app, found.after)}; our requests pass`)
     }
     if (app.withoutUpgrade) await tryWithoutUpgrade(app, app.withoutUpgrade, { copy, env, tarball, row })
   } finally {
@@ -83,7 +85,7 @@ async function tryWay(
     client: MongoClient
     database: string
   },
-): Promise<string[]> {
+): Promise<{ problems: readonly string[]; after: SuiteResult }> {
   const { copy, env, runs, before, client, database } = state
   const cwd = copy.folder
   const problems: string[] = []
@@ -109,12 +111,12 @@ async function tryWay(
   } finally {
     await server.end()
   }
-  return problems
+  return { problems, after }
 }
 
 async function tryWithoutUpgrade(
   app: App,
-  { versions, npm, app: message }: NonNullable<App['withoutUpgrade']>,
+  { versions, npm, app: message, logs }: WithoutUpgrade,
   state: {
     copy: WorkingCopy
     env: Env
@@ -124,19 +126,26 @@ async function tryWithoutUpgrade(
 ): Promise<void> {
   const { copy, env, tarball, row } = state
   const way = app.ways.at(-1)?.name ?? ''
-  const installed = await copy.installWithout(way, versions, tarball)
+  const { output, exitCode } = await copy.installWithout(way, versions, tarball)
   const problems: string[] = []
-  if (npm && !npm.test(installed.output)) problems.push(`npm did not say ${npm.source}:\n${installed.output}`)
-  if (installed.exitCode !== 0) await copy.force(tarball)
-  let shown = npm ? `npm: ${lineWith(npm, installed.output)}` : ''
+  let shown: string
+  if (npm) {
+    if (!npm.test(output)) problems.push(`npm did not say ${npm.source}:\n${output}`)
+    shown = `npm: ${lineWith(npm, output)}`
+  } else {
+    const installed = await Promise.all(versions.map(version => liftedTo(copy, version)))
+    if (exitCode !== 0 || installed.includes(undefined)) problems.push(`npm did not lift them:\n${output}`)
+    shown = `npm: no message, it installs ${installed.join(' and ')}`
+  }
   if (message) {
+    await copy.force(versions, tarball)
     const server = serve(app.start, { cwd: copy.folder, env })
     // The app ends with the message, or goes on without the package.
     await server.answering().catch(() => undefined)
     await server.end()
-    if (!message.test(server.output()))
-      problems.push(`the app did not say ${message.source}:\n${server.output()}`)
-    shown += `\n  app: ${lineWith(message, server.output())}`
+    const printed = `${server.output()}${logs === undefined ? '' : await contentsOf(join(copy.folder, logs))}`
+    if (!message.test(printed)) problems.push(`the app did not say ${message.source}:\n${printed}`)
+    shown += `\n  app: ${lineWith(message, printed)}`
   }
   row('without upgrade', problems, shown)
 }
@@ -145,15 +154,29 @@ async function suiteOf(
   { tests }: App,
   options: { cwd: string; env: Env; runs: number },
 ): Promise<SuiteResult> {
-  return tests ? runSuite(tests, options) : { passed: new Set(), failed: new Set(), output: '' }
+  return tests ? runSuite(tests, options) : { passed: new Set(), failed: new Set(), passes: [], output: '' }
 }
 
-function counted({ passed, failed }: SuiteResult): string {
-  return `${passed.size} tests pass, ${failed.size} fail as listed`
+function counted({ tests }: App, { passed, failed, passes }: SuiteResult): string {
+  if (!tests) return 'no tests of theirs'
+  return `tests that pass, in each run: ${passes.join(', ')}; of ${passed.size + failed.size}`
+}
+
+/** What is installed instead of a version such as `mongoose@7.0.2`, or nothing if it is still there. */
+async function liftedTo(copy: WorkingCopy, version: string): Promise<string | undefined> {
+  const name = version.slice(0, version.lastIndexOf('@'))
+  const installed = `${name}@${await copy.installed(name)}`
+  return installed === version ? undefined : installed
 }
 
 function lineWith(pattern: RegExp, text: string): string {
   return text.split('\n').find(line => pattern.test(line)) ?? ''
+}
+
+async function contentsOf(folder: string): Promise<string> {
+  const names = await readdir(folder)
+  const files = await Promise.all(names.map(name => readFile(join(folder, name), 'utf8')))
+  return files.join('\n')
 }
 
 function withDatabase(uri: string, name: string): string {

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, rm, stat } from 'node:fs/promises'
+import { appendFile, mkdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { App, Clone, Generator } from './app.js'
@@ -28,8 +28,10 @@ export interface WorkingCopy {
   applyWay(name: string, tarball: string): Promise<void>
   /** Installs versions that the app had, and then this package, which npm may refuse. */
   installWithout(way: string, versions: readonly string[], tarball: string): Promise<Outcome>
-  /** Installs the package although npm refuses it. */
-  force(tarball: string): Promise<void>
+  /** Installs these versions and the package together, although npm refuses that. */
+  force(versions: readonly string[], tarball: string): Promise<void>
+  /** The version of a package that is installed. */
+  installed(name: string): Promise<string>
 }
 
 /** Why an app cannot be tried. */
@@ -77,7 +79,11 @@ export async function createWorkingCopy(app: App, clones: string, into: string):
       await install('--force', ...versions)
       return run(['npm', ...NPM_INSTALL, tarball], { cwd: folder })
     },
-    force: tarball => install('--force', tarball),
+    force: (versions, tarball) => install('--force', ...versions, tarball),
+    async installed(name) {
+      const text = await readFile(join(folder, 'node_modules', name, 'package.json'), 'utf8')
+      return (JSON.parse(text) as { version: string }).version
+    },
   }
 }
 

@@ -1,5 +1,6 @@
 import express from 'express'
 import type { Express, RequestHandler } from 'express'
+import { CustomUserDataError } from 'express-custom-user-data'
 import type { CustomUserData } from 'express-custom-user-data'
 import jwt from 'jsonwebtoken'
 import passport from 'passport'
@@ -42,14 +43,18 @@ function createOldStrategy(secretOrKey: string): Strategy {
   )
 }
 
-function start(from: Pick<TestDatabase, 'db'> = database, oldSecret = OLD_SECRET) {
+function start(
+  from: Pick<TestDatabase, 'db'> = database,
+  oldSecret = OLD_SECRET,
+  toGuard: typeof guardOf = guardOf,
+) {
   const userData = createTestUserData(from)
   const app = express()
     .post(
       '/login/:user',
       userData.login((_credentials, req) => ({ id: String(req.params['user']) })),
     )
-    .use(guardOf(userData, oldSecret))
+    .use(toGuard(userData, oldSecret))
     .get('/me', (req, res) => res.json(userData.user(req).customData))
     .get('/french', userData.allow({ '%%user.custom_data.language': 'fr' }), (_req, res) => res.json('oui'))
     .use('/settings', userData.ownData({ fields: ['language'] }))
@@ -72,6 +77,41 @@ function guardOf(userData: UserData, oldSecret: string): RequestHandler[] {
       if ('customData' in userData.user(req)) next()
       else attachToOldUser(req, res, next)
     },
+  ]
+}
+
+/** The user's document of the app, which its handlers read as `req.user`. */
+class Account {
+  readonly id: string
+
+  constructor(id: string) {
+    this.id = id
+  }
+}
+
+/** The guard of an app that sets `req.user` to its own object after either strategy. */
+function guardOfAccounts(userData: UserData, oldSecret: string): RequestHandler[] {
+  const chain = new passport.Passport()
+  chain.use(userData.strategy())
+  chain.use(createOldStrategy(oldSecret))
+  return [
+    (req, res, next) => {
+      const found = (error: unknown, user: { id: string } | OldUser | false) => {
+        if (error instanceof CustomUserDataError) {
+          next(error)
+          return
+        }
+        if (Boolean(error) || user === false) {
+          res.sendStatus(401)
+          return
+        }
+        req.user = new Account('accountId' in user ? user.accountId : user.id) as never
+        next()
+      }
+      const authenticate = chain.authenticate(['custom-user-data', 'jwt'], { session: false }, found)
+      void (authenticate as RequestHandler)(req, res, next)
+    },
+    userData.attach(),
   ]
 }
 
@@ -163,5 +203,50 @@ describe('a chain of strategy() and the old strategy, with attach() behind the o
     const { app, userData } = start()
     await userData.revoke('alice')
     expect((await get(app, '/me', oldTokenOf('alice'))).status).toBe(200)
+  })
+})
+
+describe('a chain after which the app sets req.user to its own document, with attach() behind both', () => {
+  const startWithAccounts = (from?: Pick<TestDatabase, 'db'>) => start(from, OLD_SECRET, guardOfAccounts)
+
+  it('adds custom data to that document, for a new token and for an old one', async () => {
+    const { app, userData } = startWithAccounts()
+    app.get('/user', (req, res) => res.json({ ours: req.user instanceof Account, ...userData.user(req) }))
+    for (const token of [await newTokenOf(app, 'alice'), oldTokenOf('alice')]) {
+      const { body } = await get(app, '/user', token)
+      expect(body).toMatchObject({ ours: true, id: 'alice', customData: { language: 'fr' } })
+    }
+  })
+
+  it('lets allow() and ownData() act on the user of either token', async () => {
+    const { app } = startWithAccounts()
+    for (const token of [await newTokenOf(app, 'alice'), oldTokenOf('alice')]) {
+      expect((await get(app, '/french', token)).status).toBe(200)
+      const change = request(app).patch('/settings').auth(token, { type: 'bearer' }).send({ language: 'de' })
+      expect((await change).status).toBe(200)
+      expect((await get(app, '/french', token)).status).toBe(403)
+      await documents().updateOne({ userId: 'alice' }, { $set: { language: 'fr' } })
+    }
+  })
+
+  it('refuses a new token after revoke()', async () => {
+    const { app, userData } = startWithAccounts()
+    const token = await newTokenOf(app, 'alice')
+    await userData.revoke('alice')
+    expect((await get(app, '/me', token)).status).toBe(401)
+  })
+
+  it('answers 503 while MongoDB is away, because the callback passes the error on', async () => {
+    const proxied = await openProxiedDatabase(database)
+    const { app, userData } = startWithAccounts(proxied)
+    const token = await newTokenOf(app, 'alice')
+    userData.invalidate('alice')
+    proxied.proxy.pause()
+    proxied.commands.clear()
+    const answer = get(app, '/me', token).then(({ status }) => status)
+    await expect.poll(() => proxied.commands.named('find', 'aggregate').length).toBeGreaterThan(0)
+    deadlines.pass(10_000)
+    expect(await answer).toBe(503)
+    proxied.proxy.resume()
   })
 })

@@ -2,7 +2,8 @@ import { BSON, Decimal128, Long, MongoClient, ObjectId } from 'mongodb'
 import type { Collection, Db, Document } from 'mongodb'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import type { CustomUserDataOptions, WarningEvent } from 'express-custom-user-data'
-import { openDatabase, primaryAddress, useDatabase } from '../support/database.js'
+import { openDatabase, openProxiedDatabase, primaryAddress, useDatabase } from '../support/database.js'
+import type { TestDatabase } from '../support/database.js'
 import { loadCustomData } from '../support/guarded-app.js'
 import { createSessionApp, logIn } from '../support/session-app.js'
 import { startTcpProxy } from '../support/tcp-proxy.js'
@@ -15,11 +16,12 @@ type Options = Partial<CustomUserDataOptions<Record<string, unknown>>>
 
 const NUMBERS: Options = { toFieldValues: id => [Number(id)] }
 
+let fresh: TestDatabase
 let db: Db
 let profiles: Collection
 beforeEach(async () => {
   // A database for each test, because the names of other collections matter here.
-  const fresh = await openDatabase()
+  fresh = await openDatabase()
   onTestFinished(fresh.close)
   db = fresh.db
   profiles = db.collection('profiles')
@@ -68,6 +70,27 @@ describe('the user id field', () => {
     await profiles.insertOne({ account: { id: 'alice' } })
     const says = warning('user_id_field_missing', 'the fields "_id", "account"')
     expect(await warningsOf({ userIdField: 'account.user' })).toMatchObject(says)
+  })
+
+  it('causes no warning if the tests of an app empty the collection while it is looked for', async () => {
+    await profiles.insertOne({ userId: 'alice' })
+    const { client, db: throughProxy, proxy } = await openProxiedDatabase(fresh)
+    client.on('commandStarted', ({ command }) => {
+      if (command['aggregate'] === 'profiles') proxy.holdAnswers()
+    })
+    const userData = createTestUserData(
+      { db: throughProxy },
+      { collection: throughProxy.collection('profiles') },
+    )
+    const warnings: WarningEvent[] = []
+    userData.events.on('warning', found => warnings.push(found))
+    const ready = userData.ready()
+    await expect.poll(() => proxy.holdsAnswer('fields')).toBe(true)
+    await profiles.deleteMany({})
+    client.removeAllListeners('commandStarted')
+    proxy.resume()
+    await ready
+    expect(warnings).toEqual([])
   })
 
   it('causes a warning by the first load if ready() is never called', async () => {

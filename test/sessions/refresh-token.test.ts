@@ -1,4 +1,5 @@
 import { createHash, createSecretKey, randomBytes } from 'node:crypto'
+import jwt from 'jsonwebtoken'
 import { describe, expect, it } from 'vitest'
 import {
   createRefreshToken,
@@ -42,6 +43,13 @@ describe('a new refresh token', () => {
     // 256,000 bits: five standard deviations are 1,265.
     expect(Math.abs(ones - 128_000)).toBeLessThan(1_265)
   })
+})
+
+it('a refresh token never looks like a JWT, so that an app can tell it from an old one of its own', () => {
+  for (const { text } of [newToken(), deriveSuccessor(newToken(), secret)]) {
+    expect(text.split('.')).not.toHaveLength(3)
+    expect(jwt.decode(text)).toBeNull()
+  }
 })
 
 describe('the successor of a refresh token', () => {

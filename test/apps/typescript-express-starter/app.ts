@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { App } from '../app.js'
 import { visitData } from '../data.js'
+import { bearer } from '../visit.js'
 import type { Visit } from '../visit.js'
 
 /** ts-jest with type errors, `moduleResolution: node`, `RequestWithUser extends Request`, an access token in a cookie. */
@@ -30,6 +31,7 @@ export const typescriptExpressStarter: App = {
     versions: ['mongoose@6.13.8'],
     npm: /peerOptional mongoose@"[^"]*" from express-custom-user-data/,
     app: /mongoose 6\.13\.8 brings mongodb 4\./,
+    logs: 'src/logs/error',
   },
 }
 
@@ -48,4 +50,8 @@ async function visit(visit: Visit): Promise<void> {
   const next = await expect(200, 'POST', '/login', { json: CREDENTIALS })
   const Cookie = next.headers.getSetCookie()[0]?.split(';')[0] ?? ''
   assert.equal((await expect(200, 'GET', '/custom-data', { headers: { Cookie } })).body.language, 'de')
+
+  // The app also takes its access token in the header.
+  const token = Cookie.slice(Cookie.indexOf('=') + 1)
+  assert.equal((await expect(200, 'GET', '/custom-data', bearer(token))).body.language, 'de')
 }
