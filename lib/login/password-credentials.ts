@@ -18,8 +18,8 @@ import type { PasswordTextOptions } from './password-text.js'
 import { createUserFinder, normalizeUsername } from './user-finder.js'
 import type { SentName } from './user-finder.js'
 
-/** Options of `passwordCredentials()`: where users and their password hashes are stored. */
-export interface PasswordCredentialsOptions extends PasswordTextOptions {
+/** Options of `passwordCredentials()`, whatever the kind of the hashes. */
+interface StoredPasswordOptions extends PasswordTextOptions {
   /** The users collection. */
   readonly collection: CollectionLike
   /**
@@ -41,21 +41,6 @@ export interface PasswordCredentialsOptions extends PasswordTextOptions {
    */
   readonly hashField?: string | undefined
   /**
-   * Verifies the hashes that do not begin with `$argon2`. It is called with the password exactly as it was received, also with
-   * `unicodeNormalization`, and with the stored text. It returns `true` or `false`, or a promise of one. An error that it throws
-   * is a 500 `callback_failed`. It needs `decoyHash`. bcrypt ignores what follows the first 72 bytes of a password.
-   * @default undefined, which refuses such hashes with the warning `password_hash_unreadable`
-   * @example
-   * passwordCredentials({ collection: users, verifyPassword: bcrypt.compare, decoyHash: '$2b$10$…', upgradeHashes: true })
-   */
-  readonly verifyPassword?: VerifyPassword | undefined
-  /**
-   * A hash of a random text, of the kind and with the cost that the hashes of most users have. Logins of unknown users and of
-   * users without a hash are checked against it, so that response times do not reveal which users exist. No password matches it.
-   * @example 'the output of: node -p "require(\'bcryptjs\').hashSync(crypto.randomUUID(), 10)"'
-   */
-  readonly decoyHash?: string | undefined
-  /**
    * Whether the user may not log in, for example because the account is locked. The answer is the same as to a wrong
    * password, and takes as long. The function must not be async: a promise is a 500 `callback_failed`.
    * @default () => false
@@ -76,6 +61,38 @@ export interface PasswordCredentialsOptions extends PasswordTextOptions {
    */
   readonly toUserId?: ((user: Document) => string) | undefined
 }
+
+/** Options for hashes of argon2 alone, which this package verifies itself. */
+interface Argon2Options extends StoredPasswordOptions {
+  /** Not given: a hash of another kind is refused, with the warning `password_hash_unreadable`. */
+  readonly verifyPassword?: undefined
+  /** Not given: argon2 hashes have a decoy of their own. */
+  readonly decoyHash?: undefined
+}
+
+/** Options for hashes of other kinds too, such as those of bcrypt. */
+interface OtherHashOptions extends StoredPasswordOptions {
+  /**
+   * Verifies the hashes that do not begin with `$argon2`. It is called with the password exactly as it was received, also with
+   * `unicodeNormalization`, and with the stored text. It returns `true` or `false`, or a promise of one. An error that it throws
+   * is a 500 `callback_failed`. bcrypt ignores what follows the first 72 bytes of a password.
+   * @example
+   * passwordCredentials({ collection: users, verifyPassword: bcrypt.compare, decoyHash: '$2b$10$…', upgradeHashes: true })
+   */
+  readonly verifyPassword: VerifyPassword
+  /**
+   * A hash of a random text, of the kind and with the cost that the hashes of most users have. Logins of unknown users and of
+   * users without a hash are checked against it, so that response times do not reveal which users exist. No password matches it.
+   * @example 'the output of: node -p "require(\'bcryptjs\').hashSync(crypto.randomUUID(), 10)"'
+   */
+  readonly decoyHash: string
+}
+
+/**
+ * Options of `passwordCredentials()`: where users and their password hashes are stored. `verifyPassword` and `decoyHash` are
+ * given together.
+ */
+export type PasswordCredentialsOptions = Argon2Options | OtherHashOptions
 
 /** Complete options of `passwordCredentials()`. */
 export interface PasswordCredentialsConfig {

@@ -37,8 +37,10 @@ beforeEach(async () => {
   await users().deleteMany({})
 })
 
+type OtherHashOptions = Extract<PasswordCredentialsOptions, { readonly decoyHash: string }>
+
 /** An app whose users have bcrypt hashes, the hashes that its `verifyPassword` was called with, and its events. */
-function start(options: Partial<PasswordCredentialsOptions> = {}) {
+function start(options: Partial<OtherHashOptions> = {}) {
   const userData = createTestUserData(database)
   const calls: string[] = []
   const verifyPassword = (password: string, hash: string) => {
