@@ -211,6 +211,8 @@ export class TokenIssuer {
     const access = await this.#parts.sign({ userId, sid }, snapshot)
     const requireAlive = (): void => {
       if (revocations.wasSessionEnded(sid) || revocations.wasUserRevokedSince(userId, storedAt)) throw ended()
+      // An issuer with the prefix of this id may have been added meanwhile.
+      if (!this.isOwnUserId(userId)) throw ended()
     }
     requireAlive()
     authenticator.keep(access.token, { ...access, userId }, snapshot)
