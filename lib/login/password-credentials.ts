@@ -83,6 +83,8 @@ interface OtherHashOptions extends StoredPasswordOptions {
   /**
    * A hash of a random text, of the kind and with the cost that the hashes of most users have. Logins of unknown users and of
    * users without a hash are checked against it, so that response times do not reveal which users exist. No password matches it.
+   * A text that surely is no hash is refused: a bcrypt or argon2 hash that is damaged or has an impossible cost, a text of fewer
+   * than 13 characters, or a text with white space. Any other text may be of a kind that only `verifyPassword` knows.
    * @example 'the output of: node -p "require(\'bcryptjs\').hashSync(crypto.randomUUID(), 10)"'
    */
   readonly decoyHash: string

@@ -272,14 +272,27 @@ describe('a mistake in the options of a function is refused when the function is
       `passwordCredentials(): option "decoyHash": ${WRITE_A_HASH} (given: a promise: await it first).` +
         README,
     ],
-    ...['', '  ', BCRYPT_HASH.slice(0, -1), `${BCRYPT_HASH}a`, '$argon2id$v=19$m=19456'].map<Mistake>(
-      decoyHash => [
-        `passwordCredentials({ decoyHash: ${JSON.stringify(decoyHash)} })`,
-        () => passwordCredentials({ verifyPassword: verify, decoyHash }),
-        `passwordCredentials(): option "decoyHash": this is no whole hash: ${WRITE_A_HASH} (given: a text).` +
-          README,
-      ],
-    ),
+    ...[
+      '',
+      '  ',
+      BCRYPT_HASH.slice(0, -1),
+      `${BCRYPT_HASH}a`,
+      '$argon2id$v=19$m=19456',
+      'hunter2',
+      'a long random text',
+    ].map<Mistake>(decoyHash => [
+      `passwordCredentials({ decoyHash: ${JSON.stringify(decoyHash)} })`,
+      () => passwordCredentials({ verifyPassword: verify, decoyHash }),
+      `passwordCredentials(): option "decoyHash": this is no whole hash: ${WRITE_A_HASH} (given: a text).` +
+        README,
+    ]),
+    ...['03', '32', '99'].map<Mistake>(cost => [
+      `passwordCredentials({ decoyHash: a bcrypt hash of cost ${cost} })`,
+      () => passwordCredentials({ verifyPassword: verify, decoyHash: BCRYPT_HASH.replace('10', cost) }),
+      'passwordCredentials(): option "decoyHash": bcrypt has the costs 4 to 31, and this hash has ' +
+        `${Number(cost)}: ${WRITE_A_HASH} (given: a text).` +
+        README,
+    ]),
     [
       "passwordCredentials({ normalizeUsername: 'yes' })",
       () => passwordCredentials({ normalizeUsername: 'yes' }),
