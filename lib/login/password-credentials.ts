@@ -152,13 +152,13 @@ export function createPasswordCredentials(
     const raw = requireText(body, 'password', MAX_PASSWORD_LENGTH)
     const text = toText(raw)
     // Counts the account here, because a function of the team that calls this may not tell login() the account's name.
-    const { isFromKnownAddress, reportRight } = await countAccount(name.normalized)
+    const { isFromKnownAddress, reportRight } = await countAccount(name.raw)
     const user = await findUser(name)
     const isRight = await isPasswordOf(user, { raw, text, isPreferred: isFromKnownAddress })
     if (!isRight || !user || callAtOnce('passwordCredentials(): isRefused', () => isRefused(user)))
       return null
     // The owner of "Bob" must not clear the failures of "BOB", so a name that is not stored normalized is reported as it is.
-    reportRight(user[usernameField] as string)
+    reportRight(user[usernameField] as string, options.normalizeUsername)
     const id = callAtOnce('passwordCredentials(): toUserId', () => toUserId(user))
     // Not awaited, because a login neither waits for a new hash nor fails with it.
     if (upgradeHashes && provesWhole(user[hashField] as string, raw)) {
@@ -167,7 +167,7 @@ export function createPasswordCredentials(
     return { id }
   }
 
-  return Object.assign(verify, { account: (body: Body) => toName(body).normalized })
+  return Object.assign(verify, { account: (body: Body) => toName(body).raw })
 }
 
 /** Creates the function that reads the name of the user in a body. */
