@@ -35,6 +35,7 @@ export interface WarningEvent {
     | 'password_hash_not_upgraded'
     | 'decoy_hash_differs'
     | 'username_not_normalized'
+    | 'usernames_not_checked'
     | 'key_ignored'
     | 'server_not_primary'
     | 'foreign_collection'

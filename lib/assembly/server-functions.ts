@@ -120,11 +120,12 @@ export function createServerFunctions(
 
   function noteUsers(
     open: () => Promise<Collection>,
-    { usernameField, normalizeUsername, upgradeHashes }: PasswordCredentialsConfig,
+    { collection, usernameField, normalizeUsername, upgradeHashes }: PasswordCredentialsConfig,
   ): void {
     rights.add('passwordCredentials()', open, 'find')
     if (upgradeHashes) rights.add('passwordCredentials({ upgradeHashes })', open, 'update')
-    if (normalizeUsername) storedUsernames.add({ open, usernameField })
+    if (normalizeUsername)
+      storedUsernames.add({ open, collectionName: collection.collectionName, usernameField })
   }
 
   function parseAccounts(callee: string, given: unknown): string[] {

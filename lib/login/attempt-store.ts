@@ -12,10 +12,10 @@ import { toIssuerKey } from '../sessions/session-scope.js'
 import { countForAccount, countFromAddress, LOGIN_ATTEMPT, succeedForAccount } from './attempt-documents.js'
 import type {
   AccountAttempt,
-  ForgottenFailures,
   AccountDocument,
   AddressDocument,
   AttemptLimits,
+  ForgottenFailures,
   FullCount,
 } from './attempt-documents.js'
 

@@ -30,7 +30,7 @@ interface StoredPasswordOptions extends PasswordTextOptions {
   /**
    * Whether the name is trimmed and lower-cased before the user is searched, as `trim` and `lowercase` of mongoose store it. If
    * no user has this name, the user whose stored name is exactly the name as it was sent is used. `ready()` warns if a stored
-   * name has capital letters or spaces around it (`username_not_normalized`).
+   * name has capital letters or spaces around it (`username_not_normalized`), or if it cannot look (`usernames_not_checked`).
    * @default false
    */
   readonly normalizeUsername?: boolean | undefined
