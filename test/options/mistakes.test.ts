@@ -377,7 +377,9 @@ describe('a mistake in the options of a function is refused when the function is
     [
       'addTrustedIssuer()',
       () => userData.addTrustedIssuer(),
-      'addTrustedIssuer(): the first argument: write { issuer, audience, algorithms } (given: undefined).',
+      'addTrustedIssuer(): option "issuer": write a text that is not empty; option "audience": name your API, e.g. ' +
+        '"https://api.example.com"; option "algorithms": write a list of algorithms, e.g. ["RS256"].' +
+        README,
     ],
     [
       'addTrustedIssuer({ audience }) without issuer',
