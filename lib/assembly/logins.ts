@@ -54,7 +54,7 @@ export function createLogins(
   { issuers, ownKeys, verifyToken }: AccessTokens,
   { documents, startSetUp }: Documents,
   { snapshots, claimSnapshots }: SnapshotParts,
-  { sessions, revocations, userRecords }: SessionParts,
+  { sessions, userSessions, revocations, userRecords }: SessionParts,
   { authenticator }: GuardParts,
   loginAttempts: LoginAttempts,
 ) {
@@ -122,6 +122,7 @@ export function createLogins(
     tokenIssuer,
     tokenIssuerFor,
     sessions,
+    userSessions,
     userRecords,
     endReplaced,
     endSessions: createEndSessions({ sessions, findSessions, madeUpTokens, hooks }),

@@ -38,7 +38,7 @@ const NO_COOKIE =
 export function createSessionFunctions(
   { config }: Core,
   { issuers }: AccessTokens,
-  { sessions, endReplaced, hooks, tokenIssuerFor }: Logins,
+  { sessions, userSessions, endReplaced, hooks, tokenIssuerFor }: Logins,
   transport: RefreshTransport,
 ): SessionFunctions {
   const tokenIssuer = tokenIssuerFor(config.extendedJson, 'createCustomUserData: option "extendedJson"')
@@ -71,19 +71,19 @@ export function createSessionFunctions(
         return
       }
       requireUserId('revoke()', target, issuers)
-      await sessions.revokeUser(target, 'revoke')
+      await userSessions.revoke(target, 'revoke')
     },
     async disable(userId) {
       requireUserId('disable()', userId, issuers)
-      await sessions.disableUser(userId)
+      await userSessions.disable(userId)
     },
     async enable(userId) {
       requireUserId('enable()', userId, issuers)
-      await sessions.enableUser(userId)
+      await userSessions.enable(userId)
     },
     async deleteSessions(userId) {
       requireUserId('deleteSessions()', userId, issuers)
-      await sessions.deleteUser(userId, () => hooks.afterDelete(userId, 'sessions'))
+      await userSessions.delete(userId, () => hooks.afterDelete(userId, 'sessions'))
     },
   }
 }
@@ -107,7 +107,7 @@ export function createServerFunctions(
   { issuers, ownKeys }: AccessTokens,
   { loader }: Documents,
   { listStored }: SessionParts,
-  { writer, hooks, sessions, userRecords }: Logins,
+  { writer, hooks, userSessions, userRecords }: Logins,
   loginAttempts: LoginAttempts,
 ): ServerFunctions {
   const { userIdField } = config
@@ -116,7 +116,13 @@ export function createServerFunctions(
     if (change === 'delete') hooks.afterDelete(id, 'customData')
   }
   const { store: attempts, digests } = loginAttempts
-  const storedData = createStoredData({ listSessions: listStored, sessions, userRecords, attempts, digests })
+  const storedData = createStoredData({
+    listSessions: listStored,
+    userSessions,
+    userRecords,
+    attempts,
+    digests,
+  })
 
   function noteUsers(
     open: () => Promise<Collection>,
