@@ -21,7 +21,7 @@ import type { LogoutOptions, RefreshOptions } from './routes/refresh-and-logout.
 import type { OwnDataOptions } from './routes/own-data-options.js'
 import type { SessionInfo } from './sessions/sessions.js'
 import type { ErasedUser, StoredData, StoredDataOptions } from './login/stored-data.js'
-import type { IssueTokensOptions, IssueTokensWithCookiesOptions } from './login/token-issuer.js'
+import type { IssueTokensOptions, IssueTokensWithCookiesOptions } from './login/issue-tokens-options.js'
 import type { AnswerTokens, AuthenticatedUser, TokenAnswer } from './types.js'
 
 /** One instance: middleware, route factories and functions over one collection of custom data. */

@@ -26,10 +26,15 @@ type StatedNames<Document> = keyof {
   [Name in keyof Document as string extends Name ? never : Name extends '_id' ? never : Name]: true
 }
 
-/** `Document`, or the default if it states no fields, as for `db.collection('…')` without a type. */
-export type KnownDocument<Document extends object> = [StatedNames<Document>] extends [never]
-  ? DefaultDocument
-  : Document
+/**
+ * `Document`, or the default if it states no fields, as for `db.collection('…')` without a type. Each document of a union is
+ * looked at alone, because the union itself states only the fields that all its documents share.
+ */
+export type KnownDocument<Document extends object> = Document extends unknown
+  ? [StatedNames<Document>] extends [never]
+    ? DefaultDocument
+    : Document
+  : never
 
 type RegisteredCustomData = CustomUserDataTypes extends { requireDocument: true }
   ? DeepReadonly<RegisteredDocument>

@@ -143,6 +143,11 @@ interface Warnings {
    * @remedy Normalize the names that the query in the message finds.
    */
   username_not_normalized: true
+  /**
+   * `ready()` could not look for stored user names that `normalizeUsername` would change, because the time was over.
+   * @remedy Create an index on the field of the user names, or give `readyTimeoutMs` more time.
+   */
+  usernames_not_checked: true
 }
 
 /** The code of a warning, which stays the same across versions. docs/reference/events.md says what to do about each code. */

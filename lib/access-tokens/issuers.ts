@@ -71,6 +71,15 @@ export function createIssuers(list: readonly Issuer[]) {
       return userIdPrefix + id
     },
     isForeign,
+    /**
+     * Whether an issuer is trusted now and may name this user. Issuers are added and removed while tokens are in use, so an
+     * answer from the verification of a token does not stay right.
+     */
+    mayName(issuer: string, userId: string): boolean {
+      const prefix = byName.get(issuer)?.userIdPrefix
+      if (prefix === undefined) return false
+      return prefix === '' ? !isForeign(userId) : userId.startsWith(prefix)
+    },
     /** Whether a value can be a user's id: the prefix of an issuer, or none, and a text as in {@link isSubject}. */
     isUserId(value: unknown): value is string {
       if (typeof value !== 'string') return false

@@ -45,6 +45,7 @@ export function createGuardParts(
   const { realm } = config
   const authenticator = createAuthenticator(config, {
     verifyToken,
+    issuers,
     snapshots,
     revocations: sessions.revocations,
     ...createTokenChecks(core, sessions, checks),

@@ -11,8 +11,10 @@ import { createLoginThrottle } from '../login/login-throttle.js'
 import { MadeUpTokens } from '../login/made-up-tokens.js'
 import { RefreshFlow } from '../login/refresh-flow.js'
 import { createEndReplacedSessions } from '../login/replaced-sessions.js'
+import { createThrottleWarnings } from '../login/throttle-warnings.js'
 import { TokenIssuer } from '../login/token-issuer.js'
 import type { AnswerFormat } from '../login/token-issuer.js'
+import { createTokenSigner } from '../login/token-signer.js'
 import { requireTeamBson } from '../mongo/team-bson.js'
 import { openTeamDatabase } from '../mongo/team-database.js'
 import { toExtendedJson } from '../token-data/extended-json.js'
@@ -52,28 +54,21 @@ export function createLogins(
   { issuers, ownKeys, verifyToken }: AccessTokens,
   { documents, startSetUp }: Documents,
   { snapshots, claimSnapshots }: SnapshotParts,
-  { sessions, revocations, userRecords }: SessionParts,
+  { sessions, userSessions, revocations, userRecords }: SessionParts,
   { authenticator }: GuardParts,
   loginAttempts: LoginAttempts,
 ) {
   const { config, clock, events, database, invalidations, backgroundWork } = core
   const writer = new Writer(config, { database, documents, invalidate: invalidations.invalidate })
   const hooks = createHookCalls(config, writer, events)
-  const parts = {
-    issuers,
-    authenticator,
-    snapshots,
-    sessions,
-    revocations,
-    clock,
-    events,
-    claimSnapshots,
-    backgroundWork,
-  }
-  const createIssuer = (answerFormat?: AnswerFormat) =>
+  // Shared by the issuers of all answer formats, so that each of its warnings comes once.
+  const sign =
     config.own &&
     ownKeys &&
-    new TokenIssuer({ ...config, ...config.own }, { ...parts, keys: ownKeys, answerFormat })
+    createTokenSigner({ ...config, ...config.own }, { keys: ownKeys, clock, events, claimSnapshots })
+  const parts = { issuers, authenticator, snapshots, sessions, revocations, backgroundWork }
+  const createIssuer = (answerFormat?: AnswerFormat) =>
+    sign && new TokenIssuer(config, { ...parts, sign, answerFormat })
   const tokenIssuer = createIssuer()
 
   /** The token issuer of a route that answers in a format. `feature` is the option in the error message. */
@@ -101,7 +96,18 @@ export function createLogins(
   const { nameAccounts } = loginAttempts
   const findSessions = createSessionFinder(verifyToken, config.own?.issuer)
   const endReplaced = createEndReplacedSessions({ sessions, findSessions, events })
-  const flowParts = { throttle, nameAccounts, sessions, endReplaced, userRecords, hooks, events }
+  // Shared by all routes and functions, so that each warning comes once.
+  const throttleWarnings = createThrottleWarnings(events)
+  const flowParts = {
+    throttle,
+    throttleWarnings,
+    nameAccounts,
+    sessions,
+    endReplaced,
+    userRecords,
+    hooks,
+    events,
+  }
   // Shared by all routes and functions, so that each address has one limit.
   const madeUpTokens = new MadeUpTokens({ sessions, limit: createAddressLimit(core), events })
 
@@ -116,6 +122,7 @@ export function createLogins(
     tokenIssuer,
     tokenIssuerFor,
     sessions,
+    userSessions,
     userRecords,
     endReplaced,
     endSessions: createEndSessions({ sessions, findSessions, madeUpTokens, hooks }),

@@ -30,7 +30,7 @@ export function createRoutes(
   logins: Logins,
   transport: RefreshTransport,
 ): Routes {
-  const { sessions, hooks, writer, endSessions } = logins
+  const { sessions, userSessions, hooks, writer, endSessions } = logins
   const { refreshTokenField, loginThrottle, verifyCredentialsTimeoutMs: timeoutMs } = config
   function noteRightsOfOwnData(mayCreate: boolean): void {
     rights.add('ownData()', 'custom_data', 'find', 'update')
@@ -63,7 +63,7 @@ export function createRoutes(
     logoutAll(...given) {
       refuseArguments('logoutAll()', given)
       rights.add('logoutAll()', 'sessions', 'find', 'insert', 'update')
-      return createLogoutAllRoute({ sessions, requestUsers, transport, hooks })
+      return createLogoutAllRoute({ userSessions, requestUsers, transport, hooks })
     },
     ownSessions(...given) {
       refuseArguments('ownSessions()', given)

@@ -8,7 +8,8 @@ import { describedClient } from '../login/client.js'
 import { createPasswordCredentials } from '../login/password-credentials.js'
 import type { PasswordCredentialsConfig } from '../login/password-credentials.js'
 import { createStoredData } from '../login/stored-data.js'
-import type { Deliver, IssueTokensOptions, IssueTokensWithCookiesOptions } from '../login/token-issuer.js'
+import type { IssueTokensOptions, IssueTokensWithCookiesOptions } from '../login/issue-tokens-options.js'
+import type { Deliver } from '../login/token-issuer.js'
 import { parseIssueTokensOptions, parseStoredDataOptions } from '../options/logins.js'
 import { parseNewKeys } from '../options/parse-options.js'
 import { issueWithCookies } from '../routes/issue-with-cookies.js'
@@ -37,7 +38,7 @@ const NO_COOKIE =
 export function createSessionFunctions(
   { config }: Core,
   { issuers }: AccessTokens,
-  { sessions, endReplaced, hooks, tokenIssuerFor }: Logins,
+  { sessions, userSessions, endReplaced, hooks, tokenIssuerFor }: Logins,
   transport: RefreshTransport,
 ): SessionFunctions {
   const tokenIssuer = tokenIssuerFor(config.extendedJson, 'createCustomUserData: option "extendedJson"')
@@ -70,19 +71,19 @@ export function createSessionFunctions(
         return
       }
       requireUserId('revoke()', target, issuers)
-      await sessions.revokeUser(target, 'revoke')
+      await userSessions.revoke(target, 'revoke')
     },
     async disable(userId) {
       requireUserId('disable()', userId, issuers)
-      await sessions.disableUser(userId)
+      await userSessions.disable(userId)
     },
     async enable(userId) {
       requireUserId('enable()', userId, issuers)
-      await sessions.enableUser(userId)
+      await userSessions.enable(userId)
     },
     async deleteSessions(userId) {
       requireUserId('deleteSessions()', userId, issuers)
-      await sessions.deleteUser(userId, () => hooks.afterDelete(userId, 'sessions'))
+      await userSessions.delete(userId, () => hooks.afterDelete(userId, 'sessions'))
     },
   }
 }
@@ -106,7 +107,7 @@ export function createServerFunctions(
   { issuers, ownKeys }: AccessTokens,
   { loader }: Documents,
   { listStored }: SessionParts,
-  { writer, hooks, sessions, userRecords }: Logins,
+  { writer, hooks, userSessions, userRecords }: Logins,
   loginAttempts: LoginAttempts,
 ): ServerFunctions {
   const { userIdField } = config
@@ -115,15 +116,22 @@ export function createServerFunctions(
     if (change === 'delete') hooks.afterDelete(id, 'customData')
   }
   const { store: attempts, digests } = loginAttempts
-  const storedData = createStoredData({ listSessions: listStored, sessions, userRecords, attempts, digests })
+  const storedData = createStoredData({
+    listSessions: listStored,
+    userSessions,
+    userRecords,
+    attempts,
+    digests,
+  })
 
   function noteUsers(
     open: () => Promise<Collection>,
-    { usernameField, normalizeUsername, upgradeHashes }: PasswordCredentialsConfig,
+    { collection, usernameField, normalizeUsername, upgradeHashes }: PasswordCredentialsConfig,
   ): void {
     rights.add('passwordCredentials()', open, 'find')
     if (upgradeHashes) rights.add('passwordCredentials({ upgradeHashes })', open, 'update')
-    if (normalizeUsername) storedUsernames.add({ open, usernameField })
+    if (normalizeUsername)
+      storedUsernames.add({ open, collectionName: collection.collectionName, usernameField })
   }
 
   function parseAccounts(callee: string, given: unknown): string[] {

@@ -13,6 +13,7 @@ import { SESSION_INDEXES } from '../sessions/session-collection.js'
 import { SessionStore } from '../sessions/session-store.js'
 import { createStoredSessions } from '../sessions/stored-sessions.js'
 import { Sessions } from '../sessions/sessions.js'
+import { UserSessions } from '../sessions/user-sessions.js'
 import { createUserRecords } from '../sessions/user-records.js'
 import type { AccessTokens } from './access-tokens.js'
 import type { Core } from './core.js'
@@ -53,10 +54,9 @@ export function createSessionParts(core: Core, { ownKeys }: AccessTokens) {
   const issuer = config.own?.issuer
   const revocations = createRevocations(lifetimes, issuer, clock, invalidations.invalidate, tellEnd)
   const secrets = createSessionSecrets(config.sessionSecrets, ownKeys?.secretKeys)
-  const sessions = new Sessions(
-    { ...config, ...scope, accessTokenMs: lifetimes.sessionMs },
-    { store, userRecords, secrets, revocations, events, clock, backgroundWork },
-  )
+  const parts = { store, userRecords, revocations, events, clock, backgroundWork }
+  const sessions = new Sessions({ ...config, ...scope }, { ...parts, secrets })
+  const userSessions = new UserSessions(lifetimes.sessionMs, parts)
   const listStored = createStoredSessions({ ...config, ...scope }, open, events)
   return {
     scope,
@@ -71,6 +71,7 @@ export function createSessionParts(core: Core, { ownKeys }: AccessTokens) {
     revocations,
     secrets,
     sessions,
+    userSessions,
   }
 }
 

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import type { Issuers } from '../access-tokens/issuers.js'
 import type { TokenVerifier, VerifiedToken } from '../access-tokens/token-verifier.js'
 import { CustomUserDataError } from '../errors.js'
 import { createMetrics } from '../metrics.js'
@@ -24,6 +25,7 @@ interface AuthenticatorConfig {
 
 interface AuthenticatorParts {
   readonly verifyToken: TokenVerifier
+  readonly issuers: Pick<Issuers, 'mayName'>
   readonly snapshots: Snapshots
   readonly revocations: Revocations
   readonly sessionChecks: SessionChecks
@@ -86,6 +88,7 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     const { userId } = snapshot.generation
     if (sessionChecks.isDue(userId, claims)) {
       await sessionChecks.check(userId, claims).catch(noteUser(userId))
+      loads.requireAccepted(snapshot)
     }
     const user = toUser(snapshot)
     if (isHit) metrics.hit(user.id)

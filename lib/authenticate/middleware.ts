@@ -21,7 +21,7 @@ export interface MaxAgeOption {
    * snapshot is older, a new one is loaded for this request and for later requests with the same token. 0 loads now.
    * @default undefined: a snapshot serves until it is stale
    */
-  readonly maxAgeMs?: number
+  readonly maxAgeMs?: number | undefined
 }
 
 /** Options of `authenticate()`. */
@@ -32,7 +32,7 @@ export interface AuthenticateOptions extends MaxAgeOption {
    * the token was revoked or has expired less than a minute ago.
    * @default false
    */
-  readonly optional?: boolean
+  readonly optional?: boolean | undefined
 }
 
 const NO_USER =

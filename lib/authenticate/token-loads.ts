@@ -1,3 +1,4 @@
+import type { Issuers } from '../access-tokens/issuers.js'
 import type { TokenVerifier, VerifiedToken } from '../access-tokens/token-verifier.js'
 import { CustomUserDataError } from '../errors.js'
 import { noteRefusal } from '../refusals.js'
@@ -12,6 +13,7 @@ import type { TokenBindings } from './token-bindings.js'
 
 interface TokenLoadParts {
   readonly verifyToken: TokenVerifier
+  readonly issuers: Pick<Issuers, 'mayName'>
   readonly bindings: TokenBindings
   readonly snapshots: Snapshots
   readonly revocations: Revocations
@@ -68,8 +70,24 @@ export class TokenLoads {
       if (!wanted) taken = await this.#takeFromClaims(verified)
     }
     const snapshot = taken ?? (await snapshots.loadFor(binding, wanted).catch(noteUser(binding.userId)))
-    requireKeyInUse(snapshot)
+    this.requireAccepted(snapshot)
     return snapshot
+  }
+
+  /**
+   * Throws `invalid_token` if the token of a snapshot is accepted no longer. Keys and issuers may have been replaced, added or
+   * removed while a request waited, so call it after each wait.
+   */
+  requireAccepted(snapshot: BoundSnapshot): void {
+    const { signedBy, generation } = snapshot
+    const { userId } = generation
+    if (signedBy?.retired === true) {
+      const error = new CustomUserDataError('invalid_token', 'The key of the access token was replaced.')
+      throw noteRefusal(error, { reason: 'unknown_key', userId })
+    }
+    if (this.#parts.issuers.mayName(claimsOf(snapshot).iss, userId)) return
+    const message = 'The access token names a user of another issuer.'
+    throw noteRefusal(new CustomUserDataError('invalid_token', message), { userId })
   }
 
   /** The running load of this token, if a request may wait for it without verifying the token again. */
@@ -135,11 +153,4 @@ export function noteUser(userId: string) {
   return (error: unknown): never => {
     throw noteRefusal(error, { userId })
   }
-}
-
-/** The key may have been replaced while the document was loaded. */
-function requireKeyInUse(snapshot: BoundSnapshot): void {
-  if (snapshot.signedBy?.retired !== true) return
-  const error = new CustomUserDataError('invalid_token', 'The key of the access token was replaced.')
-  throw noteRefusal(error, { reason: 'unknown_key', userId: snapshot.generation.userId })
 }

@@ -29,12 +29,8 @@ export interface CheckLimits {
  */
 export type Check = (target: CheckTarget, limits: CheckLimits) => Promise<readonly WarningEvent[]>
 
-/** The codes of a server that gives up, and of a database user who may not look. */
-const GAVE_UP = [
-  SERVER_ERRORS.maxTimeMSExpired,
-  SERVER_ERRORS.memoryLimitExceeded,
-  SERVER_ERRORS.unauthorized,
-]
+/** The codes of a server that gives up. */
+const GAVE_UP = [SERVER_ERRORS.maxTimeMSExpired, SERVER_ERRORS.memoryLimitExceeded]
 
 /**
  * Runs checks one after the other, and returns their warnings. A check that takes too long or has no right to look finds
@@ -52,15 +48,21 @@ export async function runChecks(
   return warnings
 }
 
-/** Runs one look at the set-up. If it takes too long or has no right to look, it finds nothing. Any other error rejects. */
+/**
+ * Runs one look at the set-up. If it takes too long or has no right to look, it finds nothing. Any other error rejects.
+ *
+ * @param whenTooLong returns the warnings about a look that takes too long; by default there are none
+ */
 export async function lookInTime(
   timeoutMs: number,
   look: (limits: CheckLimits) => Promise<readonly WarningEvent[]>,
+  whenTooLong: () => readonly WarningEvent[] = () => [],
 ): Promise<readonly WarningEvent[]> {
   try {
     return await withDeadline(timeoutMs, signal => look({ timeoutMs, signal }))
   } catch (error) {
-    if (isThrown(DeadlineError, error) || hasCode(error, ...GAVE_UP)) return []
+    if (isThrown(DeadlineError, error) || hasCode(error, ...GAVE_UP)) return whenTooLong()
+    if (hasCode(error, SERVER_ERRORS.unauthorized)) return []
     throw error
   }
 }

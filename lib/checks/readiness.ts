@@ -107,7 +107,7 @@ export class Readiness {
     await this.#runQuickChecks()
     await this.#runLongChecks()
     // Each call looks at the users collections that were given since the last one.
-    await this.#outsideRequests(() => this.#parts.checkUsernames(this.#config.loadTimeoutMs))
+    await this.#outsideRequests(() => this.#parts.checkUsernames(this.#config.readyTimeoutMs))
     await changeFeeds.settled()
     return { indexes: this.#setUp.indexStates() }
   }

@@ -8,6 +8,7 @@ import type { CheckLimits } from './check.js'
 /** A collection of users whose names are normalized at a login. */
 interface Users {
   readonly open: () => Promise<Collection>
+  readonly collectionName: string
   readonly usernameField: string
 }
 
@@ -30,7 +31,11 @@ export class StoredUsernames {
     for (const users of this.#unchecked) {
       this.#unchecked.delete(users)
       try {
-        const warnings = await lookInTime(timeoutMs, limits => findWarnings(users, limits))
+        const warnings = await lookInTime(
+          timeoutMs,
+          limits => findWarnings(users, limits),
+          () => [toUnchecked(users, timeoutMs)],
+        )
         for (const warning of warnings) events.warn(warning)
       } catch {
         this.#unchecked.add(users)
@@ -42,7 +47,7 @@ export class StoredUsernames {
 
 async function findWarnings({ open, usernameField }: Users, limits: CheckLimits): Promise<WarningEvent[]> {
   const collection = await open()
-  const filter = { [usernameField]: { $regex: NOT_NORMALIZED } }
+  const filter = toFilter(usernameField)
   const found = await collection
     .find(filter, {
       ...PLAIN_BSON,
@@ -62,4 +67,17 @@ async function findWarnings({ open, usernameField }: Users, limits: CheckLimits)
     'has the normalized name. Normalize these names. To find them: ' +
     `db.getSiblingDB(${JSON.stringify(dbName)}).getCollection(${JSON.stringify(collectionName)}).find(${JSON.stringify(filter)})`
   return [{ code: 'username_not_normalized', message }]
+}
+
+function toFilter(usernameField: string) {
+  return { [usernameField]: { $regex: NOT_NORMALIZED } }
+}
+
+/** Says that the names were not checked. The search is not repeated, because it would take the same time again. */
+function toUnchecked({ collectionName, usernameField }: Users, timeoutMs: number): WarningEvent {
+  const message =
+    `The names in the field "${usernameField}" of the collection "${collectionName}" could not be checked within ${timeoutMs} ms. With ` +
+    'normalizeUsername: true a user whose stored name has capital letters or spaces around it may not be able to log in. ' +
+    `Raise readyTimeoutMs, or find such names yourself: ${JSON.stringify(toFilter(usernameField))}`
+  return { code: 'usernames_not_checked', message }
 }

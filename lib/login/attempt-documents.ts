@@ -49,6 +49,8 @@ interface AccountFailure {
   readonly address: string
   /** Digest of the account's name exactly as it was written. */
   readonly spelling: string
+  /** Digest of the account's name in its normalized form. */
+  readonly normalized: string
   /** The end of the window for this account and address. */
   readonly windowEndsAt: Date
   /** The end of the day for strangers; null where the address is known. */
@@ -62,6 +64,15 @@ export interface AccountAttempt {
   /** Whether this address can become a known address, whose failures do not count for the account's day. */
   readonly canBeKnown: boolean
   readonly spelling: string
+  readonly normalized: string
+}
+
+/** The failures of an account that a login forgets. */
+export interface ForgottenFailures {
+  /** Digests of names exactly as they were written. */
+  readonly spellings: readonly string[]
+  /** Digest of a normalized name, of which all spellings are forgotten; null: of none. */
+  readonly normalized: string | null
 }
 
 /** How many failures are allowed, and for how long they count. */
@@ -104,13 +115,20 @@ export function countFromAddress(now: Date, limit: number, windowMs: number): Do
 
 /** Counts an attempt in both counts of an account, or in neither if one of them is full. */
 export function countForAccount(now: Date, attempt: AccountAttempt, limits: AttemptLimits): Document[] {
-  const { id, address, spelling, canBeKnown } = attempt
+  const { id, address, spelling, normalized, canBeKnown } = attempt
   const fromHere = { $and: [{ $eq: ['$$one.address', address] }, { $gt: ['$$one.windowEndsAt', now] }] }
   const pairIsFull = { $gte: [{ $size: '$pair' }, limits.accountAndAddressFailures] }
   const dayIsFull = { $gte: [{ $size: '$day' }, limits.accountFailures] }
   const windowEndsAt = { $ifNull: [first('$pair.windowEndsAt'), after(now, limits.windowSeconds * 1000)] }
   const dayEndsAt = { $ifNull: [first('$day.dayEndsAt'), after(now, DAY_MS)] }
-  const failure = { id, address, spelling, windowEndsAt, dayEndsAt: { $cond: ['$isKnown', null, dayEndsAt] } }
+  const failure = {
+    id,
+    address,
+    spelling,
+    normalized,
+    windowEndsAt,
+    dayEndsAt: { $cond: ['$isKnown', null, dayEndsAt] },
+  }
   return [
     withoutTheExpired(now),
     {
@@ -153,14 +171,19 @@ export function countForAccount(now: Date, attempt: AccountAttempt, limits: Atte
 }
 
 /**
- * Forgets the failures of this account in this spelling. Failures from this address are removed. Failures from other
+ * Forgets the failures of this account in these spellings. Failures from this address are removed. Failures from other
  * addresses leave only the daily count: the windows of those addresses go on, because no login succeeded there.
  */
-export function succeedForAccount(now: Date, attempt: AccountAttempt): Document[] {
-  const { id, address, spelling, canBeKnown } = attempt
+export function succeedForAccount(
+  now: Date,
+  { id, address, canBeKnown }: AccountAttempt,
+  { spellings, normalized }: ForgottenFailures,
+): Document[] {
   // The attempt itself may have been counted in another spelling than that of the account which logged in.
   const isItself = { $eq: ['$$one.id', id] }
-  const isOfSpelling = { $eq: ['$$one.spelling', spelling] }
+  const isOfSpelling = {
+    $or: [{ $in: ['$$one.spelling', spellings] }, { $eq: ['$$one.normalized', normalized] }],
+  }
   const isFromHere = { $eq: ['$$one.address', address] }
   const forgotten = { $mergeObjects: ['$$one', { dayEndsAt: null }] }
   const others = filter('$known', { $ne: ['$$one.address', address] })

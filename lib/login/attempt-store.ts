@@ -15,6 +15,7 @@ import type {
   AccountDocument,
   AddressDocument,
   AttemptLimits,
+  ForgottenFailures,
   FullCount,
 } from './attempt-documents.js'
 
@@ -142,9 +143,14 @@ export class AttemptStore {
     await this.#update<AccountDocument>(this.#accountId(account), { $pull: { failures: { id } } })
   }
 
-  /** Forgets the failures of an account in one spelling, and makes the address a known address. */
-  async succeedForAccount(account: string, attempt: AccountAttempt, now: Date): Promise<void> {
-    await this.#update<AccountDocument>(this.#accountId(account), succeedForAccount(now, attempt))
+  /** Forgets the failures of an account in some spellings, and makes the address a known address. */
+  async succeedForAccount(
+    account: string,
+    attempt: AccountAttempt,
+    forgotten: ForgottenFailures,
+    now: Date,
+  ): Promise<void> {
+    await this.#update<AccountDocument>(this.#accountId(account), succeedForAccount(now, attempt, forgotten))
   }
 
   /** Forgets all failures of an account. Its known addresses stay known. */

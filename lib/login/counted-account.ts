@@ -1,7 +1,8 @@
 import type { AccountName } from './account-name.js'
-import type { AccountAttempt } from './attempt-documents.js'
+import type { AccountAttempt, ForgottenFailures } from './attempt-documents.js'
 import type { Refusal } from './attempt-store.js'
 import type { LoginDigests } from './login-digests.js'
+import { normalizeUsername } from './user-finder.js'
 
 /**
  * The source of an account's name: `given` by the team's option `account`, or `guessed` from the fields of the body. A
@@ -28,8 +29,10 @@ interface AccountEntry {
 /** An account in whose counts the attempt was counted. */
 export interface CountedAccount {
   readonly entries: Map<Ledger, AccountEntry>
-  /** The spelling that was checked: a success forgets only failures with the same spelling. */
+  /** The spelling that was checked, or the name as it is stored: a success forgets only failures of this name. */
   name: AccountName
+  /** Whether the account was searched by its normalized name first. */
+  isNormalized: boolean
   /** `tried`: the password is being checked. `proved`: the password was right. `unsure`: one of several guesses. */
   source: NameSource | 'unsure' | 'tried' | 'proved'
   /** Whether the account logged in from this address before; false until MongoDB has answered. */
@@ -45,4 +48,20 @@ export interface LedgerRefusal extends Refusal {
 /** The daily count of strangers stops no address that is known under another secret: the secret may be new here. */
 export function isInForce({ limit, account }: LedgerRefusal): boolean {
   return limit !== 'account' || account?.isFromKnownAddress !== true
+}
+
+/** Names that are no texts have one form only. */
+export function toNormalized(name: AccountName): AccountName {
+  return typeof name === 'string' ? normalizeUsername(name) : name
+}
+
+/**
+ * The failures that a login forgets. If "bob" is stored, they are those of all spellings whose normalized form is "bob". If only
+ * "Bob" is stored, they are those of "Bob" and "bob", because a login with "bob" finds nobody else. Failures of "BOB" may belong
+ * to another user.
+ */
+export function toForgotten({ digests }: Ledger, { name, isNormalized }: CountedAccount): ForgottenFailures {
+  const spelling = digests.spelling(name)
+  if (!isNormalized) return { spellings: [spelling], normalized: null }
+  return { spellings: [spelling, digests.spelling(toNormalized(name))], normalized: spelling }
 }

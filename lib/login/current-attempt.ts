@@ -5,8 +5,12 @@ import type { AccountName } from './account-name.js'
 export interface TriedAccount {
   /** Whether the account logged in from the address of this login before. */
   readonly isFromKnownAddress: boolean
-  /** Reports that the credentials were right, and the name of the account as it is stored. */
-  readonly reportRight: (storedName: AccountName) => void
+  /**
+   * Reports that the credentials were right, and the name of the account as it is stored.
+   *
+   * @param isNormalized whether the account was searched by its normalized name first
+   */
+  readonly reportRight: (storedName: AccountName, isNormalized: boolean) => void
 }
 
 /** Counts an account for the current login, unless logins are not counted. */

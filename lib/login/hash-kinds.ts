@@ -13,12 +13,24 @@ export function bcryptCostOf(hash: string): string | undefined {
   return BCRYPT.exec(hash)?.[1]
 }
 
-/** Whether a text begins like a bcrypt or argon2 hash and is none. A library refuses such a text without any work. */
-export function isDamagedHash(hash: string): boolean {
-  if (hash.startsWith('$2')) return bcryptCostOf(hash) === undefined
-  return (
-    isArgon2Hash(hash) && !/^\$argon2(?:id|i|d)\$v=\d+\$[mtp=\d,]+\$[\w+/-]{11,}\$[\w+/-]{16,}$/.test(hash)
-  )
+/** The whole text of an argon2 hash: a PHC string. */
+const ARGON2 = /^\$argon2(?:id|i|d)\$v=\d+\$[mtp=\d,]+\$[\w+/-]{11,}\$[\w+/-]{16,}$/
+/** The shortest hash that software still has: crypt() of 1970. */
+const SHORTEST_HASH = 13
+
+/**
+ * Says why a text is surely no hash; `undefined` if it may be one. A library refuses such a text without any work. A team may
+ * have hashes of a kind that this package does not know, so any other text counts as a hash.
+ */
+export function explainNoHash(hash: string): string | undefined {
+  const cost = bcryptCostOf(hash)
+  if (cost !== undefined && (Number(cost) < 4 || Number(cost) > 31)) {
+    return `bcrypt has the costs 4 to 31, and this hash has ${Number(cost)}`
+  }
+  const isDamaged =
+    (hash.startsWith('$2') && cost === undefined) || (isArgon2Hash(hash) && !ARGON2.test(hash))
+  const isOther = hash.length < SHORTEST_HASH || /\s/.test(hash)
+  return isDamaged || isOther ? 'this is no whole hash' : undefined
 }
 
 /**

@@ -31,7 +31,8 @@ export interface Hooks {
    * Runs before a session begins. `false` refuses the login as if the credentials were wrong. A `CustomUserDataError` that
    * it throws is the answer.
    */
-  readonly beforeLogin?: (user: VerifiedUser, req: Request | undefined, client: SessionOrigin) => unknown
+  readonly beforeLogin?:
+    ((user: VerifiedUser, req: Request | undefined, client: SessionOrigin) => unknown) | undefined
   /**
    * Runs before the first token of a user who has no document. The returned document is inserted for the user, with the
    * user id field added. It may run several times for one user: parallel first logins each call it, one of their documents is
@@ -39,21 +40,25 @@ export interface Hooks {
    * document must not begin with `$` or contain a dot. If it returns nothing, nothing is inserted. It can refuse the login like
    * `beforeLogin`.
    */
-  readonly createCustomData?: (user: VerifiedUser, req: Request | undefined, client: SessionOrigin) => unknown
+  readonly createCustomData?:
+    ((user: VerifiedUser, req: Request | undefined, client: SessionOrigin) => unknown) | undefined
   /** Runs after a login. `issueTokens()` does not run it. */
-  readonly afterLogin?: (user: VerifiedUser, req: Request | undefined, client: SessionOrigin) => unknown
+  readonly afterLogin?:
+    ((user: VerifiedUser, req: Request | undefined, client: SessionOrigin) => unknown) | undefined
   /** Runs after a refresh. */
-  readonly afterRefresh?: (user: VerifiedUser, req: Request | undefined, client: SessionOrigin) => unknown
+  readonly afterRefresh?:
+    ((user: VerifiedUser, req: Request | undefined, client: SessionOrigin) => unknown) | undefined
   /**
    * Runs after a user ended one session (`logout()`, `endSession()`, `DELETE` of `ownSessions()`) or all sessions
    * (`logoutAll()`).
    */
-  readonly afterLogout?: (user: VerifiedUser, req: Request | undefined, client: SessionOrigin) => unknown
+  readonly afterLogout?:
+    ((user: VerifiedUser, req: Request | undefined, client: SessionOrigin) => unknown) | undefined
   /**
    * Runs after `forUser(id).delete()` removed a document, after `deleteSessions(id)` removed the documents of sessions, or after
    * `eraseUser(id)`. A repeated `deleteSessions(id)` that removes nothing does not run it.
    */
-  readonly afterDelete?: (user: VerifiedUser, deleted: 'customData' | 'sessions') => unknown
+  readonly afterDelete?: ((user: VerifiedUser, deleted: 'customData' | 'sessions') => unknown) | undefined
 }
 
 /** The hooks that run after the answer to a client. */

@@ -10,7 +10,7 @@ import type { AttemptLimits } from './attempt-documents.js'
 import { toUncounted } from './attempt-store.js'
 import type { AttemptStore } from './attempt-store.js'
 import type { CountCorrections } from './count-corrections.js'
-import { isInForce } from './counted-account.js'
+import { isInForce, toForgotten, toNormalized } from './counted-account.js'
 import type { CountedAccount, Ledger, LedgerRefusal, NameSource } from './counted-account.js'
 import type { TriedAccount } from './current-attempt.js'
 import type { AllLoginDigests } from './login-digests.js'
@@ -84,10 +84,11 @@ export class LoginAttempt {
     if (account && account.source !== 'given') account.source = 'tried'
     return {
       isFromKnownAddress: account?.isFromKnownAddress === true,
-      reportRight(storedName) {
+      reportRight(storedName, isNormalized) {
         if (!account) return
         account.source = 'proved'
         account.name = storedName
+        account.isNormalized = isNormalized
       },
     }
   }
@@ -120,9 +121,9 @@ export class LoginAttempt {
     void this.#correct(accounts, async () => {
       await Promise.all([
         ...windows.map(([{ addressKey }, window]) => store.giveBackAddress(addressKey, window)),
-        ...certain.flatMap(({ entries, name }) =>
-          Array.from(entries, ([{ digests }, { key, attempt }]) =>
-            store.succeedForAccount(key, { ...attempt, spelling: digests.spelling(name) }, now),
+        ...certain.flatMap(account =>
+          Array.from(account.entries, ([ledger, { key, attempt }]) =>
+            store.succeedForAccount(key, attempt, toForgotten(ledger, account), now),
           ),
         ),
         ...others.flatMap(account => this.#giveBackAccount(account)),
@@ -206,6 +207,7 @@ export class LoginAttempt {
       address: digests.pair(addressKey, key),
       canBeKnown: this.#client.address !== undefined,
       spelling: digests.spelling(name),
+      normalized: digests.spelling(toNormalized(name)),
     }
     account.entries.set(ledger, { key, attempt })
     await corrections.settled(key)
@@ -218,7 +220,13 @@ export class LoginAttempt {
     const folded = foldAccountName(name)
     const known = this.#accounts.get(folded)
     if (known) return known
-    const account: CountedAccount = { entries: new Map(), name, source, isFromKnownAddress: false }
+    const account: CountedAccount = {
+      entries: new Map(),
+      name,
+      isNormalized: false,
+      source,
+      isFromKnownAddress: false,
+    }
     this.#accounts.set(folded, account)
     this.#isAnonymous = false
     return account

@@ -15,7 +15,7 @@ import type { HookCalls } from './hooks.js'
 import type { LoginAttempt } from './login-attempt.js'
 import type { LoginThrottle } from './login-throttle.js'
 import type { EndReplacedSessions } from './replaced-sessions.js'
-import { createThrottleWarnings } from './throttle-warnings.js'
+import type { ThrottleWarnings } from './throttle-warnings.js'
 import type { Deliver, IssuedTokens, TokenIssuer } from './token-issuer.js'
 
 interface LoginParts {
@@ -24,6 +24,8 @@ interface LoginParts {
   readonly userRecords: Pick<UserRecords, 'find'>
   /** Absent if the team limits logins by other means. */
   readonly throttle: LoginThrottle | undefined
+  /** Shared by all flows of the instance. */
+  readonly throttleWarnings: ThrottleWarnings
   readonly hooks: HookCalls
   /** The accounts of a login, as events name them. */
   readonly nameAccounts: (names: Iterable<AccountName>) => readonly string[]
@@ -70,12 +72,10 @@ interface Login extends PreparedLogin {
 export class LoginFlow {
   readonly #timeoutMs: number
   readonly #parts: LoginParts
-  readonly #warnings: ReturnType<typeof createThrottleWarnings>
 
   constructor({ verifyCredentialsTimeoutMs }: LoginConfig, parts: LoginParts) {
     this.#timeoutMs = verifyCredentialsTimeoutMs
     this.#parts = parts
-    this.#warnings = createThrottleWarnings(parts.events)
   }
 
   /**
@@ -103,7 +103,7 @@ export class LoginFlow {
     try {
       user = await this.#verify(login, attempt)
       const issued = await this.#issue(user, { ...login, deliver }, start)
-      if (attempt?.succeeded() === 'unsure') this.#warnings.ofUnsureAccount()
+      if (attempt?.succeeded() === 'unsure') this.#parts.throttleWarnings.ofUnsureAccount()
       this.#parts.hooks.after('afterLogin', user, login.client)
       return issued
     } catch (error) {
@@ -119,7 +119,7 @@ export class LoginFlow {
       address: client.address ?? undefined,
       accounts: () => nameAccounts(names),
     })
-    if (attempt) this.#warnings.ofClient(client)
+    if (attempt) this.#parts.throttleWarnings.ofClient(client)
     await attempt?.count(accounts.names, accounts.source)
     return attempt
   }
@@ -132,7 +132,8 @@ export class LoginFlow {
     }
     const user = await callInTime('verifyCredentials', this.#timeoutMs, async () => {
       const outcome = await whileVerifying(count, verify)
-      if (attempt?.isAnonymous && accounts.source === 'guessed') this.#warnings.ofUnknownAccount()
+      if (attempt?.isAnonymous && accounts.source === 'guessed')
+        this.#parts.throttleWarnings.ofUnknownAccount()
       const verified = toVerifiedUser(outcome)
       if (verified && !this.#parts.tokenIssuer.isOwnUserId(verified.id)) throw foreignId()
       return verified

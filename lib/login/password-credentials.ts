@@ -18,8 +18,8 @@ import type { PasswordTextOptions } from './password-text.js'
 import { createUserFinder, normalizeUsername } from './user-finder.js'
 import type { SentName } from './user-finder.js'
 
-/** Options of `passwordCredentials()`: where users and their password hashes are stored. */
-export interface PasswordCredentialsOptions extends PasswordTextOptions {
+/** Options of `passwordCredentials()`, whatever the kind of the hashes. */
+interface StoredPasswordOptions extends PasswordTextOptions {
   /** The users collection. */
   readonly collection: CollectionLike
   /**
@@ -30,7 +30,7 @@ export interface PasswordCredentialsOptions extends PasswordTextOptions {
   /**
    * Whether the name is trimmed and lower-cased before the user is searched, as `trim` and `lowercase` of mongoose store it. If
    * no user has this name, the user whose stored name is exactly the name as it was sent is used. `ready()` warns if a stored
-   * name has capital letters or spaces around it (`username_not_normalized`).
+   * name has capital letters or spaces around it (`username_not_normalized`), or if it cannot look (`usernames_not_checked`).
    * @default false
    */
   readonly normalizeUsername?: boolean | undefined
@@ -40,21 +40,6 @@ export interface PasswordCredentialsOptions extends PasswordTextOptions {
    * @default 'passwordHash'
    */
   readonly hashField?: string | undefined
-  /**
-   * Verifies the hashes that do not begin with `$argon2`. It is called with the password exactly as it was received, also with
-   * `unicodeNormalization`, and with the stored text. It returns `true` or `false`, or a promise of one. An error that it throws
-   * is a 500 `callback_failed`. It needs `decoyHash`. bcrypt ignores what follows the first 72 bytes of a password.
-   * @default undefined, which refuses such hashes with the warning `password_hash_unreadable`
-   * @example
-   * userData.passwordCredentials({ collection: users, verifyPassword: bcrypt.compare, decoyHash: '$2b$10$…', upgradeHashes: true })
-   */
-  readonly verifyPassword?: VerifyPassword | undefined
-  /**
-   * A hash of a random text, of the kind and with the cost that the hashes of most users have. Logins of unknown users and of
-   * users without a hash are checked against it, so that response times do not reveal which users exist. No password matches it.
-   * @example 'the output of: node -p "require(\'bcryptjs\').hashSync(crypto.randomUUID(), 10)"'
-   */
-  readonly decoyHash?: string | undefined
   /**
    * Whether the user may not log in, for example because the account is locked. The answer is the same as to a wrong
    * password, and takes as long. The function must not be async: a promise is a 500 `callback_failed`.
@@ -76,6 +61,40 @@ export interface PasswordCredentialsOptions extends PasswordTextOptions {
    */
   readonly toUserId?: ((user: Document) => string) | undefined
 }
+
+/** Options for hashes of argon2 alone, which this package verifies itself. */
+interface Argon2Options extends StoredPasswordOptions {
+  /** Not given: a hash of another kind is refused, with the warning `password_hash_unreadable`. */
+  readonly verifyPassword?: undefined
+  /** Not given: argon2 hashes have a decoy of their own. */
+  readonly decoyHash?: undefined
+}
+
+/** Options for hashes of other kinds too, such as those of bcrypt. */
+interface OtherHashOptions extends StoredPasswordOptions {
+  /**
+   * Verifies the hashes that do not begin with `$argon2`. It is called with the password exactly as it was received, also with
+   * `unicodeNormalization`, and with the stored text. It returns `true` or `false`, or a promise of one. An error that it throws
+   * is a 500 `callback_failed`. bcrypt ignores what follows the first 72 bytes of a password.
+   * @example
+   * passwordCredentials({ collection: users, verifyPassword: bcrypt.compare, decoyHash: '$2b$10$…', upgradeHashes: true })
+   */
+  readonly verifyPassword: VerifyPassword
+  /**
+   * A hash of a random text, of the kind and with the cost that the hashes of most users have. Logins of unknown users and of
+   * users without a hash are checked against it, so that response times do not reveal which users exist. No password matches it.
+   * A text that surely is no hash is refused: a bcrypt or argon2 hash that is damaged or has an impossible cost, a text of fewer
+   * than 13 characters, or a text with white space. Any other text may be of a kind that only `verifyPassword` knows.
+   * @example 'the output of: node -p "require(\'bcryptjs\').hashSync(crypto.randomUUID(), 10)"'
+   */
+  readonly decoyHash: string
+}
+
+/**
+ * Options of `passwordCredentials()`: where users and their password hashes are stored. `verifyPassword` and `decoyHash` are
+ * given together.
+ */
+export type PasswordCredentialsOptions = Argon2Options | OtherHashOptions
 
 /** Complete options of `passwordCredentials()`. */
 export interface PasswordCredentialsConfig {
@@ -133,13 +152,13 @@ export function createPasswordCredentials(
     const raw = requireText(body, 'password', MAX_PASSWORD_LENGTH)
     const text = toText(raw)
     // Counts the account here, because a function of the team that calls this may not tell login() the account's name.
-    const { isFromKnownAddress, reportRight } = await countAccount(name.normalized)
+    const { isFromKnownAddress, reportRight } = await countAccount(name.raw)
     const user = await findUser(name)
     const isRight = await isPasswordOf(user, { raw, text, isPreferred: isFromKnownAddress })
     if (!isRight || !user || callAtOnce('passwordCredentials(): isRefused', () => isRefused(user)))
       return null
     // The owner of "Bob" must not clear the failures of "BOB", so a name that is not stored normalized is reported as it is.
-    reportRight(user[usernameField] as string)
+    reportRight(user[usernameField] as string, options.normalizeUsername)
     const id = callAtOnce('passwordCredentials(): toUserId', () => toUserId(user))
     // Not awaited, because a login neither waits for a new hash nor fails with it.
     if (upgradeHashes && provesWhole(user[hashField] as string, raw)) {
@@ -148,7 +167,7 @@ export function createPasswordCredentials(
     return { id }
   }
 
-  return Object.assign(verify, { account: (body: Body) => toName(body).normalized })
+  return Object.assign(verify, { account: (body: Body) => toName(body).raw })
 }
 
 /** Creates the function that reads the name of the user in a body. */

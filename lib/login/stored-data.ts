@@ -1,4 +1,4 @@
-import type { Sessions } from '../sessions/sessions.js'
+import type { UserSessions } from '../sessions/user-sessions.js'
 import type { StoredSession } from '../sessions/stored-sessions.js'
 import type { StoredRecord, UserRecords } from '../sessions/user-records.js'
 import type { AttemptStore, StoredAttempts } from './attempt-store.js'
@@ -44,7 +44,7 @@ export interface ErasedUser {
 
 interface StoredDataParts {
   readonly listSessions: (userId: string) => Promise<StoredSession[]>
-  readonly sessions: Pick<Sessions, 'eraseUser'>
+  readonly userSessions: Pick<UserSessions, 'erase'>
   readonly userRecords: Pick<UserRecords, 'describe'>
   readonly attempts: Pick<AttemptStore, 'describeAccount' | 'removeAccount'>
   /** One for each session secret. */
@@ -54,7 +54,7 @@ interface StoredDataParts {
 /** Lists and erases everything that this package stores of a user. The document of custom data belongs to the team. */
 export function createStoredData({
   listSessions,
-  sessions,
+  userSessions,
   userRecords,
   attempts,
   digests,
@@ -94,7 +94,7 @@ export function createStoredData({
     },
     /** @param tokenMs how long an access token of the user may live, in milliseconds */
     async erase(userId: string, accounts: readonly string[], tokenMs: number): Promise<ErasedUser> {
-      const erased = await sessions.eraseUser(userId, tokenMs)
+      const erased = await userSessions.erase(userId, tokenMs)
       // A login in progress counts its attempt, so the counts are removed after all logins from before have ended.
       const removed = await Promise.all(accounts.map(removeAccount))
       return { ...erased, failedLogins: removed.filter(isRemoved => isRemoved).length }

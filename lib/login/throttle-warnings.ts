@@ -2,6 +2,9 @@ import type { Request } from 'express'
 import type { Events } from '../events.js'
 import type { Client } from './client.js'
 
+/** Warns about logins that the throttle cannot count as it should. */
+export type ThrottleWarnings = ReturnType<typeof createThrottleWarnings>
+
 /** Warns, once for each reason, that the login throttle counts the wrong account or the wrong address. */
 export function createThrottleWarnings(events: Events) {
   const told = new Set<string>()

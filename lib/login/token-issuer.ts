@@ -1,25 +1,16 @@
 import { clearTimeout, setTimeout } from 'node:timers'
-import type { Response } from 'express'
-import { issueAccessToken } from '../access-tokens/issue-access-token.js'
-import type { AccessTokenConfig, IssuedAccessToken } from '../access-tokens/issue-access-token.js'
 import type { Issuers } from '../access-tokens/issuers.js'
 import { requireUserId } from '../access-tokens/user-id.js'
-import type { KeyRing } from '../access-tokens/key-ring.js'
 import type { VerifiedToken } from '../access-tokens/token-verifier.js'
 import type { ExactDecoder } from '../documents/find-document.js'
 import type { BackgroundWork } from '../util/background-work.js'
 import { toShownAddress } from '../util/client-address.js'
-import type { Clock } from '../util/clock.js'
-import { maxValueBytes } from '../util/cookies.js'
-import type { TokenCookie } from '../util/cookies.js'
 import { describeValue } from '../util/describe-value.js'
 import { toShownText } from '../util/shown-text.js'
 import type { CustomUserDataError } from '../errors.js'
 import { requireDocument } from '../snapshots/require-document.js'
 import type { Snapshot } from '../snapshots/snapshot-cache.js'
 import type { Snapshots } from '../snapshots/snapshots.js'
-import type { ClaimSnapshots } from '../token-data/claim-snapshots.js'
-import type { Events } from '../events.js'
 import { toLoginStart } from '../sessions/login-start.js'
 import type { LoginStart } from '../sessions/login-start.js'
 import type { NewSession, OpenSession, SessionLifetime } from '../sessions/new-session.js'
@@ -28,10 +19,12 @@ import type { Sessions } from '../sessions/sessions.js'
 import type { Revocations } from '../sessions/revocations.js'
 import type { SessionOrigin } from '../sessions/session-document.js'
 import type { TokenAnswer } from '../types.js'
+import type { IssueTokensOptions } from './issue-tokens-options.js'
+import type { SignToken } from './token-signer.js'
 
 interface TokenIssuerParts {
   readonly issuers: Issuers
-  readonly keys: KeyRing
+  readonly sign: SignToken
   /** Keeps the snapshot of a token that was just issued. The authenticator does this, and its room is above this one. */
   readonly authenticator: {
     readonly keep: (token: string, verified: VerifiedToken, snapshot: Snapshot) => void
@@ -39,64 +32,22 @@ interface TokenIssuerParts {
   readonly snapshots: Pick<Snapshots, 'loadForNewToken'>
   readonly sessions: Pick<Sessions, 'begin' | 'limit' | 'exchange'>
   readonly revocations: Pick<Revocations, 'revokeSession' | 'wasSessionEnded' | 'wasUserRevokedSince'>
-  readonly clock: Clock
-  readonly events: Events
-  /** Absent where tokens carry no custom data. */
-  readonly claimSnapshots: ClaimSnapshots | undefined
   readonly backgroundWork: BackgroundWork
   /** Absent for answers with custom data as handlers get it. */
   readonly answerFormat?: AnswerFormat | undefined
 }
 
-interface TokenIssuerConfig extends AccessTokenConfig {
+interface TokenIssuerConfig {
   readonly requireDocument: boolean
+  readonly accessTokenTtlSeconds: number
   /** Absent if refresh tokens are in the JSON. */
   readonly refreshCookie: { readonly persistent: boolean } | undefined
-  readonly userDataInToken: { readonly maxTokenBytes: number } | undefined
-  /** Absent if access tokens are in the JSON. */
-  readonly accessCookie: TokenCookie | undefined
 }
 
 /** How custom data is written into an answer, and how it must be decoded for that. */
 export interface AnswerFormat {
   readonly decodeExactly: ExactDecoder
   readonly toJson: (data: object) => unknown
-}
-
-/** Each member may also be `undefined`, as `req.ip` is in a request without an address. */
-type PartialOrigin = { readonly [Name in keyof SessionOrigin]?: SessionOrigin[Name] | undefined }
-
-/**
- * Options of `issueTokens()`: details of the login for the user's list of sessions, and its start. A device is stored with 128
- * characters at most and an address with 64, and control characters are stored as text, such as `\u{1b}`.
- */
-export interface IssueTokensOptions extends PartialOrigin {
-  /**
-   * The value of `performance.now()`, in milliseconds, when your own check of the credentials began. A revocation of the
-   * user's sessions since then ends this login.
-   * @default the moment of the call
-   */
-  readonly startedAt?: number | undefined
-  /**
-   * The most sessions that this login leaves the user, as the option `maxSessionsPerUser` of the instance. `false` ends none.
-   * @default the option of the instance
-   */
-  readonly maxSessionsPerUser?: number | false | undefined
-  /**
-   * Whether the cookies of this session outlive the browser, as the option `persistent` of the cookie of refresh tokens.
-   * @default the option of the instance
-   */
-  readonly persistent?: boolean | undefined
-}
-
-/** Options of `issueTokens()` that lets it set cookies. */
-export interface IssueTokensWithCookiesOptions extends IssueTokensOptions {
-  /**
-   * The response that gets the cookies of `accessTokenTransport` and `refreshTokenTransport`, and `Cache-Control: no-store`. A
-   * token in a cookie is not in the result. As in `login()`, requests of other origins are refused, and the sessions of the
-   * cookies that are replaced end. The path of the request need not fit the path of a cookie.
-   */
-  readonly res: Response
 }
 
 /** The tokens of a login or a refresh. */
@@ -137,12 +88,10 @@ interface Opening {
 export class TokenIssuer {
   readonly #config: TokenIssuerConfig
   readonly #parts: TokenIssuerParts
-  readonly #sign: ReturnType<typeof createSigner>
 
   constructor(config: TokenIssuerConfig, parts: TokenIssuerParts) {
     this.#config = config
     this.#parts = parts
-    this.#sign = createSigner(config, parts)
   }
 
   /** Whether an id can be that of a user of this instance. Our access token for another id would not be accepted. */
@@ -259,9 +208,11 @@ export class TokenIssuer {
     const { data, exact = data } = snapshot
     const customData = answerFormat ? (answerFormat.toJson(exact) as object) : data
     const { sid, refreshToken, storedAt, endsInMs, persistent } = await open()
-    const access = await this.#sign({ userId, sid }, snapshot)
+    const access = await this.#parts.sign({ userId, sid }, snapshot)
     const requireAlive = (): void => {
       if (revocations.wasSessionEnded(sid) || revocations.wasUserRevokedSince(userId, storedAt)) throw ended()
+      // An issuer with the prefix of this id may have been added meanwhile.
+      if (!this.isOwnUserId(userId)) throw ended()
     }
     requireAlive()
     authenticator.keep(access.token, { ...access, userId }, snapshot)
@@ -303,47 +254,6 @@ async function giveHeadStart(check: Promise<void>): Promise<void> {
     await Promise.race([check, isOver])
   } finally {
     clearTimeout(timer)
-  }
-}
-
-/** Signs tokens. The user's data is in them if the option is on, Extended JSON can express it, and it is not too large. */
-function createSigner(config: TokenIssuerConfig, parts: TokenIssuerParts) {
-  const { keys, clock, events, claimSnapshots } = parts
-  const maxCookieBytes = config.accessCookie ? maxValueBytes(config.accessCookie) : Infinity
-  const maxTokenBytes = Math.min(config.userDataInToken?.maxTokenBytes ?? Infinity, maxCookieBytes)
-  let isTold = false
-
-  /** Warns once of a token whose cookie browsers would not keep, although the token has no data. */
-  function warnIfTooLong(access: IssuedAccessToken): IssuedAccessToken {
-    const { length } = access.token
-    if (isTold || length <= maxCookieBytes) return access
-    isTold = true
-    const message =
-      `Browsers do not keep the cookie with the access token: the token has ${length} bytes, and only ${maxCookieBytes} fit ` +
-      'into the cookie. Shorten "issuer", "audience", "clientId", the ids of users, or the path and the name of the cookie.'
-    events.warn({ code: 'cookie_not_kept', message })
-    return access
-  }
-
-  return async (
-    subject: { readonly userId: string; readonly sid: string },
-    snapshot: Snapshot,
-  ): Promise<IssuedAccessToken> => {
-    const sign = (extraClaims?: Readonly<Record<string, unknown>>) =>
-      issueAccessToken(config, keys, { ...subject, extraClaims }, clock.now())
-    const signBare = async () => warnIfTooLong(await sign())
-    if (!claimSnapshots) return signBare()
-    const { userId } = subject
-    const userData = claimSnapshots.toClaims(snapshot)
-    if (!userData) {
-      events.emit('snapshot_left_out', { userId, reason: 'no_extended_json' })
-      return signBare()
-    }
-    const access = await sign(userData)
-    const tokenBytes = access.token.length
-    if (tokenBytes <= maxTokenBytes) return access
-    events.emit('snapshot_left_out', { userId, reason: 'too_large', tokenBytes, maxTokenBytes })
-    return signBare()
   }
 }
 

@@ -71,12 +71,6 @@ export function parseAddedIssuer(
   trusted: readonly IssuerNames[],
 ): TrustedIssuerConfig {
   const callee = 'addTrustedIssuer()'
-  requireArgument(
-    callee,
-    given !== undefined && given !== null,
-    given,
-    'write { issuer, audience, algorithms }',
-  )
   const added = parseArgument<TrustedIssuerConfig>(callee, trustedIssuer, given)
   const name = describeValue(added.issuer)
   if (added.issuer === own?.issuer) {

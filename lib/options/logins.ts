@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import { OptionError } from '../errors.js'
 import { requireAccountName } from '../login/account-name.js'
 import type { AccountName } from '../login/account-name.js'
-import { isDamagedHash } from '../login/hash-kinds.js'
+import { explainNoHash } from '../login/hash-kinds.js'
 import type { PasswordCredentialsConfig } from '../login/password-credentials.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import type { ParsedLogin, RefreshTokenClient } from '../login/without-request.js'
@@ -57,10 +57,13 @@ const A_HASH =
   "write a hash of a random text, of the kind and cost of your users' hashes, e.g. the output of " +
   `node -p "require('bcryptjs').hashSync(crypto.randomUUID(), 10)"`
 
-/** A hash that is checked for unknown users. A damaged one would be refused without any work, so that it would hide nobody. */
+/** A hash that is checked for unknown users. A text that is no hash would be refused without any work, and would hide nobody. */
 const decoyHash = v.pipe(
   v.string(A_HASH),
-  v.check(hash => hash.trim() !== '' && !isDamagedHash(hash), `this is no whole hash: ${A_HASH}`),
+  v.check(
+    hash => explainNoHash(hash) === undefined,
+    ({ input }) => `${explainNoHash(input) ?? ''}: ${A_HASH}`,
+  ),
 )
 
 const passwordCredentialsOptions = optionsObject(AN_OBJECT, {

@@ -383,7 +383,15 @@ interface OwnIdentity {
   readonly clientId?: string | undefined
 }
 
-interface OwnSecret extends OwnIdentity {
+/** Options with several named keys. */
+interface OptionsWithKeys<Document extends object> extends CommonOptions<Document>, OwnIdentity {
+  /** Named keys. The first signs new tokens, and all verify. */
+  readonly keys: readonly KeyOptions[]
+  readonly secret?: undefined
+}
+
+/** Options with one secret. */
+interface OptionsWithSecret<Document extends object> extends CommonOptions<Document>, OwnIdentity {
   /**
    * HS256 secret of 32 bytes or more. A secret that is known from public code or easy to guess is refused at creation.
    * @example node -p "crypto.randomBytes(32).toString('base64url')"
@@ -392,15 +400,9 @@ interface OwnSecret extends OwnIdentity {
   readonly keys?: undefined
 }
 
-interface OwnNamedKeys extends OwnIdentity {
-  /** Named keys. The first signs new tokens, and all verify. */
-  readonly keys: readonly KeyOptions[]
-  readonly secret?: undefined
-}
-
 /** Options of `createCustomUserData()` for apps that issue tokens, with `secret` or `keys`. */
-export type CustomUserDataOptions<Document extends object> = CommonOptions<Document> &
-  (OwnSecret | OwnNamedKeys)
+export type CustomUserDataOptions<Document extends object> =
+  OptionsWithKeys<Document> | OptionsWithSecret<Document>
 
 /**
  * Options for apps that issue no tokens: with `trustedIssuers` they accept the tokens of others, and without them they use

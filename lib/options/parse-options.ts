@@ -4,6 +4,7 @@ import { systemClock } from '../util/clock.js'
 import type { Clock } from '../util/clock.js'
 import type { ToFieldValues } from '../documents/user-documents.js'
 import { accessTokenOptions, keys, ownIssuerOptions } from './access-tokens.js'
+import { parseArgument } from './arguments.js'
 import { collectionNamed } from './collection-option.js'
 import { toAccessCookie, toRefreshCookie } from './token-cookies.js'
 import { customDataOptions } from './custom-data.js'
@@ -81,8 +82,6 @@ export type Config = Omit<
 
 /** Completes the options, or throws an `OptionError` that names each wrong option and what to write instead. */
 export function parseOptions(options: unknown): Config {
-  const result = v.safeParse(schema, options)
-  if (!result.success) throw explain('createCustomUserData', result.issues)
   const {
     issuer,
     audience,
@@ -95,7 +94,7 @@ export function parseOptions(options: unknown): Config {
     accessTokenTransport,
     tokenPlaces,
     ...config
-  } = result.output
+  } = parseArgument('createCustomUserData', schema, options)
   const own = toOwnIssuer({ issuer, audience, clientId, secret, keys })
   requireDistinct(own, config.trustedIssuers ?? [])
   requireOwnCollections(config)

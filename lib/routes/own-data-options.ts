@@ -16,8 +16,12 @@ import { isObject } from '../util/plain-object.js'
 import { fieldNamesOf, keepsOtherFields, splitSchema } from './object-schemas.js'
 import type { FieldSchemas } from './object-schemas.js'
 
-/** The names of the top-level fields of custom data; any name if its type states none. */
-type FieldOf<CustomData> = [keyof CustomData] extends [never] ? string : Extract<keyof CustomData, string>
+/** The names of the top-level fields of custom data, of each type of a union; any name if its type states none. */
+type FieldOf<CustomData> = CustomData extends unknown
+  ? [keyof CustomData] extends [never]
+    ? string
+    : Extract<keyof CustomData, string>
+  : never
 
 /** Options of `ownData()`. */
 export interface OwnDataOptions<CustomData = object> {

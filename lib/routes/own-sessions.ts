@@ -4,6 +4,7 @@ import type { RequestUsers } from '../authenticate/request-users.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import type { Sessions } from '../sessions/sessions.js'
+import type { UserSessions } from '../sessions/user-sessions.js'
 import { clientOf } from '../login/client.js'
 import type { HookCalls } from '../login/hooks.js'
 import { isSid } from '../sessions/refresh-token.js'
@@ -13,7 +14,7 @@ import type { RefreshTransport } from './refresh-transport.js'
 import { toNextError } from '../util/thrown.js'
 
 interface OwnSessionsParts {
-  readonly sessions: Pick<Sessions, 'list' | 'revokeSession' | 'revokeUser'>
+  readonly sessions: Pick<Sessions, 'list' | 'revokeSession'>
   readonly requestUsers: Pick<RequestUsers, 'require'>
   readonly transport: RefreshTransport
   readonly hooks: HookCalls
@@ -67,17 +68,19 @@ const refuseMalformedPath: ErrorRequestHandler = (error: unknown, _req, _res, ne
 
 /** Creates the route that ends all sessions of the user whom a guard of this instance let in. */
 export function createLogoutAllRoute({
-  sessions,
+  userSessions,
   requestUsers,
   transport,
   hooks,
-}: Omit<OwnSessionsParts, 'events'>): RequestHandler {
+}: Pick<OwnSessionsParts, 'requestUsers' | 'transport' | 'hooks'> & {
+  readonly userSessions: Pick<UserSessions, 'revoke'>
+}): RequestHandler {
   return function logoutAll(req, res, next) {
     answer(next, async () => {
       // A page of another site can make a browser send a GET with the user's cookies.
       if (req.method !== 'POST') throw methodNotAllowed('POST')
       const { id } = requestUsers.require('logoutAll()', req)
-      await sessions.revokeUser(id, 'logoutAll')
+      await userSessions.revoke(id, 'logoutAll')
       transport.clear(res)
       hooks.after('afterLogout', { id }, clientOf(req))
       noStore(res).status(204).end()

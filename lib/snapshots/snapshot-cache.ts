@@ -18,6 +18,11 @@ export interface SnapshotBinding {
   readonly signedBy: { readonly retired: boolean } | undefined
   /** When the token expires, in wall-clock milliseconds; `undefined` if that is not known. */
   readonly expiresAt: number | undefined
+  /**
+   * Whether the token is still accepted for this user; absent if another middleware decides that. Its issuer may be removed, or
+   * an issuer with the prefix of this user's id may be added, while the document is loaded. Then the snapshot is not kept.
+   */
+  readonly isAccepted?: (() => boolean) | undefined
   /** Starts a check that runs at the same time as the load, if there is one. If it rejects, the load is not served. */
   readonly check?: (() => Promise<void> | undefined) | undefined
 }

@@ -120,7 +120,8 @@ export class SnapshotLoads {
   }
 
   keep(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot {
-    return this.#closed ? this.cache.bind(binding, snapshot) : this.cache.set(binding, snapshot)
+    const mayKeep = !this.#closed && binding.isAccepted?.() !== false
+    return mayKeep ? this.cache.set(binding, snapshot) : this.cache.bind(binding, snapshot)
   }
 
   changed(documentId: unknown, userIdValue: unknown): void {

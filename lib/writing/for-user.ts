@@ -20,13 +20,13 @@ export interface WriteOptions {
    * Whether to create a document for a user who has none.
    * @default false
    */
-  readonly upsert?: boolean
+  readonly upsert?: boolean | undefined
   /**
    * Whether to drop the user's snapshots in this process. Write `false` for fields that no handler needs fresh, such as the
    * time of the last login.
    * @default true
    */
-  readonly invalidate?: boolean
+  readonly invalidate?: boolean | undefined
 }
 
 /**

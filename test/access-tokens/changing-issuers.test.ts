@@ -30,6 +30,24 @@ const me = (token: string) => request(createGuardedApp(userData)).get('/me').aut
 const statusOf = async (token: string) => (await me(token)).status
 const addTenant = (userIdPrefix = 'tenant|') => userData.addTrustedIssuer(tenant.option({ userIdPrefix }))
 
+/** Does something once while the server is asked with such a command. */
+async function during<T>(commandName: string, act: () => void, run: () => Promise<T>): Promise<T> {
+  const { client } = database
+  let acted = false
+  const actOnce = (event: { commandName: string }) => {
+    if (acted || event.commandName !== commandName) return
+    acted = true
+    act()
+  }
+  client.on('commandStarted', actOnce)
+  try {
+    return await run()
+  } finally {
+    client.off('commandStarted', actOnce)
+    expect(acted).toBe(true)
+  }
+}
+
 describe('addTrustedIssuer()', () => {
   it('accepts the tokens of the issuer from now on, with its prefix before the ids of its users', async () => {
     const token = tenant.token({ sub: 'alice' })
@@ -85,6 +103,22 @@ describe('addTrustedIssuer()', () => {
     expect([await statusOf(ours), await statusOf(others)]).toEqual([401, 200])
     await expect(userData.issueTokens('tenant|alice')).rejects.toThrow(TypeError)
   })
+
+  it('refuses such a token also if its document is being loaded, and does not keep the document for it', async () => {
+    const ours = forgeToken({ claims: validClaims('tenant|carol') })
+    const others = forgeToken({ claims: validClaims('carol') })
+    const load = () => Promise.all([statusOf(ours), statusOf(ours), statusOf(others)])
+    expect(await during('find', addTenant, load)).toEqual([401, 401, 200])
+    expect(await load()).toEqual([401, 401, 200])
+    expect(userData.stats().cached).toBe(1)
+  })
+
+  it('refuses a login of such a user that is in progress, and its session ends', async () => {
+    const logIn = () => userData.issueTokens('tenant|dave')
+    await expect(during('find', addTenant, logIn)).rejects.toMatchObject({ code: 'invalid_credentials' })
+    expect(userData.stats().cached).toBe(0)
+    expect(await userData.sessions('tenant|dave')).toEqual([])
+  })
 })
 
 describe('removeTrustedIssuer()', () => {
@@ -120,18 +154,36 @@ describe('removeTrustedIssuer()', () => {
   it('refuses a token whose document is being loaded', async () => {
     addTenant()
     await statusOf(tenant.token({ sub: 'first' }))
-    let removed = false
-    const client = database.client
-    const removeOnce = ({ commandName }: { commandName: string }) => {
-      if (removed || commandName !== 'find') return
-      removed = true
-      userData.removeTrustedIssuer(tenant.server.origin)
-    }
-    client.on('commandStarted', removeOnce)
     const token = tenant.token({ sub: 'second' })
-    const status = await statusOf(token)
-    client.off('commandStarted', removeOnce)
-    expect([removed, status, await statusOf(token)]).toEqual([true, 401, 401])
+    const remove = () => userData.removeTrustedIssuer(tenant.server.origin)
+    expect(await during('find', remove, () => statusOf(token))).toBe(401)
+    expect(await statusOf(token)).toBe(401)
+  })
+
+  it('refuses such a token also if the issuer was added again meanwhile, and then gives the new id', async () => {
+    addTenant()
+    await statusOf(tenant.token({ sub: 'first' }))
+    const token = tenant.token({ sub: 'second' })
+    const replace = () => {
+      userData.removeTrustedIssuer(tenant.server.origin)
+      addTenant('renamed|')
+    }
+    expect(await during('find', replace, () => statusOf(token))).toBe(401)
+    expect((await me(token)).body.id).toBe('renamed|second')
+  })
+
+  it('refuses a cached token whose user is being looked at', async () => {
+    const checking = createTestUserData(database, {
+      trustedIssuers: [other.option({ userIdPrefix: 'other|' })],
+      sessionCheckIntervalMs: 0,
+    })
+    const token = other.token({ sub: 'alice' })
+    await checking.verifyToken(token)
+    const remove = () => checking.removeTrustedIssuer(other.server.origin)
+    await expect(during('find', remove, () => checking.verifyToken(token))).rejects.toMatchObject({
+      code: 'invalid_token',
+    })
+    await checking.close()
   })
 
   it('fetches the keys no longer, and gives no event about a fetch that was under way', async () => {

@@ -99,6 +99,7 @@ describe('requests with a new token', () => {
         revocations: createRevocations({ sessionMs: 1, userMs: 1, clockToleranceMs: 0 }, ISSUER, systemClock),
         sessionChecks: { isDue: () => false, check: () => Promise.resolve() },
         verifyToken: verifications.call,
+        issuers: { mayName: () => true },
         claimSnapshots: bringsData ? claimSnapshots : undefined,
         metrics,
       },

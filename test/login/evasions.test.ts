@@ -381,6 +381,17 @@ describe('a warning says once', () => {
     ])
   })
 
+  it('that logins contain no account, however many routes and functions log in', async () => {
+    const instance = start(() => null)
+    const { app, userData } = instance
+    app.post('/another', userData.login(() => null, { extendedJson: 'relaxed' }))
+    await request(app).post('/login').send({ phone: '1' })
+    await request(app).post('/another').send({ phone: '1' })
+    const login = { verifyCredentials: () => null, credentials: { phone: '1' }, address: '203.0.113.7' }
+    await expect(userData.authenticateLogin(login)).rejects.toMatchObject({ code: 'invalid_credentials' })
+    expect(warnings(instance)).toMatchObject([{ code: 'login_account_unknown' }])
+  })
+
   it('that a login named two accounts, so that no failures are forgotten', async () => {
     const instance = start(({ username }) => ({ id: String(username) }))
     for (let i = 0; i < 3; i++) await post(instance, { username: name, email: 'other@example.com' })

@@ -129,6 +129,36 @@ describe('the login throttle with normalizeUsername', () => {
     await expect.poll(() => failuresOf(userData, 'alice@example.com')).toBe(0)
   })
 
+  it('forgets the failures of a name that is stored with capital letters, in both spellings, when its owner logs in', async () => {
+    await addUser('bob', 'Carol@example.com')
+    const { logIn, userData } = start(undefined, limits(4))
+    for (const typed of ['Carol@example.com', 'carol@example.com', 'Carol@example.com'])
+      await logIn(typed, 'wrong')
+    expect(await failuresOf(userData, 'carol@example.com')).toBe(3)
+    expect((await logIn('Carol@example.com')).status).toBe(200)
+    await expect.poll(() => failuresOf(userData, 'carol@example.com')).toBe(0)
+  })
+
+  it('counts both spellings of a name as one account', async () => {
+    await addUser('bob', 'Dave@example.com')
+    const { logIn } = start(undefined, limits(3))
+    for (const typed of ['Dave@example.com', 'dave@example.com', 'DAVE@example.com'])
+      await logIn(typed, 'wrong')
+    for (const typed of ['Dave@example.com', 'dave@example.com'])
+      expect((await logIn(typed)).body).toMatchObject({ error: 'too_many_attempts' })
+  })
+
+  it('keeps the failures of another spelling without the option, because it may be another user', async () => {
+    await addUser('bob', 'erin@example.com')
+    await addUser('other', 'Erin@example.com')
+    const { logIn, userData } = start({}, limits(4))
+    await logIn('Erin@example.com', 'a guess')
+    for (let i = 0; i < 2; i++) {
+      expect((await logIn('erin@example.com')).status).toBe(200)
+      await expect.poll(() => failuresOf(userData, 'erin@example.com')).toBe(1)
+    }
+  })
+
   it('does not let the owner of a raw name forget the failures of the others, and does not count their logins', async () => {
     await addUser('bob', 'Bob@example.com')
     await addUser('mallory', 'BOB@example.com')

@@ -37,8 +37,10 @@ beforeEach(async () => {
   await users().deleteMany({})
 })
 
+type OtherHashOptions = Extract<PasswordCredentialsOptions, { readonly decoyHash: string }>
+
 /** An app whose users have bcrypt hashes, the hashes that its `verifyPassword` was called with, and its events. */
-function start(options: Partial<PasswordCredentialsOptions> = {}) {
+function start(options: Partial<OtherHashOptions> = {}) {
   const userData = createTestUserData(database)
   const calls: string[] = []
   const verifyPassword = (password: string, hash: string) => {
@@ -213,6 +215,17 @@ describe('decoyHash', () => {
     expect(await logIn('nobody', 'a random text')).toMatchObject(WRONG)
     expect(calls).toEqual([])
     expect((await logIn('alice')).status).toBe(200)
+  })
+
+  it.each([
+    ['crypt() of 1970', 'rl.3StKT.4T8M'],
+    ['MD5', '5f4dcc3b5aa765d61d8327deb882cf99'],
+    ['a directory', '{SSHA}DkMTwBl+a/3DQTxCYEApdUtNXGgdUac3'],
+    ['a library of your own', 'our-kind:v3:9f86d081884c7d65'],
+  ])('may be of any kind that verifyPassword knows: %s', async (_kind, decoyHash) => {
+    const { logIn, calls } = start({ decoyHash, verifyPassword: () => true })
+    expect(await logIn('nobody')).toMatchObject(WRONG)
+    expect(calls).toEqual([])
   })
 
   it('of another cost than the hashes of users is a warning, once', async () => {

@@ -1,5 +1,6 @@
 import express from 'express'
 import type { RequestHandler } from 'express'
+import { createCustomUserData } from 'express-custom-user-data'
 import request from 'supertest'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { useDatabase } from '../support/database.js'
@@ -129,4 +130,60 @@ it('options of routes and guards may be undefined, for code with exactOptionalPr
   userData.allow(() => true, { timeoutMs: none })
   userData.attach({ optional: none })
   userData.errorHandler({ onError: none })
+})
+
+describe('an argument that is no object of options', () => {
+  type Call = (given: never) => unknown
+  const needed: readonly (readonly [name: string, call: Call])[] = [
+    ['createCustomUserData', given => createCustomUserData(given)],
+    ['passwordCredentials()', given => userData.passwordCredentials(given)],
+    ['ownData()', given => userData.ownData(given)],
+    ['addTrustedIssuer()', given => userData.addTrustedIssuer(given)],
+    ['authenticateLogin()', given => userData.authenticateLogin(given)],
+  ]
+  const optional: typeof needed = [
+    ['authenticate()', given => userData.authenticate(given)],
+    ['attach()', given => userData.attach(given)],
+    ['allow()', given => userData.allow(() => true, given)],
+    ['login()', given => userData.login(() => null, given)],
+    ['refresh()', given => userData.refresh(given)],
+    ['logout()', given => userData.logout(given)],
+    ['errorHandler()', given => userData.errorHandler(given)],
+    ['issueTokens()', given => userData.issueTokens('alice', given)],
+    ['exchangeRefreshToken()', given => userData.exchangeRefreshToken('a', given)],
+    ['endSession()', given => userData.endSession('a', given)],
+    ['storedAbout()', given => userData.storedAbout('alice', given)],
+    ['verifyToken()', given => userData.verifyToken('a', given)],
+    ['forUser().update()', given => userData.forUser('alice').update({}, given)],
+  ]
+  async function messageOf(call: Call, given: unknown): Promise<string> {
+    try {
+      await call(given as never)
+    } catch (error) {
+      return String(error)
+    }
+    return 'no error'
+  }
+
+  it.each([...needed, ...optional])('is refused by %s as by all others', async (name, call) => {
+    for (const [given, shown] of [
+      [null, 'null'],
+      ['x', 'a text'],
+      [[], 'a list'],
+    ]) {
+      const message = await messageOf(call, given)
+      expect(message.startsWith(`OptionError: ${name}: `)).toBe(true)
+      expect(message).toMatch(
+        new RegExp(
+          `: (give|write) [^:]*[a-z}] \\(given: ${String(shown)}\\)\\. The README lists all options\\.$`,
+        ),
+      )
+    }
+  })
+
+  it.each(needed)('is an object without options for %s if it is left out', async (name, call) => {
+    const message = await messageOf(call, undefined)
+    expect(message.startsWith(`OptionError: ${name}: option "`)).toBe(true)
+    expect(message).toBe(await messageOf(call, {}))
+  })
 })

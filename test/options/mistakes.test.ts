@@ -288,14 +288,27 @@ describe('a mistake in the options of a function is refused when the function is
       () => passwordCredentials({ verifyPassword: verify, decoyHash: Promise.resolve(BCRYPT_HASH) }),
       `passwordCredentials(): option "decoyHash": ${WRITE_A_HASH} (given: a promise: await it first).` + SEE,
     ],
-    ...['', '  ', BCRYPT_HASH.slice(0, -1), `${BCRYPT_HASH}a`, '$argon2id$v=19$m=19456'].map<Mistake>(
-      decoyHash => [
-        `passwordCredentials({ decoyHash: ${JSON.stringify(decoyHash)} })`,
-        () => passwordCredentials({ verifyPassword: verify, decoyHash }),
-        `passwordCredentials(): option "decoyHash": this is no whole hash: ${WRITE_A_HASH} (given: a text).` +
-          SEE,
-      ],
-    ),
+    ...[
+      '',
+      '  ',
+      BCRYPT_HASH.slice(0, -1),
+      `${BCRYPT_HASH}a`,
+      '$argon2id$v=19$m=19456',
+      'hunter2',
+      'a long random text',
+    ].map<Mistake>(decoyHash => [
+      `passwordCredentials({ decoyHash: ${JSON.stringify(decoyHash)} })`,
+      () => passwordCredentials({ verifyPassword: verify, decoyHash }),
+      `passwordCredentials(): option "decoyHash": this is no whole hash: ${WRITE_A_HASH} (given: a text).` +
+        SEE,
+    ]),
+    ...['03', '32', '99'].map<Mistake>(cost => [
+      `passwordCredentials({ decoyHash: a bcrypt hash of cost ${cost} })`,
+      () => passwordCredentials({ verifyPassword: verify, decoyHash: BCRYPT_HASH.replace('10', cost) }),
+      'passwordCredentials(): option "decoyHash": bcrypt has the costs 4 to 31, and this hash has ' +
+        `${Number(cost)}: ${WRITE_A_HASH} (given: a text).` +
+        SEE,
+    ]),
     [
       "passwordCredentials({ normalizeUsername: 'yes' })",
       () => passwordCredentials({ normalizeUsername: 'yes' }),
@@ -380,7 +393,9 @@ describe('a mistake in the options of a function is refused when the function is
     [
       'addTrustedIssuer()',
       () => userData.addTrustedIssuer(),
-      'addTrustedIssuer(): the first argument: write { issuer, audience, algorithms } (given: undefined).',
+      'addTrustedIssuer(): option "issuer": write a text that is not empty; option "audience": name your API, e.g. ' +
+        '"https://api.example.com"; option "algorithms": write a list of algorithms, e.g. ["RS256"].' +
+        SEE,
     ],
     [
       'addTrustedIssuer({ audience }) without issuer',

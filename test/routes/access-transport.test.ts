@@ -178,6 +178,11 @@ describe('the cookie of the access token', () => {
     const { userData, app } = start(undefined, { audience: 'https://api.example.com/'.padEnd(3_000, 'a') })
     const events = recordEvents(userData)
     for (let i = 0; i < 2; i++) expect((await logIn(app)).status).toBe(200)
+    const another = express().post(
+      '/login',
+      userData.login(() => ({ id: 'alice' }), { extendedJson: 'relaxed' }),
+    )
+    expect((await logIn(another)).status).toBe(200)
     expect(events.filter(({ name }) => name === 'warning')).toEqual([
       {
         name: 'warning',

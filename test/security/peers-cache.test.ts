@@ -54,6 +54,7 @@ describe('the key of a cached snapshot', () => {
     const snapshots = createSnapshots({ ...config, followsChanges: false }, { load: never }, systemClock)
     const authenticator = createAuthenticator(config, {
       verifyToken: never,
+      issuers: { mayName: () => true },
       snapshots,
       revocations: createRevocations(
         { sessionMs: 60_000, userMs: 60_000, clockToleranceMs: 0 },

@@ -15,12 +15,16 @@ await client
   .collection('custom_user_data')
   .insertOne({ userId: 'alice', language: 'de', address: { city: 'Bern', lines: ['Gasse 1'] }, memberSince })
 
+/** The value of a setting that the app does not have. With `exactOptionalPropertyTypes` not each optional member takes it. */
+const unset = undefined
+
 const userData = createCustomUserData({
   collection,
   secret: 'a secret of a consumer, 32 bytes or more',
   issuer: 'https://issuer.example.com',
   audience: 'https://api.example.com',
   ...PATIENT,
+  hooks: { beforeLogin: unset, createCustomData: unset, afterLogin: unset, afterDelete: unset },
 })
 
 const app = express()
@@ -28,7 +32,7 @@ app.post(
   '/login',
   userData.login(({ username }) => (typeof username === 'string' ? { id: username } : null)),
 )
-app.use(userData.authenticate())
+app.use(userData.authenticate({ maxAgeMs: unset, optional: unset }))
 app.get('/me', (req, res) => {
   // Typed by Profile being merged into the package's interface, far away from here; partial, as a user may have no document.
   const language: 'de' | 'fr' | undefined = req.user?.customData.language
@@ -54,6 +58,12 @@ express().get('/', strict.authenticate(), (req, res) => {
   const city: string = strict.user(req).customData.address.city
   res.json(city)
 })
+const { access_token } = await userData.issueTokens('alice', { res: unset, address: unset })
+assert.equal(typeof access_token, 'string')
+const changed = await userData
+  .forUser('alice')
+  .update({ language: 'fr' }, { upsert: unset, invalidate: unset })
+assert.equal(changed?.language, 'fr')
 
 await userData.close()
 await client.close()

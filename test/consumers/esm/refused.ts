@@ -1,6 +1,6 @@
 // Each line that follows a comment must be refused, and for the reason that the comment gives.
 import { createCustomUserData } from 'express-custom-user-data'
-import type { CollectionLike, CustomUserData, KeyOptions } from 'express-custom-user-data'
+import type { CollectionLike, CustomUserData, KeyOptions, VerifyPassword } from 'express-custom-user-data'
 import type { Request } from 'express'
 import type { Collection } from 'mongodb'
 import type { Profile } from './profile.js'
@@ -62,6 +62,10 @@ export function refuseOptions(collection: CollectionLike, secret: string): void 
   createCustomUserData({ collection, audience, secret })
   // @ts-expect-error Property 'audience' is missing
   createCustomUserData({ collection, issuer, secret })
+  // @ts-expect-error Types of property 'secret' are incompatible
+  createCustomUserData({ ...keyless, secret: process.env['TOKEN_SECRET'] })
+  // @ts-expect-error Types of property 'secret' are incompatible
+  createCustomUserData({ ...keyless, secret: process.env['TOKEN_SECRET'], requireDocument: true })
   // @ts-expect-error Type 'null' is not assignable to type 'string | readonly string[]'
   createCustomUserData({ ...options, audience: null })
   // @ts-expect-error 'snapshotTtl' does not exist in type
@@ -95,4 +99,39 @@ export function refuseFields(collection: Collection<Profile>, secret: string): v
   userData.ownData({ fields: ['langage'] })
   // @ts-expect-error Type '"it"' is not assignable to type '"de" | "fr"
   void userData.forUser('alice').update({ language: 'it' })
+}
+
+export function refusePasswordChecks(
+  users: CollectionLike,
+  verifyPassword: VerifyPassword,
+  decoyHash: string,
+): void {
+  const { passwordCredentials } = createCustomUserData({ collection: users })
+  passwordCredentials({ collection: users })
+  passwordCredentials({ collection: users, verifyPassword, decoyHash })
+  // @ts-expect-error Property 'decoyHash' is missing
+  passwordCredentials({ collection: users, verifyPassword })
+  // @ts-expect-error Property 'verifyPassword' is missing
+  passwordCredentials({ collection: users, decoyHash })
+  // @ts-expect-error Type 'string | undefined' is not assignable to type 'string'
+  passwordCredentials({ collection: users, verifyPassword, decoyHash: process.env['DECOY_HASH'] })
+}
+
+export function refuseFieldsOfUnions(
+  collection: Collection<{ surname: string } | { registeredIn: string }>,
+  req: Request,
+  secret: string,
+): void {
+  const own = { secret, issuer: 'https://issuer.example.com', audience: 'https://api.example.com' }
+  const userData = createCustomUserData({ collection, ...own })
+  const { customData } = userData.user(req)
+  const name: string | undefined = 'surname' in customData ? customData.surname : undefined
+  // @ts-expect-error Type 'string | undefined' is not assignable to type 'number | undefined'
+  const year: number | undefined = 'registeredIn' in customData ? customData.registeredIn : name
+  // @ts-expect-error Property 'surname' does not exist on type
+  customData.surname
+  userData.ownData({ fields: ['surname', 'registeredIn'] })
+  // @ts-expect-error Type '"year"' is not assignable to type
+  userData.ownData({ fields: ['year'] })
+  void year
 }

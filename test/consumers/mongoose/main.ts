@@ -39,6 +39,16 @@ for (const { app, userData } of [byConnection, byModel, afterwards]) {
   await userData.close()
 }
 
+// The types of a model's collection do not tell its documents, so the call names them.
+const direct = createCustomUserData<Profile>({ collection: ProfileModel.collection })
+const read = await direct.forUser(userId.toHexString()).read()
+const language: string | undefined = read?.language
+assert.equal(language, 'de')
+// Without a name the fields are unknown, and nothing is refused.
+const unnamed = createCustomUserData({ collection: ProfileModel.collection })
+const unknown: unknown = (await unnamed.forUser(userId.toHexString()).read())?.['language']
+assert.equal(unknown, 'de')
+
 await mongoose.disconnect()
 
 function createApp(collection: CollectionLike) {
