@@ -72,7 +72,7 @@ const ERRORS = {
   foreign_origin: { status: 403, title: 'The request comes from a page of another origin' },
   /**
    * The browser would not keep the cookie of this login, so no session began.
-   * @remedy The message says what to change, for example `secure` on a page without HTTPS.
+   * @remedy Make the change that the message names. The event `warning` names it too.
    */
   cookie_not_kept: { status: 400, title: 'The browser would not keep the cookie' },
   /**
