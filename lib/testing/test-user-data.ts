@@ -88,7 +88,7 @@ export function findPutDocument(userData: object): PutDocument | undefined {
  * @throws {OptionError} `invalid_option` for a wrong, unknown or refused option; TypeError if a key of `documents` is no user
  * id, or a document names another user; `testing_in_production` if `NODE_ENV` is `production`
  * @example
- * const userData = createTestUserData<Profile>({ documents: { alice: { plan: 'pro' } } })
+ * const userData = createTestUserData<Profile>({ documents: { alice: { plan: 'paid' } } })
  * const app = createApp(userData)
  * await request(app).get('/me').set('Authorization', `Bearer ${await tokenFor(userData, 'alice')}`).expect(200)
  */

@@ -167,3 +167,7 @@ export const EXPLAINED: Readonly<Record<string, string>> = {
   UserDocument: 'functions.md#foruser',
   WarningCode: 'events.md#warnings',
 }
+
+/** What `express-custom-user-data/testing` exports, in the order of its page. */
+export const TESTING_FUNCTIONS = ['createTestUserData', 'tokenFor', 'asUser', 'createTestClock'] as const
+export const TESTING_TYPES = ['TestUserDataOptions', 'TestClock'] as const

@@ -43,12 +43,13 @@ const EMPTY: Doc = {
   remedy: undefined,
 }
 
-export function createReader() {
+/** @param file the entry point in `lib/` */
+export function createReader(file = 'index.ts') {
   const { config } = ts.readConfigFile(`${ROOT}tsconfig.json`, path => ts.sys.readFile(path)) as {
     config: object
   }
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, ROOT)
-  const entry = `${ROOT}lib/index.ts`
+  const entry = `${ROOT}lib/${file}`
   const program = ts.createProgram([entry], options)
   const checker = program.getTypeChecker()
   const module = checker.getSymbolAtLocation(program.getSourceFile(entry)!)!
@@ -62,7 +63,7 @@ export function createReader() {
 
   function find(name: string): ts.Symbol {
     const symbol = exported.get(name)
-    if (!symbol) throw new Error(`lib/index.ts exports no "${name}".`)
+    if (!symbol) throw new Error(`lib/${file} exports no "${name}".`)
     return symbol
   }
 
@@ -207,7 +208,7 @@ export type Reader = ReturnType<typeof createReader>
 
 /** The type of a member as it is written. An optional member may always be `undefined`, so that is left out. */
 function typeOf(declaration: ts.Declaration): string {
-  if (ts.isMethodSignature(declaration)) return declaration.getText().replace(/this: void(, )?/, '')
+  if (ts.isMethodSignature(declaration)) return declaration.getText().replace(/this: void,?\s*/, '')
   const { type, initializer, questionToken } = declaration as ts.PropertyDeclaration
   const text = (type ?? initializer)?.getText().replace(/^\s*\|\s*/, '') ?? ''
   return questionToken ? text.replace(/\s*\| undefined$/, '') : text

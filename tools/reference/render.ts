@@ -7,6 +7,8 @@ import {
   OPTION_SECTIONS,
   PACKAGE_FUNCTIONS,
   REQUIRED,
+  TESTING_FUNCTIONS,
+  TESTING_TYPES,
 } from './outline.js'
 import { createReader } from './read.js'
 import type { Doc, Member } from './read.js'
@@ -274,7 +276,24 @@ export function renderPages(): Record<string, string> {
     ])
   }
 
+  function renderTesting(): string {
+    const testing = createReader('testing/index.ts')
+    requireSame('the exports of testing', [...TESTING_FUNCTIONS, ...TESTING_TYPES], testing.names)
+    return join([
+      '# Testing',
+      HEAD.replace('reference', 'testing'),
+      'Functions of `express-custom-user-data/testing`. The guide is [testing-your-app.md](../testing-your-app.md).',
+      ...TESTING_FUNCTIONS.flatMap(name => renderFunction(testing.functionNamed(name), '##')),
+      ...TESTING_TYPES.flatMap(name => [
+        `## ${name}`,
+        testing.declaredAs(name).doc.text,
+        `${SIGNATURE}\n\n\`\`\`ts\n${testing.declaredAs(name).source}\n\`\`\``,
+      ]),
+    ])
+  }
+
   const pages = {
+    'testing.md': renderTesting(),
     'options.md': renderOptions(),
     'functions.md': renderFunctions(),
     'events.md': renderEvents(),
