@@ -40,9 +40,13 @@ export function toOwnIssuer(given: OptionsOf<typeof ownIssuerOptions>): OwnIssue
 
 /** Throws unless exactly one of the options `secret` and `keys` is given. */
 function toOwnKeys(given: { readonly secret?: unknown; readonly keys?: unknown }): OwnKeys {
-  if ((given.secret === undefined) === (given.keys === undefined)) {
+  const oneOfTwo =
+    'give "secret" (32 random bytes or more, for HS256) or "keys" ([{ kid, alg, key }]), one of the two'
+  if (given.secret !== undefined && given.keys !== undefined) throw wrong(`${oneOfTwo}.`)
+  if (given.secret === undefined && given.keys === undefined) {
     throw wrong(
-      'give "secret" (32 random bytes or more, for HS256) or "keys" ([{ kid, alg, key }]), one of the two.',
+      `${oneOfTwo}. Both are undefined. If "secret" comes from a variable of the environment, set that variable, e.g. to the ` +
+        `output of: node -p "crypto.randomBytes(32).toString('base64url')"`,
     )
   }
   return given as OwnKeys

@@ -85,7 +85,8 @@ function putDocument(userData: object, userId: string, customData: unknown): voi
     return
   }
   throw new OptionError(
-    'asUser(): the instance is not of createTestUserData(), so the document of the user is in MongoDB. Write it there: ' +
+    'asUser(): the instance is not of createTestUserData(), or it is of another copy of this package, as after ' +
+      'jest.resetModules(). The document of a user of createCustomUserData() is in MongoDB. Write it there: ' +
       'await userData.forUser(userId).replace(document, { upsert: true }).',
   )
 }

@@ -96,5 +96,7 @@ function ownNames(): ts.MapLike<string[]> {
     config: { compilerOptions: { paths: ts.MapLike<string[]> } }
   }
   const entries = Object.entries(config.compilerOptions.paths)
-  return Object.fromEntries(entries.map(([name, files]) => [name, files.map(file => ROOT + file)]))
+  const own = Object.fromEntries(entries.map(([name, files]) => [name, files.map(file => ROOT + file)]))
+  // Teams install the package with the download; its core has the same types.
+  return { ...own, 'mongodb-memory-server': [`${ROOT}node_modules/mongodb-memory-server-core`] }
 }

@@ -195,7 +195,7 @@ describe('wrong options', () => {
 
   it('ask for a secret or keys, one of the two', () => {
     const both = { keys: [{ kid: 'a', alg: 'HS256', key: SECRET }] }
-    expect(messageOf({ secret: undefined })).toContain('give "secret"')
+    expect(messageOf({ secret: undefined })).toContain('set that variable')
     expect(messageOf(both)).toContain('one of the two')
   })
 

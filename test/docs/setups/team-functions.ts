@@ -23,7 +23,6 @@ export declare const isBanned: (userId: string, address: string | null) => boole
 export declare const isPassword: (user: unknown, password: unknown) => Promise<boolean>
 export declare const isOldHashOf: (hash: string, password: string) => boolean
 export declare const OLD_HASH_OF_A_RANDOM_TEXT: string
-export declare const checkRegistration: (body: unknown) => { email: string; password: string }
 export declare const sendMail: (address: string, link: string) => Promise<void>
 export declare const logError: (error: unknown) => void
 export declare const takeOldRefreshToken: (refreshToken: unknown) => Promise<{ _id: ObjectId } | null>
