@@ -1,7 +1,6 @@
 import type { LoadedForm } from '../documents/loader.js'
 import type { UserIdIndex } from '../documents/user-id-index.js'
 import { asCustomUserDataError } from '../errors.js'
-import type { CustomUserDataError } from '../errors.js'
 import type { Events, WarningEvent } from '../events.js'
 import type { ChangeFeeds } from '../mongo/change-feeds.js'
 import { readFromPrimary } from '../mongo/primary-check.js'
@@ -11,7 +10,6 @@ import { createContextKeeper } from '../util/async-context.js'
 import { BackOff } from '../util/back-off.js'
 import type { Clock } from '../util/clock.js'
 import { withDeadline } from '../util/deadline.js'
-import { describeForLog } from '../util/redaction.js'
 import { runChecks } from './check.js'
 import { checkBsonOptions } from './bson-options.js'
 import type { Check } from './check.js'
@@ -20,6 +18,7 @@ import { checkDuplicateDocuments } from './duplicate-documents.js'
 import { IndexWatch } from './index-watch.js'
 import { inStep, SetUp } from './set-up.js'
 import type { IndexStates, OwnCollection, Step } from './set-up.js'
+import { SetUpWarnings } from './set-up-warnings.js'
 import { tryQuery } from './trial-query.js'
 import { checkUserIdField } from './user-id-field.js'
 import { checkUserIdType } from './user-id-type.js'
@@ -66,8 +65,7 @@ export class Readiness {
   readonly #startPause: BackOff
   /** Of the quick checks that loads cause. */
   readonly #checkPause: BackOff
-  /** The codes of the warnings so far. Each is given once, however often its check is repeated. */
-  readonly #warned = new Set<WarningEvent['code']>()
+  readonly #warnings: SetUpWarnings
   #hasStarted = false
   #quickChecks: Promise<void> | undefined
   #longChecks: Promise<void> | undefined
@@ -77,6 +75,7 @@ export class Readiness {
     this.#parts = parts
     this.#config = config
     const { database, index, ownCollections, hosts, clock } = parts
+    this.#warnings = new SetUpWarnings(parts.events)
     this.#startPause = new BackOff(clock, START_PAUSES)
     this.#checkPause = new BackOff(clock, START_PAUSES)
     this.#setUp = new SetUp(
@@ -168,7 +167,7 @@ export class Readiness {
   }
 
   #watchIndexes(): void {
-    const hasBegun = this.#indexWatch.lookIfDue(error => this.#warnOfFailedAttempt(error))
+    const hasBegun = this.#indexWatch.lookIfDue(error => this.#warnings.ofFailedAttempt(error))
     // Routes may have been created after the first call.
     if (hasBegun) void this.#outsideRequests(() => this.#checkRights())
   }
@@ -186,7 +185,7 @@ export class Readiness {
       this.#look(QUICK_CHECKS).catch((error: unknown) => {
         this.#quickChecks = undefined
         this.#checkPause.failed()
-        this.#warnOfRefusal(error)
+        this.#warnings.ofRefusal(error)
       }),
     )
     return this.#quickChecks
@@ -196,13 +195,6 @@ export class Readiness {
     return inStep(this.#stepOf('looking at the documents'), async () => {
       await this.#check(checks, timeoutMs)
     })
-  }
-
-  /** Checks only warn, so one that MongoDB will refuse again is a warning as well. An outage is thrown. */
-  #warnOfRefusal(error: unknown): void {
-    const ours = asCustomUserDataError(error)
-    if (!ours || ours.status === 503) throw error
-    this.#warnOfFailure(ours)
   }
 
   /** Runs once, and only by `ready()`: it reads every user id, which no request should cause. */
@@ -219,7 +211,7 @@ export class Readiness {
     if (this.#setUp.isUnique) return
     await this.#look(LONG_CHECKS, this.#config.loadTimeoutMs).catch((error: unknown) => {
       this.#longChecks = undefined
-      this.#warnOfRefusal(error)
+      this.#warnings.ofRefusal(error)
     })
   }
 
@@ -233,7 +225,7 @@ export class Readiness {
     const hasToFieldValues = toFieldValues !== undefined
     const target = { ...(await database.open()), userIdField, hasToFieldValues, ownCollections }
     const warnings = await runChecks(checks, target, timeoutMs)
-    for (const warning of warnings) this.#warnOnce(warning)
+    for (const warning of warnings) this.#warnings.once(warning)
     return warnings
   }
 
@@ -252,33 +244,16 @@ export class Readiness {
     const ours = asCustomUserDataError(error)
     // This lasts until the team acts, and operations on the collection reject with this message.
     if (ours?.code === 'foreign_collection') {
-      this.#warnOnce({ code: 'foreign_collection', message: ours.message })
+      this.#warnings.once({ code: 'foreign_collection', message: ours.message })
       return
     }
     this.#startAgainLater()
-    this.#warnOfFailedAttempt(error)
-  }
-
-  #warnOfFailedAttempt(error: unknown): void {
-    const ours = asCustomUserDataError(error)
-    if (ours?.code === 'user_id_index_conflict') this.#warnOnce({ code: ours.code, message: ours.message })
-    // Each load reports a MongoDB that is away, so that is no warning.
-    else if (ours && ours.status !== 503) this.#warnOfFailure(ours)
-  }
-
-  #warnOfFailure({ message, cause }: CustomUserDataError): void {
-    this.#warnOnce({ code: 'set_up_failed', message: `${message} Cause: ${describeForLog(cause)}` })
+    this.#warnings.ofFailedAttempt(error)
   }
 
   #startAgainLater(): void {
     this.#startPause.failed()
     this.#hasStarted = false
-  }
-
-  #warnOnce(warning: WarningEvent): void {
-    if (this.#warned.has(warning.code)) return
-    this.#warned.add(warning.code)
-    this.#parts.events.warn(warning)
   }
 
   #stepOf(what: string): Step {

@@ -1,8 +1,3 @@
-import { createServer } from 'node:https'
-import type { Server } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import express from 'express'
-import type { Express } from 'express'
 import type { CustomUserDataOptions } from 'express-custom-user-data'
 import type { Frame, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -11,8 +6,8 @@ import { useDatabase } from '../support/database.js'
 import { serve } from '../support/http-server.js'
 import type { TestServer } from '../support/http-server.js'
 import { createSessionApp } from '../support/session-app.js'
-import { TEST_CERTIFICATE } from '../support/test-certificate.js'
 import { createTestUserData } from '../support/user-data.js'
+import { send, sendForm, serveSecurely, withPage } from './pages.js'
 
 type Options = Partial<CustomUserDataOptions<Record<string, unknown>>>
 
@@ -211,42 +206,4 @@ async function openFrame(page: Page, origin: string): Promise<Frame> {
   }, origin)
   await expect.poll(() => page.frames()[1]?.url()).toBe(`${origin}/`)
   return page.frames()[1]!
-}
-
-/** An app that answers `/` with an empty page, for scripts of tests to run in. */
-function withPage(): Express {
-  return express().get('/', (_req, res) => void res.type('html').send('<!doctype html><title>page</title>'))
-}
-
-/** Listens with a certificate, which Chromium accepts for each name. */
-async function serveSecurely(handle: Express): Promise<{ server: Server; port: number }> {
-  const server = createServer(TEST_CERTIFICATE, handle)
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  return { server, port: (server.address() as AddressInfo).port }
-}
-
-/** Sends a form as a page can do without a permission by CORS: the browser then shows the answer. */
-function sendForm(page: Page, action: string): Promise<void> {
-  return page.evaluate(to => {
-    const form = Object.assign(document.createElement('form'), { method: 'post', action: to })
-    form.append(Object.assign(document.createElement('input'), { name: 'user', value: 'mallory' }))
-    document.body.append(form)
-    form.submit()
-  }, action)
-}
-
-/** Sends a request by `fetch`, as the script of a page does. */
-function send(page: Page | Frame, method: string, path: string, form?: string) {
-  return page.evaluate(
-    async ([how, url, text]) => {
-      const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
-      const answer = await fetch(url, {
-        method: how,
-        ...(text !== undefined && { headers, body: text }),
-      })
-      const body = await answer.text()
-      return { status: answer.status, body: body === '' ? undefined : (JSON.parse(body) as unknown) }
-    },
-    [method, path, form] as const,
-  )
 }

@@ -1,18 +1,14 @@
-import { createServer } from 'node:https'
 import type { Server } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import express from 'express'
-import type { Express } from 'express'
 import type { CustomUserDataOptions } from 'express-custom-user-data'
-import type { Frame, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeInChromium } from '../support/browser.js'
 import { useDatabase } from '../support/database.js'
 import { serve } from '../support/http-server.js'
 import type { TestServer } from '../support/http-server.js'
 import { createSessionApp } from '../support/session-app.js'
-import { TEST_CERTIFICATE } from '../support/test-certificate.js'
 import { createTestUserData } from '../support/user-data.js'
+import { send, sendForm, serveSecurely, withPage } from './pages.js'
 
 type Options = Partial<CustomUserDataOptions<Record<string, unknown>>>
 
@@ -39,41 +35,44 @@ describeInChromium('the refresh cookie in a browser', newProfile => {
 
   it('is kept after a login, and refreshes the session of the page', async () => {
     const page = await openPage(app.origin)
-    expect(await submit(page, '/login', 'user=alice')).toMatchObject({ status: 200 })
-    expect(await submit(page, '/refresh', '')).toMatchObject({ status: 200 })
+    expect(await send(page, 'POST', '/login', 'user=alice')).toMatchObject({ status: 200 })
+    expect(await send(page, 'POST', '/refresh', '')).toMatchObject({ status: 200 })
     expect(await page.evaluate(() => document.cookie)).toBe('')
   })
 
   it('is missing before a login and after a logout, which the page can tell from a fault', async () => {
     const page = await openPage(app.origin)
     const missing = { status: 401, body: { error: 'missing_refresh_token' } }
-    expect(await submit(page, '/refresh', '')).toMatchObject(missing)
-    expect(await submit(page, '/login', 'user=alice')).toMatchObject({ status: 200 })
-    expect(await submit(page, '/logout', '')).toMatchObject({ status: 204 })
-    expect(await submit(page, '/refresh', '')).toMatchObject(missing)
+    expect(await send(page, 'POST', '/refresh', '')).toMatchObject(missing)
+    expect(await send(page, 'POST', '/login', 'user=alice')).toMatchObject({ status: 200 })
+    expect(await send(page, 'POST', '/logout', '')).toMatchObject({ status: 204 })
+    expect(await send(page, 'POST', '/refresh', '')).toMatchObject(missing)
   })
 
   it('outlives the browser until the session ends, or not with persistent: false', async () => {
     const page = await openPage(app.origin)
-    await submit(page, '/login', 'user=alice')
+    await send(page, 'POST', '/login', 'user=alice')
     const [kept] = await page.context().cookies()
     expect(Math.round(kept!.expires - Date.now() / 1000)).toBeGreaterThan(59 * 86_400)
     const { origin } = await start({ refreshTokenTransport: { cookie: { persistent: false } } })
     const other = await openPage(origin)
-    await submit(other, '/login', 'user=alice')
-    expect(await submit(other, '/refresh', '')).toMatchObject({ status: 200 })
+    await send(other, 'POST', '/login', 'user=alice')
+    expect(await send(other, 'POST', '/refresh', '')).toMatchObject({ status: 200 })
     expect((await other.context().cookies()).map(({ expires }) => expires)).toEqual([-1])
   })
 
   it('of two apps on two ports of one host are two cookies', async () => {
     const second = await start({ refreshTokenTransport: 'cookie', issuer: 'https://other.example.com' })
     const page = await openPage(app.origin)
-    await submit(page, '/login', 'user=alice')
+    await send(page, 'POST', '/login', 'user=alice')
     await page.goto(second.origin)
-    await submit(page, '/login', 'user=bob')
-    await submit(page, '/logout', '')
+    await send(page, 'POST', '/login', 'user=bob')
+    await send(page, 'POST', '/logout', '')
     await page.goto(app.origin)
-    expect(await submit(page, '/refresh', '')).toMatchObject({ status: 200, body: { user: { id: 'alice' } } })
+    expect(await send(page, 'POST', '/refresh', '')).toMatchObject({
+      status: 200,
+      body: { user: { id: 'alice' } },
+    })
   })
 
   describe('is neither set nor used by a form that a page sends', () => {
@@ -91,7 +90,7 @@ describeInChromium('the refresh cookie in a browser', newProfile => {
 
     async function refusesForms(from: string, to: string): Promise<void> {
       const page = await openPage(to)
-      expect(await submit(page, '/login', 'user=alice')).toMatchObject({ status: 200 })
+      expect(await send(page, 'POST', '/login', 'user=alice')).toMatchObject({ status: 200 })
       const before = await page.context().cookies(to)
       for (const path of ['/login', '/refresh', '/logout']) {
         await page.goto(from)
@@ -102,7 +101,7 @@ describeInChromium('the refresh cookie in a browser', newProfile => {
       }
       expect(await page.context().cookies(to)).toEqual(before)
       await page.goto(to)
-      expect(await submit(page, '/refresh', '')).toMatchObject({ body: { user: { id: 'alice' } } })
+      expect(await send(page, 'POST', '/refresh', '')).toMatchObject({ body: { user: { id: 'alice' } } })
     }
   })
 
@@ -117,22 +116,22 @@ describeInChromium('the refresh cookie in a browser', newProfile => {
 
     it('on a page that came by http', async () => {
       const page = await openPage(`http://app.test:${new URL(app.origin).port}`)
-      expect(await submit(page, '/login', 'user=alice')).toMatchObject(refused('by http'))
+      expect(await send(page, 'POST', '/login', 'user=alice')).toMatchObject(refused('by http'))
     })
 
     it('with the domain of another host', async () => {
       const { origin } = await start({ refreshTokenTransport: { cookie: { domain: 'b.localhost' } } })
       const page = await openPage(`http://a.localhost:${new URL(origin).port}`)
-      expect(await submit(page, '/login', 'user=alice')).toMatchObject(refused('b.localhost'))
+      expect(await send(page, 'POST', '/login', 'user=alice')).toMatchObject(refused('b.localhost'))
     })
 
     it('with the path in other letters, which Express takes for the same', async () => {
       const { origin } = await start({ refreshTokenTransport: { cookie: { path: '/Auth' } } }, '/auth')
       const page = await openPage(origin)
-      expect(await submit(page, '/auth/login', 'user=alice')).toMatchObject(refused('/Auth'))
-      expect(await submit(page, '/Auth/login', 'user=alice')).toMatchObject({ status: 200 })
-      expect(await submit(page, '/Auth/refresh', '')).toMatchObject({ status: 200 })
-      expect(await submit(page, '/auth/refresh', '')).toMatchObject({ status: 401 })
+      expect(await send(page, 'POST', '/auth/login', 'user=alice')).toMatchObject(refused('/Auth'))
+      expect(await send(page, 'POST', '/Auth/login', 'user=alice')).toMatchObject({ status: 200 })
+      expect(await send(page, 'POST', '/Auth/refresh', '')).toMatchObject({ status: 200 })
+      expect(await send(page, 'POST', '/auth/refresh', '')).toMatchObject({ status: 401 })
     })
 
     it.each(['strict', 'lax', 'none'] as const)(
@@ -145,7 +144,7 @@ describeInChromium('the refresh cookie in a browser', newProfile => {
         }, origin)
         await expect.poll(() => page.frames()[1]?.url()).toBe(`${origin}/`)
         const why = sameSite === 'none' ? 'keeps no cookies there' : 'sameSite: "none"'
-        expect(await submit(page.frames()[1]!, '/login', 'user=alice')).toMatchObject(refused(why))
+        expect(await send(page.frames()[1]!, 'POST', '/login', 'user=alice')).toMatchObject(refused(why))
         expect(await page.context().cookies()).toEqual([])
       },
     )
@@ -178,38 +177,3 @@ describeInChromium('the refresh cookie in a browser', newProfile => {
     return page
   }
 })
-
-/** An app that answers `/` with an empty page, for scripts of tests to run in. */
-function withPage(): Express {
-  return express().get('/', (_req, res) => void res.type('html').send('<!doctype html><title>page</title>'))
-}
-
-/** Listens with a certificate, which Chromium accepts for each name. */
-async function serveSecurely(handle: Express): Promise<{ server: Server; port: number }> {
-  const server = createServer(TEST_CERTIFICATE, handle)
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  return { server, port: (server.address() as AddressInfo).port }
-}
-
-/** Sends a form as a page can do without a permission by CORS: the browser then shows the answer. */
-function sendForm(page: Page, action: string): Promise<void> {
-  return page.evaluate(to => {
-    const form = Object.assign(document.createElement('form'), { method: 'post', action: to })
-    form.append(Object.assign(document.createElement('input'), { name: 'user', value: 'mallory' }))
-    document.body.append(form)
-    form.submit()
-  }, action)
-}
-
-/** Sends a form by `fetch`, as the script of a page does. */
-function submit(page: Page | Frame, path: string, form: string): Promise<{ status: number; body: unknown }> {
-  return page.evaluate(
-    async ([url, text]) => {
-      const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
-      const answer = await fetch(url!, { method: 'POST', headers, body: text! })
-      const body = await answer.text()
-      return { status: answer.status, body: body === '' ? undefined : (JSON.parse(body) as unknown) }
-    },
-    [path, form],
-  )
-}

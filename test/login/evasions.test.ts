@@ -384,7 +384,10 @@ describe('a warning says once', () => {
   it('that logins contain no account, however many routes and functions log in', async () => {
     const instance = start(() => null)
     const { app, userData } = instance
-    app.post('/another', userData.login(() => null, { extendedJson: 'relaxed' }))
+    app.post(
+      '/another',
+      userData.login(() => null, { extendedJson: 'relaxed' }),
+    )
     await request(app).post('/login').send({ phone: '1' })
     await request(app).post('/another').send({ phone: '1' })
     const login = { verifyCredentials: () => null, credentials: { phone: '1' }, address: '203.0.113.7' }

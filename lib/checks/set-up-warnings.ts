@@ -1,0 +1,39 @@
+import { asCustomUserDataError } from '../errors.js'
+import type { CustomUserDataError } from '../errors.js'
+import type { Events, WarningEvent } from '../events.js'
+import { describeForLog } from '../util/redaction.js'
+
+/** The warnings about the set-up of one instance. Each code comes once, however often its check is repeated. */
+export class SetUpWarnings {
+  readonly #events: Pick<Events, 'warn'>
+  readonly #warned = new Set<WarningEvent['code']>()
+
+  constructor(events: Pick<Events, 'warn'>) {
+    this.#events = events
+  }
+
+  /** Gives a warning, unless one of its code was given before. */
+  once(warning: WarningEvent): void {
+    if (this.#warned.has(warning.code)) return
+    this.#warned.add(warning.code)
+    this.#events.warn(warning)
+  }
+
+  /** Checks only warn, so a check that MongoDB will refuse again is a warning as well. An outage is thrown. */
+  ofRefusal(error: unknown): void {
+    const ours = asCustomUserDataError(error)
+    if (!ours || ours.status === 503) throw error
+    this.#ofFailure(ours)
+  }
+
+  /** An attempt to set the collections up has failed. Each load reports a MongoDB that is away, so that is no warning. */
+  ofFailedAttempt(error: unknown): void {
+    const ours = asCustomUserDataError(error)
+    if (ours?.code === 'user_id_index_conflict') this.once({ code: ours.code, message: ours.message })
+    else if (ours && ours.status !== 503) this.#ofFailure(ours)
+  }
+
+  #ofFailure({ message, cause }: CustomUserDataError): void {
+    this.once({ code: 'set_up_failed', message: `${message} Cause: ${describeForLog(cause)}` })
+  }
+}
