@@ -46,10 +46,17 @@ interface Started {
 }
 
 interface Slot {
-  readonly answers: number
+  readonly requests: number
   readonly perSecond: number
   readonly microsPerRequest: number
   readonly busy: number
+}
+
+/** What the load generator counted. A request that is answered after the end of the slot is no answer of it. */
+interface SlotAnswers {
+  readonly answers: number
+  readonly requests: number
+  readonly failures: object
 }
 
 interface LaunchPlan extends PairPlan {
@@ -143,9 +150,9 @@ async function compare(pair: readonly [Server, Server], load: Worker, plan: Laun
     }
   }
   const reads = (await base.worker.ask<number>('reads')) - readsBefore
-  const answers = rounds.reduce((sum, round) => sum + round.candidate.answers, 0)
+  const requests = rounds.reduce((sum, round) => sum + round.candidate.requests, 0)
   return {
-    readsPerThousand: (reads / answers) * 1000,
+    readsPerThousand: (reads / requests) * 1000,
     ratio: median(rounds.map(round => round.candidate.perSecond / round.base.perSecond)),
     perSecond: median(rounds.map(round => round.candidate.perSecond)),
     extraMicros: median(rounds.map(round => round.candidate.microsPerRequest - round.base.microsPerRequest)),
@@ -158,13 +165,13 @@ async function compare(pair: readonly [Server, Server], load: Worker, plan: Laun
 
 async function runSlot({ worker, port }: Server, load: Worker, ms: number): Promise<Slot> {
   const before = await worker.ask<number>('usage')
-  const { answers, failures } = await load.ask<{ answers: number; failures: object }>('slot', { port, ms })
+  const { answers, requests, failures } = await load.ask<SlotAnswers>('slot', { port, ms })
   const micros = (await worker.ask<number>('usage')) - before
   if (answers === 0 || Object.keys(failures).length > 0) {
     throw new Error(`Not all answers were 200: ${JSON.stringify({ answers, failures })}`)
   }
   return {
-    answers,
+    requests,
     perSecond: (answers / ms) * 1000,
     microsPerRequest: micros / answers,
     busy: micros / (ms * 1000),

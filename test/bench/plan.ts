@@ -79,8 +79,14 @@ export const FULL: Plan = {
   firstRequests: 5,
 }
 
+const PICTURE_PAIR: PairPlan = { launches: 3, rounds: 5, slotMs: 1_000, warmUpMs: 1_500 }
+
 /** What `npm run bench -- --picture` does: the candidates of the picture. */
-export const PICTURE: Plan = { ...FULL, candidates: COMPARED.map(({ name }) => name) }
+export const PICTURE: Plan = {
+  ...FULL,
+  pairs: { reference: PICTURE_PAIR, ours: PICTURE_PAIR, peer: PICTURE_PAIR },
+  candidates: COMPARED.map(({ name }) => name),
+}
 
 const QUICK_PAIR: PairPlan = { launches: 1, rounds: 4, slotMs: 250, warmUpMs: 500 }
 

@@ -11,8 +11,8 @@ export interface Bar {
 }
 
 const WIDTH = 900
-const LABEL_WIDTH = 270
-const CHART_WIDTH = 400
+const LABEL_WIDTH = 290
+const CHART_WIDTH = 380
 const READS_X = WIDTH - 24
 const ROW_HEIGHT = 30
 const TOP = 84
@@ -35,12 +35,12 @@ const VERSIONS = [
 /**
  * The comparison as SVG text, shortest bar first; readable on a light and on a dark page. The scale is logarithmic,
  * because the longest bar is a thousand times the shortest. The whiskers end at the lowest and the highest launch. What is
- * under a microsecond, or below zero by the noise, stands at the left edge.
+ * under a microsecond, or below zero by the noise, stands at the left edge, in words.
  */
 export function toSvg(bars: readonly Bar[], machine: Machine): string {
   const sorted = [...bars].sort((a, b) => a.extraMicros.median - b.extraMicros.median)
   const bottom = TOP + sorted.length * ROW_HEIGHT
-  const height = bottom + 84
+  const height = bottom + 102
   const title = 'Processor time that each way adds to a request'
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" role="img" ${FONT}>`,
@@ -59,11 +59,12 @@ export function toSvg(bars: readonly Bar[], machine: Machine): string {
     ...sorted.flatMap((bar, index) => toRow(bar, TOP + index * ROW_HEIGHT)),
     text(
       16,
-      height - 34,
+      height - 52,
       'start',
       'Beyond an Express app without authentication. 50 users, each with one token, after a warm-up.',
     ),
-    text(16, height - 16, 'start', toFacts(machine)),
+    text(16, height - 34, 'start', toVersions(machine)),
+    text(16, height - 16, 'start', toMachine(machine)),
     '</svg>',
     '',
   ].join('\n')
@@ -86,9 +87,15 @@ function toRow({ label, extraMicros, readsPerThousand, isOurs }: Bar, y: number)
     `<text x="${LABEL_WIDTH - 10}" y="${middle + 4}" text-anchor="end" fill="${DARK}"${weight}>${escape(label)}</text>`,
     `<rect x="${LABEL_WIDTH}" y="${y + 5}" width="${Math.max(2, end - LABEL_WIDTH).toFixed(1)}" height="${ROW_HEIGHT - 10}" rx="2" fill="${isOurs ? '#4ac26b' : '#afb8c1'}"/>`,
     `<path class="whisker" d="M${low} ${middle}H${high}M${low} ${middle - 5}v10M${high} ${middle - 5}v10" stroke="${DARK}"/>`,
-    `<text x="${high + 8}" y="${middle + 4}" fill="${DARK}"${weight}>${extraMicros.median.toFixed(0)}</text>`,
+    `<text x="${high + 8}" y="${middle + 4}" fill="${DARK}"${weight}>${toTime(extraMicros)}</text>`,
     `<text x="${READS_X}" y="${middle + 4}" text-anchor="end" fill="${DARK}"${weight}>${readsPerThousand.toFixed(0)}</text>`,
   ]
+}
+
+/** A median below zero is noise: it says only that the time is too short to be measured beside the noise. */
+function toTime({ median, min, max }: Spread): string {
+  if (median >= 1) return median.toFixed(0)
+  return `lost in the noise of ${min.toFixed(0)} to ${max.toFixed(0)}`
 }
 
 function toX(micros: number): number {
@@ -96,14 +103,18 @@ function toX(micros: number): number {
   return Math.round((LABEL_WIDTH + Math.min(1, share) * CHART_WIDTH) * 10) / 10
 }
 
-function toFacts(machine: Machine): string {
-  const versions = VERSIONS.map(name => `${name} ${machine[name] ?? '?'}`)
-  return [
-    ...versions,
+function toVersions(machine: Machine): string {
+  return VERSIONS.map(name => `${name} ${machine[name] ?? '?'}`).join(', ')
+}
+
+function toMachine(machine: Machine): string {
+  const facts = [
     `mongod ${machine['mongod'] ?? '?'}`,
-    machine['processor'] ?? '',
-    machine['date'] ?? '',
-  ].join(', ')
+    machine['processor'],
+    machine['memory'],
+    machine['date'],
+  ]
+  return facts.filter(fact => fact !== undefined).join(', ')
 }
 
 function text(x: number, y: number, anchor: string, content: string): string {

@@ -175,7 +175,7 @@ describe('an argument that is no object of options', () => {
       expect(message.startsWith(`OptionError: ${name}: `)).toBe(true)
       expect(message).toMatch(
         new RegExp(
-          `: (give|write) [^:]*[a-z}] \\(given: ${String(shown)}\\)\\. The README lists all options\\.$`,
+          `: (give|write) [^:]*[a-z}] \\(given: ${String(shown)}\\)\\. See node_modules/express-custom-user-data/docs/reference/options.md#[a-z]+$`,
         ),
       )
     }

@@ -68,11 +68,12 @@ answerParent({
     )
     targets.set(port, await Promise.all(opened))
   },
-  /** All connections as fast as they can, for so long; answers in the time and what was not a 200. */
+  /** All connections as fast as they can, for so long: the answers in the time, all requests, and what was not a 200. */
   slot({ port, ms }) {
     const connections = targets.get(port)
     const startedAt = performance.now()
     let answers = 0
+    let requests = 0
     const failures = {}
     const run = connection =>
       new Promise(resolve => {
@@ -81,11 +82,15 @@ answerParent({
           if (outcome !== '200') failures[outcome] = (failures[outcome] ?? 0) + 1
           else if (!isOver) answers++
           if (isOver || outcome === 'closed' || outcome === 'error') resolve()
-          else connection.send(next)
+          else send()
         }
-        connection.send(next)
+        const send = () => {
+          requests++
+          connection.send(next)
+        }
+        send()
       })
-    return Promise.all(connections.map(run)).then(() => ({ answers, failures }))
+    return Promise.all(connections.map(run)).then(() => ({ answers, requests, failures }))
   },
   /** One request on every connection at once; the latencies in milliseconds. */
   async herd({ port }) {
