@@ -67,9 +67,7 @@ function driverProject(name: DriverName): TestProjectInlineConfiguration {
 }
 
 function behaviourProject(name: string, peers: readonly Alias[]): TestProjectInlineConfiguration {
-  const { test, ...others } = project(name, peers, ['test/**/*.test.ts'], Object.values(PROGRAMS))
-  // The files of a worker share their modules. Loading the modules anew for each of 200 files takes half of the time.
-  return { ...others, test: { ...test, isolate: false } }
+  return project(name, peers, ['test/**/*.test.ts'], Object.values(PROGRAMS))
 }
 
 function project(
