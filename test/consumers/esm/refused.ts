@@ -108,6 +108,15 @@ export function refusePasswordChecks(
 ): void {
   const { passwordCredentials } = createCustomUserData({ collection: users })
   passwordCredentials({ collection: users })
+  passwordCredentials({
+    collection: users,
+    isRefused: user => user['locked'] === true,
+    toUserId: user => String(user['uuid']),
+  })
+  // @ts-expect-error Type 'unknown' is not assignable to type 'boolean'
+  passwordCredentials({ collection: users, isRefused: user => user['lockd'] })
+  // @ts-expect-error Type 'unknown' is not assignable to type 'string'
+  passwordCredentials({ collection: users, toUserId: user => user['uuid'] })
   passwordCredentials({ collection: users, verifyPassword, decoyHash })
   // @ts-expect-error Property 'decoyHash' is missing
   passwordCredentials({ collection: users, verifyPassword })
