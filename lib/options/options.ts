@@ -336,7 +336,7 @@ interface CommonOptions<Document extends object> {
    *
    * @default {}
    */
-  readonly hooks?: Hooks | undefined
+  readonly hooks?: Hooks<Document> | undefined
   /**
    * Milliseconds that a read or write of sessions may take. After that the answer is 503 `sessions_unavailable`.
    *

@@ -1,6 +1,12 @@
 // Each line that follows a comment must be refused, and for the reason that the comment gives.
 import { createCustomUserData } from 'express-custom-user-data'
-import type { CollectionLike, CustomUserData, KeyOptions, VerifyPassword } from 'express-custom-user-data'
+import type {
+  CollectionLike,
+  CustomUserData,
+  Hooks,
+  KeyOptions,
+  VerifyPassword,
+} from 'express-custom-user-data'
 import type { Request } from 'express'
 import type { Collection } from 'mongodb'
 import type { Profile } from './profile.js'
@@ -143,4 +149,27 @@ export function refuseFieldsOfUnions(
   // @ts-expect-error Type '"year"' is not assignable to type
   userData.ownData({ fields: ['year'] })
   void year
+}
+
+export function refuseFirstDocuments(collection: Collection<Profile>, secret: string): void {
+  const own = { secret, issuer: 'https://issuer.example.com', audience: 'https://api.example.com' }
+  const options = { collection, ...own }
+  const hooks: Hooks = { createCustomData: () => ({ language: 'fr' }) }
+  createCustomUserData({ ...options, hooks })
+  createCustomUserData({ ...options, hooks: { createCustomData: () => ({ language: 'fr' }) } })
+  createCustomUserData({
+    ...options,
+    hooks: { createCustomData: ({ id }) => id !== 'bob' && { language: 'de' } },
+  })
+  createCustomUserData<Profile>({
+    ...options,
+    hooks: { createCustomData: async () => ({ address: { city: 'Bern', lines: [] } }) },
+    requireDocument: true,
+  })
+  // @ts-expect-error Property '[DOCUMENT_HAS_OTHER_FIELDS]' is missing in type '{ nonsense: 1; }'
+  createCustomUserData({ ...options, hooks: { createCustomData: () => ({ nonsense: 1 }) } })
+  // @ts-expect-error Type '"it"' is not assignable to type '"de" | "fr"'
+  createCustomUserData({ ...options, hooks: { createCustomData: () => ({ language: 'it' }) } })
+  // @ts-expect-error Type '"it"' is not assignable to type '"de" | "fr"'
+  createCustomUserData({ ...options, hooks: { createCustomData: async () => ({ language: 'it' }) } })
 }
