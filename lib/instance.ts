@@ -36,7 +36,7 @@ export interface CustomUserData<CustomData> {
   authenticate(this: void, options?: AuthenticateOptions): Guard
   /**
    * Creates the middleware for apps that authenticate by other means. It adds `customData` to the `req.user` that another
-   * middleware set. If it cannot tell the user, it hands a 500 `attach_misconfigured` to `next`.
+   * middleware set, and no `claims`. If it cannot tell the user, it hands a 500 `attach_misconfigured` to `next`.
    * @throws OptionError for a wrong or unknown option
    * @example app.use(theirGuard, userData.attach({ userId: req => req.user.accountId }))
    */
@@ -144,7 +144,8 @@ export interface CustomUserData<CustomData> {
   passwordCredentials(this: void, options: PasswordCredentialsOptions): PasswordCredentials
   /**
    * Returns the `req.user` of a guarded request, with this instance's type. The request can be of Express or of Node, such as
-   * `socket.request`.
+   * `socket.request`. Behind `attach()` it is the `req.user` of the other middleware: its `claims` are `undefined` or belong to
+   * that middleware, and its `id` is missing if that middleware gave it another name.
    * @throws TypeError if no guard ran
    * @example const { customData } = userData.user(req)
    */

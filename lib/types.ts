@@ -88,7 +88,10 @@ export interface AuthenticatedUser<CustomData = RegisteredCustomData> {
   readonly id: string
   /** The user's document as last loaded for this token, frozen; `{}` for a user without one. */
   readonly customData: CustomData
-  /** The verified claims of the access token, frozen. */
+  /**
+   * The verified claims of the access token, frozen. Behind `attach()` it is `undefined`, whatever this type says, because the
+   * package has verified no token there.
+   */
   readonly claims: AccessTokenClaims
 }
 

@@ -139,6 +139,11 @@ interface Warnings {
    */
   user_id_type_unusable: true
   /**
+   * Some user ids are stored as texts and others as ObjectIds. New documents get texts.
+   * @remedy Convert the ids to one type, or give `toFieldValues` with the type of new ids first.
+   */
+  user_id_types_mixed: true
+  /**
    * Stored names are not normalized, so their users cannot log in.
    * @remedy Normalize the names that the query in the message finds.
    */

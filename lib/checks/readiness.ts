@@ -21,11 +21,17 @@ import type { IndexStates, OwnCollection, Step } from './set-up.js'
 import { SetUpWarnings } from './set-up-warnings.js'
 import { tryQuery } from './trial-query.js'
 import { checkUserIdField } from './user-id-field.js'
-import { checkUserIdType } from './user-id-type.js'
+import { checkMixedUserIds, checkUserIdType } from './user-id-type.js'
 import { checkView } from './view.js'
 
-/** These look at one document each, so a load may cause them too. */
-const QUICK_CHECKS: readonly Check[] = [checkBsonOptions, checkView, checkUserIdField, checkUserIdType]
+/** These look at one or two documents each, so a load may cause them too. */
+const QUICK_CHECKS: readonly Check[] = [
+  checkBsonOptions,
+  checkView,
+  checkUserIdField,
+  checkUserIdType,
+  checkMixedUserIds,
+]
 /** These read the whole collection, so only `ready()` runs them. */
 const LONG_CHECKS: readonly Check[] = [checkDuplicateDocuments]
 /** Pauses between two attempts in the background, if the app never calls `ready()`. */

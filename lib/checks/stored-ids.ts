@@ -24,11 +24,15 @@ export function lookAtHolder(target: CheckTarget, limits: CheckLimits): Promise<
   return lookAt(target, limits, { [target.userIdField]: { $ne: null, $exists: true } })
 }
 
-/** Whether any document has an id of a usable type. */
-export async function hasUsableId(target: CheckTarget, limits: CheckLimits): Promise<boolean> {
+/** Whether any document has an id of one of the types, by MongoDB's names. The index on the field finds it at once. */
+export async function hasIdOf(
+  types: readonly string[],
+  target: CheckTarget,
+  limits: CheckLimits,
+): Promise<boolean> {
   // An array that contains a text matches its type too.
-  const usable = { $type: USABLE_TYPES, $not: { $type: 'array' } }
-  return (await lookAt(target, limits, { [target.userIdField]: usable })) !== undefined
+  const ofTypes = { $type: types, $not: { $type: 'array' } }
+  return (await lookAt(target, limits, { [target.userIdField]: ofTypes })) !== undefined
 }
 
 /** The server computes names and type, so that no value is sent and no value has to be decoded. */
@@ -48,7 +52,14 @@ async function lookAt(
       },
     },
   ]
-  const options = { ...PLAIN_BSON, readPreference: 'primary', maxTimeMS: timeoutMs, signal } as const
+  const options = {
+    ...PLAIN_BSON,
+    // The collation of the index, whatever the collation of the collection.
+    collation: { locale: 'simple' },
+    readPreference: 'primary',
+    maxTimeMS: timeoutMs,
+    signal,
+  } as const
   const [found] = await collection.aggregate<StoredId>(pipeline, options).toArray()
   return found
 }

@@ -160,6 +160,28 @@ function toNaturalOrder(userIdField: string): Document[] {
   ]
 }
 
+/**
+ * The type of the first user id that is a text or an ObjectId, by MongoDB's name. Texts come before ObjectIds, so `objectId`
+ * means that no document has a text. `array` stands for a list of such ids. `undefined` if there is no such id.
+ */
+export async function findFirstIdType(
+  collection: Collection,
+  { userIdField, index }: Pick<DocumentQuery, 'userIdField' | 'index'>,
+  { timeoutMs, signal }: QueryLimits,
+): Promise<string | undefined> {
+  const pipeline = [
+    { $match: { [userIdField]: { $type: ['string', 'objectId'] } } },
+    // The index has this order already.
+    ...(index === undefined ? [{ $sort: { [userIdField]: 1 } }] : []),
+    { $limit: 1 },
+    { $project: { _id: 0, type: { $type: `$${userIdField}` } } },
+  ]
+  const hint = index ?? { $natural: 1 }
+  const options = { ...OPTIONS, hint, maxTimeMS: timeoutMs, signal }
+  const [first] = await collection.aggregate<{ readonly type: string }>(pipeline, options).toArray()
+  return first?.type
+}
+
 const ARRAY = { $type: 'array' } as const
 
 /** Matches only single values. An array that contains the id would match `$in`, but belongs to no user. */

@@ -7,7 +7,7 @@ import { readFromPrimary } from '../mongo/primary-check.js'
 import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
 import type { ObjectIdClass } from '../mongo/collection-like.js'
 import type { TeamDatabase } from '../mongo/team-database.js'
-import { findDocument } from './find-document.js'
+import { findDocument, findFirstIdType } from './find-document.js'
 import type { DocumentQuery, FoundDocument, PreparedRead, QueryLimits } from './find-document.js'
 import type { UserIdIndex } from './user-id-index.js'
 import { copyIdValue, faultOf } from './user-id-value.js'
@@ -17,7 +17,7 @@ type FieldValues = readonly unknown[]
 
 /**
  * Maps a user's id to the values that it may have in the user id field. An empty list means that this user has no document.
- * A value is a text, a number, a bigint of 64 bits, a date, bytes, a BSON value, or a plain object of these. The function must
+ * A new document gets the first value. A value is a text, a number, a bigint of 64 bits, a date, bytes, a BSON value, or a plain object of these. The function must
  * not be async.
  *
  * @example
@@ -62,6 +62,25 @@ export function createUserDocuments(
     return OBJECT_ID_HEX.test(userId) ? toBothForms(userId, database.objectIdClass(signal)) : [userId]
   }
 
+  /**
+   * The value that a new document of the user gets in the user id field: the first of its values. Without `toFieldValues`
+   * that is a text, unless the stored ids are ObjectIds and none is a text: a team that compares ids with ObjectIds, as
+   * mongoose does for a reference, would not find the text.
+   */
+  async function valueToStore(userIdValues: FieldValues, signal: AbortSignal): Promise<unknown> {
+    const [text, asObjectId] = userIdValues
+    if (config.toFieldValues || asObjectId === undefined) return text
+    const { collection } = await database.open()
+    const type = await limit.run(signal, () =>
+      readFromPrimary(collection, { signal, events }, () =>
+        byIndex(collection, index, name =>
+          findFirstIdType(collection, { userIdField, index: name }, { timeoutMs, signal }),
+        ),
+      ),
+    )
+    return type === 'objectId' ? asObjectId : text
+  }
+
   /** Finds the document like `find()`, and also gives the values of the user id field that were searched for. */
   async function read(userId: string, what: PreparedRead, signal: AbortSignal): Promise<Reading> {
     const { collection } = await database.open()
@@ -87,29 +106,39 @@ export function createUserDocuments(
 
   return {
     values,
+    valueToStore,
     read,
     find: async (userId: string, what: PreparedRead, signal: AbortSignal) =>
       (await read(userId, what, signal)).found,
   }
 }
 
-/**
- * Finds a document by the index, or without it if the server refuses the hint. A majority read also refuses the hint of an
- * index that was just made.
- */
-export async function findByIndex(
+/** Finds a document by the index, or without it if the server refuses the hint. */
+export function findByIndex(
   collection: Collection,
   index: UserIdIndex,
   query: Omit<DocumentQuery, 'index'>,
   limits: QueryLimits,
 ): Promise<FoundDocument | undefined> {
+  return byIndex(collection, index, name => findDocument(collection, { ...query, index: name }, limits))
+}
+
+/**
+ * Runs a query by the index, or without it if the server refuses the hint. A majority read also refuses the hint of an index
+ * that was just made.
+ */
+async function byIndex<T>(
+  collection: Collection,
+  index: UserIdIndex,
+  query: (name: string | undefined) => Promise<T>,
+): Promise<T> {
   const name = await index.name(collection)
   try {
-    return await findDocument(collection, { ...query, index: name }, limits)
+    return await query(name)
   } catch (error) {
     if (name === undefined || !isHintRefused(error)) throw error
     await index.refused(collection)
-    return findDocument(collection, { ...query, index: undefined }, limits)
+    return query(undefined)
   }
 }
 

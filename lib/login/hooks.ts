@@ -12,6 +12,21 @@ import type { Events } from '../events.js'
 import { secretsOf } from '../util/request-secrets.js'
 import { isThrown, toError } from '../util/thrown.js'
 
+/** Makes the compiler keep literal types in the returned document: `{ language: 'fr' }` stays `'fr'`, and is no `string`. */
+interface LiteralsKept {
+  /** Nobody has this member, so no document has this type. Its name stands in the error about a document without known fields. */
+  readonly [DOCUMENT_HAS_OTHER_FIELDS]: never
+  readonly [name: string]: '' | 0 | boolean | LiteralsKept | readonly ('' | 0 | boolean | LiteralsKept)[]
+}
+declare const DOCUMENT_HAS_OTHER_FIELDS: unique symbol
+
+/** Makes the compiler take a type from other options, and only compare it here. */
+type NotInferred<T> = [T][T extends unknown ? 0 : never]
+
+/** The result of `createCustomData`: fields of the document, `false` to refuse the login, or nothing. */
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- a hook may have no `return`
+type FirstDocument<Data> = Partial<NotInferred<Data>> | LiteralsKept | false | null | undefined | void
+
 /**
  * Functions of the team that run at logins, refreshes, logouts and deletions. Hooks whose names begin with `after` run when
  * the answer is made, so they neither delay nor fail a request. An error of such a hook is the event `hook_failed`.
@@ -20,13 +35,14 @@ import { isThrown, toError } from '../util/thrown.js'
  * `endSession()` and `issueTokens()`. `client` is the same either way: the address and the device of the request, or those
  * that the call was given; `null` if unknown.
  *
+ * @typeParam Data the documents of the collection
  * @example
  * hooks: {
  *   beforeLogin: (user, req, { address }) => !isBanned(user.id, address),
  *   createCustomData: () => ({ language: 'en' }),
  * }
  */
-export interface Hooks {
+export interface Hooks<Data extends object = object> {
   /**
    * Runs before a session begins. `false` refuses the login as if the credentials were wrong. A `CustomUserDataError` that
    * it throws is the answer.
@@ -38,10 +54,16 @@ export interface Hooks {
    * user id field added. It may run several times for one user: parallel first logins each call it, one of their documents is
    * inserted, and all get this document. So have no other effect in it, such as a welcome mail. A name of a field in the
    * document must not begin with `$` or contain a dot. If it returns nothing, nothing is inserted. It can refuse the login like
-   * `beforeLogin`.
+   * `beforeLogin`. Its type is that of the documents: with a `schema` that converts values, cast a stored value that has
+   * another type.
    */
   readonly createCustomData?:
-    ((user: VerifiedUser, req: Request | undefined, client: SessionOrigin) => unknown) | undefined
+    | ((
+        user: VerifiedUser,
+        req: Request | undefined,
+        client: SessionOrigin,
+      ) => FirstDocument<Data> | Promise<FirstDocument<Data>>)
+    | undefined
   /** Runs after a login. `issueTokens()` does not run it. */
   readonly afterLogin?:
     ((user: VerifiedUser, req: Request | undefined, client: SessionOrigin) => unknown) | undefined

@@ -1,5 +1,5 @@
 import type { Request } from 'express'
-import type { Collection, Document } from 'mongodb'
+import type { Collection } from 'mongodb'
 import { callAtOnce } from '../util/call-at-once.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
@@ -17,6 +17,12 @@ import { createPasswordText } from './password-text.js'
 import type { PasswordTextOptions } from './password-text.js'
 import { createUserFinder, normalizeUsername } from './user-finder.js'
 import type { SentName } from './user-finder.js'
+
+/**
+ * The document of a user as MongoDB stores it. Its values are `unknown`, so that the compiler refuses `user => user.lockd`, which
+ * would let locked users in.
+ */
+type StoredUser = Readonly<Record<string, unknown>>
 
 /** Options of `passwordCredentials()`, whatever the kind of the hashes. */
 interface StoredPasswordOptions extends PasswordTextOptions {
@@ -46,7 +52,7 @@ interface StoredPasswordOptions extends PasswordTextOptions {
    * @default () => false
    * @example isRefused: user => user.locked === true
    */
-  readonly isRefused?: ((user: Document) => boolean) | undefined
+  readonly isRefused?: ((user: StoredUser) => boolean) | undefined
   /**
    * Whether a hash that is weaker than today's hashes of `hashPassword()`, or of another kind than argon2, is replaced after a
    * login with the right password. A bcrypt hash of a password of 72 bytes or more stays, because bcrypt did not verify the
@@ -57,9 +63,9 @@ interface StoredPasswordOptions extends PasswordTextOptions {
   /**
    * The user's id. The function must not be async.
    * @default the `_id` of the document, an ObjectId as its hex digits
-   * @example toUserId: user => user.uuid
+   * @example toUserId: user => String(user.uuid)
    */
-  readonly toUserId?: ((user: Document) => string) | undefined
+  readonly toUserId?: ((user: StoredUser) => string) | undefined
 }
 
 /** Options for hashes of argon2 alone, which this package verifies itself. */
@@ -104,9 +110,9 @@ export interface PasswordCredentialsConfig {
   readonly hashField: string
   readonly verifyPassword: VerifyPassword | undefined
   readonly decoyHash: string | undefined
-  readonly isRefused: ((user: Document) => unknown) | undefined
+  readonly isRefused: ((user: StoredUser) => unknown) | undefined
   readonly upgradeHashes: boolean
-  readonly toUserId: ((user: Document) => string) | undefined
+  readonly toUserId: ((user: StoredUser) => string) | undefined
   readonly unicodeNormalization: 'NFKC' | 'NFKD' | undefined
 }
 
@@ -182,8 +188,8 @@ function createNameReader(options: PasswordCredentialsConfig): (body: Body) => S
   }
 }
 
-function primaryKeyOf(user: Document): string {
-  const id: unknown = user['_id']
+function primaryKeyOf(user: StoredUser): string {
+  const id = user['_id']
   if (typeof id === 'string') return id
   if (isObjectId(id)) return id.toHexString()
   const message =

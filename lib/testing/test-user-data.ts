@@ -10,7 +10,7 @@ import type { CustomDataOf, DeepReadonly, DefaultDocument, KnownDocument } from 
 import { systemClock } from '../util/clock.js'
 import { describeType, describeValue } from '../util/describe-value.js'
 import { isPlainObject } from '../util/plain-object.js'
-import { toFirstDocumentId, toNewDocument, toStoredUserId } from '../writing/new-document.js'
+import { requireUserIdValues, toFirstDocumentId, toNewDocument } from '../writing/new-document.js'
 import type { NewIdentity } from '../writing/new-document.js'
 import { findInstalledBson } from './installed-bson.js'
 import { PlainDatabase } from './plain-database.js'
@@ -125,7 +125,7 @@ export function createTestUserData(options: TestUserDataOptions<object> = {}): C
       )
     }
     const { _id: ownId, ...fields } = document as Record<string, unknown>
-    const userIdValue = toFieldValues ? toStoredUserId(toFieldValues(userId)) : userId
+    const userIdValue = toFieldValues ? requireUserIdValues(toFieldValues(userId))[0] : userId
     const ownOrFirst = ownId ?? ObjectId.createFromHexString(toFirstDocumentId(userId))
     const documentId = ownOrFirst as NewIdentity['documentId']
     collection.put(toNewDocument({ documentId, userIdValue }, fields, userIdField), userIdField)

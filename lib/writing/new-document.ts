@@ -21,12 +21,9 @@ export function toFirstDocumentId(userId: string): string {
   return OBJECT_ID_HEX.test(userId) ? userId : hash('sha256', userId, 'hex').slice(0, 24)
 }
 
-/**
- * The value to store in the user id field: the first of the values that the user's document is searched by.
- * @throws `callback_failed` if there is none
- */
-export function toStoredUserId(values: readonly unknown[]): unknown {
-  if (values.length > 0) return values[0]
+/** @throws `callback_failed` if `toFieldValues` returned no value to store in the user id field */
+export function requireUserIdValues(values: readonly unknown[]): readonly unknown[] {
+  if (values.length > 0) return values
   throw new CustomUserDataError(
     'callback_failed',
     'toFieldValues returned an empty list for this user, so no document can be created. Return the value to store in it.',

@@ -10,9 +10,9 @@ import { withDeadline } from '../util/deadline.js'
 import { valueAt } from '../util/field-names.js'
 import { dryRunInsert } from './dry-run.js'
 import {
+  requireUserIdValues,
   toFirstDocumentId,
   toNewDocument,
-  toStoredUserId,
   toUpsertFilter,
   withUserId,
 } from './new-document.js'
@@ -188,7 +188,7 @@ export class Writer {
    * @returns `false` if the user has a document by then
    */
   async #createOnce(task: WriteTask, attempt: (identity: NewIdentity) => Promise<unknown>): Promise<boolean> {
-    const userIdValue = toStoredUserId(task.values)
+    const userIdValue = await this.#documents.valueToStore(requireUserIdValues(task.values), task.signal)
     const ObjectId = await this.#database.objectIdClass(task.signal)
     for (const documentId of [ObjectId.createFromHexString(toFirstDocumentId(task.userId)), undefined]) {
       try {

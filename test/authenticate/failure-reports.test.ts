@@ -79,7 +79,7 @@ describe('a login that fails is the event request_failed', () => {
     [
       'createCustomData returns a text',
       undefined,
-      { createCustomData: () => 'en' },
+      { createCustomData: () => 'en' as never },
       'createCustomData must return a document, false, or nothing',
     ],
     [

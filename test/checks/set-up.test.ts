@@ -118,7 +118,15 @@ describe('stored user ids', () => {
     expect(await warningsOf()).toMatchObject(warning('user_id_type_unusable', '"userId"', says))
   })
 
+  it('cause a warning if some are texts and others ObjectIds', async () => {
+    await profiles.insertMany([{ userId: 'alice' }, { userId: new ObjectId() }])
+    const says = 'toFieldValues: id => (/^[0-9a-f]{24}$/.test(id) ? [new ObjectId(id), id] : [id])'
+    expect(await warningsOf()).toMatchObject(warning('user_id_types_mixed', '"userId"', says))
+  })
+
   it.each<[string, Document[], Options]>([
+    ['texts and lists of ObjectIds', [{ userId: 'alice' }, { userId: [new ObjectId()] }], {}],
+    ['of both kinds, and toFieldValues is given', [{ userId: '7' }, { userId: new ObjectId() }], NUMBERS],
     ['texts', [{ userId: 'alice' }], {}],
     ['ObjectIds', [{ userId: new ObjectId() }], {}],
     ['texts in some documents', [{ userId: 7 }, { userId: 'alice' }], {}],

@@ -76,7 +76,10 @@ describe('createCustomData', () => {
   it('does not run for users who have a document, nor at a refresh', async () => {
     await database.db.collection('custom_user_data').insertOne({ userId: user })
     let calls = 0
-    const { app } = start({ createCustomData: () => calls++ })
+    const createCustomData = () => {
+      calls++
+    }
+    const { app } = start({ createCustomData })
     const login = await logIn(app, user)
     await database.db.collection('custom_user_data').deleteOne({ userId: user })
     await exchange(app, login.refresh_token)
@@ -156,7 +159,7 @@ describe('createCustomData', () => {
       'too_many_attempts',
     ],
     ['another error', () => Promise.reject(new Error('secret')), 500, 'server_error'],
-    ['a text', () => 'nonsense', 500, 'server_error'],
+    ['a text', () => 'nonsense' as never, 500, 'server_error'],
     ['the document of another user', () => ({ userId: 'bob' }), 500, 'server_error'],
     ['a document that loads would refuse', () => ({ text: 'x'.repeat(2_000) }), 500, 'server_error'],
     ['a never settling promise', () => new Promise(() => undefined), 503, 'temporarily_unavailable'],

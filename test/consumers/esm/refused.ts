@@ -1,6 +1,12 @@
 // Each line that follows a comment must be refused, and for the reason that the comment gives.
 import { createCustomUserData } from 'express-custom-user-data'
-import type { CollectionLike, CustomUserData, KeyOptions, VerifyPassword } from 'express-custom-user-data'
+import type {
+  CollectionLike,
+  CustomUserData,
+  Hooks,
+  KeyOptions,
+  VerifyPassword,
+} from 'express-custom-user-data'
 import type { Request } from 'express'
 import type { Collection } from 'mongodb'
 import type { Profile } from './profile.js'
@@ -108,6 +114,15 @@ export function refusePasswordChecks(
 ): void {
   const { passwordCredentials } = createCustomUserData({ collection: users })
   passwordCredentials({ collection: users })
+  passwordCredentials({
+    collection: users,
+    isRefused: user => user['locked'] === true,
+    toUserId: user => String(user['uuid']),
+  })
+  // @ts-expect-error Type 'unknown' is not assignable to type 'boolean'
+  passwordCredentials({ collection: users, isRefused: user => user['lockd'] })
+  // @ts-expect-error Type 'unknown' is not assignable to type 'string'
+  passwordCredentials({ collection: users, toUserId: user => user['uuid'] })
   passwordCredentials({ collection: users, verifyPassword, decoyHash })
   // @ts-expect-error Property 'decoyHash' is missing
   passwordCredentials({ collection: users, verifyPassword })
@@ -134,4 +149,27 @@ export function refuseFieldsOfUnions(
   // @ts-expect-error Type '"year"' is not assignable to type
   userData.ownData({ fields: ['year'] })
   void year
+}
+
+export function refuseFirstDocuments(collection: Collection<Profile>, secret: string): void {
+  const own = { secret, issuer: 'https://issuer.example.com', audience: 'https://api.example.com' }
+  const options = { collection, ...own }
+  const hooks: Hooks = { createCustomData: () => ({ language: 'fr' }) }
+  createCustomUserData({ ...options, hooks })
+  createCustomUserData({ ...options, hooks: { createCustomData: () => ({ language: 'fr' }) } })
+  createCustomUserData({
+    ...options,
+    hooks: { createCustomData: ({ id }) => id !== 'bob' && { language: 'de' } },
+  })
+  createCustomUserData<Profile>({
+    ...options,
+    hooks: { createCustomData: async () => ({ address: { city: 'Bern', lines: [] } }) },
+    requireDocument: true,
+  })
+  // @ts-expect-error Property '[DOCUMENT_HAS_OTHER_FIELDS]' is missing in type '{ nonsense: 1; }'
+  createCustomUserData({ ...options, hooks: { createCustomData: () => ({ nonsense: 1 }) } })
+  // @ts-expect-error Type '"it"' is not assignable to type '"de" | "fr"'
+  createCustomUserData({ ...options, hooks: { createCustomData: () => ({ language: 'it' }) } })
+  // @ts-expect-error Type '"it"' is not assignable to type '"de" | "fr"'
+  createCustomUserData({ ...options, hooks: { createCustomData: async () => ({ language: 'it' }) } })
 }

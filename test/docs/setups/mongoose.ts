@@ -12,6 +12,7 @@ interface Model {
 
 export declare const mongoose: {
   readonly Schema: new (definition: object) => Schema
+  readonly Types: { readonly ObjectId: new (hex: string) => object }
   model(name: string, schema: Schema, collection: string): Model
 }
 
