@@ -22,7 +22,7 @@ export const CANDIDATES: readonly Candidate[] = [
     name: 'ours in passport',
     key: 'inPassport',
     kind: 'ours',
-    label: 'express-custom-user-data in passport',
+    label: 'the same, in passport',
   },
   { name: 'ours from the claim', key: 'fromClaim', kind: 'ours' },
   { name: 'passport-jwt + findOne', key: 'passportJwt', kind: 'peer', label: 'passport-jwt + findOne()' },

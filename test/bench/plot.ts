@@ -51,7 +51,7 @@ export function toSvg(bars: readonly Bar[], machine: Machine): string {
       LABEL_WIDTH,
       60,
       'start',
-      'microseconds, logarithmic scale; the line shows the lowest and the highest run',
+      'microseconds, logarithmic scale; lines: lowest to highest run',
     ),
     text(READS_X, 46, 'end', 'MongoDB reads'),
     text(READS_X, 62, 'end', 'for 1,000 requests'),

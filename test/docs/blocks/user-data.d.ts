@@ -6,5 +6,6 @@ import type { userData as instance, verifyCredentials as verify } from '../setup
 export const userData: typeof instance
 export const verifyCredentials: typeof verify
 export const client: MongoClient
+export const ready: () => Promise<unknown>
 /** Only in the module that a test puts in its place. */
 export const clock: ReturnType<typeof createTestClock>

@@ -1,0 +1,2 @@
+/** The module of an app that creates its instance, as `bin/www` requires it. */
+export * from './blocks/user-data.js'
