@@ -47,12 +47,7 @@ export function toSvg(bars: readonly Bar[], machine: Machine): string {
     `<title>${title}</title>`,
     `<rect width="${WIDTH}" height="${height}" rx="8" fill="#ffffff"/>`,
     `<text x="16" y="28" font-weight="600" fill="${DARK}">${title}</text>`,
-    text(
-      LABEL_WIDTH,
-      60,
-      'start',
-      'microseconds, logarithmic scale; lines: lowest to highest run',
-    ),
+    text(LABEL_WIDTH, 60, 'start', 'microseconds, logarithmic scale; lines: lowest to highest run'),
     text(READS_X, 46, 'end', 'MongoDB reads'),
     text(READS_X, 62, 'end', 'for 1,000 requests'),
     ...POWERS.flatMap(power => toTick(power, bottom)),
