@@ -66,7 +66,7 @@ export function createCustomUserData(
 
   return {
     ...createGuards(guards),
-    ...createRoutes(core, tokens, documents, guards, logins, transport),
+    ...createRoutes(core, tokens, documents, guards, sessions, logins, transport),
     ...createSessionFunctions(core, tokens, logins, transport),
     ...createLoginFunctions(logins),
     ...createIssuerFunctions(tokens, snapshots),

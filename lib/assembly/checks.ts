@@ -19,7 +19,7 @@ export type Checks = ReturnType<typeof createChecks>
 /** Creates the change streams and the checks of `ready()`, which opens them. */
 export function createChecks(core: Core, sessions: SessionParts, loginAttempts: LoginAttempts) {
   const { config, database, userIdIndex, events, clock, invalidations, rights, storedUsernames } = core
-  const { store, userRecords, revocations, open, database: sessionDatabase, lifetimes } = sessions
+  const { store, userRecords, revocations, database: sessionDatabase, lifetimes } = sessions
   const connections = new StreamConnections([database, sessionDatabase])
   const changeFeeds = createChangeFeeds(config, events, connections, {
     custom_data: report =>
@@ -39,7 +39,7 @@ export function createChecks(core: Core, sessions: SessionParts, loginAttempts: 
         {
           openCollection: async () => {
             await connections.take(sessionDatabase)
-            return open()
+            return sessions.collection.open()
           },
           primary: signal => sessionDatabase.primary(signal),
           store,
@@ -74,13 +74,13 @@ export function createChecks(core: Core, sessions: SessionParts, loginAttempts: 
     },
     config,
   )
+  sessions.use.onWrite(() => readiness.startAgain())
   return { changeFeeds, readiness }
 }
 
 /** Notes the rights that the options need. Each method that creates a route notes its own. */
 function addRightsOfOptions({ config, rights }: Core): void {
   rights.add('each load', 'custom_data', 'find', 'listIndexes')
-  rights.add('the check for revoked sessions', 'sessions', 'find')
   if (config.own && config.hooks.createCustomData) rights.add('createCustomData', 'custom_data', 'insert')
   if (config.changeStreams === 'off') return
   rights.add('changeStreams', 'custom_data', 'changeStream')
@@ -90,9 +90,9 @@ function addRightsOfOptions({ config, rights }: Core): void {
 /** The collections of this package that need indexes. Login attempts need none if no logins are counted. */
 function toOwnCollections(
   config: Config,
-  { collection }: SessionParts,
+  { collection, use }: SessionParts,
   loginAttempts: LoginAttempts,
-): OwnCollection[] {
+): () => OwnCollection[] {
   const sessions: OwnCollection = {
     name: 'sessions',
     ensureIndexes: collection.ensureIndexes,
@@ -102,7 +102,8 @@ function toOwnCollections(
       outage: 'sessions_unavailable',
     }),
   }
-  if (config.own === undefined || config.loginThrottle === false) return [sessions]
+  const sessionsInUse = () => (use.isInUse() ? [sessions] : [])
+  if (config.own === undefined || config.loginThrottle === false) return sessionsInUse
   const attempts: OwnCollection = {
     name: 'login_attempts',
     ensureIndexes: limits => loginAttempts.store.ensureIndexes(limits),
@@ -112,5 +113,5 @@ function toOwnCollections(
       outage: 'credentials_unavailable',
     }),
   }
-  return [sessions, attempts]
+  return () => [...sessionsInUse(), attempts]
 }

@@ -14,6 +14,7 @@ import type { Core } from './core.js'
 import type { Documents } from './documents.js'
 import type { GuardParts } from './guards.js'
 import type { Logins } from './logins.js'
+import type { SessionParts } from './sessions.js'
 
 /** The methods of an instance that create routes. */
 type Routes = Pick<
@@ -27,6 +28,7 @@ export function createRoutes(
   { ownKeys }: AccessTokens,
   { documents }: Documents,
   { requestUsers, failures }: GuardParts,
+  { use }: SessionParts,
   logins: Logins,
   transport: RefreshTransport,
 ): Routes {
@@ -57,16 +59,19 @@ export function createRoutes(
     },
     logout(options) {
       const { refreshTokenField: field = refreshTokenField } = parseLogoutOptions(options)
+      use.begin()
       rights.add('logout()', 'sessions', 'find', 'update')
       return createLogoutRoute({ endSessions, transport, failures, field })
     },
     logoutAll(...given) {
       refuseArguments('logoutAll()', given)
+      use.begin()
       rights.add('logoutAll()', 'sessions', 'find', 'insert', 'update')
       return createLogoutAllRoute({ userSessions, requestUsers, transport, hooks })
     },
     ownSessions(...given) {
       refuseArguments('ownSessions()', given)
+      use.begin()
       rights.add('ownSessions()', 'sessions', 'find', 'update')
       return createOwnSessionsRouter({ sessions, requestUsers, transport, hooks, events })
     },

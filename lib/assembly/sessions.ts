@@ -43,8 +43,11 @@ export function createSessionParts(core: Core, { ownKeys }: AccessTokens) {
   const lifetimes = toLifetimes(config)
   const given = openSessionDatabase(core)
   const collection = createSessionCollection(core, given)
-  const open = async <T extends Document>(): Promise<Collection<T>> =>
-    (await collection.open()) as unknown as Collection<T>
+  const use = createSessionUse(core)
+  const open = async <T extends Document>(purpose: 'read' | 'write'): Promise<Collection<T>> => {
+    if (purpose === 'write') use.written()
+    return (await collection.open()) as unknown as Collection<T>
+  }
   const store = new SessionStore({ ...config, ...scope }, open, events, clock)
   const recordsConfig = { ...config, ...scope, recordTtlMs: RECORD_TTL_MS }
   const userRecords = createUserRecords(recordsConfig, open, events)
@@ -65,13 +68,40 @@ export function createSessionParts(core: Core, { ownKeys }: AccessTokens) {
     /** The database that has the collection of sessions. */
     database: given ?? database,
     collection,
-    open,
+    use,
     store,
     userRecords,
     revocations,
     secrets,
     sessions,
     userSessions,
+  }
+}
+
+/**
+ * Notes whether this instance uses sessions. With keys or trusted issuers it does from the start. An instance that only has
+ * `attach()` creates no collection of sessions before a route or a function needs it.
+ */
+function createSessionUse({ config, rights }: Core) {
+  let isInUse = false
+  let whenWritten: () => void = () => undefined
+  function begin(): void {
+    if (!isInUse) rights.add('the check for revoked sessions', 'sessions', 'find')
+    isInUse = true
+  }
+  const isFromStart = config.own !== undefined || config.trustedIssuers !== undefined
+  if (isFromStart) begin()
+  return {
+    begin,
+    isInUse: () => isInUse,
+    /** Calls `listener` before each write of an instance that did not use sessions from the start. */
+    onWrite(listener: () => void): void {
+      if (!isFromStart) whenWritten = listener
+    },
+    written(): void {
+      begin()
+      whenWritten()
+    },
   }
 }
 

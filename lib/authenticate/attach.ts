@@ -31,7 +31,7 @@ export interface AttachOptions extends MaxAgeOption {
    *
    * @default `req.user.id`, else `req.user.sub`, else `req.user._id`, which may be an ObjectId
    */
-  readonly userId?: (req: Request) => string | undefined
+  readonly userId?: ((req: Request) => string | undefined) | undefined
   /**
    * Returns the token or the session id that authenticated the request. The snapshot is bound to it. Only its digest is kept.
    *
@@ -39,13 +39,13 @@ export interface AttachOptions extends MaxAgeOption {
    * `req.session.passport.user` is set; else the Authorization header; else `req.sessionID`
    * @example boundTo: req => req.sessionID // where your own code keeps the user in the session
    */
-  readonly boundTo?: (req: Request) => string | undefined
+  readonly boundTo?: ((req: Request) => string | undefined) | undefined
   /**
    * Returns the time at which that token or session ends: a `Date`, or milliseconds since the epoch.
    *
    * @default unknown: the snapshot lives for `snapshotTtlMs`
    */
-  readonly expiresAt?: (req: Request) => Date | number | undefined
+  readonly expiresAt?: ((req: Request) => Date | number | undefined) | undefined
   /**
    * Let requests through that have no `req.user`.
    *

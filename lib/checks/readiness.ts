@@ -44,8 +44,8 @@ export interface ReadinessParts {
   /** Warns about stored names of users that a login does not find. Never rejects. */
   readonly checkUsernames: (timeoutMs: number) => Promise<void>
   readonly index: UserIdIndex
-  /** The collections of this package that need indexes. */
-  readonly ownCollections: readonly OwnCollection[]
+  /** The collections of this package that are in use and need indexes. */
+  readonly ownCollections: () => readonly OwnCollection[]
   /** The names of all collections of this package in the database of custom data. */
   readonly ownCollectionNames: readonly string[]
   readonly hosts: () => string
@@ -126,6 +126,13 @@ export class Readiness {
     this.#outsideRequests(() => this.#runInBackground()).catch((error: unknown) =>
       this.#reportFailedStart(error),
     )
+  }
+
+  /** Does in the background what is left of the set-up, because a collection of this package has come into use. */
+  startAgain(): void {
+    if (this.#setUp.isDone) return
+    this.#hasStarted = false
+    this.start()
   }
 
   /**

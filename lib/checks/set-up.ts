@@ -30,11 +30,12 @@ export interface OwnCollection {
 
 /**
  * Whether the collections have their indexes, as `ready()` tells. `missing` also stands for a hidden index. `unknown`: the
- * database user may not list the indexes. `off`: nothing is stored in this collection.
+ * database user may not list the indexes. `off`: nothing is stored in this collection. So are sessions of an instance that has
+ * neither keys nor trusted issuers, until a route or a function needs them.
  */
 export interface IndexStates {
   readonly custom_data: 'there' | 'missing'
-  readonly sessions: IndexState
+  readonly sessions: IndexState | 'off'
   readonly login_attempts: IndexState | 'off'
 }
 
@@ -46,13 +47,15 @@ export interface SetUpParts {
   readonly index: UserIdIndex
   /** Looks at the name of the collection before an index creates a collection with that name. */
   readonly checkName: () => Promise<readonly WarningEvent[]>
-  readonly ownCollections: readonly OwnCollection[]
+  /** The collections of this package that are in use. Others may follow. */
+  readonly ownCollections: () => readonly OwnCollection[]
   readonly hosts: () => string
   readonly clock: Clock
 }
 
 /**
- * Connects and makes the indexes, once. An attempt that failed is repeated by the next call, which does only what is left.
+ * Connects and makes the indexes, once. The next call does only what is left: after an attempt that failed, or for a
+ * collection that came into use later.
  */
 export class SetUp {
   readonly #parts: SetUpParts
@@ -71,13 +74,13 @@ export class SetUp {
 
   /** Whether everything is made, or is being made. */
   get hasBegun(): boolean {
-    return this.#running !== undefined
+    return this.#running !== undefined || this.isDone
   }
 
   /** Whether the first attempt has succeeded. */
   get isDone(): boolean {
     return (
-      this.#isUnique !== undefined && this.#parts.ownCollections.every(({ name }) => this.#states.has(name))
+      this.#isUnique !== undefined && this.#parts.ownCollections().every(({ name }) => this.#states.has(name))
     )
   }
 
@@ -89,25 +92,27 @@ export class SetUp {
   /** Whether the collections have their indexes, as far as it is known. */
   indexStates(): IndexStates {
     const { index, ownCollections } = this.#parts
-    const stateOf = (name: OwnCollection['name']): IndexState => this.#states.get(name) ?? 'unknown'
-    const hasAttempts = ownCollections.some(({ name }) => name === 'login_attempts')
+    const inUse = ownCollections().map(({ name }) => name)
+    const stateOf = (name: OwnCollection['name']): IndexState | 'off' =>
+      inUse.includes(name) ? (this.#states.get(name) ?? 'unknown') : 'off'
     return {
       custom_data: index.state(),
       sessions: stateOf('sessions'),
-      login_attempts: hasAttempts ? stateOf('login_attempts') : 'off',
+      login_attempts: stateOf('login_attempts'),
     }
   }
 
   /** Makes each index that was dropped since the set-up. A collection that was dropped is not created again. */
   async lookAgain(): Promise<void> {
-    await this.#ensure(this.#parts.ownCollections, { withUserIdIndex: true, createsCollection: false })
+    await this.#ensure(this.#parts.ownCollections(), { withUserIdIndex: true, createsCollection: false })
   }
 
   /** All callers share one attempt. */
   run(): Promise<void> {
-    this.#running ??= this.#attempt().catch((error: unknown) => {
+    if (this.isDone) return Promise.resolve()
+    // Without the collection there is no index yet, so the call after this attempt looks again.
+    this.#running ??= this.#attempt().finally(() => {
       this.#running = undefined
-      throw error
     })
     return this.#running
   }
@@ -115,13 +120,11 @@ export class SetUp {
   async #attempt(): Promise<void> {
     const { ping, ownCollections } = this.#parts
     await inStep(this.#stepOf('connecting'), () => ping(this.#timeoutMs))
-    const unfinished = ownCollections.filter(({ name }) => !this.#states.has(name))
+    const unfinished = ownCollections().filter(({ name }) => !this.#states.has(name))
     await this.#ensure(unfinished, {
       withUserIdIndex: this.#isUnique === undefined,
       createsCollection: true,
     })
-    // Without the collection there is no index yet, so the next call looks again.
-    if (this.#isUnique === undefined) this.#running = undefined
   }
 
   /** Each collection gets its indexes, also if another collection cannot have them. */

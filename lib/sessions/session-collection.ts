@@ -42,18 +42,21 @@ type Operation<T extends Document, Result> = (
   options: ExactOperations,
 ) => Promise<Result>
 
+/** Opens the collection of sessions. The first write creates it. */
+export type OpenSessions<T extends Document> = (purpose: 'read' | 'write') => Promise<Collection<T>>
+
 /**
  * The collection of sessions, which also holds the records of users. An operation that does not end in time rejects with
  * `sessions_unavailable`, and one that cannot succeed with an error of its own.
  */
 export class SessionCollection<T extends Document> {
   readonly #timeoutMs: number
-  readonly #open: () => Promise<Collection<T>>
+  readonly #open: OpenSessions<T>
   readonly #events: Events
   /** What its documents are called in error messages. */
   readonly #content: string
 
-  constructor(content: string, timeoutMs: number, open: () => Promise<Collection<T>>, events: Events) {
+  constructor(content: string, timeoutMs: number, open: OpenSessions<T>, events: Events) {
     this.#content = content
     this.#timeoutMs = timeoutMs
     this.#open = open
@@ -61,10 +64,14 @@ export class SessionCollection<T extends Document> {
   }
 
   /** Runs a write. A server that is not the primary refuses writes by itself. */
-  async write<Result>(operation: Operation<T, Result>): Promise<Result> {
+  write<Result>(operation: Operation<T, Result>): Promise<Result> {
+    return this.#run('write', operation)
+  }
+
+  async #run<Result>(purpose: 'read' | 'write', operation: Operation<T, Result>): Promise<Result> {
     try {
       return await withDeadline(this.#timeoutMs, async signal =>
-        operation(await this.#open(), toExactOperations(this.#timeoutMs, signal)),
+        operation(await this.#open(purpose), toExactOperations(this.#timeoutMs, signal)),
       )
     } catch (cause) {
       const message = `The ${this.#content} could not be read or written in time.`
@@ -74,7 +81,7 @@ export class SessionCollection<T extends Document> {
 
   /** Runs a read, and rejects if the server is not the primary. */
   read<Result>(operation: Operation<T, Result>): Promise<Result> {
-    return this.write((collection, options) => {
+    return this.#run('read', (collection, options) => {
       const { signal } = options.read
       return readFromPrimary(collection, { signal, events: this.#events }, () =>
         operation(collection, options),

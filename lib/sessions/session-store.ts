@@ -8,6 +8,7 @@ import type { ExactOperations } from '../mongo/exact-operations.js'
 import { hashRefreshToken } from './refresh-token.js'
 import type { RefreshToken } from './refresh-token.js'
 import { ENDED_KEPT_SECONDS, SessionCollection } from './session-collection.js'
+import type { OpenSessions } from './session-collection.js'
 import { toNewDocument, withIssue } from './session-document.js'
 import type {
   BegunSession,
@@ -64,7 +65,7 @@ export class SessionStore {
 
   constructor(
     config: SessionStoreConfig,
-    openCollection: () => Promise<Collection<SessionDocument>>,
+    openCollection: OpenSessions<SessionDocument>,
     events: Events,
     clock: Clock,
   ) {

@@ -1,7 +1,7 @@
-import type { Collection } from 'mongodb'
 import type { Events } from '../events.js'
 import { MARK } from '../mongo/own-collection.js'
 import { SessionCollection } from './session-collection.js'
+import type { OpenSessions } from './session-collection.js'
 import type { SessionScope } from './session-scope.js'
 import type { SessionDocument, SessionOrigin } from './session-document.js'
 
@@ -39,7 +39,7 @@ const STORED = {
 /** Creates the function that lists all sessions of a user that are stored for this issuer, newest first. */
 export function createStoredSessions(
   { issuer, sessionTimeoutMs }: Pick<SessionScope, 'issuer'> & { readonly sessionTimeoutMs: number },
-  openCollection: () => Promise<Collection<SessionDocument>>,
+  openCollection: OpenSessions<SessionDocument>,
   events: Events,
 ) {
   const collection = new SessionCollection('session', sessionTimeoutMs, openCollection, events)

@@ -7,6 +7,7 @@ import { findOneAndUpdate } from '../mongo/find-one-and-update.js'
 import { MARK } from '../mongo/own-collection.js'
 import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
 import { SessionCollection } from './session-collection.js'
+import type { OpenSessions } from './session-collection.js'
 import { toIssuerKey } from './session-scope.js'
 
 /** The record of a user who was revoked or disabled, stored in the collection of the sessions. */
@@ -66,7 +67,7 @@ const NOTHING: UserStanding = { isDisabled: false, revokedAt: undefined }
  */
 export function createUserRecords(
   config: UserRecordsConfig,
-  openCollection: () => Promise<Collection<UserRecordDocument>>,
+  openCollection: OpenSessions<UserRecordDocument>,
   events: Events,
 ): UserRecords {
   return new UserRecords(config, openCollection, events)
@@ -81,7 +82,7 @@ export class UserRecords {
 
   constructor(
     { issuer, sessionTimeoutMs, recordTtlMs }: UserRecordsConfig,
-    openCollection: () => Promise<Collection<UserRecordDocument>>,
+    openCollection: OpenSessions<UserRecordDocument>,
     events: Events,
   ) {
     this.#keyPrefix = `${KEY_PREFIX}${toIssuerKey(issuer)}:`

@@ -15,7 +15,7 @@ await client
   .collection('custom_user_data')
   .insertOne({ userId: 'alice', language: 'de', address: { city: 'Bern', lines: ['Gasse 1'] }, memberSince })
 
-/** The value of a setting that the app does not have. With `exactOptionalPropertyTypes` not each optional member takes it. */
+/** The value of a setting that the app does not have. */
 const unset = undefined
 
 const userData = createCustomUserData({
