@@ -171,8 +171,8 @@ export async function findFirstIdType(
 ): Promise<string | undefined> {
   const pipeline = [
     { $match: { [userIdField]: { $type: ['string', 'objectId'] } } },
-    // The index has this order already.
-    ...(index === undefined ? [{ $sort: { [userIdField]: 1 } }] : []),
+    // The index has this order already. Shards are merged in no order without it.
+    { $sort: { [userIdField]: 1 } },
     { $limit: 1 },
     { $project: { _id: 0, type: { $type: `$${userIdField}` } } },
   ]

@@ -17,8 +17,8 @@ type FieldValues = readonly unknown[]
 
 /**
  * Maps a user's id to the values that it may have in the user id field. An empty list means that this user has no document.
- * A new document gets the first value. A value is a text, a number, a bigint of 64 bits, a date, bytes, a BSON value, or a plain object of these. The function must
- * not be async.
+ * A new document gets the first value. A value is a text, a number, a bigint of 64 bits, a date, bytes, a BSON value, or a
+ * plain object of these. The function must not be async.
  *
  * @example
  * id => (/^(0|[1-9]\d{0,14})$/.test(id) ? [Number(id)] : [])

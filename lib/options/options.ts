@@ -58,9 +58,10 @@ interface CommonOptions<Document extends object> {
   readonly userIdField?: string | undefined
   /**
    * The values that an id may have in that field, for ids that are numbers or UUIDs. If several match, the lowest in BSON
-   * order wins. The first value is the one that is written to a new document. Return an empty list for an id that cannot be converted: that user has no document. `null`, `undefined` and
-   * `NaN` are refused, because they would be the same value for many users. So are infinite numbers, bigints that do not fit
-   * into 64 bits, and texts with half of a character. The function must not be async.
+   * order wins. The first value is the one that is written to a new document. Return an empty list for an id that cannot be
+   * converted: that user has no document. `null`, `undefined` and `NaN` are refused, because they would be the same value for
+   * many users. So are infinite numbers, bigints that do not fit into 64 bits, and texts with half of a character. The function
+   * must not be async.
    *
    * @default the id as a string, and as an ObjectId if it is 24 lower-case hex digits; a new document gets the ObjectId if the
    * collection holds user ids that are ObjectIds, and none that is a string

@@ -239,6 +239,8 @@ describe('a chain after which the app sets req.user to its own document, with at
   it('answers 503 while MongoDB is away, because the callback passes the error on', async () => {
     const proxied = await openProxiedDatabase(database)
     const { app, userData } = startWithAccounts(proxied)
+    // Otherwise the checks of the set-up may hold the connection that the load needs.
+    await userData.ready()
     const token = await newTokenOf(app, 'alice')
     userData.invalidate('alice')
     proxied.proxy.pause()

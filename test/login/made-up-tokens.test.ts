@@ -52,7 +52,10 @@ describe('a refresh token that is made up', () => {
   let app: Express
   let sid: string
   beforeEach(async () => {
-    ;({ app } = start())
+    const started = start()
+    app = started.app
+    // The checks of the set-up would be counted too.
+    await started.userData.ready()
     sid = sidOf((await logIn(app)).refresh_token)
   })
 
