@@ -183,6 +183,8 @@ export class PlainCollection {
     switch (name) {
       case '$match':
         return documents.filter(document => matches(document, operand as Document, this.#isEqual))
+      case '$sort':
+        return sortByText(documents, operand as Document)
       case '$limit':
         return documents.slice(0, operand as number)
       case '$project':
@@ -253,4 +255,14 @@ export class PlainCollection {
 function duplicateKey(keyPattern: Document): Error {
   const message = `E11000 duplicate key error: two documents have the same ${Object.keys(keyPattern).join()}`
   return toServerError(SERVER_ERRORS.duplicateKey, message, { keyPattern })
+}
+
+/** Only user ids are sorted, which are texts here, and only upwards. */
+function sortByText(documents: readonly Document[], order: Document): Document[] {
+  const [[path, direction] = ['', 0], ...others] = Object.entries(order)
+  if (direction !== 1 || others.length > 0) throw needsRealMongoDb('another order than one field upwards')
+  const textOf = (document: Document) => String(valueAt(document, path))
+  return [...documents].sort((one, other) =>
+    Buffer.compare(Buffer.from(textOf(one)), Buffer.from(textOf(other))),
+  )
 }
