@@ -9,7 +9,7 @@ interface Mongoose {
 
 interface MongooseConnection {
   setClient(client: MongoClient): MongooseConnection
-  useDb(name: string): { collection(name: string): CollectionLike }
+  useDb(name: string, options: { useCache: boolean }): { collection(name: string): CollectionLike }
 }
 
 const connections = new WeakMap<MongoClient, MongooseConnection>()
@@ -25,7 +25,8 @@ export function toTeamCollection(db: Db, name: string): CollectionLike {
   if (driver?.startsWith('mongoose') !== true || !isConnected(client)) return db.collection(name)
   const connection = connections.get(client) ?? connect(driver, client)
   connections.set(client, connection)
-  return connection.useDb(db.databaseName).collection(name)
+  // Without the cache each call makes a connection object, which the connection keeps for ever.
+  return connection.useDb(db.databaseName, { useCache: true }).collection(name)
 }
 
 function connect(driver: string, client: MongoClient): MongooseConnection {
