@@ -25,7 +25,8 @@ async function useAndClose(count: number): Promise<void> {
 }
 
 it('100 instances that were made and closed leave no session of the driver in use, nor more that are kept', async () => {
-  await useAndClose(5)
+  // Compiled code grows by 2 MB until every function has run often enough, and then no longer.
+  await useAndClose(100)
   await expect.poll(() => sessionsOf(database.client).inUse).toBe(0)
   const { kept } = sessionsOf(database.client)
   database.commands.clear()
@@ -34,5 +35,5 @@ it('100 instances that were made and closed leave no session of the driver in us
   await expect.poll(() => sessionsOf(database.client).inUse).toBe(0)
   expect(sessionsOf(database.client).kept).toBeLessThan(kept + 10)
   database.commands.clear()
-  expect((await memoryInUse()) - before).toBeLessThan(100 * 20_000)
+  expect((await memoryInUse()) - before).toBeLessThan(100 * 10_000)
 }, 120_000)
