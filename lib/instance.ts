@@ -198,7 +198,7 @@ export interface CustomUserData<CustomData> {
     options: IssueTokensWithCookiesOptions,
   ): Promise<AnswerTokens<CustomData>>
   /**
-   * Begins a session for a user whom the app has authenticated by itself. `device` and `address` describe the session in
+   * Begins a session after your own code has authenticated the user. `device` and `address` describe the session in
    * the user's list of sessions. `startedAt` tells when your check of the credentials began, so that a revocation since
    * then ends the login.
    *

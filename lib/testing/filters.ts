@@ -54,7 +54,7 @@ function isOperators(condition: unknown): condition is object {
   return isPlainObject(condition) && Object.keys(condition).some(name => name.startsWith('$'))
 }
 
-/** The fields that an upsert takes from its filter: those that the filter compares by `$eq` or directly. */
+/** Lists the fields of a filter that an upsert copies into the new document. MongoDB copies what is compared by `$eq`. */
 export function equalityFields(filter: Document): [path: string, value: unknown][] {
   return Object.entries(filter).map(([path, condition]) => {
     const operators = isOperators(condition) ? (condition as Document) : { $eq: condition as unknown }

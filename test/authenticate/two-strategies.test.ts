@@ -44,15 +44,23 @@ function createOldStrategy(secretOrKey: string): Strategy {
 }
 
 /**
- * The status of an answer that only a deadline can bring. Deadlines pass again and again, because the load begins later if it
- * has to wait for a connection.
+ * The status that a user with a new token gets while MongoDB gives no answer. Deadlines pass again and again, because the load
+ * begins later if it has to wait for a connection.
  */
-async function statusInTime(answer: PromiseLike<{ readonly status: number }>): Promise<number> {
+async function statusWhileAway(
+  app: Express,
+  userData: Pick<CustomUserData<unknown>, 'invalidate'>,
+  { proxy }: Awaited<ReturnType<typeof openProxiedDatabase>>,
+): Promise<number> {
+  const token = await newTokenOf(app, 'alice')
+  userData.invalidate('alice')
+  proxy.pause()
   const passing = setInterval(() => {
     deadlines.pass(10_000)
   }, 10)
-  const { status } = await answer
+  const { status } = await get(app, '/me', token)
   clearInterval(passing)
+  proxy.resume()
   return status
 }
 
@@ -181,11 +189,7 @@ describe('a chain of strategy() and the old strategy, with attach() behind the o
   it('answers 503 for a new token while MongoDB is away, and does not ask the old strategy', async () => {
     const proxied = await openProxiedDatabase(database)
     const { app, userData } = start(proxied)
-    const token = await newTokenOf(app, 'alice')
-    userData.invalidate('alice')
-    proxied.proxy.pause()
-    expect(await statusInTime(get(app, '/me', token))).toBe(503)
-    proxied.proxy.resume()
+    expect(await statusWhileAway(app, userData, proxied)).toBe(503)
   })
 
   it('drops the snapshots of both tokens when the user’s data changes', async () => {
@@ -248,10 +252,6 @@ describe('a chain after which the app sets req.user to its own document, with at
   it('answers 503 while MongoDB is away, because the callback passes the error on', async () => {
     const proxied = await openProxiedDatabase(database)
     const { app, userData } = startWithAccounts(proxied)
-    const token = await newTokenOf(app, 'alice')
-    userData.invalidate('alice')
-    proxied.proxy.pause()
-    expect(await statusInTime(get(app, '/me', token))).toBe(503)
-    proxied.proxy.resume()
+    expect(await statusWhileAway(app, userData, proxied)).toBe(503)
   })
 })

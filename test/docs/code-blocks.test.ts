@@ -13,6 +13,7 @@
  *     `export declare const changePassword: (id: string, body: unknown) => Promise<void>`.
  *     Existing setups: `handler` has the `req`, `res` and `next` of a handler; `browser` is the page's side, with the DOM
  *     and without Node.
+ *     A block may also require `./user-data` and `./app`, the modules of a reader's app; test/docs/blocks/ declares them.
  *  4. Write `<!-- continue -->` above a block that goes on where the previous block ended. It sees the names of that block.
  *  5. A block can be members of an object: `tokenPlaces: req => req.headers['x-access-token']`. It is compiled as a part
  *     of the options of `createCustomUserData`; `<!-- part of: AttachOptions -->` names another exported type.
