@@ -68,15 +68,21 @@ export type { LoginOptions } from './routes/login.js'
 export type { AccessCookieOptions } from './routes/access-transport.js'
 export type { RefreshCookieOptions } from './routes/refresh-cookie.js'
 export type { CookieIdentity, TokenCookieOptions } from './util/cookies.js'
-export type { SessionOrigin } from './sessions/session-document.js'
+export type { SessionClaims, SessionOrigin } from './sessions/session-document.js'
+export type { SessionOwner } from './sessions/refresh-exchange.js'
 export type { SessionInfo } from './sessions/sessions.js'
 export type { LoginThrottleOptions } from './login/login-throttle.js'
-export type { IssueTokensOptions, IssueTokensWithCookiesOptions } from './login/issue-tokens-options.js'
+export type {
+  IssueTokensOptions,
+  IssueTokensWithCookiesOptions,
+  SessionOfUser,
+} from './login/issue-tokens-options.js'
 export type { ErasedUser, StoredData, StoredDataOptions, StoredFailedLogins } from './login/stored-data.js'
 export type { StoredSession } from './sessions/stored-sessions.js'
 export type { StoredRecord } from './sessions/user-records.js'
 export type {
   AccessTokenClaims,
+  AccessTokenAnswer,
   AnswerTokens,
   AuthenticatedUser,
   CustomDataOf,

@@ -21,8 +21,13 @@ import type { LogoutOptions, RefreshOptions } from './routes/refresh-and-logout.
 import type { OwnDataOptions } from './routes/own-data-options.js'
 import type { SessionInfo } from './sessions/sessions.js'
 import type { ErasedUser, StoredData, StoredDataOptions } from './login/stored-data.js'
-import type { IssueTokensOptions, IssueTokensWithCookiesOptions } from './login/issue-tokens-options.js'
-import type { AnswerTokens, AuthenticatedUser, TokenAnswer } from './types.js'
+import type {
+  IssueTokensOptions,
+  IssueTokensWithCookiesOptions,
+  SessionOfUser,
+} from './login/issue-tokens-options.js'
+import type { SessionOwner } from './sessions/refresh-exchange.js'
+import type { AccessTokenAnswer, AnswerTokens, AuthenticatedUser, TokenAnswer } from './types.js'
 
 /** One instance: middleware, route factories and functions over one collection of custom data. */
 export interface CustomUserData<CustomData> {
@@ -211,6 +216,25 @@ export interface CustomUserData<CustomData> {
    * res.json(await userData.issueTokens(user.id, { startedAt, address: req.ip }))
    */
   issueTokens(this: void, userId: string, options?: IssueTokensOptions): Promise<TokenAnswer<CustomData>>
+  /**
+   * Returns the session of a refresh token, its user and its claims, without an exchange. The token must be the current one of
+   * its session, or one that was exchanged just now. Returns `undefined` for any other value.
+   * @throws OptionError without keys of your own; `sessions_unavailable` or `session_secret_unknown` (503)
+   * @example
+   * const session = await userData.sessionOf(req.body.refresh_token)
+   * if (!session) return res.sendStatus(401)
+   */
+  sessionOf(this: void, refreshToken: string): Promise<SessionOwner | undefined>
+  /**
+   * Issues a further access token for a session, with a new snapshot. The refresh token of the session stays as it is. Use it
+   * after a change that the user should see at once, such as a new role.
+   * @throws `session_not_found` (404) if the session has ended, or is another user's; OptionError for another argument;
+   * TypeError if `userId` cannot be a user id; the errors of a load; `sessions_unavailable` (503)
+   * @example
+   * const { sid } = userData.user(req).claims
+   * res.json(await userData.reissue({ userId: userData.user(req).id, sid }))
+   */
+  reissue(this: void, session: SessionOfUser): Promise<AccessTokenAnswer<CustomData>>
   /**
    * Lists a user's sessions, newest first, at most 1,000.
    * @throws TypeError if `userId` cannot be a user id, see {@link forUser}; `sessions_unavailable` (503) if MongoDB is away

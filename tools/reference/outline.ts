@@ -132,7 +132,15 @@ export const FUNCTION_GROUPS: readonly FunctionGroup[] = [
   },
   {
     title: 'Logins of your own',
-    names: ['passwordCredentials', 'issueTokens', 'authenticateLogin', 'exchangeRefreshToken', 'endSession'],
+    names: [
+      'passwordCredentials',
+      'issueTokens',
+      'sessionOf',
+      'reissue',
+      'authenticateLogin',
+      'exchangeRefreshToken',
+      'endSession',
+    ],
   },
   { title: 'Documents', names: ['forUser', 'invalidate'] },
   {
