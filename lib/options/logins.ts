@@ -2,8 +2,9 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Response } from 'express'
 import * as v from 'valibot'
 import { OptionError } from '../errors.js'
-import { requireAccountName } from '../login/account-name.js'
+import { isAccountName, requireAccountName } from '../login/account-name.js'
 import type { AccountName } from '../login/account-name.js'
+import type { AttemptToCount } from '../login/count-attempt.js'
 import { explainNoHash } from '../login/hash-kinds.js'
 import type { PasswordCredentialsConfig } from '../login/password-credentials.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
@@ -132,6 +133,18 @@ const sessionOfUser = optionsObject(SESSION_OF_USER, {
   claims: v.optional(v.unknown()),
 })
 
+const ATTEMPT = 'give { account, address }, or one of the two'
+
+const attemptToCount = optionsObject(ATTEMPT, {
+  account: v.optional(
+    v.nullable(
+      v.custom<AccountName>(isAccountName, 'write the name of the account, a text that is not empty'),
+    ),
+    null,
+  ),
+  address: textOrNull,
+})
+
 const refreshTokenClient = optionsObject(AN_OBJECT, { address: textOrNull })
 
 const storedDataOptions = optionsObject(AN_OBJECT, {
@@ -191,6 +204,15 @@ export function parseAuthenticateLoginOptions(given: unknown): ParsedLogin {
 export function parseSessionOfUser(given: unknown): SessionOfUser {
   const { userId, sid } = parseArgument('reissue()', sessionOfUser, given)
   return { userId, sid }
+}
+
+/** Checks the argument of `countAttempt()`, or throws an `OptionError`. */
+export function parseAttempt(given: unknown): AttemptToCount {
+  const attempt = parseArgument('countAttempt()', attemptToCount, given)
+  if (attempt.account === null && attempt.address === null) {
+    throw new OptionError(`countAttempt(): there is neither an account nor an address to count: ${ATTEMPT}.`)
+  }
+  return attempt
 }
 
 /** Completes the options of `exchangeRefreshToken()` and `endSession()`, or throws an `OptionError`. */
