@@ -156,6 +156,11 @@ interface Warnings {
    */
   user_id_index_missing: true
   /**
+   * Users have ids that no document has, and documents have these ids in another spelling, or ids of another kind.
+   * @remedy Write the ids of tokens and documents in one form, as the message says.
+   */
+  user_id_never_found: true
+  /**
    * The stored user ids are neither texts nor ObjectIds.
    * @remedy Give `toFieldValues`, which converts an id to stored values.
    */

@@ -16,6 +16,7 @@ export const CHECK_CODES = [
   'preflight_refused',
   'proxy_header_unused',
   'user_id_field_missing',
+  'user_id_never_found',
   'user_id_type_unusable',
   'user_id_types_mixed',
   'username_not_normalized',
