@@ -21,7 +21,6 @@ export function watchErrorHandler(
 ): void {
   if (typeof res?.once !== 'function') return
   const { app } = req
-  const what = `${req.method} ${toShownPath(req)} failed with ${error.status} ${error.code}`
   res.once('finish', () => {
     warn(() => {
       if (!isDefaultAnswer(res, error.status)) return undefined
@@ -30,7 +29,7 @@ export function watchErrorHandler(
       const reason =
         found.length === 0 ? 'the app has no error handler' : 'errorHandler() stands above this route'
       const message =
-        `${what}, and ${reason}. So Express answered with an HTML page, which shows the stack of the error unless NODE_ENV is ` +
+        `${req.method} ${toShownPath(req)} failed with ${error.status} ${error.code}, and ${reason}. So Express answered with an HTML page, which shows the stack of the error unless NODE_ENV is ` +
         'production, and no failure is reported. Write app.use(userData.errorHandler()) below all routes, as the last line ' +
         'before app.listen().'
       return { code: 'error_handler_missing', message }

@@ -17,6 +17,9 @@ const REFUSAL_CHECKS: readonly (readonly [CheckCode, RefusalCheck])[] = [
   ['login_behind_guard', checkLoginBehindGuard],
 ]
 
+/** How many answers are looked at. A finding comes with the first, and strangers can cause any number. */
+const MAX_WATCHED = 200
+
 /**
  * The checks that look at requests. None of them looks at a request that passes. A check that throws finds nothing, because
  * requests and apps may have any form.
@@ -24,6 +27,7 @@ const REFUSAL_CHECKS: readonly (readonly [CheckCode, RefusalCheck])[] = [
 export class RequestChecks {
   readonly #warnings: SetUpWarnings
   readonly #handlers: OwnHandlers
+  #watched = 0
 
   constructor(warnings: SetUpWarnings, handlers: OwnHandlers) {
     this.#warnings = warnings
@@ -34,6 +38,7 @@ export class RequestChecks {
   refused(req: Request, res: Response | undefined, error: CustomUserDataError): void {
     const refusal = { req, res, error, handlers: this.#handlers }
     for (const [code, check] of REFUSAL_CHECKS) this.#look(code, () => check(refusal))
+    if (this.#watched++ >= MAX_WATCHED) return
     this.#look('error_handler_missing', () => {
       watchErrorHandler(refusal, find => this.#look('error_handler_missing', find))
       return undefined

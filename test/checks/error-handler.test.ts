@@ -168,6 +168,19 @@ describe('nothing warns', () => {
   })
 })
 
+it('200 answers are looked at, so that strangers cause no work', async () => {
+  const listeners: number[] = []
+  const { app } = start((app, userData) =>
+    app.use(userData.authenticate()).use(((_error, _req, res, next) => {
+      listeners.push(res.listenerCount('finish'))
+      answers(_error, _req, res, next)
+    }) as ErrorRequestHandler),
+  )
+  for (let i = 0; i < 201; i++) await request(app).get('/')
+  expect(listeners[199]).toBe(listeners[0])
+  expect(listeners[200]).toBe(listeners[0]! - 1)
+})
+
 it.each([undefined, {}, { once: 'no function' }])(
   'a guard that gets no response of Node rejects as usual: %j',
   async res => {
