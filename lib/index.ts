@@ -30,6 +30,7 @@ export type {
 } from './audit-events.js'
 export type { ChannelMessages, Stats } from './metrics.js'
 export type { RefusalReason } from './refusals.js'
+export type { CheckCode, ChecksOption } from './checks/check-codes.js'
 export type { WarningCode } from './warnings.js'
 export type { Clock } from './util/clock.js'
 export type { Algorithm } from './access-tokens/algorithms.js'

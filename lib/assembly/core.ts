@@ -1,4 +1,7 @@
 import { NeededRights } from '../checks/rights.js'
+import { OwnHandlers } from '../checks/own-handlers.js'
+import { RequestChecks } from '../checks/request-checks.js'
+import { SetUpWarnings } from '../checks/set-up-warnings.js'
 import { StoredUsernames } from '../checks/stored-usernames.js'
 import { createUserIdIndex } from '../documents/user-id-index.js'
 import { createEvents } from '../events.js'
@@ -15,11 +18,16 @@ export type Core = ReturnType<typeof createCore>
 export function createCore(options: unknown) {
   const config = parseOptions(options)
   const events = createEvents(config.clock)
+  const warnings = new SetUpWarnings(events, config.checksOff)
+  const handlers = new OwnHandlers()
   return {
     config,
     clock: config.clock,
     events,
     metrics: createMetrics(config.collection.collectionName),
+    warnings,
+    handlers,
+    requestChecks: new RequestChecks(warnings, handlers),
     rights: new NeededRights(),
     storedUsernames: new StoredUsernames(),
     database: openTeamDatabase(config.collection, { bson: config.bson }),

@@ -24,7 +24,7 @@ type Routes = Pick<
 
 /** Creates the factories of an instance's routes. */
 export function createRoutes(
-  { config, database, events, rights }: Core,
+  { config, database, events, rights, handlers }: Core,
   { ownKeys }: AccessTokens,
   { documents }: Documents,
   { requestUsers, failures }: GuardParts,
@@ -44,7 +44,10 @@ export function createRoutes(
       rights.add('login()', 'sessions', 'find', 'insert', 'update', 'remove')
       if (loginThrottle) rights.add('loginThrottle', 'login_attempts', 'find', 'insert', 'update')
       const flowFor = (format?: ExtendedJsonFormat | false) => logins.loginFlowFor('login()', format)
-      return createLoginRoute({ flowFor, transport, failures, config }, verifyCredentials, options)
+      return handlers.add(
+        'login',
+        createLoginRoute({ flowFor, transport, failures, config }, verifyCredentials, options),
+      )
     },
     refresh(options) {
       needOwn(logins.tokenIssuer, 'refresh()')
@@ -55,7 +58,10 @@ export function createRoutes(
         refreshTokenField: field = refreshTokenField,
       } = parseRefreshOptions(options)
       const flow = logins.refreshFlowFor('refresh()', extendedJson)
-      return createRefreshRoute({ flow, transport, failures, field, answer, timeoutMs })
+      return handlers.add(
+        'refresh',
+        createRefreshRoute({ flow, transport, failures, field, answer, timeoutMs }),
+      )
     },
     logout(options) {
       const { refreshTokenField: field = refreshTokenField } = parseLogoutOptions(options)
@@ -67,19 +73,25 @@ export function createRoutes(
       refuseArguments('logoutAll()', given)
       use.begin()
       rights.add('logoutAll()', 'sessions', 'find', 'insert', 'update')
-      return createLogoutAllRoute({ userSessions, requestUsers, transport, hooks })
+      return handlers.add('user', createLogoutAllRoute({ userSessions, requestUsers, transport, hooks }))
     },
     ownSessions(...given) {
       refuseArguments('ownSessions()', given)
       use.begin()
       rights.add('ownSessions()', 'sessions', 'find', 'update')
-      return createOwnSessionsRouter({ sessions, requestUsers, transport, hooks, events })
+      return handlers.add(
+        'user',
+        createOwnSessionsRouter({ sessions, requestUsers, transport, hooks, events, handlers }),
+      )
     },
     ownData: options =>
-      createOwnDataRouter(
-        config,
-        { documents, writer, requestUsers, bson: database.bson, events, noteRights: noteRightsOfOwnData },
-        options,
+      handlers.add(
+        'user',
+        createOwnDataRouter(
+          config,
+          { documents, writer, requestUsers, bson: database.bson, events, noteRights: noteRightsOfOwnData },
+          options,
+        ),
       ),
     jwks(...given) {
       refuseArguments('jwks()', given)

@@ -1,8 +1,8 @@
 import type { Collection, Db } from 'mongodb'
-import type { Events } from '../events.js'
 import { isServerRefusal } from '../mongo/server-errors.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
 import { withDeadline } from '../util/deadline.js'
+import type { SetUpWarnings } from './set-up-warnings.js'
 
 /** A collection in which rights are needed, by the name of its part. */
 export type RightsTarget = 'custom_data' | 'sessions' | 'login_attempts'
@@ -51,7 +51,12 @@ export class NeededRights {
    * then a missing right is an error of the command that needs it. A collection that cannot be asked about hides no warning
    * about another collection.
    */
-  async check(collections: RightsCollections, timeoutMs: number, events: Events): Promise<void> {
+  async check(
+    collections: RightsCollections,
+    timeoutMs: number,
+    warnings: Pick<SetUpWarnings, 'isOff' | 'each'>,
+  ): Promise<void> {
+    if (warnings.isOff('database_right_missing')) return
     const results = await Promise.allSettled(
       [...this.#needs].map(([of, needs]) => {
         const find = typeof of === 'function' ? of : collections[of]
@@ -59,10 +64,10 @@ export class NeededRights {
       }),
     )
     const missing = results.flatMap(result => (result.status === 'fulfilled' ? result.value : []))
-    for (const right of missing) this.#warnOnce(right, events)
+    for (const right of missing) this.#warnOnce(right, warnings)
   }
 
-  #warnOnce({ action, namespace, features }: MissingRight, events: Events): void {
+  #warnOnce({ action, namespace, features }: MissingRight, warnings: Pick<SetUpWarnings, 'each'>): void {
     const key = `${action} ${namespace}`
     if (this.#warned.has(key)) return
     this.#warned.add(key)
@@ -70,7 +75,7 @@ export class NeededRights {
       `The database user has no right "${action}" on ${namespace}, which ${[...features].join(', ')} ` +
       `${features.size === 1 ? 'needs' : 'need'}. Grant it: docs/production.md of this package has a role for each ` +
       'feature. Or remove that feature.'
-    events.warn({ code: 'database_right_missing', message })
+    warnings.each({ code: 'database_right_missing', message })
   }
 }
 

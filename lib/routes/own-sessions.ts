@@ -2,6 +2,7 @@ import { Router } from 'express'
 import type { ErrorRequestHandler, NextFunction, RequestHandler, Response } from 'express'
 import type { RequestUsers } from '../authenticate/request-users.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import type { OwnHandlers } from '../checks/own-handlers.js'
 import type { Events } from '../events.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { UserSessions } from '../sessions/user-sessions.js'
@@ -19,6 +20,7 @@ interface OwnSessionsParts {
   readonly transport: RefreshTransport
   readonly hooks: HookCalls
   readonly events: Pick<Events, 'emit'>
+  readonly handlers: Pick<OwnHandlers, 'add'>
 }
 
 /**
@@ -31,6 +33,7 @@ export function createOwnSessionsRouter({
   transport,
   hooks,
   events,
+  handlers,
 }: OwnSessionsParts): Router {
   const router = Router()
   router.get('/', (req, res, next) => {
@@ -55,7 +58,8 @@ export function createOwnSessionsRouter({
     })
   })
   router.all('/:sid', answerMethods('DELETE, OPTIONS'))
-  router.use(refuseMalformedPath)
+  // This handler only passes errors on, so it answers none of them.
+  router.use(handlers.add('passes errors on', refuseMalformedPath))
   return router
 }
 

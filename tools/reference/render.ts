@@ -175,7 +175,7 @@ export function renderPages(): Record<string, string> {
       '## Events',
       ...events.flatMap(({ name, doc }) => renderEvent(name, doc)),
       '## Warnings',
-      'Each event `warning` has one of these codes. Its `message` names what was found, and what to write or to run.',
+      'Each event `warning` has one of these codes. Its `message` names what was found, and what to write or to run. The option [`checks`](options.md#checks) turns checks of the set-up off; the guide [self-checks](../self-checks.md) lists them.',
       ...reader
         .entriesOf('warnings.ts', 'Warnings')
         .flatMap(({ code, doc }) => [`### ${code}`, ...renderCodeDoc(code, doc)]),
