@@ -72,7 +72,7 @@ export function createGuardParts(
     warnOfPreflight,
   })
   const reload = createReload({ authenticator, attachments, requestUsers, tokens, realm })
-  const failures = createFailureReports(events, config.tokenPlaces)
+  const failures = createFailureReports(events, metrics, config.tokenPlaces)
   return {
     authenticator,
     attachments,
@@ -129,7 +129,7 @@ type Guards = Pick<
 
 /** Creates the guards of an instance. */
 export function createGuards(parts: GuardParts): Guards {
-  const { authenticator, reload, metrics, realm, requireIssuers } = parts
+  const { authenticator, reload, metrics, failures, realm, requireIssuers } = parts
   return {
     authenticate(options) {
       requireIssuers('authenticate()')
@@ -142,7 +142,7 @@ export function createGuards(parts: GuardParts): Guards {
       requireIssuers('strategy()')
       return createStrategy(parts)
     },
-    errorHandler: options => createErrorHandler(parts.failures, options),
+    errorHandler: options => createErrorHandler(failures, options),
     user: requireUser,
     userIfAny: req => (requestUser(req) ?? undefined) as AuthenticatedUser<object> | undefined,
     async verifyToken(token, options) {
@@ -156,6 +156,7 @@ export function createGuards(parts: GuardParts): Guards {
         const ours = asCustomUserDataError(error)
         if (!ours) throw error
         metrics.refused(ours)
+        failures.countThrown('verifyToken()', ours)
         throw withChallenge(ours, realm)
       }
     },

@@ -2,6 +2,7 @@ import type { CustomUserData } from '../instance.js'
 import { authenticateLogin, endSession, exchangeRefreshToken } from '../login/without-request.js'
 import { parseAuthenticateLoginOptions, parseRefreshTokenClient } from '../options/logins.js'
 import { needOwn } from './access-tokens.js'
+import type { Call } from './calls.js'
 import type { Logins } from './logins.js'
 
 /** The methods of an instance that do without a request what the routes for logins, refreshes and logouts do. */
@@ -11,22 +12,27 @@ type LoginFunctions = Pick<
 >
 
 /** Creates the functions for logins, refreshes and logouts without HTTP. */
-export function createLoginFunctions({ tokenIssuer, ...logins }: Logins): LoginFunctions {
+export function createLoginFunctions({ tokenIssuer, ...logins }: Logins, call: Call): LoginFunctions {
   const loginFlow = tokenIssuer && logins.loginFlowFor('authenticateLogin()')
   const refreshFlow = tokenIssuer && logins.refreshFlowFor('exchangeRefreshToken()')
   return {
     async authenticateLogin(options) {
       const flow = needOwn(loginFlow, 'authenticateLogin()')
-      return authenticateLogin(flow, parseAuthenticateLoginOptions(options))
+      const login = parseAuthenticateLoginOptions(options)
+      return call('authenticateLogin', () => authenticateLogin(flow, login))
     },
     async exchangeRefreshToken(refreshToken, options) {
       const flow = needOwn(refreshFlow, 'exchangeRefreshToken()')
       const client = parseRefreshTokenClient('exchangeRefreshToken()', options)
-      return exchangeRefreshToken(flow, refreshToken, client)
+      return call('exchangeRefreshToken', () => exchangeRefreshToken(flow, refreshToken, client))
     },
     async endSession(refreshToken, options) {
       needOwn(tokenIssuer, 'endSession()')
-      await endSession(logins.endSessions, refreshToken, parseRefreshTokenClient('endSession()', options))
+      const client = parseRefreshTokenClient('endSession()', options)
+      await call('endSession', async () => {
+        await endSession(logins.endSessions, refreshToken, client)
+        return undefined
+      })
     },
   }
 }

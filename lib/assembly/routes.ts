@@ -24,7 +24,7 @@ type Routes = Pick<
 
 /** Creates the factories of an instance's routes. */
 export function createRoutes(
-  { config, database, events, rights }: Core,
+  { config, database, events, rights, operations }: Core,
   { ownKeys }: AccessTokens,
   { documents }: Documents,
   { requestUsers, failures }: GuardParts,
@@ -44,7 +44,11 @@ export function createRoutes(
       rights.add('login()', 'sessions', 'find', 'insert', 'update', 'remove')
       if (loginThrottle) rights.add('loginThrottle', 'login_attempts', 'find', 'insert', 'update')
       const flowFor = (format?: ExtendedJsonFormat | false) => logins.loginFlowFor('login()', format)
-      return createLoginRoute({ flowFor, transport, failures, config }, verifyCredentials, options)
+      return createLoginRoute(
+        { flowFor, transport, failures, operations, config },
+        verifyCredentials,
+        options,
+      )
     },
     refresh(options) {
       needOwn(logins.tokenIssuer, 'refresh()')
@@ -55,13 +59,13 @@ export function createRoutes(
         refreshTokenField: field = refreshTokenField,
       } = parseRefreshOptions(options)
       const flow = logins.refreshFlowFor('refresh()', extendedJson)
-      return createRefreshRoute({ flow, transport, failures, field, answer, timeoutMs })
+      return createRefreshRoute({ flow, transport, failures, operations, field, answer, timeoutMs })
     },
     logout(options) {
       const { refreshTokenField: field = refreshTokenField } = parseLogoutOptions(options)
       use.begin()
       rights.add('logout()', 'sessions', 'find', 'update')
-      return createLogoutRoute({ endSessions, transport, failures, field })
+      return createLogoutRoute({ endSessions, transport, failures, operations, field })
     },
     logoutAll(...given) {
       refuseArguments('logoutAll()', given)

@@ -19,6 +19,7 @@ import type { TokenAnswer } from '../types.js'
 import { createUserDocument } from '../writing/for-user.js'
 import { needOwn } from './access-tokens.js'
 import type { AccessTokens } from './access-tokens.js'
+import type { Call } from './calls.js'
 import type { Core } from './core.js'
 import type { Documents } from './documents.js'
 import type { LoginAttempts, Logins } from './logins.js'
@@ -40,6 +41,7 @@ export function createSessionFunctions(
   { issuers }: AccessTokens,
   { sessions, userSessions, endReplaced, hooks, tokenIssuerFor }: Logins,
   transport: RefreshTransport,
+  call: Call,
 ): SessionFunctions {
   const tokenIssuer = tokenIssuerFor(config.extendedJson, 'createCustomUserData: option "extendedJson"')
   const { accessCookie, refreshCookie, refreshTokenField } = config
@@ -51,14 +53,12 @@ export function createSessionFunctions(
       const create = hooks.creationFor({ id: userId }, describedClient(details))
       const issue = (deliver?: Deliver) =>
         issuer.issue(userId, details, create, { start: toLoginStart(details.startedAt), deliver })
-      if (!res) return (await issue()).answer
+      if (!res) return call('issueTokens', async () => (await issue()).answer)
       if (!accessCookie && !refreshCookie) throw new OptionError(NO_COOKIE)
       // The overloads of the method say which members an answer with cookies lacks.
-      return (await issueWithCookies(res, issue, {
-        transport,
-        endReplaced,
-        refreshTokenField,
-      })) as TokenAnswer<object>
+      return (await call('issueTokens', () =>
+        issueWithCookies(res, issue, { transport, endReplaced, refreshTokenField }),
+      )) as TokenAnswer<object>
     },
     async sessions(userId) {
       requireUserId('sessions()', userId, issuers)
