@@ -10,6 +10,7 @@ export const OPERATION_NAMES = [
   'refresh',
   'exchangeRefreshToken',
   'logout',
+  'logoutAll',
   'endSession',
 ] as const
 

@@ -51,6 +51,7 @@ const NOTHING = {
     refresh: {},
     exchangeRefreshToken: {},
     logout: {},
+    logoutAll: {},
     endSession: {},
   },
   failedRequests: {},

@@ -34,26 +34,32 @@ function start(options: Parameters<typeof createTestUserData>[1] = {}) {
     .post('/login', userData.login(verify))
     .post('/refresh', userData.refresh())
     .post('/logout', userData.logout())
+    .use('/logout-all', userData.authenticate(), userData.logoutAll())
+    .use(userData.errorHandler())
   const post = (path: string, body: object) => request(app).post(path).send(body)
   const logIn = (password = PASSWORD) => post('/login', { email: user, password })
   const authenticate = (password = PASSWORD) =>
     userData.authenticateLogin({ verifyCredentials: verify, credentials: { email: user, password } })
-  return { userData, post, logIn, authenticate, messages: recordMessages('operation') }
+  return { userData, app, post, logIn, authenticate, messages: recordMessages('operation') }
 }
 
 const SUCCESS = { collection: 'custom_user_data', code: undefined, status: undefined }
 
 describe('the channel operation', () => {
   it('tells of each login, refresh and logout by a route: its user, its start and its time', async () => {
-    const { post, logIn, messages } = start()
+    const { userData, app, post, logIn, messages } = start()
     const startTime = clock.now()
     const { body } = await logIn().expect(200)
     const next = await post('/refresh', { refresh_token: body.refresh_token }).expect(200)
     await post('/logout', { refresh_token: next.body.refresh_token }).expect(204)
+    const { access_token } = await userData.issueTokens(user)
+    await request(app).post('/logout-all').auth(access_token, { type: 'bearer' }).expect(204)
     expect(messages.map(({ message }) => message)).toEqual([
       { ...SUCCESS, name: 'login', userId: user, startTime, ms: 40 },
       { ...SUCCESS, name: 'refresh', userId: user, startTime: startTime + 40, ms: 0 },
       { ...SUCCESS, name: 'logout', userId: undefined, startTime: startTime + 40, ms: 0 },
+      { ...SUCCESS, name: 'issueTokens', userId: user, startTime: startTime + 40, ms: 0 },
+      { ...SUCCESS, name: 'logoutAll', userId: undefined, startTime: startTime + 40, ms: 0 },
     ])
   })
 
@@ -74,7 +80,7 @@ describe('the channel operation', () => {
   })
 
   it('tells the code and the status of each operation that fails', async () => {
-    const { userData, post, logIn, authenticate, messages } = start({
+    const { userData, app, post, logIn, authenticate, messages } = start({
       loginThrottle: { accountAndAddressFailures: 1 },
       sessionSecrets: undefined,
     })
@@ -82,15 +88,19 @@ describe('the channel operation', () => {
     await logIn('wrong').expect(401)
     await logIn().expect(429)
     await post('/login', { email: { $ne: null } }).expect(400)
+    const { access_token } = await userData.issueTokens(user)
+    await request(app).put('/logout-all').auth(access_token, { type: 'bearer' }).expect(405)
     await post('/refresh', { refresh_token: 'unknown' }).expect(400)
     await authenticate('broken').catch(() => undefined)
     await userData.exchangeRefreshToken('unknown').catch(() => undefined)
     await userData.endSession('').catch(() => undefined)
-    expect(messages.map(({ message: { name, code, status } }) => [name, status, code].join(' '))).toEqual([
+    const failed = messages.filter(({ message }) => message['name'] !== 'issueTokens')
+    expect(failed.map(({ message: { name, code, status } }) => [name, status, code].join(' '))).toEqual([
       'login 500 callback_failed',
       'login 401 invalid_credentials',
       'login 429 too_many_attempts',
       'login 400 invalid_request',
+      'logoutAll 405 method_not_allowed',
       'refresh 400 invalid_grant',
       'authenticateLogin 500 callback_failed',
       'exchangeRefreshToken 400 invalid_grant',
@@ -124,6 +134,7 @@ describe('stats()', () => {
       refresh: { ok: 1, invalid_grant: 1 },
       exchangeRefreshToken: {},
       logout: {},
+      logoutAll: {},
       endSession: {},
     })
   })

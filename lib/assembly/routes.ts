@@ -71,7 +71,7 @@ export function createRoutes(
       refuseArguments('logoutAll()', given)
       use.begin()
       rights.add('logoutAll()', 'sessions', 'find', 'insert', 'update')
-      return createLogoutAllRoute({ userSessions, requestUsers, transport, hooks })
+      return createLogoutAllRoute({ userSessions, requestUsers, transport, hooks, operations })
     },
     ownSessions(...given) {
       refuseArguments('ownSessions()', given)
