@@ -31,8 +31,8 @@ type EventMessages = {
  * original `error` is also a message of the channel with its name. Each message has `collection`, the name of the collection
  * of custom data. No message holds a token, a secret or a password.
  *
- * A message is published in the asynchronous context of the request that caused it. If a subscriber throws, Node emits
- * `uncaughtException`, and the request goes on.
+ * A message that a request causes is published in the asynchronous context of this request. If a subscriber throws, Node
+ * emits `uncaughtException`, and the request goes on.
  *
  * @example
  * diagnostics_channel.subscribe('express-custom-user-data:load', ({ userId, ms, code }) => log.debug({ userId, ms, code }))
