@@ -7,6 +7,7 @@ export const OPERATION_NAMES = [
   'login',
   'authenticateLogin',
   'issueTokens',
+  'reissue',
   'refresh',
   'exchangeRefreshToken',
   'logout',

@@ -48,6 +48,7 @@ const NOTHING = {
     login: {},
     authenticateLogin: {},
     issueTokens: {},
+    reissue: {},
     refresh: {},
     exchangeRefreshToken: {},
     logout: {},

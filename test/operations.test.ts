@@ -69,13 +69,15 @@ describe('the channel operation', () => {
     const { refresh_token } = await authenticate()
     const next = await userData.exchangeRefreshToken(refresh_token)
     await userData.endSession(next.refresh_token)
-    await userData.issueTokens(user)
+    const { refresh_token: token } = await userData.issueTokens(user)
+    await userData.reissue((await userData.sessionOf(token))!)
     const later = { startTime: startTime + 40, ms: 0 }
     expect(messages.map(({ message }) => message)).toEqual([
       { ...SUCCESS, name: 'authenticateLogin', userId: user, startTime, ms: 40 },
       { ...SUCCESS, name: 'exchangeRefreshToken', userId: user, ...later },
       { ...SUCCESS, name: 'endSession', userId: undefined, ...later },
       { ...SUCCESS, name: 'issueTokens', userId: user, ...later },
+      { ...SUCCESS, name: 'reissue', userId: user, ...later },
     ])
   })
 
@@ -131,6 +133,7 @@ describe('stats()', () => {
       login: { ok: 2, invalid_credentials: 2, callback_failed: 1 },
       authenticateLogin: {},
       issueTokens: { ok: 1 },
+      reissue: {},
       refresh: { ok: 1, invalid_grant: 1 },
       exchangeRefreshToken: {},
       logout: {},
@@ -150,8 +153,11 @@ describe('stats()', () => {
       refresh_token: `${'a'.repeat(22)}.${n}.${'b'.repeat(43)}.${'c'.repeat(22)}`,
     })
     for (let n = 0; n < 12; n++) await post('/refresh', madeUp(n))
-    expect(userData.stats().throttled).toEqual({ account_and_address: 1, refresh_tokens: 2 })
-    expect(userData.stats().events.throttled).toBe(3)
+    const attempt = { account: `reset:${user}`, address: '203.0.113.9' }
+    await userData.countAttempt(attempt)
+    await expect(userData.countAttempt(attempt)).rejects.toMatchObject({ status: 429 })
+    expect(userData.stats().throttled).toEqual({ account_and_address: 2, refresh_tokens: 2 })
+    expect(userData.stats().events.throttled).toBe(4)
   })
 
   it('counts each event by its name, also failures that are only printed', async () => {

@@ -8,31 +8,42 @@ interface AnswerOfUser {
   readonly user: { readonly id: string }
 }
 
-/** Runs a function that logs in, refreshes or logs out without a route. */
-export type Call = ReturnType<typeof createCall>
+/** Runs the functions that do without a request what routes do. */
+export type Calls = ReturnType<typeof createCalls>
 
-/** Creates the function that measures such calls, and counts the calls that fail with 5xx. */
-export function createCall(
+/** Creates the functions that measure and count such calls. */
+export function createCalls(
   { operations }: Pick<Core, 'operations'>,
   { failures }: Pick<GuardParts, 'failures'>,
 ) {
-  return async <Answer extends AnswerOfUser | undefined>(
+  /** Runs a function, and counts it if it fails with 5xx. */
+  async function count<T>(name: string, run: () => Promise<T>): Promise<T> {
+    try {
+      return await run()
+    } catch (error) {
+      const ours = asCustomUserDataError(error)
+      if (ours) failures.countThrown(`${name}()`, ours)
+      throw error
+    }
+  }
+
+  /** Does the same, and measures a login, a refresh or a logout. */
+  async function measure<Answer extends AnswerOfUser | undefined>(
     name: OperationName,
     run: () => Promise<Answer>,
-  ): Promise<Answer> => {
+  ): Promise<Answer> {
     const operation = operations.begin(name)
     try {
-      const answer = await run()
+      const answer = await count(name, run)
       operation.succeeded(answer?.user.id)
       return answer
     } catch (error) {
       const ours = asCustomUserDataError(error)
       // Any other error is a wrong argument: nothing was tried.
-      if (ours) {
-        operation.failed(ours)
-        failures.countThrown(`${name}()`, ours)
-      }
+      if (ours) operation.failed(ours)
       throw error
     }
   }
+
+  return { count, measure }
 }
