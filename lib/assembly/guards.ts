@@ -73,7 +73,7 @@ export function createGuardParts(
   })
   const reload = createReload({ authenticator, attachments, requestUsers, tokens, realm })
   const snapshotAgeMs = createSnapshotAge({ authenticator, attachments, snapshots, requestUsers, tokens })
-  const failures = createFailureReports(events, config.tokenPlaces)
+  const failures = createFailureReports(events, metrics, config.tokenPlaces)
   return {
     authenticator,
     attachments,
@@ -133,7 +133,7 @@ type Guards = Pick<
 
 /** Creates the guards of an instance. */
 export function createGuards(parts: GuardParts): Guards {
-  const { authenticator, reload, snapshotAgeMs, metrics, realm, requireIssuers, handlers } = parts
+  const { authenticator, reload, snapshotAgeMs, metrics, failures, realm, requireIssuers, handlers } = parts
   return {
     authenticate(options) {
       requireIssuers('authenticate()')
@@ -147,7 +147,7 @@ export function createGuards(parts: GuardParts): Guards {
       handlers.noteOtherAuthentication()
       return createStrategy(parts)
     },
-    errorHandler: options => handlers.add('error handler', createErrorHandler(parts.failures, options)),
+    errorHandler: options => handlers.add('error handler', createErrorHandler(failures, options)),
     user: requireUser,
     userIfAny: req => (requestUser(req) ?? undefined) as AuthenticatedUser<object> | undefined,
     async verifyToken(token, options) {
@@ -162,6 +162,7 @@ export function createGuards(parts: GuardParts): Guards {
         const ours = asCustomUserDataError(error)
         if (!ours) throw error
         metrics.refused(ours)
+        failures.countThrown('verifyToken()', ours)
         throw withChallenge(ours, realm)
       }
     },

@@ -24,7 +24,7 @@ type Routes = Pick<
 
 /** Creates the factories of an instance's routes. */
 export function createRoutes(
-  { config, database, events, rights, handlers }: Core,
+  { config, database, events, rights, handlers, operations }: Core,
   { ownKeys }: AccessTokens,
   { documents }: Documents,
   { requestUsers, failures }: GuardParts,
@@ -46,7 +46,7 @@ export function createRoutes(
       const flowFor = (format?: ExtendedJsonFormat | false) => logins.loginFlowFor('login()', format)
       return handlers.add(
         'login',
-        createLoginRoute({ flowFor, transport, failures, config }, verifyCredentials, options),
+        createLoginRoute({ flowFor, transport, failures, operations, config }, verifyCredentials, options),
       )
     },
     refresh(options) {
@@ -60,20 +60,23 @@ export function createRoutes(
       const flow = logins.refreshFlowFor('refresh()', extendedJson)
       return handlers.add(
         'refresh',
-        createRefreshRoute({ flow, transport, failures, field, answer, timeoutMs }),
+        createRefreshRoute({ flow, transport, failures, operations, field, answer, timeoutMs }),
       )
     },
     logout(options) {
       const { refreshTokenField: field = refreshTokenField } = parseLogoutOptions(options)
       use.begin()
       rights.add('logout()', 'sessions', 'find', 'update')
-      return createLogoutRoute({ endSessions, transport, failures, field })
+      return createLogoutRoute({ endSessions, transport, failures, operations, field })
     },
     logoutAll(...given) {
       refuseArguments('logoutAll()', given)
       use.begin()
       rights.add('logoutAll()', 'sessions', 'find', 'insert', 'update')
-      return handlers.add('user', createLogoutAllRoute({ userSessions, requestUsers, transport, hooks }))
+      return handlers.add(
+        'user',
+        createLogoutAllRoute({ userSessions, requestUsers, transport, hooks, operations }),
+      )
     },
     ownSessions(...given) {
       refuseArguments('ownSessions()', given)

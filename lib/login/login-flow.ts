@@ -188,7 +188,8 @@ export class LoginFlow {
     const { events, nameAccounts } = this.#parts
     const address = client.address ?? undefined
     const accounts = nameAccounts(names)
-    events.emit('login_refused', { accounts, address, ...(userId !== undefined && { userId }) })
+    const { code } = answer
+    events.emit('login_refused', { code, accounts, address, ...(userId !== undefined && { userId }) })
   }
 }
 

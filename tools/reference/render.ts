@@ -166,6 +166,11 @@ export function renderPages(): Record<string, string> {
 
   function renderEvents(): string {
     const events = reader.membersOf('CustomUserDataEvents')
+    const messages = reader.membersOf('ChannelMessages')
+    // Messages of events are inherited, and the entries of the events explain them.
+    const inherited = messages.filter(
+      ({ name }) => name !== 'request_failed' && events.some(event => event.name === name),
+    )
     return join([
       '# Events, warnings and counters',
       HEAD,
@@ -182,7 +187,11 @@ export function renderPages(): Record<string, string> {
       '## Diagnostics channels',
       reader.declaredAs('ChannelMessages').doc.text,
       ...reader.declaredAs('ChannelMessages').doc.examples.map(example => renderExample(example)),
-      toTable(['channel', 'message', 'meaning'], reader.membersOf('ChannelMessages').map(toMemberRow)),
+      toTable(
+        ['channel', 'message', 'meaning'],
+        messages.filter(message => !inherited.includes(message)).map(toMemberRow),
+      ),
+      `The channels with the messages of events: ${joinWords(inherited.map(({ name }) => `[\`${name}\`](#${toAnchor(name)})`))}.`,
       '## Counters',
       `\`userData.stats()\` returns them. ${reader.declaredAs('Stats').doc.text}`,
       toTable(['counter', 'type', 'meaning'], reader.membersOf('Stats').map(toMemberRow)),
