@@ -29,9 +29,10 @@ interface App {
   path?(): unknown
 }
 
-/** A stack that is larger or deeper is no stack of an app, or has a circle. */
+/** A stack with more layers has a circle. */
 const MAX_LAYERS = 10_000
-const MAX_DEPTH = 50
+/** So many apps are not mounted in each other. */
+const MAX_PARENTS = 50
 
 /** The stack has another form than that of Express 4 and 5, so nothing is known about it. */
 class UnknownStackError extends Error {
@@ -58,7 +59,7 @@ export function handlersFor(req: Request): readonly Handler[] {
 export function errorHandlersOf(app: unknown): readonly Handler[] {
   const found: Handler[] = []
   for (let depth = 0; app !== undefined; depth++) {
-    if (depth > MAX_DEPTH) throw new UnknownStackError()
+    if (depth > MAX_PARENTS) throw new UnknownStackError()
     forEachLayer(routerOf(app), undefined, handle => {
       if (handle.length === 4) found.push(handle)
     })
@@ -92,9 +93,9 @@ function forEachLayer(
   visit: (handle: Handler, takes: (method: string) => boolean) => void,
 ): void {
   let left = MAX_LAYERS
-  function walk(holder: unknown, rest: string | undefined, depth: number): void {
+  function walk(holder: unknown, rest: string | undefined): void {
     for (const layer of stackOf(holder)) {
-      if (left-- <= 0 || depth > MAX_DEPTH) throw new UnknownStackError()
+      if (left-- <= 0) throw new UnknownStackError()
       const matched = rest === undefined ? undefined : matchedBy(layer, rest)
       if (rest !== undefined && matched === undefined) continue
       if (layer.route !== undefined) {
@@ -106,10 +107,10 @@ function forEachLayer(
       if (rest !== undefined && inside === undefined) continue
       const handle = handleOf(layer)
       visit(handle, () => true)
-      if ('stack' in handle) walk(handle, inside, depth + 1)
+      if ('stack' in handle) walk(handle, inside)
     }
   }
-  walk(router, path, 0)
+  walk(router, path)
 }
 
 function stackOf(holder: unknown): readonly Layer[] {

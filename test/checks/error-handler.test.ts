@@ -128,6 +128,18 @@ describe('nothing warns', () => {
             .authenticate('custom-user-data', { session: false }) as express.RequestHandler,
         ),
     ],
+    [
+      'passport, which hands an error of its own to Express',
+      (app, userData) =>
+        app.use(
+          new Passport()
+            .use(userData.strategy())
+            .authenticate('custom-user-data', {
+              session: false,
+              failWithError: true,
+            }) as express.RequestHandler,
+        ),
+    ],
   ])('in an app with %s', async (_what, build) => {
     const { app, warnings } = start(build)
     expect((await request(app).get('/')).status).toBeGreaterThanOrEqual(401)

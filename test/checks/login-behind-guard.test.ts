@@ -156,6 +156,15 @@ describe('nothing warns', () => {
     expect(warnings).toEqual([])
   })
 
+  it('if the guard refuses a request that is malformed, or that is no POST', async () => {
+    const { app, warnings } = start((app, userData) =>
+      app.use(userData.authenticate()).use('/login', loginOf(userData)),
+    )
+    expect(await post(app, '/login', 'Bearer a b')).toBe(400)
+    expect((await request(app).get('/login')).status).toBe(401)
+    expect(warnings).toEqual([])
+  })
+
   it('if a user with a valid token logs in behind the guard, because that works', async () => {
     const { app, warnings } = start((app, userData) =>
       app.use(userData.authenticate()).post('/login', loginOf(userData)),

@@ -109,13 +109,18 @@ describe('a user of a trusted issuer whose id has a prefix', () => {
   })
 })
 
+/** The queries for ids of a type. */
+const looksAtTypes = () =>
+  database.commands
+    .named('aggregate')
+    .filter(({ command }) => JSON.stringify(command['pipeline']).includes('"$type":["objectId"]'))
+
 describe('three users whose ids can be no ObjectIds', () => {
   it('cause a warning if the documents have only ObjectIds, and no user was found', async () => {
     const { userData, warnings } = await start([{ userId: new ObjectId() }, { userId: new ObjectId() }])
-    await load(userData, 'alice@example.com', 'bob@example.com', 'alice@example.com')
-    expect(warnings).toEqual([])
-    await load(userData, 'carol@example.com')
+    await load(userData, 'alice@example.com', 'bob@example.com', 'carol@example.com', 'dave@example.com')
     await expect.poll(() => warnings, { timeout: 10_000 }).toMatchObject([{ code: 'user_id_never_found' }])
+    expect(looksAtTypes()).toHaveLength(1)
     expect(warnings[0]!.message).toContain('ids such as "alice@example.com"')
     expect(warnings[0]!.message).toContain('{ id: String(user._id) }')
   })
@@ -130,11 +135,19 @@ describe('three users whose ids can be no ObjectIds', () => {
     expect(await settle(started)).toEqual([])
   })
 
+  it('are more than two, who may be new', async () => {
+    const started = await start([{ userId: new ObjectId() }])
+    await load(started.userData, 'alice@example.com', 'bob@example.com', 'alice@example.com')
+    expect(await settle(started)).toEqual([])
+    expect(looksAtTypes()).toEqual([])
+  })
+
   it('cause no warning if the document of another user was found', async () => {
     const started = await start([{ userId: new ObjectId(HEX) }])
     expect(await loadCustomData(started.userData, HEX)).toMatchObject({ userId: expect.anything() })
     await load(started.userData, 'alice@example.com', 'bob@example.com', 'carol@example.com')
     expect(await settle(started)).toEqual([])
+    expect(looksAtTypes()).toEqual([])
   })
 })
 
@@ -156,6 +169,15 @@ describe('nothing is looked for', () => {
     const { userData } = await start([{ userId: 'alice@example.com' }])
     await load(userData, 'bob@example.com', HEX)
     expect(finds()).toEqual([])
+  })
+
+  it('for a short id, which may be another user by chance', async () => {
+    const { userData } = await start([{ userId: 'ab' }])
+    await load(userData, 'AB')
+    expect(finds()).toEqual([])
+    const started = { userData, warnings: [] as WarningEvent[] }
+    userData.events.on('warning', warning => started.warnings.push(warning))
+    expect(await settle(started)).toEqual([])
   })
 
   it('after 20 users without a document', async () => {

@@ -92,6 +92,22 @@ describe.each(Object.entries(HANDLERS))('%s', (name, [create, method]) => {
       },
     ],
     [
+      'a guard with optional: true inside a middleware, and above another guard',
+      (app, userData, handler) => {
+        const guard = userData.authenticate({ optional: true })
+        app.use((req, res, next) => void guard(req, res, next))
+        app.use('/own', handler).use(userData.authenticate())
+      },
+    ],
+    [
+      'a route that skips its guard, and above another guard',
+      (app, userData, handler) =>
+        app
+          .all('/own', (_req, _res, next) => next('route'), userData.authenticate())
+          .use('/own', handler)
+          .use(userData.authenticate()),
+    ],
+    [
       'a guard for another path',
       (app, userData, handler) => app.use('/own', handler).use('/other', userData.authenticate()),
     ],
