@@ -33,7 +33,7 @@ export class StoredUsernames {
       try {
         const warnings = await lookInTime(
           timeoutMs,
-          limits => findWarnings(users, limits),
+          async limits => findOddUsernames(await users.open(), users.usernameField, limits),
           () => [toUnchecked(users, timeoutMs)],
         )
         for (const warning of warnings) events.warn(warning)
@@ -45,8 +45,12 @@ export class StoredUsernames {
   }
 }
 
-async function findWarnings({ open, usernameField }: Users, limits: CheckLimits): Promise<WarningEvent[]> {
-  const collection = await open()
+/** Looks for stored names that a login with `normalizeUsername` does not find. */
+export async function findOddUsernames(
+  collection: Collection,
+  usernameField: string,
+  limits: CheckLimits,
+): Promise<WarningEvent[]> {
   const filter = toFilter(usernameField)
   const found = await collection
     .find(filter, {
