@@ -307,6 +307,14 @@ export interface CustomUserData<CustomData> {
    */
   refreshCustomData(this: void, req: Request): Promise<CustomData>
   /**
+   * Returns the age of this request's custom data: the milliseconds since its load began, by the clock that shows the longer
+   * time. Returns `undefined` if `req.user` holds other data than the snapshot of its token, for example after `ownData()` has
+   * written, or after another request has loaded a changed document.
+   * @throws TypeError if no guard of this instance made `req.user`
+   * @example res.set('X-Data-Age-Ms', String(userData.snapshotAgeMs(req) ?? 'unknown'))
+   */
+  snapshotAgeMs(this: void, req: Request): number | undefined
+  /**
    * Drops the snapshots of a user in this process, and repeats loads that are running. Call it after you have changed the
    * user's document by other means than {@link forUser}.
    * @throws TypeError if `userId` cannot be a user id, see {@link forUser}

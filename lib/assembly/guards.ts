@@ -11,6 +11,7 @@ import { toGuard } from '../authenticate/guard.js'
 import { createFailureReports } from '../authenticate/failure-reports.js'
 import { createPreflightWarning } from '../authenticate/preflight-warning.js'
 import { createReload } from '../authenticate/reload.js'
+import { createSnapshotAge } from '../authenticate/snapshot-age.js'
 import { createRequestUsers } from '../authenticate/request-users.js'
 import { createStrategy } from '../authenticate/strategy.js'
 import { createOriginCheck } from '../authenticate/request-origin.js'
@@ -72,6 +73,7 @@ export function createGuardParts(
     warnOfPreflight,
   })
   const reload = createReload({ authenticator, attachments, requestUsers, tokens, realm })
+  const snapshotAgeMs = createSnapshotAge({ authenticator, attachments, snapshots, requestUsers, tokens })
   const failures = createFailureReports(events, config.tokenPlaces)
   return {
     authenticator,
@@ -83,6 +85,7 @@ export function createGuardParts(
     requireKnownOrigin,
     accessCookie,
     reload,
+    snapshotAgeMs,
     issuers,
     requireIssuers,
     metrics,
@@ -125,11 +128,12 @@ type Guards = Pick<
   | 'userIfAny'
   | 'verifyToken'
   | 'refreshCustomData'
+  | 'snapshotAgeMs'
 >
 
 /** Creates the guards of an instance. */
 export function createGuards(parts: GuardParts): Guards {
-  const { authenticator, reload, metrics, realm, requireIssuers } = parts
+  const { authenticator, reload, snapshotAgeMs, metrics, realm, requireIssuers } = parts
   return {
     authenticate(options) {
       requireIssuers('authenticate()')
@@ -160,6 +164,7 @@ export function createGuards(parts: GuardParts): Guards {
       }
     },
     refreshCustomData: req => reload(req, 0),
+    snapshotAgeMs,
   }
 }
 

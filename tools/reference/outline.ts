@@ -124,7 +124,7 @@ export const FUNCTION_GROUPS: readonly FunctionGroup[] = [
   { title: 'Guards', names: ['authenticate', 'attach', 'allow', 'strategy', 'errorHandler'] },
   {
     title: 'The user of a request',
-    names: ['user', 'userIfAny', 'refreshCustomData', 'verifyToken'],
+    names: ['user', 'userIfAny', 'refreshCustomData', 'snapshotAgeMs', 'verifyToken'],
   },
   {
     title: 'Routes',
