@@ -16,7 +16,7 @@ export interface Terminal {
   readonly stdin: AsyncIterable<Uint8Array | string> & { readonly isTTY?: boolean; destroy?(): unknown }
   readonly stdout: Output
   readonly stderr: Output
-  readonly clock: Pick<Clock, 'monotonic'>
+  readonly clock: Clock
 }
 
 /** The exit codes, for scripts. */

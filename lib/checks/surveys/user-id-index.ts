@@ -1,4 +1,5 @@
 import type { Collection } from 'mongodb'
+import { asCustomUserDataError } from '../../errors.js'
 import { createUserIdIndex, findUserIdIndex } from '../../documents/user-id-index.js'
 import { listIndexes } from '../../mongo/indexes.js'
 import { withDeadline } from '../../util/deadline.js'
@@ -50,7 +51,13 @@ export async function makeUserIdIndex(
     { ...target, loadTimeoutMs: limits.timeoutMs },
     { warn: warning => warnings.push(warning) },
   )
-  await index.ensure(target.collection, { timeoutMs: limits.timeoutMs, createsCollection: false })
+  try {
+    await index.ensure(target.collection, { timeoutMs: limits.timeoutMs, createsCollection: false })
+  } catch (error) {
+    const ours = asCustomUserDataError(error)
+    if (ours?.code !== 'user_id_index_conflict') throw error
+    return { ...before, findings: [{ code: ours.code, message: ours.message }] }
+  }
   const after = await surveyUserIdIndex(target, limits)
   if (after.findings.length === 0) {
     return { ...after, says: `${after.says}, made now`, facts: { ...after.facts, madeIndex: true } }

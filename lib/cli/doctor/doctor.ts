@@ -28,7 +28,8 @@ export async function doctor(args: readonly string[], terminal: Terminal, versio
   if (connection) {
     const progress = new Progress(terminal, isJson)
     try {
-      for (const step of createSteps(connection, options)) await runStep(step, report, options, progress)
+      for (const step of createSteps(connection, options, terminal.clock))
+        await runStep(step, report, options, progress)
     } finally {
       progress.clear()
       await close(connection)

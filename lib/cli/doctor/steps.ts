@@ -3,6 +3,7 @@ import type { Check, CheckTarget } from '../../checks/check.js'
 import { checkCollectionName } from '../../checks/collection-name.js'
 import { checkDuplicateDocuments } from '../../checks/duplicate-documents.js'
 import type { Feature } from '../../checks/feature-rights.js'
+import { surveyClock } from '../../checks/surveys/clock.js'
 import { surveyDocuments } from '../../checks/surveys/documents.js'
 import { surveyRights } from '../../checks/surveys/feature-rights.js'
 import { surveyOwnCollection } from '../../checks/surveys/own-collection.js'
@@ -17,6 +18,7 @@ import { checkView } from '../../checks/view.js'
 import { LOGIN_ATTEMPT_COLLECTION } from '../../login/attempt-documents.js'
 import { LOGIN_ATTEMPT_INDEXES } from '../../login/attempt-store.js'
 import { SESSION_COLLECTION, SESSION_INDEXES } from '../../sessions/session-collection.js'
+import type { Clock } from '../../util/clock.js'
 import { withDeadline } from '../../util/deadline.js'
 import type { Connection } from './connect.js'
 import type { DoctorOptions } from './options.js'
@@ -33,7 +35,7 @@ export interface Step {
 }
 
 /** The checks of a database, in the order of the table. */
-export function createSteps(connection: Connection, options: DoctorOptions): Step[] {
+export function createSteps(connection: Connection, options: DoctorOptions, clock: Clock): Step[] {
   const { db, hosts } = connection
   const { userIdField, hasToFieldValues, uniqueUserId, maxDocumentBytes } = options
   const collection = db.collection(options.collection)
@@ -46,12 +48,14 @@ export function createSteps(connection: Connection, options: DoctorOptions): Ste
     userIdField,
     hasToFieldValues,
     ownCollections: [sessions.collectionName, loginAttempts.collectionName],
+    clock,
   }
   const rights = { custom_data: collection, sessions, login_attempts: loginAttempts, ...(users && { users }) }
   const indexTarget = { collection, userIdField, uniqueUserId }
   const isView = (report: Report) => has(report, 'collection_is_view')
   return [
     { name: 'server', run: limits => surveyServer(db, hosts, limits) },
+    { name: 'clock', run: limits => surveyClock(target, limits) },
     { name: 'rights', run: limits => surveyRights(rights, featuresInUse(options), limits) },
     { name: 'collection', run: limits => lookAtCollection(target, limits) },
     {
