@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, inject, it, onTestFinished } from 'vitest'
 import { findAppDriver } from '../../lib/cli/doctor/app-driver.js'
-import { runDoctor } from './run-cli.js'
+import { runCli, runDoctor } from './run-cli.js'
 
 const MODULES = fileURLToPath(new URL('../../node_modules/', import.meta.url))
 
@@ -81,4 +81,22 @@ it('a driver that is too old is refused in the words of the package, with exit c
   const run = await runDoctor(inject('mongoUri'), ['--collection', 'custom_user_data'], { cwd: app })
   expect(run).toMatchObject({ code: 2, ok: false, codes: ['driver_too_old'] })
   expect(run.findings[0]?.message).toContain('it comes from mongodb 5.6.0. The driver must be 5.9 or later.')
+})
+
+it('a driver that quotes an address which it cannot read shows no part of the password', async () => {
+  const app = await createApp({ mongodb: 'mongodb6' })
+  const uri = 'mongodb://user:hunter2%@host:port/'
+  const run = await runDoctor(uri, ['--collection', 'custom_user_data'], { cwd: app })
+  expect(run).toMatchObject({ code: 2, codes: ['connection_failed'] })
+  expect(run.output).not.toContain('hunter2')
+})
+
+it('a part of a password that a driver before 7 takes for the host is not shown', async () => {
+  const cwd = await createApp({ mongodb: 'mongodb6' })
+  const env = { MONGODB_URI: 'mongodb://user:hunter2@n0t-a-word@127.0.0.1:1/' }
+  const args = ['doctor', '--collection', 'custom_user_data', '--timeout-ms', '300']
+  const { code, output, errors } = await runCli(args, { cwd, env })
+  expect({ code, output }).toEqual({ code: 2, output: '' })
+  expect(errors).toContain('Write %40 for an @')
+  expect(errors).not.toContain('n0t-a-word')
 })

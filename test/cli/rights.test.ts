@@ -59,7 +59,7 @@ it('only commands that read are sent: the profile of the database has no other',
   expect(await contentOf()).toEqual(before)
 
   async function contentOf() {
-    const names = (await db.listCollections().toArray()).map(({ name }) => name as string)
+    const names = (await db.listCollections().toArray()).map(({ name }) => name)
     const own = names.filter(name => !name.startsWith('system.')).sort()
     const documents = await Promise.all(own.map(name => db.collection(name).find().toArray()))
     const indexes = await Promise.all(own.map(name => db.collection(name).indexes()))

@@ -95,6 +95,7 @@ describe('a secret or a password that was written in the wrong place is not show
     ['an address without an option', [`mongodb://user:${PASSWORD}@host/`]],
     ['an address of another kind', ['--uri', `postgres://user:${PASSWORD}@host/`]],
     ['an address that cannot be read', ['--uri', `mongodb://user:${PASSWORD}@ho st:port/?a=b`]],
+    ['an address whose password has an @', ['--uri', `mongodb://user:a@${PASSWORD}@127.0.0.1:1/`]],
     ['an address without a host', ['--uri', `mongodb://user:${PASSWORD}@/app`]],
     [
       'an option of the address that is unknown',

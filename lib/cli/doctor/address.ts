@@ -46,6 +46,13 @@ const IN_ARGUMENTS: Finding = {
 }
 
 function requireAddress(uri: string, place: string): string {
+  const [beforeQuery = ''] = uri.split('?')
+  // Drivers before 7 take the rest of such a password for the host, and hosts are shown.
+  if (beforeQuery.split('@').length > 2) {
+    throw new UsageError(
+      `the address from ${place} has more than one @. Write %40 for an @ in the user or the password.`,
+    )
+  }
   if (/^mongodb(?:\+srv)?:\/\/./.test(uri)) return uri
   throw new UsageError(
     `the text from ${place} is no address of MongoDB, because it does not begin with mongodb:// or mongodb+srv://. ${BOTH_WAYS}`,

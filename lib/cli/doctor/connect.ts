@@ -3,7 +3,8 @@ import { OptionError } from '../../errors.js'
 import { refuseOldDriver } from '../../mongo/driver-version.js'
 import { hostsOf } from '../../mongo/team-database.js'
 import { withDeadline } from '../../util/deadline.js'
-import { createRedaction, describeForLog } from '../../util/redaction.js'
+import { describeForLog } from '../../util/redaction.js'
+import { describeThrown } from '../../util/thrown.js'
 import type { Finding, SurveyResult } from '../../checks/surveys/survey.js'
 import { findAppDriver } from './app-driver.js'
 import type { Report } from './report.js'
@@ -111,14 +112,27 @@ function failed(says: string, finding: Finding): SurveyResult {
   return { says, findings: [finding], facts: {} }
 }
 
-/** The text of an error of the driver, without the address, its user and its password. */
-function describeSafely(error: unknown, uri: string): string {
+/**
+ * The text of an error of the driver. Drivers before 7 quote an address that they cannot read, and a part of a password that
+ * holds an `@` would survive any other redaction, so such a text is left out.
+ */
+export function describeSafely(error: unknown, uri: string): string {
+  const text = describeForLog(error)
+  const thrown = describeThrown(error)
+  if (secretsIn(uri).some(secret => thrown.includes(secret))) {
+    const { name = 'an error' } = Object(error) as { readonly name?: string }
+    return `${name}, whose text is not shown because it quotes the address`
+  }
+  return text.replace(/\.+$/, '')
+}
+
+/** The address, its user and password, and the values of options that hold passwords and tokens. */
+function secretsIn(uri: string): string[] {
   const [, userInfo = ''] = /^[^:]*:\/\/([^/?]*)@/.exec(uri) ?? []
   const [, password = ''] = /^[^:]*:(.*)$/s.exec(userInfo) ?? []
-  const query = [...new URLSearchParams(uri.split('?')[1] ?? '').entries()]
-  const secrets = query.filter(([name]) => /password|properties/i.test(name)).map(([, value]) => value)
-  const redact = createRedaction([uri, userInfo, password, decode(password), ...secrets])
-  return redact(describeForLog(error)).replace(/\.+$/, '')
+  const query = [...new URLSearchParams(uri.split('?')[1] ?? '')]
+  const values = query.filter(([name]) => /password|properties/i.test(name)).map(([, value]) => value)
+  return [uri, userInfo, password, decode(password), ...values].filter(secret => secret !== '')
 }
 
 function decode(text: string): string {
