@@ -19,6 +19,7 @@ export async function surveyUsers(
   { timeoutMs }: SurveyLimits,
 ): Promise<SurveyResult> {
   const { namespace } = collection
+  const factsOf = (exist: boolean) => ({ users: { collection: namespace, exist } })
   const look = (filter: Document) =>
     withDeadline(timeoutMs, signal => lookAtOne(collection, filter, timeoutMs, signal))
   const anyone = await look({})
@@ -26,7 +27,7 @@ export async function surveyUsers(
     const message =
       `The collection ${namespace} does not exist, or has no documents, so nobody can log in with a password. Correct ` +
       '--users or --database. If your app is new, this ends with the first user.'
-    return { says: 'none', findings: [{ code: 'users_missing', message }], facts: { users: { count: 0 } } }
+    return { says: 'none', findings: [{ code: 'users_missing', message }], facts: factsOf(false) }
   }
   if (!(await look({ [usernameField]: { $type: 'string' } }))) {
     const message = `No user in ${namespace} has a text in "${usernameField}", so nobody can log in. ${adviseOnField(
@@ -34,9 +35,13 @@ export async function surveyUsers(
       anyone,
       ['--username-field', 'usernameField'],
     )}`
-    return { says: 'without names', findings: [{ code: 'username_field_missing', message }], facts: {} }
+    return {
+      says: 'without names',
+      findings: [{ code: 'username_field_missing', message }],
+      facts: factsOf(true),
+    }
   }
-  return { says: `have names in "${usernameField}"`, findings: [], facts: {} }
+  return { says: `have names in "${usernameField}"`, findings: [], facts: factsOf(true) }
 }
 
 /** Says which field was probably meant, or which fields there are. */

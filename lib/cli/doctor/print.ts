@@ -33,7 +33,7 @@ export function printReport(report: Report, title: string, terminal: Pick<Termin
     ...report.rows.flatMap(row => toRows(row, { nameWidth, width, paint })),
     '',
     toSummary(report),
-    ...report.findings.flatMap(finding => ['', ...toParagraph(finding, width, paint)]),
+    ...worstFirst(report.findings).flatMap(finding => ['', ...toParagraph(finding, width, paint)]),
   ]
   stdout.write(`${lines.join('\n')}\n`)
 }
@@ -46,6 +46,12 @@ export function printJson(
 ): void {
   const checks = rows.map(({ name, status }) => ({ name, status }))
   stdout.write(`${JSON.stringify({ ok, findings, checks, facts }, undefined, 2)}\n`)
+}
+
+function worstFirst(findings: readonly ReportedFinding[]): ReportedFinding[] {
+  return [...findings].sort(
+    (one, other) => Number(other.severity === 'problem') - Number(one.severity === 'problem'),
+  )
 }
 
 interface Layout {

@@ -163,7 +163,8 @@ async function runAll(
   for (const check of checks) {
     findings.push(...(await withDeadline(timeoutMs, signal => check(target, { timeoutMs, signal }))))
   }
-  return { says: findings.length === 0 ? says : 'see below', findings, facts: {} }
+  const codes = findings.map(({ code }) => code)
+  return { says: findings.length === 0 ? says : codes.join(', '), findings, facts: {} }
 }
 
 function has({ findings }: Report, code: Finding['code']): boolean {
