@@ -10,7 +10,8 @@ const ARGS = ['doctor', '--collection', 'no_such_collection']
 
 /** Starts the command as a process of its own. */
 function start(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const { MONGODB_URI: _ignored, ...inherited } = process.env
+  const inherited = { ...process.env }
+  delete inherited['MONGODB_URI']
   const child = spawn(process.execPath, ['--import', 'tsx', MAIN, ...args], { env: { ...inherited, ...env } })
   onTestFinished(() => void child.kill('SIGKILL'))
   const written = { output: '', errors: '' }

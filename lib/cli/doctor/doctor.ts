@@ -49,6 +49,7 @@ async function runStep(
   progress: Progress,
 ): Promise<void> {
   if (isSkipped?.(report) === true) return
+  progress.begin(name)
   const limits: SurveyLimits = {
     timeoutMs,
     progress: (done, total) => progress.report(name, done, total),

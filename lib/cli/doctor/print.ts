@@ -24,8 +24,10 @@ export function printReport(report: Report, title: string, terminal: Pick<Termin
   const hasColours = stdout.isTTY === true && (env['NO_COLOR'] ?? '') === ''
   const paint = (status: Status, text: string): string =>
     hasColours && COLOURS[status] !== '' ? `\x1b[${COLOURS[status]}m${text}\x1b[0m` : text
-  const columns = stdout.isTTY === true ? (stdout.columns ?? DEFAULT_WIDTH) : DEFAULT_WIDTH
-  const width = Math.min(WIDTHS.max, Math.max(WIDTHS.min, columns))
+  const { isTTY, columns = 0 } = stdout
+  // Some terminals do not tell their width, or tell 0.
+  const width =
+    isTTY === true && columns > 0 ? Math.min(WIDTHS.max, Math.max(WIDTHS.min, columns)) : DEFAULT_WIDTH
   const nameWidth = Math.max(...report.rows.map(({ name }) => name.length))
   const lines = [
     clean(title),

@@ -26,14 +26,23 @@ export class Progress {
     this.#shownAt = terminal.clock.monotonic()
   }
 
+  /** Shows at a terminal which check has begun, because some checks are one long command without progress. */
+  begin(name: string): void {
+    if (this.#terminal.stderr.isTTY === true) this.#draw(`${name}…`)
+  }
+
+  #draw(text: string): void {
+    this.#hasBar = true
+    this.#terminal.stderr.write(`\r\x1b[K${text}`)
+  }
+
   /** Reports that a part of a check is done. */
   report(name: string, done: number, total: number | undefined): void {
     const { stderr, clock } = this.#terminal
     if (this.#isSilent || clock.monotonic() - this.#shownAt < this.#everyMs) return
     this.#shownAt = clock.monotonic()
     if (stderr.isTTY === true) {
-      this.#hasBar = true
-      stderr.write(`\r\x1b[K${toBar(done, total)}${name}: ${toText(done, total)}`)
+      this.#draw(`${toBar(done, total)}${name}: ${toText(done, total)}`)
     } else {
       stderr.write(`${name}: ${toText(done, total)}\n`)
     }

@@ -1,4 +1,7 @@
-import { expect, it } from 'vitest'
+import { MongoClient } from 'mongodb'
+import { MongoMemoryServer } from 'mongodb-memory-server-core'
+import { expect, it, onTestFinished, vi } from 'vitest'
+import { findMongod } from '../../../examples/support/find-mongod.js'
 import { judgeVersion, surveyServer } from '../../../lib/checks/surveys/server.js'
 import { useDatabase } from '../../support/database.js'
 
@@ -32,7 +35,7 @@ it.each([
   expect(findings).toHaveLength(count)
 })
 
-it('a server that is not the primary is a problem, and a standalone has no change streams', async () => {
+it('a server that is not the primary is a problem', async () => {
   const limits = { timeoutMs: 60_000, progress: () => undefined }
   const secondary = {
     command: () =>
@@ -49,10 +52,26 @@ it('a server that is not the primary is a problem, and a standalone has no chang
     { code: 'server_not_primary', message: expect.stringContaining('(now a:1)') },
   ])
   expect(facts).toMatchObject({ server: { topology: 'replica set', hasChangeStreams: true } })
-  const standalone = { command: () => Promise.resolve({ isWritablePrimary: true, version: '8.0.0' }) }
-  expect((await surveyServer(standalone as never, 'b:1', limits)).facts).toMatchObject({
-    server: { topology: 'standalone', hasChangeStreams: false },
+})
+
+it('a standalone server has no change streams', async () => {
+  // Any version of mongod will do.
+  vi.stubEnv('MONGOMS_SYSTEM_BINARY_VERSION_CHECK', 'false')
+  const server = await MongoMemoryServer.create({
+    binary: { systemBinary: await findMongod() },
+    instance: { ip: '127.0.0.1' },
   })
+  vi.unstubAllEnvs()
+  const client = new MongoClient(server.getUri())
+  onTestFinished(async () => {
+    await client.close()
+    await server.stop()
+  })
+  const limits = { timeoutMs: 60_000, progress: () => undefined }
+  const { facts, lines, findings } = await surveyServer(client.db('app'), 'a:1', limits)
+  expect(facts).toMatchObject({ server: { topology: 'standalone', hasChangeStreams: false } })
+  expect(lines).toEqual(['change streams: not possible, because they need a replica set'])
+  expect(findings.map(({ code }) => code)).not.toContain('server_not_primary')
 })
 
 it('a real server tells its version and its topology', async () => {
