@@ -43,10 +43,9 @@ export async function scan(
   }
 }
 
-/** Whether an operation failed because its time or its memory was over. */
+/** Whether an operation failed because its time was over. */
 export function isOutOfTime(error: unknown): boolean {
-  const { maxTimeMSExpired, memoryLimitExceeded } = SERVER_ERRORS
-  return isThrown(DeadlineError, error) || hasCode(error, maxTimeMSExpired, memoryLimitExceeded)
+  return isThrown(DeadlineError, error) || hasCode(error, SERVER_ERRORS.maxTimeMSExpired)
 }
 
 /** Only for the progress, so a server that does not tell is no error. */

@@ -34,10 +34,11 @@ export const SURVEY_CODES = {
    */
   password_in_arguments: 'warning',
   /**
-   * A check did not reach its end, so nothing is known about its subject.
+   * A check did not reach its end, so nothing is known about its subject. This is a problem, because a command that has
+   * not looked must not succeed.
    * @remedy Give more time by `--timeout-ms`, or grant the right that the message names.
    */
-  not_checked: 'warning',
+  not_checked: 'problem',
   /**
    * Some documents belong to no user: they have no id, an id of an unusable type, or a list of ids.
    * @remedy Correct or remove the documents that the query in the message finds.

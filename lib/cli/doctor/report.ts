@@ -56,8 +56,9 @@ function toReported({ code, message, severity = severityOf(code) }: Finding): Re
 
 /** The worst of its findings. */
 function statusOf(findings: readonly ReportedFinding[], isNote: boolean): Status {
-  if (findings.some(({ severity }) => severity === 'problem')) return 'problem'
-  if (findings.some(({ code }) => code === 'not_checked')) return 'not checked'
+  const problems = findings.filter(({ severity }) => severity === 'problem')
+  if (problems.some(({ code }) => code !== 'not_checked')) return 'problem'
+  if (problems.length > 0) return 'not checked'
   if (findings.length > 0) return 'warning'
   return isNote ? 'note' : 'ok'
 }

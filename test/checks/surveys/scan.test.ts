@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { surveyDocuments } from '../../lib/checks/surveys/documents.js'
-import { surveyPasswordHashes } from '../../lib/checks/surveys/password-hashes.js'
-import { openProxiedDatabase, useDatabase } from '../support/database.js'
+import { surveyDocuments } from '../../../lib/checks/surveys/documents.js'
+import { surveyPasswordHashes } from '../../../lib/checks/surveys/password-hashes.js'
+import { openProxiedDatabase, useDatabase } from '../../support/database.js'
 
 const database = useDatabase()
 const MANY = 12_000
