@@ -49,6 +49,7 @@ export async function fillBroken(db: Db): Promise<void> {
       { userId: new Int32(8) },
       { userId: ['bob', 'eve'] },
       { userId: null },
+      { userId: '' },
       { language: 'de' },
       { _id: 'large' as never, userId: 'carol', notes: 'x'.repeat(MAX_BYTES) },
       { _id: 'larger' as never, userId: 'dave', notes: 'x'.repeat(3 * MAX_BYTES) },

@@ -89,9 +89,9 @@ describe('a broken database', () => {
     expect(run).toMatchObject({ code: 1, ok: false })
     expect(run.facts).toMatchObject({
       documents: {
-        count: 42,
+        count: 43,
         withUserId: 37,
-        userIdTypes: { string: 35, objectId: 2, int: 2, array: 1, null: 1, missing: 1 },
+        userIdTypes: { string: 35, objectId: 2, int: 2, array: 1, null: 1, 'empty string': 1, missing: 1 },
         overLimit: 2,
         largest: [{ id: '"larger"' }, { id: '"large"' }],
       },
@@ -103,8 +103,10 @@ describe('a broken database', () => {
     const db = openDb()
     await fillBroken(db)
     const run = await examine(db, BROKEN, { env: { SECRET: STRONG } })
-    expect(messageOf(run, 'documents_of_nobody')).toContain('5 of 42 documents')
-    expect(messageOf(run, 'documents_of_nobody')).toContain('2 int, 1 array, 1 null, 1 missing')
+    expect(messageOf(run, 'documents_of_nobody')).toContain('6 of 43 documents')
+    expect(messageOf(run, 'documents_of_nobody')).toContain(
+      '2 int, 1 array, 1 null, 1 empty string, 1 missing',
+    )
     expect(messageOf(run, 'document_over_limit')).toContain('"larger" (192 kB), "large" (64 kB)')
     expect(messageOf(run, 'duplicate_documents')).toContain('"alice"')
     expect(messageOf(run, 'duplicate_documents')).toContain('"64b7f3a1c2d4e5f601234567"')
@@ -139,13 +141,18 @@ describe('a broken database', () => {
     }
   })
 
-  it('answers the query in a finding with the documents that it counts', async () => {
-    const db = openDb()
-    await fillBroken(db)
-    const message = messageOf(await examine(db), 'documents_of_nobody')
-    const filter = JSON.parse(/\.find\((.*)\)$/.exec(message)?.[1] ?? '') as object
-    expect(await db.collection(DATA).countDocuments(filter)).toBe(5)
-  })
+  it.each([[[]], [['--to-field-values']]])(
+    'answers the query in a finding with the documents that it counts, with the options %j',
+    async args => {
+      const db = openDb()
+      await fillBroken(db)
+      const message = messageOf(await examine(db, args), 'documents_of_nobody')
+      const counted = Number(/^\d+/.exec(message)?.[0])
+      const filter = JSON.parse(/\.find\((.*)\)$/.exec(message)?.[1] ?? '') as object
+      expect(await db.collection(DATA).countDocuments(filter)).toBe(counted)
+      expect(counted).toBe(args.length === 0 ? 6 : 4)
+    },
+  )
 })
 
 describe('warnings alone', () => {
@@ -176,6 +183,9 @@ describe('the collection of custom data', () => {
     const run = await examine(db)
     expect(run.codes).toEqual(['user_id_index_missing'])
     expect(statusOf(run, 'documents')).toBe('note')
+    // Nothing was looked at, so nothing may be called well.
+    expect(statusOf(run, 'user ids')).toBeUndefined()
+    expect(statusOf(run, 'duplicates')).toBeUndefined()
   })
 
   it('that is a view is a problem, and no index is missed', async () => {

@@ -10,8 +10,10 @@ import type { Finding, SurveyLimits, SurveyResult } from './survey.js'
 const MOST_NAMED = 5
 /** The longest `_id` that is shown. */
 const MAX_SHOWN = 60
+/** The name of a text without characters, which is no user's id. */
+const EMPTY = 'empty string'
 /** The types of a field that holds no id, by MongoDB's names. */
-const NO_ID = ['missing', 'null', 'undefined']
+const NO_ID = ['missing', 'null', 'undefined', EMPTY]
 
 /** What to look for in the documents. */
 export interface DocumentsTarget extends Pick<
@@ -80,9 +82,10 @@ export async function surveyDocuments(target: DocumentsTarget, limits: SurveyLim
 /** Names the document only if it is over the limit, so that the ids of all others are not sent. */
 function toRow({ userIdField, maxDocumentBytes }: DocumentsTarget): Document {
   const bytes = { $bsonSize: '$$ROOT' }
+  const id = `$${userIdField}`
   return {
     _id: 0,
-    type: { $type: `$${userIdField}` },
+    type: { $cond: [{ $eq: [id, ''] }, EMPTY, { $type: id }] },
     bytes,
     id: { $cond: [{ $gt: [bytes, maxDocumentBytes] }, '$_id', '$$REMOVE'] },
   }
@@ -99,8 +102,8 @@ function ofNobody(
 ): Finding {
   const total = [...unusable.values()].reduce((sum, n) => sum + n, 0)
   const found = hasToFieldValues
-    ? { [userIdField]: { $exists: true, $ne: null, $not: { $type: 'array' } } }
-    : { [userIdField]: { $type: USABLE_TYPES, $not: { $type: 'array' } } }
+    ? { [userIdField]: { $nin: [null, ''], $not: { $type: 'array' } } }
+    : { [userIdField]: { $type: USABLE_TYPES, $ne: '', $not: { $type: 'array' } } }
   const what = hasToFieldValues ? 'one value' : 'a text or an ObjectId'
   const message =
     `${showCount(total)} of ${showCountOf(count, 'document')} of ${collection.namespace} belong to no user. The type of ` +

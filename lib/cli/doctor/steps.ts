@@ -53,6 +53,7 @@ export function createSteps(connection: Connection, options: DoctorOptions, cloc
   const rights = { custom_data: collection, sessions, login_attempts: loginAttempts, ...(users && { users }) }
   const indexTarget = { collection, userIdField, uniqueUserId }
   const isView = (report: Report) => has(report, 'collection_is_view')
+  const isEmpty = ({ facts }: Report) => (facts['documents'] as { count?: number } | undefined)?.count === 0
   return [
     { name: 'server', run: limits => surveyServer(db, hosts, limits) },
     { name: 'clock', run: limits => surveyClock(target, limits) },
@@ -68,11 +69,13 @@ export function createSteps(connection: Connection, options: DoctorOptions, cloc
     {
       name: 'user ids',
       run: limits =>
-        runAll([checkUserIdField, checkUserIdType, checkMixedUserIds], target, limits, 'can be found'),
+        runAll([checkUserIdField, checkUserIdType, checkMixedUserIds], target, limits, 'of a usable type'),
+      isSkipped: isEmpty,
     },
     {
       name: 'duplicates',
       run: limits => runAll([checkDuplicateDocuments], target, limits, 'one document for each user id'),
+      isSkipped: isEmpty,
     },
     {
       name: 'sessions',
