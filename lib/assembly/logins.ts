@@ -2,6 +2,7 @@ import type { Collection } from 'mongodb'
 import { createLoginClientChecks } from '../checks/login-clients.js'
 import { createExactDecoder } from '../documents/find-document.js'
 import { AddressLimit } from '../login/address-limit.js'
+import { LOGIN_ATTEMPT_COLLECTION } from '../login/attempt-documents.js'
 import { createAttemptStore } from '../login/attempt-store.js'
 import { createSessionFinder } from '../login/access-token-session.js'
 import { countAttempt } from '../login/count-attempt.js'
@@ -29,9 +30,6 @@ import type { Documents } from './documents.js'
 import type { GuardParts } from './guards.js'
 import type { SessionParts } from './sessions.js'
 import type { SnapshotParts } from './snapshots.js'
-
-/** The name of the collection of failed logins, unless the team gives another. */
-export const LOGIN_ATTEMPT_COLLECTION = 'custom_user_data_login_attempts'
 
 /** The store of failed logins, and the digests of names and addresses in it. */
 export type LoginAttempts = ReturnType<typeof createLoginAttempts>

@@ -35,14 +35,14 @@ export function createRoutes(
   const { sessions, userSessions, hooks, writer, endSessions } = logins
   const { refreshTokenField, loginThrottle, verifyCredentialsTimeoutMs: timeoutMs } = config
   function noteRightsOfOwnData(mayCreate: boolean): void {
-    rights.add('ownData()', 'custom_data', 'find', 'update')
-    if (mayCreate) rights.add('ownData({ upsert })', 'custom_data', 'insert')
+    rights.add('ownData()')
+    if (mayCreate) rights.add('ownData({ upsert })')
   }
   return {
     login(verifyCredentials, options) {
       needOwn(logins.tokenIssuer, 'login()')
-      rights.add('login()', 'sessions', 'find', 'insert', 'update', 'remove')
-      if (loginThrottle) rights.add('loginThrottle', 'login_attempts', 'find', 'insert', 'update')
+      rights.add('login()')
+      if (loginThrottle) rights.add('loginThrottle')
       const flowFor = (format?: ExtendedJsonFormat | false) => logins.loginFlowFor('login()', format)
       return handlers.add(
         'login',
@@ -51,7 +51,7 @@ export function createRoutes(
     },
     refresh(options) {
       needOwn(logins.tokenIssuer, 'refresh()')
-      rights.add('refresh()', 'sessions', 'find', 'update')
+      rights.add('refresh()')
       const {
         extendedJson,
         answer,
@@ -66,13 +66,13 @@ export function createRoutes(
     logout(options) {
       const { refreshTokenField: field = refreshTokenField } = parseLogoutOptions(options)
       use.begin()
-      rights.add('logout()', 'sessions', 'find', 'update')
+      rights.add('logout()')
       return createLogoutRoute({ endSessions, transport, failures, operations, field })
     },
     logoutAll(...given) {
       refuseArguments('logoutAll()', given)
       use.begin()
-      rights.add('logoutAll()', 'sessions', 'find', 'insert', 'update')
+      rights.add('logoutAll()')
       return handlers.add(
         'user',
         createLogoutAllRoute({ userSessions, requestUsers, transport, hooks, operations }),
@@ -81,7 +81,7 @@ export function createRoutes(
     ownSessions(...given) {
       refuseArguments('ownSessions()', given)
       use.begin()
-      rights.add('ownSessions()', 'sessions', 'find', 'update')
+      rights.add('ownSessions()')
       return handlers.add(
         'user',
         createOwnSessionsRouter({ sessions, requestUsers, transport, hooks, events, handlers }),

@@ -139,8 +139,8 @@ export function createServerFunctions(
     open: () => Promise<Collection>,
     { collection, usernameField, normalizeUsername, upgradeHashes }: PasswordCredentialsConfig,
   ): void {
-    rights.add('passwordCredentials()', open, 'find')
-    if (upgradeHashes) rights.add('passwordCredentials({ upgradeHashes })', open, 'update')
+    rights.add('passwordCredentials()', open)
+    if (upgradeHashes) rights.add('passwordCredentials({ upgradeHashes })', open)
     if (normalizeUsername)
       storedUsernames.add({ open, collectionName: collection.collectionName, usernameField })
   }

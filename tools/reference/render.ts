@@ -301,7 +301,23 @@ export function renderPages(): Record<string, string> {
     ])
   }
 
+  function renderDoctor(): string {
+    const file = 'checks/surveys/survey-codes.ts'
+    const entries = createReader(file).entriesOf(file, 'SURVEY_CODES')
+    return join([
+      '# Findings of doctor',
+      HEAD,
+      'Findings of `npx express-custom-user-data doctor` that are no warnings of an instance. [Warnings](events.md#warnings) explains the others. The guide is [doctor.md](../doctor.md).',
+      ...entries.flatMap(({ code, value, doc }) => [
+        `## ${code}`,
+        `A ${value.replaceAll("'", '')}.`,
+        ...renderCodeDoc(code, doc),
+      ]),
+    ])
+  }
+
   const pages = {
+    'doctor.md': renderDoctor(),
     'testing.md': renderTesting(),
     'options.md': renderOptions(),
     'functions.md': renderFunctions(),
