@@ -57,7 +57,7 @@ describeInChromium('the page of the server example is usable', newProfile => {
     await page.keyboard.press('ArrowLeft')
     await tabTo(page, 'Sign in')
     await page.keyboard.press('Enter')
-    await page.waitForSelector('#sessions li')
+    await page.waitForSelector('#seen .field')
     expect(await focused(page)).toBe('Send a request')
     await tabTo(page, 'language', 'Shift+Tab')
     await page.keyboard.type('f')

@@ -3,6 +3,7 @@ import { promisify } from 'node:util'
 import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
 import { describeInChromium } from '../support/browser.js'
+import { startExample } from '../support/run-example.js'
 import { saveLanguage, send, shownField, signIn, useExamplePage } from './example-page.js'
 
 describeInChromium('the page of the server example', newProfile => {
@@ -145,6 +146,43 @@ describeInChromium('the page of the server example', newProfile => {
     for (const storage of ['localStorage', 'sessionStorage'] as const) {
       expect(await page.evaluate(name => window[name].length, storage)).toBe(0)
     }
+  })
+
+  it('shows no answer that comes after a logout', async () => {
+    const page = await example.open()
+    await signIn(page)
+    await page.route(/\/demo\/me\//, async route => {
+      const answer = await route.fetch()
+      await page.click('text="Log out"')
+      await expect.poll(() => page.textContent('#status')).toBe('Logged out.')
+      await route.fulfill({ response: answer })
+    })
+    const read = page.waitForResponse(/\/demo\/me\//)
+    await page.click('text="Send a request"')
+    await read
+    await page.waitForResponse(/\/demo\/documents\//)
+    expect(await page.textContent('#seen')).toBe('')
+    expect(await page.textContent('#verdict')).toBe('Sign in, then send a request.')
+  })
+
+  it('refreshes and logs out by a cookie, if the server keeps refresh tokens there', async () => {
+    const { url } = await startExample('server/main.ts', {
+      REFRESH_TOKEN_TRANSPORT: 'cookie',
+      DEMO_PAGE: 'on',
+    })
+    const page = await (await newProfile()).newPage()
+    await page.goto(url)
+    await page.waitForSelector('#document .field')
+    await signIn(page)
+    expect(await page.textContent('#curl-refresh code')).toBe(
+      `curl -s -X POST ${url}/auth/refresh -b cookies.txt -c cookies.txt`,
+    )
+    await saveLanguage(page, 'fr')
+    await page.click('text="Refresh the token"')
+    await expect.poll(() => page.textContent('#greeting')).toBe('Bonjour !')
+    await page.click('text="Log out"')
+    await expect.poll(() => page.textContent('#status')).toBe('Logged out.')
+    expect(await page.context().cookies()).toEqual([])
   })
 
   it('shows why a document is not saved, and keeps what was typed', async () => {

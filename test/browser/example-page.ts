@@ -79,7 +79,7 @@ export function useExamplePage(newProfile: () => Promise<BrowserContext>): Examp
 export async function signIn(page: Page, user = 'alice'): Promise<void> {
   await page.check(`[name="user"][value="${user}"]`)
   await page.click('text="Sign in"')
-  await page.waitForSelector('#sessions li')
+  await page.waitForSelector('#seen .field')
 }
 
 /** Chooses another language in the form, and saves the document. */

@@ -2,11 +2,11 @@ import { byId, create } from './dom.js'
 
 /** The counters of `stats()` that the page shows, with their meaning. */
 const SHOWN = /** @type {const} */ ([
-  ['hits', 'served from the cache'],
-  ['misses', 'not in the cache'],
-  ['loads', 'documents read'],
-  ['stale', 'snapshots too old'],
-  ['cached', 'snapshots now'],
+  ['hits', 'from the cache'],
+  ['misses', 'not in it'],
+  ['loads', 'reads'],
+  ['stale', 'too old'],
+  ['cached', 'snapshots'],
 ])
 
 /** @typedef {Record<typeof SHOWN[number][0], number> & { changeStreams: Record<string, string> }} Stats */

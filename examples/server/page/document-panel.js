@@ -83,14 +83,18 @@ function show(fields) {
 
 /** @param {Fields} fields */
 function fillForm(fields) {
-  const known = [...language.options].some(({ value }) => value === fields['language'])
-  language.value = known ? String(fields['language']) : 'en'
+  const value = String(fields['language'] ?? 'en')
+  const isOffered = [...language.options].some(option => option.value === value)
+  if (!isOffered) language.add(new Option(value))
+  language.value = value
   timezone.value = String(fields['timezone'] ?? '')
   role.value = fields['role'] === 'admin' ? 'admin' : 'member'
 }
 
 async function save() {
-  const answer = await send(writeDocument(user, formFields()))
+  const owner = user
+  const answer = await send(writeDocument(owner, formFields()))
+  if (owner !== user) return
   const saved = answer.status === 200
   error.textContent = saved ? '' : reasonOf(answer)
   announce(saved ? 'The document is saved.' : `Not saved. ${reasonOf(answer)}`)

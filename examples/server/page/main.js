@@ -86,9 +86,9 @@ async function signIn() {
   byId('who', HTMLElement).textContent = emailOf(chosenUser())
   showSignedIn(true)
   byId('send', HTMLButtonElement).focus()
+  await showSessions()
   // The instance that the page asks has not seen the token, so this request reads the document.
   const outcome = await sendRequest()
-  await showSessions()
   announce(`Signed in as ${chosenUser()}. ${outcome}`)
 }
 

@@ -29,6 +29,10 @@ let currentMode
 /** @type {Fields | undefined} */
 let seen
 let editedSince = false
+/** Counts logins and logouts. An answer that comes after a logout must not be shown. */
+let visit = 0
+/** Counts the series of requests. Only the newest goes on. */
+let series = 0
 
 /**
  * Starts the panel of the next request.
@@ -55,6 +59,7 @@ export function noteEdit() {
 
 /** @param {boolean} isSignedIn */
 export function enableRequests(isSignedIn) {
+  visit++
   sendButton.disabled = repeat.disabled = !isSignedIn
   if (isSignedIn) return
   repeat.checked = false
@@ -85,8 +90,10 @@ export function compare() {
  * @returns {Promise<string>}
  */
 export async function sendRequest() {
+  const sentIn = visit
   const answer = await send(readCustomData(currentMode()))
   await readAgain()
+  if (sentIn !== visit) return ''
   answerStatus.textContent = String(answer.status || 'none')
   answerMs.textContent = `in ${answer.ms.toFixed(1)} ms`
   if (answer.status === 200) showSeen(answer)
@@ -119,7 +126,8 @@ function showRefusal(answer) {
 }
 
 async function sendEachSecond() {
-  while (repeat.checked) {
+  const mine = ++series
+  while (repeat.checked && mine === series) {
     await sendRequest()
     await new Promise(resolve => setTimeout(resolve, EACH_MS))
   }
