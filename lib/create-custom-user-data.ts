@@ -1,3 +1,4 @@
+import type { BSON } from 'mongodb'
 import { createAccessTokens } from './assembly/access-tokens.js'
 import { createChecks } from './assembly/checks.js'
 import { createCore } from './assembly/core.js'
@@ -12,7 +13,8 @@ import { createSessionParts } from './assembly/sessions.js'
 import { createSnapshotParts } from './assembly/snapshots.js'
 import { createTransport } from './assembly/transport.js'
 import type { CustomUserData } from './instance.js'
-import { refuseOptions } from './options/arguments.js'
+import { requireTeamBson } from './mongo/team-bson.js'
+import { refuseArguments, refuseOptions } from './options/arguments.js'
 import type { CustomUserDataOptions, OptionsWithoutKeys } from './options/options.js'
 import type { CustomDataOf, DeepReadonly, DefaultDocument, KnownDocument } from './types.js'
 
@@ -72,6 +74,10 @@ export function createCustomUserData(
     ...createIssuerFunctions(tokens, snapshots),
     ...createServerFunctions(core, tokens, documents, sessions, logins, loginAttempts),
     events: core.events.emitter,
+    bson: (...given) => {
+      refuseArguments('bson()', given)
+      return requireTeamBson(core.database.bson, 'bson()') as unknown as typeof BSON
+    },
     stats: () => ({
       ...core.metrics.counted(),
       ...snapshots.snapshots.size(),

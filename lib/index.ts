@@ -59,7 +59,9 @@ export type { IndexStates } from './checks/set-up.js'
 export type { ChangeStreamStates } from './mongo/change-feeds.js'
 export type { FeedState } from './mongo/change-stream.js'
 export type { CollectionLike } from './mongo/collection-like.js'
-export type { RuleExpression } from './rules/compile.js'
+export { compileRule } from './rules/checked-rule.js'
+export type { Rule, RuleExpression } from './rules/compile.js'
+export type { RequestFacts, RuleFacts } from './rules/expansions.js'
 export type { Scalar, VerifiedUser, VerifyCredentials, VerifyOutcome } from './login/credentials.js'
 export type { Hooks } from './login/hooks.js'
 export type { OwnDataOptions } from './routes/own-data-options.js'
@@ -68,15 +70,22 @@ export type { LoginOptions } from './routes/login.js'
 export type { AccessCookieOptions } from './routes/access-transport.js'
 export type { RefreshCookieOptions } from './routes/refresh-cookie.js'
 export type { CookieIdentity, TokenCookieOptions } from './util/cookies.js'
-export type { SessionOrigin } from './sessions/session-document.js'
+export type { SessionClaims, SessionOrigin } from './sessions/session-document.js'
+export type { SessionOwner } from './sessions/refresh-exchange.js'
+export type { AttemptToCount, CountedAttempt } from './login/count-attempt.js'
 export type { SessionInfo } from './sessions/sessions.js'
 export type { LoginThrottleOptions } from './login/login-throttle.js'
-export type { IssueTokensOptions, IssueTokensWithCookiesOptions } from './login/issue-tokens-options.js'
+export type {
+  IssueTokensOptions,
+  IssueTokensWithCookiesOptions,
+  SessionOfUser,
+} from './login/issue-tokens-options.js'
 export type { ErasedUser, StoredData, StoredDataOptions, StoredFailedLogins } from './login/stored-data.js'
 export type { StoredSession } from './sessions/stored-sessions.js'
 export type { StoredRecord } from './sessions/user-records.js'
 export type {
   AccessTokenClaims,
+  AccessTokenAnswer,
   AnswerTokens,
   AuthenticatedUser,
   CustomDataOf,

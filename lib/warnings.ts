@@ -17,6 +17,12 @@ interface Warnings {
    */
   collection_is_view: true
   /**
+   * The clock of this process and the clock of MongoDB differ by more than `clockToleranceSeconds`, and by more than 5
+   * seconds.
+   * @remedy Synchronize the clocks of both machines with a time server.
+   */
+  clock_skew: true
+  /**
    * The database has no collection of this name.
    * @remedy Correct the name, or create the collection.
    */

@@ -1,13 +1,13 @@
 import type { CustomUserData } from '../instance.js'
 import { authenticateLogin, endSession, exchangeRefreshToken } from '../login/without-request.js'
-import { parseAuthenticateLoginOptions, parseRefreshTokenClient } from '../options/logins.js'
+import { parseAttempt, parseAuthenticateLoginOptions, parseRefreshTokenClient } from '../options/logins.js'
 import { needOwn } from './access-tokens.js'
 import type { Logins } from './logins.js'
 
 /** The methods of an instance that do without a request what the routes for logins, refreshes and logouts do. */
 type LoginFunctions = Pick<
   CustomUserData<object>,
-  'authenticateLogin' | 'exchangeRefreshToken' | 'endSession'
+  'authenticateLogin' | 'exchangeRefreshToken' | 'endSession' | 'countAttempt'
 >
 
 /** Creates the functions for logins, refreshes and logouts without HTTP. */
@@ -23,6 +23,10 @@ export function createLoginFunctions({ tokenIssuer, ...logins }: Logins): LoginF
       const flow = needOwn(refreshFlow, 'exchangeRefreshToken()')
       const client = parseRefreshTokenClient('exchangeRefreshToken()', options)
       return exchangeRefreshToken(flow, refreshToken, client)
+    },
+    async countAttempt(attempt) {
+      needOwn(tokenIssuer, 'countAttempt()')
+      return logins.countAttempt(parseAttempt(attempt))
     },
     async endSession(refreshToken, options) {
       needOwn(tokenIssuer, 'endSession()')

@@ -3,6 +3,8 @@ import { createExactDecoder } from '../documents/find-document.js'
 import { AddressLimit } from '../login/address-limit.js'
 import { createAttemptStore } from '../login/attempt-store.js'
 import { createSessionFinder } from '../login/access-token-session.js'
+import { countAttempt } from '../login/count-attempt.js'
+import type { AttemptToCount } from '../login/count-attempt.js'
 import { createEndSessions } from '../login/end-sessions.js'
 import { createHookCalls } from '../login/hooks.js'
 import { createAccountNaming, createLoginDigestsOf } from '../login/login-digests.js'
@@ -125,6 +127,7 @@ export function createLogins(
     userSessions,
     userRecords,
     endReplaced,
+    countAttempt: (attempt: AttemptToCount) => countAttempt(attempt, throttle, nameAccounts),
     endSessions: createEndSessions({ sessions, findSessions, madeUpTokens, hooks }),
     /** The login flow of a route or function. Without a format it answers as the instance says. */
     loginFlowFor: (callee: string, format?: ExtendedJsonFormat | false): LoginFlow =>

@@ -10,7 +10,7 @@ import type { PasswordCredentialsConfig } from '../login/password-credentials.js
 import { createStoredData } from '../login/stored-data.js'
 import type { IssueTokensOptions, IssueTokensWithCookiesOptions } from '../login/issue-tokens-options.js'
 import type { Deliver } from '../login/token-issuer.js'
-import { parseIssueTokensOptions, parseStoredDataOptions } from '../options/logins.js'
+import { parseIssueTokensOptions, parseSessionOfUser, parseStoredDataOptions } from '../options/logins.js'
 import { parseNewKeys } from '../options/parse-options.js'
 import { issueWithCookies } from '../routes/issue-with-cookies.js'
 import type { RefreshTransport } from '../routes/refresh-transport.js'
@@ -28,7 +28,7 @@ import type { SessionParts } from './sessions.js'
 /** The methods of an instance that act on sessions. */
 type SessionFunctions = Pick<
   CustomUserData<object>,
-  'issueTokens' | 'sessions' | 'revoke' | 'disable' | 'enable' | 'deleteSessions'
+  'issueTokens' | 'reissue' | 'sessionOf' | 'sessions' | 'revoke' | 'disable' | 'enable' | 'deleteSessions'
 >
 
 const NO_COOKIE =
@@ -59,6 +59,16 @@ export function createSessionFunctions(
         endReplaced,
         refreshTokenField,
       })) as TokenAnswer<object>
+    },
+    async reissue(session) {
+      const issuer = needOwn(tokenIssuer, 'reissue()')
+      const { userId, sid } = parseSessionOfUser(session)
+      requireUserId('reissue()', userId, issuers)
+      return issuer.reissue({ userId, sid })
+    },
+    async sessionOf(refreshToken) {
+      needOwn(tokenIssuer, 'sessionOf()')
+      return typeof refreshToken === 'string' ? sessions.identify(refreshToken) : undefined
     },
     async sessions(userId) {
       requireUserId('sessions()', userId, issuers)

@@ -2,7 +2,7 @@ import type { Request, RequestHandler } from 'express'
 import { DeadlineError, withDeadline } from '../util/deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { parseAllowOptions } from '../options/guards.js'
-import { compileRule } from '../rules/compile.js'
+import { createRule } from '../rules/compile.js'
 import type { RuleExpression } from '../rules/compile.js'
 import type { Metrics } from '../metrics.js'
 import type { RuleFacts } from '../rules/expansions.js'
@@ -108,7 +108,7 @@ function toPredicate(
   expression: RuleExpression,
   requestUsers: AllowParts['requestUsers'],
 ): GuardPredicate<object> {
-  const rule = compileRule(expression)
+  const rule = createRule(expression)
   return (user, req) => rule(toFacts(user, req, requestUsers.require('allow()', req)))
 }
 
@@ -117,7 +117,8 @@ function toFacts({ customData }: AuthenticatedUser<object>, req: Request, user: 
     userId: user.id,
     // What this request was given: another request may have changed a req.user object that both share.
     customData: user.attachedData ?? customData,
-    claims: user.claims,
+    // For users of custom JWTs, App Services took this data from the claims of the token.
+    userData: user.claims,
     request: {
       method: req.method,
       ip: toPlainAddress(req.ip),

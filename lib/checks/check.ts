@@ -1,6 +1,7 @@
 import type { Collection, Db } from 'mongodb'
 import type { WarningEvent } from '../events.js'
 import { hasCode, SERVER_ERRORS } from '../mongo/server-errors.js'
+import type { Clock } from '../util/clock.js'
 import { DeadlineError, withDeadline } from '../util/deadline.js'
 import { isThrown } from '../util/thrown.js'
 
@@ -14,6 +15,10 @@ export interface CheckTarget {
   readonly hasToFieldValues: boolean
   /** The names of the collections of this package. */
   readonly ownCollections: readonly string[]
+  /** The clock of this process; by default that of the machine. */
+  readonly clock?: Clock | undefined
+  /** By how many milliseconds clocks may differ. */
+  readonly clockToleranceMs?: number | undefined
 }
 
 /** How long one check may take. */

@@ -13,6 +13,7 @@ import { withDeadline } from '../util/deadline.js'
 import { runChecks } from './check.js'
 import { checkBsonOptions } from './bson-options.js'
 import type { Check } from './check.js'
+import { checkClockSkew } from './clock-skew.js'
 import { checkCollectionName } from './collection-name.js'
 import { checkDuplicateDocuments } from './duplicate-documents.js'
 import { IndexWatch } from './index-watch.js'
@@ -32,6 +33,8 @@ const QUICK_CHECKS: readonly Check[] = [
   checkUserIdType,
   checkMixedUserIds,
 ]
+/** These concern the whole app, so only `ready()` runs them. */
+const READY_CHECKS: readonly Check[] = [checkClockSkew]
 /** These read the whole collection, so only `ready()` runs them. */
 const LONG_CHECKS: readonly Check[] = [checkDuplicateDocuments]
 /** Pauses between two attempts in the background, if the app never calls `ready()`. */
@@ -57,6 +60,8 @@ export interface ReadinessParts {
 export interface ReadinessConfig extends LoadedForm {
   readonly userIdField: string
   readonly toFieldValues?: unknown
+  /** By how many milliseconds clocks may differ. */
+  readonly clockToleranceMs: number
   /** Limits a ping, and the search for duplicates at the server, in milliseconds. */
   readonly loadTimeoutMs: number
   /** Limits each step of the first `ready()`, in milliseconds. */
@@ -221,8 +226,8 @@ export class Readiness {
 
   async #tryEverything(): Promise<void> {
     await this.#tryLoad(this.#config.readyTimeoutMs)
-    if (this.#setUp.isUnique) return
-    await this.#look(LONG_CHECKS, this.#config.loadTimeoutMs).catch((error: unknown) => {
+    const checks = this.#setUp.isUnique ? READY_CHECKS : [...READY_CHECKS, ...LONG_CHECKS]
+    await this.#look(checks, this.#config.loadTimeoutMs).catch((error: unknown) => {
       this.#longChecks = undefined
       this.#warnings.ofRefusal(error)
     })
@@ -233,10 +238,17 @@ export class Readiness {
     checks: readonly Check[],
     timeoutMs = this.#config.readyTimeoutMs,
   ): Promise<readonly WarningEvent[]> {
-    const { database, ownCollectionNames: ownCollections } = this.#parts
-    const { userIdField, toFieldValues } = this.#config
+    const { database, ownCollectionNames: ownCollections, clock } = this.#parts
+    const { userIdField, toFieldValues, clockToleranceMs } = this.#config
     const hasToFieldValues = toFieldValues !== undefined
-    const target = { ...(await database.open()), userIdField, hasToFieldValues, ownCollections }
+    const target = {
+      ...(await database.open()),
+      userIdField,
+      hasToFieldValues,
+      ownCollections,
+      clock,
+      clockToleranceMs,
+    }
     const warnings = await runChecks(checks, target, timeoutMs)
     for (const warning of warnings) this.#warnings.once(warning)
     return warnings

@@ -7,6 +7,7 @@ import type { VerifyCredentials } from '../login/credentials.js'
 import type { LoginFlow } from '../login/login-flow.js'
 import { prepareLogin } from '../login/prepare-login.js'
 import { parseLoginArguments } from '../options/logins.js'
+import type { SessionClaims } from '../sessions/session-document.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import type { AnswerTokens } from '../types.js'
 import type { RefreshTransport } from './refresh-transport.js'
@@ -33,6 +34,16 @@ export interface LoginOptions<Credentials, CustomData = object> {
    * @default the option of the instance
    */
   readonly maxSessionsPerUser?: number | false | undefined
+  /**
+   * Whether each refresh of the session gives a new refresh token, as the option of `issueTokens()`.
+   * @default the option of the instance
+   */
+  readonly rotateRefreshTokens?: boolean | undefined
+  /**
+   * Claims of all access tokens of the session, as the option of `issueTokens()`.
+   * @default none
+   */
+  readonly claims?: SessionClaims | undefined
   /**
    * The Extended JSON of MongoDB in which the answer has `user.customData`, as the option `extendedJson` of the instance.
    * `false` writes plain JSON.

@@ -100,6 +100,9 @@ export const OPTION_SECTIONS: readonly OptionSection[] = [
   { title: 'passwordCredentials()', type: 'PasswordCredentialsOptions' },
   { title: 'ownData()', type: 'OwnDataOptions' },
   { title: 'hashPassword()', type: 'PasswordTextOptions' },
+  { title: 'compileRule()', type: 'RuleFacts' },
+  { title: 'countAttempt()', type: 'AttemptToCount' },
+  { title: 'reissue()', type: 'SessionOfUser' },
   { title: 'forUser().update()', type: 'WriteOptions' },
   { title: 'forUser().replace()', type: 'WriteOptions' },
   { title: 'storedAbout()', type: 'StoredDataOptions' },
@@ -132,9 +135,18 @@ export const FUNCTION_GROUPS: readonly FunctionGroup[] = [
   },
   {
     title: 'Logins of your own',
-    names: ['passwordCredentials', 'issueTokens', 'authenticateLogin', 'exchangeRefreshToken', 'endSession'],
+    names: [
+      'passwordCredentials',
+      'issueTokens',
+      'sessionOf',
+      'reissue',
+      'authenticateLogin',
+      'exchangeRefreshToken',
+      'endSession',
+      'countAttempt',
+    ],
   },
-  { title: 'Documents', names: ['forUser', 'invalidate'] },
+  { title: 'Documents', names: ['forUser', 'invalidate', 'bson'] },
   {
     title: 'Sessions and users',
     names: [
@@ -154,7 +166,12 @@ export const FUNCTION_GROUPS: readonly FunctionGroup[] = [
 ]
 
 /** Functions that the package exports besides the instance. */
-export const PACKAGE_FUNCTIONS = ['createCustomUserData', 'hashPassword', 'errorResponse'] as const
+export const PACKAGE_FUNCTIONS = [
+  'createCustomUserData',
+  'hashPassword',
+  'errorResponse',
+  'compileRule',
+] as const
 
 /** Exported types that other pages explain. */
 export const EXPLAINED: Readonly<Record<string, string>> = {
