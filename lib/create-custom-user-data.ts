@@ -1,4 +1,6 @@
+import type { BSON } from 'mongodb'
 import { createAccessTokens } from './assembly/access-tokens.js'
+import { createCalls } from './assembly/calls.js'
 import { createChecks } from './assembly/checks.js'
 import { createCore } from './assembly/core.js'
 import { createDocuments } from './assembly/documents.js'
@@ -12,7 +14,8 @@ import { createSessionParts } from './assembly/sessions.js'
 import { createSnapshotParts } from './assembly/snapshots.js'
 import { createTransport } from './assembly/transport.js'
 import type { CustomUserData } from './instance.js'
-import { refuseOptions } from './options/arguments.js'
+import { requireTeamBson } from './mongo/team-bson.js'
+import { refuseArguments, refuseOptions } from './options/arguments.js'
 import type { CustomUserDataOptions, OptionsWithoutKeys } from './options/options.js'
 import type { CustomDataOf, DeepReadonly, DefaultDocument, KnownDocument } from './types.js'
 
@@ -63,15 +66,20 @@ export function createCustomUserData(
   const guards = createGuardParts(core, tokens, snapshots, sessions, checks)
   const logins = createLogins(core, tokens, documents, snapshots, sessions, guards, loginAttempts)
   const transport = createTransport(core, guards)
+  const calls = createCalls(core, guards)
 
   return {
     ...createGuards(guards),
     ...createRoutes(core, tokens, documents, guards, sessions, logins, transport),
-    ...createSessionFunctions(core, tokens, logins, transport),
-    ...createLoginFunctions(logins),
+    ...createSessionFunctions(core, tokens, logins, transport, calls),
+    ...createLoginFunctions(logins, calls),
     ...createIssuerFunctions(tokens, snapshots),
     ...createServerFunctions(core, tokens, documents, sessions, logins, loginAttempts),
     events: core.events.emitter,
+    bson: (...given) => {
+      refuseArguments('bson()', given)
+      return requireTeamBson(core.database.bson, 'bson()') as unknown as typeof BSON
+    },
     stats: () => ({
       ...core.metrics.counted(),
       ...snapshots.snapshots.size(),

@@ -28,11 +28,13 @@ export type {
   ThrottledEvent,
   WrittenEvent,
 } from './audit-events.js'
-export type { ChannelMessages, Stats } from './metrics.js'
+export type { ChannelMessages, LoadMessage } from './channels.js'
+export type { Stats } from './metrics.js'
+export type { RequestFailedMessage, OperationMessage, OperationName } from './operations.js'
 export type { RefusalReason } from './refusals.js'
 export type { CheckCode, ChecksOption } from './checks/check-codes.js'
 export type { WarningCode } from './warnings.js'
-export type { Clock } from './util/clock.js'
+export type { Clock, Timed } from './util/clock.js'
 export type { Algorithm } from './access-tokens/algorithms.js'
 export type { TokenProfile } from './access-tokens/claims.js'
 export type { Jwk, KeyOptions } from './access-tokens/keys.js'
@@ -60,7 +62,9 @@ export type { IndexStates } from './checks/set-up.js'
 export type { ChangeStreamStates } from './mongo/change-feeds.js'
 export type { FeedState } from './mongo/change-stream.js'
 export type { CollectionLike } from './mongo/collection-like.js'
-export type { RuleExpression } from './rules/compile.js'
+export { compileRule } from './rules/checked-rule.js'
+export type { Rule, RuleExpression } from './rules/compile.js'
+export type { RequestFacts, RuleFacts } from './rules/expansions.js'
 export type { Scalar, VerifiedUser, VerifyCredentials, VerifyOutcome } from './login/credentials.js'
 export type { Hooks } from './login/hooks.js'
 export type { OwnDataOptions } from './routes/own-data-options.js'
@@ -69,15 +73,22 @@ export type { LoginOptions } from './routes/login.js'
 export type { AccessCookieOptions } from './routes/access-transport.js'
 export type { RefreshCookieOptions } from './routes/refresh-cookie.js'
 export type { CookieIdentity, TokenCookieOptions } from './util/cookies.js'
-export type { SessionOrigin } from './sessions/session-document.js'
+export type { SessionClaims, SessionOrigin } from './sessions/session-document.js'
+export type { SessionOwner } from './sessions/refresh-exchange.js'
+export type { AttemptToCount, CountedAttempt } from './login/count-attempt.js'
 export type { SessionInfo } from './sessions/sessions.js'
 export type { LoginThrottleOptions } from './login/login-throttle.js'
-export type { IssueTokensOptions, IssueTokensWithCookiesOptions } from './login/issue-tokens-options.js'
+export type {
+  IssueTokensOptions,
+  IssueTokensWithCookiesOptions,
+  SessionOfUser,
+} from './login/issue-tokens-options.js'
 export type { ErasedUser, StoredData, StoredDataOptions, StoredFailedLogins } from './login/stored-data.js'
 export type { StoredSession } from './sessions/stored-sessions.js'
 export type { StoredRecord } from './sessions/user-records.js'
 export type {
   AccessTokenClaims,
+  AccessTokenAnswer,
   AnswerTokens,
   AuthenticatedUser,
   CustomDataOf,

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { BSON } from 'mongodb'
 import type { ErrorRequestHandler, Request, RequestHandler, Router } from 'express'
 import type { KeyOptions } from './access-tokens/keys.js'
 import type { TrustedIssuer } from './access-tokens/trusted-issuers.js'
@@ -16,13 +17,19 @@ import type { CustomUserDataEmitter } from './events.js'
 import type { IndexStates } from './checks/set-up.js'
 import type { ChangeStreamStates } from './mongo/change-feeds.js'
 import type { Stats } from './metrics.js'
+import type { AttemptToCount, CountedAttempt } from './login/count-attempt.js'
 import type { LoginOptions } from './routes/login.js'
 import type { LogoutOptions, RefreshOptions } from './routes/refresh-and-logout.js'
 import type { OwnDataOptions } from './routes/own-data-options.js'
 import type { SessionInfo } from './sessions/sessions.js'
 import type { ErasedUser, StoredData, StoredDataOptions } from './login/stored-data.js'
-import type { IssueTokensOptions, IssueTokensWithCookiesOptions } from './login/issue-tokens-options.js'
-import type { AnswerTokens, AuthenticatedUser, TokenAnswer } from './types.js'
+import type {
+  IssueTokensOptions,
+  IssueTokensWithCookiesOptions,
+  SessionOfUser,
+} from './login/issue-tokens-options.js'
+import type { SessionOwner } from './sessions/refresh-exchange.js'
+import type { AccessTokenAnswer, AnswerTokens, AuthenticatedUser, TokenAnswer } from './types.js'
 
 /** One instance: middleware, route factories and functions over one collection of custom data. */
 export interface CustomUserData<CustomData> {
@@ -212,6 +219,25 @@ export interface CustomUserData<CustomData> {
    */
   issueTokens(this: void, userId: string, options?: IssueTokensOptions): Promise<TokenAnswer<CustomData>>
   /**
+   * Returns the session of a refresh token, its user and its claims, without an exchange. The token must be the current one of
+   * its session, or one that was exchanged just now. Returns `undefined` for any other value.
+   * @throws OptionError without keys of your own; `sessions_unavailable` or `session_secret_unknown` (503)
+   * @example
+   * const session = await userData.sessionOf(req.body.refresh_token)
+   * if (!session) res.sendStatus(401)
+   */
+  sessionOf(this: void, refreshToken: string): Promise<SessionOwner | undefined>
+  /**
+   * Issues a further access token for a session, with a new snapshot. The refresh token of the session stays as it is. Use it
+   * after a change that the user should see at once, such as a new role.
+   * @throws `session_not_found` (404) if the session has ended, or is another user's; OptionError for another argument;
+   * TypeError if `userId` cannot be a user id; the errors of a load; `sessions_unavailable` (503)
+   * @example
+   * const { sid } = userData.user(req).claims
+   * res.json(await userData.reissue({ userId: userData.user(req).id, sid }))
+   */
+  reissue(this: void, session: SessionOfUser): Promise<AccessTokenAnswer<CustomData>>
+  /**
    * Lists a user's sessions, newest first, at most 1,000.
    * @throws TypeError if `userId` cannot be a user id, see {@link forUser}; `sessions_unavailable` (503) if MongoDB is away
    */
@@ -266,6 +292,17 @@ export interface CustomUserData<CustomData> {
    */
   eraseUser(this: void, userId: string, options?: StoredDataOptions): Promise<ErasedUser>
   /**
+   * Counts an attempt as `login()` counts one, and refuses it over the same limits. Call it before your own check of a code, a
+   * password or a registration. With `loginThrottle: false` it counts nothing.
+   * @returns a handle that takes the attempt out of the counts
+   * @throws `too_many_attempts` (429) with `Retry-After`; `credentials_unavailable` (503) if MongoDB does not answer in time;
+   * OptionError for another argument, and without keys of your own
+   * @example
+   * const attempt = await userData.countAttempt({ account: `sign:${email}`, address: req.ip })
+   * if (await isPassword(user, req.body.password)) attempt.giveBack()
+   */
+  countAttempt(this: void, attempt: AttemptToCount): Promise<CountedAttempt>
+  /**
    * Forgets the failed logins of an account, so that a user who was locked out can try again. This covers all addresses and
    * all spellings of the name. Failures that are counted for an address stay.
    * @param account the name as it is typed at a login: the e-mail, the username, or the result of the option `account`
@@ -306,6 +343,23 @@ export interface CustomUserData<CustomData> {
    * const { plan } = await userData.refreshCustomData(req)
    */
   refreshCustomData(this: void, req: Request): Promise<CustomData>
+  /**
+   * Returns the age of this request's custom data: the milliseconds since its load began, by the clock that shows the longer
+   * time. Returns `undefined` if `req.user` holds other data than the snapshot of its token, for example after `ownData()` has
+   * written, or after another request has loaded a changed document.
+   * @throws TypeError if no guard of this instance made `req.user`
+   * @example res.set('X-Data-Age-Ms', String(userData.snapshotAgeMs(req) ?? 'unknown'))
+   */
+  snapshotAgeMs(this: void, req: Request): number | undefined
+  /**
+   * Returns the BSON library of the driver that the collection belongs to. Use its classes for values that you store, because a
+   * driver refuses values of another major.
+   * @throws OptionError if the library cannot be found. Then give it by the option `bson`
+   * @example
+   * const { ObjectId } = userData.bson()
+   * await userData.forUser(id).update({ $set: { teamId: new ObjectId() } })
+   */
+  bson(this: void): typeof BSON
   /**
    * Drops the snapshots of a user in this process, and repeats loads that are running. Call it after you have changed the
    * user's document by other means than {@link forUser}.

@@ -109,6 +109,12 @@ export interface TokenAnswer<CustomData = RegisteredCustomData> {
   readonly user: { readonly id: string; readonly customData: CustomData }
 }
 
+/** A further access token of a session, as `reissue()` gives it. The session keeps its refresh token. */
+export type AccessTokenAnswer<CustomData = RegisteredCustomData> = Omit<
+  TokenAnswer<CustomData>,
+  'refresh_token'
+>
+
 /**
  * The tokens of a login or a refresh that belong into the body of its answer. A token that is sent as a cookie is left out.
  */

@@ -96,5 +96,5 @@ function toClaims(
     exp: iat + config.accessTokenTtlSeconds,
     jti: randomUUID(),
   }
-  return extraClaims ? { ...extraClaims, ...claims } : claims
+  return { ...extraClaims, ...claims }
 }

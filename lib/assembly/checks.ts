@@ -3,14 +3,14 @@ import type { RightsCollections } from '../checks/rights.js'
 import type { OwnCollection } from '../checks/set-up.js'
 import { createChangeFeeds } from '../mongo/change-feeds.js'
 import { StreamConnections } from '../mongo/stream-connections.js'
+import { LOGIN_ATTEMPT_COLLECTION } from '../login/attempt-documents.js'
 import { hostsOf } from '../mongo/team-database.js'
 import type { Config } from '../options/parse-options.js'
+import { SESSION_COLLECTION } from '../sessions/session-collection.js'
 import { createSessionFeed } from '../sessions/session-feed.js'
 import { createCustomDataFeed } from '../snapshots/custom-data-feed.js'
 import type { Core } from './core.js'
-import { LOGIN_ATTEMPT_COLLECTION } from './logins.js'
 import type { LoginAttempts } from './logins.js'
-import { SESSION_COLLECTION } from './sessions.js'
 import type { SessionParts } from './sessions.js'
 
 /** The change streams, and the checks of `ready()`. */
@@ -82,11 +82,9 @@ export function createChecks(core: Core, sessions: SessionParts, loginAttempts: 
 
 /** Notes the rights that the options need. Each method that creates a route notes its own. */
 function addRightsOfOptions({ config, rights }: Core): void {
-  rights.add('each load', 'custom_data', 'find', 'listIndexes')
-  if (config.own && config.hooks.createCustomData) rights.add('createCustomData', 'custom_data', 'insert')
-  if (config.changeStreams === 'off') return
-  rights.add('changeStreams', 'custom_data', 'changeStream')
-  rights.add('changeStreams', 'sessions', 'changeStream')
+  rights.add('each load')
+  if (config.own && config.hooks.createCustomData) rights.add('createCustomData')
+  if (config.changeStreams !== 'off') rights.add('changeStreams')
 }
 
 /** The collections of this package that need indexes. Login attempts need none if no logins are counted. */

@@ -10,6 +10,7 @@ import { createAuthenticateMiddleware } from '../authenticate/middleware.js'
 import { toGuard } from '../authenticate/guard.js'
 import { createFailureReports } from '../authenticate/failure-reports.js'
 import { createReload } from '../authenticate/reload.js'
+import { createSnapshotAge } from '../authenticate/snapshot-age.js'
 import { createRequestUsers } from '../authenticate/request-users.js'
 import { createStrategy } from '../authenticate/strategy.js'
 import { createOriginCheck } from '../authenticate/request-origin.js'
@@ -70,7 +71,8 @@ export function createGuardParts(
     requestChecks,
   })
   const reload = createReload({ authenticator, attachments, requestUsers, tokens, realm })
-  const failures = createFailureReports(events, config.tokenPlaces)
+  const snapshotAgeMs = createSnapshotAge({ authenticator, attachments, snapshots, requestUsers, tokens })
+  const failures = createFailureReports(events, metrics, config.tokenPlaces)
   return {
     authenticator,
     attachments,
@@ -81,6 +83,7 @@ export function createGuardParts(
     requireKnownOrigin,
     accessCookie,
     reload,
+    snapshotAgeMs,
     issuers,
     requireIssuers,
     metrics,
@@ -124,11 +127,12 @@ type Guards = Pick<
   | 'userIfAny'
   | 'verifyToken'
   | 'refreshCustomData'
+  | 'snapshotAgeMs'
 >
 
 /** Creates the guards of an instance. */
 export function createGuards(parts: GuardParts): Guards {
-  const { authenticator, reload, metrics, realm, requireIssuers, handlers } = parts
+  const { authenticator, reload, snapshotAgeMs, metrics, failures, realm, requireIssuers, handlers } = parts
   return {
     authenticate(options) {
       requireIssuers('authenticate()')
@@ -142,7 +146,7 @@ export function createGuards(parts: GuardParts): Guards {
       handlers.noteOtherAuthentication()
       return createStrategy(parts)
     },
-    errorHandler: options => handlers.add('error handler', createErrorHandler(parts.failures, options)),
+    errorHandler: options => handlers.add('error handler', createErrorHandler(failures, options)),
     user: requireUser,
     userIfAny: req => (requestUser(req) ?? undefined) as AuthenticatedUser<object> | undefined,
     async verifyToken(token, options) {
@@ -157,10 +161,12 @@ export function createGuards(parts: GuardParts): Guards {
         const ours = asCustomUserDataError(error)
         if (!ours) throw error
         metrics.refused(ours)
+        failures.countThrown('verifyToken()', ours)
         throw withChallenge(ours, realm)
       }
     },
     refreshCustomData: req => reload(req, 0),
+    snapshotAgeMs,
   }
 }
 

@@ -2,8 +2,11 @@ import type { Collection } from 'mongodb'
 import { createLoginClientChecks } from '../checks/login-clients.js'
 import { createExactDecoder } from '../documents/find-document.js'
 import { AddressLimit } from '../login/address-limit.js'
+import { LOGIN_ATTEMPT_COLLECTION } from '../login/attempt-documents.js'
 import { createAttemptStore } from '../login/attempt-store.js'
 import { createSessionFinder } from '../login/access-token-session.js'
+import { countAttempt } from '../login/count-attempt.js'
+import type { AttemptToCount } from '../login/count-attempt.js'
 import { createEndSessions } from '../login/end-sessions.js'
 import { createHookCalls } from '../login/hooks.js'
 import { createAccountNaming, createLoginDigestsOf } from '../login/login-digests.js'
@@ -27,9 +30,6 @@ import type { Documents } from './documents.js'
 import type { GuardParts } from './guards.js'
 import type { SessionParts } from './sessions.js'
 import type { SnapshotParts } from './snapshots.js'
-
-/** The name of the collection of failed logins, unless the team gives another. */
-export const LOGIN_ATTEMPT_COLLECTION = 'custom_user_data_login_attempts'
 
 /** The store of failed logins, and the digests of names and addresses in it. */
 export type LoginAttempts = ReturnType<typeof createLoginAttempts>
@@ -124,6 +124,7 @@ export function createLogins(
     userSessions,
     userRecords,
     endReplaced,
+    countAttempt: (attempt: AttemptToCount) => countAttempt(attempt, throttle, nameAccounts),
     endSessions: createEndSessions({ sessions, findSessions, madeUpTokens, hooks }),
     /** The login flow of a route or function. Without a format it answers as the instance says. */
     loginFlowFor: (callee: string, format?: ExtendedJsonFormat | false): LoginFlow =>

@@ -3,7 +3,7 @@ import { DeadlineError, withDeadline } from '../util/deadline.js'
 import type { RequestChecks } from '../checks/request-checks.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { parseAllowOptions } from '../options/guards.js'
-import { compileRule } from '../rules/compile.js'
+import { createRule } from '../rules/compile.js'
 import type { RuleExpression } from '../rules/compile.js'
 import type { Metrics } from '../metrics.js'
 import type { RuleFacts } from '../rules/expansions.js'
@@ -112,7 +112,7 @@ function toPredicate(
   expression: RuleExpression,
   { requestUsers, requestChecks }: Pick<AllowParts, 'requestUsers' | 'requestChecks'>,
 ): GuardPredicate<object> {
-  const rule = compileRule(expression)
+  const rule = createRule(expression)
   const readAddress = (req: Request): string | undefined => {
     requestChecks.addressRead(req, 'rule')
     return toPlainAddress(req.ip)
@@ -130,7 +130,8 @@ function toFacts(
     userId: user.id,
     // What this request was given: another request may have changed a req.user object that both share.
     customData: user.attachedData ?? customData,
-    claims: user.claims,
+    // For users of custom JWTs, App Services took this data from the claims of the token.
+    userData: user.claims,
     request: {
       method: req.method,
       get ip() {

@@ -8,6 +8,7 @@ import { withChallenge } from './challenge.js'
 import type { RequestUsers } from './request-users.js'
 import { requestUser, setRequestUser } from './request-user.js'
 import type { TokenReader } from './token-places.js'
+import { isObject } from '../util/plain-object.js'
 
 /**
  * Loads the custom data of a request's user, unless it is at most `maxAgeMs` old. Resolves to the data, which `req.user`
@@ -28,19 +29,15 @@ export function createReload(parts: {
   readonly tokens: TokenReader
   readonly realm: string
 }): Reload {
-  const { authenticator, attachments, requestUsers, tokens, realm } = parts
+  const { authenticator, attachments, realm } = parts
 
   async function reload(req: Request, maxAgeMs: number): Promise<object> {
-    const user = requestUser(req)
-    if (!user) throw new TypeError(NO_USER)
     const attachment = attachments.of(req)
     if (attachment) return attachments.attach(req, attachment, maxAgeMs)
-    const token = tokens(req)
-    const known = requestUsers.find(req)
-    if (token === undefined || !known) throw new TypeError(NOT_OURS)
+    const { user, id, token } = requireTokenUser(req, parts)
     requireTokenForm(token)
     const loaded = await authenticator.loadUser(token, maxAgeMs)
-    if (!isCompleteUser(loaded) || loaded.id !== known.id) throw new TypeError(NOT_OURS)
+    if (!isCompleteUser(loaded) || loaded.id !== id) throw new TypeError(NOT_OURS)
     const { customData, claims } = loaded
     // Other members that handlers added to this request's user stay.
     setRequestUser(req, { ...user, customData, claims }, 'refreshCustomData()')
@@ -55,4 +52,24 @@ export function createReload(parts: {
       throw ours ? withChallenge(ours, realm) : error
     }
   }
+}
+
+/**
+ * The user whom this instance authenticated by a token, with the token of the request.
+ *
+ * @throws TypeError if `req.user` is missing, or if this instance did not make it
+ */
+export function requireTokenUser(
+  req: Request,
+  {
+    requestUsers,
+    tokens,
+  }: { readonly requestUsers: Pick<RequestUsers, 'find'>; readonly tokens: TokenReader },
+): { readonly user: object; readonly id: string; readonly token: string } {
+  const user = requestUser(req)
+  if (!user) throw new TypeError(NO_USER)
+  const token = tokens(req)
+  const known = requestUsers.find(req)
+  if (token === undefined || !known || !isObject(user)) throw new TypeError(NOT_OURS)
+  return { user, id: known.id, token }
 }

@@ -35,7 +35,7 @@ export class StoredUsernames {
       try {
         const found = await lookInTime(
           timeoutMs,
-          limits => findWarnings(users, limits),
+          async limits => findOddUsernames(await users.open(), users.usernameField, limits),
           () => [toUnchecked(users, timeoutMs)],
         )
         for (const warning of found) warnings.each(warning)
@@ -47,8 +47,12 @@ export class StoredUsernames {
   }
 }
 
-async function findWarnings({ open, usernameField }: Users, limits: CheckLimits): Promise<WarningEvent[]> {
-  const collection = await open()
+/** Looks for stored names that a login with `normalizeUsername` does not find. */
+export async function findOddUsernames(
+  collection: Collection,
+  usernameField: string,
+  limits: CheckLimits,
+): Promise<WarningEvent[]> {
   const filter = toFilter(usernameField)
   const found = await collection
     .find(filter, {

@@ -1,5 +1,5 @@
 import type { Response } from 'express'
-import type { SessionOrigin } from '../sessions/session-document.js'
+import type { SessionClaims, SessionOrigin } from '../sessions/session-document.js'
 
 /** Each member may also be `undefined`, as `req.ip` is in a request without an address. */
 type PartialOrigin = { readonly [Name in keyof SessionOrigin]?: SessionOrigin[Name] | undefined }
@@ -25,6 +25,25 @@ export interface IssueTokensOptions extends PartialOrigin {
    * @default the option of the instance
    */
   readonly persistent?: boolean | undefined
+  /**
+   * Whether each refresh of this session gives a new refresh token. `false` is for clients that cannot store a new one.
+   * @default the option of the instance
+   */
+  readonly rotateRefreshTokens?: boolean | undefined
+  /**
+   * Claims of all access tokens of this session, as the way of the login: 20 at most, with texts of 256 characters at most.
+   * Claims that this package sets or checks itself are refused, such as `sub` and `user_data`.
+   * @default none
+   * @example { provider: 'password', mfa: true }
+   */
+  readonly claims?: SessionClaims | undefined
+}
+
+/** A session and its user, as `sessionOf()` gives them. */
+export interface SessionOfUser {
+  readonly userId: string
+  /** The session's id, as in the claim `sid` of its access tokens. */
+  readonly sid: string
 }
 
 /** Options of `issueTokens()` that lets it set cookies. */

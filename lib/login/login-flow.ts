@@ -5,6 +5,7 @@ import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
 import { startLogin } from '../sessions/login-start.js'
 import type { LoginStart } from '../sessions/login-start.js'
+import type { SessionClaims } from '../sessions/session-document.js'
 import type { UserRecords } from '../sessions/user-records.js'
 import { describeType, isObjectId } from '../util/describe-value.js'
 import type { AccountName } from './account-name.js'
@@ -57,6 +58,10 @@ export interface PreparedLogin {
   readonly maxSessionsPerUser?: number | false | undefined
   /** Whether the cookie outlives the browser; `undefined`: as the instance says. */
   readonly persistent?: boolean | undefined
+  /** Whether the session rotates its refresh tokens; `undefined`: as the instance says. */
+  readonly rotateRefreshTokens?: boolean | undefined
+  /** Claims of all access tokens of the session. */
+  readonly claims?: SessionClaims | undefined
   /** Gives the tokens to the client. If it rejects, the session ends, and sessions that the login replaces stay. */
   readonly deliver?: Deliver | undefined
 }
@@ -152,9 +157,9 @@ export class LoginFlow {
   /** With `beforeLogin`, the session begins only after the hook has agreed: the hook may list the user's sessions. */
   async #issue(user: VerifiedUser, login: Login, start: LoginStart): Promise<IssuedTokens> {
     const { tokenIssuer, hooks } = this.#parts
-    const { client, maxSessionsPerUser, persistent, deliver } = login
+    const { client, maxSessionsPerUser, persistent, rotateRefreshTokens, claims, deliver } = login
     const { device, address } = client
-    const options = { device, address, maxSessionsPerUser, persistent }
+    const options = { device, address, maxSessionsPerUser, persistent, rotateRefreshTokens, claims }
     const create = hooks.creationFor(user, client)
     const admit = () => this.#admit(user, login)
     if (!hooks.hasBeforeLogin) return tokenIssuer.issue(user.id, options, create, { start, admit, deliver })
@@ -183,7 +188,8 @@ export class LoginFlow {
     const { events, nameAccounts } = this.#parts
     const address = client.address ?? undefined
     const accounts = nameAccounts(names)
-    events.emit('login_refused', { accounts, address, ...(userId !== undefined && { userId }) })
+    const { code } = answer
+    events.emit('login_refused', { code, accounts, address, ...(userId !== undefined && { userId }) })
   }
 }
 

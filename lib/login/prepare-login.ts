@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { CustomUserDataError } from '../errors.js'
+import type { SessionClaims } from '../sessions/session-document.js'
 import { callAtOnce } from '../util/call-at-once.js'
 import { isAccountName } from './account-name.js'
 import type { AccountName } from './account-name.js'
@@ -15,6 +16,8 @@ export interface LoginRules<Credentials> {
   readonly account: ((credentials: Credentials) => AccountName | null | undefined) | undefined
   readonly maxSessionsPerUser: number | false | undefined
   readonly persistent: boolean | ((credentials: Credentials) => boolean) | undefined
+  readonly rotateRefreshTokens: boolean | undefined
+  readonly claims: SessionClaims | undefined
 }
 
 /** Checks the form of credentials, and finds the accounts that they name. Rejects with `invalid_request`. */
@@ -23,7 +26,7 @@ export async function prepareLogin<Credentials>(
   given: Readonly<Record<string, unknown>>,
   ofClient: Pick<PreparedLogin, 'client' | 'replaced' | 'heldAccessTokens' | 'deliver'>,
 ): Promise<PreparedLogin> {
-  const { callee, verifyCredentials, schema, maxSessionsPerUser } = rules
+  const { callee, verifyCredentials, schema, maxSessionsPerUser, rotateRefreshTokens, claims } = rules
   const credentials = schema ? await parse(schema, given) : (requireScalars(given) as Credentials)
   const account = rules.account ?? verifyCredentials.account
   const accounts = account
@@ -38,6 +41,8 @@ export async function prepareLogin<Credentials>(
     // The types of each public function say whether its `verifyCredentials` must do without a request.
     verify: async (): Promise<VerifyOutcome> => verifyCredentials(credentials, ofClient.client.req as never),
     maxSessionsPerUser,
+    rotateRefreshTokens,
+    claims,
     persistent: toPersistent(callee, rules.persistent, credentials),
   }
 }

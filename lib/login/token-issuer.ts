@@ -14,12 +14,12 @@ import type { Snapshots } from '../snapshots/snapshots.js'
 import { toLoginStart } from '../sessions/login-start.js'
 import type { LoginStart } from '../sessions/login-start.js'
 import type { NewSession, OpenSession, SessionLifetime } from '../sessions/new-session.js'
-import { endedMeanwhile, invalidGrant } from '../sessions/session-errors.js'
+import { endedMeanwhile, invalidGrant, noSuchSession } from '../sessions/session-errors.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { Revocations } from '../sessions/revocations.js'
 import type { SessionOrigin } from '../sessions/session-document.js'
-import type { TokenAnswer } from '../types.js'
-import type { IssueTokensOptions } from './issue-tokens-options.js'
+import type { AccessTokenAnswer, TokenAnswer } from '../types.js'
+import type { IssueTokensOptions, SessionOfUser } from './issue-tokens-options.js'
 import type { SignToken } from './token-signer.js'
 
 interface TokenIssuerParts {
@@ -30,7 +30,7 @@ interface TokenIssuerParts {
     readonly keep: (token: string, verified: VerifiedToken, snapshot: Snapshot) => void
   }
   readonly snapshots: Pick<Snapshots, 'loadForNewToken'>
-  readonly sessions: Pick<Sessions, 'begin' | 'limit' | 'exchange'>
+  readonly sessions: Pick<Sessions, 'begin' | 'limit' | 'exchange' | 'reopen'>
   readonly revocations: Pick<Revocations, 'revokeSession' | 'wasSessionEnded' | 'wasUserRevokedSince'>
   readonly backgroundWork: BackgroundWork
   /** Absent for answers with custom data as handlers get it. */
@@ -114,6 +114,8 @@ export class TokenIssuer {
       startedAt,
       maxSessionsPerUser,
       persistent = this.#config.refreshCookie?.persistent ?? true,
+      rotateRefreshTokens,
+      claims = {},
     }: IssueTokensOptions = {},
     create?: () => Promise<void>,
     login: LoginInProgress = { start: toLoginStart(startedAt) },
@@ -122,7 +124,9 @@ export class TokenIssuer {
     requireOwnUserId(userId, issuers)
     const admission = login.admit?.() ?? Promise.resolve()
     if (login.admit) await giveHeadStart(admission)
-    const session = sessions.begin(userId, toStoredOrigin({ device, address }), login.start, persistent)
+    const rotates = rotateRefreshTokens ?? null
+    const details = { ...toStoredOrigin({ device, address }), persistent, rotates, claims }
+    const session = sessions.begin(userId, details, login.start)
     const answer = this.#answerLogin(userId, { session, admission, create })
     // A login that is refused does not wait for its answer, so nobody else may handle the rejection.
     answer.catch(() => undefined)
@@ -162,6 +166,20 @@ export class TokenIssuer {
     const { userId, open } = await this.#parts.sessions.exchange(refreshToken, address)
     if (!this.isOwnUserId(userId)) throw invalidGrant()
     return this.#loadAndAnswer(userId, { open, ended: invalidGrant })
+  }
+
+  /**
+   * Issues a further access token for a session that is alive. Its refresh token stays as it is.
+   *
+   * @throws `session_not_found` if the session has ended, or is another user's
+   */
+  async reissue({ userId, sid }: SessionOfUser): Promise<AccessTokenAnswer<object>> {
+    if (!this.isOwnUserId(userId)) throw noSuchSession()
+    const { sessions } = this.#parts
+    const open = async () => ({ ...(await sessions.reopen(userId, sid)), refreshToken: '' })
+    const { answer } = await this.#loadAndAnswer(userId, { open, ended: noSuchSession })
+    const { access_token, token_type, expires_in, user } = answer
+    return { access_token, token_type, expires_in, user }
   }
 
   async #answerLogin(
@@ -207,8 +225,8 @@ export class TokenIssuer {
     if (this.#config.requireDocument) requireDocument(snapshot, userId)
     const { data, exact = data } = snapshot
     const customData = answerFormat ? (answerFormat.toJson(exact) as object) : data
-    const { sid, refreshToken, storedAt, endsInMs, persistent } = await open()
-    const access = await this.#parts.sign({ userId, sid }, snapshot)
+    const { sid, refreshToken, storedAt, endsInMs, persistent, claims } = await open()
+    const access = await this.#parts.sign({ userId, sid, claims }, snapshot)
     const requireAlive = (): void => {
       if (revocations.wasSessionEnded(sid) || revocations.wasUserRevokedSince(userId, storedAt)) throw ended()
       // An issuer with the prefix of this id may have been added meanwhile.

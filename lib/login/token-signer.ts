@@ -2,6 +2,7 @@ import { issueAccessToken } from '../access-tokens/issue-access-token.js'
 import type { AccessTokenConfig, IssuedAccessToken } from '../access-tokens/issue-access-token.js'
 import type { KeyRing } from '../access-tokens/key-ring.js'
 import type { Events } from '../events.js'
+import type { SessionClaims } from '../sessions/session-document.js'
 import type { Snapshot } from '../snapshots/snapshot-cache.js'
 import type { ClaimSnapshots } from '../token-data/claim-snapshots.js'
 import type { Clock } from '../util/clock.js'
@@ -48,11 +49,11 @@ export function createTokenSigner(config: TokenSignerConfig, parts: TokenSignerP
   }
 
   return async (
-    subject: { readonly userId: string; readonly sid: string },
+    { claims, ...subject }: { readonly userId: string; readonly sid: string; readonly claims: SessionClaims },
     snapshot: Snapshot,
   ): Promise<IssuedAccessToken> => {
-    const sign = (extraClaims?: Readonly<Record<string, unknown>>) =>
-      issueAccessToken(config, keys, { ...subject, extraClaims }, clock.now())
+    const sign = (userData?: Readonly<Record<string, unknown>>) =>
+      issueAccessToken(config, keys, { ...subject, extraClaims: { ...claims, ...userData } }, clock.now())
     const signBare = async () => warnIfTooLong(await sign())
     if (!claimSnapshots) return signBare()
     const { userId } = subject

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { CustomUserDataError } from '../errors.js'
+import type { SessionClaims } from '../sessions/session-document.js'
 import { MAX_REFRESH_TOKEN_LENGTH } from '../sessions/refresh-token.js'
 import type { TokenAnswer } from '../types.js'
 import { exceededLimit, MAX_INPUT_BYTES, MAX_INPUT_DEPTH, MAX_INPUT_MEMBERS } from '../util/nesting.js'
@@ -50,6 +51,16 @@ export interface AuthenticateLoginOptions<
    * @default the option of the instance
    */
   readonly persistent?: boolean | undefined
+  /**
+   * Whether each refresh of the session gives a new refresh token, as the option of `issueTokens()`.
+   * @default the option of the instance
+   */
+  readonly rotateRefreshTokens?: boolean | undefined
+  /**
+   * Claims of all access tokens of the session, as the option of `issueTokens()`.
+   * @default none
+   */
+  readonly claims?: SessionClaims | undefined
 }
 
 /** Options of `exchangeRefreshToken()` and `endSession()`. */

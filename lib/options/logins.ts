@@ -2,16 +2,21 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Response } from 'express'
 import * as v from 'valibot'
 import { OptionError } from '../errors.js'
-import { requireAccountName } from '../login/account-name.js'
+import { isAccountName, requireAccountName } from '../login/account-name.js'
 import type { AccountName } from '../login/account-name.js'
+import type { AttemptToCount } from '../login/count-attempt.js'
 import { explainNoHash } from '../login/hash-kinds.js'
 import type { PasswordCredentialsConfig } from '../login/password-credentials.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import type { ParsedLogin, RefreshTokenClient } from '../login/without-request.js'
 import type { AnswerCallback } from '../routes/token-answer.js'
+import { isSid } from '../sessions/refresh-token.js'
+import type { SessionClaims } from '../sessions/session-document.js'
+import type { SessionOfUser } from '../login/issue-tokens-options.js'
 import { parseArgument, requireArgument } from './arguments.js'
 import { collectionNamed } from './collection-option.js'
 import { optionsObject } from './options-object.js'
+import { sessionClaims } from './session-claims.js'
 import {
   AN_OBJECT,
   callback,
@@ -37,6 +42,8 @@ const loginOptions = optionsObject(AN_OBJECT, {
   body: v.optional(standardSchema),
   account: v.optional(callback),
   maxSessionsPerUser: v.optional(maxSessions),
+  rotateRefreshTokens: v.optional(trueOrFalse),
+  claims: v.optional(sessionClaims),
   extendedJson: v.optional(extendedJson),
   persistent: v.optional(persistent),
   answer: v.optional(callback),
@@ -87,6 +94,8 @@ const issueTokensOptions = optionsObject(AN_OBJECT, {
   device: textOrNull,
   address: textOrNull,
   maxSessionsPerUser: v.optional(maxSessions),
+  rotateRefreshTokens: v.optional(trueOrFalse),
+  claims: v.optional(sessionClaims),
   persistent: v.optional(trueOrFalse),
   res: v.optional(v.custom<Response>(isOpenResponse, 'write the response of Express, before it is sent')),
   startedAt: v.optional(v.number('write the value that performance.now() had when your own check began')),
@@ -107,7 +116,33 @@ const authenticateLoginOptions = optionsObject('give { verifyCredentials, creden
   address: textOrNull,
   replacedRefreshToken: v.optional(v.unknown()),
   maxSessionsPerUser: v.optional(maxSessions),
+  rotateRefreshTokens: v.optional(trueOrFalse),
+  claims: v.optional(sessionClaims),
   persistent: v.optional(trueOrFalse),
+})
+
+const SESSION_OF_USER = 'give { userId, sid }, as sessionOf() returns them'
+
+const sessionOfUser = optionsObject(SESSION_OF_USER, {
+  userId: v.string(SESSION_OF_USER),
+  sid: v.pipe(
+    v.string(SESSION_OF_USER),
+    v.check(isSid, 'write the sid of a session, as sessionOf() returns it'),
+  ),
+  // So that the result of sessionOf() can be given as it is.
+  claims: v.optional(v.unknown()),
+})
+
+const ATTEMPT = 'give { account, address }, or one of the two'
+
+const attemptToCount = optionsObject(ATTEMPT, {
+  account: v.optional(
+    v.nullable(
+      v.custom<AccountName>(isAccountName, 'write the name of the account, a text that is not empty'),
+    ),
+    null,
+  ),
+  address: textOrNull,
 })
 
 const refreshTokenClient = optionsObject(AN_OBJECT, { address: textOrNull })
@@ -126,6 +161,8 @@ export interface LoginConfig<Credentials> {
   readonly body: StandardSchemaV1<unknown, Credentials> | undefined
   readonly account: ((credentials: Credentials) => AccountName | null | undefined) | undefined
   readonly maxSessionsPerUser: number | false | undefined
+  readonly rotateRefreshTokens: boolean | undefined
+  readonly claims: SessionClaims | undefined
   readonly extendedJson: ExtendedJsonFormat | false | undefined
   readonly persistent: boolean | ((credentials: Credentials) => boolean) | undefined
   readonly answer: AnswerCallback | undefined
@@ -161,6 +198,21 @@ export function parseLogoutOptions(given: unknown): v.InferOutput<typeof logoutO
 /** Completes the options of `authenticateLogin()`, or throws an `OptionError`. */
 export function parseAuthenticateLoginOptions(given: unknown): ParsedLogin {
   return parseArgument('authenticateLogin()', authenticateLoginOptions, given) as ParsedLogin
+}
+
+/** Checks the argument of `reissue()`, or throws an `OptionError`. */
+export function parseSessionOfUser(given: unknown): SessionOfUser {
+  const { userId, sid } = parseArgument('reissue()', sessionOfUser, given)
+  return { userId, sid }
+}
+
+/** Checks the argument of `countAttempt()`, or throws an `OptionError`. */
+export function parseAttempt(given: unknown): AttemptToCount {
+  const attempt = parseArgument('countAttempt()', attemptToCount, given)
+  if (attempt.account === null && attempt.address === null) {
+    throw new OptionError(`countAttempt(): there is neither an account nor an address to count: ${ATTEMPT}.`)
+  }
+  return attempt
 }
 
 /** Completes the options of `exchangeRefreshToken()` and `endSession()`, or throws an `OptionError`. */

@@ -6,7 +6,9 @@ import { clientOf } from '../login/client.js'
 import type { VerifyCredentials } from '../login/credentials.js'
 import type { LoginFlow } from '../login/login-flow.js'
 import { prepareLogin } from '../login/prepare-login.js'
+import type { Operations } from '../operations.js'
 import { parseLoginArguments } from '../options/logins.js'
+import type { SessionClaims } from '../sessions/session-document.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import type { AnswerTokens } from '../types.js'
 import type { RefreshTransport } from './refresh-transport.js'
@@ -33,6 +35,16 @@ export interface LoginOptions<Credentials, CustomData = object> {
    * @default the option of the instance
    */
   readonly maxSessionsPerUser?: number | false | undefined
+  /**
+   * Whether each refresh of the session gives a new refresh token, as the option of `issueTokens()`.
+   * @default the option of the instance
+   */
+  readonly rotateRefreshTokens?: boolean | undefined
+  /**
+   * Claims of all access tokens of the session, as the option of `issueTokens()`.
+   * @default none
+   */
+  readonly claims?: SessionClaims | undefined
   /**
    * The Extended JSON of MongoDB in which the answer has `user.customData`, as the option `extendedJson` of the instance.
    * `false` writes plain JSON.
@@ -71,12 +83,13 @@ interface LoginRouteParts {
   readonly flowFor: (extendedJson: ExtendedJsonFormat | false | undefined) => LoginFlow
   readonly transport: RefreshTransport
   readonly failures: FailureReports
+  readonly operations: Operations
   readonly config: { readonly refreshTokenField: string; readonly verifyCredentialsTimeoutMs: number }
 }
 
 /** Creates the login route. Throws an `OptionError` for wrong arguments. */
 export function createLoginRoute<Credentials>(
-  { flowFor, transport, failures, config }: LoginRouteParts,
+  { flowFor, transport, failures, operations, config }: LoginRouteParts,
   verifyCredentials: VerifyCredentials<Credentials>,
   given?: LoginOptions<Credentials, never>,
 ): RequestHandler {
@@ -87,7 +100,7 @@ export function createLoginRoute<Credentials>(
   const timeoutMs = config.verifyCredentialsTimeoutMs
   const withAnswer = createTokenAnswer({ name: 'login', transport, answer, timeoutMs })
   return createTokenEndpoint(
-    { name: 'login', needsBody: true, failures },
+    { name: 'login', needsBody: true, failures, operations },
     async (body, req, res, secrets) => {
       transport.requireKnownOrigin(req)
       transport.requireKept(req, true)

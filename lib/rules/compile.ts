@@ -23,7 +23,7 @@ export type RuleExpression =
 export type Rule = (facts: RuleFacts) => boolean
 
 /** Compiles a rule, once; throws an `OptionError` that says where the mistake is and what to write instead. */
-export function compileRule(expression: RuleExpression): Rule {
+export function createRule(expression: RuleExpression): Rule {
   const verdict = compileExpression(expression, [])
   return facts => verdict(facts) === true
 }

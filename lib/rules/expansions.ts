@@ -4,11 +4,25 @@ import type { Place } from './place.js'
 
 /** The values of a user and a request that rules can name. A missing value is `undefined`. */
 export interface RuleFacts {
+  /** `%%user.id`. */
   readonly userId: string
-  readonly customData: unknown
-  /** The verified claims of the access token; `undefined` behind `attach()`. */
-  readonly claims: unknown
-  readonly request: RequestFacts
+  /** `%%user.custom_data`. */
+  readonly customData?: unknown
+  /**
+   * `%%user.data`, for example the verified claims of the access token.
+   * @default undefined, with which all its fields are missing
+   */
+  readonly userData?: unknown
+  /**
+   * `%%user.type`: App Services had `normal`, `server` for logins by an API key, and `system`.
+   * @default 'normal'
+   */
+  readonly userType?: string | undefined
+  /**
+   * The values under `%%request`.
+   * @default undefined, with which all of them are missing
+   */
+  readonly request?: RequestFacts | undefined
 }
 
 /** The values of a request that rules can name. */
@@ -55,11 +69,9 @@ const RESOLVERS: ReadonlyMap<string, Resolver> = new Map<string, Resolver>([
   ['true', alone(() => true)],
   ['false', alone(() => false)],
   ['user.id', alone(({ userId }) => userId)],
-  // App Services gave "server" for users of API keys. There are no API keys here.
-  ['user.type', alone(() => 'normal')],
+  ['user.type', alone(({ userType }) => userType ?? 'normal')],
   ['user.custom_data', inside(({ customData }) => customData)],
-  // For users of custom JWTs, App Services took this data from the claims of the token.
-  ['user.data', inside(({ claims }) => claims)],
+  ['user.data', inside(({ userData }) => userData)],
   ['request.httpMethod', ofRequest(({ method }) => method)],
   ['request.httpReferrer', ofRequest(request => request.header('referer'))],
   ['request.httpUserAgent', ofRequest(request => request.header('user-agent'))],
@@ -102,11 +114,11 @@ function alone(read: Operand): Resolver {
 }
 
 function ofRequest(read: (request: RequestFacts) => unknown): Resolver {
-  return alone(({ request }) => read(request))
+  return alone(({ request }) => request && read(request))
 }
 
 function named(read: (request: RequestFacts, name: string) => unknown): Resolver {
-  return path => (path.length === 0 ? undefined : ({ request }) => read(request, path.join('.')))
+  return path => (path.length === 0 ? undefined : ({ request }) => request && read(request, path.join('.')))
 }
 
 function inside(read: Operand): Resolver {

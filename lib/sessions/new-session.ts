@@ -4,7 +4,7 @@ import { compareWithRevocation, elapsedSince } from './login-start.js'
 import type { LoginStart } from './login-start.js'
 import { createRefreshToken, createSid } from './refresh-token.js'
 import type { RefreshToken } from './refresh-token.js'
-import type { BegunSession, SessionOrigin } from './session-document.js'
+import type { BegunSession, SessionClaims, SessionDetails } from './session-document.js'
 import { endedMeanwhile, unclearOrder } from './session-errors.js'
 import type { SessionSecret } from './session-secrets.js'
 import type { SessionStore } from './session-store.js'
@@ -13,6 +13,7 @@ import type { UserRecords } from './user-records.js'
 /** A session with the refresh token that its client gets. */
 export interface OpenSession extends BegunSession, SessionLifetime {
   readonly refreshToken: string
+  readonly claims: SessionClaims
 }
 
 /** How long the client should keep the refresh token. */
@@ -26,9 +27,9 @@ export interface SessionLifetime {
 /** A login that asks for a session. */
 interface LoginOfUser {
   readonly userId: string
-  readonly origin: SessionOrigin
+  readonly details: SessionDetails
   readonly start: LoginStart
-  readonly lifetime: SessionLifetime
+  readonly endsInMs: number
 }
 
 interface NewSessionParts {
@@ -57,15 +58,8 @@ export class NewSession {
     this.#login = login
     this.#parts = parts
     this.#token = createRefreshToken(createSid(), secret)
-    const { userId, origin, lifetime } = login
-    const { persistent } = lifetime
-    this.#stored = store.insert({
-      token: this.#token,
-      userId,
-      secretName: secret.name,
-      persistent,
-      ...origin,
-    })
+    const { userId, details } = login
+    this.#stored = store.insert({ token: this.#token, userId, secretName: secret.name, ...details })
     // A login that is refused does not wait for the insert, so nobody else may handle its rejection.
     this.#stored.catch(() => undefined)
   }
@@ -81,7 +75,9 @@ export class NewSession {
     // Compare after the insert. A revocation first writes the record and then ends sessions, so one sees the other.
     const outcome = await this.#compareWithRevocation()
     if (outcome !== 'after') throw outcome === 'before' ? endedMeanwhile() : unclearOrder()
-    return { sid, userId, refreshToken: this.#token.text, storedAt, ...this.#login.lifetime }
+    const { endsInMs, details } = this.#login
+    const { persistent, claims } = details
+    return { sid, userId, refreshToken: this.#token.text, storedAt, endsInMs, persistent, claims }
   }
 
   /** Resolves to the session when it is stored, also if it is not open. */
@@ -92,8 +88,8 @@ export class NewSession {
 
   /** Emits `login`, once the answer can no longer be refused. */
   announce(): void {
-    const { userId, origin } = this.#login
-    this.#parts.events.emit('login', { userId, sid: this.#token.sid, address: origin.address ?? undefined })
+    const { userId, details } = this.#login
+    this.#parts.events.emit('login', { userId, sid: this.#token.sid, address: details.address ?? undefined })
   }
 
   /** Removes the session. Never rejects: a failure is a warning, because the login is refused for another reason. */

@@ -33,6 +33,24 @@ export interface SessionDocument extends SessionOrigin {
   readonly revokedAt: Date | null
   /** Whether the cookie of the session outlives the browser. A login decides it, and each refresh sets the cookie again. */
   readonly persistent: boolean
+  /** Whether a refresh gives a new refresh token; `null`: as the option of the instance says at the refresh. */
+  readonly rotates: boolean | null
+  /** Claims that each access token of the session has, besides the usual ones. */
+  readonly claims: SessionClaims
+}
+
+/**
+ * Claims of all access tokens of one session: texts, numbers and booleans, for example the way in which the user logged in.
+ *
+ * @example { provider: 'password', mfa: true }
+ */
+export type SessionClaims = Readonly<Record<string, string | number | boolean>>
+
+/** The properties of a session that its login decides. */
+export interface SessionDetails extends SessionOrigin {
+  readonly persistent: boolean
+  readonly rotates: boolean | null
+  readonly claims: SessionClaims
 }
 
 /** How one refresh token of a session was issued. The token before it was exchanged at the same moment. */
@@ -52,8 +70,7 @@ export interface SessionOrigin {
 }
 
 /** A session that begins. */
-export interface SessionToStore extends SessionOrigin {
-  readonly persistent: boolean
+export interface SessionToStore extends SessionDetails {
   readonly token: RefreshToken
   readonly userId: string
   readonly secretName: string
@@ -113,7 +130,7 @@ interface SessionLife extends SessionScope {
 
 /** The document of a session that begins, as an expression of MongoDB: the server adds its time. */
 export function toNewDocument(
-  { token, userId, secretName, device, address, persistent }: SessionToStore,
+  { token, userId, secretName, device, address, persistent, rotates, claims }: SessionToStore,
   { issuer, clientId, now, idleExpiresAt, expiresAt }: SessionLife,
 ): Document {
   const known: Omit<SessionDocument, 'storedAt' | 'issues'> = {
@@ -133,6 +150,8 @@ export function toNewDocument(
     device,
     address,
     persistent,
+    rotates,
+    claims,
   }
   const timed = { storedAt: '$$NOW', issues: [{ issuedAt: '$$NOW', secretName: { $literal: secretName } }] }
   return { $mergeObjects: [{ $literal: known }, timed] }

@@ -18,6 +18,14 @@ export function invalidGrant(): CustomUserDataError {
   return new CustomUserDataError('invalid_grant', 'The refresh token is unknown, used, expired or revoked.')
 }
 
+/** The answer to a request about a session that has ended, that never was, or that is another user's. */
+export function noSuchSession(): CustomUserDataError {
+  return new CustomUserDataError(
+    'session_not_found',
+    'The user has no session with this sid. It may have ended.',
+  )
+}
+
 /** The answer to a refresh token of a session whose secret this process lacks. Another process of the app may have it. */
 export function secretUnknown(): CustomUserDataError {
   return new CustomUserDataError(

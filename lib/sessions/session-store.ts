@@ -1,5 +1,5 @@
 import { isDate } from 'node:util/types'
-import type { Collection, Document, Filter, UpdateFilter } from 'mongodb'
+import type { Collection, Filter, UpdateFilter } from 'mongodb'
 import type { Clock } from '../util/clock.js'
 import type { Events } from '../events.js'
 import { findOneAndUpdate } from '../mongo/find-one-and-update.js'
@@ -32,6 +32,8 @@ interface Exchange {
   readonly token: RefreshToken
   readonly successor: RefreshToken
   readonly secretName: string
+  /** Whether sessions rotate whose login did not decide it. */
+  readonly rotates: boolean
 }
 
 /** A session with the database server's time while it was read. */
@@ -98,19 +100,31 @@ export class SessionStore {
     })
   }
 
-  /** Replaces the current token by its successor. Of any number of parallel attempts at most one succeeds. */
-  exchange({ token, successor, secretName }: Exchange): Promise<SessionDocument | undefined> {
-    return this.#use(token, {
+  /**
+   * Notes that the current token was used, and replaces it by its successor if the session rotates its tokens. Of any number of
+   * parallel attempts to replace a token at most one succeeds.
+   */
+  exchange({ token, successor, secretName, rotates }: Exchange): Promise<SessionDocument | undefined> {
+    const now = this.#now()
+    const current = hashRefreshToken(token)
+    const { clientId } = this.#config
+    const filter = { _id: token.sid, ...this.#ours, clientId, current, ...aliveAt(now) }
+    const used = { lastUsedAt: now, idleExpiresAt: this.#idleExpiry(now) }
+    // Hashes are expressions of MongoDB too, which stand for themselves because they have no `$`.
+    const replaced = {
       current: hashRefreshToken(successor),
-      previous: hashRefreshToken(token),
+      previous: current,
       generation: successor.generation,
       issues: withIssue(secretName),
+    }
+    const change = { $cond: [{ $ifNull: ['$rotates', rotates] }, replaced, {}] }
+    const update = [{ $replaceWith: { $mergeObjects: ['$$ROOT', used, change] } }]
+    const after = { returnDocument: 'after' } as const
+    return this.#collection.write(async (sessions, { write }) => {
+      const found = await findOneAndUpdate(sessions, filter, update, { ...write, ...after })
+      // A document without a user id is no session, so nothing may be issued for it.
+      return typeof found?.userId === 'string' ? found : undefined
     })
-  }
-
-  /** Notes that the current token was used, without an exchange. */
-  touch(token: RefreshToken): Promise<SessionDocument | undefined> {
-    return this.#use(token, {})
   }
 
   /** The session with this id, if it is alive. */
@@ -233,21 +247,6 @@ export class SessionStore {
   discard(sid: string): Promise<void> {
     return this.#collection.write(async (sessions, { write }) => {
       await sessions.deleteOne({ _id: { $eq: sid }, ...this.#ours }, write)
-    })
-  }
-
-  /** The values of `change` are expressions of MongoDB. Hashes are such expressions too, because they have no `$`. */
-  #use(token: RefreshToken, change: Document): Promise<SessionDocument | undefined> {
-    const now = this.#now()
-    const current = hashRefreshToken(token)
-    const { clientId } = this.#config
-    const filter = { _id: token.sid, ...this.#ours, clientId, current, ...aliveAt(now) }
-    const update = [{ $set: { lastUsedAt: now, idleExpiresAt: this.#idleExpiry(now), ...change } }]
-    const after = { returnDocument: 'after' } as const
-    return this.#collection.write(async (sessions, { write }) => {
-      const found = await findOneAndUpdate(sessions, filter, update, { ...write, ...after })
-      // A document without a user id is no session, so nothing may be issued for it.
-      return typeof found?.userId === 'string' ? found : undefined
     })
   }
 

@@ -1,12 +1,13 @@
 import type { LoginStart } from './login-start.js'
 import { NewSession } from './new-session.js'
+import type { OpenSession } from './new-session.js'
 import { RefreshExchange } from './refresh-exchange.js'
-import type { ExchangeConfig, ExchangedToken, RecognisedToken } from './refresh-exchange.js'
+import type { ExchangeConfig, ExchangedToken, RecognisedToken, SessionOwner } from './refresh-exchange.js'
 import { isSealed, parseRefreshToken } from './refresh-token.js'
 import type { RefreshToken } from './refresh-token.js'
 import type { Revocations } from './revocations.js'
 import { invalidGrant } from './session-errors.js'
-import type { BegunSession, ListedSession, SessionOrigin } from './session-document.js'
+import type { BegunSession, ListedSession, SessionDetails, SessionOrigin } from './session-document.js'
 import type { SessionSecrets } from './session-secrets.js'
 import type { SessionStore } from './session-store.js'
 import { endedWithAll } from './user-records.js'
@@ -65,11 +66,11 @@ export class Sessions {
   }
 
   /** Begins to store a session for a login that began at `start`. The session works only after its `open()`. */
-  begin(userId: string, origin: SessionOrigin, start: LoginStart, persistent: boolean): NewSession {
+  begin(userId: string, details: SessionDetails, start: LoginStart): NewSession {
     const { store, userRecords, secrets, events } = this.#parts
-    const lifetime = { endsInMs: this.#config.refreshTokenIdleSeconds * 1000, persistent }
+    const endsInMs = this.#config.refreshTokenIdleSeconds * 1000
     return new NewSession(
-      { userId, origin, start, lifetime },
+      { userId, details, start, endsInMs },
       { store, userRecords, secret: secrets()[0], events },
     )
   }
@@ -104,6 +105,16 @@ export class Sessions {
   /** Finds the session that is alive and that a refresh token belongs to. Changes nothing and emits no event. */
   recognise(refreshToken: string): Promise<RecognisedToken | undefined> {
     return this.#refreshes.recognise(refreshToken)
+  }
+
+  /** The session of a refresh token that its client may use, as `RefreshExchange.identify()`. */
+  identify(refreshToken: string): Promise<SessionOwner | undefined> {
+    return this.#refreshes.identify(refreshToken)
+  }
+
+  /** The session of a user, if it is alive. Rejects with `session_not_found` otherwise. */
+  reopen(userId: string, sid: string): Promise<Omit<OpenSession, 'refreshToken'>> {
+    return this.#refreshes.reopen(userId, sid)
   }
 
   /**

@@ -81,6 +81,10 @@ export interface SnapshotCacheConfig {
 export interface SnapshotCache {
   /** The snapshot, unless it is stale, its token has expired, it was invalidated, or its key was replaced. */
   get(cacheKey: string): BoundSnapshot | undefined
+  /** The snapshot, also one that cannot be served any more. It counts nothing, and changes nothing in the cache. */
+  peek(cacheKey: string): BoundSnapshot | undefined
+  /** Milliseconds since the load of a snapshot began, by the clock that shows the longer time. */
+  ageMs(snapshot: BoundSnapshot): number
   /** Binds a snapshot to a token, without keeping it. */
   bind(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot
   /**
@@ -181,6 +185,11 @@ export function createSnapshotCache(
       metrics.stale(entry.generation.userId)
       entries.delete(cacheKey)
       return undefined
+    },
+    peek: cacheKey => entries.peek(cacheKey),
+    ageMs({ loadedAt, wallLoadedAt }) {
+      const ageMs = Math.max(clock.monotonic() - loadedAt, clock.now() - createdAt - wallLoadedAt)
+      return Math.max(0, Math.floor(ageMs))
     },
     bind,
     set(binding, snapshot) {

@@ -48,12 +48,13 @@ describe('sessions while MongoDB is away', () => {
 
   async function insert(store: SessionStore, userId = 'alice'): Promise<RefreshToken> {
     const token = createRefreshToken(createSid(), secret)
-    await store.insert({ token, userId, secretName, persistent: true, device: null, address: null })
+    const details = { persistent: true, rotates: null, claims: {}, device: null, address: null }
+    await store.insert({ token, userId, secretName, ...details })
     return token
   }
 
   const exchange = (store: SessionStore, token: RefreshToken) =>
-    store.exchange({ token, successor: deriveSuccessor(token, secret), secretName })
+    store.exchange({ token, successor: deriveSuccessor(token, secret), secretName, rotates: true })
 
   /** Waits until MongoDB answers, and until the driver has sent the commands that it may have queued. */
   async function backAgain(): Promise<void> {
@@ -69,7 +70,7 @@ describe('sessions while MongoDB is away', () => {
       insert(away, 'bob'),
       away.find(token.sid),
       exchange(away, token),
-      away.touch(token),
+      away.findWithTime(token.sid),
       away.list('alice'),
       away.revoke(token.sid),
       away.endBatch('alice', new Date()),

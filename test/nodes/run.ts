@@ -9,15 +9,8 @@ import { createRequire } from 'node:module'
 import { delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { cacheFolder } from '../../examples/support/find-mongod.js'
-
-/** The lines of Node, and what of each the package supports. */
-const LINES = [
-  { major: 20, range: '>=20.19.0 <21' },
-  { major: 22, range: '22' },
-  { major: 24, range: '24' },
-  { major: 26, range: '26' },
-] as const
-type Line = (typeof LINES)[number]
+import { LINES } from './lines.js'
+import type { Line } from './lines.js'
 
 const PLATFORM = process.platform === 'win32' ? 'win' : process.platform
 /** One binary, without scripts or dependencies. */

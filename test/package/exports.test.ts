@@ -7,6 +7,7 @@ it('the package exports exactly these names', () => {
     [
       "CustomUserDataError",
       "OptionError",
+      "compileRule",
       "createCustomUserData",
       "errorResponse",
       "hashPassword",

@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const CONSUMERS = join(ROOT, 'test/consumers')
+/** What the compiler needs and the tarball does not have. */
+const CONFIGURATIONS = ['tsconfig.json', 'tsconfig.build.json']
 /** Files that every consumer gets that has none of its own. */
 const SHARED = ['tsconfig.json', 'visit.ts']
 
@@ -30,6 +32,8 @@ export interface Consumer {
   run(compiler: string, file: string, env: Readonly<Record<string, string>>): Promise<Outcome>
   /** Runs one of its own files, or a program that it has installed, e.g. `node_modules/jest/bin/jest.js`. */
   runSource(file: string, args?: readonly string[], env?: Readonly<Record<string, string>>): Promise<Outcome>
+  /** Runs a command that one of its packages brings, as `npx` does. */
+  runCommand(name: string, args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Outcome>
   /** Reads one of its own files. */
   read(file: string): Promise<string>
   /** Replaces one of its own files. */
@@ -40,6 +44,8 @@ export interface Consumer {
 
 /** A temporary folder with the tarball of this package, compilers, and consumers. */
 export interface Workshop {
+  /** The path of the tarball. */
+  readonly tarball: string
   /** Copies a folder of `test/consumers`, and installs its dependencies and the tarball. */
   createConsumer(name: string): Promise<Consumer>
   /** Deletes the folder. */
@@ -51,19 +57,27 @@ export async function openWorkshop(compilers: readonly string[]): Promise<Worksh
   const folder = await mkdtemp(join(tmpdir(), 'express-custom-user-data-'))
   const [tarball] = await Promise.all([pack(folder), installCompilers(folder, compilers)])
   return {
+    tarball,
     createConsumer: name => createConsumer(folder, name, tarball),
     close: () => rm(folder, { recursive: true, force: true }),
   }
 }
 
-/** Builds outside the work tree, whose `dist` may be stale or in use. */
-async function pack(folder: string): Promise<string> {
+/**
+ * Packs what `npm publish` packs, into a folder, and returns the path of the tarball. It builds in a copy, because `dist` of
+ * the work tree may be stale or in use.
+ */
+export async function pack(folder: string): Promise<string> {
   const staged = join(folder, 'staged')
-  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
-  await must(ROOT, process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', join(staged, 'dist')])
-  for (const part of ['package.json', 'lib', 'global', 'testing']) {
+  const { files } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { files: string[] }
+  const published = files.filter(part => part !== 'dist' && !part.startsWith('!'))
+  for (const part of ['package.json', 'README.md', 'LICENSE', ...published, ...CONFIGURATIONS]) {
     await cp(join(ROOT, part), join(staged, part), { recursive: true })
   }
+  await symlink(join(ROOT, 'node_modules'), join(staged, 'node_modules'), 'junction')
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
+  await must(staged, process.execPath, [tsc, '-p', 'tsconfig.build.json'])
+  await must(ROOT, process.execPath, ['tools/make-executable.mjs', staged])
   const { output } = await must(staged, 'npm', ['pack', '--silent', '--ignore-scripts'])
   return join(staged, output.trim())
 }
@@ -96,6 +110,7 @@ async function createConsumer(folder: string, name: string, tarball: string): Pr
     },
     run: (compiler, file, env) => node([join(outFolder(compiler), file)], env),
     runSource: (file, args = [], env = {}) => node([file, ...args], env),
+    runCommand: (name, args, env = {}) => run(home, join(home, 'node_modules/.bin', name), args, env),
     read: file => readFile(join(home, file), 'utf8'),
     write: (file, text) => writeFile(join(home, file), text),
     async replaceModule(name, replacement) {
@@ -110,8 +125,14 @@ function outFolder(compiler: string): string {
   return `out-${compiler}`
 }
 
-async function must(cwd: string, command: string, args: readonly string[]): Promise<Outcome> {
-  const outcome = await run(cwd, command, args)
+/** Runs a command that must succeed. */
+export async function must(
+  cwd: string,
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<Outcome> {
+  const outcome = await run(cwd, command, args, env)
   if (outcome.exitCode === 0) return outcome
   throw new Error(`${command} ${args.join(' ')} failed:\n${outcome.output}${outcome.errors}`)
 }

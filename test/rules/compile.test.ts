@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { OptionError } from 'express-custom-user-data'
 import { toFrozenCopy } from '../../lib/documents/frozen-copy.js'
-import { compileRule } from '../../lib/rules/compile.js'
+import { createRule } from '../../lib/rules/compile.js'
 import type { RuleExpression } from '../../lib/rules/compile.js'
 import type { RuleFacts } from '../../lib/rules/expansions.js'
 import { CUSTOM_DATA, EXPRESSIONS } from './expression-table.js'
@@ -18,7 +18,7 @@ function factsOf(customData: unknown, claims: unknown = {}): RuleFacts {
     header: () => undefined,
     param: () => 'a',
   }
-  return { userId: 'alice', customData, claims, request }
+  return { userId: 'alice', customData, userData: claims, request }
 }
 
 function deep(levels: number): RuleExpression {
@@ -117,14 +117,14 @@ describe('a mistake in a rule', () => {
     ['a rule without end', itself, 'nested more than 50 levels deep'],
     ['a deep rule', deep(60), 'nested more than 50 levels deep'],
   ])('is found when the guard is created: %s', (_what, rule, says) => {
-    const compile = () => compileRule(rule as RuleExpression)
+    const compile = () => createRule(rule as RuleExpression)
     expect(compile).toThrow(OptionError)
     expect(compile).toThrow(says)
   })
 
   it('is reported with its place in the rule', () => {
     const rule = { '%or': [true, { '%%user.custom_data.age': { $gt: 1, $regex: 'a' } }] }
-    expect(() => compileRule(rule)).toThrow(
+    expect(() => createRule(rule)).toThrow(
       'allow(): the rule at "%or" → "1" → "%%user.custom_data.age" → "$regex": there is no operator "$regex"',
     )
   })
@@ -138,7 +138,7 @@ describe('a rule', () => {
       '%%user.custom_data.role': { $in: roles },
       '%%user.custom_data.since': { $lt: until },
     }
-    const rule = compileRule(expression)
+    const rule = createRule(expression)
     until.setTime(0)
     roles.push('member')
     expression['%%user.id'] = 'bob'
@@ -151,9 +151,9 @@ describe('a rule', () => {
     const customData = toFrozenCopy(
       JSON.parse('{ "__proto__": { "role": "admin" }, "constructor": 1 }') as object,
     )
-    expect(compileRule({ '%%user.custom_data.__proto__.role': 'admin' })(factsOf(customData))).toBe(true)
-    expect(compileRule({ '%%user.custom_data.constructor': 1 })(factsOf(customData))).toBe(true)
-    expect(compileRule({ '%%user.custom_data.role': 'admin' })(factsOf(customData))).toBe(false)
+    expect(createRule({ '%%user.custom_data.__proto__.role': 'admin' })(factsOf(customData))).toBe(true)
+    expect(createRule({ '%%user.custom_data.constructor': 1 })(factsOf(customData))).toBe(true)
+    expect(createRule({ '%%user.custom_data.role': 'admin' })(factsOf(customData))).toBe(false)
   })
 
   it('does not treat a document with a field _bsontype as a BSON value', () => {
@@ -161,16 +161,16 @@ describe('a rule', () => {
       a: { _bsontype: 'Int32', valueOf: 1 },
       b: { _bsontype: 'ObjectId', id: 'x' },
     })
-    expect(compileRule({ '%%user.custom_data.a': 1 })(factsOf(customData))).toBe(false)
+    expect(createRule({ '%%user.custom_data.a': 1 })(factsOf(customData))).toBe(false)
     expect(
-      compileRule({ '%%user.custom_data.b': { $oid: '5f6aae9a82989d521a606369' } })(factsOf(customData)),
+      createRule({ '%%user.custom_data.b': { $oid: '5f6aae9a82989d521a606369' } })(factsOf(customData)),
     ).toBe(false)
   })
 
   it('tells halves of surrogate pairs apart', () => {
     const facts = factsOf({ half: '\ud800' })
-    expect(compileRule({ '%%user.custom_data.half': '\ud801' })(facts)).toBe(false)
-    expect(compileRule({ '%%user.custom_data.half': '\ud800' })(facts)).toBe(true)
+    expect(createRule({ '%%user.custom_data.half': '\ud801' })(facts)).toBe(false)
+    expect(createRule({ '%%user.custom_data.half': '\ud800' })(facts)).toBe(true)
   })
 })
 
@@ -245,7 +245,7 @@ const { rule: rules } = fc.letrec<{ rule: RuleExpression; list: RuleExpression[]
 }))
 
 describe('for any rule, user and data,', () => {
-  const holds = (rule: RuleExpression, facts: RuleFacts) => compileRule(rule)(facts)
+  const holds = (rule: RuleExpression, facts: RuleFacts) => createRule(rule)(facts)
   const check = (property: (rule: RuleExpression, other: RuleExpression, facts: RuleFacts) => void) => {
     const facts = fc.oneof(
       fc.tuple(documents, anything).map(([data, claims]) => factsOf(data, claims)),
@@ -294,7 +294,7 @@ describe('for any rule, user and data,', () => {
 describe('for any values', () => {
   const scalars = fc.oneof(fc.double(), fc.bigInt(), fc.string(), fc.boolean(), fc.date(), fc.constant(null))
   const ask = (operator: string, left: unknown, right: unknown) =>
-    compileRule({ '%%user.custom_data.a': { [operator]: right } })(factsOf({ a: left }))
+    createRule({ '%%user.custom_data.a': { [operator]: right } })(factsOf({ a: left }))
 
   it('$ne is the opposite of $eq, and $nin of $in', () => {
     fc.assert(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { toFrozenCopy } from '../../lib/documents/frozen-copy.js'
-import { compileRule } from '../../lib/rules/compile.js'
+import { createRule } from '../../lib/rules/compile.js'
 import type { RuleExpression } from '../../lib/rules/compile.js'
 import type { RuleFacts } from '../../lib/rules/expansions.js'
 import { CUSTOM_DATA, EXPRESSIONS, GROUPS, UNDECIDED } from './expression-table.js'
@@ -22,7 +22,7 @@ const own = <T>(holder: Partial<Record<string, T>>, name: string) =>
 const FACTS: RuleFacts = {
   userId: 'alice',
   customData: toFrozenCopy(CUSTOM_DATA),
-  claims: toFrozenCopy({ sub: 'alice', email: 'alice@example.com', realm_access: { roles: ['editor'] } }),
+  userData: toFrozenCopy({ sub: 'alice', email: 'alice@example.com', realm_access: { roles: ['editor'] } }),
   request: {
     method: 'GET',
     ip: '203.0.113.7',
@@ -39,23 +39,23 @@ describe('the table of rule expressions', () => {
 
   describe.each(GROUPS)('$title (documentation: $page)', ({ rules }) => {
     it.each(rules)('%s', (_shows, rule, holds) => {
-      expect(compileRule(rule as RuleExpression)(FACTS)).toBe(holds)
-      expect(compileRule({ '%not': rule })(FACTS)).toBe(!holds)
+      expect(createRule(rule as RuleExpression)(FACTS)).toBe(holds)
+      expect(createRule({ '%not': rule })(FACTS)).toBe(!holds)
     })
   })
 
   it.each(UNDECIDED)('is undecided, so neither it nor its opposite holds: %s', (_shows, rule) => {
     for (const around of [rule, { '%not': rule }, { '%nor': [rule] }, { '%not': { '%not': rule } }]) {
-      expect(compileRule(around as RuleExpression)(FACTS)).toBe(false)
+      expect(createRule(around as RuleExpression)(FACTS)).toBe(false)
     }
     for (const around of [{ '%%true': { '%and': [rule] } }, { '%%false': { '%and': [rule] } }]) {
-      expect(compileRule(around as RuleExpression)(FACTS)).toBe(false)
-      expect(compileRule({ '%not': around })(FACTS)).toBe(false)
+      expect(createRule(around as RuleExpression)(FACTS)).toBe(false)
+      expect(createRule({ '%not': around })(FACTS)).toBe(false)
     }
     // Another condition of the rule can still decide it.
-    expect(compileRule({ '%or': [rule, true] })(FACTS)).toBe(true)
-    expect(compileRule({ '%not': { '%and': [rule, false] } })(FACTS)).toBe(true)
-    expect(compileRule({ '%or': [rule, false] })(FACTS)).toBe(false)
-    expect(compileRule({ '%and': [rule, true] })(FACTS)).toBe(false)
+    expect(createRule({ '%or': [rule, true] })(FACTS)).toBe(true)
+    expect(createRule({ '%not': { '%and': [rule, false] } })(FACTS)).toBe(true)
+    expect(createRule({ '%or': [rule, false] })(FACTS)).toBe(false)
+    expect(createRule({ '%and': [rule, true] })(FACTS)).toBe(false)
   })
 })

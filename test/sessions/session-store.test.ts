@@ -60,6 +60,8 @@ describe('the stored session', () => {
         expiresAt: expect.any(Date),
         revokedAt: null,
         persistent: true,
+        rotates: null,
+        claims: {},
         device: null,
         address: '127.0.0.1',
       },

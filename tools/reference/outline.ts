@@ -101,6 +101,9 @@ export const OPTION_SECTIONS: readonly OptionSection[] = [
   { title: 'passwordCredentials()', type: 'PasswordCredentialsOptions' },
   { title: 'ownData()', type: 'OwnDataOptions' },
   { title: 'hashPassword()', type: 'PasswordTextOptions' },
+  { title: 'compileRule()', type: 'RuleFacts' },
+  { title: 'countAttempt()', type: 'AttemptToCount' },
+  { title: 'reissue()', type: 'SessionOfUser' },
   { title: 'forUser().update()', type: 'WriteOptions' },
   { title: 'forUser().replace()', type: 'WriteOptions' },
   { title: 'storedAbout()', type: 'StoredDataOptions' },
@@ -125,7 +128,7 @@ export const FUNCTION_GROUPS: readonly FunctionGroup[] = [
   { title: 'Guards', names: ['authenticate', 'attach', 'allow', 'strategy', 'errorHandler'] },
   {
     title: 'The user of a request',
-    names: ['user', 'userIfAny', 'refreshCustomData', 'verifyToken'],
+    names: ['user', 'userIfAny', 'refreshCustomData', 'snapshotAgeMs', 'verifyToken'],
   },
   {
     title: 'Routes',
@@ -133,9 +136,18 @@ export const FUNCTION_GROUPS: readonly FunctionGroup[] = [
   },
   {
     title: 'Logins of your own',
-    names: ['passwordCredentials', 'issueTokens', 'authenticateLogin', 'exchangeRefreshToken', 'endSession'],
+    names: [
+      'passwordCredentials',
+      'issueTokens',
+      'sessionOf',
+      'reissue',
+      'authenticateLogin',
+      'exchangeRefreshToken',
+      'endSession',
+      'countAttempt',
+    ],
   },
-  { title: 'Documents', names: ['forUser', 'invalidate'] },
+  { title: 'Documents', names: ['forUser', 'invalidate', 'bson'] },
   {
     title: 'Sessions and users',
     names: [
@@ -155,7 +167,12 @@ export const FUNCTION_GROUPS: readonly FunctionGroup[] = [
 ]
 
 /** Functions that the package exports besides the instance. */
-export const PACKAGE_FUNCTIONS = ['createCustomUserData', 'hashPassword', 'errorResponse'] as const
+export const PACKAGE_FUNCTIONS = [
+  'createCustomUserData',
+  'hashPassword',
+  'errorResponse',
+  'compileRule',
+] as const
 
 /** Exported types that other pages explain. */
 export const EXPLAINED: Readonly<Record<string, string>> = {

@@ -6,7 +6,13 @@ import { createCustomUserData } from 'express-custom-user-data'
 import type { AuthenticatedUser, CustomDataOf, Scalar } from 'express-custom-user-data'
 
 export { express, MongoClient, createCustomUserData }
-export { CustomUserDataError, errorResponse, hashPassword, OptionError } from 'express-custom-user-data'
+export {
+  compileRule,
+  CustomUserDataError,
+  errorResponse,
+  hashPassword,
+  OptionError,
+} from 'express-custom-user-data'
 export type {
   AuthenticatedUser,
   Clock,
