@@ -15,7 +15,6 @@ import { createRequestUsers } from '../authenticate/request-users.js'
 import { createStrategy } from '../authenticate/strategy.js'
 import { createOriginCheck } from '../authenticate/request-origin.js'
 import { createMissingToken, createTokenReader } from '../authenticate/token-places.js'
-import type { HandlerKind } from '../checks/own-handlers.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { CustomUserData } from '../instance.js'
 import { refuseArguments } from '../options/arguments.js'
@@ -137,9 +136,9 @@ export function createGuards(parts: GuardParts): Guards {
   return {
     authenticate(options) {
       requireIssuers('authenticate()')
-      return handlers.add(kindOf(options), toGuard(createAuthenticateMiddleware(parts, options)))
+      return toGuard(createAuthenticateMiddleware(parts, options))
     },
-    attach: options => handlers.add(kindOf(options), toGuard(createAttachMiddleware(parts, options))),
+    attach: options => toGuard(createAttachMiddleware(parts, options)),
     allow: (rule, options) => handlers.add('user', toGuard(createAllow(parts, rule, options))),
     strategy(...given) {
       refuseArguments('strategy()', given)
@@ -169,11 +168,6 @@ export function createGuards(parts: GuardParts): Guards {
     refreshCustomData: req => reload(req, 0),
     snapshotAgeMs,
   }
-}
-
-/** The options were checked when the guard was created. */
-function kindOf(options: { readonly optional?: boolean | undefined } | undefined): HandlerKind {
-  return options?.optional === true ? 'optional guard' : 'guard'
 }
 
 function requireUser(req: object): AuthenticatedUser<object> {

@@ -18,6 +18,7 @@ import type { SnapshotBinding } from '../snapshots/snapshot-cache.js'
 import type { Metrics } from '../metrics.js'
 import { isObject } from '../util/plain-object.js'
 import { callAtOnce } from '../util/call-at-once.js'
+import type { OwnHandlers } from '../checks/own-handlers.js'
 import type { RequestChecks } from '../checks/request-checks.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { toNextError } from '../util/thrown.js'
@@ -81,12 +82,21 @@ export function createAttachMiddleware(
     readonly setCacheHeadersOfAttached: SetCacheHeaders
     readonly requestUsers: Pick<RequestUsers, 'noteWithoutUser'>
     readonly metrics: Pick<Metrics, 'refused'>
+    readonly handlers: Pick<OwnHandlers, 'add'>
     readonly requestChecks: Pick<RequestChecks, 'refused'>
   },
   given?: AttachOptions,
 ): RequestHandler {
-  const { issuers, realm, attachments, setCacheHeadersOfAttached, requestUsers, metrics, requestChecks } =
-    parts
+  const {
+    issuers,
+    realm,
+    attachments,
+    setCacheHeadersOfAttached,
+    requestUsers,
+    metrics,
+    handlers,
+    requestChecks,
+  } = parts
   const options = parseAttachOptions(given)
   const { maxAgeMs, optional } = options
   const keyPrefix = nextKeyPrefix()
@@ -127,9 +137,10 @@ export function createAttachMiddleware(
     next()
   }
 
-  return function attachCustomData(req, res, next) {
+  const attachCustomData: RequestHandler = (req, res, next) => {
     void attachAndPass(req, res, next)
   }
+  return handlers.add(optional ? 'optional guard' : 'guard', attachCustomData)
 }
 
 /** Each `attach()` has snapshots of its own, because the callbacks of two may name different users. */

@@ -1,4 +1,5 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import type { OwnHandlers } from '../checks/own-handlers.js'
 import type { RequestChecks } from '../checks/request-checks.js'
 import { asCustomUserDataError } from '../errors.js'
 import type { Metrics } from '../metrics.js'
@@ -54,6 +55,7 @@ export function createAuthenticateMiddleware(
     readonly realm: string
     readonly metrics: Pick<Metrics, 'refused' | 'ignored'>
     readonly requestUsers: Pick<RequestUsers, 'noteWithoutUser'>
+    readonly handlers: Pick<OwnHandlers, 'add'>
     readonly requestChecks: Pick<RequestChecks, 'refused'>
   },
   options?: AuthenticateOptions,
@@ -66,6 +68,7 @@ export function createAuthenticateMiddleware(
     realm,
     metrics,
     requestUsers,
+    handlers,
     requestChecks,
     missingToken,
   } = parts
@@ -107,7 +110,7 @@ export function createAuthenticateMiddleware(
     next()
   }
 
-  return function authenticateRequest(req, res, next) {
+  const authenticateRequest: RequestHandler = (req, res, next) => {
     try {
       setCacheHeaders(res)
       const token = tokens(req)
@@ -129,6 +132,7 @@ export function createAuthenticateMiddleware(
     }
     next()
   }
+  return handlers.add(optional ? 'optional guard' : 'guard', authenticateRequest)
 }
 
 /** Sets `req.user`. Throws for an incomplete user, so that a mistake in this package never accepts a request. */

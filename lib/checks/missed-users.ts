@@ -51,6 +51,8 @@ export class MissedUsers {
   readonly #outsideRequests = createContextKeeper()
   #hasFound = false
   #hasLookedAtTypes = false
+  /** One look after the other, so that they take one connection at most. */
+  #looks: Promise<void> = Promise.resolve()
 
   constructor(parts: MissedUsersParts, config: MissedUsersConfig) {
     this.#parts = parts
@@ -68,8 +70,10 @@ export class MissedUsers {
     if (toFieldValues !== undefined || !this.#parts.warnings.isWanted('user_id_never_found')) return
     if (this.#missed.size >= MOST_LOOKED_FOR || this.#missed.has(userId)) return
     this.#missed.add(userId)
-    // An outage is an error of the loads, and the next user is looked for again.
-    this.#outsideRequests(() => this.#look(userId)).catch(() => undefined)
+    this.#looks = this.#outsideRequests(() =>
+      // An outage is an error of the loads, and the next user is looked for again.
+      this.#looks.then(() => this.#look(userId)).catch(() => undefined),
+    )
   }
 
   async #look(userId: string): Promise<void> {

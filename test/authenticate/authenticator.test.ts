@@ -260,6 +260,7 @@ describe('a guard', () => {
         realm: 'api',
         metrics: { refused: () => undefined, ignored: () => undefined },
         requestUsers: { noteWithoutUser: () => undefined },
+        handlers: { add: (_kind, handler) => handler },
         requestChecks: { refused: () => undefined },
         missingToken,
       })

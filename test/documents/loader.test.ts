@@ -724,7 +724,9 @@ describe('running loads', () => {
     pooled.client.on('commandSucceeded', ({ commandName }) => {
       if (isRead(commandName)) inFlight--
     })
-    const userData = createTestUserData(pooled, { maxConcurrentLoads, loadTimeoutMs: 10_000 })
+    // The queries of the check are no loads.
+    const checks = { user_id_never_found: false }
+    const userData = createTestUserData(pooled, { maxConcurrentLoads, loadTimeoutMs: 10_000, checks })
     await userData.ready()
     await Promise.all(Array.from({ length: 100 }, (_, n) => loadCustomData(userData, `user-${n}`)))
     await pooled.close()

@@ -14,7 +14,7 @@ let collections = 0
 /** Makes an instance ready whose set-up has several faults. */
 async function makeReady(checks: ChecksOption | undefined) {
   const collection = database.db.collection(`documents_${++collections}`)
-  const odd = collection.db.collection(collection.collectionName, { useBigInt64: true })
+  const odd = database.db.collection(collection.collectionName, { useBigInt64: true })
   await collection.insertMany([{ owner: 7 }, { owner: 7 }])
   const userData = createTestUserData(database, {
     collection: odd,
