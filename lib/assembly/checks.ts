@@ -18,7 +18,8 @@ export type Checks = ReturnType<typeof createChecks>
 
 /** Creates the change streams and the checks of `ready()`, which opens them. */
 export function createChecks(core: Core, sessions: SessionParts, loginAttempts: LoginAttempts) {
-  const { config, database, userIdIndex, events, clock, invalidations, rights, storedUsernames } = core
+  const { config, database, userIdIndex, events, clock, invalidations, rights, storedUsernames, warnings } =
+    core
   const { store, userRecords, revocations, database: sessionDatabase, lifetimes } = sessions
   const connections = new StreamConnections([database, sessionDatabase])
   const changeFeeds = createChangeFeeds(config, events, connections, {
@@ -59,8 +60,8 @@ export function createChecks(core: Core, sessions: SessionParts, loginAttempts: 
   const readiness = new Readiness(
     {
       database,
-      checkRights: timeoutMs => rights.check(collections, timeoutMs, events),
-      checkUsernames: timeoutMs => storedUsernames.check(timeoutMs, events),
+      checkRights: timeoutMs => rights.check(collections, timeoutMs, warnings),
+      checkUsernames: timeoutMs => storedUsernames.check(timeoutMs, warnings),
       index: userIdIndex,
       ownCollections: toOwnCollections(config, sessions, loginAttempts),
       ownCollectionNames: [
@@ -70,6 +71,7 @@ export function createChecks(core: Core, sessions: SessionParts, loginAttempts: 
       hosts: () => hostsOf(config.collection),
       changeFeeds,
       events,
+      warnings,
       clock,
     },
     config,

@@ -1,4 +1,5 @@
 import type { Collection } from 'mongodb'
+import { createLoginClientChecks } from '../checks/login-clients.js'
 import { createExactDecoder } from '../documents/find-document.js'
 import { AddressLimit } from '../login/address-limit.js'
 import { LOGIN_ATTEMPT_COLLECTION } from '../login/attempt-documents.js'
@@ -14,7 +15,6 @@ import { createLoginThrottle } from '../login/login-throttle.js'
 import { MadeUpTokens } from '../login/made-up-tokens.js'
 import { RefreshFlow } from '../login/refresh-flow.js'
 import { createEndReplacedSessions } from '../login/replaced-sessions.js'
-import { createThrottleWarnings } from '../login/throttle-warnings.js'
 import { TokenIssuer } from '../login/token-issuer.js'
 import type { AnswerFormat } from '../login/token-issuer.js'
 import { createTokenSigner } from '../login/token-signer.js'
@@ -58,7 +58,7 @@ export function createLogins(
   { authenticator }: GuardParts,
   loginAttempts: LoginAttempts,
 ) {
-  const { config, clock, events, database, invalidations, backgroundWork } = core
+  const { config, clock, events, database, invalidations, backgroundWork, requestChecks } = core
   const writer = new Writer(config, { database, documents, invalidate: invalidations.invalidate })
   const hooks = createHookCalls(config, writer, events)
   // Shared by the issuers of all answer formats, so that each of its warnings comes once.
@@ -96,11 +96,10 @@ export function createLogins(
   const { nameAccounts } = loginAttempts
   const findSessions = createSessionFinder(verifyToken, config.own?.issuer)
   const endReplaced = createEndReplacedSessions({ sessions, findSessions, events })
-  // Shared by all routes and functions, so that each warning comes once.
-  const throttleWarnings = createThrottleWarnings(events)
   const flowParts = {
     throttle,
-    throttleWarnings,
+    loginClientChecks: createLoginClientChecks(core.warnings),
+    requestChecks,
     nameAccounts,
     sessions,
     endReplaced,
@@ -109,7 +108,7 @@ export function createLogins(
     events,
   }
   // Shared by all routes and functions, so that each address has one limit.
-  const madeUpTokens = new MadeUpTokens({ sessions, limit: createAddressLimit(core), events })
+  const madeUpTokens = new MadeUpTokens({ sessions, limit: createAddressLimit(core), events, requestChecks })
 
   /** The token issuer of a route or function. Throws an `OptionError` without keys of our own. */
   function needIssuer(callee: string, format = config.extendedJson): TokenIssuer {

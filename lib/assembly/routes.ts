@@ -24,7 +24,7 @@ type Routes = Pick<
 
 /** Creates the factories of an instance's routes. */
 export function createRoutes(
-  { config, database, events, rights }: Core,
+  { config, database, events, rights, handlers, operations }: Core,
   { ownKeys }: AccessTokens,
   { documents }: Documents,
   { requestUsers, failures }: GuardParts,
@@ -44,7 +44,10 @@ export function createRoutes(
       rights.add('login()')
       if (loginThrottle) rights.add('loginThrottle')
       const flowFor = (format?: ExtendedJsonFormat | false) => logins.loginFlowFor('login()', format)
-      return createLoginRoute({ flowFor, transport, failures, config }, verifyCredentials, options)
+      return handlers.add(
+        'login',
+        createLoginRoute({ flowFor, transport, failures, operations, config }, verifyCredentials, options),
+      )
     },
     refresh(options) {
       needOwn(logins.tokenIssuer, 'refresh()')
@@ -55,31 +58,43 @@ export function createRoutes(
         refreshTokenField: field = refreshTokenField,
       } = parseRefreshOptions(options)
       const flow = logins.refreshFlowFor('refresh()', extendedJson)
-      return createRefreshRoute({ flow, transport, failures, field, answer, timeoutMs })
+      return handlers.add(
+        'refresh',
+        createRefreshRoute({ flow, transport, failures, operations, field, answer, timeoutMs }),
+      )
     },
     logout(options) {
       const { refreshTokenField: field = refreshTokenField } = parseLogoutOptions(options)
       use.begin()
       rights.add('logout()')
-      return createLogoutRoute({ endSessions, transport, failures, field })
+      return createLogoutRoute({ endSessions, transport, failures, operations, field })
     },
     logoutAll(...given) {
       refuseArguments('logoutAll()', given)
       use.begin()
       rights.add('logoutAll()')
-      return createLogoutAllRoute({ userSessions, requestUsers, transport, hooks })
+      return handlers.add(
+        'user',
+        createLogoutAllRoute({ userSessions, requestUsers, transport, hooks, operations }),
+      )
     },
     ownSessions(...given) {
       refuseArguments('ownSessions()', given)
       use.begin()
       rights.add('ownSessions()')
-      return createOwnSessionsRouter({ sessions, requestUsers, transport, hooks, events })
+      return handlers.add(
+        'user',
+        createOwnSessionsRouter({ sessions, requestUsers, transport, hooks, events, handlers }),
+      )
     },
     ownData: options =>
-      createOwnDataRouter(
-        config,
-        { documents, writer, requestUsers, bson: database.bson, events, noteRights: noteRightsOfOwnData },
-        options,
+      handlers.add(
+        'user',
+        createOwnDataRouter(
+          config,
+          { documents, writer, requestUsers, bson: database.bson, events, noteRights: noteRightsOfOwnData },
+          options,
+        ),
       ),
     jwks(...given) {
       refuseArguments('jwks()', given)

@@ -1,10 +1,10 @@
 import type { Collection, Db } from 'mongodb'
-import type { Events } from '../events.js'
 import { isServerRefusal } from '../mongo/server-errors.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
 import { withDeadline } from '../util/deadline.js'
 import { rightsOf } from './feature-rights.js'
 import type { Feature, NeededAction, RightsTarget } from './feature-rights.js'
+import type { SetUpWarnings } from './set-up-warnings.js'
 
 /** The collections of an instance that rights are needed on. */
 export type RightsCollections = Readonly<Record<InstanceTarget, () => Promise<Collection>>>
@@ -61,7 +61,12 @@ export class NeededRights {
    * then a missing right is an error of the command that needs it. A collection that cannot be asked about hides no warning
    * about another collection.
    */
-  async check(collections: RightsCollections, timeoutMs: number, events: Events): Promise<void> {
+  async check(
+    collections: RightsCollections,
+    timeoutMs: number,
+    warnings: Pick<SetUpWarnings, 'isOff' | 'each'>,
+  ): Promise<void> {
+    if (warnings.isOff('database_right_missing')) return
     const results = await Promise.allSettled(
       [...this.#needs].map(([of, needs]) => {
         const find = typeof of === 'function' ? of : collections[of]
@@ -69,10 +74,10 @@ export class NeededRights {
       }),
     )
     const missing = results.flatMap(result => (result.status === 'fulfilled' ? result.value : []))
-    for (const right of missing) this.#warnOnce(right, events)
+    for (const right of missing) this.#warnOnce(right, warnings)
   }
 
-  #warnOnce({ action, namespace, features }: MissingRight, events: Events): void {
+  #warnOnce({ action, namespace, features }: MissingRight, warnings: Pick<SetUpWarnings, 'each'>): void {
     const key = `${action} ${namespace}`
     if (this.#warned.has(key)) return
     this.#warned.add(key)
@@ -80,7 +85,7 @@ export class NeededRights {
       `The database user has no right "${action}" on ${namespace}, which ${[...features].join(', ')} ` +
       `${features.size === 1 ? 'needs' : 'need'}. Grant it: docs/production.md of this package has a role for each ` +
       'feature. Or remove that feature.'
-    events.warn({ code: 'database_right_missing', message })
+    warnings.each({ code: 'database_right_missing', message })
   }
 }
 
