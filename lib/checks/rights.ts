@@ -2,9 +2,9 @@ import type { Collection, Db } from 'mongodb'
 import { isServerRefusal } from '../mongo/server-errors.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
 import { withDeadline } from '../util/deadline.js'
+import type { SetUpWarnings } from './set-up-warnings.js'
 import { rightsOf } from './feature-rights.js'
 import type { Feature, NeededAction, RightsTarget } from './feature-rights.js'
-import type { SetUpWarnings } from './set-up-warnings.js'
 
 /** The collections of an instance that rights are needed on. */
 export type RightsCollections = Readonly<Record<InstanceTarget, () => Promise<Collection>>>

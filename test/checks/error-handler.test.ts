@@ -132,12 +132,10 @@ describe('nothing warns', () => {
       'passport, which hands an error of its own to Express',
       (app, userData) =>
         app.use(
-          new Passport()
-            .use(userData.strategy())
-            .authenticate('custom-user-data', {
-              session: false,
-              failWithError: true,
-            }) as express.RequestHandler,
+          new Passport().use(userData.strategy()).authenticate('custom-user-data', {
+            session: false,
+            failWithError: true,
+          }) as express.RequestHandler,
         ),
     ],
   ])('in an app with %s', async (_what, build) => {
