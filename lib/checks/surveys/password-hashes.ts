@@ -144,7 +144,7 @@ const ADVICE = {
   unsafe: {
     code: 'password_hash_unsafe',
     says:
-      'a hash that was made to be fast. Who gets a copy of the database finds most passwords within hours. Let these users ' +
+      'a hash that was made to be fast. Anybody with a copy of the database can find most passwords within hours. Let these users ' +
       'set a new password. Or replace each hash now by an argon2 hash of it, and verify both steps by verifyPassword.',
   },
   weak: {

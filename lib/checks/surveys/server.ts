@@ -58,7 +58,7 @@ function topologyOf({ msg, setName }: Document): 'sharded cluster' | 'replica se
   return setName === undefined ? 'standalone' : 'replica set'
 }
 
-/** Says that a version is too old for this package, or that nobody mends it any more. */
+/** Says that a version is too old for this package, or that its support has ended. */
 export function judgeVersion(version: string): Finding[] {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
@@ -69,7 +69,7 @@ export function judgeVersion(version: string): Finding[] {
   }
   const end = END_OF_LIFE.get(major)
   if (end === undefined) return []
-  const message = `The server is MongoDB ${version}. Its major version gets no fixes since ${end}, also none of security. Plan an upgrade.`
+  const message = `The server is MongoDB ${version}. MongoDB ended the support of this major version in ${end}, also of security. Plan an upgrade.`
   return [{ code: 'server_end_of_life', message }]
 }
 

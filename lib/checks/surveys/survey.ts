@@ -1,7 +1,7 @@
 import type { WarningCode } from '../../warnings.js'
 import type { SurveyCode } from './survey-codes.js'
 
-/** `problem`: some users get no data, wrong data or errors, or an attacker has an easy game. `warning`: all others. */
+/** `problem`: some users get errors, wrong data or no data, or attackers can use a weakness. `warning`: all others. */
 export type Severity = 'problem' | 'warning'
 
 /** What a survey has found, and what to do about it. */
