@@ -94,7 +94,8 @@ export interface UpdateOptions extends WriteOptions {
  *
  * All methods reject with `custom_data_unavailable` (503) if MongoDB does not answer in time; a write may still have
  * happened then. If MongoDB refuses a change, such as an unknown operator, they reject with `write_refused` (500). Every
- * error of MongoDB becomes an error of this package, with the driver's error as its `cause`.
+ * error of MongoDB becomes an error of this package, with the driver's error as its `cause`. If handlers could not get the
+ * document that a write returns, it rejects with `custom_data_too_large` or `custom_data_invalid` (500), after the write.
  */
 export interface UserDocument<CustomData> {
   /**
@@ -164,7 +165,11 @@ export interface UserDocument<CustomData> {
    */
   replace(this: void, document: Partial<CustomData>, options?: WriteOptions): Promise<CustomData | undefined>
   /** Does the same, and returns counts. */
-  replace(this: void, document: Partial<CustomData>, options: Omit<WriteOptions, 'returns'> & { readonly returns: 'counts' }): Promise<WriteCounts>
+  replace(
+    this: void,
+    document: Partial<CustomData>,
+    options: Omit<WriteOptions, 'returns'> & { readonly returns: 'counts' },
+  ): Promise<WriteCounts>
   /**
    * Removes the document. If the user has several documents, the next one is used from then on.
    * @returns whether there was a document, and it matched `where`
