@@ -111,6 +111,13 @@ describe('upsert with where', () => {
     expect((await collection.findOne({}))!._id).toEqual(id)
   })
 
+  it('is refused by MongoDB for a positional $, because a new document has no matching element', async () => {
+    const options = { where: { tags: 'a' }, upsert: true }
+    const update = forUser('alice').update({ $set: { 'tags.$': 'b' } }, options)
+    await expect(update).rejects.toMatchObject({ code: 'write_refused' })
+    expect(await stored()).toEqual([])
+  })
+
   it('never makes a second document for a user who has one that does not match', async () => {
     await collection.insertOne({ userId: 'alice', n: 1 })
     const user = forUser('alice')
@@ -204,6 +211,19 @@ describe('returns', () => {
     })
     expect(await user.replace({ m: 1 }, { returns: 'before' })).toEqual({ _id: insertedId, ...before, n: 2 })
     expect(await collection.find().toArray()).toEqual([{ _id: insertedId, userId: 'alice', m: 1 }])
+  })
+
+  it('before accepts a replacement that was read, and refuses another _id and another user’s id', async () => {
+    const user = forUser('alice')
+    const read = (await user.read()) ?? {}
+    expect(await user.replace({ ...read, n: 2, a: undefined }, { returns: 'before' })).toEqual(read)
+    expect(await stored()).toEqual([{ ...before, n: 2, a: null }])
+    await expect(user.replace({ _id: 'other' }, { returns: 'before' })).rejects.toMatchObject({
+      code: 'write_refused',
+      cause: { code: 66 },
+    })
+    await expect(user.replace({ userId: 'bob' }, { returns: 'before' })).rejects.toThrow(TypeError)
+    expect(await stored()).toEqual([{ ...before, n: 2, a: null }])
   })
 
   it('before gives each state once to parallel writes', async () => {
