@@ -35,6 +35,8 @@ interface NamedAccountsEvent {
 
 /** A login that was refused. */
 export interface LoginRefusedEvent extends NamedAccountsEvent, FromAddress {
+  /** The code of the error, see {@link CustomUserDataError}. */
+  readonly code: string
   /** The user whose credentials were right, but who was refused. Absent if the credentials were wrong. */
   readonly userId?: string
 }

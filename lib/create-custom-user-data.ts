@@ -1,5 +1,6 @@
 import type { BSON } from 'mongodb'
 import { createAccessTokens } from './assembly/access-tokens.js'
+import { createCalls } from './assembly/calls.js'
 import { createChecks } from './assembly/checks.js'
 import { createCore } from './assembly/core.js'
 import { createDocuments } from './assembly/documents.js'
@@ -65,12 +66,13 @@ export function createCustomUserData(
   const guards = createGuardParts(core, tokens, snapshots, sessions, checks)
   const logins = createLogins(core, tokens, documents, snapshots, sessions, guards, loginAttempts)
   const transport = createTransport(core, guards)
+  const calls = createCalls(core, guards)
 
   return {
     ...createGuards(guards),
     ...createRoutes(core, tokens, documents, guards, sessions, logins, transport),
-    ...createSessionFunctions(core, tokens, logins, transport),
-    ...createLoginFunctions(logins),
+    ...createSessionFunctions(core, tokens, logins, transport, calls),
+    ...createLoginFunctions(logins, calls),
     ...createIssuerFunctions(tokens, snapshots),
     ...createServerFunctions(core, tokens, documents, sessions, logins, loginAttempts),
     events: core.events.emitter,

@@ -160,11 +160,25 @@ export interface Events {
   hookFailed: (event: HookFailedEvent, secrets: readonly string[]) => void
 }
 
-/** Creates the event channel of one instance. */
-export function createEvents(clock: Pick<Clock, 'monotonic'> = systemClock): Events {
+/** Counts an event, and publishes it on its channel. An event that is only printed has no object. It must not throw. */
+type Observe = <Name extends keyof CustomUserDataEvents>(
+  name: Name,
+  event?: CustomUserDataEvents[Name][0],
+) => void
+
+/**
+ * Creates the emitter of one instance.
+ *
+ * @param observe gets each event before the listeners, also if nobody listens
+ */
+export function createEvents(
+  clock: Pick<Clock, 'monotonic'> = systemClock,
+  observe: Observe = () => undefined,
+): Events {
   const emitter: CustomUserDataEmitter = new EventEmitter({ captureRejections: true })
   Object.assign(emitter, { [EventEmitter.captureRejectionSymbol]: reportListener })
   const emit: Events['emit'] = (name, event) => {
+    observe(name, event)
     isolated(() => emitter.emit(name, event))
   }
   const lines = new RepeatedLines(clock)
@@ -180,6 +194,7 @@ export function createEvents(clock: Pick<Clock, 'monotonic'> = systemClock): Eve
     requestFailed(code, describe) {
       if (emitter.listenerCount('request_failed') > 0) emit('request_failed', describe())
       else {
+        observe('request_failed')
         lines.add(`request ${code}`, count => {
           print(toFailureLine(describe()) + count, 'request_failed')
         })
@@ -188,6 +203,7 @@ export function createEvents(clock: Pick<Clock, 'monotonic'> = systemClock): Eve
     hookFailed(event, secrets) {
       if (emitter.listenerCount('hook_failed') > 0) emit('hook_failed', event)
       else {
+        observe('hook_failed')
         lines.add(`hook ${event.hook}`, count => {
           print(toHookLine(event, secrets) + count, 'hook_failed')
         })

@@ -28,10 +28,13 @@ export type {
   ThrottledEvent,
   WrittenEvent,
 } from './audit-events.js'
-export type { ChannelMessages, Stats } from './metrics.js'
+export type { ChannelMessages, LoadMessage } from './channels.js'
+export type { Stats } from './metrics.js'
+export type { RequestFailedMessage, OperationMessage, OperationName } from './operations.js'
 export type { RefusalReason } from './refusals.js'
+export type { CheckCode, ChecksOption } from './checks/check-codes.js'
 export type { WarningCode } from './warnings.js'
-export type { Clock } from './util/clock.js'
+export type { Clock, Timed } from './util/clock.js'
 export type { Algorithm } from './access-tokens/algorithms.js'
 export type { TokenProfile } from './access-tokens/claims.js'
 export type { Jwk, KeyOptions } from './access-tokens/keys.js'

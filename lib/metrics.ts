@@ -1,7 +1,11 @@
-import { channel } from 'node:diagnostics_channel'
-import type { Channel } from 'node:diagnostics_channel'
+import type { ThrottledEvent } from './audit-events.js'
+import { CHANNELS, EVENT_CHANNELS } from './channels.js'
+import type { ChannelMessages, LoadMessage } from './channels.js'
 import type { CustomUserDataError } from './errors.js'
+import type { CustomUserDataEvents } from './events.js'
 import type { ChangeStreamStates } from './mongo/change-feeds.js'
+import { OPERATION_NAMES } from './operations.js'
+import type { RequestFailedMessage, OperationMessage, OperationName } from './operations.js'
 import { refusalOf } from './refusals.js'
 import type { RefusalReason } from './refusals.js'
 
@@ -34,6 +38,20 @@ export interface Stats {
    * that `authenticate({ optional: true })` ignored; that request is not in `refused`. Answers to clients do not tell it.
    */
   readonly refusedTokens: Readonly<Partial<Record<RefusalReason, number>>>
+  /**
+   * How many logins, refreshes and logouts have ended, by the name of their method and by their result: `ok`, or the code of
+   * the error. A request with a malformed body counts too.
+   */
+  readonly operations: Readonly<Record<OperationName, Readonly<Record<string, number>>>>
+  /**
+   * How many requests were answered with 5xx by a route of this package or by `errorHandler()`, by error code. Also counts
+   * such errors of `verifyToken()`, `sessionOf()`, `countAttempt()` and the functions that `operations` has.
+   */
+  readonly failedRequests: Readonly<Record<string, number>>
+  /** How many logins and refresh tokens were answered with 429, by the limit that they had reached. */
+  readonly throttled: Readonly<Partial<Record<ThrottledEvent['limit'], number>>>
+  /** How many events of each name there were, whether or not somebody listened. */
+  readonly events: Readonly<Record<keyof CustomUserDataEvents, number>>
   /** Snapshots in the cache. */
   readonly cached: number
   /** Bytes that the snapshots in the cache are estimated to take. */
@@ -42,43 +60,13 @@ export interface Stats {
   readonly changeStreams: ChangeStreamStates
 }
 
-/**
- * The messages of the channels `express-custom-user-data:<name>` of `node:diagnostics_channel`. Each message also has
- * `collection`, the name of the collection of custom data. No message holds a token.
- *
- * @example
- * diagnostics_channel.subscribe('express-custom-user-data:load', ({ userId, ms, code }) => log.debug({ userId, ms, code }))
- */
-export interface ChannelMessages {
-  /** A request was served from the cache. */
-  hit: { readonly userId: string }
-  /** A request was not served from the cache. */
-  miss: { readonly userId: string }
-  /** A request was served from the data inside its token. */
-  claim_snapshot: { readonly userId: string }
-  /** `ms` is the time that the load took; `code` is the error's code, if the load failed. */
-  load: { readonly userId: string; readonly ms: number; readonly code: string | undefined }
-  /** A request waited for a load that was running already. */
-  shared_load: { readonly userId: string }
-  /** A cached snapshot could not be served any more, because it was too old, invalidated, or its token had ended. */
-  stale: { readonly userId: string }
-  /** `invalidate()` was called for a user. */
-  invalidated: { readonly userId: string }
-  /** A snapshot was dropped to make room for others. */
-  evicted: { readonly userId: string }
-  /**
-   * A request was refused, or `authenticate({ optional: true })` let it through and ignored the token in its cookie. `code`
-   * is the code of the error. `userId` is the user of a token with a right signature, or of the
-   * request that `attach()` or `allow()` refused. `reason` tells why an access token was refused; answers do not tell it.
-   */
-  refused: {
-    readonly code: string
-    readonly userId: string | undefined
-    readonly reason: RefusalReason | undefined
-  }
-}
+type Events = CustomUserDataEvents
 
-type Counters = Omit<Stats, 'cached' | 'cachedBytes' | 'changeStreams' | 'refused' | 'refusedTokens'>
+/** The counters of this file. The cache and the change streams count the others. */
+type Counted = Omit<Stats, 'cached' | 'cachedBytes' | 'changeStreams'>
+
+/** The counters that are one number. */
+type Totals = { -readonly [Name in keyof Counted as Counted[Name] extends number ? Name : never]: number }
 
 /** Counts, and publishes each case on its channel. */
 export interface Metrics {
@@ -86,8 +74,8 @@ export interface Metrics {
   hit: (userId: string) => void
   miss: (userId: string) => void
   claimSnapshot: (userId: string) => void
-  load: (userId: string, ms: number, code?: string) => void
-  sharedLoad: (userId: string) => void
+  load: (load: LoadMessage) => void
+  sharedLoad: (load: LoadMessage) => void
   stale: (userId: string) => void
   invalidated: (userId: string) => void
   evicted: (userId: string) => void
@@ -95,30 +83,30 @@ export interface Metrics {
   refused: (error: CustomUserDataError, userId?: string) => void
   /** Counts the reason why a token was ignored. The request passes without a user, so it does not count as refused. */
   ignored: (error: CustomUserDataError) => void
+  operation: (operation: OperationMessage) => void
+  /** `describe` is called only if the channel has subscribers. */
+  requestFailed: (code: string, describe: () => RequestFailedMessage) => void
+  /** An event that is only printed has no object. */
+  event: <Name extends keyof Events>(name: Name, event?: Events[Name][0]) => void
   /** The counters now. */
-  counted: () => Omit<Stats, 'cached' | 'cachedBytes' | 'changeStreams'>
-}
-
-/** Kept in constants, so that a channel without subscribers costs one look. */
-const CHANNELS: { readonly [Name in keyof ChannelMessages]: Channel } = {
-  hit: open('hit'),
-  miss: open('miss'),
-  claim_snapshot: open('claim_snapshot'),
-  load: open('load'),
-  shared_load: open('shared_load'),
-  stale: open('stale'),
-  invalidated: open('invalidated'),
-  evicted: open('evicted'),
-  refused: open('refused'),
+  counted: () => Counted
 }
 
 /** Creates the counters of one instance. Messages name its collection, because a process may have several instances. */
 export function createMetrics(collection = ''): Metrics {
-  const counters = startCounters()
+  const totals = startTotals()
   const refused = new Map<string, number>()
-  const publish = createPublisher(collection)
-
   const refusedTokens = new Map<RefusalReason, number>()
+  const operations = mapOver(OPERATION_NAMES, () => new Map<string, number>())
+  const failedRequests = new Map<string, number>()
+  const throttled = new Map<ThrottledEvent['limit'], number>()
+  const events = mapOver(Object.keys(EVENT_CHANNELS) as (keyof Events)[], () => 0)
+
+  /** If a subscriber throws, Node reports the error, and the request goes on. */
+  function publish<Name extends keyof typeof CHANNELS>(name: Name, message: ChannelMessages[Name]): void {
+    const named = CHANNELS[name]
+    if (named.hasSubscribers) named.publish({ collection, ...message })
+  }
 
   function countReason(error: CustomUserDataError, userId?: string): void {
     const { reason, userId: found = userId } = refusalOf(error)
@@ -133,45 +121,63 @@ export function createMetrics(collection = ''): Metrics {
 
   return {
     hit(userId) {
-      counters.hits++
+      totals.hits++
       if (CHANNELS.hit.hasSubscribers) publish('hit', { userId })
     },
     miss(userId) {
-      counters.misses++
+      totals.misses++
       publish('miss', { userId })
     },
     claimSnapshot(userId) {
-      counters.claimSnapshots++
+      totals.claimSnapshots++
       publish('claim_snapshot', { userId })
     },
-    load(userId, ms, code) {
-      counters.loads++
-      counters.loadMs += ms
-      if (code !== undefined) counters.failedLoads++
-      publish('load', { userId, ms, code })
+    load(load) {
+      totals.loads++
+      totals.loadMs += load.ms
+      if (load.code !== undefined) totals.failedLoads++
+      publish('load', load)
     },
-    sharedLoad(userId) {
-      counters.sharedLoads++
-      publish('shared_load', { userId })
+    sharedLoad(load) {
+      totals.sharedLoads++
+      publish('shared_load', load)
     },
     stale(userId) {
-      counters.stale++
+      totals.stale++
       publish('stale', { userId })
     },
     invalidated(userId) {
-      counters.invalidated++
+      totals.invalidated++
       publish('invalidated', { userId })
     },
     evicted(userId) {
-      counters.evicted++
+      totals.evicted++
       publish('evicted', { userId })
     },
     refused: countRefusal,
     ignored: countReason,
+    operation(operation) {
+      addOne(operations[operation.name], operation.code ?? 'ok')
+      publish('operation', operation)
+    },
+    requestFailed(code, describe) {
+      addOne(failedRequests, code)
+      if (CHANNELS.request_failed.hasSubscribers) publish('request_failed', describe())
+    },
+    event(name, event) {
+      events[name]++
+      if (name === 'throttled') addOne(throttled, (event as ThrottledEvent).limit)
+      const named = EVENT_CHANNELS[name]
+      if (named?.hasSubscribers === true) named.publish({ collection, ...event })
+    },
     counted: () => ({
-      ...counters,
+      ...totals,
       refused: Object.fromEntries(refused),
       refusedTokens: Object.fromEntries(refusedTokens),
+      operations: mapOver(OPERATION_NAMES, name => Object.fromEntries(operations[name])),
+      failedRequests: Object.fromEntries(failedRequests),
+      throttled: Object.fromEntries(throttled),
+      events: { ...events },
     }),
   }
 }
@@ -180,7 +186,14 @@ function addOne<Key>(counts: Map<Key, number>, key: Key): void {
   counts.set(key, (counts.get(key) ?? 0) + 1)
 }
 
-function startCounters(): { -readonly [Name in keyof Counters]: number } {
+function mapOver<Name extends string, T>(
+  names: readonly Name[],
+  toValue: (name: Name) => T,
+): Record<Name, T> {
+  return Object.fromEntries(names.map(name => [name, toValue(name)])) as Record<Name, T>
+}
+
+function startTotals(): Totals {
   return {
     hits: 0,
     misses: 0,
@@ -193,16 +206,4 @@ function startCounters(): { -readonly [Name in keyof Counters]: number } {
     invalidated: 0,
     evicted: 0,
   }
-}
-
-/** If a subscriber throws, Node reports the error, and the request goes on. */
-function createPublisher(collection: string) {
-  return <Name extends keyof ChannelMessages>(name: Name, message: ChannelMessages[Name]): void => {
-    const named = CHANNELS[name]
-    if (named.hasSubscribers) named.publish({ collection, ...message })
-  }
-}
-
-function open(name: keyof ChannelMessages): Channel {
-  return channel(`express-custom-user-data:${name}`)
 }

@@ -48,10 +48,20 @@ interface Warnings {
    */
   duplicate_documents: true
   /**
+   * No error handler ends the errors of this package, so Express answers them with an HTML page.
+   * @remedy Write `app.use(userData.errorHandler())` below all routes.
+   */
+  error_handler_missing: true
+  /**
    * The collection of sessions or of login attempts holds documents of your app.
    * @remedy Give an empty collection as `sessionCollection` or `loginAttemptCollection`.
    */
   foreign_collection: true
+  /**
+   * `allow()`, `ownData()`, `ownSessions()` or `logoutAll()` has no guard of the same instance before it.
+   * @remedy Mount `authenticate()`, `strategy()` or `attach()` above it.
+   */
+  guard_missing: true
   /**
    * A trusted issuer publishes keys that are weak or cannot be used.
    * @remedy Ask the issuer to replace them.
@@ -68,6 +78,11 @@ interface Warnings {
    * @remedy Give `address` to `authenticateLogin()`, or set `trust proxy` if the app listens on a Unix socket.
    */
   login_address_unknown: true
+  /**
+   * A guard stands above `login()` or `refresh()`, so it refuses every login or refresh.
+   * @remedy Mount the route above the guard.
+   */
+  login_behind_guard: true
   /**
    * The index that removes old counts of failed logins is missing.
    * @remedy Run the command in the message.
@@ -94,7 +109,8 @@ interface Warnings {
    */
   preflight_refused: true
   /**
-   * Requests have a header of a proxy, and Express does not read it, so all clients seem to have one address.
+   * Requests have a header of a proxy, and Express does not read it. So all clients seem to have one address, and share the
+   * limits of logins and refresh tokens.
    * @remedy Set `trust proxy` if the app is behind a proxy.
    */
   proxy_header_unused: true
@@ -139,6 +155,11 @@ interface Warnings {
    * @remedy Wait until the index is made again, or run the command in the message.
    */
   user_id_index_missing: true
+  /**
+   * Users have ids that no document has, and documents have these ids in another spelling, or ids of another kind.
+   * @remedy Write the ids of tokens and documents in one form, as the message says.
+   */
+  user_id_never_found: true
   /**
    * The stored user ids are neither texts nor ObjectIds.
    * @remedy Give `toFieldValues`, which converts an id to stored values.

@@ -92,7 +92,12 @@ describe('the accounts of a refused login', () => {
     for (const email of [user, user.toUpperCase()]) await logIn(instance, { email, password: 'wrong' })
     const digest = instance.userData.accountDigest(user)
     expect(digest).toMatch(/^[\w-]{43}$/)
-    const refused = { name: 'login_refused', accounts: [digest], address: ADDRESS }
+    const refused = {
+      name: 'login_refused',
+      code: 'invalid_credentials',
+      accounts: [digest],
+      address: ADDRESS,
+    }
     expect(instance.events).toEqual([refused, refused])
     expect(start({ secret: `another ${SECRET}` }).userData.accountDigest(user)).toBe(digest)
     expect(start({ sessionSecrets: [`another ${SECRET}`] }).userData.accountDigest(user)).not.toBe(digest)

@@ -7,6 +7,7 @@ import request from 'supertest'
 import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import type { ChannelMessages, CustomUserData } from 'express-custom-user-data'
+import { EVENT_CHANNELS } from '../lib/channels.js'
 import { createManualClock } from './support/clock.js'
 import type { ManualClock } from './support/clock.js'
 import { useDatabase } from './support/database.js'
@@ -43,6 +44,20 @@ const NOTHING = {
   evicted: 0,
   refused: {},
   refusedTokens: {},
+  operations: {
+    login: {},
+    authenticateLogin: {},
+    issueTokens: {},
+    reissue: {},
+    refresh: {},
+    exchangeRefreshToken: {},
+    logout: {},
+    logoutAll: {},
+    endSession: {},
+  },
+  failedRequests: {},
+  throttled: {},
+  events: Object.fromEntries(Object.keys(EVENT_CHANNELS).map(name => [name, 0])),
   cached: 0,
   cachedBytes: 0,
   changeStreams: { custom_data: 'off', sessions: 'off' },
@@ -243,7 +258,7 @@ describe('the channels of node:diagnostics_channel', () => {
     await userData.verifyToken('abc').catch(() => undefined)
     expect(heard.names).toEqual([
       ...['miss', 'load', 'hit', 'invalidated'],
-      ...['stale', 'miss', 'miss', 'shared_load', 'load'],
+      ...['stale', 'miss', 'miss', 'load', 'shared_load'],
       ...['miss', 'load', 'evicted', 'refused'],
     ])
   })
@@ -272,7 +287,13 @@ describe('the channels of node:diagnostics_channel', () => {
     const collection = 'custom_user_data'
     expect(heard.messages).toEqual([
       { collection, userId: 'alice' },
-      { collection, userId: 'alice', ms: expect.any(Number), code: 'custom_data_too_large' },
+      {
+        collection,
+        userId: 'alice',
+        startTime: expect.any(Number),
+        ms: expect.any(Number),
+        code: 'custom_data_too_large',
+      },
       { collection, code: 'custom_data_too_large', userId: 'alice', reason: undefined },
     ])
   })

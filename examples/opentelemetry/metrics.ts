@@ -1,87 +1,102 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import type { Meter } from '@opentelemetry/api'
-import type { ChannelMessages, CustomUserData, CustomUserDataEvents, Stats } from 'express-custom-user-data'
+import type { Attributes, Meter } from '@opentelemetry/api'
+import type { Stats } from 'express-custom-user-data'
+import { onMessage } from './channels.js'
 
-const LOAD_CHANNEL = 'express-custom-user-data:load'
+const LOAD_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
+/** Checking a password takes longer than a read. */
+const OPERATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 /**
- * Reports the counters of an instance and the duration of each load to a meter. Counters are read when Prometheus asks, so
- * they cost a request with a cached token nothing. Durations need each single value, so they come from the channel.
+ * Reports the counters of an instance, and the durations of loads, logins, refreshes and logouts, to a meter. Counters are
+ * read when Prometheus asks, so they cost a request with a cached token nothing. Durations need each single value, so they
+ * come from channels. Users, accounts and addresses belong in a log: as attributes they would be too many.
  *
- * @returns a function that stops the reports of durations
+ * @returns a function that ends the reports of durations
  */
 export function recordMetrics(meter: Meter, stats: () => Stats): () => void {
   observeCounters(meter, stats)
-  const duration = meter.createHistogram('custom_user_data_load_duration_seconds', {
-    description: 'How long reads of custom data from MongoDB took',
-    unit: 's',
-    advice: { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1] },
-  })
-  const onLoad = (message: unknown): void => {
-    const { ms, code } = message as ChannelMessages['load']
-    duration.record(ms / 1000, { outcome: code ?? 'ok' })
+  const loads = createDuration(meter, 'load', 'Duration of reads of custom data from MongoDB', LOAD_BUCKETS)
+  const operations = createDuration(
+    meter,
+    'operation',
+    'Duration of logins, refreshes and logouts',
+    OPERATION_BUCKETS,
+  )
+  const stops = [
+    onMessage('load', ({ ms, code }) => {
+      loads.record(ms / 1000, errorType(code))
+    }),
+    onMessage('operation', ({ name, ms, code }) => {
+      operations.record(ms / 1000, { operation: name, ...errorType(code) })
+    }),
+  ]
+  return () => {
+    for (const stop of stops) stop()
   }
-  subscribe(LOAD_CHANNEL, onLoad)
-  return () => unsubscribe(LOAD_CHANNEL, onLoad)
 }
 
-/** Events that tell of attacks or of changes by administrators, see docs/events-and-metrics.md. */
-const AUDITED = [
-  'login_refused',
-  'throttled',
-  'reuse_detected',
-  'refresh_refused',
-  'revoked',
-  'enabled',
-  'session_end_refused',
-  'fields_refused',
-  'keys_replaced',
-  'trusted_issuer_added',
-  'trusted_issuer_removed',
-] as const satisfies (keyof CustomUserDataEvents)[]
-
-/** Counts events by their names. Accounts, users and addresses belong in a log: as labels they would be too many. */
-export function countAuditEvents(meter: Meter, events: CustomUserData<object>['events']): void {
-  const counter = meter.createCounter('custom_user_data_audit_events', {
-    description: 'Events of logins, sessions and refused requests, by their names',
-  })
-  for (const event of AUDITED) events.on(event, () => counter.add(1, { event }))
+function createDuration(meter: Meter, name: string, description: string, explicitBucketBoundaries: number[]) {
+  const advice = { explicitBucketBoundaries }
+  return meter.createHistogram(`custom_user_data.${name}.duration`, { description, unit: 's', advice })
 }
+
+/** OpenTelemetry's attribute for the kind of an error. A success has none. */
+function errorType(code: string | undefined): Attributes {
+  return code === undefined ? {} : { 'error.type': code }
+}
+
+/** A value, and the attribute that tells it from others of its metric. */
+type Observation = readonly [value: number, attributes?: Attributes]
 
 function observeCounters(meter: Meter, stats: () => Stats): void {
-  const requests = meter.createObservableCounter('custom_user_data_requests', {
-    description: 'Requests, by where their custom data came from',
-  })
-  requests.addCallback(result => {
-    const { hits, misses, claimSnapshots, sharedLoads } = stats()
-    result.observe(hits, { source: 'cache' })
-    result.observe(claimSnapshots, { source: 'token' })
-    result.observe(sharedLoads, { source: 'shared_load' })
-    result.observe(misses - claimSnapshots - sharedLoads, { source: 'load' })
-  })
-  const dropped = meter.createObservableCounter('custom_user_data_dropped', {
-    description: 'Copies that were not served any more, by the reason',
-  })
-  dropped.addCallback(result => {
-    result.observe(stats().stale, { reason: 'stale' })
-    result.observe(stats().evicted, { reason: 'evicted' })
-  })
+  function count(
+    name: string,
+    unit: string,
+    description: string,
+    read: (stats: Stats) => readonly Observation[],
+  ): void {
+    meter
+      .createObservableCounter(`custom_user_data.${name}`, { description, unit: `{${unit}}` })
+      .addCallback(result => {
+        for (const [value, attributes] of read(stats())) result.observe(value, attributes)
+      })
+  }
+
+  count('requests', 'request', 'Requests, by where their custom data came from', now => [
+    [now.hits, { source: 'cache' }],
+    [now.claimSnapshots, { source: 'token' }],
+    [now.sharedLoads, { source: 'shared_load' }],
+    [now.misses - now.claimSnapshots - now.sharedLoads, { source: 'load' }],
+  ])
+  count('dropped', 'snapshot', 'Snapshots that were not served any more, by the reason', now => [
+    [now.stale, { reason: 'stale' }],
+    [now.evicted, { reason: 'evicted' }],
+  ])
+  count('invalidations', 'invalidation', 'Users invalidated', now => [[now.invalidated]])
+  count('refused', 'request', 'Requests refused, by error code', now => byName('error.type', now.refused))
+  count(
+    'refused_tokens',
+    'token',
+    'Access tokens refused as forged, revoked or disabled, and for a few other reasons',
+    now => byName('reason', now.refusedTokens),
+  )
+  count('failed_requests', 'request', 'Requests answered with 5xx, by error code', now =>
+    byName('error.type', now.failedRequests),
+  )
+  count('throttled', 'request', 'Requests answered with 429, by the limit that they had reached', now =>
+    byName('limit', now.throttled),
+  )
+  count('events', 'event', 'Events, by their names', now => byName('event', now.events))
   meter
-    .createObservableCounter('custom_user_data_invalidations', { description: 'Users invalidated' })
-    .addCallback(result => result.observe(stats().invalidated))
-  meter
-    .createObservableCounter('custom_user_data_refused', { description: 'Requests refused, by error code' })
+    .createObservableGauge('custom_user_data.cached', {
+      description: 'Snapshots in the cache',
+      unit: '{snapshot}',
+    })
     .addCallback(result => {
-      for (const [code, count] of Object.entries(stats().refused)) result.observe(count, { code })
+      result.observe(stats().cached)
     })
-  meter
-    .createObservableCounter('custom_user_data_refused_tokens', {
-      description: 'Access tokens refused as forged, revoked or disabled, and for a few other reasons',
-    })
-    .addCallback(result => {
-      for (const [reason, count] of Object.entries(stats().refusedTokens)) result.observe(count, { reason })
-    })
-  meter
-    .createObservableGauge('custom_user_data_cached', { description: 'Copies in the cache' })
-    .addCallback(result => result.observe(stats().cached))
+}
+
+function byName(attribute: string, counts: Readonly<Record<string, number>>): Observation[] {
+  return Object.entries(counts).map(([name, count]) => [count, { [attribute]: name }])
 }

@@ -1,5 +1,5 @@
 import express from 'express'
-import type { Express, RequestHandler } from 'express'
+import type { Express, RequestHandler, Router } from 'express'
 import type { Db } from 'mongodb'
 import { z } from 'zod'
 import { greetingIn } from './greeting.js'
@@ -7,9 +7,10 @@ import { toPrometheusText } from './metrics.js'
 import type { UserData } from './user-data.js'
 
 /** The app. Routes before the guard are open to everybody, and routes after it have `req.user`. */
-export function createApp(db: Db, userData: UserData): Express {
+export function createApp(db: Db, userData: UserData, demo: Router): Express {
   const app = express()
   app.disable('x-powered-by')
+  app.use(demo) // the page at `/`, which your app does not need
   app.get('/healthz', reportHealth(userData))
   app.get('/.well-known/jwks.json', userData.jwks())
   app.get('/metrics', showMetrics(userData))

@@ -24,6 +24,8 @@ export interface Config {
   readonly userDataInToken: false | ExtendedJsonFormat
   /** Other issuers whose access tokens are accepted. */
   readonly trustedIssuers: readonly TrustedIssuer[]
+  /** Whether the page at `/` shows and edits documents without a login. By default only in a MongoDB that is started here. */
+  readonly demoEdits: boolean
 }
 
 const DAY_SECONDS = 86_400
@@ -48,6 +50,7 @@ const schema = z
     USER_DATA_IN_TOKEN: z
       .enum(['off', 'relaxed', 'canonical'], 'write off, relaxed or canonical')
       .default('off'),
+    DEMO_PAGE: z.enum(['on', 'off'], 'write on or off').optional(),
   })
   .refine(given => given.ACCESS_TOKEN_SECRET === undefined || given.ACCESS_TOKEN_JWK === undefined, {
     path: ['ACCESS_TOKEN_JWK'],
@@ -72,6 +75,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     refreshTokenTransport: variables.REFRESH_TOKEN_TRANSPORT,
     userDataInToken: variables.USER_DATA_IN_TOKEN === 'off' ? false : variables.USER_DATA_IN_TOKEN,
     trustedIssuers: variables.TRUSTED_ISSUERS as TrustedIssuer[],
+    demoEdits: (variables.DEMO_PAGE ?? (variables.MONGODB_URI === undefined ? 'on' : 'off')) === 'on',
   }
 }
 

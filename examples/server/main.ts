@@ -9,6 +9,7 @@ import { resolveMongoUri } from '../support/start-mongod.js'
 import { createApp } from './app.js'
 import { readConfig } from './config.js'
 import type { Config } from './config.js'
+import { createDemo } from './demo/demo.js'
 import { PASSWORD, seed } from './seed.js'
 import { createUserData } from './user-data.js'
 import type { UserData } from './user-data.js'
@@ -25,14 +26,17 @@ runUntilSignal(async lifecycle => {
   const db = client.db(databaseNameIn(config.mongodbUri ?? '') ?? DATABASE_NAME)
   const userData = createUserData(db, config)
   onStop(() => userData.close())
-  const server = await listen(createApp(db, userData), config.port)
+  const demo = createDemo(db, config)
+  onStop(() => Promise.all(demo.instances.map(instance => instance.close())))
+  const server = await listen(createApp(db, userData, demo.router), config.port)
   onStop(() => closeServer(server))
-  await untilReady(userData, db, lifecycle, reason => {
+  await untilReady([userData, ...demo.instances], db, lifecycle, reason => {
     console.log(
       `Waiting for MongoDB at ${hostsOf(client)} (${reason}). Until then ${urlOf(server)}/healthz says 503.`,
     )
   })
   console.log(`Listening on ${urlOf(server)}`)
+  console.log('Open this address in a browser, to see how old custom data can be.')
 })
 
 function sayWhatIsMadeUp({ hasRandomSecret }: Config): void {
@@ -56,7 +60,7 @@ async function openClient({ mongodbUri }: Config, { onStop }: Lifecycle): Promis
 
 /** Fills the database as soon as MongoDB answers. Prints each reason for waiting once. */
 async function untilReady(
-  userData: UserData,
+  instances: readonly UserData[],
   db: Db,
   { signal }: Lifecycle,
   report: (reason: string) => void,
@@ -66,7 +70,7 @@ async function untilReady(
     // The driver connects by itself, but only once. If that fails, connect() has to be called again.
     db.client.connect().catch(() => undefined)
     try {
-      await userData.ready()
+      for (const instance of instances) await instance.ready()
       await seed(db)
       return
     } catch (error) {

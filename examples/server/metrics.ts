@@ -2,16 +2,30 @@ import type { Stats } from 'express-custom-user-data'
 
 const GAUGES = ['cached', 'cachedBytes']
 
-/** The counters in Prometheus's text format. examples/opentelemetry also has the durations of loads. */
-export function toPrometheusText({ refused, refusedTokens, changeStreams, ...counters }: Stats): string {
-  const samples = Object.entries(counters).flatMap(([name, value]) => {
+type Values = Readonly<Record<string, number>>
+
+/** The counters in Prometheus's text format. examples/opentelemetry also has the durations of loads and logins. */
+export function toPrometheusText(stats: Stats): string {
+  const { refused, refusedTokens, operations, failedRequests, throttled, events, changeStreams, ...totals } =
+    stats
+  const samples = Object.entries(totals).flatMap(([name, value]) => {
     const isGauge = GAUGES.includes(name)
     return toSamples(toMetricName(name, isGauge), isGauge ? 'gauge' : 'counter', { '': value })
   })
+  const outcomes = Object.entries(operations).flatMap(([operation, counts]) =>
+    Object.entries(counts).map(([outcome, count]) => [
+      `{operation="${operation}",outcome="${outcome}"}`,
+      count,
+    ]),
+  )
   return [
     ...samples,
-    ...toSamples(toMetricName('refused', false), 'counter', labelled('code', refused)),
-    ...toSamples(toMetricName('refusedTokens', false), 'counter', labelled('reason', refusedTokens)),
+    ...toCounter('refused', labelled('code', refused)),
+    ...toCounter('refusedTokens', labelled('reason', refusedTokens)),
+    ...toCounter('operations', Object.fromEntries(outcomes) as Values),
+    ...toCounter('failedRequests', labelled('code', failedRequests)),
+    ...toCounter('throttled', labelled('limit', throttled)),
+    ...toCounter('events', labelled('event', events)),
     ...toSamples(toMetricName('changeStreamsOpen', true), 'gauge', {
       '': Object.values(changeStreams).filter(state => state === 'open').length,
     }),
@@ -19,11 +33,15 @@ export function toPrometheusText({ refused, refusedTokens, changeStreams, ...cou
   ].join('\n')
 }
 
-function labelled(label: string, counts: Readonly<Record<string, number>>): Record<string, number> {
+function labelled(label: string, counts: Values): Values {
   return Object.fromEntries(Object.entries(counts).map(([value, count]) => [`{${label}="${value}"}`, count]))
 }
 
-function toSamples(metric: string, type: string, values: Readonly<Record<string, number>>): string[] {
+function toCounter(name: string, values: Values): string[] {
+  return toSamples(toMetricName(name, false), 'counter', values)
+}
+
+function toSamples(metric: string, type: string, values: Values): string[] {
   const samples = Object.entries(values).map(([labels, value]) => `${metric}${labels} ${value}`)
   return [`# TYPE ${metric} ${type}`, ...samples]
 }

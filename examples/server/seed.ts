@@ -14,7 +14,7 @@ export interface UserAccount {
 export const PASSWORD = 'correct horse battery staple'
 
 /** Carol has no document, to show what handlers get then. */
-const EMAILS = ['alice@example.com', 'bob@example.com', 'carol@example.com']
+export const EMAILS = ['alice@example.com', 'bob@example.com', 'carol@example.com']
 
 const PROFILES: ({ email: string } & Omit<Profile, 'userId'>)[] = [
   {

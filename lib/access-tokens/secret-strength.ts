@@ -15,30 +15,48 @@ export function requireStrongSecret(
   optionName: string,
 ): void {
   const secret = key.export()
-  const fault = findFault(secret, minBytes, reason)
+  const fault = findSecretFault(secret, minBytes)
   if (fault === undefined) return
   throw new OptionError(
-    `${optionName} ${fault} Write a random secret, made with: ` +
+    `${optionName} ${explainFault(fault, secret, reason)} Write a random secret, made with: ` +
       `node -p "crypto.randomBytes(${minBytes}).toString('base64url')"`,
   )
 }
 
-/** Says why a secret is weak; `undefined` for a strong one. The sentence never repeats a part of the secret. */
-function findFault(secret: Buffer, minBytes: number, reason: string): string | undefined {
-  if (secret.length < minBytes) return `has ${secret.length} bytes: ${reason}`
-  if (isKnownSecret(secret)) return 'is known from public code or documentation, so attackers know it too.'
-  if (isPem(secret)) return 'is a key in PEM format, and its public part is not secret.'
+/** What makes a secret weak. */
+export type SecretFault = 'short' | 'known' | 'pem' | 'repeats' | 'counts' | 'few_bytes'
+
+/** Tells what makes a secret weak; `undefined` for a strong one. */
+export function findSecretFault(secret: Buffer, minBytes: number): SecretFault | undefined {
+  if (secret.length < minBytes) return 'short'
+  if (isKnownSecret(secret)) return 'known'
+  if (isPem(secret)) return 'pem'
   const readings = readingsOf(secret)
-  if (readings.some(hasShortPeriod)) {
-    return `repeats the same ${MAX_PERIOD} bytes or fewer again and again, so it is easy to guess.`
-  }
-  if (readings.some(isSequence)) return 'counts up or down from byte to byte, so it is easy to guess.'
+  if (readings.some(hasShortPeriod)) return 'repeats'
+  if (readings.some(isSequence)) return 'counts'
   // 32 random hex digits have 8 or more different digits, except once in 10 million.
-  const differentBytes = new Set(secret).size
-  if (differentBytes < MIN_DIFFERENT_BYTES) {
-    return `has only ${differentBytes} different bytes, so it is easy to guess.`
+  return differentBytesOf(secret) < MIN_DIFFERENT_BYTES ? 'few_bytes' : undefined
+}
+
+/** Says why a secret is weak, without a part of the secret and without its length. */
+export const FAULTS_IN_WORDS: Readonly<Record<Exclude<SecretFault, 'short' | 'few_bytes'>, string>> = {
+  known: 'is known from public code or documentation, so attackers know it too.',
+  pem: 'is a key in PEM format, and its public part is not secret.',
+  repeats: `repeats the same ${MAX_PERIOD} bytes or fewer again and again, so it is easy to guess.`,
+  counts: 'counts up or down from byte to byte, so it is easy to guess.',
+}
+
+/** The sentence about a fault for an error message. It never repeats a part of the secret. */
+function explainFault(fault: SecretFault, secret: Buffer, reason: string): string {
+  if (fault === 'short') return `has ${secret.length} bytes: ${reason}`
+  if (fault === 'few_bytes') {
+    return `has only ${differentBytesOf(secret)} different bytes, so it is easy to guess.`
   }
-  return undefined
+  return FAULTS_IN_WORDS[fault]
+}
+
+function differentBytesOf(secret: Buffer): number {
+  return new Set(secret).size
 }
 
 /** A public key as the secret of HS256 would let everybody sign (RFC 8725 section 2.1). */

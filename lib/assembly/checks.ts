@@ -3,14 +3,14 @@ import type { RightsCollections } from '../checks/rights.js'
 import type { OwnCollection } from '../checks/set-up.js'
 import { createChangeFeeds } from '../mongo/change-feeds.js'
 import { StreamConnections } from '../mongo/stream-connections.js'
+import { LOGIN_ATTEMPT_COLLECTION } from '../login/attempt-documents.js'
 import { hostsOf } from '../mongo/team-database.js'
 import type { Config } from '../options/parse-options.js'
+import { SESSION_COLLECTION } from '../sessions/session-collection.js'
 import { createSessionFeed } from '../sessions/session-feed.js'
 import { createCustomDataFeed } from '../snapshots/custom-data-feed.js'
 import type { Core } from './core.js'
-import { LOGIN_ATTEMPT_COLLECTION } from './logins.js'
 import type { LoginAttempts } from './logins.js'
-import { SESSION_COLLECTION } from './sessions.js'
 import type { SessionParts } from './sessions.js'
 
 /** The change streams, and the checks of `ready()`. */
@@ -18,7 +18,8 @@ export type Checks = ReturnType<typeof createChecks>
 
 /** Creates the change streams and the checks of `ready()`, which opens them. */
 export function createChecks(core: Core, sessions: SessionParts, loginAttempts: LoginAttempts) {
-  const { config, database, userIdIndex, events, clock, invalidations, rights, storedUsernames } = core
+  const { config, database, userIdIndex, events, clock, invalidations, rights, storedUsernames, warnings } =
+    core
   const { store, userRecords, revocations, database: sessionDatabase, lifetimes } = sessions
   const connections = new StreamConnections([database, sessionDatabase])
   const changeFeeds = createChangeFeeds(config, events, connections, {
@@ -59,8 +60,8 @@ export function createChecks(core: Core, sessions: SessionParts, loginAttempts: 
   const readiness = new Readiness(
     {
       database,
-      checkRights: timeoutMs => rights.check(collections, timeoutMs, events),
-      checkUsernames: timeoutMs => storedUsernames.check(timeoutMs, events),
+      checkRights: timeoutMs => rights.check(collections, timeoutMs, warnings),
+      checkUsernames: timeoutMs => storedUsernames.check(timeoutMs, warnings),
       index: userIdIndex,
       ownCollections: toOwnCollections(config, sessions, loginAttempts),
       ownCollectionNames: [
@@ -70,6 +71,7 @@ export function createChecks(core: Core, sessions: SessionParts, loginAttempts: 
       hosts: () => hostsOf(config.collection),
       changeFeeds,
       events,
+      warnings,
       clock,
     },
     config,
@@ -80,11 +82,9 @@ export function createChecks(core: Core, sessions: SessionParts, loginAttempts: 
 
 /** Notes the rights that the options need. Each method that creates a route notes its own. */
 function addRightsOfOptions({ config, rights }: Core): void {
-  rights.add('each load', 'custom_data', 'find', 'listIndexes')
-  if (config.own && config.hooks.createCustomData) rights.add('createCustomData', 'custom_data', 'insert')
-  if (config.changeStreams === 'off') return
-  rights.add('changeStreams', 'custom_data', 'changeStream')
-  rights.add('changeStreams', 'sessions', 'changeStream')
+  rights.add('each load')
+  if (config.own && config.hooks.createCustomData) rights.add('createCustomData')
+  if (config.changeStreams !== 'off') rights.add('changeStreams')
 }
 
 /** The collections of this package that need indexes. Login attempts need none if no logins are counted. */

@@ -9,13 +9,13 @@ import { createErrorHandler } from '../authenticate/error-handler.js'
 import { createAuthenticateMiddleware } from '../authenticate/middleware.js'
 import { toGuard } from '../authenticate/guard.js'
 import { createFailureReports } from '../authenticate/failure-reports.js'
-import { createPreflightWarning } from '../authenticate/preflight-warning.js'
 import { createReload } from '../authenticate/reload.js'
 import { createSnapshotAge } from '../authenticate/snapshot-age.js'
 import { createRequestUsers } from '../authenticate/request-users.js'
 import { createStrategy } from '../authenticate/strategy.js'
 import { createOriginCheck } from '../authenticate/request-origin.js'
 import { createMissingToken, createTokenReader } from '../authenticate/token-places.js'
+import type { HandlerKind } from '../checks/own-handlers.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { CustomUserData } from '../instance.js'
 import { refuseArguments } from '../options/arguments.js'
@@ -42,7 +42,7 @@ export function createGuardParts(
   sessions: SessionParts,
   checks: Checks,
 ) {
-  const { config, clock, events, metrics } = core
+  const { config, clock, events, metrics, handlers, requestChecks } = core
   const { realm } = config
   const authenticator = createAuthenticator(config, {
     verifyToken,
@@ -62,7 +62,6 @@ export function createGuardParts(
   // The middleware before attach() may read the user from a token or from the cookie of a session.
   const setCacheHeadersOfAttached = createCacheHeaders(cacheControl, ['Authorization', 'Cookie'])
   const missingToken = createMissingToken(config.tokenPlaces)
-  const warnOfPreflight = createPreflightWarning(events)
   const requestUsers = createRequestUsers({
     authenticator,
     attachments,
@@ -70,11 +69,11 @@ export function createGuardParts(
     missingToken,
     ownIssuer: config.own?.issuer,
     realm,
-    warnOfPreflight,
+    requestChecks,
   })
   const reload = createReload({ authenticator, attachments, requestUsers, tokens, realm })
   const snapshotAgeMs = createSnapshotAge({ authenticator, attachments, snapshots, requestUsers, tokens })
-  const failures = createFailureReports(events, config.tokenPlaces)
+  const failures = createFailureReports(events, metrics, config.tokenPlaces)
   return {
     authenticator,
     attachments,
@@ -91,7 +90,8 @@ export function createGuardParts(
     metrics,
     realm,
     failures,
-    warnOfPreflight,
+    handlers,
+    requestChecks,
     missingToken,
   }
 }
@@ -133,25 +133,27 @@ type Guards = Pick<
 
 /** Creates the guards of an instance. */
 export function createGuards(parts: GuardParts): Guards {
-  const { authenticator, reload, snapshotAgeMs, metrics, realm, requireIssuers } = parts
+  const { authenticator, reload, snapshotAgeMs, metrics, failures, realm, requireIssuers, handlers } = parts
   return {
     authenticate(options) {
       requireIssuers('authenticate()')
-      return toGuard(createAuthenticateMiddleware(parts, options))
+      return handlers.add(kindOf(options), toGuard(createAuthenticateMiddleware(parts, options)))
     },
-    attach: options => toGuard(createAttachMiddleware(parts, options)),
-    allow: (rule, options) => toGuard(createAllow(parts, rule, options)),
+    attach: options => handlers.add(kindOf(options), toGuard(createAttachMiddleware(parts, options))),
+    allow: (rule, options) => handlers.add('user', toGuard(createAllow(parts, rule, options))),
     strategy(...given) {
       refuseArguments('strategy()', given)
       requireIssuers('strategy()')
+      handlers.noteOtherAuthentication()
       return createStrategy(parts)
     },
-    errorHandler: options => createErrorHandler(parts.failures, options),
+    errorHandler: options => handlers.add('error handler', createErrorHandler(failures, options)),
     user: requireUser,
     userIfAny: req => (requestUser(req) ?? undefined) as AuthenticatedUser<object> | undefined,
     async verifyToken(token, options) {
       const { maxAgeMs } = parseVerifyTokenOptions(options)
       requireIssuers('verifyToken()')
+      handlers.noteOtherAuthentication()
       try {
         if (token === undefined || token === null || token === '')
           throw new CustomUserDataError('missing_token')
@@ -160,12 +162,18 @@ export function createGuards(parts: GuardParts): Guards {
         const ours = asCustomUserDataError(error)
         if (!ours) throw error
         metrics.refused(ours)
+        failures.countThrown('verifyToken()', ours)
         throw withChallenge(ours, realm)
       }
     },
     refreshCustomData: req => reload(req, 0),
     snapshotAgeMs,
   }
+}
+
+/** The options were checked when the guard was created. */
+function kindOf(options: { readonly optional?: boolean | undefined } | undefined): HandlerKind {
+  return options?.optional === true ? 'optional guard' : 'guard'
 }
 
 function requireUser(req: object): AuthenticatedUser<object> {

@@ -1,6 +1,8 @@
 import type { Collection } from 'mongodb'
+import { createLoginClientChecks } from '../checks/login-clients.js'
 import { createExactDecoder } from '../documents/find-document.js'
 import { AddressLimit } from '../login/address-limit.js'
+import { LOGIN_ATTEMPT_COLLECTION } from '../login/attempt-documents.js'
 import { createAttemptStore } from '../login/attempt-store.js'
 import { createSessionFinder } from '../login/access-token-session.js'
 import { countAttempt } from '../login/count-attempt.js'
@@ -13,7 +15,6 @@ import { createLoginThrottle } from '../login/login-throttle.js'
 import { MadeUpTokens } from '../login/made-up-tokens.js'
 import { RefreshFlow } from '../login/refresh-flow.js'
 import { createEndReplacedSessions } from '../login/replaced-sessions.js'
-import { createThrottleWarnings } from '../login/throttle-warnings.js'
 import { TokenIssuer } from '../login/token-issuer.js'
 import type { AnswerFormat } from '../login/token-issuer.js'
 import { createTokenSigner } from '../login/token-signer.js'
@@ -29,9 +30,6 @@ import type { Documents } from './documents.js'
 import type { GuardParts } from './guards.js'
 import type { SessionParts } from './sessions.js'
 import type { SnapshotParts } from './snapshots.js'
-
-/** The name of the collection of failed logins, unless the team gives another. */
-export const LOGIN_ATTEMPT_COLLECTION = 'custom_user_data_login_attempts'
 
 /** The store of failed logins, and the digests of names and addresses in it. */
 export type LoginAttempts = ReturnType<typeof createLoginAttempts>
@@ -60,7 +58,7 @@ export function createLogins(
   { authenticator }: GuardParts,
   loginAttempts: LoginAttempts,
 ) {
-  const { config, clock, events, database, invalidations, backgroundWork } = core
+  const { config, clock, events, database, invalidations, backgroundWork, requestChecks } = core
   const writer = new Writer(config, { database, documents, invalidate: invalidations.invalidate })
   const hooks = createHookCalls(config, writer, events)
   // Shared by the issuers of all answer formats, so that each of its warnings comes once.
@@ -98,11 +96,10 @@ export function createLogins(
   const { nameAccounts } = loginAttempts
   const findSessions = createSessionFinder(verifyToken, config.own?.issuer)
   const endReplaced = createEndReplacedSessions({ sessions, findSessions, events })
-  // Shared by all routes and functions, so that each warning comes once.
-  const throttleWarnings = createThrottleWarnings(events)
   const flowParts = {
     throttle,
-    throttleWarnings,
+    loginClientChecks: createLoginClientChecks(core.warnings),
+    requestChecks,
     nameAccounts,
     sessions,
     endReplaced,
@@ -111,7 +108,7 @@ export function createLogins(
     events,
   }
   // Shared by all routes and functions, so that each address has one limit.
-  const madeUpTokens = new MadeUpTokens({ sessions, limit: createAddressLimit(core), events })
+  const madeUpTokens = new MadeUpTokens({ sessions, limit: createAddressLimit(core), events, requestChecks })
 
   /** The token issuer of a route or function. Throws an `OptionError` without keys of our own. */
   function needIssuer(callee: string, format = config.extendedJson): TokenIssuer {

@@ -24,7 +24,7 @@ type Routes = Pick<
 
 /** Creates the factories of an instance's routes. */
 export function createRoutes(
-  { config, database, events, rights }: Core,
+  { config, database, events, rights, handlers, operations }: Core,
   { ownKeys }: AccessTokens,
   { documents }: Documents,
   { requestUsers, failures }: GuardParts,
@@ -35,51 +35,66 @@ export function createRoutes(
   const { sessions, userSessions, hooks, writer, endSessions } = logins
   const { refreshTokenField, loginThrottle, verifyCredentialsTimeoutMs: timeoutMs } = config
   function noteRightsOfOwnData(mayCreate: boolean): void {
-    rights.add('ownData()', 'custom_data', 'find', 'update')
-    if (mayCreate) rights.add('ownData({ upsert })', 'custom_data', 'insert')
+    rights.add('ownData()')
+    if (mayCreate) rights.add('ownData({ upsert })')
   }
   return {
     login(verifyCredentials, options) {
       needOwn(logins.tokenIssuer, 'login()')
-      rights.add('login()', 'sessions', 'find', 'insert', 'update', 'remove')
-      if (loginThrottle) rights.add('loginThrottle', 'login_attempts', 'find', 'insert', 'update')
+      rights.add('login()')
+      if (loginThrottle) rights.add('loginThrottle')
       const flowFor = (format?: ExtendedJsonFormat | false) => logins.loginFlowFor('login()', format)
-      return createLoginRoute({ flowFor, transport, failures, config }, verifyCredentials, options)
+      return handlers.add(
+        'login',
+        createLoginRoute({ flowFor, transport, failures, operations, config }, verifyCredentials, options),
+      )
     },
     refresh(options) {
       needOwn(logins.tokenIssuer, 'refresh()')
-      rights.add('refresh()', 'sessions', 'find', 'update')
+      rights.add('refresh()')
       const {
         extendedJson,
         answer,
         refreshTokenField: field = refreshTokenField,
       } = parseRefreshOptions(options)
       const flow = logins.refreshFlowFor('refresh()', extendedJson)
-      return createRefreshRoute({ flow, transport, failures, field, answer, timeoutMs })
+      return handlers.add(
+        'refresh',
+        createRefreshRoute({ flow, transport, failures, operations, field, answer, timeoutMs }),
+      )
     },
     logout(options) {
       const { refreshTokenField: field = refreshTokenField } = parseLogoutOptions(options)
       use.begin()
-      rights.add('logout()', 'sessions', 'find', 'update')
-      return createLogoutRoute({ endSessions, transport, failures, field })
+      rights.add('logout()')
+      return createLogoutRoute({ endSessions, transport, failures, operations, field })
     },
     logoutAll(...given) {
       refuseArguments('logoutAll()', given)
       use.begin()
-      rights.add('logoutAll()', 'sessions', 'find', 'insert', 'update')
-      return createLogoutAllRoute({ userSessions, requestUsers, transport, hooks })
+      rights.add('logoutAll()')
+      return handlers.add(
+        'user',
+        createLogoutAllRoute({ userSessions, requestUsers, transport, hooks, operations }),
+      )
     },
     ownSessions(...given) {
       refuseArguments('ownSessions()', given)
       use.begin()
-      rights.add('ownSessions()', 'sessions', 'find', 'update')
-      return createOwnSessionsRouter({ sessions, requestUsers, transport, hooks, events })
+      rights.add('ownSessions()')
+      return handlers.add(
+        'user',
+        createOwnSessionsRouter({ sessions, requestUsers, transport, hooks, events, handlers }),
+      )
     },
     ownData: options =>
-      createOwnDataRouter(
-        config,
-        { documents, writer, requestUsers, bson: database.bson, events, noteRights: noteRightsOfOwnData },
-        options,
+      handlers.add(
+        'user',
+        createOwnDataRouter(
+          config,
+          { documents, writer, requestUsers, bson: database.bson, events, noteRights: noteRightsOfOwnData },
+          options,
+        ),
       ),
     jwks(...given) {
       refuseArguments('jwks()', given)

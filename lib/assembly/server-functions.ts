@@ -19,6 +19,7 @@ import type { TokenAnswer } from '../types.js'
 import { createUserDocument } from '../writing/for-user.js'
 import { needOwn } from './access-tokens.js'
 import type { AccessTokens } from './access-tokens.js'
+import type { Calls } from './calls.js'
 import type { Core } from './core.js'
 import type { Documents } from './documents.js'
 import type { LoginAttempts, Logins } from './logins.js'
@@ -40,6 +41,7 @@ export function createSessionFunctions(
   { issuers }: AccessTokens,
   { sessions, userSessions, endReplaced, hooks, tokenIssuerFor }: Logins,
   transport: RefreshTransport,
+  calls: Calls,
 ): SessionFunctions {
   const tokenIssuer = tokenIssuerFor(config.extendedJson, 'createCustomUserData: option "extendedJson"')
   const { accessCookie, refreshCookie, refreshTokenField } = config
@@ -51,24 +53,23 @@ export function createSessionFunctions(
       const create = hooks.creationFor({ id: userId }, describedClient(details))
       const issue = (deliver?: Deliver) =>
         issuer.issue(userId, details, create, { start: toLoginStart(details.startedAt), deliver })
-      if (!res) return (await issue()).answer
+      if (!res) return calls.measure('issueTokens', async () => (await issue()).answer)
       if (!accessCookie && !refreshCookie) throw new OptionError(NO_COOKIE)
       // The overloads of the method say which members an answer with cookies lacks.
-      return (await issueWithCookies(res, issue, {
-        transport,
-        endReplaced,
-        refreshTokenField,
-      })) as TokenAnswer<object>
+      return (await calls.measure('issueTokens', () =>
+        issueWithCookies(res, issue, { transport, endReplaced, refreshTokenField }),
+      )) as TokenAnswer<object>
     },
     async reissue(session) {
       const issuer = needOwn(tokenIssuer, 'reissue()')
       const { userId, sid } = parseSessionOfUser(session)
       requireUserId('reissue()', userId, issuers)
-      return issuer.reissue({ userId, sid })
+      return calls.measure('reissue', () => issuer.reissue({ userId, sid }))
     },
     async sessionOf(refreshToken) {
       needOwn(tokenIssuer, 'sessionOf()')
-      return typeof refreshToken === 'string' ? sessions.identify(refreshToken) : undefined
+      if (typeof refreshToken !== 'string') return undefined
+      return calls.count('sessionOf', () => sessions.identify(refreshToken))
     },
     async sessions(userId) {
       requireUserId('sessions()', userId, issuers)
@@ -137,8 +138,8 @@ export function createServerFunctions(
     open: () => Promise<Collection>,
     { collection, usernameField, normalizeUsername, upgradeHashes }: PasswordCredentialsConfig,
   ): void {
-    rights.add('passwordCredentials()', open, 'find')
-    if (upgradeHashes) rights.add('passwordCredentials({ upgradeHashes })', open, 'update')
+    rights.add('passwordCredentials()', open)
+    if (upgradeHashes) rights.add('passwordCredentials({ upgradeHashes })', open)
     if (normalizeUsername)
       storedUsernames.add({ open, collectionName: collection.collectionName, usernameField })
   }

@@ -9,7 +9,7 @@ import { createRevocations } from '../sessions/revocations.js'
 import { toSessionScope } from '../sessions/session-scope.js'
 import { MAX_REUSE_TOLERANCE_SECONDS } from '../sessions/session-document.js'
 import { createSessionSecrets } from '../sessions/session-secrets.js'
-import { SESSION_INDEXES } from '../sessions/session-collection.js'
+import { SESSION_COLLECTION, SESSION_INDEXES } from '../sessions/session-collection.js'
 import { SessionStore } from '../sessions/session-store.js'
 import { createStoredSessions } from '../sessions/stored-sessions.js'
 import { Sessions } from '../sessions/sessions.js'
@@ -17,9 +17,6 @@ import { UserSessions } from '../sessions/user-sessions.js'
 import { createUserRecords } from '../sessions/user-records.js'
 import type { AccessTokens } from './access-tokens.js'
 import type { Core } from './core.js'
-
-/** The name of the collection of sessions, unless the team gives another. */
-export const SESSION_COLLECTION = 'custom_user_data_sessions'
 
 /** Sessions, the records of users, and revocations. */
 export type SessionParts = ReturnType<typeof createSessionParts>
@@ -86,7 +83,7 @@ function createSessionUse({ config, rights }: Core) {
   let isInUse = false
   let whenWritten: () => void = () => undefined
   function begin(): void {
-    if (!isInUse) rights.add('the check for revoked sessions', 'sessions', 'find')
+    if (!isInUse) rights.add('the check for revoked sessions')
     isInUse = true
   }
   const isFromStart = config.own !== undefined || config.trustedIssuers !== undefined

@@ -1,5 +1,6 @@
 import type { Request, RequestHandler } from 'express'
 import { DeadlineError, withDeadline } from '../util/deadline.js'
+import type { RequestChecks } from '../checks/request-checks.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { parseAllowOptions } from '../options/guards.js'
 import { createRule } from '../rules/compile.js'
@@ -40,6 +41,7 @@ interface AllowParts {
   readonly reload: Reload
   readonly metrics: Pick<Metrics, 'refused'>
   readonly realm: string
+  readonly requestChecks: Pick<RequestChecks, 'refused' | 'addressRead'>
 }
 
 const NO_DATA =
@@ -54,7 +56,7 @@ export function createAllow(
   rule: GuardRule<object>,
   options?: AllowOptions,
 ): RequestHandler {
-  const decide = typeof rule === 'function' ? rule : toPredicate(rule, parts.requestUsers)
+  const decide = typeof rule === 'function' ? rule : toPredicate(rule, parts)
   const { maxAgeMs, timeoutMs } = parseAllowOptions(options)
 
   async function judge(req: Request): Promise<void> {
@@ -65,7 +67,7 @@ export function createAllow(
     throw new CustomUserDataError('forbidden', 'The user is not allowed to do this.')
   }
 
-  return function allowByRule(req, _res, next) {
+  return function allowByRule(req, res, next) {
     judge(req).then(
       () => {
         next()
@@ -74,6 +76,8 @@ export function createAllow(
         const ours = asCustomUserDataError(error)
         // The rule of the team may throw one error for all users, so the user is not noted about the error.
         if (ours) parts.metrics.refused(ours, parts.requestUsers.find(req)?.id)
+        // The errors of a request without a user were looked at where they were made.
+        if (ours?.code === 'forbidden') parts.requestChecks.refused(req, res, ours)
         next(ours ? withChallenge(ours, parts.realm) : toNextError(error))
       },
     )
@@ -106,13 +110,22 @@ async function callInTime(timeoutMs: number, decide: () => unknown): Promise<unk
 
 function toPredicate(
   expression: RuleExpression,
-  requestUsers: AllowParts['requestUsers'],
+  { requestUsers, requestChecks }: Pick<AllowParts, 'requestUsers' | 'requestChecks'>,
 ): GuardPredicate<object> {
   const rule = createRule(expression)
-  return (user, req) => rule(toFacts(user, req, requestUsers.require('allow()', req)))
+  const readAddress = (req: Request): string | undefined => {
+    requestChecks.addressRead(req, 'rule')
+    return toPlainAddress(req.ip)
+  }
+  return (user, req) => rule(toFacts(user, req, requestUsers.require('allow()', req), readAddress))
 }
 
-function toFacts({ customData }: AuthenticatedUser<object>, req: Request, user: RequestUser): RuleFacts {
+function toFacts(
+  { customData }: AuthenticatedUser<object>,
+  req: Request,
+  user: RequestUser,
+  readAddress: (req: Request) => string | undefined,
+): RuleFacts {
   return {
     userId: user.id,
     // What this request was given: another request may have changed a req.user object that both share.
@@ -121,7 +134,9 @@ function toFacts({ customData }: AuthenticatedUser<object>, req: Request, user: 
     userData: user.claims,
     request: {
       method: req.method,
-      ip: toPlainAddress(req.ip),
+      get ip() {
+        return readAddress(req)
+      },
       rawQueryString: /\?(.*)$/s.exec(req.originalUrl)?.[1] ?? '',
       header: name => readHeaderValues(req, name),
       param: name => asText(ownMember(req.params, name)),

@@ -18,6 +18,7 @@ import type { SnapshotBinding } from '../snapshots/snapshot-cache.js'
 import type { Metrics } from '../metrics.js'
 import { isObject } from '../util/plain-object.js'
 import { callAtOnce } from '../util/call-at-once.js'
+import type { RequestChecks } from '../checks/request-checks.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import { toNextError } from '../util/thrown.js'
 
@@ -80,10 +81,12 @@ export function createAttachMiddleware(
     readonly setCacheHeadersOfAttached: SetCacheHeaders
     readonly requestUsers: Pick<RequestUsers, 'noteWithoutUser'>
     readonly metrics: Pick<Metrics, 'refused'>
+    readonly requestChecks: Pick<RequestChecks, 'refused'>
   },
   given?: AttachOptions,
 ): RequestHandler {
-  const { issuers, realm, attachments, setCacheHeadersOfAttached, requestUsers, metrics } = parts
+  const { issuers, realm, attachments, setCacheHeadersOfAttached, requestUsers, metrics, requestChecks } =
+    parts
   const options = parseAttachOptions(given)
   const { maxAgeMs, optional } = options
   const keyPrefix = nextKeyPrefix()
@@ -114,7 +117,10 @@ export function createAttachMiddleware(
       else throw misconfigured(MISSING_USER)
     } catch (error) {
       const ours = asCustomUserDataError(error)
-      if (ours) metrics.refused(ours)
+      if (ours) {
+        metrics.refused(ours)
+        requestChecks.refused(req, res, ours)
+      }
       next(ours ? withChallenge(ours, realm) : toNextError(error))
       return
     }

@@ -28,11 +28,12 @@ export function createErrorHandler(
 
   /** Never rejects. */
   async function report(error: CustomUserDataError, req: Request): Promise<void> {
+    failures.count(req, error)
     try {
       if (onError && error.status >= 500) await onError(error, req)
-      else failures.report(req, error)
+      else failures.tell(req, error)
     } catch (thrown) {
-      failures.report(req, withFailureOfOnError(error, thrown))
+      failures.tell(req, withFailureOfOnError(error, thrown))
     }
   }
 

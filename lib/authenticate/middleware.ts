@@ -1,4 +1,5 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import type { RequestChecks } from '../checks/request-checks.js'
 import { asCustomUserDataError } from '../errors.js'
 import type { Metrics } from '../metrics.js'
 import { parseAuthenticateOptions } from '../options/guards.js'
@@ -10,8 +11,8 @@ import type { SetCacheHeaders } from './cache-headers.js'
 import { requireTokenForm } from './bearer-token.js'
 import { withChallenge } from './challenge.js'
 import { avoidHiddenClasses } from './hidden-classes.js'
-import type { PreflightWarning } from './preflight-warning.js'
 import { setRequestUser } from './request-user.js'
+import type { RequestUsers } from './request-users.js'
 import type { MissingToken, TokenReader } from './token-places.js'
 
 /** The option of each guard that asks for fresh custom data. */
@@ -52,7 +53,8 @@ export function createAuthenticateMiddleware(
     readonly accessCookie: AccessCookie | undefined
     readonly realm: string
     readonly metrics: Pick<Metrics, 'refused' | 'ignored'>
-    readonly warnOfPreflight: PreflightWarning
+    readonly requestUsers: Pick<RequestUsers, 'noteWithoutUser'>
+    readonly requestChecks: Pick<RequestChecks, 'refused'>
   },
   options?: AuthenticateOptions,
 ): RequestHandler {
@@ -63,32 +65,35 @@ export function createAuthenticateMiddleware(
     accessCookie,
     realm,
     metrics,
-    warnOfPreflight,
+    requestUsers,
+    requestChecks,
     missingToken,
   } = parts
   const { maxAgeMs, optional } = parseAuthenticateOptions(options)
   // loadUser() checks the age of a cached snapshot, so with a maximum age each request takes that path.
   const cachedUser = maxAgeMs === undefined ? authenticator.cachedUser : () => undefined
 
-  function toAnswer(req: Request, error: unknown): unknown {
+  function toAnswer(req: Request, res: Response, error: unknown): unknown {
     const ours = asCustomUserDataError(error)
     if (!ours) return toNextError(error)
     metrics.refused(ours)
-    warnOfPreflight(req, ours)
+    requestChecks.refused(req, res, ours)
     return withChallenge(ours, realm)
   }
 
   /** Returns the error for `next`; `undefined` if the request may pass without a user. */
   function toOutcome(req: Request, res: Response, error: unknown): unknown {
-    if (!optional || accessCookie?.isStale(req, error) !== true) return toAnswer(req, error)
+    if (!optional || accessCookie?.isStale(req, error) !== true) return toAnswer(req, res, error)
     const ignored = asCustomUserDataError(error)
     if (ignored) metrics.ignored(ignored)
     try {
       accessCookie.clearStale(res, error)
       clearUser(req)
+      // The request still has the cookie, and allow() must not take it for a token that no guard has seen.
+      requestUsers.noteWithoutUser(req)
       return undefined
     } catch (another) {
-      return toAnswer(req, another)
+      return toAnswer(req, res, another)
     }
   }
 

@@ -1,10 +1,10 @@
 import type { Request } from 'express'
+import type { RequestChecks } from '../checks/request-checks.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { AccessTokenClaims } from '../types.js'
 import type { Attachments } from './attachments.js'
 import type { Authenticator } from './authenticator.js'
 import { withChallenge } from './challenge.js'
-import type { PreflightWarning } from './preflight-warning.js'
 import { requestUser } from './request-user.js'
 import { isObject } from '../util/plain-object.js'
 import type { MissingToken, TokenReader } from './token-places.js'
@@ -37,9 +37,9 @@ export function createRequestUsers(parts: {
   readonly missingToken: MissingToken
   readonly ownIssuer: string | undefined
   readonly realm: string
-  readonly warnOfPreflight: PreflightWarning
+  readonly requestChecks: Pick<RequestChecks, 'refused' | 'withoutUser'>
 }) {
-  const { authenticator, attachments, tokens, ownIssuer, realm, warnOfPreflight, missingToken } = parts
+  const { authenticator, attachments, tokens, ownIssuer, realm, requestChecks, missingToken } = parts
   /** Requests that a guard has seen and left without a user. */
   const withoutUser = new WeakSet<Request>()
 
@@ -56,6 +56,11 @@ export function createRequestUsers(parts: {
     const verified = claims as AccessTokenClaims
     const sid = verified.iss === ownIssuer ? verified.sid : undefined
     return { id, claims: verified, sid, attachedData: undefined }
+  }
+
+  function refuse(req: Request, error: CustomUserDataError): CustomUserDataError {
+    requestChecks.refused(req, req.res, error)
+    return error
   }
 
   return {
@@ -75,16 +80,19 @@ export function createRequestUsers(parts: {
       if (user) return user
       const found = requestUser(req)
       if (found === undefined || found === null) {
+        const isSeen = withoutUser.has(req)
         // Who has sent a token must not be told to send one.
-        if (!withoutUser.has(req) && presentsToken(req, tokens)) throw noGuard(callee)
-        const missing = withChallenge(missingToken(req), realm)
-        warnOfPreflight(req, missing)
-        throw missing
+        const isUnseenToken = !isSeen && presentsToken(req, tokens)
+        if (!isSeen) requestChecks.withoutUser(callee, req, isUnseenToken)
+        throw refuse(req, isUnseenToken ? noGuard(callee) : withChallenge(missingToken(req), realm))
       }
-      throw new CustomUserDataError(
-        'attach_misconfigured',
-        `${callee} found a req.user that this instance did not authenticate or attach. Mount authenticate(), ` +
-          'strategy() or attach() of the same instance before it, and keep claims and customData where you replace req.user.',
+      throw refuse(
+        req,
+        new CustomUserDataError(
+          'attach_misconfigured',
+          `${callee} found a req.user that this instance did not authenticate or attach. Mount authenticate(), ` +
+            'strategy() or attach() of the same instance before it, and keep claims and customData where you replace req.user.',
+        ),
       )
     },
     /** Puts newly written data into `req.user`, for the handlers that follow. */

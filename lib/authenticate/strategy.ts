@@ -1,4 +1,5 @@
 import type { Request } from 'express'
+import type { RequestChecks } from '../checks/request-checks.js'
 import { asCustomUserDataError } from '../errors.js'
 import type { Metrics } from '../metrics.js'
 import type { AuthenticatedUser } from '../types.js'
@@ -8,7 +9,6 @@ import type { SetCacheHeaders } from './cache-headers.js'
 import { requireTokenForm } from './bearer-token.js'
 import { toChallenge, withChallenge } from './challenge.js'
 import { avoidHiddenClasses } from './hidden-classes.js'
-import type { PreflightWarning } from './preflight-warning.js'
 import type { RequestUsers } from './request-users.js'
 import { requireSettable } from './request-user.js'
 import type { MissingToken, TokenReader } from './token-places.js'
@@ -54,7 +54,7 @@ interface StrategyParts {
   readonly requestUsers: Pick<RequestUsers, 'noteWithoutUser'>
   readonly realm: string
   readonly metrics: Pick<Metrics, 'refused'>
-  readonly warnOfPreflight: PreflightWarning
+  readonly requestChecks: Pick<RequestChecks, 'refused'>
 }
 
 /**
@@ -70,7 +70,7 @@ export function createStrategy(parts: StrategyParts): PassportStrategy {
     requestUsers,
     realm,
     metrics,
-    warnOfPreflight,
+    requestChecks,
     missingToken,
   } = parts
 
@@ -81,8 +81,10 @@ export function createStrategy(parts: StrategyParts): PassportStrategy {
   ): void {
     const ours = asCustomUserDataError(thrown)
     if (ours) metrics.refused(ours)
-    if (ours) warnOfPreflight(req, ours)
-    if (ours && (ours.status === 400 || ours.status === 401)) {
+    const fails = ours?.status === 400 || ours?.status === 401
+    // Passport answers a failure itself, so only an error reaches the error handlers of the app.
+    if (ours) requestChecks.refused(req, fails ? undefined : req.res, ours)
+    if (ours && fails) {
       // A later strategy of the chain may let the request through without a user.
       requestUsers.noteWithoutUser(req)
       fail(toChallenge(ours, realm), ours.status)

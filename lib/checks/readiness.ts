@@ -1,7 +1,7 @@
 import type { LoadedForm } from '../documents/loader.js'
 import type { UserIdIndex } from '../documents/user-id-index.js'
 import { asCustomUserDataError } from '../errors.js'
-import type { Events, WarningEvent } from '../events.js'
+import type { Events } from '../events.js'
 import type { ChangeFeeds } from '../mongo/change-feeds.js'
 import { readFromPrimary } from '../mongo/primary-check.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
@@ -10,33 +10,13 @@ import { createContextKeeper } from '../util/async-context.js'
 import { BackOff } from '../util/back-off.js'
 import type { Clock } from '../util/clock.js'
 import { withDeadline } from '../util/deadline.js'
-import { runChecks } from './check.js'
-import { checkBsonOptions } from './bson-options.js'
-import type { Check } from './check.js'
-import { checkClockSkew } from './clock-skew.js'
-import { checkCollectionName } from './collection-name.js'
-import { checkDuplicateDocuments } from './duplicate-documents.js'
 import { IndexWatch } from './index-watch.js'
 import { inStep, SetUp } from './set-up.js'
 import type { IndexStates, OwnCollection, Step } from './set-up.js'
-import { SetUpWarnings } from './set-up-warnings.js'
+import { LONG_CHECKS, NAME_CHECKS, QUICK_CHECKS, READY_CHECKS, SetUpChecks } from './set-up-checks.js'
+import type { SetUpWarnings } from './set-up-warnings.js'
 import { tryQuery } from './trial-query.js'
-import { checkUserIdField } from './user-id-field.js'
-import { checkMixedUserIds, checkUserIdType } from './user-id-type.js'
-import { checkView } from './view.js'
 
-/** These look at one or two documents each, so a load may cause them too. */
-const QUICK_CHECKS: readonly Check[] = [
-  checkBsonOptions,
-  checkView,
-  checkUserIdField,
-  checkUserIdType,
-  checkMixedUserIds,
-]
-/** These concern the whole app, so only `ready()` runs them. */
-const READY_CHECKS: readonly Check[] = [checkClockSkew]
-/** These read the whole collection, so only `ready()` runs them. */
-const LONG_CHECKS: readonly Check[] = [checkDuplicateDocuments]
 /** Pauses between two attempts in the background, if the app never calls `ready()`. */
 const START_PAUSES = { firstMs: 1_000, longestMs: 300_000 }
 
@@ -54,6 +34,7 @@ export interface ReadinessParts {
   readonly hosts: () => string
   readonly changeFeeds: Pick<ChangeFeeds, 'start' | 'settled'>
   readonly events: Events
+  readonly warnings: SetUpWarnings
   readonly clock: Clock
 }
 
@@ -77,6 +58,7 @@ export class Readiness {
   /** Of the quick checks that loads cause. */
   readonly #checkPause: BackOff
   readonly #warnings: SetUpWarnings
+  readonly #checks: SetUpChecks
   #hasStarted = false
   #quickChecks: Promise<void> | undefined
   #longChecks: Promise<void> | undefined
@@ -85,8 +67,9 @@ export class Readiness {
   constructor(parts: ReadinessParts, config: ReadinessConfig) {
     this.#parts = parts
     this.#config = config
-    const { database, index, ownCollections, hosts, clock } = parts
-    this.#warnings = new SetUpWarnings(parts.events)
+    const { database, index, ownCollections, hosts, warnings, clock } = parts
+    this.#warnings = warnings
+    this.#checks = new SetUpChecks(parts, config)
     this.#startPause = new BackOff(clock, START_PAUSES)
     this.#checkPause = new BackOff(clock, START_PAUSES)
     this.#setUp = new SetUp(
@@ -94,7 +77,7 @@ export class Readiness {
         ping: timeoutMs => this.#ping(timeoutMs),
         open: async () => database.open(),
         index,
-        checkName: () => this.#check([checkCollectionName]),
+        checkName: () => this.#checks.run(NAME_CHECKS, config.readyTimeoutMs),
         ownCollections,
         hosts,
         clock,
@@ -209,9 +192,9 @@ export class Readiness {
     return this.#quickChecks
   }
 
-  #look(checks: readonly Check[], timeoutMs?: number): Promise<void> {
+  #look(checks: Parameters<SetUpChecks['run']>[0], timeoutMs = this.#config.readyTimeoutMs): Promise<void> {
     return inStep(this.#stepOf('looking at the documents'), async () => {
-      await this.#check(checks, timeoutMs)
+      await this.#checks.run(checks, timeoutMs)
     })
   }
 
@@ -226,32 +209,11 @@ export class Readiness {
 
   async #tryEverything(): Promise<void> {
     await this.#tryLoad(this.#config.readyTimeoutMs)
-    const checks = this.#setUp.isUnique ? READY_CHECKS : [...READY_CHECKS, ...LONG_CHECKS]
+    const checks = this.#setUp.isUnique ? READY_CHECKS : { ...READY_CHECKS, ...LONG_CHECKS }
     await this.#look(checks, this.#config.loadTimeoutMs).catch((error: unknown) => {
       this.#longChecks = undefined
       this.#warnings.ofRefusal(error)
     })
-  }
-
-  /** Runs checks, gives their warnings and returns them. */
-  async #check(
-    checks: readonly Check[],
-    timeoutMs = this.#config.readyTimeoutMs,
-  ): Promise<readonly WarningEvent[]> {
-    const { database, ownCollectionNames: ownCollections, clock } = this.#parts
-    const { userIdField, toFieldValues, clockToleranceMs } = this.#config
-    const hasToFieldValues = toFieldValues !== undefined
-    const target = {
-      ...(await database.open()),
-      userIdField,
-      hasToFieldValues,
-      ownCollections,
-      clock,
-      clockToleranceMs,
-    }
-    const warnings = await runChecks(checks, target, timeoutMs)
-    for (const warning of warnings) this.#warnings.once(warning)
-    return warnings
   }
 
   async #ping(timeoutMs: number): Promise<void> {

@@ -1,26 +1,25 @@
 import type { Collection, Db } from 'mongodb'
-import type { Events } from '../events.js'
 import { isServerRefusal } from '../mongo/server-errors.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
 import { withDeadline } from '../util/deadline.js'
+import type { SetUpWarnings } from './set-up-warnings.js'
+import { rightsOf } from './feature-rights.js'
+import type { Feature, NeededAction, RightsTarget } from './feature-rights.js'
 
-/** A collection in which rights are needed, by the name of its part. */
-export type RightsTarget = 'custom_data' | 'sessions' | 'login_attempts'
+/** The collections of an instance that rights are needed on. */
+export type RightsCollections = Readonly<Record<InstanceTarget, () => Promise<Collection>>>
 
-/** An action of MongoDB that is needed on a collection. */
-export type NeededAction = 'find' | 'listIndexes' | 'insert' | 'update' | 'remove' | 'changeStream'
-
-/** The collections that rights are needed on. */
-export type RightsCollections = Readonly<Record<RightsTarget, () => Promise<Collection>>>
+/** A collection of an instance. The collections of users are given to its methods. */
+type InstanceTarget = Exclude<RightsTarget, 'users'>
 
 /** A privilege as the server tells it. An empty name stands for every database or every collection. */
-interface Privilege {
+export interface Privilege {
   readonly resource: { readonly db?: string; readonly collection?: string; readonly anyResource?: boolean }
   readonly actions: readonly string[]
 }
 
 /** A collection of the instance by its name, or a collection that the team gave to one feature. */
-type Target = RightsTarget | (() => Promise<Collection>)
+type Target = InstanceTarget | (() => Promise<Collection>)
 
 /** The features that need each action on one collection. */
 type Needs = Map<NeededAction, Set<string>>
@@ -39,8 +38,19 @@ export class NeededRights {
   readonly #needs = new Map<Target, Needs>()
   readonly #warned = new Set<string>()
 
-  /** Notes that a feature is in use. `feature` is an option or a method, which the warning names. */
-  add(feature: string, of: Target, ...actions: readonly NeededAction[]): void {
+  /**
+   * Notes that a feature is in use.
+   *
+   * @param users the collection of users, for a feature that needs one
+   */
+  add(feature: Feature, users?: () => Promise<Collection>): void {
+    for (const [name, actions] of rightsOf(feature)) {
+      const of = name === 'users' ? users : name
+      if (of !== undefined) this.#need(feature, of, actions)
+    }
+  }
+
+  #need(feature: Feature, of: Target, actions: readonly NeededAction[]): void {
     const needs: Needs = this.#needs.get(of) ?? new Map<NeededAction, Set<string>>()
     this.#needs.set(of, needs)
     for (const action of actions) needs.set(action, (needs.get(action) ?? new Set<string>()).add(feature))
@@ -51,7 +61,12 @@ export class NeededRights {
    * then a missing right is an error of the command that needs it. A collection that cannot be asked about hides no warning
    * about another collection.
    */
-  async check(collections: RightsCollections, timeoutMs: number, events: Events): Promise<void> {
+  async check(
+    collections: RightsCollections,
+    timeoutMs: number,
+    warnings: Pick<SetUpWarnings, 'isOff' | 'each'>,
+  ): Promise<void> {
+    if (warnings.isOff('database_right_missing')) return
     const results = await Promise.allSettled(
       [...this.#needs].map(([of, needs]) => {
         const find = typeof of === 'function' ? of : collections[of]
@@ -59,10 +74,10 @@ export class NeededRights {
       }),
     )
     const missing = results.flatMap(result => (result.status === 'fulfilled' ? result.value : []))
-    for (const right of missing) this.#warnOnce(right, events)
+    for (const right of missing) this.#warnOnce(right, warnings)
   }
 
-  #warnOnce({ action, namespace, features }: MissingRight, events: Events): void {
+  #warnOnce({ action, namespace, features }: MissingRight, warnings: Pick<SetUpWarnings, 'each'>): void {
     const key = `${action} ${namespace}`
     if (this.#warned.has(key)) return
     this.#warned.add(key)
@@ -70,7 +85,7 @@ export class NeededRights {
       `The database user has no right "${action}" on ${namespace}, which ${[...features].join(', ')} ` +
       `${features.size === 1 ? 'needs' : 'need'}. Grant it: docs/production.md of this package has a role for each ` +
       'feature. Or remove that feature.'
-    events.warn({ code: 'database_right_missing', message })
+    warnings.each({ code: 'database_right_missing', message })
   }
 }
 
@@ -88,7 +103,7 @@ async function findMissing(
 }
 
 /** The privileges of the database user; `undefined` if the server has no users, or does not tell (strict stable API). */
-async function readPrivileges(
+export async function readPrivileges(
   collection: Collection,
   signal: AbortSignal,
 ): Promise<readonly Privilege[] | undefined> {
@@ -109,7 +124,8 @@ async function readPrivileges(
   }
 }
 
-function isGranted(
+/** Whether an action on a collection is granted. */
+export function isGranted(
   privileges: readonly Privilege[],
   { dbName, collectionName }: Pick<Collection, 'dbName' | 'collectionName'>,
   action: string,

@@ -1,9 +1,10 @@
 import type { Collection } from 'mongodb'
-import type { Events, WarningEvent } from '../events.js'
+import type { WarningEvent } from '../events.js'
 import { normalizeUsername } from '../login/user-finder.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
 import { lookInTime } from './check.js'
 import type { CheckLimits } from './check.js'
+import type { SetUpWarnings } from './set-up-warnings.js'
 
 /** A collection of users whose names are normalized at a login. */
 interface Users {
@@ -27,16 +28,17 @@ export class StoredUsernames {
   }
 
   /** Looks at each collection once. It only warns; an outage is an error of the commands that need an answer. */
-  async check(timeoutMs: number, events: Events): Promise<void> {
+  async check(timeoutMs: number, warnings: Pick<SetUpWarnings, 'isOff' | 'each'>): Promise<void> {
+    if (warnings.isOff('username_not_normalized')) return
     for (const users of this.#unchecked) {
       this.#unchecked.delete(users)
       try {
-        const warnings = await lookInTime(
+        const found = await lookInTime(
           timeoutMs,
-          limits => findWarnings(users, limits),
+          async limits => findOddUsernames(await users.open(), users.usernameField, limits),
           () => [toUnchecked(users, timeoutMs)],
         )
-        for (const warning of warnings) events.warn(warning)
+        for (const warning of found) warnings.each(warning)
       } catch {
         this.#unchecked.add(users)
         return
@@ -45,8 +47,12 @@ export class StoredUsernames {
   }
 }
 
-async function findWarnings({ open, usernameField }: Users, limits: CheckLimits): Promise<WarningEvent[]> {
-  const collection = await open()
+/** Looks for stored names that a login with `normalizeUsername` does not find. */
+export async function findOddUsernames(
+  collection: Collection,
+  usernameField: string,
+  limits: CheckLimits,
+): Promise<WarningEvent[]> {
   const filter = toFilter(usernameField)
   const found = await collection
     .find(filter, {

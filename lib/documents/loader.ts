@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Document } from 'mongodb'
+import { startTimer } from '../util/clock.js'
 import type { Clock } from '../util/clock.js'
 import { withDeadline } from '../util/deadline.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
@@ -122,7 +123,10 @@ export function createLoader(
 
   return {
     async load(userId, latest, decodeExactly) {
-      const startedAt = clock.monotonic()
+      const timed = startTimer(clock)
+      const count = (code?: string): void => {
+        metrics.load({ userId, ...timed(), code })
+      }
       let loaded: Load
       try {
         loaded = await withDeadline(config.loadTimeoutMs, signal =>
@@ -130,11 +134,11 @@ export function createLoader(
         )
       } catch (cause) {
         const error = toLoadError(cause, projection !== undefined)
-        metrics.load(userId, clock.monotonic() - startedAt, error.code)
+        count(error.code)
         events.emit('load_failed', { userId, code: error.code, error })
         throw error
       }
-      metrics.load(userId, clock.monotonic() - startedAt)
+      count()
       return loaded
     },
   }

@@ -51,7 +51,7 @@ export interface UserIdIndex {
 }
 
 /** Creates the access to the index that loads use. */
-export function createUserIdIndex(config: UserIdIndexConfig, events: Events): UserIdIndex {
+export function createUserIdIndex(config: UserIdIndexConfig, events: Pick<Events, 'warn'>): UserIdIndex {
   const { userIdField, uniqueUserId, loadTimeoutMs } = config
   let known: string | undefined
   /** The warnings since the index was there last. */
@@ -108,6 +108,36 @@ export function createUserIdIndex(config: UserIdIndexConfig, events: Events): Us
   }
 }
 
+/** What the indexes of a collection are worth for loads. */
+export interface ListedUserIdIndex {
+  /** The name of a usable index; `undefined` if there is none. */
+  readonly name: string | undefined
+  readonly isUnique: boolean
+  /** The command of the MongoDB shell after which an index is usable. */
+  readonly command: string
+}
+
+/** Looks for the index in a list of all indexes, and makes nothing. */
+export function findUserIdIndex(
+  { collectionName }: Collection,
+  config: Pick<UserIdIndexConfig, 'userIdField' | 'uniqueUserId'>,
+  all: readonly ListedIndex[],
+): ListedUserIdIndex {
+  const { userIdField } = config
+  const usable = all.filter(index => givesInsertionOrder(index, userIdField))
+  const unique = usable.find(({ unique, name }) => unique === true || name === PRIMARY_KEY_INDEX)
+  const options = indexOptions(config)
+  const same = findIndex(all, userIdField, options)
+  return {
+    name: (unique ?? usable[0])?.name,
+    isUnique: unique !== undefined,
+    command:
+      same?.hidden === true
+        ? unhideIndexCommand(collectionName, same.name ?? '')
+        : createIndexCommand(collectionName, userIdField, options),
+  }
+}
+
 /** Resolves to whether the index is there. */
 async function createOrExplain(
   collection: Collection,
@@ -137,7 +167,10 @@ async function createOrExplain(
   return false
 }
 
-function indexOptions({ userIdField, uniqueUserId }: UserIdIndexConfig): CreateIndexesOptions {
+function indexOptions({
+  userIdField,
+  uniqueUserId,
+}: Pick<UserIdIndexConfig, 'userIdField' | 'uniqueUserId'>): CreateIndexesOptions {
   return {
     // With the field, since an instance with another user id field may use the same collection.
     name: `${INDEX_NAME}${uniqueUserId ? '_unique' : ''}:${userIdField}`,

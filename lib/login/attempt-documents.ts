@@ -1,6 +1,9 @@
 import type { Document } from 'mongodb'
 import type { MARK } from '../mongo/own-collection.js'
 
+/** The name of the collection of failed logins, unless the team gives another. */
+export const LOGIN_ATTEMPT_COLLECTION = 'custom_user_data_login_attempts'
+
 /** The mark's value in documents about login attempts. */
 export const LOGIN_ATTEMPT = 'login_attempt'
 

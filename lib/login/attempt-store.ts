@@ -35,7 +35,8 @@ export interface StoredAttempts {
   readonly expiresAt: Date
 }
 
-const INDEXES = [
+/** The indexes of the collection of failed logins. */
+export const LOGIN_ATTEMPT_INDEXES = [
   {
     fields: ['expiresAt'],
     options: {
@@ -80,7 +81,7 @@ export class AttemptStore {
     this.#collection = createOwnCollection(
       {
         optionName: 'loginAttemptCollection',
-        indexes: INDEXES,
+        indexes: LOGIN_ATTEMPT_INDEXES,
         missingIndexCode: 'login_attempt_index_missing',
         timeoutMs,
       },

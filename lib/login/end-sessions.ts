@@ -24,7 +24,7 @@ export function createEndSessions({ sessions, findSessions, madeUpTokens, hooks 
     client: Client,
     accessTokens: readonly string[] = [],
   ): Promise<void> => {
-    const ours = await madeUpTokens.remove(refreshTokens, client.address)
+    const ours = await madeUpTokens.remove(refreshTokens, client)
     const sids = refreshTokens.length === 0 ? await findSessions(accessTokens) : []
     const userIds = await Promise.all([
       ...ours.map(token => sessions.end(token, 'logout')),

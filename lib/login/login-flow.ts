@@ -1,3 +1,5 @@
+import type { LoginClientChecks } from '../checks/login-clients.js'
+import type { RequestChecks } from '../checks/request-checks.js'
 import { isSubject } from '../access-tokens/claims.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Events } from '../events.js'
@@ -16,7 +18,6 @@ import type { HookCalls } from './hooks.js'
 import type { LoginAttempt } from './login-attempt.js'
 import type { LoginThrottle } from './login-throttle.js'
 import type { EndReplacedSessions } from './replaced-sessions.js'
-import type { ThrottleWarnings } from './throttle-warnings.js'
 import type { Deliver, IssuedTokens, TokenIssuer } from './token-issuer.js'
 
 interface LoginParts {
@@ -26,7 +27,8 @@ interface LoginParts {
   /** Absent if the team limits logins by other means. */
   readonly throttle: LoginThrottle | undefined
   /** Shared by all flows of the instance. */
-  readonly throttleWarnings: ThrottleWarnings
+  readonly loginClientChecks: LoginClientChecks
+  readonly requestChecks: Pick<RequestChecks, 'addressRead'>
   readonly hooks: HookCalls
   /** The accounts of a login, as events name them. */
   readonly nameAccounts: (names: Iterable<AccountName>) => readonly string[]
@@ -108,7 +110,7 @@ export class LoginFlow {
     try {
       user = await this.#verify(login, attempt)
       const issued = await this.#issue(user, { ...login, deliver }, start)
-      if (attempt?.succeeded() === 'unsure') this.#parts.throttleWarnings.ofUnsureAccount()
+      if (attempt?.succeeded() === 'unsure') this.#parts.loginClientChecks.ofUnsureAccount()
       this.#parts.hooks.after('afterLogin', user, login.client)
       return issued
     } catch (error) {
@@ -124,7 +126,10 @@ export class LoginFlow {
       address: client.address ?? undefined,
       accounts: () => nameAccounts(names),
     })
-    if (attempt) this.#parts.throttleWarnings.ofClient(client)
+    if (attempt) {
+      this.#parts.requestChecks.addressRead(client.req, 'login')
+      this.#parts.loginClientChecks.ofAddress(client.address)
+    }
     await attempt?.count(accounts.names, accounts.source)
     return attempt
   }
@@ -138,7 +143,7 @@ export class LoginFlow {
     const user = await callInTime('verifyCredentials', this.#timeoutMs, async () => {
       const outcome = await whileVerifying(count, verify)
       if (attempt?.isAnonymous && accounts.source === 'guessed')
-        this.#parts.throttleWarnings.ofUnknownAccount()
+        this.#parts.loginClientChecks.ofUnknownAccount()
       const verified = toVerifiedUser(outcome)
       if (verified && !this.#parts.tokenIssuer.isOwnUserId(verified.id)) throw foreignId()
       return verified
@@ -183,7 +188,8 @@ export class LoginFlow {
     const { events, nameAccounts } = this.#parts
     const address = client.address ?? undefined
     const accounts = nameAccounts(names)
-    events.emit('login_refused', { accounts, address, ...(userId !== undefined && { userId }) })
+    const { code } = answer
+    events.emit('login_refused', { code, accounts, address, ...(userId !== undefined && { userId }) })
   }
 }
 

@@ -1,13 +1,16 @@
 import { CustomUserDataError } from '../errors.js'
+import type { RequestChecks } from '../checks/request-checks.js'
 import type { Events } from '../events.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { AddressLimit } from './address-limit.js'
+import type { Client } from './client.js'
 
 interface MadeUpTokensParts {
   readonly sessions: Pick<Sessions, 'inspect' | 'isOurs'>
   /** Absent if the team limits requests by other means. */
   readonly limit: AddressLimit | undefined
   readonly events: Events
+  readonly requestChecks: Pick<RequestChecks, 'addressRead'>
 }
 
 /**
@@ -28,7 +31,11 @@ export class MadeUpTokens {
    *
    * @throws `too_many_attempts`; `sessions_unavailable`; `session_secret_unknown` if another process may know the token
    */
-  async remove(tokens: readonly string[], address: string | null): Promise<string[]> {
+  async remove(
+    tokens: readonly string[],
+    { req, address }: Pick<Client, 'req' | 'address'>,
+  ): Promise<string[]> {
+    if (this.#parts.limit) this.#parts.requestChecks.addressRead(req, 'refresh token')
     const areOurs = await Promise.all(tokens.map(token => this.#isOurs(token, address ?? undefined)))
     return tokens.filter((_token, index) => areOurs[index])
   }

@@ -60,16 +60,12 @@ export class RefreshFlow {
   }
 
   /** `ours` gets the tokens that are not made up. */
-  async #exchange(
-    presented: readonly string[],
-    { address }: Client,
-    ours: Set<string>,
-  ): Promise<IssuedTokens> {
+  async #exchange(presented: readonly string[], client: Client, ours: Set<string>): Promise<IssuedTokens> {
     const { tokenIssuer, sessions, madeUpTokens } = this.#parts
     const different = toDifferent(presented)
-    for (const token of await madeUpTokens.remove(different, address)) ours.add(token)
+    for (const token of await madeUpTokens.remove(different, client)) ours.add(token)
     const isAlone = new Set(presented).size === 1
-    return tokenIssuer.refresh(await chooseToken([...ours], isAlone, sessions), address ?? undefined)
+    return tokenIssuer.refresh(await chooseToken([...ours], isAlone, sessions), client.address ?? undefined)
   }
 
   #reportRefusal(error: unknown, presented: readonly string[], { address }: Client): void {

@@ -89,8 +89,14 @@ export function createOwnCollection<T extends Document>(
   }
 }
 
-/** If our index exists, the collection was checked before. So a large collection is not searched again at each start. */
-async function refuseForeignDocuments(collection: Collection, config: OwnCollectionConfig): Promise<void> {
+/**
+ * Rejects with `foreign_collection` if a collection holds documents of the app. If our index exists, the collection was checked before. So a
+ * large collection is not searched again at each start.
+ */
+export async function refuseForeignDocuments(
+  collection: Collection,
+  config: Omit<OwnCollectionConfig, 'missingIndexCode'>,
+): Promise<void> {
   const { optionName, timeoutMs } = config
   if (await hasOwnIndex(collection, config)) return
   const foreign = await withDeadline(timeoutMs, signal =>
@@ -115,7 +121,7 @@ async function refuseForeignDocuments(collection: Collection, config: OwnCollect
 
 async function hasOwnIndex(
   collection: Collection,
-  { indexes, timeoutMs }: OwnCollectionConfig,
+  { indexes, timeoutMs }: Pick<OwnCollectionConfig, 'indexes' | 'timeoutMs'>,
 ): Promise<boolean> {
   const existing = (await listIfAllowed(collection, timeoutMs)) ?? []
   const names = indexes.map(({ options }) => options.name)

@@ -5,6 +5,7 @@ import type { TrustedIssuer } from '../access-tokens/trusted-issuers.js'
 import type { CacheControl } from '../authenticate/cache-headers.js'
 import type { AllowedOrigins } from '../authenticate/request-origin.js'
 import type { TokenOfRequest, TokenPlaces } from '../authenticate/token-places.js'
+import type { ChecksOption } from '../checks/check-codes.js'
 import type { Clock } from '../util/clock.js'
 import type { ClientProjection } from '../token-data/client-projection.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
@@ -363,6 +364,15 @@ interface CommonOptions<Document extends object> {
    * @default 'api'
    */
   readonly realm?: string | undefined
+  /**
+   * Which checks of the set-up run, by the codes of their warnings. `false` turns all of them off, and an object turns off
+   * those that are `false` in it. A check that is off sends no query. The guide
+   * [self-checks](../self-checks.md) has a table of the checks.
+   *
+   * @default true
+   * @example { preflight_refused: false }
+   */
+  readonly checks?: ChecksOption | undefined
   /**
    * The clock of this instance. Tests give one that they can move.
    *

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import type { OwnKeys } from '../access-tokens/key-ring.js'
+import type { CheckCode } from '../checks/check-codes.js'
 import { systemClock } from '../util/clock.js'
 import type { Clock } from '../util/clock.js'
 import type { ToFieldValues } from '../documents/user-documents.js'
@@ -7,6 +8,7 @@ import { accessTokenOptions, keys, ownIssuerOptions } from './access-tokens.js'
 import { parseArgument } from './arguments.js'
 import { collectionNamed } from './collection-option.js'
 import { toAccessCookie, toRefreshCookie } from './token-cookies.js'
+import { checks, toChecksOff } from './checks.js'
 import { customDataOptions } from './custom-data.js'
 import { explain, wrong } from './explain.js'
 import { requireDistinct, toOwnIssuer } from './issuers.js'
@@ -31,6 +33,7 @@ const schema = optionsObject(AN_OBJECT, {
   ...accessTokenOptions,
   ...sessionOptions,
   realm: v.optional(printable, 'api'),
+  checks: v.optional(checks, true),
   clock: v.optional(
     v.custom<Clock>(isClock, 'write { now, monotonic }, two functions that return milliseconds'),
     systemClock,
@@ -64,6 +67,7 @@ export type Config = Omit<
   | 'tokenPlaces'
   | 'hooks'
   | 'userDataInToken'
+  | 'checks'
 > & {
   /** Absent if the instance issues no tokens. */
   readonly own: OwnIssuer | undefined
@@ -78,6 +82,8 @@ export type Config = Omit<
   readonly hooks: Hooks
   readonly userDataInToken: UserDataInToken | undefined
   readonly toFieldValues: ToFieldValues | undefined
+  /** The codes of the checks that do not run. */
+  readonly checksOff: ReadonlySet<CheckCode>
 }
 
 /** Completes the options, or throws an `OptionError` that names each wrong option and what to write instead. */
@@ -93,6 +99,7 @@ export function parseOptions(options: unknown): Config {
     refreshTokenTransport,
     accessTokenTransport,
     tokenPlaces,
+    checks,
     ...config
   } = parseArgument('createCustomUserData', schema, options)
   const own = toOwnIssuer({ issuer, audience, clientId, secret, keys })
@@ -115,6 +122,7 @@ export function parseOptions(options: unknown): Config {
     tokenPlaces: accessCookie ? { ...tokenPlaces, cookie: accessCookie } : tokenPlaces,
     userDataInToken: own && completeUserDataInToken(config.userDataInToken, config.maxTokenLength),
     hooks: config.hooks as Hooks,
+    checksOff: toChecksOff(checks),
     toFieldValues: config.toFieldValues as ToFieldValues | undefined,
   }
 }

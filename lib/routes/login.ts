@@ -6,6 +6,7 @@ import { clientOf } from '../login/client.js'
 import type { VerifyCredentials } from '../login/credentials.js'
 import type { LoginFlow } from '../login/login-flow.js'
 import { prepareLogin } from '../login/prepare-login.js'
+import type { Operations } from '../operations.js'
 import { parseLoginArguments } from '../options/logins.js'
 import type { SessionClaims } from '../sessions/session-document.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
@@ -82,12 +83,13 @@ interface LoginRouteParts {
   readonly flowFor: (extendedJson: ExtendedJsonFormat | false | undefined) => LoginFlow
   readonly transport: RefreshTransport
   readonly failures: FailureReports
+  readonly operations: Operations
   readonly config: { readonly refreshTokenField: string; readonly verifyCredentialsTimeoutMs: number }
 }
 
 /** Creates the login route. Throws an `OptionError` for wrong arguments. */
 export function createLoginRoute<Credentials>(
-  { flowFor, transport, failures, config }: LoginRouteParts,
+  { flowFor, transport, failures, operations, config }: LoginRouteParts,
   verifyCredentials: VerifyCredentials<Credentials>,
   given?: LoginOptions<Credentials, never>,
 ): RequestHandler {
@@ -98,7 +100,7 @@ export function createLoginRoute<Credentials>(
   const timeoutMs = config.verifyCredentialsTimeoutMs
   const withAnswer = createTokenAnswer({ name: 'login', transport, answer, timeoutMs })
   return createTokenEndpoint(
-    { name: 'login', needsBody: true, failures },
+    { name: 'login', needsBody: true, failures, operations },
     async (body, req, res, secrets) => {
       transport.requireKnownOrigin(req)
       transport.requireKept(req, true)

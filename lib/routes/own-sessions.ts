@@ -1,8 +1,10 @@
 import { Router } from 'express'
-import type { ErrorRequestHandler, NextFunction, RequestHandler, Response } from 'express'
+import type { ErrorRequestHandler, NextFunction, Request, RequestHandler, Response } from 'express'
 import type { RequestUsers } from '../authenticate/request-users.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import type { OwnHandlers } from '../checks/own-handlers.js'
 import type { Events } from '../events.js'
+import type { Operations } from '../operations.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { UserSessions } from '../sessions/user-sessions.js'
 import { clientOf } from '../login/client.js'
@@ -19,6 +21,7 @@ interface OwnSessionsParts {
   readonly transport: RefreshTransport
   readonly hooks: HookCalls
   readonly events: Pick<Events, 'emit'>
+  readonly handlers: Pick<OwnHandlers, 'add'>
 }
 
 /**
@@ -31,6 +34,7 @@ export function createOwnSessionsRouter({
   transport,
   hooks,
   events,
+  handlers,
 }: OwnSessionsParts): Router {
   const router = Router()
   router.get('/', (req, res, next) => {
@@ -55,7 +59,8 @@ export function createOwnSessionsRouter({
     })
   })
   router.all('/:sid', answerMethods('DELETE, OPTIONS'))
-  router.use(refuseMalformedPath)
+  // This handler only passes errors on, so it answers none of them.
+  router.use(handlers.add('passes errors on', refuseMalformedPath))
   return router
 }
 
@@ -72,18 +77,32 @@ export function createLogoutAllRoute({
   requestUsers,
   transport,
   hooks,
+  operations,
 }: Pick<OwnSessionsParts, 'requestUsers' | 'transport' | 'hooks'> & {
   readonly userSessions: Pick<UserSessions, 'revoke'>
+  readonly operations: Operations
 }): RequestHandler {
+  async function endAll(req: Request, res: Response): Promise<void> {
+    // A page of another site can make a browser send a GET with the user's cookies.
+    if (req.method !== 'POST') throw methodNotAllowed('POST')
+    const { id } = requestUsers.require('logoutAll()', req)
+    await userSessions.revoke(id, 'logoutAll')
+    transport.clear(res)
+    hooks.after('afterLogout', { id }, clientOf(req))
+    noStore(res).status(204).end()
+  }
+
   return function logoutAll(req, res, next) {
+    const operation = operations.begin('logoutAll')
     answer(next, async () => {
-      // A page of another site can make a browser send a GET with the user's cookies.
-      if (req.method !== 'POST') throw methodNotAllowed('POST')
-      const { id } = requestUsers.require('logoutAll()', req)
-      await userSessions.revoke(id, 'logoutAll')
-      transport.clear(res)
-      hooks.after('afterLogout', { id }, clientOf(req))
-      noStore(res).status(204).end()
+      try {
+        await endAll(req, res)
+        operation.succeeded()
+      } catch (error) {
+        const ours = asCustomUserDataError(error)
+        if (ours) operation.failed(ours)
+        throw error
+      }
     })
   }
 }

@@ -4,6 +4,7 @@ import { CustomUserDataError } from '../errors.js'
 import { clientOf } from '../login/client.js'
 import type { EndSessions } from '../login/end-sessions.js'
 import type { RefreshFlow } from '../login/refresh-flow.js'
+import type { Operations } from '../operations.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import type { AnswerTokens } from '../types.js'
 import type { RefreshTransport } from './refresh-transport.js'
@@ -42,6 +43,7 @@ export interface RefreshOptions<CustomData = object> extends LogoutOptions {
 interface RouteParts {
   readonly transport: RefreshTransport
   readonly failures: FailureReports
+  readonly operations: Operations
   /** The field of the body that holds the refresh token. */
   readonly field: string
 }
@@ -61,26 +63,30 @@ export function createRefreshRoute({
   flow,
   transport,
   failures,
+  operations,
   field,
   answer,
   timeoutMs,
 }: RefreshParts): RequestHandler {
   const { needsBody } = transport
   const withAnswer = createTokenAnswer({ name: 'refresh', transport, answer, timeoutMs })
-  return createTokenEndpoint({ name: 'refresh', needsBody, failures }, async (body, req, res, secrets) => {
-    transport.requireKnownOrigin(req)
-    requireRefreshGrant(body)
-    return withAnswer({ req, res, secrets }, deliver =>
-      flow.run({
-        client: clientOf(req),
-        presented: transport.read(req, body, field),
-        deliver,
-        onOfNoUse: () => {
-          if (!needsBody) transport.clear(res)
-        },
-      }),
-    )
-  })
+  return createTokenEndpoint(
+    { name: 'refresh', needsBody, failures, operations },
+    async (body, req, res, secrets) => {
+      transport.requireKnownOrigin(req)
+      requireRefreshGrant(body)
+      return withAnswer({ req, res, secrets }, deliver =>
+        flow.run({
+          client: clientOf(req),
+          presented: transport.read(req, body, field),
+          deliver,
+          onOfNoUse: () => {
+            if (!needsBody) transport.clear(res)
+          },
+        }),
+      )
+    },
+  )
 }
 
 /**
@@ -88,10 +94,16 @@ export function createRefreshRoute({
  * is not valid any more is no error (RFC 7009 section 2.2). A browser with an access token in a cookie can log out without a
  * refresh token, which its page may have lost.
  */
-export function createLogoutRoute({ endSessions, transport, failures, field }: LogoutParts): RequestHandler {
+export function createLogoutRoute({
+  endSessions,
+  transport,
+  failures,
+  operations,
+  field,
+}: LogoutParts): RequestHandler {
   const holdsCookie = (req: Request) => transport.heldAccessTokens(req).length > 0
   const needsBody = (req: Request) => transport.needsBody && (hasBody(req) || !holdsCookie(req))
-  return createTokenEndpoint({ name: 'logout', needsBody, failures }, async (given, req, res) => {
+  return createTokenEndpoint({ name: 'logout', needsBody, failures, operations }, async (given, req, res) => {
     transport.requireKnownOrigin(req)
     const body = toLogoutBody(given, field)
     // A client that keeps its token must send it. A browser without a cookie is logged out already.

@@ -60,7 +60,8 @@ export function createTokenAnswer({ name, transport, answer, timeoutMs }: TokenA
       secrets.push(issued.answer.access_token, issued.answer.refresh_token)
       restore = noteCookies(res)
       if (name === 'login') transport.clearReplaced(res)
-      given = { body: await toBody(transport.hand(res, issued), req, res) }
+      const body = await toBody(transport.hand(res, issued), req, res)
+      given = { body, userId: issued.answer.user.id }
     }
     try {
       await run(deliver)

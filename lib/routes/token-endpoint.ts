@@ -1,6 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import type { FailureReports } from '../authenticate/failure-reports.js'
 import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
+import type { OperationName, Operations } from '../operations.js'
 import { toErrorDescription } from '../util/error-description.js'
 import { methodNotAllowed } from './methods.js'
 import { createBodyReader } from './request-body.js'
@@ -9,6 +10,8 @@ import type { RequestBody } from './request-body.js'
 /** The body of an answer: any value that JSON can express. */
 export interface AnswerBody {
   readonly body: unknown
+  /** The user who gets tokens. */
+  readonly userId: string
 }
 
 /**
@@ -27,11 +30,12 @@ export type EndpointHandler = (
 export const NO_STORE = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
 
 interface EndpointOptions {
-  /** The name of the handler in stack traces and profiles. */
-  readonly name: string
+  /** Also the name of the handler in stack traces and profiles. */
+  readonly name: OperationName
   /** Whether a request without a body is malformed. */
   readonly needsBody: boolean | ((req: Request) => boolean)
   readonly failures: FailureReports
+  readonly operations: Operations
 }
 
 /**
@@ -39,13 +43,14 @@ interface EndpointOptions {
  * answers every error itself.
  */
 export function createTokenEndpoint(
-  { name, needsBody, failures }: EndpointOptions,
+  { name, needsBody, failures, operations }: EndpointOptions,
   handle: EndpointHandler,
 ): RequestHandler {
   const readBody = createBodyReader({ json: ['application/json'], form: true, refusesEmpty: false })
   const endpoint: RequestHandler = async (req, res) => {
     let body: RequestBody = {}
     const secrets: string[] = []
+    const operation = operations.begin(name)
     try {
       res.set(NO_STORE)
       requirePost(req)
@@ -53,8 +58,10 @@ export function createTokenEndpoint(
       const answer = await handle(body, req, res, secrets)
       if (answer === undefined) res.status(204).end()
       else res.status(200).json(answer.body)
+      operation.succeeded(answer?.userId)
     } catch (thrown) {
       const error = res.headersSent ? answeredAlready(name, thrown) : toOurs(name, thrown)
+      operation.failed(error)
       failures.report(req, error, [req.body, body, req.params, secrets])
       if (!res.headersSent) sendTokenError(res, error)
     }

@@ -14,6 +14,9 @@ import { withDeadline } from '../util/deadline.js'
  */
 export const ENDED_KEPT_SECONDS = 25 * 3_600
 
+/** The name of the collection of sessions, unless the team gives another. */
+export const SESSION_COLLECTION = 'custom_user_data_sessions'
+
 /** The indexes of the collection of sessions. Each covers only documents that have our mark. */
 export const SESSION_INDEXES: readonly OwnIndex[] = [
   // This index only cleans up, because each query checks by itself whether a session is over.

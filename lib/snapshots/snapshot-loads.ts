@@ -1,6 +1,6 @@
-import { momentOf } from '../util/clock.js'
+import { momentOf, startTimer } from '../util/clock.js'
 import type { Clock } from '../util/clock.js'
-import { CustomUserDataError } from '../errors.js'
+import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Metrics } from '../metrics.js'
 import { toChangeKeys, toDocumentKey, toUserKey } from './change-key.js'
 import { createChangeIndex, NO_CHANGE_INDEX } from './change-index.js'
@@ -59,9 +59,7 @@ export class SnapshotLoads {
     return this.#untilCurrent(
       () => {
         const shared = this.#shareable(binding.cacheKey)
-        if (!shared) return this.#share(binding).promise
-        this.#metrics.sharedLoad(binding.userId)
-        return shared.promise
+        return shared ? this.#waitFor(shared) : this.#share(binding).promise
       },
       snapshot => snapshot.generation.current && isFresh(snapshot, wanted),
     )
@@ -195,6 +193,22 @@ export class SnapshotLoads {
     // finally() would make another promise that rejects, and nobody would handle the rejection.
     promise.then(end, end)
     return shared
+  }
+
+  /** Waits for a load that another request has begun. */
+  async #waitFor({ binding, promise }: SharedLoad): Promise<BoundSnapshot> {
+    const timed = startTimer(this.#clock)
+    const count = (code?: string): void => {
+      this.#metrics.sharedLoad({ userId: binding.userId, ...timed(), code })
+    }
+    try {
+      const snapshot = await promise
+      count()
+      return snapshot
+    } catch (error) {
+      count(asCustomUserDataError(error)?.code)
+      throw error
+    }
   }
 
   /** Loads while `check` is running, and keeps the snapshot only if the check passes too. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { isSubject } from '../access-tokens/claims.js'
 import { requireUserId } from '../access-tokens/user-id.js'
+import type { ChecksOption } from '../checks/check-codes.js'
 import { createCustomUserData } from '../create-custom-user-data.js'
 import { OptionError } from '../errors.js'
 import type { CustomUserData } from '../instance.js'
@@ -38,7 +39,7 @@ const REFUSED = {
  */
 export interface TestUserDataOptions<Data extends object> extends Omit<
   OptionsWithoutKeys<Data>,
-  keyof typeof REFUSED | 'issuer' | 'audience' | 'clientId'
+  keyof typeof REFUSED | 'issuer' | 'audience' | 'clientId' | 'checks'
 > {
   /**
    * The users' documents by user id. They are copied. As in MongoDB, each document gets an `_id` and the user id field. That
@@ -63,6 +64,12 @@ export interface TestUserDataOptions<Data extends object> extends Omit<
    * @default the first audience
    */
   readonly clientId?: string | undefined
+  /**
+   * Which checks of the set-up run, as for `createCustomUserData()`. With `true` a test also warns of mistakes in the app, such
+   * as a login behind the guard.
+   * @default false, because apps of tests are often incomplete
+   */
+  readonly checks?: ChecksOption | undefined
 }
 
 /** Puts the document of a user in the place of the one before it. */
@@ -101,7 +108,7 @@ export function createTestUserData<Data extends object = DefaultDocument>(
 ): CustomUserData<CustomDataOf<KnownDocument<Data>>>
 export function createTestUserData(options: TestUserDataOptions<object> = {}): CustomUserData<object> {
   requireTestRun('createTestUserData()')
-  const { documents = {}, bson = findInstalledBson(), ...given } = parseOptions(options)
+  const { documents = {}, bson = findInstalledBson(), checks = false, ...given } = parseOptions(options)
   const { userIdField = 'userId', toFieldValues, clock = systemClock } = given
   const { ObjectId } = bson as unknown as TeamBson
   const database = new PlainDatabase(bson as unknown as TeamBson, () => clock.now())
@@ -110,6 +117,7 @@ export function createTestUserData(options: TestUserDataOptions<object> = {}): C
     issuer: 'https://issuer.test',
     audience: 'https://api.test',
     ...given,
+    checks,
     loginThrottle: false,
     maxSessionsPerUser: false,
     bson,

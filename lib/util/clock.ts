@@ -33,6 +33,21 @@ export function elapsedMs(clock: Clock, since: Moment): number {
   return Math.max(clock.now() - since.wall, clock.monotonic() - since.monotonic)
 }
 
+/** A time that has passed. */
+export interface Timed {
+  /** When it began, in milliseconds since the epoch. */
+  readonly startTime: number
+  /** How many milliseconds it took. */
+  readonly ms: number
+}
+
+/** Begins to measure a time, and returns the function that reads it. */
+export function startTimer(clock: Clock): () => Timed {
+  const startTime = clock.now()
+  const startedAt = clock.monotonic()
+  return () => ({ startTime, ms: clock.monotonic() - startedAt })
+}
+
 /** The clocks of the machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),

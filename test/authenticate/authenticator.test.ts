@@ -259,7 +259,8 @@ describe('a guard', () => {
         accessCookie: undefined,
         realm: 'api',
         metrics: { refused: () => undefined, ignored: () => undefined },
-        warnOfPreflight: () => undefined,
+        requestUsers: { noteWithoutUser: () => undefined },
+        requestChecks: { refused: () => undefined },
         missingToken,
       })
       const error = await new Promise<unknown>(resolve => void guard(req, NO_RESPONSE, resolve))

@@ -15,7 +15,7 @@ const movedClock = (seconds: number): Clock => ({
 })
 
 async function warningsOf(options: Partial<CustomUserDataOptions<Record<string, unknown>>>) {
-  const userData = createTestUserData(database, options)
+  const userData = createTestUserData(database, { checks: true, ...options })
   const warnings: WarningEvent[] = []
   userData.events.on('warning', warning => warnings.push(warning))
   await userData.ready()

@@ -1,5 +1,6 @@
 import type { Collection } from 'mongodb'
 import { expect, it } from 'vitest'
+import { SetUpWarnings } from '../../lib/checks/set-up-warnings.js'
 import { StoredUsernames } from '../../lib/checks/stored-usernames.js'
 import { createEvents } from '../../lib/events.js'
 import type { WarningEvent } from '../../lib/events.js'
@@ -15,8 +16,8 @@ async function warningsOf(open: () => Promise<Collection>): Promise<WarningEvent
   events.emitter.on('warning', warning => warnings.push(warning))
   const names = new StoredUsernames()
   names.add({ open, collectionName: 'users', usernameField: 'email' })
-  await names.check(500, events)
-  await names.check(500, events)
+  await names.check(500, new SetUpWarnings(events))
+  await names.check(500, new SetUpWarnings(events))
   return warnings
 }
 

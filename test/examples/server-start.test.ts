@@ -94,6 +94,7 @@ describe('the configuration of the server example', () => {
       CHANGE_STREAM: 'auto',
       REUSE_TOLERANCE_SECONDS: '121',
       REFRESH_TOKEN_TRANSPORT: 'header',
+      DEMO_PAGE: 'yes',
     })
     expect((await example.ended()).exitCode).toBe(1)
     const lines = example.output().split('\n')
@@ -103,6 +104,7 @@ describe('the configuration of the server example', () => {
     expect(lines).toContain('  CHANGE_STREAM: write on or off')
     expect(lines).toContain('  REUSE_TOLERANCE_SECONDS: write a whole number from 0 to 120')
     expect(lines).toContain('  REFRESH_TOKEN_TRANSPORT: write body or cookie')
+    expect(lines).toContain('  DEMO_PAGE: write on or off')
     expect(example.output()).toContain('  MONGODB_URI: write the address of a MongoDB')
     expect(example.output()).toContain('  ACCESS_TOKEN_SECRET: write 32 bytes or more')
     expect(example.output()).not.toContain('short secret')

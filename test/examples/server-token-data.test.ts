@@ -74,9 +74,12 @@ describe('GET /metrics of the server example', () => {
         '# TYPE custom_user_data_cached gauge',
         'custom_user_data_cached 1',
         'custom_user_data_refused_total{code="missing_token"} 1',
+        'custom_user_data_operations_total{operation="login",outcome="ok"} 1',
+        'custom_user_data_events_total{event="login"} 1',
+        'custom_user_data_events_total{event="login_refused"} 0',
       ]),
     )
     for (const line of text.split('\n'))
-      expect(line).toMatch(/^(# TYPE \w+ (counter|gauge)|\w+(\{code="\w+"\})? [\d.e+-]+|)$/)
+      expect(line).toMatch(/^(# TYPE \w+ (counter|gauge)|\w+(\{\w+="\w+"(,\w+="\w+")?\})? [\d.e+-]+|)$/)
   })
 })

@@ -289,11 +289,12 @@ function throwTooMany(): never {
 }
 
 describe('events', () => {
-  it.each<[string, Hooks, Options]>([
-    ['beforeLogin returns false', { beforeLogin: () => false }, {}],
-    ['createCustomData returns false', { createCustomData: () => false }, {}],
+  it.each<[string, string, Hooks, Options]>([
+    ['beforeLogin returns false', 'invalid_credentials', { beforeLogin: () => false }, {}],
+    ['createCustomData returns false', 'invalid_credentials', { createCustomData: () => false }, {}],
     [
       'createCustomData throws an error of this package',
+      'forbidden',
       {
         createCustomData: () => {
           throw new CustomUserDataError('forbidden', 'No more users.')
@@ -301,12 +302,12 @@ describe('events', () => {
       },
       {},
     ],
-    ['the user has no document', {}, { requireDocument: true }],
-  ])('login_refused tells of a user who is refused: %s', async (_why, hooks, options) => {
+    ['the user has no document', 'custom_data_missing', {}, { requireDocument: true }],
+  ])('login_refused tells of a user who is refused: %s, with %s', async (_why, code, hooks, options) => {
     const { app, events } = start(hooks, options)
     expect([401, 403]).toContain((await tryLogIn(app)).status)
     expect(events.filter(({ name }) => name !== 'warning')).toEqual([
-      { name: 'login_refused', accounts: [expect.any(String)], userId: user, address: '127.0.0.1' },
+      { name: 'login_refused', code, accounts: [expect.any(String)], userId: user, address: '127.0.0.1' },
     ])
   })
 
@@ -318,7 +319,10 @@ describe('events', () => {
     }
     const app = express().post('/login', userData.login(verify))
     expect((await tryLogIn(app)).status).toBe(401)
-    expect(events).toEqual([{ name: 'login_refused', accounts: [expect.any(String)], address: '127.0.0.1' }])
+    const accounts = [expect.any(String)]
+    expect(events).toEqual([
+      { name: 'login_refused', code: 'invalid_credentials', accounts, address: '127.0.0.1' },
+    ])
   })
 
   it.each<[string, Hooks]>([
@@ -331,7 +335,9 @@ describe('events', () => {
     const verify = name === 'verifyCredentials' ? throwTooMany : () => ({ id: user })
     const app = express().post('/login', userData.login(verify))
     expect((await tryLogIn(app)).status).toBe(429)
-    expect(events.filter(event => event['name'] !== 'warning')).toMatchObject([{ name: 'login_refused' }])
+    expect(events.filter(event => event['name'] !== 'warning')).toMatchObject([
+      { name: 'login_refused', code: 'too_many_attempts' },
+    ])
   })
 
   it('a warning tells that a login could not end the session that it replaces, and the login succeeds', async () => {
@@ -392,7 +398,12 @@ describe('events', () => {
       { name: 'replayed', ...ids, successorUsed: false },
       { name: 'refreshed', ...ids },
       { name: 'reuse_detected', ...ids, address: '127.0.0.1' },
-      { name: 'login_refused', accounts: [userData.accountDigest(user)], address: '127.0.0.1' },
+      {
+        name: 'login_refused',
+        code: 'invalid_credentials',
+        accounts: [userData.accountDigest(user)],
+        address: '127.0.0.1',
+      },
       {
         name: 'throttled',
         limit: 'account_and_address',

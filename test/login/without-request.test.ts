@@ -71,7 +71,9 @@ describe('authenticateLogin()', () => {
     await expect(failure).rejects.toThrow(CustomUserDataError)
     await expect(failure).rejects.toMatchObject({ code: 'invalid_credentials', status: 401 })
     const accounts = [userData.accountDigest(user)]
-    expect(events).toEqual([{ name: 'login_refused', accounts, address: ADDRESS }])
+    expect(events).toEqual([
+      { name: 'login_refused', code: 'invalid_credentials', accounts, address: ADDRESS },
+    ])
   })
 
   it.each([

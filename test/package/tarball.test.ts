@@ -22,7 +22,7 @@ const ALLOWED = [
   /^lib\/(README\.md|[\w/-]+\.m?ts)$/,
   /^docs\/([\w-]+\/)?[\w-]+\.md$/,
   /^docs\/images\/[\w-]+\.svg$/,
-  /^examples\/[\w/-]+\.(md|ts|js|mjs|html|json)$/,
+  /^examples\/[\w/-]+\.(md|ts|js|mjs|html|css|svg|json)$/,
   // The results that the README names. No other test is published.
   /^test\/bench\/(README|results\/latest)\.md$/,
 ]

@@ -32,6 +32,8 @@ export interface Consumer {
   run(compiler: string, file: string, env: Readonly<Record<string, string>>): Promise<Outcome>
   /** Runs one of its own files, or a program that it has installed, e.g. `node_modules/jest/bin/jest.js`. */
   runSource(file: string, args?: readonly string[], env?: Readonly<Record<string, string>>): Promise<Outcome>
+  /** Runs a command that one of its packages brings, as `npx` does. */
+  runCommand(name: string, args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Outcome>
   /** Reads one of its own files. */
   read(file: string): Promise<string>
   /** Replaces one of its own files. */
@@ -42,6 +44,8 @@ export interface Consumer {
 
 /** A temporary folder with the tarball of this package, compilers, and consumers. */
 export interface Workshop {
+  /** The path of the tarball. */
+  readonly tarball: string
   /** Copies a folder of `test/consumers`, and installs its dependencies and the tarball. */
   createConsumer(name: string): Promise<Consumer>
   /** Deletes the folder. */
@@ -53,6 +57,7 @@ export async function openWorkshop(compilers: readonly string[]): Promise<Worksh
   const folder = await mkdtemp(join(tmpdir(), 'express-custom-user-data-'))
   const [tarball] = await Promise.all([pack(folder), installCompilers(folder, compilers)])
   return {
+    tarball,
     createConsumer: name => createConsumer(folder, name, tarball),
     close: () => rm(folder, { recursive: true, force: true }),
   }
@@ -72,6 +77,7 @@ export async function pack(folder: string): Promise<string> {
   await symlink(join(ROOT, 'node_modules'), join(staged, 'node_modules'), 'junction')
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
   await must(staged, process.execPath, [tsc, '-p', 'tsconfig.build.json'])
+  await must(ROOT, process.execPath, ['tools/make-executable.mjs', staged])
   const { output } = await must(staged, 'npm', ['pack', '--silent', '--ignore-scripts'])
   return join(staged, output.trim())
 }
@@ -104,6 +110,7 @@ async function createConsumer(folder: string, name: string, tarball: string): Pr
     },
     run: (compiler, file, env) => node([join(outFolder(compiler), file)], env),
     runSource: (file, args = [], env = {}) => node([file, ...args], env),
+    runCommand: (name, args, env = {}) => run(home, join(home, 'node_modules/.bin', name), args, env),
     read: file => readFile(join(home, file), 'utf8'),
     write: (file, text) => writeFile(join(home, file), text),
     async replaceModule(name, replacement) {

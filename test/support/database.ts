@@ -146,7 +146,7 @@ function recordCommands(client: MongoClient): SentCommands {
 }
 
 /** The direct connection keeps the driver from learning the servers' own addresses, which it would then use. */
-function throughProxy(uri: string, port: number): string {
+export function throughProxy(uri: string, port: number): string {
   const proxied = new URL(uri.replace(/^(mongodb:\/\/(?:[^@/]*@)?)[^/?]+/, `$1127.0.0.1:${port}`))
   proxied.searchParams.set('directConnection', 'true')
   return proxied.href

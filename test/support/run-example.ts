@@ -42,6 +42,7 @@ const NOTHING_SET: Environment = {
   REUSE_TOLERANCE_SECONDS: '',
   REFRESH_TOKEN_TRANSPORT: '',
   USER_DATA_IN_TOKEN: '',
+  DEMO_PAGE: '',
 }
 
 /** Starts `examples/<path>`. TypeScript runs through tsx. */

@@ -32,6 +32,8 @@ export function createTestUserData(
     // Tests fail to log in more often than people do. Only the tests of the throttle turn it on.
     loginThrottle: false,
     sessionSecrets: [SECRET],
+    // Many tests have a clock of their own, or look at one guard alone. Only the tests of these checks turn them on.
+    checks: { clock_skew: options.clock === undefined, error_handler_missing: false },
     ...keys,
     ...options,
   } as CustomUserDataOptions<Record<string, unknown>>)

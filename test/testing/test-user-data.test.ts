@@ -45,9 +45,9 @@ describe('an instance of createTestUserData()', () => {
     ['no user has one', {}],
     ['another user has one', { alice: { plan: 'pro' } }],
   ])(
-    'gives a user without a document an empty object, without a warning, if %s',
+    'gives a user without a document an empty object, without a warning of the checks, if %s',
     async (_case, documents) => {
-      const userData = createTestUserData<object>({ ...COMMON, documents })
+      const userData = createTestUserData<object>({ ...COMMON, documents, checks: true })
       const warnings: unknown[] = []
       userData.events.on('warning', warning => warnings.push(warning))
       const answer = await request(createApp(userData))
@@ -57,6 +57,22 @@ describe('an instance of createTestUserData()', () => {
       await userData.ready()
       await userData.close()
       expect(warnings).toEqual([])
+    },
+  )
+
+  it.each([
+    [undefined, []],
+    [true, [{ code: 'guard_missing' }]],
+  ])(
+    'says nothing about an incomplete app, unless its checks are turned on: %j',
+    async (checks, expected) => {
+      const userData = createTestUserData({ ...COMMON, checks })
+      const warnings: unknown[] = []
+      userData.events.on('warning', warning => warnings.push(warning))
+      const allow = userData.allow(() => true)
+      await request(express().use(allow, userData.errorHandler())).get('/').expect(401)
+      expect(warnings).toMatchObject(expected)
+      expect(warnings).toHaveLength(expected.length)
     },
   )
 

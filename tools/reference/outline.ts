@@ -68,6 +68,7 @@ export const OPTION_GROUPS: readonly OptionGroup[] = [
       'clock',
     ],
   },
+  { title: 'Checks of the set-up', names: ['checks'] },
 ]
 
 /** What the tables say of options that are required only in some cases. */

@@ -102,7 +102,7 @@ export function createReader(file = 'index.ts') {
     const declaration = symbol.declarations![0]!
     const source = declaration.getText().replace(/^export /, '')
     // Such a type names what readers do not see, so its values are listed.
-    const isHidden = ts.isTypeAliasDeclaration(declaration) && source.includes('= keyof typeof ')
+    const isHidden = ts.isTypeAliasDeclaration(declaration) && /= (keyof typeof |\(typeof )/.test(source)
     return { name, doc: docOf(declaration), source: isHidden ? `type ${name} = ${valuesOf(symbol)}` : source }
   }
 

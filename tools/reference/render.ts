@@ -167,6 +167,11 @@ export function renderPages(): Record<string, string> {
 
   function renderEvents(): string {
     const events = reader.membersOf('CustomUserDataEvents')
+    const messages = reader.membersOf('ChannelMessages')
+    // Messages of events are inherited, and the entries of the events explain them.
+    const inherited = messages.filter(
+      ({ name }) => name !== 'request_failed' && events.some(event => event.name === name),
+    )
     return join([
       '# Events, warnings and counters',
       HEAD,
@@ -176,14 +181,18 @@ export function renderPages(): Record<string, string> {
       '## Events',
       ...events.flatMap(({ name, doc }) => renderEvent(name, doc)),
       '## Warnings',
-      'Each event `warning` has one of these codes. Its `message` names what was found, and what to write or to run.',
+      'Each event `warning` has one of these codes. Its `message` names what was found, and what to write or to run. The option [`checks`](options.md#checks) turns checks of the set-up off; the guide [self-checks](../self-checks.md) lists them.',
       ...reader
         .entriesOf('warnings.ts', 'Warnings')
         .flatMap(({ code, doc }) => [`### ${code}`, ...renderCodeDoc(code, doc)]),
       '## Diagnostics channels',
       reader.declaredAs('ChannelMessages').doc.text,
       ...reader.declaredAs('ChannelMessages').doc.examples.map(example => renderExample(example)),
-      toTable(['channel', 'message', 'meaning'], reader.membersOf('ChannelMessages').map(toMemberRow)),
+      toTable(
+        ['channel', 'message', 'meaning'],
+        messages.filter(message => !inherited.includes(message)).map(toMemberRow),
+      ),
+      `The channels with the messages of events: ${joinWords(inherited.map(({ name }) => `[\`${name}\`](#${toAnchor(name)})`))}.`,
       '## Counters',
       `\`userData.stats()\` returns them. ${reader.declaredAs('Stats').doc.text}`,
       toTable(['counter', 'type', 'meaning'], reader.membersOf('Stats').map(toMemberRow)),
@@ -293,7 +302,23 @@ export function renderPages(): Record<string, string> {
     ])
   }
 
+  function renderDoctor(): string {
+    const file = 'checks/surveys/survey-codes.ts'
+    const entries = createReader(file).entriesOf(file, 'SURVEY_CODES')
+    return join([
+      '# Findings of doctor',
+      HEAD,
+      'Findings of `npx express-custom-user-data doctor` that are no warnings of an instance. [Warnings](events.md#warnings) explains the others. The guide is [doctor.md](../doctor.md).',
+      ...entries.flatMap(({ code, value, doc }) => [
+        `## ${code}`,
+        `A ${value.replaceAll("'", '')}.`,
+        ...renderCodeDoc(code, doc),
+      ]),
+    ])
+  }
+
   const pages = {
+    'doctor.md': renderDoctor(),
     'testing.md': renderTesting(),
     'options.md': renderOptions(),
     'functions.md': renderFunctions(),
