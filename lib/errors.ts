@@ -215,6 +215,11 @@ const ERRORS = {
    */
   write_refused: { status: 500, title: 'The server is misconfigured' },
   /**
+   * MongoDB refuses the filter or the projection of `forUser().find()`.
+   * @remedy Correct the query. `error.cause` has the words of MongoDB.
+   */
+  query_refused: { status: 500, title: 'The server is misconfigured' },
+  /**
    * MongoDB or its driver refuses a command, for a reason that has no code of its own.
    * @remedy Read `error.cause`, which is the error of MongoDB.
    */

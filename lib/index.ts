@@ -56,7 +56,16 @@ export type { VerifyPassword } from './login/password-check.js'
 export type { PasswordTextOptions, UnicodeNormalization } from './login/password-text.js'
 export type { ClientProjection } from './token-data/client-projection.js'
 export type { ExtendedJsonFormat } from './token-data/extended-json.js'
-export type { UpdateOperators, UserDocument, WriteOptions } from './writing/for-user.js'
+export type { WriteCounts } from './writing/document-writes.js'
+export type {
+  DeleteOptions,
+  DocumentFilter,
+  FindOptions,
+  UpdateOperators,
+  UpdateOptions,
+  UserDocument,
+  WriteOptions,
+} from './writing/for-user.js'
 export type { ToFieldValues } from './documents/user-documents.js'
 export type { IndexStates } from './checks/set-up.js'
 export type { ChangeStreamStates } from './mongo/change-feeds.js'

@@ -121,7 +121,6 @@ export function createServerFunctions(
   { writer, hooks, userSessions, userRecords }: Logins,
   loginAttempts: LoginAttempts,
 ): ServerFunctions {
-  const { userIdField } = config
   const onWritten = (id: string, change: WrittenEvent['change']): void => {
     events.emit('written', { userId: id, by: 'forUser', change })
     if (change === 'delete') hooks.afterDelete(id, 'customData')
@@ -167,7 +166,7 @@ export function createServerFunctions(
     },
     forUser(userId) {
       requireUserId('forUser()', userId, issuers)
-      return createUserDocument(userId, { userIdField, writer, loader, onWritten })
+      return createUserDocument(userId, { config, writer, loader, onWritten })
     },
     invalidate(userId) {
       requireUserId('invalidate()', userId, issuers)

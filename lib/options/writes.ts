@@ -1,14 +1,44 @@
 import * as v from 'valibot'
 import { parseArgument } from './arguments.js'
+import { arrayFilters, filter, projection } from './mongo-expressions.js'
 import { optionsObject } from './options-object.js'
 import { AN_OBJECT, trueOrFalse } from './value-schemas.js'
 
-const writeOptions = optionsObject(AN_OBJECT, {
+const RETURNS = ['after', 'before', 'counts'] as const
+
+const REPLACE = {
+  where: v.optional(filter),
+  returns: v.optional(v.picklist(RETURNS, 'write "after", "before" or "counts"'), 'after'),
   upsert: v.optional(trueOrFalse, false),
   invalidate: v.optional(trueOrFalse, true),
-})
+}
+const replaceOptions = optionsObject(AN_OBJECT, REPLACE)
+const updateOptions = optionsObject(AN_OBJECT, { ...REPLACE, arrayFilters: v.optional(arrayFilters) })
+const deleteOptions = optionsObject(AN_OBJECT, { where: v.optional(filter) })
+const findOptions = optionsObject(AN_OBJECT, { projection: v.optional(projection) })
 
-/** Completes the options of a write of `forUser()`, or throws an `OptionError`. */
-export function parseWriteOptions(callee: string, given: unknown): v.InferOutput<typeof writeOptions> {
-  return parseArgument(callee, writeOptions, given)
+/** The complete options of `forUser().replace()`. */
+export type ReplaceMode = v.InferOutput<typeof replaceOptions>
+
+/** The complete options of `forUser().update()`. */
+export type UpdateMode = v.InferOutput<typeof updateOptions>
+
+/** Completes the options of `forUser().update()`, or throws an `OptionError`. */
+export function parseUpdateOptions(given: unknown): UpdateMode {
+  return parseArgument('forUser().update()', updateOptions, given)
+}
+
+/** Completes the options of `forUser().replace()`, or throws an `OptionError`. */
+export function parseReplaceOptions(given: unknown): ReplaceMode {
+  return parseArgument('forUser().replace()', replaceOptions, given)
+}
+
+/** Completes the options of `forUser().delete()`, or throws an `OptionError`. */
+export function parseDeleteOptions(given: unknown): v.InferOutput<typeof deleteOptions> {
+  return parseArgument('forUser().delete()', deleteOptions, given)
+}
+
+/** Completes the options of `forUser().find()`, or throws an `OptionError`. */
+export function parseFindOptions(given: unknown): v.InferOutput<typeof findOptions> {
+  return parseArgument('forUser().find()', findOptions, given)
 }

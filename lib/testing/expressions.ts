@@ -66,11 +66,23 @@ export function evaluate(expression: unknown, variables: Variables, sizeOf: Size
 }
 
 function lookUp(reference: string, variables: Variables): unknown {
-  if (!reference.startsWith('$$')) return valueAt(variables.ROOT, reference.slice(1))
+  if (!reference.startsWith('$$')) {
+    requireNoList(variables.ROOT, reference.slice(1).split('.').slice(0, -1))
+    return valueAt(variables.ROOT, reference.slice(1))
+  }
   const [name = '', ...path] = reference.slice(2).split('.')
   if (!(name in variables)) throw needsRealMongoDb(`the expression ${reference}`)
   const value = variables[name as keyof Variables]
   return path.length === 0 ? value : valueAt(value as object, path.join('.'))
+}
+
+/** MongoDB gives the values of all elements for a path through a list. */
+function requireNoList(document: Document, parents: readonly string[]): void {
+  for (let length = 1; length <= parents.length; length++) {
+    const path = parents.slice(0, length).join('.')
+    if (Array.isArray(valueAt(document, path)))
+      throw needsRealMongoDb(`the expression of a path through the list "${path}"`)
+  }
 }
 
 /** A copy without the members for which `map` returns `undefined`, because MongoDB leaves out a field that is missing. */

@@ -1,7 +1,6 @@
 import type { Document } from 'mongodb'
 import { EXACT_BSON } from '../documents/find-document.js'
 import type { ListedIndex } from '../mongo/indexes.js'
-import { SERVER_ERRORS } from '../mongo/server-errors.js'
 import { PLAIN_BSON } from '../mongo/team-database.js'
 import type { TeamBson } from '../mongo/team-bson.js'
 import { valueAt, withValueAt } from '../util/field-names.js'
@@ -10,12 +9,14 @@ import type { Variables } from './expressions.js'
 import { equalityFields, matches } from './filters.js'
 import type { PlainDatabase } from './plain-database.js'
 import { needsRealMongoDb } from './real-mongodb.js'
-import { toServerError } from './server-error.js'
+import { toDuplicateKeyError } from './server-error.js'
+import { runStage } from './plain-stages.js'
 import { applyUpdate } from './updates.js'
 
 /** The options of commands that this collection follows. All others concern servers and connections. */
 interface CommandOptions {
   readonly projection?: Document
+  readonly arrayFilters?: readonly Document[]
   readonly upsert?: boolean
   readonly raw?: boolean
   readonly bsonRegExp?: boolean
@@ -29,6 +30,14 @@ interface PlainCollectionParts {
   /** Milliseconds since the epoch, for `$$NOW`. */
   readonly now: () => number
 }
+
+/** What an update tells. */
+interface Counts {
+  readonly matchedCount: number
+  readonly modifiedCount: number
+}
+
+const NOTHING: Counts = { matchedCount: 0, modifiedCount: 0 }
 
 /** The types of numbers in BSON. MongoDB compares numbers by their values. */
 const NUMBERS = ['Double', 'Int32', 'Long']
@@ -109,28 +118,25 @@ export class PlainCollection {
   async updateOne(
     filter: Document,
     update: Document,
-    { upsert }: CommandOptions,
-  ): Promise<{ readonly matchedCount: number }> {
+    { upsert, arrayFilters }: CommandOptions,
+  ): Promise<Counts> {
+    if (arrayFilters) throw needsRealMongoDb('an update with arrayFilters')
     const found = this.#find(filter)
-    if (found) {
-      this.#replace(found, applyUpdate(this.#decode(found), update))
-      return { matchedCount: 1 }
-    }
+    if (found) return this.#replace(found, applyUpdate(this.#decode(found), update))
     if (upsert === true) {
       const fields = equalityFields(filter)
       const begun = fields.reduce((document, [path, value]) => withValueAt(document, path, value), {})
       await this.insertOne(applyUpdate(begun, update))
     }
-    return { matchedCount: 0 }
+    return NOTHING
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- a promise, as the driver returns it
-  async replaceOne(filter: Document, replacement: Document): Promise<{ readonly matchedCount: number }> {
+  async replaceOne(filter: Document, replacement: Document): Promise<Counts> {
     const found = this.#find(filter)
-    if (!found) return { matchedCount: 0 }
+    if (!found) return NOTHING
     const { _id: id } = this.#decode(found)
-    this.#replace(found, { _id: id as unknown, ...replacement })
-    return { matchedCount: 1 }
+    return this.#replace(found, { _id: id as unknown, ...replacement })
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- a promise, as the driver returns it
@@ -146,7 +152,11 @@ export class PlainCollection {
     update: readonly Document[],
     options: CommandOptions,
   ): Promise<unknown> {
-    if (this.#find(filter)) throw needsRealMongoDb('an exchange or the end of a session')
+    if (this.#find(filter)) {
+      throw needsRealMongoDb(
+        'an exchange or the end of a session, or a write that returns the document before it',
+      )
+    }
     if (options.upsert !== true) return null
     let inserted: Document = {}
     for (const stage of update) {
@@ -176,29 +186,12 @@ export class PlainCollection {
   }
 
   #runStage(stage: Document, documents: readonly Document[]): Document[] {
-    const [name = ''] = Object.keys(stage)
-    const operand: unknown = stage[name]
-    const compute = (document: Document, expression: unknown): Document =>
-      evaluate(expression, this.#variables(document), this.#sizeOf) as Document
-    switch (name) {
-      case '$match':
-        return documents.filter(document => matches(document, operand as Document, this.#isEqual))
-      case '$sort':
-        return sortByText(documents, operand as Document)
-      case '$limit':
-        return documents.slice(0, operand as number)
-      case '$project':
-        return documents.map(document => this.#project(operand as Document, document))
-      case '$set':
-        return documents.map(document => ({ ...document, ...compute(document, operand) }))
-      case '$replaceWith':
-        return documents.map(document => compute(document, operand))
-      case '$facet':
-        // The dry run of a new document takes the one row that this stage gives, whatever is in it.
-        return [{}]
-      default:
-        throw needsRealMongoDb(`an aggregation with ${name}`)
-    }
+    return runStage(stage, documents, {
+      matches: (document, filter) => matches(document, filter, this.#isEqual),
+      project: (document, specification) => this.#project(specification, document),
+      compute: (document, expression) =>
+        evaluate(expression, this.#variables(document), this.#sizeOf) as Document,
+    })
   }
 
   #project(specification: Document, document: Document): Document {
@@ -215,14 +208,15 @@ export class PlainCollection {
       const [field = ''] = Object.keys(key)
       const isTaken = (other: Uint8Array): boolean =>
         this.#isEqual(valueAt(this.#decode(other), field), valueAt(added, field))
-      if (unique === true && this.#documents.some(isTaken)) throw duplicateKey(key)
+      if (unique === true && this.#documents.some(isTaken)) throw toDuplicateKeyError(key)
     }
     this.#documents.push(bytes)
   }
 
-  #replace(bytes: Uint8Array, document: Document): void {
+  #replace(bytes: Uint8Array, document: Document): Counts {
     const changed = this.#encode(document)
     this.#documents = this.#documents.map(other => (other === bytes ? changed : other))
+    return { matchedCount: 1, modifiedCount: Buffer.compare(bytes, changed) === 0 ? 0 : 1 }
   }
 
   /** Decodes a document with the types that JavaScript lacks, so that writing it back changes nothing. */
@@ -250,19 +244,4 @@ export class PlainCollection {
     const isNumber = typeof value === 'number' || typeof value === 'bigint' || NUMBERS.includes(type ?? '')
     return isNumber ? `number ${String(value)}` : Buffer.from(this.#encode({ value })).toString('latin1')
   }
-}
-
-function duplicateKey(keyPattern: Document): Error {
-  const message = `E11000 duplicate key error: two documents have the same ${Object.keys(keyPattern).join()}`
-  return toServerError(SERVER_ERRORS.duplicateKey, message, { keyPattern })
-}
-
-/** Only user ids are sorted, which are texts here, and only upwards. */
-function sortByText(documents: readonly Document[], order: Document): Document[] {
-  const [[path, direction] = ['', 0], ...others] = Object.entries(order)
-  if (direction !== 1 || others.length > 0) throw needsRealMongoDb('another order than one field upwards')
-  const textOf = (document: Document) => String(valueAt(document, path))
-  return [...documents].sort((one, other) =>
-    Buffer.compare(Buffer.from(textOf(one)), Buffer.from(textOf(other))),
-  )
 }

@@ -87,7 +87,8 @@ export function findPutDocument(userData: object): PutDocument | undefined {
  * those of `createCustomUserData()`. Only the collection is another: a plain object in this process. So the methods that read
  * work: `authenticate()`, `attach()`, `allow()`, `strategy()`, `verifyToken()`, `refreshCustomData()` and `ready()`.
  * `issueTokens()` and `login()` issue tokens that this instance alone accepts. `forUser(id)` reads, replaces and deletes, and
- * updates by `$set` and `$unset`. All other commands reject with `real_mongodb_needed`, which says how to get a MongoDB.
+ * updates by `$set` and `$unset`. Filters compare equal values, by `$eq`, `$ne`, `$in`, `$exists`, `$not`, `$and` and
+ * `$nor`. All other commands reject with `real_mongodb_needed`, which says how to get a MongoDB.
  *
  * Each instance has a random secret and documents of its own, so tests do not disturb each other.
  *

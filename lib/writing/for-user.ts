@@ -1,10 +1,18 @@
-import type { Document } from 'mongodb'
 import type { WrittenEvent } from '../audit-events.js'
 import type { Loader } from '../documents/loader.js'
-import { parseWriteOptions } from '../options/writes.js'
-import { describeType } from '../util/describe-value.js'
-import { isPlainFieldName, pathsOverlap } from '../util/field-names.js'
-import { isPlainObject } from '../util/plain-object.js'
+import { parseFilter } from '../options/mongo-expressions.js'
+import {
+  parseDeleteOptions,
+  parseFindOptions,
+  parseReplaceOptions,
+  parseUpdateOptions,
+} from '../options/writes.js'
+import type { ReplaceMode } from '../options/writes.js'
+import { toOperators, toReplacement } from './changes.js'
+import { queryDocument } from './document-query.js'
+import type { QueryConfig } from './document-query.js'
+import { DocumentWrites } from './document-writes.js'
+import type { WriteCounts, Written } from './document-writes.js'
 import type { Writer } from './writer.js'
 
 /**
@@ -14,8 +22,49 @@ import type { Writer } from './writer.js'
  */
 export type UpdateOperators = Readonly<Record<`$${string}`, Readonly<Record<string, unknown>>>>
 
-/** Options of `forUser().update()` and `forUser().replace()`. */
+/**
+ * A filter of MongoDB for the user's document. It may have all operators but `$where`, `$function` and `$accumulator`, which
+ * run JavaScript, and `$text`, `$near` and `$nearSphere`, which search the collection. It has 32 levels and 5,000 members at
+ * most, and no value `undefined`. It also sees fields that the option `projection` hides from handlers.
+ *
+ * @example { status: 'open', $expr: { $lt: ['$used', '$limit'] } }
+ */
+export type DocumentFilter = Readonly<Record<string, unknown>>
+
+/** Options of `forUser().find()`. */
+export interface FindOptions {
+  /**
+   * A `$project` stage for the document as handlers get it, so it cannot show what the option `projection` hides. The result
+   * is not checked against the option `schema`, which is for whole documents.
+   * @default the whole document
+   * @example { language: 1, tagCount: { $size: '$tags' } }
+   */
+  readonly projection?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** Options of `forUser().delete()`. */
+export interface DeleteOptions {
+  /**
+   * A filter that the document must match. Otherwise nothing is removed.
+   * @default the document is removed in any state
+   */
+  readonly where?: DocumentFilter | undefined
+}
+
+/** Options of `forUser().replace()`. */
 export interface WriteOptions {
+  /**
+   * A filter that the document must match when it is written. Otherwise nothing is written. With `upsert` it does not count
+   * for a user without a document, and no value of it is copied into the new document.
+   * @default the document is written in any state
+   */
+  readonly where?: DocumentFilter | undefined
+  /**
+   * `after`: the document, read after the write. `before`: the document as it was before, read by the same command, and
+   * `undefined` for a new document. `counts`: `matchedCount` and `modifiedCount` of MongoDB, and `upserted`; nothing is read.
+   * @default 'after'
+   */
+  readonly returns?: 'after' | 'before' | undefined
   /**
    * Whether to create a document for a user who has none.
    * @default false
@@ -29,14 +78,24 @@ export interface WriteOptions {
   readonly invalidate?: boolean | undefined
 }
 
+/** Options of `forUser().update()`. */
+export interface UpdateOptions extends WriteOptions {
+  /**
+   * Conditions for the elements that paths such as `list.$[name].done` change, as MongoDB has them.
+   * @default none
+   * @example [{ 'name.priority': { $gt: 3 } }]
+   */
+  readonly arrayFilters?: readonly DocumentFilter[] | undefined
+}
+
 /**
  * The document of one user, for server code: the document that `req.user.customData` is read from. Writes are not checked
- * against the schema, the size limit or the fields of `ownData()`. Each method returns the document as handlers get it,
- * read after the write.
+ * against the schema, the size limit or the fields of `ownData()`. No filter and no change can reach another document.
  *
  * All methods reject with `custom_data_unavailable` (503) if MongoDB does not answer in time; a write may still have
  * happened then. If MongoDB refuses a change, such as an unknown operator, they reject with `write_refused` (500). Every
- * error of MongoDB becomes an error of this package, with the driver's error as its `cause`.
+ * error of MongoDB becomes an error of this package, with the driver's error as its `cause`. If handlers could not get the
+ * document that a write returns, it rejects with `custom_data_too_large` or `custom_data_invalid` (500), after the write.
  */
 export interface UserDocument<CustomData> {
   /**
@@ -46,9 +105,28 @@ export interface UserDocument<CustomData> {
    */
   read: () => Promise<CustomData | undefined>
   /**
+   * Reads the document if it matches a filter.
+   * @returns `undefined` if the user has no document, or if it does not match
+   * @throws OptionError for a filter that runs code or searches the collection; `query_refused` (500) if MongoDB refuses the
+   * filter; `custom_data_too_large` or `custom_data_invalid` (500) as in {@link read}
+   * @example const open = await userData.forUser(id).find({ status: 'open' })
+   */
+  find(this: void, filter?: DocumentFilter): Promise<CustomData | undefined>
+  /**
+   * Reads a part of the document if it matches a filter.
+   * @returns `undefined` as above
+   * @throws `query_refused` (500) if MongoDB refuses the filter or the projection
+   * @example const part = await userData.forUser(id).find({}, { projection: { language: 1 } })
+   */
+  find(
+    this: void,
+    filter: DocumentFilter | undefined,
+    options: FindOptions,
+  ): Promise<Readonly<Record<string, unknown>> | undefined>
+  /**
    * Sets fields, or applies update operators. A field with the value `undefined` is left alone. `_id` and the user id field
-   * cannot be changed.
-   * @returns `undefined` if the user has no document and `upsert` is not set
+   * cannot be changed. With `where` a positional `$` in a path stands for the element that `where` matches.
+   * @returns `undefined` if the user has no document and `upsert` is not set, or if the document does not match `where`
    * @throws TypeError for fields and operators at once, and for a change of `_id` or of the user id field;
    * `custom_data_conflict` (409) if a unique index refuses the value; `custom_data_refused` (422) if the collection's
    * validator refuses it
@@ -56,13 +134,28 @@ export interface UserDocument<CustomData> {
    * await userData.forUser(id).update({ language: 'en' })
    * await userData.forUser(id).update({ $inc: { credits: 5 } }, { upsert: true })
    */
-  update: (
+  update(
+    this: void,
     change: Partial<CustomData> | UpdateOperators,
-    options?: WriteOptions,
-  ) => Promise<CustomData | undefined>
+    options?: UpdateOptions,
+  ): Promise<CustomData | undefined>
+  /**
+   * Does the same, and returns counts.
+   * @example
+   * const pay = { $inc: { credits: -5 } }
+   * const { matchedCount } = await userData.forUser(id).update(pay, {
+   *   where: { credits: { $gte: 5 } },
+   *   returns: 'counts',
+   * })
+   */
+  update(
+    this: void,
+    change: Partial<CustomData> | UpdateOperators,
+    options: Omit<UpdateOptions, 'returns'> & { readonly returns: 'counts' },
+  ): Promise<WriteCounts>
   /**
    * Replaces all fields but `_id` and the user's id.
-   * @returns `undefined` if the user has no document and `upsert` is not set
+   * @returns `undefined` if the user has no document and `upsert` is not set, or if the document does not match `where`
    * @throws TypeError for operators, and for another user's id; `custom_data_conflict` (409) and `custom_data_refused`
    * (422) as in {@link update}
    * @example
@@ -70,111 +163,79 @@ export interface UserDocument<CustomData> {
    * const { trial, ...kept } = (await user.read()) ?? {}
    * await user.replace(kept)
    */
-  replace: (document: Partial<CustomData>, options?: WriteOptions) => Promise<CustomData | undefined>
+  replace(this: void, document: Partial<CustomData>, options?: WriteOptions): Promise<CustomData | undefined>
+  /** Does the same, and returns counts. */
+  replace(
+    this: void,
+    document: Partial<CustomData>,
+    options: Omit<WriteOptions, 'returns'> & { readonly returns: 'counts' },
+  ): Promise<WriteCounts>
   /**
    * Removes the document. If the user has several documents, the next one is used from then on.
-   * @returns whether there was a document
+   * @returns whether there was a document, and it matched `where`
    */
-  delete: () => Promise<boolean>
+  delete: (options?: DeleteOptions) => Promise<boolean>
 }
 
-/** Creates what `forUser()` returns. `onDeleted` is called after a document was removed. */
+/** Creates what `forUser()` returns. `onWritten` is called after each write that has changed the collection. */
 export function createUserDocument(
   userId: string,
   {
-    userIdField,
+    config,
     writer,
     loader,
     onWritten,
   }: {
-    readonly userIdField: string
+    readonly config: QueryConfig
     readonly writer: Writer
     readonly loader: Loader
     readonly onWritten: (userId: string, change: WrittenEvent['change']) => void
   },
 ): UserDocument<object> {
+  const writes = new DocumentWrites(config, writer)
+
   async function read(): Promise<object | undefined> {
     const { exists, data } = await loader.load(userId)
     return exists ? data : undefined
   }
 
+  /** Reports a write, and gives what the option `returns` asks for. */
+  async function answer(
+    change: 'update' | 'replace',
+    { counts, before }: Written,
+    returns: ReplaceMode['returns'],
+  ): Promise<object | undefined> {
+    const isWritten = counts.matchedCount > 0 || counts.upserted
+    if (isWritten) onWritten(userId, change)
+    if (returns === 'counts') return counts
+    if (returns === 'before') return before?.()
+    return isWritten ? read() : undefined
+  }
+
+  // The overloads of the methods say which of the possible results an option gives.
   return {
     read,
-    async update(change, options) {
-      const operators = toOperators(change, userIdField)
-      const mode = parseWriteOptions('forUser().update()', options)
-      if (!(await writer.update(userId, operators, mode))) return undefined
-      onWritten(userId, 'update')
-      return read()
+    async find(filter?: DocumentFilter, options?: FindOptions) {
+      const query = {
+        filter: parseFilter('forUser().find()', filter),
+        projection: parseFindOptions(options).projection,
+      }
+      return queryDocument(userId, query, writer, config)
     },
-    async replace(document, options) {
+    async update(change: object, options?: object) {
+      const operators = toOperators(change, config.userIdField)
+      const mode = parseUpdateOptions(options)
+      return answer('update', await writes.update(userId, operators, mode), mode.returns)
+    },
+    async replace(document: object, options?: object) {
       const replacement = toReplacement(document)
-      const mode = parseWriteOptions('forUser().replace()', options)
-      if (!(await writer.replace(userId, replacement, mode))) return undefined
-      onWritten(userId, 'replace')
-      return read()
+      const mode = parseReplaceOptions(options)
+      return answer('replace', await writes.replace(userId, replacement, mode), mode.returns)
     },
-    async delete() {
-      const isDeleted = await writer.delete(userId)
+    async delete(options) {
+      const isDeleted = await writes.delete(userId, parseDeleteOptions(options).where)
       if (isDeleted) onWritten(userId, 'delete')
       return isDeleted
     },
-  }
-}
-
-/** Returns the update operators of a change, and refuses a change of the fields that identify the document. */
-function toOperators(change: unknown, userIdField: string): Document {
-  if (!isPlainObject(change)) {
-    throw wrong(
-      'update',
-      `the change is ${describeType(change)}: write an object of fields or of update operators`,
-    )
-  }
-  const names = Object.keys(change)
-  const operators = names.filter(name => name.startsWith('$'))
-  if (operators.length === 0) return { $set: toFields(change, userIdField) }
-  if (operators.length < names.length) {
-    throw wrong('update', 'the change has fields and operators: write one of the two')
-  }
-  for (const [operator, paths] of Object.entries(change)) {
-    for (const path of pathsOf(operator, paths)) refuseIdentity(path, userIdField)
-  }
-  return change
-}
-
-function toFields(fields: object, userIdField: string): Document {
-  const given = Object.entries(fields).filter(([, value]) => value !== undefined)
-  for (const [name] of given) {
-    if (!isPlainFieldName(name)) {
-      throw wrong('update', `"${name}" is not the name of a field: write { $set: … } to change a path`)
-    }
-    refuseIdentity(name, userIdField)
-  }
-  return Object.fromEntries(given)
-}
-
-/** The paths that an operator changes. `$rename` also changes the paths in its values. */
-function pathsOf(operator: string, paths: unknown): string[] {
-  if (!isPlainObject(paths)) {
-    throw wrong('update', `${operator} is ${describeType(paths)}: write an object of fields`)
-  }
-  return [...Object.keys(paths), ...(operator === '$rename' ? Object.values(paths).map(String) : [])]
-}
-
-function refuseIdentity(path: string, userIdField: string): void {
-  for (const identity of ['_id', userIdField]) {
-    if (pathsOverlap(path, identity)) {
-      throw wrong('update', `"${path}" cannot be changed, because it identifies the document: leave it out`)
-    }
-  }
-}
-
-function toReplacement(document: unknown): Document {
-  if (isPlainObject(document) && !Object.keys(document).some(name => name.startsWith('$'))) return document
-  const given = isPlainObject(document) ? 'has operators' : `is ${describeType(document)}`
-  throw wrong('replace', `the document ${given}: write an object of fields`)
-}
-
-function wrong(method: string, message: string): TypeError {
-  return new TypeError(`forUser(userId).${method}: ${message}.`)
+  } as UserDocument<object>
 }

@@ -7,15 +7,8 @@ import type { ExactOperations } from '../mongo/exact-operations.js'
 import { keepsRegExp } from '../mongo/team-database.js'
 import type { TeamDatabase } from '../mongo/team-database.js'
 import { withDeadline } from '../util/deadline.js'
-import { valueAt } from '../util/field-names.js'
 import { dryRunInsert } from './dry-run.js'
-import {
-  requireUserIdValues,
-  toFirstDocumentId,
-  toNewDocument,
-  toUpsertFilter,
-  withUserId,
-} from './new-document.js'
+import { requireUserIdValues, toFirstDocumentId, toNewDocument } from './new-document.js'
 import type { NewIdentity } from './new-document.js'
 import { isDuplicateUser, toWriteError } from './write-errors.js'
 
@@ -38,14 +31,6 @@ export interface WriteTask {
   readonly signal: AbortSignal
 }
 
-/** The options of one write. */
-export interface WriteMode {
-  /** Whether to create a document for a user who has none. */
-  readonly upsert: boolean
-  /** Whether to drop the user's snapshots in this process. */
-  readonly invalidate: boolean
-}
-
 /** An inserted document. */
 export interface Inserted {
   /** The document as a load would return it. `undefined` if the server gave no answer to the dry run of the insert. */
@@ -59,7 +44,7 @@ interface WriterParts {
   readonly invalidate: (userId: string) => void
 }
 
-/** Writes the document that a load would find for a user, and no other document. */
+/** Reaches the document that a load would find for a user, and no other document. Creates it for a user who has none. */
 export class Writer {
   readonly #config: WriterConfig
   readonly #database: TeamDatabase
@@ -71,52 +56,6 @@ export class Writer {
     this.#database = database
     this.#documents = documents
     this.#invalidate = invalidate
-  }
-
-  /**
-   * Applies update operators.
-   * @returns whether the user has a document now
-   */
-  update(userId: string, operators: Document, mode: WriteMode): Promise<boolean> {
-    return this.run(userId, mode.invalidate, task => {
-      const { collection, options } = task
-      const update = async (filter: Document) =>
-        (await collection.updateOne(filter, operators, options.write)).matchedCount
-      if (!mode.upsert) return this.#writeFound(task, update)
-      return this.#writeFound(task, update, () =>
-        this.#createOnce(task, identity => {
-          const filter = toUpsertFilter(identity, this.#config.userIdField)
-          return collection.updateOne(filter, operators, { ...options.write, upsert: true })
-        }),
-      )
-    })
-  }
-
-  /**
-   * Replaces all fields but `_id` and the user's id.
-   * @returns whether the user has a document now
-   */
-  replace(userId: string, document: Document, mode: WriteMode): Promise<boolean> {
-    return this.run(userId, mode.invalidate, task => {
-      const replace = (filter: Document) => this.#replaceOne(task, filter, document)
-      if (!mode.upsert) return this.#writeFound(task, replace)
-      return this.#writeFound(task, replace, () =>
-        this.#createOnce(task, identity => this.#insert(task, this.#toNewDocument(identity, document))),
-      )
-    })
-  }
-
-  /**
-   * Removes the document.
-   * @returns whether the user had one
-   */
-  delete(userId: string): Promise<boolean> {
-    return this.run(userId, true, task =>
-      this.#writeFound(
-        task,
-        async filter => (await task.collection.deleteOne(filter, task.options.write)).deletedCount,
-      ),
-    )
   }
 
   /**
@@ -132,7 +71,7 @@ export class Writer {
   async insertFor(task: WriteTask, document: Document): Promise<Inserted | undefined> {
     const limits = { timeoutMs: this.#config.writeTimeoutMs, signal: task.signal }
     let loaded: LoadedDocument | undefined
-    const isInserted = await this.#createOnce(task, async identity => {
+    const isInserted = await this.createOnce(task, async identity => {
       const newDocument = this.#toNewDocument(identity, document)
       loaded = await dryRunInsert(await this.#database.open(), newDocument, this.#config, limits)
       await this.#insert(task, newDocument)
@@ -145,10 +84,7 @@ export class Writer {
     const { writeTimeoutMs } = this.#config
     try {
       return await withDeadline(writeTimeoutMs, async signal => {
-        const collection = await this.#database.collection()
-        const values = await this.#documents.values(userId, signal)
-        const options = toExactOperations(writeTimeoutMs, signal, keepsRegExp(collection))
-        return operation({ userId, collection, values, signal, options })
+        return operation(await this.taskFor(userId, writeTimeoutMs, signal))
       })
     } catch (cause) {
       throw toWriteError(cause)
@@ -158,27 +94,37 @@ export class Writer {
     }
   }
 
+  /** Prepares an operation on the document of one user. */
+  async taskFor(userId: string, timeoutMs: number, signal: AbortSignal): Promise<WriteTask> {
+    const collection = await this.#database.collection()
+    const values = await this.#documents.values(userId, signal)
+    const options = toExactOperations(timeoutMs, signal, keepsRegExp(collection))
+    return { userId, collection, values, signal, options }
+  }
+
   /** A filter that matches the document only as long as it belongs to the user. */
   ownedBy({ values }: WriteTask, documentId: unknown): Document {
     const { userIdField } = this.#config
     return { $and: [{ _id: { $eq: documentId } }, toFilter({ userIdField, values })] }
   }
 
+  /** Finds the document that a load would find. */
+  find({ userId, signal }: WriteTask): Promise<{ readonly documentId: unknown } | undefined> {
+    return this.#documents.find(userId, ONLY_ID, signal)
+  }
+
   /**
-   * Finds the user's document and writes to it. If another writer removes it in between, the search is repeated.
-   * Without a document, `insert` creates one.
+   * Whether the document that `owned` matches does not match another filter. False if it does, or is no longer there or the
+   * user's: then the search has to be repeated. One query tells all, so it is true of one moment.
    */
-  async #writeFound(
-    task: WriteTask,
-    write: (filter: Document) => Promise<number>,
-    insert?: () => Promise<boolean>,
-  ): Promise<boolean> {
-    for (;;) {
-      task.signal.throwIfAborted()
-      const found = await this.#find(task)
-      if (!found && !insert) return false
-      if (found ? (await write(this.ownedBy(task, found.documentId))) > 0 : await insert?.()) return true
-    }
+  async isMismatch({ collection, options }: WriteTask, owned: Document, filter: Document): Promise<boolean> {
+    const mismatch = { $and: [owned, { $nor: [filter] }] }
+    return (await collection.findOne(mismatch, { ...options.read, projection: { _id: 1 } })) !== null
+  }
+
+  /** Inserts the first document of a user, without a dry run. Returns as {@link createOnce} does. */
+  insertNew(task: WriteTask, document: Document): Promise<boolean> {
+    return this.createOnce(task, identity => this.#insert(task, this.#toNewDocument(identity, document)))
   }
 
   /**
@@ -187,7 +133,7 @@ export class Writer {
    * one.
    * @returns `false` if the user has a document by then
    */
-  async #createOnce(task: WriteTask, attempt: (identity: NewIdentity) => Promise<unknown>): Promise<boolean> {
+  async createOnce(task: WriteTask, attempt: (identity: NewIdentity) => Promise<unknown>): Promise<boolean> {
     const userIdValue = await this.#documents.valueToStore(requireUserIdValues(task.values), task.signal)
     const ObjectId = await this.#database.objectIdClass(task.signal)
     for (const documentId of [ObjectId.createFromHexString(toFirstDocumentId(task.userId)), undefined]) {
@@ -197,28 +143,10 @@ export class Writer {
         return true
       } catch (error) {
         if (!isDuplicateUser(error, this.#config.userIdField)) throw error
-        if (await this.#find(task)) return false
+        if (await this.find(task)) return false
       }
     }
     return false
-  }
-
-  /** The user id keeps the type that it has in the document, 64-bit numbers included. */
-  async #replaceOne(
-    { collection, options }: WriteTask,
-    filter: Document,
-    document: Document,
-  ): Promise<number> {
-    const { userIdField } = this.#config
-    const projection = { [userIdField]: 1 }
-    const stored = await collection.findOne(filter, { ...options.read, promoteLongs: false, projection })
-    if (!stored) return 0
-    const replacement = withUserId(document, userIdField, valueAt(stored, userIdField))
-    return (await collection.replaceOne(filter, replacement, options.write)).matchedCount
-  }
-
-  #find({ userId, signal }: WriteTask): Promise<{ readonly documentId: unknown } | undefined> {
-    return this.#documents.find(userId, ONLY_ID, signal)
   }
 
   #toNewDocument(identity: NewIdentity, document: Document): Document {

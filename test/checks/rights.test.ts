@@ -175,6 +175,10 @@ const FEATURES: readonly Feature[] = [
     async userData => {
       expect(await userData.forUser('bob').update({ n: 2 })).toMatchObject({ n: 2 })
       expect(await userData.forUser('bob').replace({ n: 3 })).toMatchObject({ n: 3 })
+      const conditional = { where: { n: 3 }, returns: 'before' } as const
+      expect(await userData.forUser('bob').update({ n: 4 }, conditional)).toMatchObject({ n: 3 })
+      expect(await userData.forUser('bob').replace({ n: 5 }, conditional)).toBeUndefined()
+      expect(await userData.forUser('bob').find({ n: 4 })).toMatchObject({ n: 4 })
     },
   ],
   [

@@ -15,6 +15,10 @@ describe('a plain collection', () => {
   it.each([
     [{ name: { $regex: 'a' } }, '$regex'],
     [{ $or: [{ name: 'a' }] }, '$or'],
+    [{ name: /a/ }, 'regular expression'],
+    [{ name: { $in: [new BSON.BSONRegExp('a')] } }, 'regular expression'],
+    [{ n: { $gt: 5 } }, '$gt'],
+    [{ name: { $type: 'int' } }, '$type'],
   ])('says that the filter %j needs a real MongoDB', async (filter, named) => {
     const found = (await createCollection()).findOne(filter, {})
     await expect(found).rejects.toMatchObject(NEEDS_MONGODB)
@@ -52,7 +56,7 @@ describe('a plain collection', () => {
 
   it('replaces nothing if no document matches', async () => {
     const collection = await createCollection()
-    expect(await collection.replaceOne({ _id: 2 }, {})).toEqual({ matchedCount: 0 })
+    expect(await collection.replaceOne({ _id: 2 }, {})).toEqual({ matchedCount: 0, modifiedCount: 0 })
   })
 
   it('is the same collection for the same name', () => {

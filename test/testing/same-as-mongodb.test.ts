@@ -56,6 +56,49 @@ async function withBoth(
 const read = (userData: Instance) => userData.forUser('alice').read()
 
 describe('a test instance gives the same as MongoDB', () => {
+  it.each<[Document]>([
+    [{ plan: 'pro' }],
+    [{ plan: { $ne: 'pro' } }],
+    [{ plan: { $exists: 1 } }],
+    [{ nosuch: null }],
+    [{ nosuch: { $exists: false }, 'address.city': { $exists: true } }],
+    [{ list: 1 }],
+    [{ list: { $in: [5, 2] } }],
+    [{ list: { $ne: 1 } }],
+    [{ list: [1, 2] }],
+    [{ list: [2, 1] }],
+    [{ 'list.1': 2 }],
+    [{ 'items.id': 2 }],
+    [{ 'items.id': { $ne: 2 } }],
+    [{ 'items.1.id': 2 }],
+    [{ 'items.0.id': 2 }],
+    [{ items: { $type: 'array' } }],
+    [{ list: { $not: { $type: 'array' } } }],
+    [{ list: { $type: 'string' } }],
+    [{ tags: { $type: 'string' } }],
+    [{ at: { $gt: new Date(5) } }],
+    [{ at: { $gt: new Date(50) } }],
+    [{ $nor: [{ list: 3 }] }],
+    [{ $and: [{ list: 1 }, { list: 2 }] }],
+  ])('for the filter %j', async filter => {
+    const { plain, real } = await withBoth(async ({ forUser }) => {
+      const at = new Date(10)
+      await forUser('alice').update({
+        plan: 'pro',
+        list: [1, 2],
+        tags: ['a'],
+        items: [{ id: 1 }, { id: 2 }],
+        at,
+      })
+      return [
+        await forUser('alice').find(filter),
+        await forUser('alice').update({ n: 1 }, { where: filter, returns: 'counts' }),
+      ]
+    })
+    expect(plain).toEqual(real)
+    expect(plain).toHaveLength(2)
+  })
+
   it.each([
     [undefined],
     [{ plan: 1 }],
@@ -113,6 +156,27 @@ describe('a test instance gives the same as MongoDB', () => {
     [
       'replace() with upsert of an id like an ObjectId',
       ({ forUser }) => forUser('65a000000000000000000009').replace({ plan: 'free' }, { upsert: true }),
+    ],
+    ['find()', ({ forUser }) => forUser('alice').find()],
+    [
+      'find() of a part',
+      ({ forUser }) => forUser('alice').find({}, { projection: { plan: 1, n: '$count' } }),
+    ],
+    [
+      'update() that returns counts',
+      ({ forUser }) => forUser('alice').update({ n: 1 }, { returns: 'counts' }),
+    ],
+    [
+      'update() that changes nothing',
+      async ({ forUser }) => {
+        await forUser('alice').update({ plan: 'x' })
+        return forUser('alice').update({ plan: 'x' }, { returns: 'counts' })
+      },
+    ],
+    ['delete() with where', ({ forUser }) => forUser('alice').delete({ where: { plan: 'no such' } })],
+    [
+      'replace() with where',
+      ({ forUser }) => forUser('alice').replace({ n: 1 }, { where: { plan: 'no such' } }),
     ],
     ['delete()', async ({ forUser }) => [await forUser('alice').delete(), await forUser('alice').read()]],
     ['delete() without a document', ({ forUser }) => forUser('bob').delete()],

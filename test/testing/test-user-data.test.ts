@@ -413,6 +413,16 @@ describe('a test instance rejects with real_mongodb_needed', () => {
     'forUser().update() with $inc': userData => userData.forUser('alice').update({ $inc: { credits: 1 } }),
     'forUser().update() of an element': userData =>
       userData.forUser('alice').update({ $set: { 'scores.0': 2 } }),
+    'forUser().update() with arrayFilters': userData =>
+      userData.forUser('alice').update({ $set: { plan: 'x' } }, { arrayFilters: [{ x: 1 }] }),
+    'forUser().update() that returns the document before': userData =>
+      userData.forUser('alice').update({ plan: 'x' }, { returns: 'before' }),
+    'forUser().update() with where and an operator that is unknown here': userData =>
+      userData.forUser('alice').update({ plan: 'x' }, { where: { plan: { $regex: 'p' } } }),
+    'forUser().find() with an operator that is unknown here': userData =>
+      userData.forUser('alice').find({ $or: [{ plan: 'pro' }] }),
+    'forUser().find() of a path through a list': userData =>
+      userData.forUser('alice').find({}, { projection: { x: '$scores.y' } }),
     'sessions()': userData => userData.sessions('alice'),
     'revoke() of a user': userData => userData.revoke('alice'),
     'disable()': userData => userData.disable('alice'),

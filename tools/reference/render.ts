@@ -159,9 +159,10 @@ export function renderPages(): Record<string, string> {
   }
 
   function renderUserDocument(): string[] {
-    return reader
-      .membersOf('UserDocument')
-      .flatMap(member => renderFunction({ ...member, name: `forUser().${member.name}` }))
+    return reader.membersOf('UserDocument').flatMap((member, index, all) => {
+      const isOverload = index > 0 && all[index - 1]?.name === member.name
+      return renderFunction({ ...member, name: `forUser().${member.name}` }).slice(isOverload ? 1 : 0)
+    })
   }
 
   function renderEvents(): string {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import express from 'express'
 import { createCustomUserData } from 'express-custom-user-data'
+import type { WriteCounts } from 'express-custom-user-data'
 import 'express-custom-user-data/global'
 import { asUser, createTestUserData, tokenFor } from 'express-custom-user-data/testing'
 import { MongoClient } from 'mongodb'
@@ -64,6 +65,15 @@ const changed = await userData
   .forUser('alice')
   .update({ language: 'fr' }, { upsert: unset, invalidate: unset })
 assert.equal(changed?.language, 'fr')
+const counts: WriteCounts = await userData
+  .forUser('alice')
+  .update({ language: 'de' }, { where: { language: 'fr' }, returns: 'counts', arrayFilters: unset })
+assert.equal(counts.modifiedCount, 1)
+const before = await userData.forUser('alice').replace({ language: 'fr' }, { returns: 'before' })
+assert.equal(before?.language, 'de')
+const part = await userData.forUser('alice').find({ language: 'fr' }, { projection: { language: 1 } })
+assert.equal(part?.['language'], 'fr')
+assert.equal((await userData.forUser('alice').find({ language: 'de' }))?.language, undefined)
 
 await userData.close()
 await client.close()
