@@ -29,9 +29,9 @@ export function watchErrorHandler(
       const reason =
         found.length === 0 ? 'the app has no error handler' : 'errorHandler() stands above this route'
       const message =
-        `${req.method} ${toShownPath(req)} failed with ${error.status} ${error.code}, and ${reason}. So Express answered with an HTML page, which shows the stack of the error unless NODE_ENV is ` +
-        'production, and no failure is reported. Write app.use(userData.errorHandler()) below all routes, as the last line ' +
-        'before app.listen().'
+        `${req.method} ${toShownPath(req)} failed with ${error.status} ${error.code}, and ${reason}. So Express answered with ` +
+        'an HTML page, which shows the error unless NODE_ENV is production, and no failure is reported. Write ' +
+        'app.use(userData.errorHandler()) below all routes, as the last line before app.listen().'
       return { code: 'error_handler_missing', message }
     })
   })

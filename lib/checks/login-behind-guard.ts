@@ -25,6 +25,6 @@ export const checkLoginBehindGuard: RefusalCheck = ({ req, error, handlers }) =>
   const { line, why } = ROUTES[route]
   const message =
     `POST ${toShownPath(req)} was refused with 401 ${error.code}, because a guard stands above the route ${route}(). ${why} ` +
-    `Move the line ${line} above app.use(userData.authenticate()).`
+    `Move the line that mounts it above app.use(userData.authenticate()). It is a line such as ${line}.`
   return { code: 'login_behind_guard', message }
 }

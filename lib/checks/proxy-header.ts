@@ -1,5 +1,6 @@
 import type { Request } from 'express'
 import type { WarningEvent } from '../events.js'
+import { toShownPath } from '../util/request-path.js'
 
 /** What a feature does with the address of a client. */
 export type AddressUse = 'login' | 'refresh token' | 'rule'
@@ -21,8 +22,8 @@ export function checkProxyHeader(req: Request, use: AddressUse): WarningEvent | 
   const header = HEADERS.find(name => req.headers[name.toLowerCase()] !== undefined)
   if (header === undefined || req.app.get('trust proxy')) return undefined
   const message =
-    `A request that reads the address of its client came with the header ${header}, but the setting "trust proxy" of ` +
-    'express is off. If your app is behind a proxy, all clients have the address of the proxy, so they ' +
+    `${req.method} ${toShownPath(req)} reads the address of its client. It came with the header ${header}, but the setting ` +
+    '"trust proxy" of express is off. If your app is behind a proxy, all clients have the address of the proxy, so they ' +
     `${CONSEQUENCES[use]}. Write app.set("trust proxy", 1), with the number of your proxies. If there is no proxy, ignore ` +
     'this warning: any client can send the header.'
   return { code: 'proxy_header_unused', message }

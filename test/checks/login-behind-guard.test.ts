@@ -87,7 +87,7 @@ describe('a login behind a guard warns at the first login, which the guard refus
       `POST ${path} was refused with 401 missing_token, because a guard stands above the route login().`,
     )
     expect(warnings[0]!.message).toContain(
-      "Move the line app.post('/login', userData.login(verifyCredentials)) above app.use(userData.authenticate()).",
+      "Move the line that mounts it above app.use(userData.authenticate()). It is a line such as app.post('/login', userData.login(verifyCredentials)).",
     )
   })
 })
