@@ -4,8 +4,8 @@ import type { Severity } from './survey.js'
 /** The codes of findings that are no warnings of an instance. The comments are the entries of docs/reference/doctor.md. */
 export const SURVEY_CODES = {
   /**
-   * MongoDB did not answer, or refused the connection.
-   * @remedy Check the address, the user and the password, and that this machine may connect.
+   * MongoDB did not answer, or refused the connection. The message has the reason that the driver gives.
+   * @remedy Do what the message says about this reason.
    */
   connection_failed: 'problem',
   /**

@@ -24,9 +24,11 @@ export async function doctor(args: readonly string[], terminal: Terminal, versio
   const report = new Report()
   if (address.findings.length > 0)
     report.add('address', { says: 'has a password in --uri', findings: address.findings, facts: {} })
+  const progress = new Progress(terminal, isJson)
+  progress.begin('connection')
   const connection = await connect({ ...options, uri: address.uri, cwd: terminal.cwd }, report)
+  progress.clear()
   if (connection) {
-    const progress = new Progress(terminal, isJson)
     try {
       for (const step of createSteps(connection, options, terminal.clock))
         await runStep(step, report, options, progress)

@@ -22,7 +22,10 @@ const RULES = {
   },
   uri: { value: 'ADDRESS', help: 'the address of MongoDB; "-" reads it from standard input' },
   'create-index': { help: 'makes the index on the user id, as ready() does; nothing else is written' },
-  'timeout-ms': { value: 'N', help: 'milliseconds that each check may take; default: 30000' },
+  'timeout-ms': {
+    value: 'N',
+    help: 'milliseconds that each check may take; default: 30000, and 10000 to connect',
+  },
   strict: { help: 'exits with 1 for warnings too' },
   json: { help: 'prints one JSON object' },
 } as const satisfies OptionRules
@@ -47,6 +50,7 @@ export interface DoctorOptions {
   readonly uri: string | undefined
   readonly createsIndex: boolean
   readonly timeoutMs: number
+  readonly connectTimeoutMs: number
   readonly isStrict: boolean
   readonly isJson: boolean
 }
@@ -86,6 +90,7 @@ export function parseDoctorOptions(
       '--collection is missing. Write the name of the collection of custom data: --collection custom_user_data.',
     )
   }
+  const timeoutMs = wholeOf(given, 'timeout-ms', MAX_TIMER_MS)
   const collectionNamed = (name: Name) => named(name, isCollectionName, 'is no name of a collection')
   const fieldNamed = (name: Name) => named(name, isField, 'is no name of a field')
   return {
@@ -103,7 +108,9 @@ export function parseDoctorOptions(
     secretNames: (given['secret-env'] ?? []).map(name => toVariableName(name, env)),
     uri: given.uri?.[0],
     createsIndex: given['create-index'] !== undefined,
-    timeoutMs: wholeOf(given, 'timeout-ms', MAX_TIMER_MS) ?? 30_000,
+    timeoutMs: timeoutMs ?? 30_000,
+    // A server that is there answers at once. Somebody who has mistyped its address should not wait as long as for a check.
+    connectTimeoutMs: timeoutMs ?? 10_000,
     isStrict: given.strict !== undefined,
     isJson: given.json !== undefined,
   }
