@@ -9,6 +9,17 @@ export const SURVEY_CODES = {
    */
   connection_failed: 'problem',
   /**
+   * The address names no database, so the driver takes `test`.
+   * @remedy Add the database to the address, or write `--database`.
+   */
+  database_not_named: 'warning',
+  /**
+   * The database does not exist, or the database user may not see it, and another one has nearly this name. Without such
+   * a name a missing database is only a note, because a new app has none before its first document.
+   * @remedy Correct the address or `--database`.
+   */
+  database_missing: 'problem',
+  /**
    * No `mongodb` can be loaded from the current folder.
    * @remedy Run the command in the folder of your app, after `npm install`.
    */

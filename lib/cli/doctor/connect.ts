@@ -17,6 +17,8 @@ export interface Connection {
   readonly db: Db
   /** The hosts as `host:port`, without credentials. */
   readonly hosts: string
+  /** Whether the address or an option names the database. */
+  readonly isDatabaseNamed: boolean
 }
 
 interface ConnectTarget {
@@ -68,7 +70,8 @@ function open(
     const db = client.db(database)
     const opened = db.collection(collection)
     refuseOldDriver(opened, 'collection')
-    return { client, db, hosts: hostsOf(opened) }
+    const isDatabaseNamed = database !== undefined || namesDatabase(uri)
+    return { client, db, hosts: hostsOf(opened), isDatabaseNamed }
   } catch (error) {
     if (error instanceof OptionError) return { code: 'driver_too_old', message: error.message }
     const message = `The address of MongoDB cannot be used: ${describeSafely(error, uri)}. Correct it.`
@@ -133,6 +136,11 @@ export function describeSafely(error: unknown, uri: string): string {
     return `${name}, whose text is not shown because it quotes the address`
   }
   return text.replace(/\.+$/, '')
+}
+
+/** The driver does not tell whether `test` was written or is its default. */
+function namesDatabase(uri: string): boolean {
+  return /^[^:]*:\/\/[^/?]*\/[^?]/.test(uri)
 }
 
 /** The address, its user and password, and the values of options that hold passwords and tokens. */
