@@ -49,7 +49,9 @@ export async function runCommand(args: readonly string[], terminal: Terminal): P
   } catch (error) {
     // Any other error is a fault of this package, or of the machine. Its message may quote an address.
     const message = error instanceof UsageError ? error.message : describeForLog(error)
-    stderr.write(`express-custom-user-data: ${message}\n`)
+    // The arguments may be those that cannot be read, so --json is looked for in all of them.
+    if (args.includes('--json')) stdout.write(toJsonError(error instanceof UsageError, message))
+    else stderr.write(`express-custom-user-data: ${message}\n`)
     return EXIT.failed
   }
 
@@ -57,6 +59,12 @@ export async function runCommand(args: readonly string[], terminal: Terminal): P
     stdout.write(text)
     return EXIT.ok
   }
+}
+
+/** A script that asked for JSON reads only standard output. docs/doctor.md describes the object. */
+function toJsonError(isUsage: boolean, message: string): string {
+  const error = { code: isUsage ? 'usage' : 'unexpected', message }
+  return `${JSON.stringify({ ok: false, error }, undefined, 2)}\n`
 }
 
 function findCommand(name: string | undefined): Command {

@@ -42,8 +42,11 @@ it.each([
 it('ready() names at most five users if more have several documents', async () => {
   const twice = Array.from({ length: 40 }, (_user, n) => ({ userId: `user-${n % 20}` }))
   const [warning] = await warningsOf(twice)
+  expect(warning?.message).toContain('20 user ids have several documents')
+  expect(warning?.message).toContain(', 40 documents in all')
   expect(warning?.message).toContain(' and others.')
-  expect(warning?.message.length).toBeLessThan(600)
+  expect(warning?.message.match(/"user-\d+"/g)).toHaveLength(5)
+  expect(warning?.message.length).toBeLessThan(900)
 })
 
 it.each([

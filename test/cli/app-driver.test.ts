@@ -67,7 +67,8 @@ it.each(['mongodb5', 'mongodb6', 'mongodb'])(
   'doctor connects with the driver %s of the app',
   async driver => {
     const app = await createApp({ mongodb: driver })
-    const run = await runDoctor(inject('mongoUri'), ['--collection', 'no_such_collection'], { cwd: app })
+    const args = ['--collection', 'no_such_collection', '--database', 'no_such_database_of_any_test']
+    const run = await runDoctor(inject('mongoUri'), args, { cwd: app })
     expect(run).toMatchObject({
       code: 0,
       codes: ['collection_missing'],

@@ -11,9 +11,12 @@ const database = useDatabase()
 const DATA = 'custom_user_data'
 const STRONG = randomBytes(32).toString('base64url')
 
+/** Begins the name of a database that is never filled, so that it is near no other. */
+const NEW = 'database_of_an_app_that_is_new_'
+
 /** A database that only this test uses. */
-function openDb(): Db {
-  const db = database.client.db(`doctor_${randomBytes(6).toString('hex')}`)
+function openDb(prefix = 'doctor_'): Db {
+  const db = database.client.db(`${prefix}${randomBytes(6).toString('hex')}`)
   onTestFinished(async () => {
     await db.dropDatabase()
   })
@@ -155,6 +158,77 @@ describe('a broken database', () => {
   )
 })
 
+it('the finding of duplicates has their number, and its query answers with these documents', async () => {
+  const db = openDb()
+  await fillBroken(db)
+  const message = messageOf(await examine(db), 'duplicate_documents')
+  expect(message).toContain(
+    `2 user ids have several documents in ${db.databaseName}.${DATA}, 4 documents in all`,
+  )
+  const [, pipeline = '', options = ''] = /\.aggregate\((\[.*\]), (\{.*\})\)$/.exec(message) ?? []
+  const found = await db
+    .collection(DATA)
+    .aggregate<{ _id: string; documents: unknown[] }>(
+      JSON.parse(pipeline) as object[],
+      JSON.parse(options) as object,
+    )
+    .toArray()
+  expect(found.map(({ _id }) => _id).sort()).toEqual(['64b7f3a1c2d4e5f601234567', 'alice'])
+  expect(found.flatMap(({ documents }) => documents)).toHaveLength(4)
+})
+
+describe('the rows of the user ids', () => {
+  /** The row of a check in the table. */
+  const rowOf = async (db: Db, name: string, args: readonly string[] = []) => {
+    const command = ['doctor', '--database', db.databaseName, '--collection', DATA, ...args]
+    const { output } = await runCli(command, { env: { MONGODB_URI: database.uri } })
+    return output.split('\n').find(line => line.includes(`  ${name}  `))
+  }
+
+  it('say which share is usable, and are only ok if it is all', async () => {
+    const db = openDb()
+    await db.collection(DATA).insertMany([{ userId: 'a' }, { userId: 'b' }, { userId: 'c' }])
+    expect(await rowOf(db, 'user ids')).toMatch(/^ok +user ids +of a usable type$/)
+    await db.collection<{ userId: unknown }>(DATA).insertOne({ userId: new Int32(7) })
+    expect(await rowOf(db, 'user ids')).toMatch(/^note +user ids +75\.0 % of a usable type$/)
+    expect(await rowOf(db, 'user ids', ['--to-field-values'])).toMatch(/^ok +user ids +of a usable type$/)
+  })
+
+  it.each<[string, object[], string, string]>([
+    ['of two types', [{ userId: 'a' }, { userId: new ObjectId() }], 'user ids', 'some texts, some ObjectIds'],
+    ['of no usable type', [{ userId: 1 }], 'user ids', 'of no usable type'],
+    ['in another field', [{ user_id: 'a' }], 'user ids', 'in no document'],
+    ['twice', [{ userId: 'a' }, { userId: 'a' }], 'duplicates', 'several documents for one user id'],
+  ])('have words for ids %s', async (_what, documents, name, words) => {
+    const db = openDb()
+    await db.collection(DATA).insertMany(documents)
+    const row = await rowOf(db, name)
+    expect(row).toMatch(/^(problem|warning) /)
+    expect(row?.endsWith(`  ${words}`)).toBe(true)
+  })
+
+  it('show no code in place of words, whatever the database is like', async () => {
+    const db = openDb()
+    await fillBroken(db)
+    const args = [
+      '--database',
+      db.databaseName,
+      '--collection',
+      DATA,
+      '--users',
+      'users',
+      '--secret-env',
+      'SECRET',
+    ]
+    const { output } = await runCli(['doctor', ...args], { env: { MONGODB_URI: database.uri } })
+    const rows = output.split('\n').filter(line => /^(ok|note|warning|problem|not checked) {2,}/.test(line))
+    expect(rows.length).toBeGreaterThan(10)
+    const { codes } = await examine(db, args.slice(4))
+    expect(codes.length).toBeGreaterThan(5)
+    expect(rows.filter(row => codes.some(code => row.includes(code)))).toEqual([])
+  })
+})
+
 describe('warnings alone', () => {
   it('give the exit code 0, and 1 with --strict', async () => {
     const db = openDb()
@@ -174,7 +248,7 @@ describe('the collection of custom data', () => {
   })
 
   it('that does not exist is a warning, because the app may be new', async () => {
-    expect(await examine(openDb())).toMatchObject({ code: 0, codes: ['collection_missing'] })
+    expect(await examine(openDb(NEW))).toMatchObject({ code: 0, codes: ['collection_missing'] })
   })
 
   it('that is empty is only a note', async () => {
@@ -263,7 +337,7 @@ describe('the index on the user id', () => {
   })
 
   it('is not made for a collection that does not exist', async () => {
-    const db = openDb()
+    const db = openDb(NEW)
     await examine(db, ['--create-index'])
     expect(await db.listCollections().toArray()).toEqual([])
   })

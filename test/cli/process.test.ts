@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, inject, it, onTestFinished } from 'vitest'
 
 const MAIN = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url))
-const ARGS = ['doctor', '--collection', 'no_such_collection']
+const ARGS = ['doctor', '--collection', 'no_such_collection', '--database', 'no_such_database_of_any_test']
 
 /** Starts the command as a process of its own. */
 function start(args: readonly string[], env: Readonly<Record<string, string>> = {}) {

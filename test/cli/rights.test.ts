@@ -116,5 +116,8 @@ it('a wrong password is refused with exit code 2, and neither password is shown'
   const run = await runDoctor(wrong, ['--collection', DATA])
   expect(run).toMatchObject({ code: 2, ok: false, codes: ['connection_failed'] })
   expect(run.output).not.toContain('not-the-password')
-  expect(run.output).toContain('Authentication failed')
+  const message = run.findings[0]?.message
+  expect(message).toContain('Authentication failed')
+  expect(message).toContain('Check the user and the password in the address')
+  expect(message).not.toContain('firewall')
 })

@@ -35,7 +35,7 @@ describe('a command that is written wrongly exits with 2, prints nothing on stan
       ['doctor', '--collection'],
       '--collection needs a value: --collection NAME.',
     ],
-    ['an option in place of a value', ['doctor', '--collection', '--json'], '--collection needs a value'],
+    ['an option in place of a value', ['doctor', '--collection', '--strict'], '--collection needs a value'],
     ['an empty value', ['doctor', '--collection='], '--collection needs a value'],
     [
       'a value for a flag',
@@ -51,9 +51,13 @@ describe('a command that is written wrongly exits with 2, prints nothing on stan
     [
       'no number',
       ['doctor', ...COLLECTION, '--timeout-ms', 'soon'],
-      '--timeout-ms is no whole number from 1 to',
+      'the value "soon" of --timeout-ms is no whole number from 1 to 2147483647. Write for example --timeout-ms 30000.',
     ],
-    ['zero', ['doctor', ...COLLECTION, '--timeout-ms', '0'], '--timeout-ms is no whole number from 1 to'],
+    [
+      'zero',
+      ['doctor', ...COLLECTION, '--timeout-ms', '0'],
+      'the value "0" of --timeout-ms is no whole number',
+    ],
     [
       'too large a document',
       ['doctor', ...COLLECTION, '--max-document-bytes', '16777217'],
@@ -87,8 +91,36 @@ describe('a command that is written wrongly exits with 2, prints nothing on stan
   })
 })
 
+describe('--json: a command that cannot run prints one JSON object with the reason, and exits with 2', () => {
+  it.each<[string, string[], string, string]>([
+    ['a mistyped option', ['doctor', '--json', '--colection', 'a'], 'usage', 'Did you mean --collection?'],
+    ['a mistyped command', ['docter', '--json'], 'usage', 'Did you mean doctor?'],
+    ['no address', ['doctor', '--json', ...COLLECTION], 'usage', 'Set the variable MONGODB_URI'],
+    ['no number', ['doctor', ...COLLECTION, '--timeout-ms', 'soon', '--json'], 'usage', '"soon"'],
+    [
+      'no connection',
+      ['doctor', '--json', ...COLLECTION, '--timeout-ms', '300', '--uri', NOWHERE],
+      'connection_failed',
+      'ECONNREFUSED',
+    ],
+    [
+      'an address that cannot be read',
+      ['doctor', '--json', ...COLLECTION, '--uri', 'mongodb://127.0.0.1:1/?nonsense=1'],
+      'connection_failed',
+      'cannot be used',
+    ],
+  ])('%s', async (_what, args, errorCode, words) => {
+    const { code, output, errors } = await runCli(args)
+    expect({ code, errors }).toEqual({ code: 2, errors: '' })
+    const { ok, error } = JSON.parse(output) as { ok: boolean; error: { code: string; message: string } }
+    expect({ ok, code: error.code }).toEqual({ ok: false, code: errorCode })
+    expect(error.message).toContain(words)
+  })
+})
+
 describe('a secret or a password that was written in the wrong place is not shown', () => {
   it.each<[string, string[]]>([
+    ['a secret in place of a number', ['--max-document-bytes', PASSWORD]],
     ['a secret in place of its variable', ['--secret-env', PASSWORD]],
     ['a secret behind the variable', ['--secret-env', 'SECRET', PASSWORD + PASSWORD]],
     ['an address as a collection', ['--users', `mongodb://user:${PASSWORD}@host/`]],

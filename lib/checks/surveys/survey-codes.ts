@@ -4,10 +4,21 @@ import type { Severity } from './survey.js'
 /** The codes of findings that are no warnings of an instance. The comments are the entries of docs/reference/doctor.md. */
 export const SURVEY_CODES = {
   /**
-   * MongoDB did not answer, or refused the connection.
-   * @remedy Check the address, the user and the password, and that this machine may connect.
+   * MongoDB did not answer, or refused the connection. The message has the reason that the driver gives.
+   * @remedy Do what the message says about this reason.
    */
   connection_failed: 'problem',
+  /**
+   * The address names no database, so the driver takes `test`.
+   * @remedy Add the database to the address, or write `--database`.
+   */
+  database_not_named: 'warning',
+  /**
+   * The database does not exist, or the database user may not see it, and another one has nearly this name. Without such
+   * a name a missing database is only a note, because a new app has none before its first document.
+   * @remedy Correct the address or `--database`.
+   */
+  database_missing: 'problem',
   /**
    * No `mongodb` can be loaded from the current folder.
    * @remedy Run the command in the folder of your app, after `npm install`.

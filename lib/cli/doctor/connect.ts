@@ -7,6 +7,8 @@ import { describeForLog } from '../../util/redaction.js'
 import { describeThrown } from '../../util/thrown.js'
 import type { Finding, SurveyResult } from '../../checks/surveys/survey.js'
 import { findAppDriver } from './app-driver.js'
+import { adviseOnConnection } from './connection-advice.js'
+import type { SeenServer } from './connection-advice.js'
 import type { Report } from './report.js'
 
 /** An open connection. */
@@ -15,6 +17,8 @@ export interface Connection {
   readonly db: Db
   /** The hosts as `host:port`, without credentials. */
   readonly hosts: string
+  /** Whether the address or an option names the database. */
+  readonly isDatabaseNamed: boolean
 }
 
 interface ConnectTarget {
@@ -22,9 +26,11 @@ interface ConnectTarget {
   readonly cwd: string
   readonly database: string | undefined
   readonly collection: string
-  readonly timeoutMs: number
+  readonly connectTimeoutMs: number
 }
 
+/** How much later than the driver this command gives up. The driver knows the reason, so it should speak first. */
+const GRACE_MS = 2_000
 /** How long the goodbye to the servers may take. */
 const CLOSE_MS = 2_000
 
@@ -52,19 +58,20 @@ export async function connect(target: ConnectTarget, report: Report): Promise<Co
 /** Creates the client, which connects to nothing yet. */
 function open(
   Client: typeof MongoClient,
-  { uri, database, collection, timeoutMs }: ConnectTarget,
+  { uri, database, collection, connectTimeoutMs }: ConnectTarget,
 ): Connection | Finding {
   try {
     const client = new Client(uri, {
       appName: 'express-custom-user-data doctor',
-      serverSelectionTimeoutMS: timeoutMs,
-      connectTimeoutMS: timeoutMs,
+      serverSelectionTimeoutMS: connectTimeoutMs,
+      connectTimeoutMS: connectTimeoutMs,
       maxPoolSize: 2,
     })
     const db = client.db(database)
     const opened = db.collection(collection)
     refuseOldDriver(opened, 'collection')
-    return { client, db, hosts: hostsOf(opened) }
+    const isDatabaseNamed = database !== undefined || namesDatabase(uri)
+    return { client, db, hosts: hostsOf(opened), isDatabaseNamed }
   } catch (error) {
     if (error instanceof OptionError) return { code: 'driver_too_old', message: error.message }
     const message = `The address of MongoDB cannot be used: ${describeSafely(error, uri)}. Correct it.`
@@ -74,18 +81,23 @@ function open(
 
 async function connectInTime(
   opened: Connection,
-  { uri, timeoutMs }: ConnectTarget,
+  { uri, connectTimeoutMs }: ConnectTarget,
   report: Report,
 ): Promise<Connection | undefined> {
   const { client, hosts } = opened
+  const servers: SeenServer[] = []
+  client.on('serverHeartbeatSucceeded', ({ connectionId, reply }) =>
+    servers.push({ address: connectionId, setName: reply['setName'] }),
+  )
   const startedAt = performance.now()
   try {
-    await withDeadline(timeoutMs, () => client.connect())
+    await withDeadline(connectTimeoutMs + GRACE_MS, () => client.connect())
+    // The checks may take long, and nobody reads the later heartbeats.
+    client.removeAllListeners('serverHeartbeatSucceeded')
   } catch (error) {
     await close(opened)
-    const message =
-      `There is no connection to MongoDB at ${hosts}: ${describeSafely(error, uri)}. Check the address, the user and the ` +
-      'password, and that this machine may connect.'
+    const advice = adviseOnConnection(error, { servers, replicaSet: client.options.replicaSet })
+    const message = `There is no connection to MongoDB at ${hosts}: ${describeSafely(error, uri)}. ${advice}`
     const result = failed(`no connection to ${hosts}`, { code: 'connection_failed', message })
     report.add('connection', { ...result, facts: { connection: { hosts, ms: null } } })
     return undefined
@@ -124,6 +136,11 @@ export function describeSafely(error: unknown, uri: string): string {
     return `${name}, whose text is not shown because it quotes the address`
   }
   return text.replace(/\.+$/, '')
+}
+
+/** The driver does not tell whether `test` was written or is its default. */
+function namesDatabase(uri: string): boolean {
+  return /^[^:]*:\/\/[^/?]*\/[^?]/.test(uri)
 }
 
 /** The address, its user and password, and the values of options that hold passwords and tokens. */

@@ -24,9 +24,11 @@ export async function doctor(args: readonly string[], terminal: Terminal, versio
   const report = new Report()
   if (address.findings.length > 0)
     report.add('address', { says: 'has a password in --uri', findings: address.findings, facts: {} })
+  const progress = new Progress(terminal, isJson)
+  progress.begin('connection')
   const connection = await connect({ ...options, uri: address.uri, cwd: terminal.cwd }, report)
+  progress.clear()
   if (connection) {
-    const progress = new Progress(terminal, isJson)
     try {
       for (const step of createSteps(connection, options, terminal.clock))
         await runStep(step, report, options, progress)
@@ -35,9 +37,11 @@ export async function doctor(args: readonly string[], terminal: Terminal, versio
       await close(connection)
     }
   }
+  // Without a connection the last problem so far is its reason.
+  const error = connection ? undefined : report.findings.findLast(({ severity }) => severity === 'problem')
   if (secretNames.length > 0) report.add('secrets', surveySecrets(secretNames, terminal.env))
   const code = connection ? (report.hasFailed(isStrict) ? EXIT.found : EXIT.ok) : EXIT.failed
-  if (isJson) printJson(report, code === EXIT.ok, terminal)
+  if (isJson) printJson(report, { ok: code === EXIT.ok, error }, terminal)
   else printReport(report, `express-custom-user-data ${version}: doctor`, terminal)
   return code
 }
@@ -56,7 +60,7 @@ async function runStep(
   }
   report.add(
     name,
-    await run(limits).catch((error: unknown) => toUnchecked(name, error, isOptional, timeoutMs)),
+    await run(limits, report).catch((error: unknown) => toUnchecked(name, error, isOptional, timeoutMs)),
   )
 }
 

@@ -1,4 +1,5 @@
 import { MAX_TIMER_MS } from '../../util/deadline.js'
+import { describeValue } from '../../util/describe-value.js'
 import { describeOptions, readArguments } from '../arguments.js'
 import type { GivenOptions, OptionRules } from '../arguments.js'
 import { UsageError } from '../terminal.js'
@@ -22,7 +23,10 @@ const RULES = {
   },
   uri: { value: 'ADDRESS', help: 'the address of MongoDB; "-" reads it from standard input' },
   'create-index': { help: 'makes the index on the user id, as ready() does; nothing else is written' },
-  'timeout-ms': { value: 'N', help: 'milliseconds that each check may take; default: 30000' },
+  'timeout-ms': {
+    value: 'N',
+    help: 'milliseconds that each check may take; default: 30000, and 10000 to connect',
+  },
   strict: { help: 'exits with 1 for warnings too' },
   json: { help: 'prints one JSON object' },
 } as const satisfies OptionRules
@@ -47,6 +51,7 @@ export interface DoctorOptions {
   readonly uri: string | undefined
   readonly createsIndex: boolean
   readonly timeoutMs: number
+  readonly connectTimeoutMs: number
   readonly isStrict: boolean
   readonly isJson: boolean
 }
@@ -66,8 +71,10 @@ Exit codes: 0 no problems, 1 problems (with --strict also warnings), 2 wrong usa
 docs/doctor.md of the package explains the report, and docs/reference/doctor.md each code.
 `
 
-/** Documents of MongoDB have 16 MB at most. */
-const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
+/** Documents of MongoDB have 16 MB at most. The example is the default. */
+const DOCUMENT_BYTES = { max: 16 * 1024 * 1024, example: 256 * 1024 } as const
+/** The example is the default. */
+const TIMEOUT_MS = { max: MAX_TIMER_MS, example: 30_000 } as const
 
 /**
  * Reads the arguments of `doctor`.
@@ -86,6 +93,7 @@ export function parseDoctorOptions(
       '--collection is missing. Write the name of the collection of custom data: --collection custom_user_data.',
     )
   }
+  const timeoutMs = wholeOf(given, 'timeout-ms', TIMEOUT_MS)
   const collectionNamed = (name: Name) => named(name, isCollectionName, 'is no name of a collection')
   const fieldNamed = (name: Name) => named(name, isField, 'is no name of a field')
   return {
@@ -94,7 +102,7 @@ export function parseDoctorOptions(
     userIdField: fieldNamed('user-id-field') ?? 'userId',
     uniqueUserId: given['unique-user-id'] !== undefined,
     hasToFieldValues: given['to-field-values'] !== undefined,
-    maxDocumentBytes: wholeOf(given, 'max-document-bytes', MAX_DOCUMENT_BYTES) ?? 256 * 1024,
+    maxDocumentBytes: wholeOf(given, 'max-document-bytes', DOCUMENT_BYTES) ?? DOCUMENT_BYTES.example,
     users: collectionNamed('users'),
     usernameField: fieldNamed('username-field') ?? 'email',
     hashField: fieldNamed('hash-field') ?? 'passwordHash',
@@ -103,7 +111,9 @@ export function parseDoctorOptions(
     secretNames: (given['secret-env'] ?? []).map(name => toVariableName(name, env)),
     uri: given.uri?.[0],
     createsIndex: given['create-index'] !== undefined,
-    timeoutMs: wholeOf(given, 'timeout-ms', MAX_TIMER_MS) ?? 30_000,
+    timeoutMs: timeoutMs ?? TIMEOUT_MS.example,
+    // A server that is there answers at once. Somebody who has mistyped its address should not wait as long as for a check.
+    connectTimeoutMs: timeoutMs ?? 10_000,
     isStrict: given.strict !== undefined,
     isJson: given.json !== undefined,
   }
@@ -131,12 +141,20 @@ function isField(text: string): boolean {
   return text.split('.').every(step => step !== '' && !step.startsWith('$') && !step.includes('\0'))
 }
 
-function wholeOf(given: GivenOptions<Name>, name: Name, max: number): number | undefined {
+function wholeOf(
+  given: GivenOptions<Name>,
+  name: Name,
+  { max, example }: { readonly max: number; readonly example: number },
+): number | undefined {
   const text = given[name]?.[0]
   if (text === undefined) return undefined
   const number = Number(text)
   if (/^\d{1,15}$/.test(text) && number >= 1 && number <= max) return number
-  throw new UsageError(`the value of --${name} is no whole number from 1 to ${max}.`)
+  // A long text may be a secret that slipped in.
+  const shown = /^[\w.,+-]{1,12}$/.test(text) ? `the value ${describeValue(text)}` : 'the value'
+  throw new UsageError(
+    `${shown} of --${name} is no whole number from 1 to ${max}. Write for example --${name} ${example}.`,
+  )
 }
 
 /**

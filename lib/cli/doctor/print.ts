@@ -40,14 +40,22 @@ export function printReport(report: Report, title: string, terminal: Pick<Termin
   stdout.write(`${lines.join('\n')}\n`)
 }
 
+/** What {@link printJson} says besides the report. */
+export interface JsonOutcome {
+  readonly ok: boolean
+  /** The finding without which there would be a connection. */
+  readonly error: ReportedFinding | undefined
+}
+
 /** Writes the report for programs. Its shape is documented in docs/doctor.md. */
 export function printJson(
   { findings, facts, rows }: Report,
-  ok: boolean,
+  { ok, error }: JsonOutcome,
   { stdout }: Pick<Terminal, 'stdout'>,
 ): void {
   const checks = rows.map(({ name, status }) => ({ name, status }))
-  stdout.write(`${JSON.stringify({ ok, findings, checks, facts }, undefined, 2)}\n`)
+  const failure = error && { error: { code: error.code, message: error.message } }
+  stdout.write(`${JSON.stringify({ ok, ...failure, findings, checks, facts }, undefined, 2)}\n`)
 }
 
 function worstFirst(findings: readonly ReportedFinding[]): ReportedFinding[] {

@@ -4,8 +4,10 @@ import { checkCollectionName } from '../../checks/collection-name.js'
 import { checkDuplicateDocuments } from '../../checks/duplicate-documents.js'
 import type { Feature } from '../../checks/feature-rights.js'
 import { surveyClock } from '../../checks/surveys/clock.js'
+import { surveyDatabase } from '../../checks/surveys/database.js'
 import { surveyDocuments } from '../../checks/surveys/documents.js'
 import { surveyRights } from '../../checks/surveys/feature-rights.js'
+import { showShare } from '../../checks/surveys/in-words.js'
 import { surveyOwnCollection } from '../../checks/surveys/own-collection.js'
 import { surveyPasswordHashes } from '../../checks/surveys/password-hashes.js'
 import { surveyServer } from '../../checks/surveys/server.js'
@@ -27,7 +29,8 @@ import type { Report } from './report.js'
 /** One row of the table. */
 export interface Step {
   readonly name: string
-  readonly run: (limits: SurveyLimits) => Promise<SurveyResult>
+  /** The report has the results of the checks before. */
+  readonly run: (limits: SurveyLimits, report: Report) => Promise<SurveyResult>
   /** Whether it is skipped, by what the report has so far. */
   readonly isSkipped?: (report: Report) => boolean
   /** Whether nobody asked for it, so that a missing right to look is no finding. */
@@ -36,7 +39,7 @@ export interface Step {
 
 /** The checks of a database, in the order of the table. */
 export function createSteps(connection: Connection, options: DoctorOptions, clock: Clock): Step[] {
-  const { db, hosts } = connection
+  const { db, hosts, isDatabaseNamed } = connection
   const { userIdField, hasToFieldValues, uniqueUserId, maxDocumentBytes } = options
   const collection = db.collection(options.collection)
   const sessions = db.collection(options.sessions ?? SESSION_COLLECTION)
@@ -54,10 +57,13 @@ export function createSteps(connection: Connection, options: DoctorOptions, cloc
   const indexTarget = { collection, userIdField, uniqueUserId }
   const isView = (report: Report) => has(report, 'collection_is_view')
   const isEmpty = ({ facts }: Report) => (facts['documents'] as { count?: number } | undefined)?.count === 0
-  return [
+  const ofServer: Step[] = [
     { name: 'server', run: limits => surveyServer(db, hosts, limits) },
     { name: 'clock', run: limits => surveyClock(target, limits) },
     { name: 'rights', run: limits => surveyRights(rights, featuresInUse(options), limits) },
+    { name: 'database', run: limits => surveyDatabase({ db, isNamed: isDatabaseNamed }, limits) },
+  ]
+  const ofDatabase: Step[] = [
     { name: 'collection', run: limits => lookAtCollection(target, limits) },
     {
       name: 'user id index',
@@ -68,8 +74,15 @@ export function createSteps(connection: Connection, options: DoctorOptions, cloc
     { name: 'documents', run: limits => surveyDocuments({ ...target, maxDocumentBytes }, limits) },
     {
       name: 'user ids',
-      run: limits =>
-        runAll([checkUserIdField, checkUserIdType, checkMixedUserIds], target, limits, 'of a usable type'),
+      run: async (limits, report) => {
+        const result = await runAll(
+          [checkUserIdField, checkUserIdType, checkMixedUserIds],
+          target,
+          limits,
+          '',
+        )
+        return result.findings.length > 0 ? result : { ...result, ...usableShare(report) }
+      },
       isSkipped: isEmpty,
     },
     {
@@ -109,6 +122,15 @@ export function createSteps(connection: Connection, options: DoctorOptions, cloc
     },
     ...(users ? stepsOfUsers(users, options) : []),
   ]
+  return [...ofServer, ...ofDatabase.map(skipWithoutDatabase)]
+}
+
+/** A mistyped database has no collections, so everything else that could be found follows from that. */
+function skipWithoutDatabase(step: Step): Step {
+  return {
+    ...step,
+    isSkipped: report => has(report, 'database_missing') || step.isSkipped?.(report) === true,
+  }
 }
 
 function stepsOfUsers(collection: Collection, { usernameField, hashField }: DoctorOptions): Step[] {
@@ -166,8 +188,25 @@ async function runAll(
   for (const check of checks) {
     findings.push(...(await withDeadline(timeoutMs, signal => check(target, { timeoutMs, signal }))))
   }
-  const codes = findings.map(({ code }) => code)
-  return { says: findings.length === 0 ? says : codes.join(', '), findings, facts: {} }
+  const words = findings.map(({ code }) => IN_WORDS[code] ?? code)
+  return { says: findings.length === 0 ? says : words.join(', '), findings, facts: {} }
+}
+
+/** What the table says for a finding of a check that has no words of its own. */
+const IN_WORDS: Readonly<Partial<Record<Finding['code'], string>>> = {
+  user_id_field_missing: 'in no document',
+  user_id_type_unusable: 'of no usable type',
+  user_id_types_mixed: 'some texts, some ObjectIds',
+  duplicate_documents: 'several documents for one user id',
+}
+
+/** The checks of the user ids look at single documents, but the documents before were all counted. */
+function usableShare({ facts }: Report): Pick<SurveyResult, 'says' | 'isNote'> {
+  const counted = facts['documents'] as { readonly count: number; readonly withUserId: number } | undefined
+  if (!counted) return { says: 'at least one of a usable type', isNote: true }
+  const { count, withUserId } = counted
+  if (withUserId === count) return { says: 'of a usable type' }
+  return { says: `${showShare(withUserId, count)} of a usable type`, isNote: true }
 }
 
 function has({ findings }: Report, code: Finding['code']): boolean {
