@@ -362,23 +362,23 @@ describe('the users', () => {
   })
 
   it.each([
-    ['a non-unique index', { email: 1 }, {}, true],
-    ['a unique index on two fields', { email: 1, tenant: 1 }, { unique: true }, true],
+    ['a non-unique index', true, { email: 1 }, {}],
+    ['a unique index on two fields', true, { email: 1, tenant: 1 }, { unique: true }],
     [
       'a unique index for some users',
+      true,
       { email: 1 },
       { unique: true, partialFilterExpression: { a: 1 } },
-      true,
     ],
-    ['a unique index', { email: 1 }, { unique: true }, false],
-    ['a unique index in falling order', { email: -1 }, { unique: true }, false],
+    ['a unique index', false, { email: 1 }, { unique: true }],
+    ['a unique index in falling order', false, { email: -1 }, { unique: true }],
     [
       'a unique index for all who have a name',
+      false,
       { email: 1 },
       { unique: true, partialFilterExpression: { email: { $exists: true } } },
-      false,
     ],
-  ] as const)('with %s on their names: a finding is %4$s', async (_what, key, options, isFound) => {
+  ] as const)('with %s on their names: a finding is %s', async (_what, isFound, key, options) => {
     const db = openDb()
     await db.createCollection(DATA)
     const users = db.collection('users')
