@@ -10,7 +10,7 @@ import { SESSION_COLLECTION } from '../sessions/session-collection.js'
 import { createSessionFeed } from '../sessions/session-feed.js'
 import { createCustomDataFeed } from '../snapshots/custom-data-feed.js'
 import type { Core } from './core.js'
-import type { LoginAttempts } from './logins.js'
+import type { LoginAttempts } from './login-attempts.js'
 import type { SessionParts } from './sessions.js'
 
 /** The change streams, and the checks of `ready()`. */

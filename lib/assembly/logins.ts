@@ -1,15 +1,11 @@
-import type { Collection } from 'mongodb'
 import { createLoginClientChecks } from '../checks/login-clients.js'
 import { createExactDecoder } from '../documents/find-document.js'
 import { AddressLimit } from '../login/address-limit.js'
-import { LOGIN_ATTEMPT_COLLECTION } from '../login/attempt-documents.js'
-import { createAttemptStore } from '../login/attempt-store.js'
 import { createSessionFinder } from '../login/access-token-session.js'
 import { countAttempt } from '../login/count-attempt.js'
 import type { AttemptToCount } from '../login/count-attempt.js'
 import { createEndSessions } from '../login/end-sessions.js'
 import { createHookCalls } from '../login/hooks.js'
-import { createAccountNaming, createLoginDigestsOf } from '../login/login-digests.js'
 import { LoginFlow } from '../login/login-flow.js'
 import { createLoginThrottle } from '../login/login-throttle.js'
 import { MadeUpTokens } from '../login/made-up-tokens.js'
@@ -19,7 +15,6 @@ import { TokenIssuer } from '../login/token-issuer.js'
 import type { AnswerFormat } from '../login/token-issuer.js'
 import { createTokenSigner } from '../login/token-signer.js'
 import { requireTeamBson } from '../mongo/team-bson.js'
-import { openTeamDatabase } from '../mongo/team-database.js'
 import { toExtendedJson } from '../token-data/extended-json.js'
 import type { ExtendedJsonFormat } from '../token-data/extended-json.js'
 import { Writer } from '../writing/writer.js'
@@ -28,22 +23,9 @@ import type { AccessTokens } from './access-tokens.js'
 import type { Core } from './core.js'
 import type { Documents } from './documents.js'
 import type { GuardParts } from './guards.js'
+import type { LoginAttempts } from './login-attempts.js'
 import type { SessionParts } from './sessions.js'
 import type { SnapshotParts } from './snapshots.js'
-
-/** The store of failed logins, and the digests of names and addresses in it. */
-export type LoginAttempts = ReturnType<typeof createLoginAttempts>
-
-/** Creates the store of failed logins: in the option's collection, or in one in the database of custom data. */
-export function createLoginAttempts({ config, database, events }: Core, { scope, secrets }: SessionParts) {
-  const optionName = 'loginAttemptCollection'
-  const given =
-    config.loginAttemptCollection && openTeamDatabase(config.loginAttemptCollection, { optionName })
-  const find = (): Promise<Collection> => given?.collection() ?? database.sibling(LOGIN_ATTEMPT_COLLECTION)
-  const store = createAttemptStore({ ...scope, timeoutMs: config.sessionTimeoutMs }, find, events)
-  const digests = createLoginDigestsOf(secrets)
-  return { store, digests, nameAccounts: createAccountNaming(config.accountsInEvents, digests) }
-}
 
 /** The parts that logins, refreshes and writes need. */
 export type Logins = ReturnType<typeof createLogins>

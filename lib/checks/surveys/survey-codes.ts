@@ -1,5 +1,7 @@
 import type { WarningCode } from '../../warnings.js'
-import type { Severity } from './survey.js'
+
+/** `problem`: some users get errors, wrong data or no data, or attackers can use a weakness. `warning`: all others. */
+export type Severity = 'problem' | 'warning'
 
 /** The codes of findings that are no warnings of an instance. The comments are the entries of docs/reference/doctor.md. */
 export const SURVEY_CODES = {

@@ -1,8 +1,5 @@
 import type { WarningCode } from '../../warnings.js'
-import type { SurveyCode } from './survey-codes.js'
-
-/** `problem`: some users get errors, wrong data or no data, or attackers can use a weakness. `warning`: all others. */
-export type Severity = 'problem' | 'warning'
+import type { Severity, SurveyCode } from './survey-codes.js'
 
 /** What a survey has found, and what to do about it. */
 export interface Finding {

@@ -1,5 +1,6 @@
 import { severityOf } from '../../checks/surveys/survey-codes.js'
-import type { Finding, Severity, SurveyResult } from '../../checks/surveys/survey.js'
+import type { Severity } from '../../checks/surveys/survey-codes.js'
+import type { Finding, SurveyResult } from '../../checks/surveys/survey.js'
 import { isSurveyCode } from '../../checks/surveys/survey-codes.js'
 
 /** How a row of the table begins. `note`: nothing to judge. */
