@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
 import { startExample } from '../support/run-example.js'
 import { describeInChromium } from '../support/browser.js'
-import { saveLanguage, shownField, signIn, useExamplePage } from './example-page.js'
+import { clickIfEnabled, saveLanguage, shownField, signIn, useExamplePage } from './example-page.js'
 
 /** WCAG 2.2 at the levels A and AA with all earlier versions, and what axe recommends beyond it. */
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
@@ -31,6 +31,20 @@ describeInChromium('the page of the server example is usable', newProfile => {
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width)
   })
 
+  it('on the narrowest phone, where each label of a bar has one line', async () => {
+    const page = await example.open({ width: 320 })
+    await signIn(page)
+    for (const label of ['#age-label', '#life-label']) {
+      const lines = await page.locator(label).evaluate(element => {
+        const range = document.createRange()
+        range.selectNodeContents(element)
+        return new Set([...range.getClientRects()].map(({ top }) => top)).size
+      })
+      expect(lines, label).toBe(1)
+    }
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320)
+  })
+
   it('with errors shown, as far as axe can tell', async () => {
     const page = await example.open()
     example.expectAnswers(400, 401)
@@ -43,7 +57,7 @@ describeInChromium('the page of the server example is usable', newProfile => {
     await expect.poll(() => page.textContent('#sessions-hint')).toMatch(/^The session of this page has ended/)
     await expect
       .poll(async () => {
-        await page.click('text="Send a request"')
+        await clickIfEnabled(page, '#send')
         return page.getAttribute('#verdict', 'data-state')
       })
       .toBe('refused')

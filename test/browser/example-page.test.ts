@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { tmpdir } from 'node:os'
 import { promisify } from 'node:util'
 import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
@@ -14,7 +15,7 @@ describeInChromium('the page of the server example', newProfile => {
     await signIn(page)
     expect(await page.textContent('#verdict')).toBe('Language, timezone and role are as in the database')
     await saveLanguage(page, 'fr')
-    expect(await page.textContent('#verdict')).toBe('Still old: language')
+    expect(await page.textContent('#verdict')).toBe('Not asked again yet. Changed since: language')
     expect([await send(page), await send(page)]).toEqual(['en', 'en'])
     expect(await page.textContent('#greeting')).toBe('Hello!')
     expect(await page.textContent('#answer-ms')).toMatch(/^in \d+\.\d ms, from the cache$/)
@@ -107,32 +108,46 @@ describeInChromium('the page of the server example', newProfile => {
     expect(await page.textContent('#document')).toBe('no document{}')
     expect(await page.textContent('#seen')).toBe('no document{}')
     await saveLanguage(page, 'de')
-    expect(await page.textContent('#verdict')).toBe('Still old: language, role')
+    expect(await page.textContent('#verdict')).toBe('Not asked again yet. Changed since: language, role')
   })
 
-  it('shows curl lines that do the same, and copies them', async () => {
+  it.each(['bash', 'zsh'])('copies curl lines that do the same, pasted in order into %s', async shell => {
+    if (!(await isInstalled(shell))) {
+      console.log(`Not tested in ${shell}: this machine does not have it.`)
+      return
+    }
     const page = await example.open()
-    const signedIn = page.waitForResponse(/\/auth\/login$/)
     await signIn(page)
-    const tokens = (await (await signedIn).json()) as { access_token: string; refresh_token: string }
-    const env = { ACCESS_TOKEN: tokens.access_token, REFRESH_TOKEN: tokens.refresh_token }
-    expect(await runLine(page, '#curl-send', env)).toMatchObject({ greeting: 'Hello!', servedFrom: 'cache' })
-    await page.selectOption('#role', 'admin')
-    expect(await runLine(page, '#curl-edit', env)).toMatchObject({ document: { role: 'admin' } })
-    await expect.poll(() => shownField(page, '#document', 'role')).toBe('"admin"')
-    expect(await runLine(page, '#curl-sessions', env)).toContainEqual(
-      expect.objectContaining({ current: true }),
-    )
-    expect(await runLine(page, '#curl-refresh', env)).toMatchObject({ token_type: 'Bearer' })
-    expect(await runLine(page, '#curl-sign-in', {})).toMatchObject({ token_type: 'Bearer' })
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
-    await page.click('#curl-send button')
-    await expect.poll(() => page.textContent('#curl-send button')).toMatch(/^Copied/)
-    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(
-      await page.textContent('#curl-send code'),
-    )
-    expect(await runLine(page, '#sessions li:has-text("this page") .curl', env)).toBe('')
-    expect(await runLine(page, '#curl-log-out', env)).toBe('')
+    await page.selectOption('#role', 'admin')
+    const lines: string[] = []
+    for (const container of ['sign-in', 'send', 'edit', 'sessions', 'refresh', 'send', 'log-out']) {
+      await page.click(`#curl-${container} button`)
+      await expect.poll(() => page.textContent(`#curl-${container} button`)).toMatch(/^Copied/)
+      lines.push(await page.evaluate(() => navigator.clipboard.readText()))
+    }
+    const [signedIn, first, saved, sessions, refreshed, second, loggedOut] = await runLines(shell, lines)
+    expect([signedIn, refreshed, loggedOut]).toEqual(['', '', ''])
+    expect(JSON.parse(first!)).toMatchObject({ greeting: 'Hello!', servedFrom: 'MongoDB' })
+    expect(JSON.parse(saved!)).toMatchObject({ document: { role: 'admin' } })
+    expect(JSON.parse(sessions!)).toContainEqual(expect.objectContaining({ current: true }))
+    // The refresh has set another access token.
+    expect(JSON.parse(second!)).toMatchObject({ customData: { role: 'admin' } })
+  })
+
+  it('has a curl line for the end of each session', async () => {
+    const page = await example.open()
+    await signIn(page)
+    const lines = [
+      (await page.textContent('#curl-sign-in code'))!,
+      (await page.textContent('#sessions li:has-text("this page") .curl code'))!,
+    ]
+    const sessions = page.locator('#sessions li:has-text("this page")')
+    expect(await sessions.count()).toBe(1)
+    expect(await runLines('sh', lines)).toEqual(['', ''])
+    example.expectAnswers(401)
+    await page.click('text="Reload the list"')
+    await expect.poll(() => page.textContent('#sessions-hint')).toMatch(/^The session of this page has ended/)
   })
 
   it('quotes values for the shell, and has no token in its text', async () => {
@@ -141,8 +156,11 @@ describeInChromium('the page of the server example', newProfile => {
     await signIn(page)
     const tokens = (await (await signedIn).json()) as { access_token: string; refresh_token: string }
     await page.fill('#timezone', 'x\'; echo "$HOME" `id` \'')
-    const answer = await runLine(page, '#curl-edit', {})
-    expect(answer).toMatchObject({ status: 400, detail: expect.stringMatching(/^timezone: write a name/) })
+    const [answer] = await runLines('sh', [(await page.textContent('#curl-edit code'))!])
+    expect(JSON.parse(answer!)).toMatchObject({
+      status: 400,
+      detail: expect.stringMatching(/^timezone: write a name/),
+    })
     const markup = await page.content()
     for (const token of [tokens.access_token, tokens.refresh_token]) expect(markup).not.toContain(token)
     for (const storage of ['localStorage', 'sessionStorage'] as const) {
@@ -177,7 +195,8 @@ describeInChromium('the page of the server example', newProfile => {
     await page.waitForSelector('#document .field')
     await signIn(page)
     expect(await page.textContent('#curl-refresh code')).toBe(
-      `curl -s -X POST ${url}/auth/refresh -b cookies.txt -c cookies.txt`,
+      `tokens=$(curl -fsS -X POST ${url}/auth/refresh -b cookies.txt -c cookies.txt) &&\n` +
+        `ACCESS_TOKEN=$(node -p 'JSON.parse(process.argv[1]).access_token' "$tokens")`,
     )
     await saveLanguage(page, 'fr')
     await page.click('text="Refresh the token"')
@@ -229,14 +248,21 @@ describeInChromium('the page of the server example', newProfile => {
   })
 })
 
-/** Runs a curl line of the page in a shell. Resolves to the parsed answer, or to an empty text. */
-async function runLine(page: Page, container: string, env: Record<string, string>): Promise<unknown> {
-  const line = (await page.textContent(`${container} code`))!
-  expect(line).toMatch(/^curl -s /)
-  const { stdout } = await promisify(execFile)('sh', ['-c', line], {
-    env: { PATH: process.env['PATH'], ...env },
-  })
-  return stdout === '' ? '' : (JSON.parse(stdout) as unknown)
+/** Runs lines in one shell, as if they were pasted one after the other. Resolves to the output of each. */
+async function runLines(shell: string, lines: readonly string[]): Promise<string[]> {
+  const end = '=== the end of a line ==='
+  const script = lines.map(line => `${line}\necho '${end}'`).join('\n')
+  const env = { PATH: process.env['PATH'], HOME: tmpdir() }
+  const { stdout, stderr } = await promisify(execFile)(shell, ['-c', script], { env, cwd: tmpdir() })
+  expect(stderr).toBe('')
+  return stdout.split(`${end}\n`).slice(0, -1)
+}
+
+function isInstalled(shell: string): Promise<boolean> {
+  return promisify(execFile)(shell, ['-c', 'exit 0']).then(
+    () => true,
+    () => false,
+  )
 }
 
 function valueOf(page: Page, meter: string): Promise<number> {

@@ -100,6 +100,13 @@ export async function send(page: Page): Promise<string> {
   return JSON.parse(await shown.evaluate(({ firstChild }) => firstChild!.textContent!)) as string
 }
 
+/** Clicks a control by script, which does nothing while it is disabled. */
+export async function clickIfEnabled(page: Page, selector: string): Promise<void> {
+  await page.locator(selector).evaluate(element => {
+    ;(element as HTMLElement).click()
+  })
+}
+
 export function shownField(page: Page, list: '#document' | '#seen', name: string): Promise<string | null> {
   return page.textContent(`${list} [data-field="${name}"] dd`)
 }

@@ -5,7 +5,8 @@
  * @property {'GET' | 'POST' | 'PUT' | 'DELETE'} method
  * @property {string} path
  * @property {Readonly<Record<string, string>>} [json] the body
- * @property {'access' | 'refresh' | 'new'} [token] the token that it needs; `new` if the answer brings tokens
+ * @property {'access' | 'refresh'} [token] the token that it needs
+ * @property {true} [bringsTokens] whether the answer has new tokens
  */
 
 /**
@@ -22,11 +23,11 @@
  * @returns {Call}
  */
 export function logIn(email, password) {
-  return { method: 'POST', path: '/auth/login', json: { email, password }, token: 'new' }
+  return { method: 'POST', path: '/auth/login', json: { email, password }, bringsTokens: true }
 }
 
 /** @type {Call} */
-export const refresh = { method: 'POST', path: '/auth/refresh', token: 'refresh' }
+export const refresh = { method: 'POST', path: '/auth/refresh', token: 'refresh', bringsTokens: true }
 
 /** @type {Call} */
 export const logOut = { method: 'POST', path: '/auth/logout', token: 'refresh' }

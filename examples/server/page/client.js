@@ -1,3 +1,5 @@
+import { noteAnswer } from './problem.js'
+
 /** @import { Call } from './calls.js' */
 
 /**
@@ -34,6 +36,7 @@ export async function send({ method, path, json, token }) {
     })
     const text = await response.text()
     const ms = performance.now() - began
+    noteAnswer()
     const answer = { status: response.status, ms, body: parse(text) }
     if (response.ok && answer.body?.access_token) keep(answer.body)
     return answer
@@ -70,7 +73,7 @@ export function accessTokenLife() {
  * @returns {string}
  */
 export function reasonOf({ status, body }) {
-  if (status === 0) return 'The server does not answer.'
+  if (status === 0) return 'The server did not answer.'
   return String(body?.detail ?? body?.error_description ?? `The answer is ${status}.`)
 }
 

@@ -5,7 +5,7 @@ const SHOWN = /** @type {const} */ ([
   ['hits', 'from the cache'],
   ['misses', 'not in it'],
   ['loads', 'reads'],
-  ['stale', 'too old'],
+  ['stale', 'too old or invalidated'],
   ['cached', 'snapshots'],
 ])
 

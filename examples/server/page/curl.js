@@ -10,23 +10,34 @@ export function useCookieFile() {
 }
 
 /**
- * Writes the line for a POSIX shell. Tokens are shell variables, so the line can be shown and kept.
+ * Writes the line for a POSIX shell. Tokens are shell variables, so the line can be shown and kept. If the answer brings
+ * tokens, the line sets the variables. It stops where curl fails, so that no variable has a text that is no token.
  *
  * @param {Call} call
  * @returns {string}
  */
-export function toCurlLine({ method, path, json, token }) {
+export function toCurlLine(call) {
+  const request = toRequest(call)
+  if (!call.bringsTokens) return `curl -s ${request}`
+  const names = cookies ? ['access_token'] : ['access_token', 'refresh_token']
+  const settings = names.map(
+    name => `${name.toUpperCase()}=$(node -p 'JSON.parse(process.argv[1]).${name}' "$tokens")`,
+  )
+  return [`tokens=$(curl -fsS ${request})`, ...settings].join(' &&\n')
+}
+
+/** @param {Call} call */
+function toRequest({ method, path, json, token, bringsTokens }) {
   const withoutBody = token === 'refresh' && cookies
   const body = token === 'refresh' ? REFRESH_BODY : json && quote(JSON.stringify(json))
   const sendsBody = body !== undefined && !withoutBody
   const isDefault = sendsBody ? method === 'POST' : method === 'GET'
   return [
-    'curl -s',
     ...(isDefault ? [] : [`-X ${method}`]),
     `${location.origin}${path}`,
     ...(token === 'access' ? ['-H "Authorization: Bearer $ACCESS_TOKEN"'] : []),
     ...(cookies && token === 'refresh' ? ['-b cookies.txt'] : []),
-    ...(cookies && (token === 'refresh' || token === 'new') ? ['-c cookies.txt'] : []),
+    ...(cookies && (token === 'refresh' || bringsTokens) ? ['-c cookies.txt'] : []),
     ...(sendsBody ? ["-H 'Content-Type: application/json'", `-d ${body}`] : []),
   ].join(' ')
 }

@@ -1,13 +1,14 @@
 import { readDocument, writeDocument } from './calls.js'
 import { reasonOf, send } from './client.js'
 import { showCurlLine } from './curl.js'
-import { announce, byId } from './dom.js'
+import { announce, byId, runDisabled } from './dom.js'
 import { showFields } from './fields.js'
 
 /** @import { Fields } from './fields.js' */
 
 const list = byId('document', HTMLElement)
 const form = byId('edit', HTMLFormElement)
+const saveButton = byId('save', HTMLButtonElement)
 const language = byId('language', HTMLSelectElement)
 const timezone = byId('timezone', HTMLInputElement)
 const role = byId('role', HTMLSelectElement)
@@ -44,10 +45,11 @@ export function startDocumentPanel({ edits, onSaved, onRead }) {
   byId('edits-off', HTMLElement).hidden = edits
   form.addEventListener('submit', event => {
     event.preventDefault()
-    void save()
+    void runDisabled([saveButton], save)
   })
   form.addEventListener('input', () => {
     isDirty = true
+    clearEditError()
     showLine()
   })
 }
@@ -56,7 +58,7 @@ export function startDocumentPanel({ edits, onSaved, onRead }) {
 export async function showDocumentOf(name) {
   user = name
   isDirty = false
-  error.textContent = ''
+  clearEditError()
   await readAgain()
 }
 
@@ -66,6 +68,11 @@ export async function readAgain() {
   const asked = user
   const { status, body } = await send(readDocument(asked))
   if (asked === user && status === 200) show(body.document ?? {})
+}
+
+/** Removes the reason why the document was not saved. */
+export function clearEditError() {
+  error.textContent = ''
 }
 
 export function currentDocument() {

@@ -44,6 +44,21 @@ export function draw(tag, attributes) {
   return element
 }
 
+/**
+ * Runs an action while controls are disabled, so that a double click does not run it twice.
+ *
+ * @param {readonly (HTMLButtonElement | HTMLInputElement)[]} controls
+ * @param {() => Promise<unknown>} action
+ */
+export async function runDisabled(controls, action) {
+  const focused = controls.find(control => control === document.activeElement)
+  for (const control of controls) control.disabled = true
+  await action()
+  for (const control of controls) control.disabled = false
+  // A browser may take the focus from a disabled control.
+  if (document.activeElement === document.body) focused?.focus()
+}
+
 /** The one live region. Only what the user did is told there, not each request of a series. */
 const status = byId('status', HTMLElement)
 

@@ -74,7 +74,7 @@ function show(meter, value = 0, max) {
 
 /** @param {number | undefined} ageMs */
 function describeAge(ageMs) {
-  if (!snapshot) return 'no request yet'
+  if (!snapshot) return 'no snapshot'
   if (ageMs === undefined) return 'unknown'
   const limit = limitMs === 0 ? 'read at each request' : `read again after ${describe(limitMs)}`
   return `${describe(ageMs)}, ${limit}`

@@ -14,6 +14,7 @@ const STEP = 10
 const HEIGHT = 120
 /** A scale for less would show the noise of a fast server as large bars. */
 const MIN_SCALE_MS = 10
+const NONE = 'No requests yet.'
 
 const plot = byId('plot', SVGSVGElement)
 const scale = byId('plot-scale', HTMLElement)
@@ -38,7 +39,8 @@ function drawPlot() {
   const title = draw('title', {})
   title.textContent = describePlot()
   plot.replaceChildren(title, ...shapes)
-  scale.textContent = `Latency of the last ${SHOWN} requests, up to ${Math.ceil(most)} ms`
+  scale.textContent =
+    points.length === 0 ? NONE : `Latency of the last ${SHOWN} requests, up to ${Math.ceil(most)} ms`
 }
 
 /**
@@ -58,7 +60,7 @@ function drawPoint({ kind, ms, afterEdit }, x, most) {
 }
 
 function describePlot() {
-  if (points.length === 0) return 'No requests yet.'
+  if (points.length === 0) return NONE
   const count = (/** @type {Point['kind']} */ kind) => points.filter(point => point.kind === kind).length
   const sorted = points.map(({ ms }) => ms).sort((a, b) => a - b)
   const median = sorted[Math.floor(sorted.length / 2)] ?? 0

@@ -28,19 +28,30 @@ const streamState = byId('stream-state', HTMLElement)
 let currentMode
 /** @type {Fields | undefined} */
 let seen
+/**
+ * The document as it was when the last answer came.
+ *
+ * @type {Fields | undefined}
+ */
+let storedThen
+/** Whether the last request was refused or not answered. The verdict says so until the next answer. */
+let failed = false
 let editedSince = false
-/** Counts logins and logouts. An answer that comes after a logout must not be shown. */
+/** @type {(reason: string) => void} */
+let whenRefused
+/** Counts logins, refreshes and logouts. An answer that comes after a logout must not be shown. */
 let visit = 0
 /** Counts the series of requests. Only the newest goes on. */
 let series = 0
 
 /**
- * Starts the panel of the next request.
+ * Starts the panel of requests.
  *
- * @param {{ mode: () => Mode }} options
+ * @param {{ mode: () => Mode, onRefused: (reason: string) => void }} options `onRefused` ends the use of a refused token
  */
-export function startRequestPanel({ mode }) {
+export function startRequestPanel({ mode, onRefused }) {
   currentMode = mode
+  whenRefused = onRefused
   sendButton.addEventListener('click', () => void sendRequest().then(announce))
   repeat.addEventListener('change', () => void sendEachSecond())
   showCounters(undefined)
@@ -57,12 +68,17 @@ export function noteEdit() {
   editedSince = true
 }
 
-/** @param {boolean} isSignedIn */
+/**
+ * Lets the user send requests, or clears the panel.
+ *
+ * @param {boolean} isSignedIn
+ */
 export function enableRequests(isSignedIn) {
   visit++
   sendButton.disabled = repeat.disabled = !isSignedIn
   if (isSignedIn) return
   repeat.checked = false
+  failed = false
   seen = undefined
   list.replaceChildren()
   greeting.textContent = ''
@@ -79,8 +95,11 @@ export function compare() {
   if (!seen) return
   const old = stored ? differences(stored, seen) : []
   showFields(list, seen, old)
+  if (failed) return
   if (!stored) showVerdict('none', 'The snapshot of the last request.')
   else if (old.length === 0) showVerdict('same', 'Language, timezone and role are as in the database')
+  else if (storedThen && differences(stored, storedThen).length > 0)
+    showVerdict('old', `Not asked again yet. Changed since: ${old.join(', ')}`)
   else showVerdict('old', `Still old: ${old.join(', ')}`)
 }
 
@@ -94,10 +113,9 @@ export async function sendRequest() {
   const answer = await send(readCustomData(currentMode()))
   await readAgain()
   if (sentIn !== visit) return ''
-  answerStatus.textContent = String(answer.status || 'none')
-  answerMs.textContent = `in ${answer.ms.toFixed(1)} ms`
   if (answer.status === 200) showSeen(answer)
-  else showRefusal(answer)
+  else showFailure(answer)
+  answerStatus.textContent = String(answer.status || 'none')
   return `${answer.status} in ${Math.ceil(answer.ms)} milliseconds. ${verdict.textContent ?? ''}`
 }
 
@@ -108,7 +126,9 @@ function showSeen({ ms, body }) {
   answerMs.textContent = `in ${ms.toFixed(1)} ms, from ${body.servedFrom === 'cache' ? 'the cache' : 'MongoDB'}`
   addToPlot({ kind: body.servedFrom === 'cache' ? 'hit' : 'load', ms, afterEdit: editedSince })
   editedSince = false
+  failed = false
   seen = body.customData
+  storedThen = currentDocument()
   greeting.textContent = body.greeting
   greeting.lang = String(body.customData.language ?? 'en')
   showSnapshotAge(body.ageMs)
@@ -118,11 +138,29 @@ function showSeen({ ms, body }) {
 }
 
 /** @param {Answer} answer */
-function showRefusal(answer) {
+function showFailure(answer) {
   addToPlot({ kind: 'refused', ms: answer.ms, afterEdit: editedSince })
   editedSince = false
+  const stopped = repeat.checked ? describeStop(answer.status) : ''
   repeat.checked = false
-  showVerdict('refused', reasonOf(answer))
+  const reason = reasonOf(answer)
+  // No later request with this token is answered, so the page signs out.
+  if (answer.status === 401) whenRefused(reason)
+  failed = true
+  answerMs.textContent = `in ${answer.ms.toFixed(1)} ms`
+  showVerdict('refused', `${reason} ${adviceFor(answer.status)}${stopped}`)
+}
+
+/** @param {number} status */
+function adviceFor(status) {
+  if (status === 401) return 'Sign in again.'
+  return status === 0 ? 'Send another request when it runs again.' : 'Send another request later.'
+}
+
+/** @param {number} status */
+function describeStop(status) {
+  const why = status === 401 ? 'each request would be refused' : 'this request failed'
+  return ` “One each second” has stopped, because ${why}.`
 }
 
 async function sendEachSecond() {

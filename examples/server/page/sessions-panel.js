@@ -1,13 +1,16 @@
 import { endSession, listSessions } from './calls.js'
 import { reasonOf, send } from './client.js'
 import { showCurlLine } from './curl.js'
-import { announce, byId, create } from './dom.js'
+import { announce, byId, create, runDisabled } from './dom.js'
 
 /** @typedef {{ sid: string, createdAt: string, lastUsedAt: string, device?: string, current: boolean }} Session */
 
 const list = byId('sessions', HTMLElement)
 const hint = byId('sessions-hint', HTMLElement)
 const reload = byId('reload-sessions', HTMLButtonElement)
+
+/** Counts logouts. A list that comes after a logout must not be shown. */
+let visit = 0
 
 const time = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' })
 
@@ -18,6 +21,7 @@ export function startSessionsPanel() {
 
 /** Shows the list of a signed-out page. */
 export function clearSessions() {
+  visit++
   list.replaceChildren()
   reload.disabled = true
   hint.textContent = 'Sign in to see them.'
@@ -29,13 +33,15 @@ export function clearSessions() {
  * @returns {Promise<string>}
  */
 export async function showSessions() {
+  const askedIn = visit
   const answer = await send(listSessions)
+  if (askedIn !== visit) return ''
   reload.disabled = false
   if (answer.status !== 200) {
     list.replaceChildren()
     hint.textContent =
       answer.status === 401
-        ? 'The session of this page has ended, or its token has expired. An instance without change streams may serve its token until it expires.'
+        ? 'The session of this page has ended, or its token has expired. Log out, and sign in again to see the list.'
         : reasonOf(answer)
     return hint.textContent
   }
@@ -55,7 +61,7 @@ function toItem({ sid, createdAt, lastUsedAt, device = 'unknown device', current
     'End',
     create('span', { class: 'hidden' }, ` the session of ${device}, begun ${begun}`),
   )
-  end.addEventListener('click', () => void endIt(sid))
+  end.addEventListener('click', () => void runDisabled([end], () => endIt(sid)))
   const curl = create('div', { class: 'curl' })
   showCurlLine(curl, `ending the session of ${begun}`, endSession(sid))
   const about = create(
