@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import type { ReplaceMode, UpdateMode } from '../writing/document-writes.js'
 import { parseArgument } from './arguments.js'
 import { arrayFilters, filter, projection } from './mongo-expressions.js'
 import { optionsObject } from './options-object.js'
@@ -16,12 +17,6 @@ const replaceOptions = optionsObject(AN_OBJECT, REPLACE)
 const updateOptions = optionsObject(AN_OBJECT, { ...REPLACE, arrayFilters: v.optional(arrayFilters) })
 const deleteOptions = optionsObject(AN_OBJECT, { where: v.optional(filter) })
 const findOptions = optionsObject(AN_OBJECT, { projection: v.optional(projection) })
-
-/** The complete options of `forUser().replace()`. */
-export type ReplaceMode = v.InferOutput<typeof replaceOptions>
-
-/** The complete options of `forUser().update()`. */
-export type UpdateMode = v.InferOutput<typeof updateOptions>
 
 /** Completes the options of `forUser().update()`, or throws an `OptionError`. */
 export function parseUpdateOptions(given: unknown): UpdateMode {

@@ -3,12 +3,24 @@ import { toFound, toSizedRow } from '../documents/find-document.js'
 import type { SizedRow } from '../documents/find-document.js'
 import { toLoadError, toLoaded } from '../documents/loader.js'
 import { findOneAndUpdate } from '../mongo/find-one-and-update.js'
-import type { ReplaceMode, UpdateMode } from '../options/writes.js'
 import { withDeadline } from '../util/deadline.js'
 import { valueAt } from '../util/field-names.js'
 import { dryRunInsert } from './dry-run.js'
 import { toUpsertFilter, withUserId } from './new-document.js'
 import type { Writer, WriterConfig, WriteTask } from './writer.js'
+
+/** The complete options of `forUser().replace()`. */
+export interface ReplaceMode {
+  readonly where?: Document | undefined
+  readonly returns: 'after' | 'before' | 'counts'
+  readonly upsert: boolean
+  readonly invalidate: boolean
+}
+
+/** The complete options of `forUser().update()`. */
+export interface UpdateMode extends ReplaceMode {
+  readonly arrayFilters?: readonly Document[] | undefined
+}
 
 /** How many documents a write has matched and modified, and whether it has inserted one. */
 export interface WriteCounts {

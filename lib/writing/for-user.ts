@@ -7,12 +7,11 @@ import {
   parseReplaceOptions,
   parseUpdateOptions,
 } from '../options/writes.js'
-import type { ReplaceMode } from '../options/writes.js'
 import { toOperators, toReplacement } from './changes.js'
 import { queryDocument } from './document-query.js'
 import type { QueryConfig } from './document-query.js'
 import { DocumentWrites } from './document-writes.js'
-import type { WriteCounts, Written } from './document-writes.js'
+import type { ReplaceMode, WriteCounts, Written } from './document-writes.js'
 import type { Writer } from './writer.js'
 
 /**
