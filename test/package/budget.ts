@@ -4,14 +4,14 @@
  */
 export const BUDGET = {
   /**
-   * Bytes that an install downloads for the package itself. Measured: 1.06 MB. More than half of it are the sources, the
+   * Bytes that an install downloads for the package itself. Measured: 1.2 MB. More than half of it are the sources, the
    * maps and the guides. They stay, because a debugger steps into the sources, and error messages name installed pages.
    */
-  packedBytes: 1_300_000,
-  /** Bytes on the disk. Measured: 4.2 MB, of which the compiled code is 1.0 MB. */
-  unpackedBytes: 5_000_000,
-  /** Measured: 1,482. Each file of `lib/` is five: itself, the code, the types, and a map of each. */
-  files: 1_780,
+  packedBytes: 1_450_000,
+  /** Bytes on the disk. Measured: 5.0 MB, of which the compiled code is 1.2 MB. */
+  unpackedBytes: 6_000_000,
+  /** Measured: 1,796. Each file of `lib/` is five: itself, the code, the types, and a map of each. */
+  files: 2_150,
   /** Bytes of the largest file. Measured: 67 kB, `docs/reference/options.md`. A bundle or a picture would be larger. */
   largestFileBytes: 80_000,
   /**
