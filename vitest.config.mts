@@ -33,6 +33,9 @@ const PROGRAMS = {
   browser: 'test/browser/**/*.test.ts',
 }
 
+/** Tests that the environment variable `SHORT_BROWSER_TESTS` leaves out, because they take a minute. */
+const LONG_BROWSER_TESTS = 'test/browser/example-page-errors.test.ts'
+
 const driver = chosenDriver()
 
 export default defineConfig({
@@ -52,7 +55,8 @@ export default defineConfig({
 })
 
 function allProjects(): TestProjectInlineConfiguration[] {
-  const programs = Object.entries(PROGRAMS).map(([name, include]) => project(name, [], [include]))
+  const leftOut = process.env['SHORT_BROWSER_TESTS'] === undefined ? [] : [LONG_BROWSER_TESTS]
+  const programs = Object.entries(PROGRAMS).map(([name, include]) => project(name, [], [include], leftOut))
   return [behaviourProject('newest', []), behaviourProject('oldest', OLDEST_PEERS), ...programs]
 }
 
