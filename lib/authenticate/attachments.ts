@@ -1,7 +1,7 @@
 import type { Request } from 'express'
 import { isFresh } from '../snapshots/freshness.js'
 import { requireDocument } from '../snapshots/require-document.js'
-import type { BoundSnapshot, SnapshotBinding } from '../snapshots/snapshot-cache.js'
+import type { SnapshotBinding } from '../snapshots/snapshot-cache.js'
 import type { Snapshots } from '../snapshots/snapshots.js'
 import { CustomUserDataError } from '../errors.js'
 import type { Metrics } from '../metrics.js'
@@ -16,8 +16,6 @@ export interface Attachment {
 /** An attachment with the data that this request was given. `req.user.customData` may be other data by now. */
 export interface AttachedData extends Attachment {
   readonly data: object
-  /** The snapshot that holds the data; `undefined` after a route wrote other data. */
-  readonly snapshot: BoundSnapshot | undefined
 }
 
 /** The data that `attach()` added to the users of requests. */
@@ -65,7 +63,7 @@ export function createAttachments(
     /** Notes that `req.user` of this request now holds other data, because a route wrote the user's document. */
     replaceData(req: Request, data: object): void {
       const attachment = of(req)
-      if (attachment) byRequest.set(req, { ...attachment, data, snapshot: undefined })
+      if (attachment) byRequest.set(req, { ...attachment, data })
     },
     /**
      * Adds the data of a binding to a user. The data is loaded unless the cache has data that is fresh, and at most
@@ -87,7 +85,7 @@ export function createAttachments(
       const data = snapshot.exists ? snapshot.data : Object.freeze({})
       if (of(req)?.user === user) attached.add(user)
       addCustomData(user, data, attached)
-      byRequest.set(req, { user, binding, data, snapshot })
+      byRequest.set(req, { user, binding, data })
       return data
     },
   }

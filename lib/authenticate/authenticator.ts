@@ -100,10 +100,8 @@ export function createAuthenticator(config: AuthenticatorConfig, parts: Authenti
     loadUser,
     userIdOf: bindings.userIdOf,
     /** The age of a token's cached snapshot in milliseconds, if the snapshot holds this custom data. */
-    ageMsOf(token: string, customData: unknown): number | undefined {
-      const snapshot = snapshots.peek(toCacheKey(token))
-      return snapshot && snapshot.data === customData ? snapshots.ageMs(snapshot) : undefined
-    },
+    ageMsOf: (token: string, customData: unknown): number | undefined =>
+      snapshots.ageMsOf(toCacheKey(token), customData),
     /** Keeps a snapshot for a token that was just issued. */
     keep(token: string, verified: VerifiedToken, snapshot: Snapshot): void {
       snapshots.keep(bindings.bind(token, toCacheKey(token), verified), snapshot)

@@ -55,7 +55,7 @@ export function createReload(parts: {
 }
 
 /**
- * The user whom this instance authenticated by a token, with the token of the request.
+ * Returns the user of a request and its access token, if this instance has authenticated the user by this token.
  *
  * @throws TypeError if `req.user` is missing, or if this instance did not make it
  */

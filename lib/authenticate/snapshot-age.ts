@@ -13,14 +13,14 @@ import type { TokenReader } from './token-places.js'
 export function createSnapshotAge(parts: {
   readonly authenticator: Pick<Authenticator, 'ageMsOf'>
   readonly attachments: Pick<Attachments, 'of'>
-  readonly snapshots: Pick<Snapshots, 'ageMs'>
+  readonly snapshots: Pick<Snapshots, 'ageMsOf'>
   readonly requestUsers: Pick<RequestUsers, 'find'>
   readonly tokens: TokenReader
 }) {
   const { authenticator, attachments, snapshots } = parts
   return (req: Request): number | undefined => {
     const attachment = attachments.of(req)
-    if (attachment) return attachment.snapshot && snapshots.ageMs(attachment.snapshot)
+    if (attachment) return snapshots.ageMsOf(attachment.binding.cacheKey, attachment.data)
     const { user, token } = requireTokenUser(req, parts)
     return authenticator.ageMsOf(token, Reflect.get(user, 'customData'))
   }

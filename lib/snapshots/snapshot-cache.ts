@@ -3,6 +3,7 @@ import type { Clock, Moment } from '../util/clock.js'
 import { createMetrics } from '../metrics.js'
 import type { Metrics } from '../metrics.js'
 import type { LoadedDocument } from '../documents/loader.js'
+import { isObject } from '../util/plain-object.js'
 import type { CacheShare, UserGeneration, UserGenerations } from './user-generations.js'
 
 /** The token that a snapshot belongs to. */
@@ -81,10 +82,11 @@ export interface SnapshotCacheConfig {
 export interface SnapshotCache {
   /** The snapshot, unless it is stale, its token has expired, it was invalidated, or its key was replaced. */
   get(cacheKey: string): BoundSnapshot | undefined
-  /** The snapshot, also one that cannot be served any more. It counts nothing, and changes nothing in the cache. */
-  peek(cacheKey: string): BoundSnapshot | undefined
-  /** Milliseconds since the load of a snapshot began, by the clock that shows the longer time. */
-  ageMs(snapshot: BoundSnapshot): number
+  /**
+   * Milliseconds since the load of these data began, by the clock that shows the longer time. `undefined` if the cache has
+   * other data for this key. It counts nothing, and changes nothing in the cache.
+   */
+  ageMsOf(cacheKey: string, data: unknown): number | undefined
   /** Binds a snapshot to a token, without keeping it. */
   bind(binding: SnapshotBinding, snapshot: Snapshot): BoundSnapshot
   /**
@@ -186,8 +188,11 @@ export function createSnapshotCache(
       entries.delete(cacheKey)
       return undefined
     },
-    peek: cacheKey => entries.peek(cacheKey),
-    ageMs({ loadedAt, wallLoadedAt }) {
+    ageMsOf(cacheKey, data) {
+      const entry = entries.peek(cacheKey)
+      // Users without a document have different empty objects behind `attach()`.
+      if (!entry || (entry.data !== data && (entry.exists || !isEmpty(data)))) return undefined
+      const { loadedAt, wallLoadedAt } = entry
       const ageMs = Math.max(clock.monotonic() - loadedAt, clock.now() - createdAt - wallLoadedAt)
       return Math.max(0, Math.floor(ageMs))
     },
@@ -219,4 +224,8 @@ export function createSnapshotCache(
     },
     size: () => ({ cached: entries.size, cachedBytes: entries.calculatedSize }),
   }
+}
+
+function isEmpty(data: unknown): boolean {
+  return isObject(data) && Object.keys(data).length === 0
 }

@@ -23,10 +23,8 @@ export function createSnapshots(
   return {
     /** The cached snapshot, or `undefined`: then it must be loaded. Each request asks, so this is synchronous and cheap. */
     find: (cacheKey: string): BoundSnapshot | undefined => loads.cache.get(cacheKey),
-    /** The cached snapshot of a token, also one that cannot be served any more. This is no use of the cache. */
-    peek: (cacheKey: string): BoundSnapshot | undefined => loads.cache.peek(cacheKey),
-    /** Milliseconds since the load of a snapshot began. */
-    ageMs: (snapshot: BoundSnapshot): number => loads.cache.ageMs(snapshot),
+    /** Milliseconds since the load of these data began; `undefined` if the cache has other data for this key. */
+    ageMsOf: (cacheKey: string, data: unknown): number | undefined => loads.cache.ageMsOf(cacheKey, data),
     /** The freshness that a request of this moment asks for by `maxAgeMs`. With 0 the load must begin after this call. */
     freshness: (maxAgeMs: number): Freshness => loads.freshness(maxAgeMs),
     /**
