@@ -1,4 +1,3 @@
-import { CustomUserDataError } from '../errors.js'
 import type { AccountName } from './account-name.js'
 import type { LoginThrottle } from './login-throttle.js'
 
@@ -37,6 +36,6 @@ export async function countAttempt(
   const attempt = throttle?.begin({ address: address ?? undefined, accounts: () => nameAccounts(names) })
   await attempt?.count(names, 'given')
   return {
-    giveBack: () => attempt?.failed(new CustomUserDataError('credentials_unavailable')),
+    giveBack: () => void attempt?.giveBack(),
   }
 }

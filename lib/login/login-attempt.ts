@@ -155,6 +155,21 @@ export class LoginAttempt {
     })
   }
 
+  /**
+   * Takes the attempt out of all counts. Never rejects. Also takes back counts without an answer from MongoDB, because removing
+   * an entry that does not exist changes nothing.
+   */
+  async giveBack(): Promise<void> {
+    const { store } = this.#parts
+    const { accounts, windows } = this.#takeCounted()
+    await this.#correct(accounts, async () => {
+      await Promise.all([
+        ...windows.map(([{ addressKey }, window]) => store.giveBackAddress(addressKey, window)),
+        ...accounts.flatMap(account => this.#giveBackAccount(account)),
+      ])
+    })
+  }
+
   async #count(names: readonly AccountName[], source: CountedAccount['source']): Promise<void> {
     const refusals = await withDeadline(this.#parts.timeoutMs, async signal => {
       // Independent counts are sent together, so that a login waits for one round trip.
@@ -170,7 +185,7 @@ export class LoginAttempt {
       for (const { account, ledger } of found) account?.entries.delete(ledger)
       const failed = outcomes.find(outcome => outcome.status === 'rejected')
       // After the deadline the login is answered with 503, which does not count as a failed login.
-      if (failed || found.length > 0 || signal.aborted) await this.#giveBack()
+      if (failed || found.length > 0 || signal.aborted) await this.giveBack()
       if (failed) throw failed.reason
       return found
     }).catch((cause: unknown) => {
@@ -232,19 +247,7 @@ export class LoginAttempt {
     return account
   }
 
-  /** Also takes back counts without an answer from MongoDB: removing an entry that does not exist changes nothing. */
-  async #giveBack(): Promise<void> {
-    const { store } = this.#parts
-    const { accounts, windows } = this.#takeCounted()
-    await this.#correct(accounts, async () => {
-      await Promise.all([
-        ...windows.map(([{ addressKey }, window]) => store.giveBackAddress(addressKey, window)),
-        ...accounts.flatMap(account => this.#giveBackAccount(account)),
-      ])
-    })
-  }
-
-  /** Takes the attempt out of the counts of an account: those of one ledger, or all. */
+  /** Takes the attempt out of the counts of an account: of one ledger, or of all ledgers. */
   #giveBackAccount({ entries }: CountedAccount, only?: Ledger): Promise<void>[] {
     return Array.from(entries).flatMap(([ledger, { key, attempt }]) =>
       only === undefined || ledger === only ? [this.#parts.store.giveBackAccount(key, attempt)] : [],
