@@ -26,5 +26,5 @@ export const CHECK_CODES = [
 /** The code of a check of the set-up, which the option `checks` can turn off. */
 export type CheckCode = (typeof CHECK_CODES)[number]
 
-/** Which checks of the set-up run: all or none, or all but those that are `false`. */
+/** `true` runs all checks, and `false` none. An object has `false` for each check that does not run. */
 export type ChecksOption = boolean | Readonly<Partial<Record<CheckCode, boolean | undefined>>>

@@ -45,7 +45,7 @@ interface SetUpChecksConfig {
   readonly clockToleranceMs: number
 }
 
-/** Runs the checks that look at the database, except those that the team has turned off. */
+/** Runs the checks of the database. Checks that the team has turned off do not run. */
 export class SetUpChecks {
   readonly #parts: SetUpChecksParts
   readonly #config: SetUpChecksConfig

@@ -49,7 +49,7 @@ export async function runCommand(args: readonly string[], terminal: Terminal): P
   } catch (error) {
     // Any other error is a fault of this package, or of the machine. Its message may quote an address.
     const message = error instanceof UsageError ? error.message : describeForLog(error)
-    // The arguments may be those that cannot be read, so --json is looked for in all of them.
+    // The arguments may be the mistake, so they are searched for --json without being parsed.
     if (args.includes('--json')) stdout.write(toJsonError(error instanceof UsageError, message))
     else stderr.write(`express-custom-user-data: ${message}\n`)
     return EXIT.failed

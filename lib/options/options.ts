@@ -365,8 +365,8 @@ interface CommonOptions<Document extends object> {
    */
   readonly realm?: string | undefined
   /**
-   * Which checks of the set-up run, by the codes of their warnings. `false` turns all of them off, and an object turns off
-   * those that are `false` in it. A check that is off sends no query. The guide
+   * Turns off checks of the set-up. `false` turns off all checks. An object turns off single checks: its members are the
+   * codes of their warnings, with the value `false`. A check that is off sends no query. The guide
    * [self-checks](../self-checks.md) has a table of the checks.
    *
    * @default true

@@ -5,7 +5,8 @@ import { isPlainObject } from '../util/plain-object.js'
 /** Each access token carries the claims, and all its requests carry the token. */
 const MAX_CLAIMS = 20
 const MAX_TEXT_LENGTH = 256
-const NAME = /^[A-Za-z_][\w:/-]{0,63}$/
+/** MongoDB takes a dot in a name for a path. */
+const NAME = /^[A-Za-z][\w:/-]{0,63}$/
 
 /** The claims of RFC 9068 and RFC 7519 that tokens of this package have or that it checks, and its own. */
 const RESERVED = [

@@ -2,26 +2,20 @@ import express, { Router } from 'express'
 import type { Express, RequestHandler } from 'express'
 import request from 'supertest'
 import { describe, expect, it } from 'vitest'
-import type { CustomUserDataOptions, WarningEvent } from 'express-custom-user-data'
 import { useDatabase } from '../support/database.js'
+import { startCheckedApp } from '../support/checked-app.js'
+import type { CheckedUserData } from '../support/checked-app.js'
 import { bearerOf } from '../support/guarded-app.js'
 import { createTestUserData, forgeToken, validClaims } from '../support/user-data.js'
 
 const database = useDatabase()
 
-type UserData = ReturnType<typeof createTestUserData>
-type Options = Partial<CustomUserDataOptions<Record<string, unknown>>>
+type UserData = CheckedUserData
 
-/** An app with an error handler, and the warnings of its instance. */
-function start(build: (app: Express, userData: UserData) => unknown, options: Options = {}) {
-  const userData = createTestUserData(database, options)
-  const warnings: WarningEvent[] = []
-  userData.events.on('warning', warning => warnings.push(warning))
-  const app = express()
-  build(app, userData)
-  app.use(userData.errorHandler())
-  return { app, warnings, userData }
-}
+const start = (
+  build: (app: Express, userData: UserData) => unknown,
+  options?: Parameters<typeof startCheckedApp>[2],
+) => startCheckedApp(database, build, options)
 
 const loginOf = (userData: UserData) => userData.login(({ user }) => ({ id: String(user) }))
 const post = async (app: Express, path: string, token?: string) => {

@@ -3,25 +3,19 @@ import type { Express, RequestHandler } from 'express'
 import { Passport } from 'passport'
 import request from 'supertest'
 import { describe, expect, it } from 'vitest'
-import type { CustomUserDataOptions, WarningEvent } from 'express-custom-user-data'
 import { useDatabase } from '../support/database.js'
+import { startCheckedApp } from '../support/checked-app.js'
+import type { CheckedUserData } from '../support/checked-app.js'
 import { bearerOf } from '../support/guarded-app.js'
-import { createTestUserData } from '../support/user-data.js'
 
 const database = useDatabase()
 
-type UserData = ReturnType<typeof createTestUserData>
-type Options = Partial<CustomUserDataOptions<Record<string, unknown>>>
+type UserData = CheckedUserData
 
-function start(build: (app: Express, userData: UserData) => unknown, options: Options = {}) {
-  const userData = createTestUserData(database, options)
-  const warnings: WarningEvent[] = []
-  userData.events.on('warning', warning => warnings.push(warning))
-  const app = express()
-  build(app, userData)
-  app.use(userData.errorHandler())
-  return { app, warnings }
-}
+const start = (
+  build: (app: Express, userData: UserData) => unknown,
+  options?: Parameters<typeof startCheckedApp>[2],
+) => startCheckedApp(database, build, options)
 
 /** Each handler that needs a user, with a request for it. */
 const HANDLERS: Record<string, [(userData: UserData) => RequestHandler, 'get' | 'post']> = {

@@ -39,6 +39,7 @@ export async function scan(
     if (isOutOfTime(error)) return false
     throw error
   } finally {
+    // The rows are read by then, and the server ends a cursor that nobody closes.
     await withDeadline(CLOSE_MS, () => cursor.close()).catch(() => undefined)
   }
 }

@@ -74,6 +74,7 @@ async function readLine(stdin: Terminal['stdin'], timeoutMs: number): Promise<st
       if (text.includes('\n') || text.length > MAX_LENGTH) return
     }
   }
+  // Without a line the caller says that there is no address, whatever the reason.
   await withDeadline(timeoutMs, read).catch(() => undefined)
   stdin.destroy?.()
   return (text.split('\n')[0] ?? '').trim().slice(0, MAX_LENGTH)

@@ -7,7 +7,7 @@ import type { MongoClient } from 'mongodb'
 export interface AppDriver {
   readonly MongoClient: typeof MongoClient
   readonly version: string
-  /** Whose driver it is, in words. */
+  /** The owner of the driver in the words of the report, such as `of this app`. */
   readonly from: string
 }
 

@@ -10,7 +10,7 @@ export interface SeenServer {
 
 /** What is known about a connection that failed. */
 export interface FailedConnection {
-  /** The servers that answered. The error of the driver does not name those that it dropped. */
+  /** All servers that answered. The driver's error omits a server with another replica set name. */
   readonly servers: readonly SeenServer[]
   /** The name in the address. */
   readonly replicaSet: string | undefined
