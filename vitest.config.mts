@@ -9,6 +9,7 @@ type Alias = Readonly<{ find: RegExp; replacement: string }>
 const OWN_NAMES: readonly Alias[] = [
   { find: /^express-custom-user-data$/, replacement: source('index.ts') },
   { find: /^express-custom-user-data\/global$/, replacement: source('global.ts') },
+  { find: /^express-custom-user-data\/app-services$/, replacement: source('app-services/index.ts') },
   { find: /^express-custom-user-data\/testing$/, replacement: source('testing/index.ts') },
 ]
 

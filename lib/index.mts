@@ -7,5 +7,6 @@ export {
   errorResponse,
   hashPassword,
   OptionError,
+  refusalReason,
 } from './index.js'
 export type * from './index.js'

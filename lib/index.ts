@@ -31,6 +31,7 @@ export type {
 export type { ChannelMessages, LoadMessage } from './channels.js'
 export type { Stats } from './metrics.js'
 export type { RequestFailedMessage, OperationMessage, OperationName } from './operations.js'
+export { refusalReason } from './refusals.js'
 export type { RefusalReason } from './refusals.js'
 export type { CheckCode, ChecksOption } from './checks/check-codes.js'
 export type { WarningCode } from './warnings.js'

@@ -33,3 +33,16 @@ export function noteRefusal<T>(error: T, found: RefusalFacts): T {
 export function refusalOf(error: object): RefusalFacts {
   return facts.get(error) ?? {}
 }
+
+/**
+ * Tells why an access token was refused, for the server's own use: it must not be sent to the client of a forged token.
+ *
+ * @param error what `verifyToken()` rejected with, or what a guard handed to `next`
+ * @returns `undefined` if the reason is another, or if the error is not of this package
+ * @example
+ * const isOver = refusalReason(error) === 'revoked'
+ */
+export function refusalReason(error: unknown): RefusalReason | undefined {
+  const ours = asCustomUserDataError(error)
+  return ours && refusalOf(ours).reason
+}

@@ -1,0 +1,72 @@
+import type { Clock, CollectionLike, CustomUserData } from '../index.js'
+import type { AllowedClientOrigins } from './router/cors.js'
+import type { TriggerOptions } from './triggers/triggers.js'
+import type { UserObject } from './users/user-object.js'
+
+/** A database: the `Db` of a driver, or `mongoose.connection.db`. */
+export interface DatabaseLike {
+  collection(name: string): CollectionLike
+}
+
+/** Options of `createAppServices()`. */
+export interface AppServicesOptions {
+  /** The instance that issues tokens and reads custom data. Clients read `user.customData` from tokens, so it needs `userDataInToken: 'canonical'`. */
+  readonly userData: CustomUserData<object>
+  /** The database of users, email accounts and API keys. A function is called at each operation, for connections that open later. */
+  readonly database: DatabaseLike | (() => DatabaseLike)
+  /** The app id that the clients have, as `application-0-abcde`. */
+  readonly appId: string
+  /**
+   * The address at which clients reach the router, with the path that it is mounted at and without a slash at the end.
+   * @example 'https://api.example.com/realm'
+   */
+  readonly hostname: string
+  /**
+   * The region that clients are told.
+   * @default 'LOCAL'
+   */
+  readonly location?: string | undefined
+  /** The ways to log in. Each is off unless it is given. */
+  readonly providers: ProviderOptions
+  /**
+   * Runs before a user exists. An error that it throws refuses the login, and no user is created. Parallel first logins of one
+   * user may each run it, with the same id.
+   * @default none
+   */
+  readonly onUserCreation?: ((user: UserObject) => unknown) | undefined
+  /**
+   * Functions that run after the answers to logins, deletions and logouts.
+   * @default none
+   */
+  readonly triggers?: readonly TriggerOptions[] | undefined
+  /**
+   * The origins of pages that may call the router from a browser. `'*'` allows all, which is safe because no request carries a
+   * cookie.
+   * @default none
+   */
+  readonly allowedOrigins?: AllowedClientOrigins | undefined
+  /**
+   * The most bytes of a request body.
+   * @default 1,048,576
+   */
+  readonly maxBodyBytes?: number | undefined
+  /**
+   * Milliseconds that one operation of MongoDB may take.
+   * @default 5,000
+   */
+  readonly timeoutMs?: number | undefined
+  /**
+   * The source of time.
+   * @default the clock of the machine
+   */
+  readonly clock?: Clock | undefined
+}
+
+/** The ways to log in. */
+export interface ProviderOptions {
+  /**
+   * Whether visitors can log in without credentials.
+   * @default false
+   */
+  readonly anonymous?: boolean | undefined
+}

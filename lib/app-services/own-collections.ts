@@ -1,0 +1,21 @@
+import type { DatabaseLike } from './options.js'
+
+/** The collections of this entry point. No app has such names by chance. */
+const NAMES = {
+  users: 'custom_user_data_app_services_users',
+} as const
+
+/** Finds the collections of this entry point in the team's database. */
+export class OwnCollections {
+  readonly #database: DatabaseLike | (() => DatabaseLike)
+
+  constructor(database: DatabaseLike | (() => DatabaseLike)) {
+    this.#database = database
+  }
+
+  /** The driver's collection. A connection that opens again may have another database object. */
+  find(name: keyof typeof NAMES): unknown {
+    const database = typeof this.#database === 'function' ? this.#database() : this.#database
+    return database.collection(NAMES[name])
+  }
+}

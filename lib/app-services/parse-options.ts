@@ -1,0 +1,94 @@
+import * as v from 'valibot'
+import type { CustomUserData } from '../index.js'
+import { aBoolean, aFunction, aText, aWholeNumber, checkOptions, membersOf } from './check-options.js'
+import type { AppServicesOptions, DatabaseLike } from './options.js'
+import type { AllowedClientOrigins } from './router/cors.js'
+import { PROVIDER_TYPES } from './users/stored-user.js'
+import type { ProviderType } from './users/stored-user.js'
+import type { TriggerEvent, TriggerOperation } from './triggers/triggers.js'
+import type { UserObject } from './users/user-object.js'
+
+/** Complete options of `createAppServices()`. */
+export type AppServicesConfig = ReturnType<typeof parseAppServicesOptions>
+
+const HOSTNAME =
+  'write the address of the router as clients reach it, such as "https://api.example.com/realm", without a slash at the end'
+const ORIGIN = 'write origins of pages, such as "https://app.example.com", or "*" alone'
+const DATABASE =
+  'give a database, e.g. client.db("app") or mongoose.connection.db, or a function that returns it'
+
+const database = v.custom<DatabaseLike | (() => DatabaseLike)>(
+  value =>
+    typeof value === 'function' || (typeof value === 'object' && value !== null && 'collection' in value),
+  DATABASE,
+)
+
+const userData = v.custom<CustomUserData<object>>(
+  value => typeof value === 'object' && value !== null && 'authenticateLogin' in value && 'forUser' in value,
+  'give what createCustomUserData() returned',
+)
+
+const allowedOrigins = v.custom<AllowedClientOrigins>(
+  value => value === '*' || (Array.isArray(value) && value.every(isOrigin)),
+  ORIGIN,
+)
+
+const clock = v.custom<{ now(): number }>(
+  value => typeof value === 'object' && value !== null && 'now' in value,
+  'give { now, monotonic }',
+)
+
+const trigger = membersOf({
+  operationType: v.picklist(
+    ['LOGIN', 'CREATE', 'DELETE', 'LOGOUT'] as const satisfies readonly TriggerOperation[],
+    'write "LOGIN", "CREATE", "DELETE" or "LOGOUT"',
+  ),
+  providers: v.optional(
+    v.array(
+      v.picklist<readonly ProviderType[], string>(
+        PROVIDER_TYPES,
+        `write one of ${PROVIDER_TYPES.join(', ')}`,
+      ),
+      'write a list of providers',
+    ),
+  ),
+  handler: aFunction<(event: TriggerEvent) => unknown>(),
+})
+
+const schema = membersOf({
+  userData,
+  database,
+  appId: v.pipe(
+    aText,
+    v.regex(/^[\w-]{1,100}$/, 'write the app id of the clients: letters, digits, _ and -'),
+  ),
+  hostname: v.custom<string>(isHostname, HOSTNAME),
+  location: v.optional(aText, 'LOCAL'),
+  providers: membersOf({
+    anonymous: v.optional(aBoolean, false),
+  }),
+  onUserCreation: v.optional(aFunction<(user: UserObject) => unknown>()),
+  triggers: v.optional(v.array(trigger, 'write a list of triggers'), []),
+  allowedOrigins: v.optional(allowedOrigins, []),
+  maxBodyBytes: v.optional(aWholeNumber(1_024, 16 * 1024 * 1024), 1024 * 1024),
+  timeoutMs: v.optional(aWholeNumber(100, 60_000), 5_000),
+  clock: v.optional(clock, { now: () => Date.now() }),
+})
+
+/**
+ * Parses the options of `createAppServices()`.
+ * @throws OptionError
+ */
+export function parseAppServicesOptions(given: AppServicesOptions) {
+  return checkOptions('createAppServices()', schema, given)
+}
+
+function isHostname(value: unknown): value is string {
+  if (typeof value !== 'string' || value.endsWith('/') || !URL.canParse(value)) return false
+  const { protocol, search, hash, username } = new URL(value)
+  return ['http:', 'https:'].includes(protocol) && search === '' && hash === '' && username === ''
+}
+
+function isOrigin(value: unknown): boolean {
+  return typeof value === 'string' && URL.canParse(value) && new URL(value).origin === value
+}

@@ -1,0 +1,101 @@
+import type { TokenAnswer } from '../../index.js'
+import { CustomUserDataError } from '../../index.js'
+import type { Parts } from '../parts.js'
+import { requireCaller } from '../router/callers.js'
+import type { SessionMarks } from '../router/callers.js'
+import type { Call, Route } from '../router/routes.js'
+import { toUserObject } from '../users/user-object.js'
+import { jsonAnswer } from '../wire/answers.js'
+import type { Answer } from '../wire/answers.js'
+import { AppServicesError, toAppServicesError } from '../wire/errors.js'
+import { deviceOf } from './device.js'
+import { linkIdentity } from './link.js'
+import type { Credentials, Provider } from './provider.js'
+import { signIn } from './sign-in.js'
+import type { SignedIn } from './sign-in.js'
+
+/** Creates the login routes of the providers that the team turned on. */
+export function loginRoutes(providers: readonly Provider[], parts: Parts): Route[] {
+  const byType = new Map<string, Provider>(providers.map(provider => [provider.type, provider]))
+  return [
+    {
+      method: 'post',
+      base: 'app',
+      path: '/auth/providers/:provider/login',
+      async handle(call) {
+        const provider = byType.get(call.params['provider'] ?? '')
+        if (!provider)
+          throw new AppServicesError('AuthProviderNotFound', 'this way to log in is not turned on')
+        return call.query.get('link') === 'true' ? link(provider, call, parts) : logIn(provider, call, parts)
+      },
+    },
+  ]
+}
+
+async function logIn(provider: Provider, call: Call, parts: Parts): Promise<Answer> {
+  const device = deviceOf(call.body)
+  const credentials = provider.read(call)
+  const { tokens, signedIn } = await authenticate(provider, credentials, call, parts)
+  const { user, isCreated } = signedIn
+  const userObject = toUserObject(user, tokens.user.customData, provider.userType)
+  if (isCreated) parts.triggers.fire('CREATE', [provider.type], userObject)
+  parts.triggers.fire('LOGIN', [provider.type], userObject)
+  return jsonAnswer({
+    access_token: tokens.access_token,
+    refresh_token: tokens.refresh_token,
+    user_id: tokens.user.id,
+    device_id: device.id,
+  })
+}
+
+/** Runs the login of the instance, with its throttle, hooks and events. */
+async function authenticate(
+  provider: Provider,
+  credentials: Credentials,
+  call: Call,
+  parts: Parts,
+): Promise<{ readonly tokens: TokenAnswer<object>; readonly signedIn: SignedIn }> {
+  let signedIn: SignedIn | undefined
+  let refusal: unknown
+  const marks: SessionMarks = { provider_type: provider.type, user_type: provider.userType }
+  try {
+    const tokens = await parts.userData.authenticateLogin({
+      credentials: {},
+      account: () => credentials.account,
+      async verifyCredentials() {
+        try {
+          const verified = await credentials.verify()
+          signedIn = verified === null ? undefined : await signIn(verified, parts)
+        } catch (error) {
+          refusal = error
+          throw error
+        }
+        return signedIn && { id: signedIn.user._id.toHexString() }
+      },
+      rotateRefreshTokens: false,
+      claims: { ...marks },
+      address: call.address,
+      device: deviceOf(call.body).label,
+    })
+    if (!signedIn) throw new Error('A login without a user succeeded.')
+    return { tokens, signedIn }
+  } catch (error) {
+    throw refusal === undefined
+      ? toRefusal(error, `unauthorized: ${provider.refusal}`)
+      : toAppServicesError(refusal)
+  }
+}
+
+/** Adds the identity of the credentials to the user of the access token. */
+async function link(provider: Provider, call: Call, parts: Parts): Promise<Answer> {
+  const caller = await requireCaller(call, parts.userData, parts.now)
+  return linkIdentity(provider, caller, call, parts)
+}
+
+/** Wrong credentials and a disabled user get the same answer. */
+export function toRefusal(error: unknown, text: string): AppServicesError {
+  const isRefused = error instanceof CustomUserDataError && error.code === 'invalid_credentials'
+  return isRefused
+    ? new AppServicesError('InvalidPassword', text, { cause: error })
+    : toAppServicesError(error)
+}

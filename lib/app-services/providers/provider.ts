@@ -1,0 +1,39 @@
+import type { Call } from '../router/routes.js'
+import type { ProviderType, VerifiedIdentity } from '../users/stored-user.js'
+import type { UserType } from '../users/user-object.js'
+
+/** Credentials of a login, read from a body but not yet verified. */
+export interface Credentials {
+  /**
+   * The name under which failed logins are counted, for example the email; `undefined` if only the address counts. A prefix
+   * such as `api-key:` keeps the counts of providers apart.
+   */
+  readonly account?: string | undefined
+  /**
+   * Verifies the credentials.
+   * @returns `null` if they are wrong
+   * @throws AppServicesError to tell the client another reason
+   */
+  readonly verify: () => Promise<VerifiedIdentity | ExistingUser | null>
+}
+
+/** Credentials that name a user who exists, as an API key does. */
+export interface ExistingUser {
+  readonly userId: string
+}
+
+/** A way to log in. */
+export interface Provider {
+  readonly type: ProviderType
+  /** The type of users who log in by this provider. */
+  readonly userType: UserType
+  /** Whether a user can get a further identity by it. */
+  readonly isLinkable: boolean
+  /** The text of the answer to wrong credentials. It must not be `unauthorized` alone: a client that links would repeat it. */
+  readonly refusal: string
+  /**
+   * Reads the credentials of a call.
+   * @throws AppServicesError `MissingParameter` or `InvalidParameter`
+   */
+  readonly read: (call: Call) => Credentials
+}

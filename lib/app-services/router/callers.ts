@@ -1,0 +1,111 @@
+import type { CustomUserData } from '../../index.js'
+import { CustomUserDataError, refusalReason } from '../../index.js'
+import type { ProviderType } from '../users/stored-user.js'
+import type { UserType } from '../users/user-object.js'
+import { AppServicesError, invalidSession, toAppServicesError } from '../wire/errors.js'
+import type { Call } from './routes.js'
+
+/** The claims of a session that this entry point has begun. They keep sessions of other logins apart. */
+export interface SessionMarks {
+  readonly provider_type: ProviderType
+  readonly user_type: UserType
+}
+
+/** The user of a request, by the access token. */
+export interface Caller {
+  readonly userId: string
+  readonly sid: string
+  readonly type: UserType
+  /** The custom data as of the last refresh. */
+  readonly customData: object
+}
+
+/** The session of a request, by the refresh token. */
+export interface CallerSession {
+  readonly userId: string
+  readonly sid: string
+  readonly refreshToken: string
+  readonly providerType: ProviderType
+  readonly type: UserType
+}
+
+/** A token that was issued so recently is never answered with `InvalidSession`, because a newer one would fare no better. */
+const FRESH_SECONDS = 60
+
+type Instance = Pick<CustomUserData<object>, 'verifyToken' | 'sessionOf'>
+
+/**
+ * Finds the user of the access token of a request.
+ *
+ * @throws AppServicesError `InvalidSession`, after which the client refreshes its access token and repeats the request;
+ * `AuthError` for a token that a refresh would not make better, because the client would repeat the request for ever
+ */
+export async function requireCaller({ req }: Call, userData: Instance, now: () => number): Promise<Caller> {
+  const token = bearerOf(req.headers.authorization)
+  if (token === undefined) throw invalidSession('there is no access token')
+  const { id, customData, claims } = await userData.verifyToken(token).catch((error: unknown) => {
+    throw toSessionError(error, token, now())
+  })
+  const { sid, user_type: type } = claims
+  // The app's own logins have sessions too. Their clients do not speak this protocol.
+  if (typeof sid !== 'string' || !isUserType(type))
+    throw new AppServicesError('AuthError', 'the access token belongs to another kind of login')
+  return { userId: id, sid, type, customData }
+}
+
+/**
+ * Finds the session of the refresh token of a request.
+ * @throws AppServicesError `InvalidSession`, after which the client forgets its tokens
+ */
+export async function requireSession(call: Call, userData: Instance): Promise<CallerSession> {
+  const session = await findSession(call, userData)
+  if (!session) throw invalidSession('the refresh token is not valid')
+  return session
+}
+
+/** The session of the refresh token of a request; `undefined` if it has ended or never was. */
+export async function findSession({ req }: Call, userData: Instance): Promise<CallerSession | undefined> {
+  const refreshToken = bearerOf(req.headers.authorization)
+  if (refreshToken === undefined) return undefined
+  const session = await userData.sessionOf(refreshToken).catch((error: unknown) => {
+    throw toAppServicesError(error)
+  })
+  if (!session) return undefined
+  const { userId, sid, claims } = session
+  const { user_type: type, provider_type: providerType } = claims
+  if (!isUserType(type)) return undefined
+  return { userId, sid, type, refreshToken, providerType: providerType as ProviderType }
+}
+
+/** A logged-out client sends `Bearer null`. */
+function bearerOf(header: string | undefined): string | undefined {
+  const token = /^Bearer +([\w.~+/=-]+)$/i.exec(header ?? '')?.[1]
+  return token === 'null' || token === 'undefined' ? undefined : token
+}
+
+function isUserType(value: unknown): value is UserType {
+  return value === 'normal' || value === 'server'
+}
+
+function toSessionError(error: unknown, token: string, nowMs: number): AppServicesError {
+  const ours = toAppServicesError(error)
+  if (ours.code !== 'InvalidSession' || !(error instanceof CustomUserDataError)) return ours
+  const reason = refusalReason(error)
+  if (reason === 'expired') return invalidSession('access token expired')
+  // The refresh of an ended session fails, so the client stops after one round.
+  if (reason === 'revoked' || reason === 'disabled') return invalidSession('the session has ended')
+  if (issuedSecondsAgo(token, nowMs) < FRESH_SECONDS)
+    return new AppServicesError('AuthError', 'the access token is not valid', { cause: error })
+  return ours
+}
+
+/** How long ago a token says that it was issued. It is not verified, and only decides which error the client gets. */
+function issuedSecondsAgo(token: string, nowMs: number): number {
+  try {
+    const payload: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'))
+    const { iat } = Object(payload) as { readonly iat?: unknown }
+    return typeof iat === 'number' ? nowMs / 1000 - iat : Infinity
+  } catch {
+    return Infinity
+  }
+}

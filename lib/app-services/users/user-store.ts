@@ -1,0 +1,213 @@
+import type { BSON, ObjectId } from 'mongodb'
+import { isDuplicateKey, MARK, OwnCollection } from '../own-collection.js'
+import type { Identity, Metadata, ProviderType, StoredUser, VerifiedIdentity } from './stored-user.js'
+
+const USER = 'app_services_user'
+const OURS = { [MARK]: USER } as const
+const DAY_MS = 86_400_000
+/** An anonymous user who does not log in or refresh for so long ends, as in App Services. */
+export const ANONYMOUS_DAYS = 90
+/** A user object has few identities; the limit keeps one document from growing without end. */
+const MAX_IDENTITIES = 20
+
+interface UserStoreConfig {
+  readonly find: () => unknown
+  readonly bson: () => typeof BSON
+  readonly timeoutMs: number
+  readonly now: () => number
+}
+
+/** A user who logs in. */
+export interface FoundUser {
+  readonly user: StoredUser
+  /** Whether the creation function has to run before the user exists. */
+  readonly isNew: boolean
+}
+
+/** The users and their identities. The unique index on identities decides which of two parallel logins creates a user. */
+export class UserStore {
+  readonly #collection: OwnCollection<StoredUser>
+  readonly #bson: () => typeof BSON
+  readonly #now: () => number
+
+  constructor({ find, bson, timeoutMs, now }: UserStoreConfig) {
+    this.#bson = bson
+    this.#now = now
+    this.#collection = new OwnCollection({
+      find,
+      mark: USER,
+      timeoutMs,
+      indexes: [
+        {
+          fields: { 'identities.provider_type': 1, 'identities.id': 1 },
+          options: { unique: true, name: 'identity' },
+        },
+        { fields: { expiresAt: 1 }, options: { expireAfterSeconds: 0, name: 'anonymous_expiry' } },
+      ],
+    })
+  }
+
+  /** Makes the indexes. */
+  ready(): Promise<void> {
+    return this.#collection.ready()
+  }
+
+  /** The user with an id; `undefined` if the id is no ObjectId, or if there is no such user. */
+  async findById(userId: string): Promise<StoredUser | undefined> {
+    const _id = this.#toId(userId)
+    if (!_id) return undefined
+    const user = await this.#collection.run(users =>
+      users.findOne({ ...OURS, _id, createdAt: { $ne: null } }),
+    )
+    return this.#ifAlive(user)
+  }
+
+  /** The user with an identity; `undefined` if there is none. */
+  async findByIdentity(providerType: ProviderType, id: string): Promise<StoredUser | undefined> {
+    const user = await this.#collection.run(users =>
+      users.findOne({ ...OURS, ...ofIdentity(providerType, id), createdAt: { $ne: null } }),
+    )
+    return this.#ifAlive(user)
+  }
+
+  /**
+   * Finds the user of an identity and notes what the provider says now. Without a user it reserves the identity for a new
+   * one. Parallel first logins get the same reservation, so they create one user.
+   */
+  async findOrReserve(identity: VerifiedIdentity): Promise<FoundUser> {
+    const { providerType, id, data } = identity
+    const found = await this.#see(providerType, id, data)
+    if (found) return { user: found, isNew: found.createdAt === null }
+    const user = this.#toNewUser(identity)
+    try {
+      await this.#collection.run(users => users.insertOne(user))
+      return { user, isNew: true }
+    } catch (error) {
+      const other = isDuplicateKey(error) ? await this.#see(providerType, id, data) : undefined
+      if (!other) throw error
+      return { user: other, isNew: other.createdAt === null }
+    }
+  }
+
+  /** Makes a reserved user exist. Resolves to whether this call did it, so that one of several runs the trigger. */
+  async activate(user: StoredUser): Promise<boolean> {
+    const { modifiedCount } = await this.#collection.run(users =>
+      users.updateOne(
+        { ...OURS, _id: user._id, createdAt: null },
+        { $set: { createdAt: new Date(this.#now()) } },
+      ),
+    )
+    return modifiedCount === 1
+  }
+
+  /** Gives a reservation up, because the creation function refused the user. */
+  async discard(user: StoredUser): Promise<void> {
+    await this.#collection.run(users => users.deleteOne({ ...OURS, _id: user._id, createdAt: null }))
+  }
+
+  /** Adds an identity to a user. An anonymous user who gets another identity does not end by itself any more. */
+  async addIdentity(userId: string, identity: VerifiedIdentity): Promise<'added' | 'taken' | 'gone'> {
+    const _id = this.#toId(userId)
+    if (!_id) return 'gone'
+    const isOwn = { ...OURS, _id, createdAt: { $ne: null } }
+    try {
+      const { matchedCount } = await this.#collection.run(users =>
+        users.updateOne(
+          { ...isOwn, [`identities.${MAX_IDENTITIES - 1}`]: { $exists: false } },
+          { $push: { identities: toIdentity(identity) }, $unset: { expiresAt: 1 } },
+        ),
+      )
+      return matchedCount === 1 ? 'added' : 'gone'
+    } catch (error) {
+      if (isDuplicateKey(error)) return 'taken'
+      throw error
+    }
+  }
+
+  /**
+   * Notes that a user refreshes. A write happens once a day at most.
+   * @returns `undefined` if there is no such user any more
+   */
+  async touch(userId: string): Promise<StoredUser | undefined> {
+    const user = await this.findById(userId)
+    if (!user || this.#now() - user.lastSeenAt.getTime() < DAY_MS) return user
+    await this.#collection.run(users =>
+      users.updateOne({ ...OURS, _id: user._id }, { $set: this.#seenNow(user.expiresAt !== undefined) }),
+    )
+    return user
+  }
+
+  /** Removes a user. Resolves to the user who was there. */
+  async remove(userId: string): Promise<StoredUser | undefined> {
+    const _id = this.#toId(userId)
+    if (!_id) return undefined
+    const user = await this.findById(userId)
+    await this.#collection.run(users => users.deleteOne({ ...OURS, _id }))
+    return user
+  }
+
+  /** Stores a user whose id is known, for users of an earlier service. Resolves to whether the id and identities were free. */
+  async insert(userId: string, identities: readonly VerifiedIdentity[]): Promise<boolean> {
+    const now = new Date(this.#now())
+    const user: StoredUser = {
+      _id: new (this.#bson().ObjectId)(userId),
+      ...OURS,
+      identities: identities.map(toIdentity),
+      createdAt: now,
+      lastSeenAt: now,
+    }
+    try {
+      await this.#collection.run(users => users.insertOne(user))
+      return true
+    } catch (error) {
+      if (isDuplicateKey(error)) return false
+      throw error
+    }
+  }
+
+  async #see(providerType: ProviderType, id: string, data: Metadata): Promise<StoredUser | undefined> {
+    const isAnonymous = providerType === 'anon-user'
+    const user = await this.#collection.run(users =>
+      users.findOneAndUpdate(
+        { ...OURS, ...ofIdentity(providerType, id) },
+        { $set: { 'identities.$.data': data, ...this.#seenNow(isAnonymous) } },
+        { returnDocument: 'after', includeResultMetadata: false },
+      ),
+    )
+    return user ?? undefined
+  }
+
+  #seenNow(isAnonymous: boolean): { lastSeenAt: Date; expiresAt?: Date } {
+    const now = this.#now()
+    const expiry = isAnonymous ? { expiresAt: new Date(now + ANONYMOUS_DAYS * DAY_MS) } : {}
+    return { lastSeenAt: new Date(now), ...expiry }
+  }
+
+  #toNewUser(identity: VerifiedIdentity): StoredUser {
+    return {
+      _id: new (this.#bson().ObjectId)(),
+      ...OURS,
+      identities: [toIdentity(identity)],
+      createdAt: null,
+      ...this.#seenNow(identity.providerType === 'anon-user'),
+    }
+  }
+
+  /** MongoDB removes users some time after their end, so the end is compared too. */
+  #ifAlive(user: StoredUser | null): StoredUser | undefined {
+    if (!user || (user.expiresAt !== undefined && user.expiresAt.getTime() <= this.#now())) return undefined
+    return user
+  }
+
+  #toId(userId: string): ObjectId | undefined {
+    return /^[0-9a-f]{24}$/.test(userId) ? new (this.#bson().ObjectId)(userId) : undefined
+  }
+}
+
+function toIdentity({ providerType, id, data }: VerifiedIdentity): Identity {
+  return { id, provider_type: providerType, data }
+}
+
+function ofIdentity(providerType: ProviderType, id: string): object {
+  return { identities: { $elemMatch: { provider_type: providerType, id } } }
+}
