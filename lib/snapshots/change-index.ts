@@ -58,9 +58,10 @@ export function createChangeIndex<Of extends Dependent>(): ChangeIndex<Of> {
   }
 
   function dropKey(key: string, dependent: Of): void {
-    const others = byKey.get(key)?.filter(other => other !== dependent) ?? []
-    if (others.length === 0) byKey.delete(key)
-    else byKey.set(key, others)
+    const dependents = byKey.get(key)
+    // One user may have thousands of watches, so the list is not copied for each of them.
+    dependents?.splice(dependents.indexOf(dependent), 1)
+    if (dependents?.length === 0) byKey.delete(key)
   }
 
   return {
