@@ -64,9 +64,11 @@ export type {
   FindOptions,
   UpdateOperators,
   UpdateOptions,
-  UserDocument,
+  WatchOptions,
   WriteOptions,
-} from './writing/for-user.js'
+} from './writing/document-options.js'
+export type { UserDocument } from './writing/for-user.js'
+export type { DocumentChange, DocumentChanges } from './snapshots/document-changes.js'
 export type { ToFieldValues } from './documents/user-documents.js'
 export type { IndexStates } from './checks/set-up.js'
 export type { ChangeStreamStates } from './mongo/change-feeds.js'
