@@ -31,9 +31,12 @@ export interface LoadFailedEvent {
   readonly error: Error
 }
 
-/** The keys of a trusted issuer could not be fetched. The keys that are known stay in use. */
+/**
+ * The keys of a trusted issuer, or of the service of `tokenVerifier()`, could not be fetched. The keys that are known stay in
+ * use.
+ */
 export interface KeySetFailedEvent {
-  /** The `iss` of the trusted issuer. */
+  /** The `iss` of the issuer. For `tokenVerifier()` without `issuer` it is the address of the keys without its query. */
   readonly issuer: string
   /** The error of the fetch, or of an answer that is not a JWK Set. */
   readonly error: Error
@@ -117,7 +120,7 @@ export interface CustomUserDataEvents extends AuditEvents {
   warning: [WarningEvent]
   /** A load of a user's document failed. */
   load_failed: [LoadFailedEvent]
-  /** The keys of a trusted issuer could not be fetched. */
+  /** The keys of a trusted issuer, or of the service of `tokenVerifier()`, could not be fetched. */
   key_set_failed: [KeySetFailedEvent]
   /**
    * A request was answered with 5xx. Node prints it if nobody listens, one line a minute for each code.

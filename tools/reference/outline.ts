@@ -99,6 +99,7 @@ export const OPTION_SECTIONS: readonly OptionSection[] = [
   { title: 'endSession()', type: 'RefreshTokenClient' },
   { title: 'issueTokens()', type: 'IssueTokensWithCookiesOptions' },
   { title: 'passwordCredentials()', type: 'PasswordCredentialsOptions' },
+  { title: 'tokenVerifier()', type: 'TokenVerifierOptions' },
   { title: 'ownData()', type: 'OwnDataOptions' },
   { title: 'hashPassword()', type: 'PasswordTextOptions' },
   { title: 'compileRule()', type: 'RuleFacts' },
@@ -140,6 +141,7 @@ export const FUNCTION_GROUPS: readonly FunctionGroup[] = [
     title: 'Logins of your own',
     names: [
       'passwordCredentials',
+      'tokenVerifier',
       'issueTokens',
       'sessionOf',
       'reissue',
