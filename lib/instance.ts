@@ -144,6 +144,23 @@ export interface CustomUserData<CustomData> {
    */
   errorHandler(this: void, options?: ErrorHandlerOptions): ErrorRequestHandler
   /**
+   * Reports an error that your own code answers with 5xx, as {@link errorHandler} does: by the event `request_failed`, its channel
+   * and a count in `stats()`. The secrets of the request are removed from the description. If nobody listens, Node prints it.
+   * An error of this package with a status below 500 is not reported. Any other value is, with the code
+   * `unexpected_error`, so call it only where you answer 5xx. Leave `req` out for work without a request, such as a job. An error
+   * that you then pass on to `errorHandler()` is reported once.
+   * @param error what was thrown: any value
+   * @param req the request of Express or Node
+   * @throws OptionError if `req` is no such request
+   * @example
+   * app.use((error, req, res, next) => {
+   *   const status = error.status ?? 500
+   *   if (status >= 500) userData.reportFailure(error, req)
+   *   res.status(status).json({ problem: error.code ?? 'unknown' })
+   * })
+   */
+  reportFailure(this: void, error: unknown, req?: IncomingMessage): void
+  /**
    * Creates a `verifyCredentials` over a users collection with argon2id hashes, see `hashPassword()`, or with hashes that the option
    * `verifyPassword` verifies, such as those of bcrypt.
    * @throws OptionError for a wrong or unknown option

@@ -128,7 +128,10 @@ export interface FunctionGroup {
 
 /** The members of an instance. */
 export const FUNCTION_GROUPS: readonly FunctionGroup[] = [
-  { title: 'Guards', names: ['authenticate', 'attach', 'allow', 'strategy', 'errorHandler'] },
+  {
+    title: 'Guards',
+    names: ['authenticate', 'attach', 'allow', 'strategy', 'errorHandler', 'reportFailure'],
+  },
   {
     title: 'The user of a request',
     names: ['user', 'userIfAny', 'refreshCustomData', 'snapshotAgeMs', 'verifyToken'],
