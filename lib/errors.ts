@@ -36,7 +36,7 @@ const ERRORS = {
   missing_token: { status: 401, title: 'An access token is required' },
   /**
    * The access token is malformed, expired or revoked, its signature is wrong, or its issuer or key is not accepted
-   * (RFC 6750 section 3.1).
+   * (RFC 6750 section 3.1). Or the token of another service was not valid for the check of `tokenVerifier()`.
    * @remedy Refresh the tokens, and log the user in again if the refresh fails. The channel `refused` tells the
    * reason to the server.
    */
@@ -259,7 +259,7 @@ const ERRORS = {
    */
   session_secret_unknown: { status: 503, title: 'The session cannot be continued for the moment' },
   /**
-   * The keys of the trusted issuer could not be fetched, and no known key fits.
+   * The keys of the trusted issuer, or of the service of `tokenVerifier()`, could not be fetched, and no known key fits.
    * @remedy Look at the event `key_set_failed`. The client sends the request again after the seconds in
    * `Retry-After`.
    */

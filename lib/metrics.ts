@@ -44,8 +44,9 @@ export interface Stats {
    */
   readonly operations: Readonly<Record<OperationName, Readonly<Record<string, number>>>>
   /**
-   * How many requests were answered with 5xx by a route of this package or by `errorHandler()`, by error code. Also counts
-   * such errors of `verifyToken()`, `sessionOf()`, `countAttempt()` and the functions that `operations` has.
+   * How many requests were answered with 5xx by a route of this package or by `errorHandler()`, and how many failures the app
+   * gave to `reportFailure()`, by error code: that of this package, or `unexpected_error`. Also counts
+   * such errors of `verifyToken()`, `tokenVerifier()`, `sessionOf()`, `countAttempt()` and the functions that `operations` has.
    */
   readonly failedRequests: Readonly<Record<string, number>>
   /** How many logins and refresh tokens were answered with 429, by the limit that they had reached. */
