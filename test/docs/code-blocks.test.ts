@@ -16,7 +16,8 @@
  *     A block may also require `./user-data` and `./app`, the modules of a reader's app; test/docs/blocks/ declares them.
  *  4. Write `<!-- continue -->` above a block that goes on where the previous block ended. It sees the names of that block.
  *  5. A block can be members of an object: `tokenPlaces: req => req.headers['x-access-token']`. It is compiled as a part
- *     of the options of `createCustomUserData`; `<!-- part of: AttachOptions -->` names another exported type.
+ *     of the options of `createCustomUserData`; `<!-- part of: AttachOptions -->` names another exported type, also one
+ *     of `express-custom-user-data/app-services`.
  *     A block that begins with `{` is an object.
  *  6. A block with `declare module` or `declare global` is compiled apart, so that it changes no other block. All others see
  *     `req.user` as `express-custom-user-data/global` types it, with `customData: Profile`.

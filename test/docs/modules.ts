@@ -73,8 +73,15 @@ function isPart(code: string): boolean {
 }
 
 function wrapPart({ tag, partOf = 'CustomUserDataOptions<object>' }: Block): [string, string] {
-  const type = `Partial<import('express-custom-user-data').${partOf}>`
+  const type = `Partial<import('${entryPointOf(partOf)}').${partOf}>`
   return tag === 'ts' ? [`const part: ${type} = {`, '}'] : [`/** @type {${type}} */ const part = {`, '}']
+}
+
+/** The entry point that exports a type, so that a page needs to write its name only. */
+function entryPointOf(type: string): string {
+  const name = /^\w+/.exec(type)?.[0] ?? ''
+  const isOfAppServices = exportsOfFile(`${ROOT}lib/app-services/index.ts`).types.includes(name)
+  return `express-custom-user-data${isOfAppServices ? '/app-services' : ''}`
 }
 
 function importsFor(code: string, { page, line, tag, setups }: Block, isCommonJs: boolean): string {
@@ -132,13 +139,22 @@ function namesOf(name: ts.BindingName): string[] {
   return name.elements.flatMap(element => (ts.isOmittedExpression(element) ? [] : namesOf(element.name)))
 }
 
-const setupExports = new Map<string, { values: string[]; types: string[] }>()
+interface ExportedNames {
+  readonly values: string[]
+  readonly types: string[]
+}
 
-function exportsOf(setup: string, place: string): { values: string[]; types: string[] } {
-  const known = setupExports.get(setup)
-  if (known) return known
+function exportsOf(setup: string, place: string): ExportedNames {
   const path = `${SETUPS}${setup}.ts`
   if (!existsSync(path)) throw new Error(`${place}: There is no file test/docs/setups/${setup}.ts.`)
+  return exportsOfFile(path)
+}
+
+const exportsOfFiles = new Map<string, ExportedNames>()
+
+function exportsOfFile(path: string): ExportedNames {
+  const known = exportsOfFiles.get(path)
+  if (known) return known
   const { statements } = ts.createSourceFile(path, ts.sys.readFile(path)!, ts.ScriptTarget.Latest)
   const exported = statements.filter(isExported)
   const isType = (one: ts.Statement) => ts.isInterfaceDeclaration(one) || ts.isTypeAliasDeclaration(one)
@@ -153,7 +169,7 @@ function exportsOf(setup: string, place: string): { values: string[]; types: str
       ...again.filter(one => one.isTypeOnly).flatMap(exportedAgain),
     ],
   }
-  setupExports.set(setup, found)
+  exportsOfFiles.set(path, found)
   return found
 }
 

@@ -12,6 +12,7 @@ export {
   errorResponse,
   hashPassword,
   OptionError,
+  refusalReason,
 } from 'express-custom-user-data'
 export type {
   AuthenticatedUser,

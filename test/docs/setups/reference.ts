@@ -24,3 +24,4 @@ export declare const error: unknown
 export declare const order: { _id: string }
 export declare const orders: { insertOne: (order: object) => Promise<void> }
 export declare const isPassword: (user: object, password: unknown) => Promise<boolean>
+export { AppServicesError, appServices, createAppServices } from './app-services.js'
