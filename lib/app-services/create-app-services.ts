@@ -1,5 +1,9 @@
 import type { Router } from 'express'
 import type { AppServices } from './app-services.js'
+import { addEmailAccount } from './email-password/add-email-account.js'
+import { EmailAccounts } from './email-password/email-accounts.js'
+import { emailPasswordProvider } from './email-password/email-provider.js'
+import { emailPasswordRoutes } from './email-password/email-routes.js'
 import { OwnCollections } from './own-collections.js'
 import type { AppServicesOptions } from './options.js'
 import { parseAppServicesOptions } from './parse-options.js'
@@ -34,8 +38,11 @@ export function createAppServices(options: AppServicesOptions): AppServices {
   return {
     router: () => createRouter(routesOf(parts), parts) satisfies Router,
     async ready() {
-      await Promise.all([parts.userData.ready(), parts.users.ready()])
+      const { userData, users, emailAccounts, config } = parts
+      const usesEmail = config.providers.emailPassword !== undefined
+      await Promise.all([userData.ready(), users.ready(), usesEmail && emailAccounts.ready()])
     },
+    addEmailAccount: account => addEmailAccount(account, parts),
   }
 }
 
@@ -56,14 +63,29 @@ function assemble(options: AppServicesOptions): Parts {
     report,
     extendedJson: new ExtendedJson(bson),
     users: new UserStore({ find: () => collections.find('users'), bson, timeoutMs, now }),
+    emailAccounts: new EmailAccounts({
+      find: () => collections.find('emailAccounts'),
+      userData,
+      timeoutMs,
+      now,
+    }),
     triggers: createTriggers(config.triggers, { now, report }),
   }
 }
 
 function routesOf(parts: Parts) {
-  return [locationRoute(parts), ...sessionRoutes(parts), ...loginRoutes(providersOf(parts), parts)]
+  return [
+    locationRoute(parts),
+    ...sessionRoutes(parts),
+    ...loginRoutes(providersOf(parts), parts),
+    ...emailPasswordRoutes(parts),
+  ]
 }
 
-function providersOf({ config: { providers } }: Parts): Provider[] {
-  return [...(providers.anonymous ? [anonymousProvider()] : [])]
+function providersOf(parts: Parts): Provider[] {
+  const { providers } = parts.config
+  return [
+    ...(providers.anonymous ? [anonymousProvider()] : []),
+    ...(providers.emailPassword ? [emailPasswordProvider(parts)] : []),
+  ]
 }

@@ -1,4 +1,5 @@
 import type { Clock, CollectionLike, CustomUserData } from '../index.js'
+import type { EmailPasswordOptions } from './email-password/email-password-options.js'
 import type { AllowedClientOrigins } from './router/cors.js'
 import type { TriggerOptions } from './triggers/triggers.js'
 import type { UserObject } from './users/user-object.js'
@@ -69,4 +70,10 @@ export interface ProviderOptions {
    * @default false
    */
   readonly anonymous?: boolean | undefined
+  /**
+   * Email and password.
+   * @default off
+   * @example emailPassword: { sendConfirmation: sendConfirmationMail, sendPasswordReset: sendResetMail } // yours
+   */
+  readonly emailPassword?: EmailPasswordOptions | undefined
 }

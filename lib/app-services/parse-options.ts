@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import type { CustomUserData } from '../index.js'
 import { aBoolean, aFunction, aText, aWholeNumber, checkOptions, membersOf } from './check-options.js'
+import { emailPasswordSchema } from './email-password/email-password-options.js'
 import type { AppServicesOptions, DatabaseLike } from './options.js'
 import type { AllowedClientOrigins } from './router/cors.js'
 import { PROVIDER_TYPES } from './users/stored-user.js'
@@ -66,6 +67,7 @@ const schema = membersOf({
   location: v.optional(aText, 'LOCAL'),
   providers: membersOf({
     anonymous: v.optional(aBoolean, false),
+    emailPassword: v.optional(emailPasswordSchema),
   }),
   onUserCreation: v.optional(aFunction<(user: UserObject) => unknown>()),
   triggers: v.optional(v.array(trigger, 'write a list of triggers'), []),
