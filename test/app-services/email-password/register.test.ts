@@ -180,26 +180,25 @@ test.each([
     new AppServicesError('AuthError', 'unauthorized'),
     'failed to confirm user "EMAIL"',
   ],
-  [
-    'an error for the client',
-    new AppServicesError('BadRequest', 'employees only'),
-    'employees only',
-  ],
-])('a confirmation function that throws %s refuses the account, in one request', async (_name, error, text) => {
-  const service = await startEmailService(database, {
-    confirmationFunction: () => Promise.reject(error),
-  })
-  const email = newEmail()
-  const client = service.newClient()
-  await client.logIn(Credentials.anonymous())
-  service.requests.length = 0
-  await expect(client.emailPasswordAuth.registerUser({ email, password: PASSWORD })).rejects.toMatchObject({
-    error: text.replace('EMAIL', email),
-    statusCode: 400,
-  })
-  expect(service.requests).toHaveLength(1)
-  expect(await accountOf(email)).toBeNull()
-})
+  ['an error for the client', new AppServicesError('BadRequest', 'employees only'), 'employees only'],
+])(
+  'a confirmation function that throws %s refuses the account, in one request',
+  async (_name, error, text) => {
+    const service = await startEmailService(database, {
+      confirmationFunction: () => Promise.reject(error),
+    })
+    const email = newEmail()
+    const client = service.newClient()
+    await client.logIn(Credentials.anonymous())
+    service.requests.length = 0
+    await expect(client.emailPasswordAuth.registerUser({ email, password: PASSWORD })).rejects.toMatchObject({
+      error: text.replace('EMAIL', email),
+      statusCode: 400,
+    })
+    expect(service.requests).toHaveLength(1)
+    expect(await accountOf(email)).toBeNull()
+  },
+)
 
 test('a confirmation function that returns no decision is an error of the server, and no account remains', async () => {
   const service = await startEmailService(database, { confirmationFunction: () => true as never })
