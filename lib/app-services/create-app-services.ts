@@ -1,4 +1,8 @@
 import type { AppServices } from './app-services.js'
+import { addEmailAccount } from './email-password/add-email-account.js'
+import { EmailAccounts } from './email-password/email-accounts.js'
+import { emailPasswordProvider } from './email-password/email-provider.js'
+import { emailPasswordRoutes } from './email-password/email-routes.js'
 import { OwnCollections } from './own-collections.js'
 import type { AppServicesOptions } from './options.js'
 import { parseAppServicesOptions } from './parse-options.js'
@@ -36,8 +40,11 @@ export function createAppServices(options: AppServicesOptions): AppServices {
   return {
     router: () => createRouter(routes, parts),
     async ready() {
-      await Promise.all([parts.userData.ready(), parts.users.ready()])
+      const { userData, users, emailAccounts, config } = parts
+      const usesEmail = config.providers.emailPassword !== undefined
+      await Promise.all([userData.ready(), users.ready(), usesEmail && emailAccounts.ready()])
     },
+    addEmailAccount: account => addEmailAccount(account, parts),
   }
 }
 
@@ -58,18 +65,31 @@ function assemble(options: AppServicesOptions): Parts {
     report,
     extendedJson: new ExtendedJson(bson),
     users: new UserStore({ find: () => collections.find('users'), bson, timeoutMs, now }),
+    emailAccounts: new EmailAccounts({
+      find: () => collections.find('emailAccounts'),
+      userData,
+      timeoutMs,
+      now,
+    }),
     triggers: createTriggers(config.triggers, { now, report }),
   }
 }
 
 function routesOf(parts: Parts) {
-  return [locationRoute(parts), ...sessionRoutes(parts), ...loginRoutes(providersOf(parts), parts)]
+  return [
+    locationRoute(parts),
+    ...sessionRoutes(parts),
+    ...loginRoutes(providersOf(parts), parts),
+    ...emailPasswordRoutes(parts),
+  ]
 }
 
-function providersOf({ config, userData }: Parts): Provider[] {
-  const { anonymous, customToken } = config.providers
+function providersOf(parts: Parts): Provider[] {
+  const { userData, config } = parts
+  const { anonymous, emailPassword, customToken } = config.providers
   return [
     ...(anonymous ? [anonymousProvider()] : []),
+    ...(emailPassword ? [emailPasswordProvider(parts)] : []),
     ...(customToken ? [customTokenProvider(customToken, { userData, appId: config.appId })] : []),
   ]
 }

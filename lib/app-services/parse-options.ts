@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { OptionError } from '../index.js'
 import type { CustomUserData } from '../index.js'
 import { aBoolean, aFunction, aText, aWholeNumber, checkOptions, membersOf } from './check-options.js'
+import { emailPasswordSchema } from './email-password/email-password-options.js'
 import type { AppServicesOptions, DatabaseLike } from './options.js'
 import { customTokenOptions } from './providers/custom-token-options.js'
 import type { AllowedClientOrigins } from './router/cors.js'
@@ -64,6 +65,7 @@ const schema = membersOf({
   providers: membersOf({
     anonymous: v.optional(aBoolean, false),
     customToken: v.optional(customTokenOptions),
+    emailPassword: v.optional(emailPasswordSchema),
   }),
   onUserCreation: v.optional(aFunction<(user: UserObject) => unknown>()),
   triggers: v.optional(v.array(trigger, 'write a list of triggers'), []),

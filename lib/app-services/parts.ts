@@ -2,6 +2,7 @@ import type { BSON } from 'mongodb'
 import type { Request } from 'express'
 import type { CustomUserData } from '../index.js'
 import type { AppServicesConfig } from './parse-options.js'
+import type { EmailAccounts } from './email-password/email-accounts.js'
 import type { Triggers } from './triggers/triggers.js'
 import type { UserStore } from './users/user-store.js'
 import type { ExtendedJson } from './wire/extended-json.js'
@@ -11,6 +12,7 @@ export interface Parts {
   readonly config: AppServicesConfig
   readonly userData: CustomUserData<object>
   readonly users: UserStore
+  readonly emailAccounts: EmailAccounts
   readonly triggers: Triggers
   readonly extendedJson: ExtendedJson
   /** The BSON library of the team's driver. */

@@ -66,6 +66,7 @@ async function authenticate(
         try {
           const verified = await credentials.verify()
           signedIn = verified === null ? undefined : await signIn(verified, parts)
+          if (signedIn && (await credentials.stillHolds?.()) === false) signedIn = undefined
         } catch (error) {
           refusal = error
           throw error
