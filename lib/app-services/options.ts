@@ -69,4 +69,9 @@ export interface ProviderOptions {
    * @default false
    */
   readonly anonymous?: boolean | undefined
+  /**
+   * Whether users can create API keys, and log in by them. An anonymous user cannot have one.
+   * @default false
+   */
+  readonly apiKey?: boolean | undefined
 }
