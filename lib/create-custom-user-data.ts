@@ -16,6 +16,7 @@ import { createSnapshotParts } from './assembly/snapshots.js'
 import { createTransport } from './assembly/transport.js'
 import type { CustomUserData } from './instance.js'
 import { requireTeamBson } from './mongo/team-bson.js'
+import { toSettings } from './options/settings.js'
 import { refuseArguments, refuseOptions } from './options/arguments.js'
 import type { CustomUserDataOptions, OptionsWithoutKeys } from './options/options.js'
 import type { CustomDataOf, DeepReadonly, DefaultDocument, KnownDocument } from './types.js'
@@ -77,6 +78,7 @@ export function createCustomUserData(
     ...createIssuerFunctions(tokens, snapshots),
     ...createServerFunctions(core, tokens, documents, sessions, logins, loginAttempts),
     events: core.events.emitter,
+    settings: toSettings(core.config),
     bson: (...given) => {
       refuseArguments('bson()', given)
       return requireTeamBson(core.database.bson, 'bson()') as unknown as typeof BSON

@@ -29,7 +29,23 @@ import type {
   SessionOfUser,
 } from './login/issue-tokens-options.js'
 import type { SessionOwner } from './sessions/refresh-exchange.js'
+import type { ExtendedJsonFormat } from './token-data/extended-json.js'
+import type { Clock } from './util/clock.js'
 import type { AccessTokenAnswer, AnswerTokens, AuthenticatedUser, TokenAnswer } from './types.js'
+
+/** Settings of an instance, as its options gave them. */
+export interface InstanceSettings {
+  /** The name of the collection of custom data, without its database. */
+  readonly collectionName: string
+  /** The field that holds the user's id. */
+  readonly userIdField: string
+  /** The format of the custom data in access tokens; `false` if they have none. */
+  readonly userDataInToken: ExtendedJsonFormat | false
+  /** Whether the instance issues tokens of its own. */
+  readonly issuesTokens: boolean
+  /** The source of time. */
+  readonly clock: Clock
+}
 
 /** One instance: middleware, route factories and functions over one collection of custom data. */
 export interface CustomUserData<CustomData> {
@@ -426,6 +442,11 @@ export interface CustomUserData<CustomData> {
    * }))
    */
   close(this: void): Promise<void>
+  /**
+   * Settings of this instance, for code that builds on it, such as a router of another protocol.
+   * @example const { userIdField } = userData.settings
+   */
+  readonly settings: InstanceSettings
   /**
    * Emits the events of this instance, see {@link CustomUserDataEvents}.
    * @example userData.events.on('load_failed', ({ userId, error }) => log.error({ userId, error }))

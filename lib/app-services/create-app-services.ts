@@ -47,8 +47,8 @@ export function createAppServices(options: AppServicesOptions): AppServices {
 
 function assemble(options: AppServicesOptions): Parts {
   const config = parseAppServicesOptions(options)
-  const { userData, clock, timeoutMs } = config
-  const now = () => clock.now()
+  const { userData, timeoutMs } = config
+  const now = () => userData.settings.clock.now()
   const bson = () => userData.bson()
   const report: Parts['report'] = (error, req) => {
     console.error(error, req?.originalUrl) // replaced by reportFailure()

@@ -1,4 +1,4 @@
-import type { Clock, CollectionLike, CustomUserData } from '../index.js'
+import type { CollectionLike, CustomUserData } from '../index.js'
 import type { AllowedClientOrigins } from './router/cors.js'
 import type { TriggerOptions } from './triggers/triggers.js'
 import type { UserObject } from './users/user-object.js'
@@ -10,7 +10,10 @@ export interface DatabaseLike {
 
 /** Options of `createAppServices()`. */
 export interface AppServicesOptions {
-  /** The instance that issues tokens and reads custom data. Clients read `user.customData` from tokens, so it needs `userDataInToken: 'canonical'`. */
+  /**
+   * The instance that issues tokens and reads custom data. Clients read `user.customData` from access tokens, so it needs
+   * `userDataInToken: 'canonical'`, as App Services had it, or `'relaxed'`.
+   */
   readonly userData: CustomUserData<object>
   /** The database of users, email accounts and API keys. A function is called at each operation, for connections that open later. */
   readonly database: DatabaseLike | (() => DatabaseLike)
@@ -55,11 +58,6 @@ export interface AppServicesOptions {
    * @default 5,000
    */
   readonly timeoutMs?: number | undefined
-  /**
-   * The source of time.
-   * @default the clock of the machine
-   */
-  readonly clock?: Clock | undefined
 }
 
 /** The ways to log in. */

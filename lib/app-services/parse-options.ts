@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { OptionError } from '../index.js'
 import type { CustomUserData } from '../index.js'
 import { aBoolean, aFunction, aText, aWholeNumber, checkOptions, membersOf } from './check-options.js'
 import type { AppServicesOptions, DatabaseLike } from './options.js'
@@ -31,11 +32,6 @@ const userData = v.custom<CustomUserData<object>>(
 const allowedOrigins = v.custom<AllowedClientOrigins>(
   value => value === '*' || (Array.isArray(value) && value.every(isOrigin)),
   ORIGIN,
-)
-
-const clock = v.custom<{ now(): number }>(
-  value => typeof value === 'object' && value !== null && 'now' in value,
-  'give { now, monotonic }',
 )
 
 const trigger = membersOf({
@@ -73,7 +69,6 @@ const schema = membersOf({
   allowedOrigins: v.optional(allowedOrigins, []),
   maxBodyBytes: v.optional(aWholeNumber(1_024, 16 * 1024 * 1024), 1024 * 1024),
   timeoutMs: v.optional(aWholeNumber(100, 60_000), 5_000),
-  clock: v.optional(clock, { now: () => Date.now() }),
 })
 
 /**
@@ -81,7 +76,18 @@ const schema = membersOf({
  * @throws OptionError
  */
 export function parseAppServicesOptions(given: AppServicesOptions) {
-  return checkOptions('createAppServices()', schema, given)
+  const config = checkOptions('createAppServices()', schema, given)
+  const { issuesTokens, userDataInToken } = config.userData.settings
+  if (!issuesTokens) throw wrongInstance('issues no tokens. Give it secret, issuer and audience')
+  if (userDataInToken === false)
+    throw wrongInstance(
+      'puts no custom data into access tokens, and clients read user.customData there. Give it userDataInToken: "canonical"',
+    )
+  return config
+}
+
+function wrongInstance(why: string): OptionError {
+  return new OptionError(`createAppServices(): option "userData": the instance ${why}.`)
 }
 
 function isHostname(value: unknown): value is string {

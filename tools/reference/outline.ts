@@ -165,7 +165,7 @@ export const FUNCTION_GROUPS: readonly FunctionGroup[] = [
     ],
   },
   { title: 'Keys and issuers', names: ['replaceKeys', 'addTrustedIssuer', 'removeTrustedIssuer'] },
-  { title: 'The life of an instance', names: ['ready', 'close', 'stats', 'events'] },
+  { title: 'The life of an instance', names: ['ready', 'close', 'stats', 'settings', 'events'] },
 ]
 
 /** Functions that the package exports besides the instance. */
@@ -174,6 +174,7 @@ export const PACKAGE_FUNCTIONS = [
   'hashPassword',
   'errorResponse',
   'compileRule',
+  'refusalReason',
 ] as const
 
 /** Exported types that other pages explain. */
@@ -191,3 +192,10 @@ export const EXPLAINED: Readonly<Record<string, string>> = {
 /** What `express-custom-user-data/testing` exports, in the order of its page. */
 export const TESTING_FUNCTIONS = ['createTestUserData', 'tokenFor', 'asUser', 'createTestClock'] as const
 export const TESTING_TYPES = ['TestUserDataOptions', 'TestClock'] as const
+
+/** The options of `express-custom-user-data/app-services`, in the order of their sections. Its other types follow them. */
+export const APP_SERVICES_OPTIONS: readonly OptionSection[] = [
+  { title: 'Options of createAppServices()', type: 'AppServicesOptions' },
+  { title: 'The option providers', type: 'ProviderOptions' },
+  { title: 'An entry of the option triggers', type: 'TriggerOptions' },
+]
