@@ -1,11 +1,11 @@
 import type { Parts } from '../parts.js'
-import { requireSession } from '../router/callers.js'
+import { requireSession, userIsGone } from '../router/callers.js'
 import type { CallerSession } from '../router/callers.js'
 import type { Call, Route } from '../router/routes.js'
 import { providersOf } from '../users/user-object.js'
 import { emptyAnswer, jsonAnswer } from '../wire/answers.js'
 import type { Answer } from '../wire/answers.js'
-import { AppServicesError, invalidSession } from '../wire/errors.js'
+import { AppServicesError } from '../wire/errors.js'
 import type { StoredApiKey } from './api-key-store.js'
 import type { ApiKeys } from './create-api-keys.js'
 
@@ -36,14 +36,14 @@ export function apiKeyRoutes({ store, sessions }: ApiKeys, { userData, users }: 
         // A thief of a key could otherwise make keys that outlive the stolen one.
         if (type === 'server') throw forbidden('a session that began with an API key cannot create API keys')
         const user = await users.findById(userId)
-        if (!user) throw invalidSession('the user does not exist any more')
+        if (!user) throw userIsGone()
         if (providersOf(user.identities).every(provider => provider === 'anon-user'))
           throw forbidden('an anonymous user cannot have API keys')
         const { stored, key } = await store.create(userId, name)
         // The user may have been deleted meanwhile, and the deletion did not see this key.
         if (!(await users.findById(userId))) {
           await store.remove(stored)
-          throw invalidSession('the user does not exist any more')
+          throw userIsGone()
         }
         const { _id, ...others } = toAnswer(stored)
         return jsonAnswer({ _id, key, ...others }, 201)

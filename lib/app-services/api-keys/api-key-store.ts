@@ -165,9 +165,12 @@ export class ApiKeyStore {
   /** Forgets sessions that have ended. */
   async forgetSessions(userId: string, sids: readonly string[]): Promise<void> {
     await this.#collection.run(keys =>
-      keys.updateMany({ ...OURS, userId, sessions: { $in: [...sids] } }, {
-        $pull: { sessions: { $in: [...sids] } },
-      }),
+      keys.updateMany(
+        { ...OURS, userId, sessions: { $in: [...sids] } },
+        {
+          $pull: { sessions: { $in: [...sids] } },
+        },
+      ),
     )
   }
 

@@ -1,5 +1,5 @@
 import type { Parts } from '../parts.js'
-import { requireLiveSession, toSessionEnd } from '../router/callers.js'
+import { requireLiveSession, toSessionEnd, userIsGone } from '../router/callers.js'
 import type { Caller } from '../router/callers.js'
 import type { Call } from '../router/routes.js'
 import type { VerifiedIdentity } from '../users/stored-user.js'
@@ -71,6 +71,6 @@ async function add(verified: VerifiedIdentity, userId: string, users: Parts['use
         status: 400,
       })
     case 'gone':
-      throw new AppServicesError('UserNotFound', 'the user does not exist any more')
+      throw userIsGone()
   }
 }

@@ -70,6 +70,11 @@ export async function requireLiveSession(
   if (!isListed && sessions.length < MAX_LISTED) throw invalidSession('the session has ended')
 }
 
+/** The error of a call whose user does not exist any more. The refresh of the client fails for the same reason. */
+export function userIsGone(): AppServicesError {
+  return invalidSession('the user does not exist any more')
+}
+
 /**
  * The error of an operation on a session. If the session has ended, it is `InvalidSession`.
  */

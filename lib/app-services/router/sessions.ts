@@ -2,7 +2,7 @@ import type { Parts } from '../parts.js'
 import { mergeMetadata, providersOf, toUserObject } from '../users/user-object.js'
 import { emptyAnswer, jsonAnswer } from '../wire/answers.js'
 import { invalidSession } from '../wire/errors.js'
-import { findSession, requireCaller, requireSession, toSessionEnd } from './callers.js'
+import { findSession, requireCaller, requireSession, toSessionEnd, userIsGone } from './callers.js'
 import type { CallerSession } from './callers.js'
 import type { Route } from './routes.js'
 
@@ -20,7 +20,7 @@ export function sessionRoutes(parts: Parts): Route[] {
         const [user, mayGoOn] = await Promise.all([users.touch(userId), hasCredentials(session, parts)])
         if (!user) {
           await userData.revoke(userId)
-          throw invalidSession('the user does not exist any more')
+          throw userIsGone()
         }
         if (!mayGoOn) throw invalidSession('the API key of the session was disabled')
         const client = { address: call.address }
@@ -55,7 +55,7 @@ export function sessionRoutes(parts: Parts): Route[] {
       async handle(call) {
         const { userId, type } = await requireCaller(call, userData, now)
         const user = await users.findById(userId)
-        if (!user) throw invalidSession('the user does not exist any more')
+        if (!user) throw userIsGone()
         const { identities } = user
         return jsonAnswer({
           user_id: userId,

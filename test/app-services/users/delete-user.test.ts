@@ -40,7 +40,7 @@ test('a deletion ends all sessions at once, and removes them', async () => {
   const service = await start()
   const client = service.newClient()
   const user = await logInMember(client, database.db)
-  const { key = '' } = await user.apiKeys.create('key')
+  const { key } = await user.apiKeys.create('key')
   const other = await service.newClient().logIn(Credentials.apiKey(key))
   const tokens = { access: user.accessToken, refresh: user.refreshToken }
   await client.deleteUser(user)
@@ -56,7 +56,7 @@ test('the API keys of a deleted user are removed', async () => {
   const service = await start()
   const client = service.newClient()
   const user = await logInMember(client, database.db)
-  const { key = '' } = await user.apiKeys.create('key')
+  const { key } = await user.apiKeys.create('key')
   await client.deleteUser(user)
   await expect(service.newClient().logIn(Credentials.apiKey(key))).rejects.toThrow('unauthorized')
   const keys = database.db.collection('custom_user_data_app_services_api_keys')
@@ -114,7 +114,7 @@ test('the server deletes a user, and of two parallel calls one runs the trigger'
 test('a user whose deletion was interrupted cannot log in or refresh, and a repeated deletion finishes it', async () => {
   const service = await start()
   const user = await logInMember(service.newClient(), database.db)
-  const { key = '' } = await user.apiKeys.create('key')
+  const { key } = await user.apiKeys.create('key')
   await storedUsers().updateOne({ _id: new BSON.ObjectId(user.id) }, { $set: { deletedAt: new Date() } })
   await expect(service.newClient().logIn(Credentials.apiKey(key))).rejects.toThrow('unauthorized')
   expect(await service.appServices.findUser(user.id)).toBe(undefined)
