@@ -1,5 +1,6 @@
 import type { Router } from 'express'
 import type { KnownEmailAccount } from './email-password/add-email-account.js'
+import type { KnownIdentity } from './users/add-identity.js'
 import type { UserObject } from './users/user-object.js'
 
 /** A service for clients of App Services, as `createAppServices()` returns it. */
@@ -26,6 +27,16 @@ export interface AppServices {
    * @example await appServices.addEmailAccount({ email: 'alice@example.com', userId: '64b7f0c2a4e1d2f3a4b5c6d7' })
    */
   addEmailAccount(this: void, account: KnownEmailAccount): Promise<void>
+  /**
+   * Gives a user an identity of the provider `customToken` or `customFunction`, for example to a user of your former service.
+   * A login by it then finds the user with this id. The user is created if there is none. A repeated call changes nothing. It
+   * runs neither `onUserCreation` nor triggers.
+   *
+   * @throws OptionError for a wrong or unknown value; AppServicesError `AccountNameInUse` if another user has the identity,
+   * `LimitExceeded` for a user with 20 identities, `UserNotFound` for a user who is being created or deleted
+   * @example await appServices.addIdentity({ userId: '64b7f0c2a4e1d2f3a4b5c6d7', providerType: 'custom-token', id: 'partner-7' })
+   */
+  addIdentity(this: void, identity: KnownIdentity): Promise<void>
   /**
    * Finds a user. The custom data is read from MongoDB now.
    * @returns `undefined` if there is no such user

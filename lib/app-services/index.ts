@@ -13,6 +13,7 @@ export type { AppServicesOptions, DatabaseLike, ProviderOptions } from './option
 export type { CustomTokenOptions, MetadataField } from './providers/custom-token-options.js'
 export type { AllowedClientOrigins } from './router/cors.js'
 export type { TriggerEvent, TriggerOperation, TriggerOptions } from './triggers/triggers.js'
+export type { KnownIdentity } from './users/add-identity.js'
 export type { Identity, Metadata, ProviderType } from './users/stored-user.js'
 export type { UserObject, UserType } from './users/user-object.js'
 export { AppServicesError } from './wire/errors.js'

@@ -1,10 +1,12 @@
 import type { AppServices } from '../app-services.js'
 import type { Parts } from '../parts.js'
+import { addIdentity } from './add-identity.js'
 import { deleteUser, describeUser } from './delete-user.js'
 
-/** Creates the functions by which the server finds and deletes users. */
-export function userFunctions(parts: Parts): Pick<AppServices, 'findUser' | 'deleteUser'> {
+/** Creates the functions by which the server adds, finds and deletes users. */
+export function userFunctions(parts: Parts): Pick<AppServices, 'addIdentity' | 'findUser' | 'deleteUser'> {
   return {
+    addIdentity: identity => addIdentity(identity, parts),
     async findUser(userId) {
       requireText('findUser()', userId)
       const user = await parts.users.findById(userId)
