@@ -1,6 +1,5 @@
 /** Runs the code of the guides for teams from App Services, with the unmodified client. */
 import { createHash } from 'node:crypto'
-import { compileFunction } from 'node:vm'
 import * as Realm from 'realm-web'
 import type { EmailToken } from 'express-custom-user-data/app-services'
 import { BSON } from 'mongodb'
@@ -9,6 +8,7 @@ import { describe, expect, it } from 'vitest'
 import { mailingTo, newEmail } from '../app-services/support/email-service.js'
 import { APP_ID, startRealmService } from '../app-services/support/realm-service.js'
 import { useDatabase } from '../support/database.js'
+import { blockOf, run } from './guide-code.js'
 import { findBlocks, readPage } from './markdown.js'
 import { toModules } from './modules.js'
 import { isServer, start } from './run.js'
@@ -18,20 +18,6 @@ const formerDatabase = useDatabase()
 const ADDRESS = 'https://api.example.com/realm'
 const PASSWORD = 'a long password'
 const { App, Credentials } = Realm
-
-/** The code of the block of a page that contains a text. */
-function blockOf(page: string, text: string): string {
-  const block = findBlocks(page, readPage(page)).find(({ code }) => code.includes(text))
-  if (!block) throw new Error(`${page} has no block with ${text}.`)
-  return block.code
-}
-
-/** Runs a block. Resolves to the value of an expression after its last line. */
-async function run(code: string, names: Readonly<Record<string, unknown>>, result = ''): Promise<unknown> {
-  const plain = code.replaceAll(/^import .*$/gm, '').replaceAll(/^export /gm, '')
-  const body = `return (async () => {${plain}\nreturn ${result}\n})()`
-  return Reflect.apply(compileFunction(body, Object.keys(names)), undefined, Object.values(names)) as unknown
-}
 
 describe('the server of the guide', () => {
   const page = 'docs/migrating-from-app-services.md'
