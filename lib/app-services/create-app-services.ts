@@ -9,13 +9,17 @@ import { parseAppServicesOptions } from './parse-options.js'
 import type { Parts } from './parts.js'
 import { anonymousProvider } from './providers/anonymous.js'
 import { loginRoutes } from './providers/login.js'
+import { customFunctionProvider } from './providers/custom-function.js'
 import type { Provider } from './providers/provider.js'
 import { locationRoute } from './router/location.js'
 import { createRouter } from './router/router.js'
 import { sessionRoutes } from './router/sessions.js'
-import { createTriggers } from './triggers/triggers.js'
+import { Triggers } from './triggers/triggers.js'
 import { UserStore } from './users/user-store.js'
 import { ExtendedJson } from './wire/extended-json.js'
+
+/** How long `close()` waits for triggers. */
+const CLOSING_MS = 5_000
 
 /**
  * Creates a service that speaks the client protocol of MongoDB App Services, for clients of `realm-web` in the field. It
@@ -39,8 +43,9 @@ export function createAppServices(options: AppServicesOptions): AppServices {
     async ready() {
       await Promise.all([parts.userData.ready(), parts.users.ready()])
     },
-    close() {
+    async close() {
       parts.streams.close()
+      await parts.triggers.finish(CLOSING_MS)
     },
   }
 }
@@ -62,7 +67,7 @@ function assemble(options: AppServicesOptions): Parts {
     report,
     extendedJson: new ExtendedJson(bson),
     users: new UserStore({ find: () => collections.find('users'), bson, timeoutMs, now }),
-    triggers: createTriggers(config.triggers, { now, report }),
+    triggers: new Triggers(config.triggers, { bson, now, report }),
     streams: new EventStreams({ config, userData, now, report }),
   }
 }
@@ -76,6 +81,10 @@ function routesOf(parts: Parts) {
   ]
 }
 
-function providersOf({ config: { providers } }: Parts): Provider[] {
-  return [...(providers.anonymous ? [anonymousProvider()] : [])]
+function providersOf(parts: Parts): Provider[] {
+  const { anonymous, customFunction } = parts.config.providers
+  return [
+    ...(anonymous ? [anonymousProvider()] : []),
+    ...(customFunction ? [customFunctionProvider(customFunction, parts)] : []),
+  ]
 }

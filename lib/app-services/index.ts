@@ -8,7 +8,14 @@ export type {
   GuardedFunction,
 } from './functions/functions-options.js'
 export type { AllowedClientOrigins } from './router/cors.js'
-export type { TriggerEvent, TriggerOperation, TriggerOptions } from './triggers/triggers.js'
+export type {
+  CustomFunction,
+  CustomFunctionOptions,
+  CustomFunctionResult,
+  ExternalId,
+  RecognisedUser,
+} from './providers/custom-function-options.js'
+export type { TriggerEvent, TriggerOperation, TriggerOptions } from './triggers/trigger-options.js'
 export type { Identity, Metadata, ProviderType } from './users/stored-user.js'
 export type { UserObject, UserType } from './users/user-object.js'
 export { AppServicesError } from './wire/errors.js'

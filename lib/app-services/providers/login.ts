@@ -11,6 +11,7 @@ import { AppServicesError, toAppServicesError } from '../wire/errors.js'
 import { deviceOf } from './device.js'
 import { linkIdentity } from './link.js'
 import type { Credentials, Provider } from './provider.js'
+import { toLinkError, toLoginError } from './refusals.js'
 import { signIn } from './sign-in.js'
 import type { SignedIn } from './sign-in.js'
 
@@ -57,6 +58,7 @@ async function authenticate(
 ): Promise<{ readonly tokens: TokenAnswer<object>; readonly signedIn: SignedIn }> {
   let signedIn: SignedIn | undefined
   let refusal: unknown
+  let hasFailed = false
   const marks: SessionMarks = { provider_type: provider.type, user_type: provider.userType }
   try {
     const tokens = await parts.userData.authenticateLogin({
@@ -66,6 +68,7 @@ async function authenticate(
         try {
           const verified = await credentials.verify()
           signedIn = verified === null ? undefined : await signIn(verified, parts)
+          if (hasFailed) fireCreate(provider, signedIn, parts)
         } catch (error) {
           refusal = error
           throw error
@@ -80,16 +83,26 @@ async function authenticate(
     if (!signedIn) throw new Error('A login without a user succeeded.')
     return { tokens, signedIn }
   } catch (error) {
+    hasFailed = true
+    fireCreate(provider, signedIn, parts)
     throw refusal === undefined
       ? toRefusal(error, `unauthorized: ${provider.refusal}`)
-      : toAppServicesError(refusal)
+      : toLoginError(refusal)
   }
+}
+
+/** A user can be created although no token is issued, or after the login has taken too long. */
+function fireCreate(provider: Provider, signedIn: SignedIn | undefined, { triggers }: Parts): void {
+  if (signedIn?.isCreated !== true) return
+  triggers.fire('CREATE', [provider.type], toUserObject(signedIn.user, {}, provider.userType))
 }
 
 /** Adds the identity of the credentials to the user of the access token. */
 async function link(provider: Provider, call: Call, parts: Parts): Promise<Answer> {
   const caller = await requireCaller(call, parts.userData, parts.now)
-  return linkIdentity(provider, caller, call, parts)
+  return linkIdentity(provider, caller, call, parts).catch((error: unknown) => {
+    throw toLinkError(error)
+  })
 }
 
 /** Wrong credentials and a disabled user get the same answer. */

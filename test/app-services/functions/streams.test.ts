@@ -247,7 +247,7 @@ test('close() ends the streams at once, and refuses new ones', async () => {
   const { service, user } = await start({ wait: handler })
   const events = await callStreaming(user, 'wait')
   await events.next()
-  service.appServices.close()
+  await service.appServices.close()
   expect(await events.next()).toMatchObject({ value: { value: { error_code: 'MaintenanceInProgress' } } })
   expect(await events.next()).toMatchObject({ done: true })
   await expect(valuesOf(user, 'wait')).rejects.toMatchObject({ statusCode: 503 })
