@@ -1,4 +1,5 @@
 import type { Router } from 'express'
+import type { KnownEmailAccount } from './email-password/add-email-account.js'
 
 /** A service for clients of App Services, as `createAppServices()` returns it. */
 export interface AppServices {
@@ -26,4 +27,15 @@ export interface AppServices {
    * })
    */
   close(this: void): Promise<void>
+  /**
+   * Adds an email account that needs no confirmation, for example of a user of your former service. Without a password it can
+   * only be used after a reset. With `userId` it belongs to the user with this id, who is created if there is none; without it
+   * the first login creates the user. Call it again with the same `userId` if it was interrupted. It runs neither
+   * `onUserCreation` nor triggers.
+   *
+   * @throws OptionError for a wrong or unknown value, or if the provider `emailPassword` is off; AppServicesError
+   * `AccountNameInUse` if the address or the user has an account already
+   * @example await appServices.addEmailAccount({ email: 'alice@example.com', userId: '64b7f0c2a4e1d2f3a4b5c6d7' })
+   */
+  addEmailAccount(this: void, account: KnownEmailAccount): Promise<void>
 }

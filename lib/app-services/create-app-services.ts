@@ -1,13 +1,17 @@
-import type { Router } from 'express'
 import type { AppServices } from './app-services.js'
 import { EventStreams } from './functions/event-streams.js'
 import { functionRoutes } from './functions/functions.js'
 import { NO_SERVICES } from './functions/service.js'
+import { addEmailAccount } from './email-password/add-email-account.js'
+import { EmailAccounts } from './email-password/email-accounts.js'
+import { emailPasswordProvider } from './email-password/email-provider.js'
+import { emailPasswordRoutes } from './email-password/email-routes.js'
 import { OwnCollections } from './own-collections.js'
 import type { AppServicesOptions } from './options.js'
 import { parseAppServicesOptions } from './parse-options.js'
 import type { Parts } from './parts.js'
 import { anonymousProvider } from './providers/anonymous.js'
+import { customTokenProvider } from './providers/custom-token.js'
 import { loginRoutes } from './providers/login.js'
 import { customFunctionProvider } from './providers/custom-function.js'
 import type { Provider } from './providers/provider.js'
@@ -38,25 +42,30 @@ const CLOSING_MS = 5_000
  */
 export function createAppServices(options: AppServicesOptions): AppServices {
   const parts = assemble(options)
+  // The options of providers are checked here, and not when the router is mounted.
+  const routes = routesOf(parts)
   return {
-    router: () => createRouter(routesOf(parts), parts) satisfies Router,
+    router: () => createRouter(routes, parts),
     async ready() {
-      await Promise.all([parts.userData.ready(), parts.users.ready()])
+      const { userData, users, emailAccounts, config } = parts
+      const usesEmail = config.providers.emailPassword !== undefined
+      await Promise.all([userData.ready(), users.ready(), usesEmail && emailAccounts.ready()])
     },
     async close() {
       parts.streams.close()
       await parts.triggers.finish(CLOSING_MS)
     },
+    addEmailAccount: account => addEmailAccount(account, parts),
   }
 }
 
 function assemble(options: AppServicesOptions): Parts {
   const config = parseAppServicesOptions(options)
-  const { userData, clock, timeoutMs } = config
-  const now = () => clock.now()
+  const { userData, timeoutMs } = config
+  const now = () => userData.settings.clock.now()
   const bson = () => userData.bson()
   const report: Parts['report'] = (error, req) => {
-    console.error(error, req?.originalUrl) // replaced by reportFailure()
+    userData.reportFailure(error, req)
   }
   const collections = new OwnCollections(config.database)
   return {
@@ -69,6 +78,12 @@ function assemble(options: AppServicesOptions): Parts {
     users: new UserStore({ find: () => collections.find('users'), bson, timeoutMs, now }),
     triggers: new Triggers(config.triggers, { bson, now, report }),
     streams: new EventStreams({ config, userData, now, report }),
+    emailAccounts: new EmailAccounts({
+      find: () => collections.find('emailAccounts'),
+      userData,
+      timeoutMs,
+      now,
+    }),
   }
 }
 
@@ -78,13 +93,17 @@ function routesOf(parts: Parts) {
     ...sessionRoutes(parts),
     ...loginRoutes(providersOf(parts), parts),
     ...functionRoutes(parts, NO_SERVICES),
+    ...emailPasswordRoutes(parts),
   ]
 }
 
 function providersOf(parts: Parts): Provider[] {
-  const { anonymous, customFunction } = parts.config.providers
+  const { userData, config } = parts
+  const { anonymous, emailPassword, customToken, customFunction } = config.providers
   return [
     ...(anonymous ? [anonymousProvider()] : []),
+    ...(emailPassword ? [emailPasswordProvider(parts)] : []),
+    ...(customToken ? [customTokenProvider(customToken, { userData, appId: config.appId })] : []),
     ...(customFunction ? [customFunctionProvider(customFunction, parts)] : []),
   ]
 }

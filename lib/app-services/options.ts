@@ -1,5 +1,7 @@
-import type { Clock, CollectionLike, CustomUserData } from '../index.js'
+import type { CollectionLike, CustomUserData } from '../index.js'
 import type { FunctionsOptions } from './functions/functions-options.js'
+import type { CustomTokenOptions } from './providers/custom-token-options.js'
+import type { EmailPasswordOptions } from './email-password/email-password-options.js'
 import type { AllowedClientOrigins } from './router/cors.js'
 import type { CustomFunction, CustomFunctionOptions } from './providers/custom-function-options.js'
 import type { TriggerOptions } from './triggers/trigger-options.js'
@@ -12,7 +14,10 @@ export interface DatabaseLike {
 
 /** Options of `createAppServices()`. */
 export interface AppServicesOptions extends FunctionsOptions {
-  /** The instance that issues tokens and reads custom data. Clients read `user.customData` from tokens, so it needs `userDataInToken: 'canonical'`. */
+  /**
+   * The instance that issues tokens and reads custom data. Clients read `user.customData` from access tokens, so it needs
+   * `userDataInToken: 'canonical'`, as App Services had it, or `'relaxed'`.
+   */
   readonly userData: CustomUserData<object>
   /** The database of users, email accounts and API keys. A function is called at each operation, for connections that open later. */
   readonly database: DatabaseLike | (() => DatabaseLike)
@@ -60,11 +65,6 @@ export interface AppServicesOptions extends FunctionsOptions {
    * @default 5,000
    */
   readonly timeoutMs?: number | undefined
-  /**
-   * The source of time.
-   * @default the clock of the machine
-   */
-  readonly clock?: Clock | undefined
 }
 
 /** The ways to log in. */
@@ -84,4 +84,16 @@ export interface ProviderOptions {
    * }
    */
   readonly customFunction?: CustomFunction | CustomFunctionOptions | undefined
+  /**
+   * Logins by a JWT that another service issued. Its subject names the user.
+   * @default off
+   * @example { keys: [{ alg: 'HS256', key: process.env.PARTNER_SECRET }], metadataFields: [{ path: 'email' }] }
+   */
+  readonly customToken?: CustomTokenOptions | undefined
+  /**
+   * Email and password.
+   * @default off
+   * @example emailPassword: { sendConfirmation: sendConfirmationMail, sendPasswordReset: sendResetMail } // yours
+   */
+  readonly emailPassword?: EmailPasswordOptions | undefined
 }

@@ -1,8 +1,11 @@
 import * as v from 'valibot'
+import { OptionError } from '../index.js'
 import type { CustomUserData } from '../index.js'
 import { aBoolean, aFunction, aText, aWholeNumber, checkOptions, membersOf } from './check-options.js'
 import { functionsEntries } from './functions/functions-options.js'
+import { emailPasswordSchema } from './email-password/email-password-options.js'
 import type { AppServicesOptions, DatabaseLike } from './options.js'
+import { customTokenOptions } from './providers/custom-token-options.js'
 import type { AllowedClientOrigins } from './router/cors.js'
 import { customFunctionOption } from './providers/custom-function-options.js'
 import { triggersOption } from './triggers/trigger-options.js'
@@ -33,11 +36,6 @@ const allowedOrigins = v.custom<AllowedClientOrigins>(
   ORIGIN,
 )
 
-const clock = v.custom<{ now(): number }>(
-  value => typeof value === 'object' && value !== null && 'now' in value,
-  'give { now, monotonic }',
-)
-
 const schema = membersOf({
   userData,
   database,
@@ -50,6 +48,8 @@ const schema = membersOf({
   providers: membersOf({
     anonymous: v.optional(aBoolean, false),
     customFunction: customFunctionOption,
+    customToken: v.optional(customTokenOptions),
+    emailPassword: v.optional(emailPasswordSchema),
   }),
   onUserCreation: v.optional(aFunction<(user: UserObject) => unknown>()),
   ...functionsEntries,
@@ -57,7 +57,6 @@ const schema = membersOf({
   allowedOrigins: v.optional(allowedOrigins, []),
   maxBodyBytes: v.optional(aWholeNumber(1_024, 16 * 1024 * 1024), 1024 * 1024),
   timeoutMs: v.optional(aWholeNumber(100, 60_000), 5_000),
-  clock: v.optional(clock, { now: () => Date.now() }),
 })
 
 /**
@@ -65,7 +64,18 @@ const schema = membersOf({
  * @throws OptionError
  */
 export function parseAppServicesOptions(given: AppServicesOptions) {
-  return checkOptions('createAppServices()', schema, given)
+  const config = checkOptions('createAppServices()', schema, given)
+  const { issuesTokens, userDataInToken } = config.userData.settings
+  if (!issuesTokens) throw wrongInstance('issues no tokens. Give it secret, issuer and audience')
+  if (userDataInToken === false)
+    throw wrongInstance(
+      'puts no custom data into access tokens, and clients read user.customData there. Give it userDataInToken: "canonical"',
+    )
+  return config
+}
+
+function wrongInstance(why: string): OptionError {
+  return new OptionError(`createAppServices(): option "userData": the instance ${why}.`)
 }
 
 function isHostname(value: unknown): value is string {

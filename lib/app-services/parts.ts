@@ -3,6 +3,7 @@ import type { Request } from 'express'
 import type { CustomUserData } from '../index.js'
 import type { EventStreams } from './functions/event-streams.js'
 import type { AppServicesConfig } from './parse-options.js'
+import type { EmailAccounts } from './email-password/email-accounts.js'
 import type { Triggers } from './triggers/triggers.js'
 import type { UserStore } from './users/user-store.js'
 import type { ExtendedJson } from './wire/extended-json.js'
@@ -12,6 +13,7 @@ export interface Parts {
   readonly config: AppServicesConfig
   readonly userData: CustomUserData<object>
   readonly users: UserStore
+  readonly emailAccounts: EmailAccounts
   readonly triggers: Triggers
   readonly streams: EventStreams
   readonly extendedJson: ExtendedJson

@@ -21,7 +21,7 @@ export async function linkIdentity(
 ): Promise<Answer> {
   if (!provider.isLinkable)
     throw new AppServicesError('BadRequest', `an identity of ${provider.type} cannot be linked`)
-  const { account, verify } = provider.read(call)
+  const { account, verify, stillHolds } = provider.read(call)
   const attempt = await userData.countAttempt({ account, address: call.address })
   const verified = await verify()
   if (verified === null || 'userId' in verified)
@@ -34,6 +34,10 @@ export async function linkIdentity(
       throw new AppServicesError('AccountNameInUse', 'a user already exists with these credentials')
     if (outcome === 'gone')
       throw new AppServicesError('UserNotFound', 'the user cannot get a further identity')
+    if ((await stillHolds?.()) === false) {
+      await users.removeIdentity(userId, verified)
+      throw new AppServicesError('InvalidPassword', provider.refusal)
+    }
   }
   const { access_token } = await userData.reissue({ userId, sid })
   return jsonAnswer({ access_token, user_id: userId, device_id: deviceOf(call.body).id })

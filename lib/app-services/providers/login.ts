@@ -56,6 +56,7 @@ async function authenticate(
   call: Call,
   parts: Parts,
 ): Promise<{ readonly tokens: TokenAnswer<object>; readonly signedIn: SignedIn }> {
+  let found: SignedIn | undefined
   let signedIn: SignedIn | undefined
   let refusal: unknown
   let hasFailed = false
@@ -67,8 +68,9 @@ async function authenticate(
       async verifyCredentials() {
         try {
           const verified = await credentials.verify()
-          signedIn = verified === null ? undefined : await signIn(verified, parts)
-          if (hasFailed) fireCreate(provider, signedIn, parts)
+          found = verified === null ? undefined : await signIn(verified, parts)
+          if (hasFailed) fireCreate(provider, found, parts)
+          if (found && (await credentials.stillHolds?.()) !== false) signedIn = found
         } catch (error) {
           refusal = error
           throw error
@@ -84,7 +86,7 @@ async function authenticate(
     return { tokens, signedIn }
   } catch (error) {
     hasFailed = true
-    fireCreate(provider, signedIn, parts)
+    fireCreate(provider, found, parts)
     throw refusal === undefined
       ? toRefusal(error, `unauthorized: ${provider.refusal}`)
       : toLoginError(refusal)

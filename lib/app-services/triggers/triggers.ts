@@ -1,4 +1,3 @@
-import { isNativeError } from 'node:util/types'
 import type { BSON } from 'mongodb'
 import type { ProviderType } from '../users/stored-user.js'
 import type { UserObject } from '../users/user-object.js'
@@ -65,8 +64,7 @@ export class Triggers {
       await handler(makeEvent())
     } catch (cause) {
       const label = name === undefined ? `triggers.${index}` : `triggers.${index} "${name}"`
-      const text = isNativeError(cause) ? `: ${cause.message}` : ''
-      this.#config.report(new Error(`The trigger ${label} (${operationType}) failed${text}`, { cause }))
+      this.#config.report(new Error(`The trigger ${label} (${operationType}) failed.`, { cause }))
     }
   }
 }

@@ -124,6 +124,15 @@ export class UserStore {
     }
   }
 
+  /** Takes an identity from a user again, because its credentials have changed meanwhile. */
+  async removeIdentity(userId: string, { providerType, id }: VerifiedIdentity): Promise<void> {
+    const _id = this.#toId(userId)
+    if (!_id) return
+    await this.#collection.run(users =>
+      users.updateOne({ ...OURS, _id }, { $pull: { identities: { provider_type: providerType, id } } }),
+    )
+  }
+
   /**
    * Notes that a user refreshes. A write happens once a day at most.
    * @returns `undefined` if there is no such user any more

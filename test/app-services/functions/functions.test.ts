@@ -6,7 +6,6 @@ import type { AppServicesOptions, FunctionContext } from 'express-custom-user-da
 import { useDatabase } from '../../support/database.js'
 import { startRealmService } from '../support/realm-service.js'
 import type { RealmService } from '../support/realm-service.js'
-import { collectReports } from '../support/reports.js'
 
 const database = useDatabase()
 
@@ -112,15 +111,14 @@ test.each<[string, () => unknown]>([
   ],
   ['too many bytes', () => 'x'.repeat(2_000)],
 ])('a result with %s is an error that is reported, and its text stays here', async (_name, handler) => {
-  const reports = collectReports()
-  const { user } = await start({ bad: handler }, { maxResultBytes: 1_024 })
+  const { service, user } = await start({ bad: handler }, { maxResultBytes: 1_024 })
   const error = await errorOf(user.callFunction('bad'))
   expect([error.statusCode, error.errorCode, error.error]).toEqual([
     400,
     'FunctionExecutionError',
     "function 'bad' failed",
   ])
-  expect(reports()).toContain('The result')
+  expect(String(service.reports)).toContain('The result')
 })
 
 test('the context tells user, custom data and request as copies of its own', async () => {
@@ -201,21 +199,19 @@ test.each<[string, () => unknown]>([
   ['of Node', () => Object.assign(new Error('connect ECONNREFUSED secret-host'), { code: 'ECONNREFUSED' })],
   ['that is no error', () => ({ message: 'secret-host' })],
 ])('the text of an error %s is reported and does not reach the client', async (_name, make) => {
-  const reports = collectReports()
-  const { user } = await start({
+  const { service, user } = await start({
     fail: () => {
       throw make()
     },
   })
   const error = await errorOf(user.callFunction('fail'))
   expect(error.error).toBe("function 'fail' failed")
-  expect(reports()).toContain('secret-host')
+  expect(String(service.reports)).toContain('secret-host')
 })
 
 test('a function that takes too long is answered with ExecutionTimeLimitExceeded, and its signal aborts', async () => {
-  const reports = collectReports()
   let signal: AbortSignal | undefined
-  const { user } = await start(
+  const { service, user } = await start(
     {
       hang: context => {
         signal = context.signal
@@ -227,7 +223,7 @@ test('a function that takes too long is answered with ExecutionTimeLimitExceeded
   const error = await errorOf(user.callFunction('hang'))
   expect([error.statusCode, error.errorCode]).toEqual([400, 'ExecutionTimeLimitExceeded'])
   expect(signal?.aborted).toBe(true)
-  expect(reports()).toContain('"functionTimeoutMs"')
+  expect(String(service.reports)).toContain('"functionTimeoutMs"')
 })
 
 test('the signal aborts when the client is gone', async () => {

@@ -9,7 +9,6 @@ import { useDatabase } from '../../support/database.js'
 import { callStreaming } from '../support/event-stream.js'
 import { startRealmService } from '../support/realm-service.js'
 import type { RealmService, RealmServiceOptions } from '../support/realm-service.js'
-import { collectReports } from '../support/reports.js'
 
 const database = useDatabase()
 const HEARTBEAT_MS = 25_000
@@ -120,8 +119,7 @@ test('an error before the stream begins is an ordinary error', async () => {
 })
 
 test('an error inside the stream is its last event', async () => {
-  const reports = collectReports()
-  const { user } = await start({
+  const { service, user } = await start({
     fail: async function* (_context, kind: string) {
       yield await Promise.resolve(1)
       if (kind === 'told') throw new AppServicesError('LimitExceeded', '50 %\nis enough')
@@ -133,11 +131,11 @@ test('an error inside the stream is its last event', async () => {
     1,
     { error: { error: '50 %\nis enough', error_code: 'LimitExceeded' } },
   ])
-  expect(reports()).toBe('')
+  expect(service.reports).toEqual([])
   const hidden = { error: { error: "function 'fail' failed", error_code: 'FunctionExecutionError' } }
   expect(await valuesOf(user, 'fail', 'hidden')).toEqual([1, hidden])
   expect(await valuesOf(user, 'bad')).toMatchObject([1, { error: { error_code: 'FunctionExecutionError' } }])
-  expect(reports()).toContain('secret-host')
+  expect(String(service.reports)).toContain('secret-host')
 })
 
 test('a client that leaves ends the generator and aborts the signal', async () => {
@@ -211,7 +209,7 @@ test('a stream ends with its access token, and the client opens it again after a
   let elapsedMs = 0
   const clock = { now: () => Date.now() + elapsedMs, monotonic: () => performance.now() + elapsedMs }
   const { handler } = silentFunction()
-  const { service, user } = await start({ wait: handler }, { service: { clock }, instance: { clock } })
+  const { service, user } = await start({ wait: handler }, { instance: { clock } })
   const events = await callStreaming(user, 'wait')
   await events.next()
   elapsedMs = 31 * 60_000
@@ -230,7 +228,6 @@ test('a stream ends with its access token, and the client opens it again after a
 })
 
 test('userData.close() ends a stream at the next heartbeat', async () => {
-  collectReports()
   const turn = useHandTurnedHeartbeat()
   const { handler } = silentFunction()
   const { service, user } = await start({ wait: handler })

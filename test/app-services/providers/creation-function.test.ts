@@ -5,7 +5,6 @@ import type { AppServicesOptions, TriggerEvent, UserObject } from 'express-custo
 import { useDatabase } from '../../support/database.js'
 import { startRealmService } from '../support/realm-service.js'
 import type { RealmService, RealmServiceOptions } from '../support/realm-service.js'
-import { collectReports } from '../support/reports.js'
 
 const database = useDatabase()
 const users = () => database.db.collection('custom_user_data_app_services_users')
@@ -48,7 +47,6 @@ test.each<[string, Error, string]>([
   ['a plain Error', new Error('only with an invitation'), 'only with an invitation'],
   ['an AppServicesError', new AppServicesError('BadRequest', 'not here'), 'not here'],
 ])('%s of the creation function refuses the login, and no user exists', async (_name, error, text) => {
-  const reports = collectReports()
   let isRefused = true
   const service = await start(() => {
     if (isRefused) throw error
@@ -59,21 +57,20 @@ test.each<[string, Error, string]>([
     error: `unauthorized: the user was not created: ${text}`,
   })
   expect(await users().countDocuments({ 'identities.id': text })).toBe(0)
-  expect(reports()).toBe('')
+  expect(service.reports).toEqual([])
   isRefused = false
   const user = await service.newClient().logIn(Credentials.function({ id: text }))
   expect(user.isLoggedIn).toBe(true)
 })
 
 test('an unexpected error of the creation function is reported, and its text stays here', async () => {
-  const reports = collectReports()
   const service = await start(() => {
     throw new TypeError('secret-host')
   })
   await expect(service.newClient().logIn(Credentials.anonymous())).rejects.toMatchObject({
     error: 'unauthorized: the user was not created: the creation function failed',
   })
-  expect(reports()).toContain('secret-host')
+  expect(String(service.reports)).toContain('secret-host')
 })
 
 test('parallel first logins make one user and one CREATE', async () => {
@@ -122,7 +119,6 @@ test('a login heals a user whose creation was interrupted', async () => {
 })
 
 test('a creation function that hangs ends in a 503, and the user gets CREATE when it ends after all', async () => {
-  collectReports()
   const created: TriggerEvent[] = []
   let release: (() => void) | undefined
   const service = await start(

@@ -5,7 +5,6 @@ import type { AppServicesOptions, CustomFunctionResult } from 'express-custom-us
 import { useDatabase } from '../../support/database.js'
 import { startRealmService } from '../support/realm-service.js'
 import type { RealmServiceOptions } from '../support/realm-service.js'
-import { collectReports } from '../support/reports.js'
 
 const database = useDatabase()
 
@@ -77,10 +76,9 @@ test.each<[string, unknown]>([
   ['an id that is an object', { id: { $ne: 1 } }],
   ['a list', ['ada']],
 ])('the result %s is a fault of the server that is reported', async (_name, result) => {
-  const reports = collectReports()
   const service = await start(() => result as CustomFunctionResult)
   await expect(service.newClient().logIn(Credentials.function({}))).rejects.toMatchObject({ statusCode: 500 })
-  expect(reports()).toContain('providers.customFunction returned no id')
+  expect(String(service.reports)).toContain('providers.customFunction returned no id')
 })
 
 test.each<[string, Error, string]>([
@@ -100,7 +98,6 @@ test.each<[string, Error, string]>([
 })
 
 test('an unexpected error is a fault of the server, and its text stays here', async () => {
-  const reports = collectReports()
   const service = await start(() => {
     throw Object.assign(new Error('connect ECONNREFUSED secret-host'), { code: 'ECONNREFUSED' })
   })
@@ -108,7 +105,7 @@ test('an unexpected error is a fault of the server, and its text stays here', as
     statusCode: 500,
     error: 'internal server error',
   })
-  expect(reports()).toContain('secret-host')
+  expect(String(service.reports)).toContain('secret-host')
 })
 
 test('a client links an anonymous user, and keeps the id', async () => {

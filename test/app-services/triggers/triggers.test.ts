@@ -4,7 +4,6 @@ import type { AppServicesOptions, TriggerEvent, TriggerOptions } from 'express-c
 import { useDatabase } from '../../support/database.js'
 import { startRealmService } from '../support/realm-service.js'
 import type { RealmServiceOptions } from '../support/realm-service.js'
-import { collectReports } from '../support/reports.js'
 
 const database = useDatabase()
 
@@ -100,7 +99,6 @@ test('one trigger cannot change the event of another', async () => {
 })
 
 test('a trigger that hangs or fails delays no answer and no other trigger', async () => {
-  const reports = collectReports()
   let ran = 0
   const service = await start([
     { operationType: 'LOGIN', handler: () => new Promise(() => undefined) },
@@ -117,12 +115,12 @@ test('a trigger that hangs or fails delays no answer and no other trigger', asyn
   const user = await service.newClient().logIn(Credentials.anonymous())
   expect(user.isLoggedIn).toBe(true)
   await expect.poll(() => ran).toBe(1)
-  await expect.poll(reports).toContain('The trigger triggers.2 (LOGIN) failed: a rejection')
-  expect(reports()).toContain('The trigger triggers.1 "welcome" (LOGIN) failed: no mail server')
+  await expect.poll(() => String(service.reports)).toContain('The trigger triggers.2 (LOGIN) failed.')
+  expect(String(service.reports)).toMatch(/a rejection.*no mail server|no mail server.*a rejection/s)
+  expect(String(service.reports)).toContain('The trigger triggers.1 "welcome" (LOGIN) failed.')
 })
 
 test('a user who was created gets CREATE even if no token could be issued', async () => {
-  collectReports()
   const events: TriggerEvent[] = []
   const handler = (event: TriggerEvent) => events.push(event)
   const hooks = {
