@@ -126,8 +126,7 @@ test('a reset lets a locked account log in again', async () => {
   const { service, email } = await startWithAccount('by mail', {
     instance: { loginThrottle: { accountAndAddressFailures: 2 } },
   })
-  const fail = () =>
-    logIn(service.newClient(), email, 'a guess').then(String, (error: Error) => error.message)
+  const fail = () => logIn(service.newClient(), email, 'a guess').catch(String)
   await fail()
   await fail()
   await expect(logIn(service.newClient(), email, OLD)).rejects.toMatchObject({
@@ -169,8 +168,30 @@ test('a first login with the old password, during which the password is reset, l
   await logIn(service.newClient(), email, NEW)
 })
 
+test('a login of a known user with the old password, during which the password is reset, lets nobody in', async () => {
+  let duringLogin = () => Promise.resolve()
+  const { service, email } = await startWithAccount('by mail', {
+    instance: {
+      hooks: {
+        beforeLogin: async () => {
+          await duringLogin()
+          return true
+        },
+      },
+    },
+  })
+  await logIn(service.newClient(), email, OLD)
+  const reset = await askForMail(service, email)
+  duringLogin = async () => {
+    duringLogin = () => Promise.resolve()
+    expect(await service.post('reset', reset)).toMatchObject({ status: 200 })
+  }
+  await expect(logIn(service.newClient(), email, OLD)).rejects.toThrow('unauthorized')
+  await logIn(service.newClient(), email, NEW)
+})
+
 test('a link with the old password, during which the password is reset, adds no identity', async () => {
-  let beforeLink: (() => Promise<unknown>) | undefined
+  let beforeLink: () => Promise<unknown> = () => Promise.resolve()
   const { service, email } = await startWithAccount('by mail', {
     service: {
       database: {
@@ -179,7 +200,7 @@ test('a link with the old password, during which the password is reset, adds no 
           const isUsers = name === 'custom_user_data_app_services_users'
           const updateOne = async (...args: Parameters<typeof collection.updateOne>) => {
             const isLink = JSON.stringify(args[1]).includes('$push')
-            if (isLink) await beforeLink?.()
+            if (isLink) await beforeLink()
             return collection.updateOne(...args)
           }
           return isUsers ? withMember(collection, { updateOne }) : collection
