@@ -4,6 +4,7 @@ import { createCalls } from './assembly/calls.js'
 import { createChecks } from './assembly/checks.js'
 import { createCore } from './assembly/core.js'
 import { createDocuments } from './assembly/documents.js'
+import { createForeignKeySets, createForeignTokenFunctions } from './assembly/foreign-tokens.js'
 import { createGuardParts, createGuards } from './assembly/guards.js'
 import { createIssuerFunctions } from './assembly/issuer-functions.js'
 import { createLoginFunctions } from './assembly/login-functions.js'
@@ -16,6 +17,7 @@ import { createSnapshotParts } from './assembly/snapshots.js'
 import { createTransport } from './assembly/transport.js'
 import type { CustomUserData } from './instance.js'
 import { requireTeamBson } from './mongo/team-bson.js'
+import { toSettings } from './options/settings.js'
 import { refuseArguments, refuseOptions } from './options/arguments.js'
 import type { CustomUserDataOptions, OptionsWithoutKeys } from './options/options.js'
 import type { CustomDataOf, DeepReadonly, DefaultDocument, KnownDocument } from './types.js'
@@ -59,6 +61,7 @@ export function createCustomUserData(
   // its snapshot, and on a miss to the documents in MongoDB; a login opens a session, and then loads and keeps a snapshot.
   const core = createCore(options)
   const tokens = createAccessTokens(core)
+  const foreignKeySets = createForeignKeySets(core)
   const sessions = createSessionParts(core, tokens)
   const loginAttempts = createLoginAttempts(core, sessions)
   const checks = createChecks(core, sessions, loginAttempts)
@@ -75,8 +78,10 @@ export function createCustomUserData(
     ...createSessionFunctions(core, tokens, logins, transport, calls),
     ...createLoginFunctions(logins, calls),
     ...createIssuerFunctions(tokens, snapshots),
-    ...createServerFunctions(core, tokens, documents, sessions, logins, loginAttempts),
+    ...createForeignTokenFunctions(core, foreignKeySets, calls),
+    ...createServerFunctions(core, tokens, documents, snapshots, sessions, logins, loginAttempts),
     events: core.events.emitter,
+    settings: toSettings(core.config),
     bson: (...given) => {
       refuseArguments('bson()', given)
       return requireTeamBson(core.database.bson, 'bson()') as unknown as typeof BSON
@@ -84,6 +89,7 @@ export function createCustomUserData(
     stats: () => ({
       ...core.metrics.counted(),
       ...snapshots.snapshots.size(),
+      watches: snapshots.watches.size,
       changeStreams: checks.changeFeeds.states(),
     }),
     async ready(...given) {
@@ -93,9 +99,11 @@ export function createCustomUserData(
     },
     async close(...given) {
       refuseOptions('close()', given)
+      snapshots.watches.close()
       checks.changeFeeds.close()
       snapshots.snapshots.close()
       tokens.close()
+      foreignKeySets.close()
       await core.backgroundWork.close()
     },
   }

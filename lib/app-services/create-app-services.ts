@@ -1,4 +1,3 @@
-import type { Router } from 'express'
 import type { AppServices } from './app-services.js'
 import { addEmailAccount } from './email-password/add-email-account.js'
 import { EmailAccounts } from './email-password/email-accounts.js'
@@ -9,6 +8,7 @@ import type { AppServicesOptions } from './options.js'
 import { parseAppServicesOptions } from './parse-options.js'
 import type { Parts } from './parts.js'
 import { anonymousProvider } from './providers/anonymous.js'
+import { customTokenProvider } from './providers/custom-token.js'
 import { loginRoutes } from './providers/login.js'
 import type { Provider } from './providers/provider.js'
 import { locationRoute } from './router/location.js'
@@ -35,8 +35,10 @@ import { ExtendedJson } from './wire/extended-json.js'
  */
 export function createAppServices(options: AppServicesOptions): AppServices {
   const parts = assemble(options)
+  // The options of providers are checked here, and not when the router is mounted.
+  const routes = routesOf(parts)
   return {
-    router: () => createRouter(routesOf(parts), parts) satisfies Router,
+    router: () => createRouter(routes, parts),
     async ready() {
       const { userData, users, emailAccounts, config } = parts
       const usesEmail = config.providers.emailPassword !== undefined
@@ -48,11 +50,11 @@ export function createAppServices(options: AppServicesOptions): AppServices {
 
 function assemble(options: AppServicesOptions): Parts {
   const config = parseAppServicesOptions(options)
-  const { userData, clock, timeoutMs } = config
-  const now = () => clock.now()
+  const { userData, timeoutMs } = config
+  const now = () => userData.settings.clock.now()
   const bson = () => userData.bson()
   const report: Parts['report'] = (error, req) => {
-    console.error(error, req?.originalUrl) // replaced by reportFailure()
+    userData.reportFailure(error, req)
   }
   const collections = new OwnCollections(config.database)
   return {
@@ -83,9 +85,11 @@ function routesOf(parts: Parts) {
 }
 
 function providersOf(parts: Parts): Provider[] {
-  const { providers } = parts.config
+  const { userData, config } = parts
+  const { anonymous, emailPassword, customToken } = config.providers
   return [
-    ...(providers.anonymous ? [anonymousProvider()] : []),
-    ...(providers.emailPassword ? [emailPasswordProvider(parts)] : []),
+    ...(anonymous ? [anonymousProvider()] : []),
+    ...(emailPassword ? [emailPasswordProvider(parts)] : []),
+    ...(customToken ? [customTokenProvider(customToken, { userData, appId: config.appId })] : []),
   ]
 }

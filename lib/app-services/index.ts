@@ -10,6 +10,7 @@ export type {
   PasswordResetRequest,
 } from './email-password/email-password-options.js'
 export type { AppServicesOptions, DatabaseLike, ProviderOptions } from './options.js'
+export type { CustomTokenOptions, MetadataField } from './providers/custom-token-options.js'
 export type { AllowedClientOrigins } from './router/cors.js'
 export type { TriggerEvent, TriggerOperation, TriggerOptions } from './triggers/triggers.js'
 export type { Identity, Metadata, ProviderType } from './users/stored-user.js'

@@ -1,4 +1,5 @@
-import type { Clock, CollectionLike, CustomUserData } from '../index.js'
+import type { CollectionLike, CustomUserData } from '../index.js'
+import type { CustomTokenOptions } from './providers/custom-token-options.js'
 import type { EmailPasswordOptions } from './email-password/email-password-options.js'
 import type { AllowedClientOrigins } from './router/cors.js'
 import type { TriggerOptions } from './triggers/triggers.js'
@@ -11,7 +12,10 @@ export interface DatabaseLike {
 
 /** Options of `createAppServices()`. */
 export interface AppServicesOptions {
-  /** The instance that issues tokens and reads custom data. Clients read `user.customData` from tokens, so it needs `userDataInToken: 'canonical'`. */
+  /**
+   * The instance that issues tokens and reads custom data. Clients read `user.customData` from access tokens, so it needs
+   * `userDataInToken: 'canonical'`, as App Services had it, or `'relaxed'`.
+   */
   readonly userData: CustomUserData<object>
   /** The database of users, email accounts and API keys. A function is called at each operation, for connections that open later. */
   readonly database: DatabaseLike | (() => DatabaseLike)
@@ -56,11 +60,6 @@ export interface AppServicesOptions {
    * @default 5,000
    */
   readonly timeoutMs?: number | undefined
-  /**
-   * The source of time.
-   * @default the clock of the machine
-   */
-  readonly clock?: Clock | undefined
 }
 
 /** The ways to log in. */
@@ -70,6 +69,12 @@ export interface ProviderOptions {
    * @default false
    */
   readonly anonymous?: boolean | undefined
+  /**
+   * Logins by a JWT that another service issued. Its subject names the user.
+   * @default off
+   * @example { keys: [{ alg: 'HS256', key: process.env.PARTNER_SECRET }], metadataFields: [{ path: 'email' }] }
+   */
+  readonly customToken?: CustomTokenOptions | undefined
   /**
    * Email and password.
    * @default off

@@ -1,8 +1,10 @@
 import * as v from 'valibot'
+import { OptionError } from '../index.js'
 import type { CustomUserData } from '../index.js'
 import { aBoolean, aFunction, aText, aWholeNumber, checkOptions, membersOf } from './check-options.js'
 import { emailPasswordSchema } from './email-password/email-password-options.js'
 import type { AppServicesOptions, DatabaseLike } from './options.js'
+import { customTokenOptions } from './providers/custom-token-options.js'
 import type { AllowedClientOrigins } from './router/cors.js'
 import { PROVIDER_TYPES } from './users/stored-user.js'
 import type { ProviderType } from './users/stored-user.js'
@@ -34,11 +36,6 @@ const allowedOrigins = v.custom<AllowedClientOrigins>(
   ORIGIN,
 )
 
-const clock = v.custom<{ now(): number }>(
-  value => typeof value === 'object' && value !== null && 'now' in value,
-  'give { now, monotonic }',
-)
-
 const trigger = membersOf({
   operationType: v.picklist(
     ['LOGIN', 'CREATE', 'DELETE', 'LOGOUT'] as const satisfies readonly TriggerOperation[],
@@ -67,6 +64,7 @@ const schema = membersOf({
   location: v.optional(aText, 'LOCAL'),
   providers: membersOf({
     anonymous: v.optional(aBoolean, false),
+    customToken: v.optional(customTokenOptions),
     emailPassword: v.optional(emailPasswordSchema),
   }),
   onUserCreation: v.optional(aFunction<(user: UserObject) => unknown>()),
@@ -74,7 +72,6 @@ const schema = membersOf({
   allowedOrigins: v.optional(allowedOrigins, []),
   maxBodyBytes: v.optional(aWholeNumber(1_024, 16 * 1024 * 1024), 1024 * 1024),
   timeoutMs: v.optional(aWholeNumber(100, 60_000), 5_000),
-  clock: v.optional(clock, { now: () => Date.now() }),
 })
 
 /**
@@ -82,7 +79,18 @@ const schema = membersOf({
  * @throws OptionError
  */
 export function parseAppServicesOptions(given: AppServicesOptions) {
-  return checkOptions('createAppServices()', schema, given)
+  const config = checkOptions('createAppServices()', schema, given)
+  const { issuesTokens, userDataInToken } = config.userData.settings
+  if (!issuesTokens) throw wrongInstance('issues no tokens. Give it secret, issuer and audience')
+  if (userDataInToken === false)
+    throw wrongInstance(
+      'puts no custom data into access tokens, and clients read user.customData there. Give it userDataInToken: "canonical"',
+    )
+  return config
+}
+
+function wrongInstance(why: string): OptionError {
+  return new OptionError(`createAppServices(): option "userData": the instance ${why}.`)
 }
 
 function isHostname(value: unknown): value is string {

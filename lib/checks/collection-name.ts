@@ -10,6 +10,9 @@ const NAMES = {
   readPreference: 'primary',
 } as const
 
+/** The names of this package's other collections begin so, for example those of the users of App Services. */
+const OWN_PREFIX = 'custom_user_data_'
+
 /**
  * Checks whether the name of the collection is mistyped: the collection does not exist, but one with a similar name does.
  * Every new app begins without the collection, so nothing is said otherwise.
@@ -25,6 +28,7 @@ export const checkCollectionName: Check = async ({ db, collection, ownCollection
     name =>
       !name.startsWith('system.') &&
       !ownCollections.includes(name) &&
+      !name.startsWith(OWN_PREFIX) &&
       withoutNumbers(name) !== withoutNumbers(collectionName),
   )
   const nearest = nearestName(collectionName, others)

@@ -15,6 +15,8 @@ interface Part {
   readonly env?: Readonly<Record<string, string>>
   /** Whether the command is a program of its own, which takes no arguments of vitest and counts as one test. */
   readonly isProgram?: true
+  /** Whether other such parts can run at the same time, because none of them measures. */
+  readonly isShared?: true
 }
 
 /** More failures than this are not an accident of a busy machine. */
@@ -24,10 +26,10 @@ const MOST_UNSTEADY = 5
 const PARTS: readonly Part[] = [
   { name: 'newest', command: ['npm', 'test', '--'] },
   { name: 'oldest', command: ['npx', 'vitest', 'run', '--project', 'oldest', '--coverage'] },
-  { name: 'docs', command: ['npx', 'vitest', 'run', '--project', 'docs'] },
-  { name: 'examples', command: ['npx', 'vitest', 'run', '--project', 'examples'] },
-  { name: 'consumers', command: ['npx', 'vitest', 'run', '--project', 'consumers'] },
-  { name: 'frameworks', command: ['npx', 'vitest', 'run', '--project', 'frameworks'] },
+  { name: 'docs', command: ['npx', 'vitest', 'run', '--project', 'docs'], isShared: true },
+  { name: 'examples', command: ['npx', 'vitest', 'run', '--project', 'examples'], isShared: true },
+  { name: 'consumers', command: ['npx', 'vitest', 'run', '--project', 'consumers'], isShared: true },
+  { name: 'frameworks', command: ['npx', 'vitest', 'run', '--project', 'frameworks'], isShared: true },
   { name: 'load', command: ['npx', 'vitest', 'run', '--project', 'load'] },
   { name: 'deploys', command: ['npx', 'vitest', 'run', '--project', 'deploys'] },
   // Without the tests of failures on the example's page, which take a minute: `npm run test:browser` has them too.
@@ -35,6 +37,7 @@ const PARTS: readonly Part[] = [
     name: 'browser',
     command: ['npx', 'vitest', 'run', '--project', 'browser'],
     env: { SHORT_BROWSER_TESTS: 'yes' },
+    isShared: true,
   },
   { name: 'feed', command: ['npm', 'run', 'test:feed'], env: { ROUNDS: '20' }, isProgram: true },
 ]
@@ -61,8 +64,22 @@ process.exitCode = total.passed > 0 && total.failed === 0 ? 0 : 1
 
 function choose(names: readonly string[]): readonly Part[] {
   const unknown = names.find(name => !PARTS.some(part => part.name === name))
-  if (unknown === undefined) return PARTS.filter(({ name }) => names.length === 0 || names.includes(name))
+  const wanted = PARTS.filter(({ name }) => names.length === 0 || names.includes(name))
+  if (unknown === undefined) return joinShared(wanted)
   throw new Error(`There is no part "${unknown}". The parts are ${PARTS.map(({ name }) => name).join(', ')}.`)
+}
+
+/** Makes one run of the parts that can run at the same time. Each of them alone would leave a core idle at its end. */
+function joinShared(parts: readonly Part[]): readonly Part[] {
+  const shared = parts.filter(({ isShared }) => isShared)
+  const [first, ...others] = shared
+  if (!first || others.length === 0) return parts
+  const joined: Part = {
+    name: shared.map(({ name }) => name).join(', '),
+    command: ['npx', 'vitest', 'run', ...shared.flatMap(({ name }) => ['--project', name])],
+    env: Object.assign({}, ...shared.map(({ env }) => env)) as Record<string, string>,
+  }
+  return parts.flatMap(part => (part === first ? [joined] : part.isShared ? [] : [part]))
 }
 
 function list(title: string, failures: readonly Failure[]): void {

@@ -177,6 +177,12 @@ describe('the name of the collection', () => {
     expect((await profiles.indexes()).map(({ name }) => name)).toContain('express_custom_user_data:userId')
   })
 
+  it('causes no warning that names a collection of the service for clients of App Services', async () => {
+    await db.createCollection('custom_user_data_app_services_users')
+    const collection = db.collection('custom_user_data')
+    expect(await warningsOf({ collection })).toEqual([])
+  })
+
   it('causes no warning if the collection is empty', async () => {
     await db.createCollection('profile')
     await db.createCollection('profiles')

@@ -1,4 +1,5 @@
 import * as everything from 'express-custom-user-data'
+import * as appServices from 'express-custom-user-data/app-services'
 import * as testing from 'express-custom-user-data/testing'
 import { expect, it } from 'vitest'
 
@@ -11,6 +12,7 @@ it('the package exports exactly these names', () => {
       "createCustomUserData",
       "errorResponse",
       "hashPassword",
+      "refusalReason",
     ]
   `)
 })
@@ -22,6 +24,15 @@ it('the entry point for tests exports exactly these names', () => {
       "createTestClock",
       "createTestUserData",
       "tokenFor",
+    ]
+  `)
+})
+
+it('the entry point for clients of App Services exports exactly these names', () => {
+  expect(Object.keys(appServices).sort()).toMatchInlineSnapshot(`
+    [
+      "AppServicesError",
+      "createAppServices",
     ]
   `)
 })

@@ -8,6 +8,8 @@ import request from 'supertest'
 import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { findInstalledBson } from '../../lib/testing/installed-bson.js'
+import { createManualClock } from '../support/clock.js'
+import { claims, FOREIGN_AUDIENCE, FOREIGN_SECRET, hs, SECONDS } from '../support/foreign-tokens.js'
 
 interface Profile {
   userId: string
@@ -268,6 +270,20 @@ describe('an instance of createTestUserData()', () => {
     expect(await userData.verifyToken(token)).toMatchObject({ id: 'alice' })
   })
 
+  it('checks tokens of another service, and reports failures', async () => {
+    const userData = createTestUserData({ ...COMMON, clock: createManualClock(SECONDS * 1000) })
+    const verify = userData.tokenVerifier({
+      keys: [{ alg: 'HS256', key: FOREIGN_SECRET }],
+      audience: FOREIGN_AUDIENCE,
+    })
+    expect(await verify(hs())).toMatchObject({ sub: 'alice' })
+    await expect(verify(hs(claims({ aud: 'x' })))).rejects.toMatchObject({ code: 'invalid_token' })
+    const failed: string[] = []
+    userData.events.on('request_failed', ({ message }) => failed.push(message))
+    userData.reportFailure(new Error('the job failed'))
+    expect(failed).toEqual(['the job failed'])
+  })
+
   it('creates the document of a new user by the hook createCustomData', async () => {
     const hooks = { createCustomData: () => Promise.resolve({ plan: 'free' }) }
     const userData = createTestUserData({ ...COMMON, documents: { alice: { plan: 'pro' } }, hooks })
@@ -415,6 +431,7 @@ describe('a test instance rejects with real_mongodb_needed', () => {
       userData.forUser('alice').update({ $set: { 'scores.0': 2 } }),
     'forUser().update() with arrayFilters': userData =>
       userData.forUser('alice').update({ $set: { plan: 'x' } }, { arrayFilters: [{ x: 1 }] }),
+    'forUser().watch()': userData => userData.forUser('alice').watch(),
     'forUser().update() that returns the document before': userData =>
       userData.forUser('alice').update({ plan: 'x' }, { returns: 'before' }),
     'forUser().update() with where and an operator that is unknown here': userData =>
@@ -443,6 +460,13 @@ describe('a test instance rejects with real_mongodb_needed', () => {
     const rejected = call(create())
     await expect(rejected).rejects.toBeInstanceOf(CustomUserDataError)
     await expect(rejected).rejects.toMatchObject({ code: 'real_mongodb_needed', status: 500 })
+  })
+
+  it('but a wrong option of forUser().watch() is an OptionError, as with MongoDB', async () => {
+    const rejected = create()
+      .forUser('alice')
+      .watch({ singal: AbortSignal.abort() } as object)
+    await expect(rejected).rejects.toThrow('did you mean "signal"?')
   })
 })
 

@@ -99,6 +99,7 @@ export const OPTION_SECTIONS: readonly OptionSection[] = [
   { title: 'endSession()', type: 'RefreshTokenClient' },
   { title: 'issueTokens()', type: 'IssueTokensWithCookiesOptions' },
   { title: 'passwordCredentials()', type: 'PasswordCredentialsOptions' },
+  { title: 'tokenVerifier()', type: 'TokenVerifierOptions' },
   { title: 'ownData()', type: 'OwnDataOptions' },
   { title: 'hashPassword()', type: 'PasswordTextOptions' },
   { title: 'compileRule()', type: 'RuleFacts' },
@@ -127,7 +128,10 @@ export interface FunctionGroup {
 
 /** The members of an instance. */
 export const FUNCTION_GROUPS: readonly FunctionGroup[] = [
-  { title: 'Guards', names: ['authenticate', 'attach', 'allow', 'strategy', 'errorHandler'] },
+  {
+    title: 'Guards',
+    names: ['authenticate', 'attach', 'allow', 'strategy', 'errorHandler', 'reportFailure'],
+  },
   {
     title: 'The user of a request',
     names: ['user', 'userIfAny', 'refreshCustomData', 'snapshotAgeMs', 'verifyToken'],
@@ -140,6 +144,7 @@ export const FUNCTION_GROUPS: readonly FunctionGroup[] = [
     title: 'Logins of your own',
     names: [
       'passwordCredentials',
+      'tokenVerifier',
       'issueTokens',
       'sessionOf',
       'reissue',
@@ -165,7 +170,7 @@ export const FUNCTION_GROUPS: readonly FunctionGroup[] = [
     ],
   },
   { title: 'Keys and issuers', names: ['replaceKeys', 'addTrustedIssuer', 'removeTrustedIssuer'] },
-  { title: 'The life of an instance', names: ['ready', 'close', 'stats', 'events'] },
+  { title: 'The life of an instance', names: ['ready', 'close', 'stats', 'settings', 'events'] },
 ]
 
 /** Functions that the package exports besides the instance. */
@@ -174,6 +179,7 @@ export const PACKAGE_FUNCTIONS = [
   'hashPassword',
   'errorResponse',
   'compileRule',
+  'refusalReason',
 ] as const
 
 /** Exported types that other pages explain. */
@@ -191,3 +197,11 @@ export const EXPLAINED: Readonly<Record<string, string>> = {
 /** What `express-custom-user-data/testing` exports, in the order of its page. */
 export const TESTING_FUNCTIONS = ['createTestUserData', 'tokenFor', 'asUser', 'createTestClock'] as const
 export const TESTING_TYPES = ['TestUserDataOptions', 'TestClock'] as const
+
+/** The options of `express-custom-user-data/app-services`, in the order of their sections. Its other types follow them. */
+export const APP_SERVICES_OPTIONS: readonly OptionSection[] = [
+  { title: 'Options of createAppServices()', type: 'AppServicesOptions' },
+  { title: 'The option providers', type: 'ProviderOptions' },
+  { title: 'The option providers.customToken', type: 'CustomTokenOptions' },
+  { title: 'An entry of the option triggers', type: 'TriggerOptions' },
+]

@@ -1,6 +1,7 @@
 /** Writes what the reader finds as Markdown. */
 import ts from 'typescript'
 import {
+  APP_SERVICES_OPTIONS,
   EXPLAINED,
   FUNCTION_GROUPS,
   OPTION_GROUPS,
@@ -35,6 +36,7 @@ export function renderPages(): Record<string, string> {
   const eventTypes = reader
     .membersOf('CustomUserDataEvents')
     .map(({ name }) => reader.membersOfEvent(name).type)
+  const appServices = createReader('app-services/index.ts')
   const otherTypes = reader.names.filter(name => !shown.has(name) && !eventTypes.includes(name)).sort()
 
   function toLink(name: string): string {
@@ -52,12 +54,18 @@ export function renderPages(): Record<string, string> {
     if (name === 'ChannelMessages') return 'events.md#diagnostics-channels'
     if (name === 'Stats') return 'events.md#counters'
     if (eventTypes.includes(name)) return 'events.md'
-    return otherTypes.includes(name) ? `types.md#${toAnchor(name)}` : undefined
+    if (otherTypes.includes(name)) return `types.md#${toAnchor(name)}`
+    const optionsOfService = APP_SERVICES_OPTIONS.find(({ type }) => type === name)
+    if (optionsOfService) return `app-services.md#${toAnchor(optionsOfService.title)}`
+    if (name === 'AppServices') return 'app-services.md#createappservices'
+    return appServices.names.includes(name) ? `app-services.md#${toAnchor(name)}` : undefined
   }
 
   /** Links to the exported types that a type or a signature names, and that the text does not link. */
   function typeLinks(type: string, { text }: Doc): string {
-    const names = [...new Set(type.match(/\b[A-Z]\w+/g))].filter(name => reader.names.includes(name))
+    const names = [...new Set(type.match(/\b[A-Z]\w+/g))].filter(
+      one => reader.names.includes(one) || appServices.names.includes(one),
+    )
     const links = names.filter(name => !text.includes(`{@link ${name}}`)).map(toLink)
     return links.length === 0 ? '' : `See ${joinWords(links)}.`
   }
@@ -302,6 +310,41 @@ export function renderPages(): Record<string, string> {
     ])
   }
 
+  function renderAppServices(): string {
+    const service = ['createAppServices', 'AppServices', 'AppServicesError']
+    const optionNames = APP_SERVICES_OPTIONS.map(({ type }) => type)
+    const others = appServices.names.filter(name => ![...service, ...optionNames].includes(name)).sort()
+    const errors = appServices.entriesOf('app-services/wire/errors.ts', 'STATUS')
+    return join([
+      '# App Services',
+      HEAD,
+      'What `express-custom-user-data/app-services` exports. The guide is [migrating-from-app-services.md](../migrating-from-app-services.md).',
+      ...renderFunction(appServices.functionNamed('createAppServices'), '##'),
+      ...appServices.membersOf('AppServices').flatMap(member => renderFunction(member)),
+      ...APP_SERVICES_OPTIONS.flatMap(({ title, type }) => [
+        `## ${title}`,
+        appServices.declaredAs(type).doc.text,
+        ...appServices.membersOf(type).flatMap(member => renderOption(member, '###', type)),
+      ]),
+      '## AppServicesError',
+      appServices.declaredAs('AppServicesError').doc.text,
+      ...appServices.declaredAs('AppServicesError').doc.examples.map(example => renderExample(example)),
+      toTable(
+        ['code', 'status'],
+        errors.map(({ code, value }) => `| \`${code}\` | ${value} |`),
+      ),
+      ...others.flatMap(name => {
+        const { doc, source } = appServices.declaredAs(name)
+        return [
+          `## ${name}`,
+          doc.text,
+          `${SIGNATURE}\n\n\`\`\`ts\n${source}\n\`\`\``,
+          ...doc.examples.map(example => renderExample(example)),
+        ]
+      }),
+    ])
+  }
+
   function renderDoctor(): string {
     const file = 'checks/surveys/survey-codes.ts'
     const entries = createReader(file).entriesOf(file, 'SURVEY_CODES')
@@ -320,6 +363,7 @@ export function renderPages(): Record<string, string> {
   const pages = {
     'doctor.md': renderDoctor(),
     'testing.md': renderTesting(),
+    'app-services.md': renderAppServices(),
     'options.md': renderOptions(),
     'functions.md': renderFunctions(),
     'events.md': renderEvents(),

@@ -93,7 +93,7 @@ test('a token confirms nothing with another token id, and a made-up one confirms
 
 test('a token works for 30 minutes', async () => {
   const clock = createManualClock(Date.now())
-  const { service, email, mails } = await registerByMail({ service: { clock } })
+  const { service, email, mails } = await registerByMail({ instance: { clock } })
   const { emailPasswordAuth } = service.newClient()
   const first = lastOf(mails)
   clock.advance(30 * 60_000)

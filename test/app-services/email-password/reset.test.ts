@@ -72,7 +72,7 @@ test('a token works once, also if it is used several times at once', async () =>
 
 test('a token works for 30 minutes, and a new mail replaces the token of the one before', async () => {
   const clock = createManualClock(Date.now())
-  const { service, email } = await startWithAccount('by mail', { service: { clock } })
+  const { service, email } = await startWithAccount('by mail', { instance: { clock } })
   const { emailPasswordAuth } = service.newClient()
   const [replaced, expired] = [await askForMail(service, email), await askForMail(service, email)]
   await expect(emailPasswordAuth.resetPassword(replaced)).rejects.toThrow('invalid token data')

@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest'
+import { createTestUserData } from 'express-custom-user-data/testing'
+import { useDatabase } from '../support/database.js'
+import { createTestUserData as createInstance } from '../support/user-data.js'
+
+const database = useDatabase()
+
+test('an instance tells its settings, with the defaults of options', () => {
+  const { settings } = createInstance(database)
+  expect(settings).toMatchObject({
+    collectionName: 'custom_user_data',
+    userIdField: 'userId',
+    userDataInToken: false,
+    issuesTokens: true,
+  })
+  expect(Object.isFrozen(settings)).toBe(true)
+})
+
+test('settings name the format of the data in tokens, and the own field of user ids', () => {
+  const options = { userDataInToken: { format: 'canonical' }, userIdField: 'owner_id' } as const
+  const { settings } = createInstance(database, options)
+  expect(settings).toMatchObject({ userDataInToken: 'canonical', userIdField: 'owner_id' })
+})
+
+test('an instance of createTestUserData() has settings, too', () => {
+  expect(createTestUserData().settings).toMatchObject({ userIdField: 'userId', issuesTokens: true })
+})
