@@ -81,4 +81,9 @@ export interface ProviderOptions {
    * @example emailPassword: { sendConfirmation: sendConfirmationMail, sendPasswordReset: sendResetMail } // yours
    */
   readonly emailPassword?: EmailPasswordOptions | undefined
+  /**
+   * Whether users can create API keys, and log in by them. An anonymous user cannot have one.
+   * @default false
+   */
+  readonly apiKey?: boolean | undefined
 }

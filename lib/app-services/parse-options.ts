@@ -66,6 +66,7 @@ const schema = membersOf({
     anonymous: v.optional(aBoolean, false),
     customToken: v.optional(customTokenOptions),
     emailPassword: v.optional(emailPasswordSchema),
+    apiKey: v.optional(aBoolean, false),
   }),
   onUserCreation: v.optional(aFunction<(user: UserObject) => unknown>()),
   triggers: v.optional(v.array(trigger, 'write a list of triggers'), []),
@@ -99,6 +100,9 @@ function isHostname(value: unknown): value is string {
   return ['http:', 'https:'].includes(protocol) && search === '' && hash === '' && username === ''
 }
 
+/** Pages of a packaged app have origins such as `capacitor://localhost`, for which `URL` gives the origin `null`. */
 function isOrigin(value: unknown): boolean {
-  return typeof value === 'string' && URL.canParse(value) && new URL(value).origin === value
+  if (typeof value !== 'string' || !URL.canParse(value)) return false
+  const { origin, protocol, host } = new URL(value)
+  return origin === value || (origin === 'null' && host !== '' && value === `${protocol}//${host}`)
 }

@@ -26,6 +26,11 @@ export interface Credentials {
 /** Credentials that name a user who exists, as an API key does. */
 export interface ExistingUser {
   readonly userId: string
+  /**
+   * Notes the session that the login has begun. Without it nothing is noted.
+   * @returns `false` to refuse the login, because the credentials ended meanwhile
+   */
+  readonly begin?: (sid: string) => Promise<boolean>
 }
 
 /** A way to log in. */
