@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import type { Filter } from 'mongodb'
 import type { CustomUserData } from '../../index.js'
 import { isDuplicateKey, MARK, OwnCollection } from '../own-collection.js'
-import type { StoredUser } from '../users/stored-user.js'
 import { hashToken } from './email-tokens.js'
 import type { StoredToken } from './email-tokens.js'
 import { PasswordCheck } from './password-check.js'
@@ -168,15 +167,11 @@ export class EmailAccounts {
     return this.#update({ accountId }, newPassword(passwordHash), 'before')
   }
 
-  /**
-   * Removes the accounts of a user who is being deleted.
-   * @returns the addresses of the user, under which failed logins are counted
-   */
-  async removeOf({ identities }: Pick<StoredUser, 'identities'>): Promise<readonly string[]> {
-    const own = identities.filter(({ provider_type }) => provider_type === 'local-userpass')
-    const accountIds = own.map(({ id }) => id)
-    await this.#collection.run(accounts => accounts.deleteMany({ ...OURS, accountId: { $in: accountIds } }))
-    return own.map(({ data }) => String(data['email']))
+  /** Removes the accounts of identities, because their user is deleted. */
+  async remove(accountIds: readonly string[]): Promise<void> {
+    await this.#collection.run(accounts =>
+      accounts.deleteMany({ ...OURS, accountId: { $in: [...accountIds] } }),
+    )
   }
 
   #ofToken(kind: 'confirmation' | 'reset', { token, tokenId }: SentToken): Filter<EmailAccount> {

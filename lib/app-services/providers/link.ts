@@ -35,9 +35,10 @@ export async function linkIdentity(
   const attempt = await userData.countAttempt({ account, address: call.address })
   const verified = await verifyToLink(verify, provider)
   attempt.giveBack()
-  await add(verified, userId, users)
+  const isNew = await add(verified, userId, users)
   if ((await stillHolds?.()) === false) {
-    await users.removeIdentity(userId, verified)
+    // An identity of before stays: its owner logs in by the new credentials.
+    if (isNew) await users.removeIdentity(userId, verified)
     throw new AppServicesError('InvalidPassword', provider.refusal)
   }
   const { access_token } = await userData.reissue({ userId, sid }).catch((error: unknown) => {
@@ -62,12 +63,13 @@ async function verifyToLink(verify: Credentials['verify'], { refusal }: Provider
   return verified
 }
 
-async function add(verified: VerifiedIdentity, userId: string, users: Parts['users']): Promise<void> {
+/** Resolves to whether the user did not have the identity before. */
+async function add(verified: VerifiedIdentity, userId: string, users: Parts['users']): Promise<boolean> {
   const owner = await users.findByIdentity(verified.providerType, verified.id)
-  if (owner?._id.toHexString() === userId) return
+  if (owner?._id.toHexString() === userId) return false
   switch (owner ? 'taken' : await users.addIdentity(userId, verified)) {
     case 'added':
-      return
+      return true
     case 'taken':
       throw new AppServicesError('AccountNameInUse', 'a user already exists with these credentials')
     case 'full':

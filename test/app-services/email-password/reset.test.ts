@@ -223,6 +223,35 @@ test('a link with the old password, during which the password is reset, adds no 
   expect((await logIn(service.newClient(), email, NEW)).id).not.toBe(user.id)
 })
 
+test('a repeated link with the old password, during which the password is reset, keeps the identity', async () => {
+  let beforeLookUp: (() => Promise<unknown>) | undefined
+  const { service, email } = await startWithAccount('by mail', {
+    service: {
+      database: {
+        collection(name: string) {
+          const collection = database.db.collection(name)
+          const findOne = (async (...args: [object]) => {
+            const reset = JSON.stringify(args).includes('local-userpass') ? beforeLookUp : undefined
+            // The reset looks the user up too.
+            if (reset) beforeLookUp = undefined
+            await reset?.()
+            return collection.findOne(...args)
+          }) as typeof collection.findOne
+          const isUsers = name === 'custom_user_data_app_services_users'
+          return isUsers ? withMember(collection, { findOne }) : collection
+        },
+      },
+    },
+  })
+  const user = await logIn(service.newClient(), email, OLD)
+  const reset = await askForMail(service, email)
+  beforeLookUp = () => service.post('reset', reset)
+  await expect(user.linkCredentials(Credentials.emailPassword(email, OLD))).rejects.toMatchObject({
+    error: 'invalid username/password',
+  })
+  expect((await logIn(service.newClient(), email, NEW)).id).toBe(user.id)
+})
+
 test('a reset that cannot end the sessions is a 503, and its token works again', async () => {
   const proxied = await openProxiedDatabase(database, { serverSelectionTimeoutMS: 500 })
   const { service, email } = await startWithAccount('by mail', {
