@@ -75,7 +75,7 @@ export function createCustomUserData(
     ...createSessionFunctions(core, tokens, logins, transport, calls),
     ...createLoginFunctions(logins, calls),
     ...createIssuerFunctions(tokens, snapshots),
-    ...createServerFunctions(core, tokens, documents, sessions, logins, loginAttempts),
+    ...createServerFunctions(core, tokens, documents, snapshots, sessions, logins, loginAttempts),
     events: core.events.emitter,
     bson: (...given) => {
       refuseArguments('bson()', given)
@@ -84,6 +84,7 @@ export function createCustomUserData(
     stats: () => ({
       ...core.metrics.counted(),
       ...snapshots.snapshots.size(),
+      watches: snapshots.watches.size,
       changeStreams: checks.changeFeeds.states(),
     }),
     async ready(...given) {
@@ -93,6 +94,7 @@ export function createCustomUserData(
     },
     async close(...given) {
       refuseOptions('close()', given)
+      snapshots.watches.close()
       checks.changeFeeds.close()
       snapshots.snapshots.close()
       tokens.close()

@@ -276,6 +276,13 @@ const ERRORS = {
    */
   rule_unavailable: { status: 503, title: 'Access cannot be decided for the moment' },
   /**
+   * `forUser().watch()` cannot follow changes: the option `changeStreams` is off, the change stream on custom data is not
+   * open, or there are 10,000 open watches.
+   * @remedy Write `changeStreams: 'auto'`, and run a replica set. Otherwise open the watch again later. The event
+   * `change_stream` tells when the stream is open.
+   */
+  changes_unavailable: { status: 503, title: 'Changes cannot be followed for the moment' },
+  /**
    * `close()` was called, and this process ends.
    * @remedy Nothing: another process serves the next request. Close the HTTP server before you call `close()`.
    */

@@ -65,8 +65,10 @@ export type {
   UpdateOperators,
   UpdateOptions,
   UserDocument,
+  WatchOptions,
   WriteOptions,
 } from './writing/for-user.js'
+export type { DocumentChange, DocumentChanges } from './snapshots/document-changes.js'
 export type { ToFieldValues } from './documents/user-documents.js'
 export type { IndexStates } from './checks/set-up.js'
 export type { ChangeStreamStates } from './mongo/change-feeds.js'

@@ -186,7 +186,7 @@ export interface CustomUserData<CustomData> {
    */
   ownData(this: void, options: OwnDataOptions<CustomData>): Router
   /**
-   * Returns the access to one user's document, for server code to read, update, replace and delete.
+   * Returns the access to one user's document, for server code to read, update, replace, delete and watch.
    * @throws TypeError if `userId` is not a text of 1 to 255 characters after its issuer's prefix
    * @example await userData.forUser(userId).update({ role: 'admin' })
    */

@@ -56,14 +56,16 @@ export interface Stats {
   readonly cached: number
   /** Bytes that the snapshots in the cache are estimated to take. */
   readonly cachedBytes: number
+  /** Open watches of `forUser().watch()`. A number that only grows tells of watches that nobody ends. */
+  readonly watches: number
   /** The states of the change streams now, see {@link ChangeStreamStates}. */
   readonly changeStreams: ChangeStreamStates
 }
 
 type Events = CustomUserDataEvents
 
-/** The counters of this file. The cache and the change streams count the others. */
-type Counted = Omit<Stats, 'cached' | 'cachedBytes' | 'changeStreams'>
+/** The counters of this file. The cache, the watches and the change streams count the others. */
+type Counted = Omit<Stats, 'cached' | 'cachedBytes' | 'watches' | 'changeStreams'>
 
 /** The counters that are one number. */
 type Totals = { -readonly [Name in keyof Counted as Counted[Name] extends number ? Name : never]: number }

@@ -6,7 +6,10 @@ import {
   parseFindOptions,
   parseReplaceOptions,
   parseUpdateOptions,
+  parseWatchOptions,
 } from '../options/writes.js'
+import type { DocumentChanges } from '../snapshots/document-changes.js'
+import type { DocumentWatches } from '../snapshots/document-watches.js'
 import { toOperators, toReplacement } from './changes.js'
 import { queryDocument } from './document-query.js'
 import type { QueryConfig } from './document-query.js'
@@ -39,6 +42,15 @@ export interface FindOptions {
    * @example { language: 1, tagCount: { $size: '$tags' } }
    */
   readonly projection?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** Options of `forUser().watch()`. */
+export interface WatchOptions {
+  /**
+   * A signal that ends the watch. The iteration then ends without an error.
+   * @default the watch ends with the loop, or by `return()`
+   */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Options of `forUser().delete()`. */
@@ -174,6 +186,22 @@ export interface UserDocument<CustomData> {
    * @returns whether there was a document, and it matched `where`
    */
   delete: (options?: DeleteOptions) => Promise<boolean>
+  /**
+   * Follows the changes of the document, for sockets, server-sent events and other protocols. It needs the option
+   * `changeStreams: 'auto'` and a replica set. The promise resolves when the watch stands: later changes are told, of this
+   * and of other processes.
+   *
+   * A watch compares states, as `read()` gives them. Several quick changes may come as one, and a change of hidden fields
+   * alone is none. Nothing is queued: a slow consumer gets the latest state. While the change stream is broken, changes come
+   * late. End each watch: by the signal, by leaving the loop, or by `return()`. An instance has 10,000 at most.
+   * @throws OptionError for a wrong or unknown option; `changes_unavailable` (503) if changes cannot be followed, also during
+   * the iteration; `closed` (503) after `close()`, also during the iteration; the errors of {@link read}, also during the
+   * iteration. After an error the watch has ended.
+   * @example
+   * const changes = await userData.forUser(id).watch({ signal })
+   * for await (const change of changes) socket.emit('custom data', change.operationType)
+   */
+  watch: (options?: WatchOptions) => Promise<DocumentChanges<CustomData>>
 }
 
 /** Creates what `forUser()` returns. `onWritten` is called after each write that has changed the collection. */
@@ -183,11 +211,13 @@ export function createUserDocument(
     config,
     writer,
     loader,
+    watches,
     onWritten,
   }: {
     readonly config: QueryConfig
     readonly writer: Writer
     readonly loader: Loader
+    readonly watches: Pick<DocumentWatches, 'open'>
     readonly onWritten: (userId: string, change: WrittenEvent['change']) => void
   },
 ): UserDocument<object> {
@@ -235,6 +265,10 @@ export function createUserDocument(
       const isDeleted = await writes.delete(userId, parseDeleteOptions(options).where)
       if (isDeleted) onWritten(userId, 'delete')
       return isDeleted
+    },
+    async watch(options) {
+      const { signal } = parseWatchOptions(options)
+      return watches.open(userId, signal)
     },
   } as UserDocument<object>
 }
