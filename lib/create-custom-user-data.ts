@@ -81,6 +81,11 @@ export function createCustomUserData(
       refuseArguments('bson()', given)
       return requireTeamBson(core.database.bson, 'bson()') as unknown as typeof BSON
     },
+    documentOptions(...given) {
+      refuseArguments('documentOptions()', given)
+      const { userIdField, projection, maxDocumentBytes } = core.config
+      return { userIdField, projection: projection && { ...projection }, maxDocumentBytes }
+    },
     stats: () => ({
       ...core.metrics.counted(),
       ...snapshots.snapshots.size(),

@@ -1,5 +1,5 @@
 export { createCustomUserData } from './create-custom-user-data.js'
-export type { CustomUserData } from './instance.js'
+export type { CustomUserData, DocumentOptions } from './instance.js'
 export type { CustomUserDataOptions, OptionsWithoutKeys, UserDataInTokenOptions } from './options/options.js'
 export { CustomUserDataError, OptionError } from './errors.js'
 export type { ErrorCode } from './errors.js'

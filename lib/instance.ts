@@ -31,6 +31,16 @@ import type {
 import type { SessionOwner } from './sessions/refresh-exchange.js'
 import type { AccessTokenAnswer, AnswerTokens, AuthenticatedUser, TokenAnswer } from './types.js'
 
+/** Options of an instance that concern the documents, as `documentOptions()` returns them. */
+export interface DocumentOptions {
+  /** The field with the user's id. It may be a path with dots. */
+  readonly userIdField: string
+  /** The `$project` stage of the option `projection`; `undefined` if handlers see all fields. */
+  readonly projection: Readonly<Record<string, unknown>> | undefined
+  /** The largest document that is loaded, in BSON bytes. */
+  readonly maxDocumentBytes: number
+}
+
 /** One instance: middleware, route factories and functions over one collection of custom data. */
 export interface CustomUserData<CustomData> {
   /**
@@ -360,6 +370,13 @@ export interface CustomUserData<CustomData> {
    * await userData.forUser(id).update({ $set: { teamId: new ObjectId() } })
    */
   bson(this: void): typeof BSON
+  /**
+   * Returns the options that decide which field of a document names its user, and what handlers get of it. Use it where your
+   * own code checks a filter or a change of a client: filters of {@link forUser} also see fields that `projection` hides.
+   * @throws OptionError for any argument
+   * @example const { userIdField, projection } = userData.documentOptions()
+   */
+  documentOptions(this: void): DocumentOptions
   /**
    * Drops the snapshots of a user in this process, and repeats loads that are running. Call it after you have changed the
    * user's document by other means than {@link forUser}.

@@ -1,0 +1,103 @@
+import * as v from 'valibot'
+import { aFunction, aText, membersOf } from '../check-options.js'
+import { collectionRules } from '../rules/rules-options.js'
+import type { CollectionRules } from '../rules/rules-options.js'
+import type { UserObject } from '../users/user-object.js'
+import { isOperation, OPERATION_NAMES } from './operation-arguments.js'
+import type { OperationName } from './operation-arguments.js'
+
+/**
+ * Which collection of the clients is the collection of custom data. `user.mongoClient(service).db(database).collection(collection)`
+ * then reaches the user's own document, and no other.
+ *
+ * @example { database: 'app', collection: 'custom_user_data', rules: 'read-write' }
+ */
+export interface CustomDataOptions {
+  /**
+   * The name of the data source that clients use. Clients that name none use the same.
+   * @default 'mongodb-atlas'
+   */
+  readonly service?: string | undefined
+  /** The name of the database that clients use. */
+  readonly database: string
+  /** The name of the collection that clients use. */
+  readonly collection: string
+  /**
+   * What users may do with their own document: read it, read and write it, or what the rules of an exported app say. A user can
+   * never write `_id`, the user id, or a field that the option `projection` of the instance hides.
+   * @default 'read'
+   */
+  readonly rules?: CollectionRules | 'read' | 'read-write' | undefined
+}
+
+/** What a handler of a collection knows about a call. */
+export interface CollectionContext {
+  /** The user who calls. */
+  readonly user: UserObject
+  /** The operation, for example `find`. */
+  readonly operation: OperationName
+  /** Aborted when a stream ends. Other operations have none. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Answers one operation of clients on a collection. It alone decides what the user may see and do.
+ *
+ * @param args the arguments of the operation, such as `query`, `project` and `limit` of `find`. Values of documents have the classes of
+ * BSON, so that no type is lost. They come from the client: never give them to MongoDB without checks of your own
+ * @returns the result, which the client gets as Extended JSON. `watch` returns an async iterable of change events
+ * @throws AppServicesError to tell the client why an operation is refused
+ * @example find: async ({ user }) => orders.find({ owner: user.id }).limit(100).toArray()
+ */
+export type CollectionHandler = (
+  context: CollectionContext,
+  args: Readonly<Record<string, unknown>>,
+) => unknown
+
+/**
+ * Your handlers of other collections, by `database.collection`, and then by the name of the operation. Operations without a handler are
+ * refused.
+ *
+ * @example { 'app.orders': { find: async ({ user }) => orders.find({ owner: user.id }).limit(100).toArray() } }
+ */
+export type CollectionHandlers = Readonly<
+  Record<string, Readonly<Partial<Record<OperationName, CollectionHandler>>>>
+>
+
+const RULES =
+  'write "read", "read-write", or an object of rules, such as { database, collection, roles: [ … ] }'
+
+/** The schema of {@link CustomDataOptions}. */
+export const customDataOptions = membersOf({
+  service: v.optional(aText, 'mongodb-atlas'),
+  database: aText,
+  collection: aText,
+  rules: v.optional(
+    v.lazy(given =>
+      typeof given === 'object' ? collectionRules : v.picklist(['read', 'read-write'] as const, RULES),
+    ),
+    'read',
+  ),
+})
+
+const handlers = v.record(
+  v.custom<OperationName>(
+    name => typeof name === 'string' && isOperation(name),
+    `write the name of an operation: ${OPERATION_NAMES.join(', ')}`,
+  ),
+  aFunction<CollectionHandler>(),
+  'write an object of functions, such as { find: async (context, args) => [ … ] }',
+)
+
+/** The schema of {@link CollectionHandlers}. */
+export const collectionHandlers = v.record(
+  v.pipe(v.string(), v.regex(/^[^.]+\..+$/, 'write "database.collection"')),
+  handlers,
+  'write an object of collections, such as { "app.orders": { find } }',
+)
+
+/** Parsed options of custom data. */
+export type ParsedCustomData = v.InferOutput<typeof customDataOptions>
+
+/** Parsed handlers. */
+export type ParsedHandlers = v.InferOutput<typeof collectionHandlers>
