@@ -13,4 +13,12 @@ export interface AppServices {
    * @example await appServices.ready()
    */
   ready(this: void): Promise<void>
+  /**
+   * Ends the streams of clients, because an open stream keeps a server from closing. New streams are refused.
+   * @example process.once('SIGTERM', () => {
+   *   appServices.close()
+   *   server.close()
+   * })
+   */
+  close(this: void): void
 }

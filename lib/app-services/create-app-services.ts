@@ -1,5 +1,8 @@
 import type { Router } from 'express'
 import type { AppServices } from './app-services.js'
+import { EventStreams } from './functions/event-streams.js'
+import { functionRoutes } from './functions/functions.js'
+import { NO_SERVICES } from './functions/service.js'
 import { OwnCollections } from './own-collections.js'
 import type { AppServicesOptions } from './options.js'
 import { parseAppServicesOptions } from './parse-options.js'
@@ -36,6 +39,9 @@ export function createAppServices(options: AppServicesOptions): AppServices {
     async ready() {
       await Promise.all([parts.userData.ready(), parts.users.ready()])
     },
+    close() {
+      parts.streams.close()
+    },
   }
 }
 
@@ -57,11 +63,17 @@ function assemble(options: AppServicesOptions): Parts {
     extendedJson: new ExtendedJson(bson),
     users: new UserStore({ find: () => collections.find('users'), bson, timeoutMs, now }),
     triggers: createTriggers(config.triggers, { now, report }),
+    streams: new EventStreams({ config, userData, now, report }),
   }
 }
 
 function routesOf(parts: Parts) {
-  return [locationRoute(parts), ...sessionRoutes(parts), ...loginRoutes(providersOf(parts), parts)]
+  return [
+    locationRoute(parts),
+    ...sessionRoutes(parts),
+    ...loginRoutes(providersOf(parts), parts),
+    ...functionRoutes(parts, NO_SERVICES),
+  ]
 }
 
 function providersOf({ config: { providers } }: Parts): Provider[] {

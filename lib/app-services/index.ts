@@ -1,9 +1,16 @@
 export { createAppServices } from './create-app-services.js'
 export type { AppServices } from './app-services.js'
 export type { AppServicesOptions, DatabaseLike, ProviderOptions } from './options.js'
+export type {
+  FunctionContext,
+  FunctionHandler,
+  FunctionsOptions,
+  GuardedFunction,
+} from './functions/functions-options.js'
 export type { AllowedClientOrigins } from './router/cors.js'
 export type { TriggerEvent, TriggerOperation, TriggerOptions } from './triggers/triggers.js'
 export type { Identity, Metadata, ProviderType } from './users/stored-user.js'
 export type { UserObject, UserType } from './users/user-object.js'
 export { AppServicesError } from './wire/errors.js'
+export type { RequestOrigin } from './wire/request-origin.js'
 export type { AppServicesErrorCode } from './wire/errors.js'

@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import type { CustomUserData } from '../index.js'
 import { aBoolean, aFunction, aText, aWholeNumber, checkOptions, membersOf } from './check-options.js'
+import { functionsEntries } from './functions/functions-options.js'
 import type { AppServicesOptions, DatabaseLike } from './options.js'
 import type { AllowedClientOrigins } from './router/cors.js'
 import { PROVIDER_TYPES } from './users/stored-user.js'
@@ -68,6 +69,7 @@ const schema = membersOf({
     anonymous: v.optional(aBoolean, false),
   }),
   onUserCreation: v.optional(aFunction<(user: UserObject) => unknown>()),
+  ...functionsEntries,
   triggers: v.optional(v.array(trigger, 'write a list of triggers'), []),
   allowedOrigins: v.optional(allowedOrigins, []),
   maxBodyBytes: v.optional(aWholeNumber(1_024, 16 * 1024 * 1024), 1024 * 1024),

@@ -1,6 +1,7 @@
 import type { BSON } from 'mongodb'
 import type { Request } from 'express'
 import type { CustomUserData } from '../index.js'
+import type { EventStreams } from './functions/event-streams.js'
 import type { AppServicesConfig } from './parse-options.js'
 import type { Triggers } from './triggers/triggers.js'
 import type { UserStore } from './users/user-store.js'
@@ -12,6 +13,7 @@ export interface Parts {
   readonly userData: CustomUserData<object>
   readonly users: UserStore
   readonly triggers: Triggers
+  readonly streams: EventStreams
   readonly extendedJson: ExtendedJson
   /** The BSON library of the team's driver. */
   readonly bson: () => typeof BSON
