@@ -1,8 +1,9 @@
 import type { Router } from 'express'
 import type { AppServices } from './app-services.js'
+import { createCollectionServices } from './collections/collection-services.js'
 import { EventStreams } from './functions/event-streams.js'
 import { functionRoutes } from './functions/functions.js'
-import { NO_SERVICES } from './functions/service.js'
+import type { Services } from './functions/service.js'
 import { OwnCollections } from './own-collections.js'
 import type { AppServicesOptions } from './options.js'
 import { parseAppServicesOptions } from './parse-options.js'
@@ -34,8 +35,9 @@ import { ExtendedJson } from './wire/extended-json.js'
  */
 export function createAppServices(options: AppServicesOptions): AppServices {
   const parts = assemble(options)
+  const services = createCollectionServices(parts)
   return {
-    router: () => createRouter(routesOf(parts), parts) satisfies Router,
+    router: () => createRouter(routesOf(parts, services), parts) satisfies Router,
     async ready() {
       await Promise.all([parts.userData.ready(), parts.users.ready()])
     },
@@ -67,12 +69,12 @@ function assemble(options: AppServicesOptions): Parts {
   }
 }
 
-function routesOf(parts: Parts) {
+function routesOf(parts: Parts, services: Services) {
   return [
     locationRoute(parts),
     ...sessionRoutes(parts),
     ...loginRoutes(providersOf(parts), parts),
-    ...functionRoutes(parts, NO_SERVICES),
+    ...functionRoutes(parts, services),
   ]
 }
 

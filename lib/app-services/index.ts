@@ -2,12 +2,20 @@ export { createAppServices } from './create-app-services.js'
 export type { AppServices } from './app-services.js'
 export type { AppServicesOptions, DatabaseLike, ProviderOptions } from './options.js'
 export type {
+  CollectionHandler,
+  CollectionHandlers,
+  CollectionsOptions,
+  CustomDataOptions,
+} from './collections/collections-options.js'
+export type { OperationName } from './collections/operation-arguments.js'
+export type {
   FunctionContext,
   FunctionHandler,
   FunctionsOptions,
   GuardedFunction,
 } from './functions/functions-options.js'
 export type { AllowedClientOrigins } from './router/cors.js'
+export type { CollectionRole, CollectionRules, FieldRule } from './rules/rules-options.js'
 export type { TriggerEvent, TriggerOperation, TriggerOptions } from './triggers/triggers.js'
 export type { Identity, Metadata, ProviderType } from './users/stored-user.js'
 export type { UserObject, UserType } from './users/user-object.js'

@@ -1,4 +1,5 @@
 import type { Clock, CollectionLike, CustomUserData } from '../index.js'
+import type { CollectionsOptions } from './collections/collections-options.js'
 import type { FunctionsOptions } from './functions/functions-options.js'
 import type { AllowedClientOrigins } from './router/cors.js'
 import type { TriggerOptions } from './triggers/triggers.js'
@@ -10,7 +11,7 @@ export interface DatabaseLike {
 }
 
 /** Options of `createAppServices()`. */
-export interface AppServicesOptions extends FunctionsOptions {
+export interface AppServicesOptions extends FunctionsOptions, CollectionsOptions {
   /** The instance that issues tokens and reads custom data. Clients read `user.customData` from tokens, so it needs `userDataInToken: 'canonical'`. */
   readonly userData: CustomUserData<object>
   /** The database of users, email accounts and API keys. A function is called at each operation, for connections that open later. */

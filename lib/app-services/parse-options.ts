@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import type { CustomUserData } from '../index.js'
 import { aBoolean, aFunction, aText, aWholeNumber, checkOptions, membersOf } from './check-options.js'
+import { collectionsEntries } from './collections/collections-options.js'
 import { functionsEntries } from './functions/functions-options.js'
 import type { AppServicesOptions, DatabaseLike } from './options.js'
 import type { AllowedClientOrigins } from './router/cors.js'
@@ -70,6 +71,7 @@ const schema = membersOf({
   }),
   onUserCreation: v.optional(aFunction<(user: UserObject) => unknown>()),
   ...functionsEntries,
+  ...collectionsEntries,
   triggers: v.optional(v.array(trigger, 'write a list of triggers'), []),
   allowedOrigins: v.optional(allowedOrigins, []),
   maxBodyBytes: v.optional(aWholeNumber(1_024, 16 * 1024 * 1024), 1024 * 1024),

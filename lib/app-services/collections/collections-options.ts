@@ -1,8 +1,8 @@
 import * as v from 'valibot'
 import { aFunction, aText, membersOf } from '../check-options.js'
+import type { FunctionContext } from '../functions/functions-options.js'
 import { collectionRules } from '../rules/rules-options.js'
 import type { CollectionRules } from '../rules/rules-options.js'
-import type { UserObject } from '../users/user-object.js'
 import { isOperation, OPERATION_NAMES } from './operation-arguments.js'
 import type { OperationName } from './operation-arguments.js'
 
@@ -30,16 +30,6 @@ export interface CustomDataOptions {
   readonly rules?: CollectionRules | 'read' | 'read-write' | undefined
 }
 
-/** What a handler of a collection knows about a call. */
-export interface CollectionContext {
-  /** The user who calls. */
-  readonly user: UserObject
-  /** The operation, for example `find`. */
-  readonly operation: OperationName
-  /** Aborted when a stream ends. Other operations have none. */
-  readonly signal?: AbortSignal | undefined
-}
-
 /**
  * Answers one operation of clients on a collection. It alone decides what the user may see and do.
  *
@@ -49,10 +39,7 @@ export interface CollectionContext {
  * @throws AppServicesError to tell the client why an operation is refused
  * @example find: async ({ user }) => orders.find({ owner: user.id }).limit(100).toArray()
  */
-export type CollectionHandler = (
-  context: CollectionContext,
-  args: Readonly<Record<string, unknown>>,
-) => unknown
+export type CollectionHandler = (context: FunctionContext, args: Readonly<Record<string, unknown>>) => unknown
 
 /**
  * Your handlers of other collections, by `database.collection`, and then by the name of the operation. Operations without a handler are
@@ -67,8 +54,24 @@ export type CollectionHandlers = Readonly<
 const RULES =
   'write "read", "read-write", or an object of rules, such as { database, collection, roles: [ … ] }'
 
-/** The schema of {@link CustomDataOptions}. */
-export const customDataOptions = membersOf({
+/** Options of the collections that clients reach. */
+export interface CollectionsOptions {
+  /**
+   * Lets clients reach their own document by operations on a collection. It is one document at most: filters can only
+   * tell whether it matches, and an upsert cannot create a second one.
+   * @default no operations
+   * @example customData: { database: 'app', collection: 'custom_user_data', rules: 'read-write' }
+   */
+  readonly customData?: CustomDataOptions | undefined
+  /**
+   * Your handlers of other collections.
+   * @default none
+   * @example collections: { 'app.orders': { find: ({ user }) => orders.find({ owner: user.id }).limit(100).toArray() } }
+   */
+  readonly collections?: CollectionHandlers | undefined
+}
+
+const customDataOptions = membersOf({
   service: v.optional(aText, 'mongodb-atlas'),
   database: aText,
   collection: aText,
@@ -89,12 +92,17 @@ const handlers = v.record(
   'write an object of functions, such as { find: async (context, args) => [ … ] }',
 )
 
-/** The schema of {@link CollectionHandlers}. */
-export const collectionHandlers = v.record(
+const collectionHandlers = v.record(
   v.pipe(v.string(), v.regex(/^[^.]+\..+$/, 'write "database.collection"')),
   handlers,
   'write an object of collections, such as { "app.orders": { find } }',
 )
+
+/** The schema of {@link CollectionsOptions}, as members of the options of the service. */
+export const collectionsEntries = {
+  customData: v.optional(customDataOptions),
+  collections: v.optional(collectionHandlers, {}),
+}
 
 /** Parsed options of custom data. */
 export type ParsedCustomData = v.InferOutput<typeof customDataOptions>

@@ -55,5 +55,6 @@ export function readableFields(document: object, { readsAll, mayRead }: Permissi
 /** Whether a value is the id of the user, as a text or as an ObjectId. */
 export function isOwnId({ userId }: OwnAccess, value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return value === userId
-  return 'toHexString' in value && '_bsontype' in value && String(value) === userId
+  const { toHexString } = value as { readonly toHexString?: unknown }
+  return typeof toHexString === 'function' && '_bsontype' in value && toHexString.call(value) === userId
 }

@@ -1,4 +1,3 @@
-import { refused } from './collection-errors.js'
 import { parsePipeline } from './client-pipelines.js'
 import { checkSort, requireReadable, toFilter, toView } from './own-access.js'
 import type { OwnAccess } from './own-access.js'
@@ -45,10 +44,4 @@ export async function aggregate(
   const found = await access.document.find($and.length > 0 ? { $and } : {})
   if (!found || skips) return []
   return countAs === undefined ? [view(found)] : [{ [countAs]: 1 }]
-}
-
-/** The text of a refused stage names what can be done instead. */
-export function refuseWatchFilter(filter: unknown): void {
-  if (filter !== undefined && Object.keys(Object(filter) as object).length > 0)
-    throw refused('a filter of watch() is not supported: look at the events in the client')
 }
