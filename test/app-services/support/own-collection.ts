@@ -36,7 +36,7 @@ export async function startCollection(
 /** The collection of custom data, as the client has it. */
 export function collectionOf(
   user: User,
-  { database, collection } = NAMES,
+  { database, collection }: { readonly database: string; readonly collection: string } = NAMES,
 ) {
   return user.mongoClient('mongodb-atlas').db(database).collection<ClientRow>(collection)
 }
