@@ -149,7 +149,7 @@ export const FUNCTION_GROUPS: readonly FunctionGroup[] = [
       'countAttempt',
     ],
   },
-  { title: 'Documents', names: ['forUser', 'invalidate', 'bson'] },
+  { title: 'Documents', names: ['forUser', 'invalidate', 'bson', 'documentOptions'] },
   {
     title: 'Sessions and users',
     names: [
