@@ -1,3 +1,4 @@
+import { createCollectionServices } from './collections/collection-services.js'
 import { createApiKeys } from './api-keys/create-api-keys.js'
 import { apiKeyRoutes } from './api-keys/api-key-routes.js'
 import { EmailAccounts } from './email-password/email-accounts.js'
@@ -6,7 +7,6 @@ import { emailPasswordProvider } from './email-password/email-provider.js'
 import { emailPasswordRoutes } from './email-password/email-routes.js'
 import { EventStreams } from './functions/event-streams.js'
 import { functionRoutes } from './functions/functions.js'
-import { NO_SERVICES } from './functions/service.js'
 import type { AppServicesOptions } from './options.js'
 import { OwnCollections } from './own-collections.js'
 import { parseAppServicesOptions } from './parse-options.js'
@@ -64,7 +64,7 @@ export function routesOf(parts: Parts): Route[] {
     ...userRoutes(parts),
     ...loginRoutes(providersOf(parts), parts),
     ...emailPasswordRoutes(parts),
-    ...functionRoutes(parts, NO_SERVICES),
+    ...functionRoutes(parts, createCollectionServices(parts)),
     ...(parts.apiKeys ? apiKeyRoutes(parts.apiKeys, parts) : []),
   ]
 }

@@ -11,6 +11,13 @@ export type {
 } from './email-password/email-password-options.js'
 export type { AppServicesOptions, DatabaseLike, ProviderOptions } from './options.js'
 export type {
+  CollectionHandler,
+  CollectionHandlers,
+  CollectionsOptions,
+  CustomDataOptions,
+} from './collections/collections-options.js'
+export type { OperationName } from './collections/operation-arguments.js'
+export type {
   FunctionContext,
   FunctionHandler,
   FunctionsOptions,
@@ -26,6 +33,7 @@ export type {
   RecognisedUser,
 } from './providers/custom-function-options.js'
 export type { TriggerEvent, TriggerOperation, TriggerOptions } from './triggers/trigger-options.js'
+export type { CollectionRole, CollectionRules, FieldRule } from './rules/rules-options.js'
 export type { KnownIdentity } from './users/add-identity.js'
 export type { Identity, Metadata, ProviderType } from './users/stored-user.js'
 export type { UserObject, UserType } from './users/user-object.js'

@@ -1,4 +1,5 @@
 import type { CollectionLike, CustomUserData } from '../index.js'
+import type { CollectionsOptions } from './collections/collections-options.js'
 import type { FunctionsOptions } from './functions/functions-options.js'
 import type { CustomTokenOptions } from './providers/custom-token-options.js'
 import type { EmailPasswordOptions } from './email-password/email-password-options.js'
@@ -13,7 +14,7 @@ export interface DatabaseLike {
 }
 
 /** Options of `createAppServices()`. */
-export interface AppServicesOptions extends FunctionsOptions {
+export interface AppServicesOptions extends FunctionsOptions, CollectionsOptions {
   /**
    * The instance that issues tokens and reads custom data. Clients read `user.customData` from access tokens, so it needs
    * `userDataInToken: 'canonical'`, as App Services had it, or `'relaxed'`.

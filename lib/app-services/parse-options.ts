@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { OptionError } from '../index.js'
 import type { CustomUserData } from '../index.js'
 import { aBoolean, aFunction, aText, aWholeNumber, checkOptions, membersOf } from './check-options.js'
+import { collectionsEntries } from './collections/collections-options.js'
 import { functionsEntries } from './functions/functions-options.js'
 import { emailPasswordSchema } from './email-password/email-password-options.js'
 import type { AppServicesOptions, DatabaseLike } from './options.js'
@@ -54,6 +55,7 @@ const schema = membersOf({
   }),
   onUserCreation: v.optional(aFunction<(user: UserObject) => unknown>()),
   ...functionsEntries,
+  ...collectionsEntries,
   triggers: triggersOption,
   allowedOrigins: v.optional(allowedOrigins, []),
   maxBodyBytes: v.optional(aWholeNumber(1_024, 16 * 1024 * 1024), 1024 * 1024),

@@ -54,7 +54,7 @@ class Calls {
   /** Runs a call. Resolves to the JSON of its result. */
   async call(caller: Caller, call: Call, command: Command): Promise<string> {
     if (isOfService(command))
-      return this.#parts.extendedJson.stringify(await this.#services.call(caller, call, command))
+      return this.#resultJson.stringify(await this.#services.call(caller, call, command))
     return this.#functions.call(caller, call, command, result => this.#resultJson.stringify(result))
   }
 
@@ -63,7 +63,7 @@ class Calls {
     if (isOfService(command))
       return {
         open: signal => this.#services.watch(caller, call, command, signal),
-        toJson: value => this.#parts.extendedJson.stringify(value),
+        toJson: value => this.#resultJson.stringify(value),
         toError: error => this.#toServiceError(error, call),
       }
     return {

@@ -1,6 +1,5 @@
 import type { Caller } from '../router/callers.js'
 import type { Call } from '../router/routes.js'
-import { AppServicesError } from '../wire/errors.js'
 
 /** The call of an operation on a data source, as `collection.find()` of the client sends it. */
 export interface ServiceCommand {
@@ -33,14 +32,4 @@ export interface Services {
     command: ServiceCommand,
     signal: AbortSignal,
   ): Promise<AsyncIterable<unknown>>
-}
-
-/** Refuses all operations, for a service without collections. */
-export const NO_SERVICES: Services = {
-  call: (_caller, _call, command) => Promise.reject(notFound(command)),
-  watch: (_caller, _call, command) => Promise.reject(notFound(command)),
-}
-
-function notFound({ service }: ServiceCommand): AppServicesError {
-  return new AppServicesError('ServiceNotFound', `service not found: '${service}'`)
 }

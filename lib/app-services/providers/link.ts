@@ -37,9 +37,9 @@ export async function linkIdentity(
   const verified = await verifyToLink(verify, provider)
   attempt.giveBack()
   const isNew = await add(verified, userId, users)
-  // An identity that the user had before stays, because no later login would find the user without it.
-  if (isNew && (await stillHolds?.()) === false) {
-    await users.removeIdentity(userId, verified)
+  if ((await stillHolds?.()) === false) {
+    // An identity that the user had before stays, because no later login would find the user without it.
+    if (isNew) await users.removeIdentity(userId, verified)
     throw new AppServicesError('InvalidPassword', provider.refusal)
   }
   const { access_token } = await userData.reissue({ userId, sid }).catch((error: unknown) => {

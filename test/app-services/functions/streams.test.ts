@@ -300,7 +300,7 @@ test('a HEAD request opens no stream', async () => {
   let calls = 0
   const { service, user } = await start({ count: () => ++calls })
   const response = await open(service, user, request({ name: 'count' }), { method: 'HEAD' })
-  expect([response.status, calls]).toEqual([400, 0])
+  expect([response.status, calls]).toEqual([404, 0])
 })
 
 function request(body: object | string): string {
