@@ -1,5 +1,5 @@
 import type { Router } from 'express'
-import type { KnownEmailAccount } from './email-password/add-email-account.js'
+import type { KnownEmailAccount } from './account/email-password/add-email-account.js'
 import type { UserObject } from './users/user-object.js'
 
 /** A service for clients of App Services, as `createAppServices()` returns it. */
