@@ -1,5 +1,5 @@
 import type { Router } from 'express'
-import type { KnownEmailAccount } from './email-password/add-email-account.js'
+import type { KnownEmailAccount } from './account/email-password/add-email-account.js'
 import type { KnownIdentity } from './users/add-identity.js'
 import type { UserObject } from './users/user-object.js'
 

@@ -1,6 +1,6 @@
 import type { AppServices } from './app-services.js'
 import { assemble, routesOf } from './assemble.js'
-import { addEmailAccount } from './email-password/add-email-account.js'
+import { addEmailAccount } from './account/email-password/add-email-account.js'
 import type { AppServicesOptions } from './options.js'
 import { createRouter } from './router/router.js'
 import { userFunctions } from './users/user-functions.js'

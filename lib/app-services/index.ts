@@ -1,6 +1,6 @@
 export { createAppServices } from './create-app-services.js'
 export type { AppServices } from './app-services.js'
-export type { KnownEmailAccount } from './email-password/add-email-account.js'
+export type { KnownEmailAccount } from './account/email-password/add-email-account.js'
 export type {
   ConfirmationRequest,
   EmailPasswordDecision,
@@ -8,7 +8,7 @@ export type {
   EmailToken,
   PasswordResetFunction,
   PasswordResetRequest,
-} from './email-password/email-password-options.js'
+} from './account/email-password/email-password-options.js'
 export type { AppServicesOptions, DatabaseLike, ProviderOptions } from './options.js'
 export type {
   CollectionHandler,

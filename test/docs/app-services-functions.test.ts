@@ -85,24 +85,53 @@ describe('the guide to functions, rules and triggers', () => {
   })
 })
 
-it('the guide to errors has a function whose text reaches the client', async () => {
+describe('the guide to errors', () => {
   const page = 'docs/app-services-errors.md'
-  const options = await optionsOf(blockOf(page, 'pay({ user }'), {
-    AppServicesError,
-    userData: userDataOf(() => service),
+
+  it('has a function whose text reaches the client', async () => {
+    const options = await optionsOf(blockOf(page, 'pay({ user }'), {
+      AppServicesError,
+      userData: userDataOf(() => service),
+    })
+    const service = await startRealmService(database, { service: options })
+    const user = await service.newClient().logIn(Credentials.anonymous())
+    await service.userData.forUser(user.id).update({ $set: { credits: 5 } }, { upsert: true })
+    const shown: string[] = []
+    const pay = (await run(
+      blockOf(page, 'alert(').replaceAll(ADDRESS, service.baseUrl),
+      { Realm, alert: (text: string) => shown.push(text) },
+      'pay',
+    )) as (user: Realm.User, amount: number) => Promise<void>
+    await pay(user, 3)
+    await pay(user, 3)
+    expect(shown).toEqual(['There are too few credits.'])
+    await expect(pay(user, -1)).rejects.toMatchObject({ errorCode: 'InvalidParameter', statusCode: 400 })
+    expect(await service.userData.forUser(user.id).read()).toMatchObject({ credits: 2 })
   })
-  const service = await startRealmService(database, { service: options })
-  const user = await service.newClient().logIn(Credentials.anonymous())
-  await service.userData.forUser(user.id).update({ $set: { credits: 5 } }, { upsert: true })
-  const shown: string[] = []
-  const pay = (await run(
-    blockOf(page, 'alert(').replaceAll(ADDRESS, service.baseUrl),
-    { Realm, alert: (text: string) => shown.push(text) },
-    'pay',
-  )) as (user: Realm.User, amount: number) => Promise<void>
-  await pay(user, 3)
-  await pay(user, 3)
-  expect(shown).toEqual(['There are too few credits.'])
-  await expect(pay(user, -1)).rejects.toMatchObject({ errorCode: 'InvalidParameter', statusCode: 400 })
-  expect(await service.userData.forUser(user.id).read()).toMatchObject({ credits: 2 })
+
+  it('has a loop that follows the own document, and ends with an error that says why', async () => {
+    await database.db.createCollection('custom_user_data').catch(() => undefined)
+    const service = await startRealmService(database, {
+      service: { customData: { database: 'app', collection: 'custom_user_data' } },
+      instance: { changeStreams: 'auto' },
+    })
+    await service.userData.ready()
+    const { app, follow } = (await run(
+      blockOf(page, 'follow(').replaceAll(ADDRESS, service.baseUrl),
+      { Realm },
+      '{ app, follow }',
+    )) as { app: Realm.App; follow: (onChange: (change: unknown) => void) => Promise<void> }
+    const user = await app.logIn(Credentials.anonymous(false))
+    const changes: unknown[] = []
+    const ended = follow(change => changes.push(change))
+    ended.catch(() => undefined)
+    await expect
+      .poll(async () => {
+        await service.userData.forUser(user.id).update({ $inc: { n: 1 } }, { upsert: true })
+        return changes.length
+      })
+      .toBeGreaterThan(0)
+    await service.appServices.close()
+    await expect(ended).rejects.toMatchObject({ name: 'WatchError', code: 'MaintenanceInProgress' })
+  })
 })

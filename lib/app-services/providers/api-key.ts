@@ -1,4 +1,4 @@
-import type { ApiKeys } from '../api-keys/create-api-keys.js'
+import type { ApiKeys } from '../account/api-keys/create-api-keys.js'
 import { AppServicesError } from '../wire/errors.js'
 import type { Provider } from './provider.js'
 
