@@ -1,10 +1,11 @@
 import type { Parts } from '../parts.js'
-import { mergeMetadata, providersOf, toUserObject } from '../users/user-object.js'
+import { describeUser } from '../users/delete-user.js'
+import { mergeMetadata, providersOf } from '../users/user-object.js'
 import { emptyAnswer, jsonAnswer } from '../wire/answers.js'
 import { invalidSession } from '../wire/errors.js'
 import { findSession, requireCaller, requireSession, toSessionEnd, userIsGone } from './callers.js'
 import type { CallerSession } from './callers.js'
-import type { Route } from './routes.js'
+import type { Call, Route } from './routes.js'
 
 /** Creates the routes of a session: refresh, logout and profile. */
 export function sessionRoutes(parts: Parts): Route[] {
@@ -16,20 +17,17 @@ export function sessionRoutes(parts: Parts): Route[] {
       path: '/auth/session',
       async handle(call) {
         const session = await requireSession(call, userData)
-        const { userId, refreshToken } = session
-        const [user, mayGoOn] = await Promise.all([users.touch(userId), hasCredentials(session, parts)])
+        const [token, user, mayGoOn] = await Promise.all([
+          exchange(session.refreshToken, call, parts),
+          users.touch(session.userId),
+          hasCredentials(session, parts),
+        ])
         if (!user) {
-          await userData.revoke(userId)
+          await userData.revoke(session.userId)
           throw userIsGone()
         }
         if (!mayGoOn) throw invalidSession('the API key of the session was disabled')
-        const client = { address: call.address }
-        const { access_token } = await userData
-          .exchangeRefreshToken(refreshToken, client)
-          .catch((error: unknown) => {
-            throw toSessionEnd(error)
-          })
-        return jsonAnswer({ access_token }, 201)
+        return jsonAnswer({ access_token: token }, 201)
       },
     },
     {
@@ -43,8 +41,10 @@ export function sessionRoutes(parts: Parts): Route[] {
         await userData.endSession(session.refreshToken, { address: call.address })
         const { userId, sid } = session
         if (session.providerType === 'api-key') await apiKeys?.sessions.forget(userId, sid)
-        const user = await users.findById(userId)
-        if (user) triggers.fire('LOGOUT', [session.providerType], toUserObject(user, {}, session.type))
+        triggers.fire('LOGOUT', [session.providerType], async () => {
+          const user = await users.findById(userId)
+          return user && describeUser(user, session.type, userData)
+        })
         return emptyAnswer()
       },
     },
@@ -67,6 +67,19 @@ export function sessionRoutes(parts: Parts): Route[] {
       },
     },
   ]
+}
+
+/** Exchanges a refresh token, which stays the same. */
+async function exchange(
+  refreshToken: string,
+  { address }: Call,
+  { userData }: Pick<Parts, 'userData'>,
+): Promise<string> {
+  try {
+    return (await userData.exchangeRefreshToken(refreshToken, { address })).access_token
+  } catch (error) {
+    throw toSessionEnd(error)
+  }
 }
 
 /** Whether the credentials that a session began with are still accepted. The session of a disabled API key has ended. */

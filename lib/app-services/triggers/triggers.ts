@@ -10,6 +10,9 @@ interface TriggersConfig {
   readonly report: (error: unknown) => void
 }
 
+type ReadUser = () => Promise<UserObject | undefined>
+type MakeEvent = () => Promise<TriggerEvent | undefined>
+
 /** Runs the triggers of the team. */
 export class Triggers {
   readonly #triggers: readonly TriggerOptions[]
@@ -21,18 +24,29 @@ export class Triggers {
     this.#config = config
   }
 
-  /** Runs the triggers of an event after the answer. None of them waits for another. */
-  fire(operationType: TriggerOperation, providers: readonly ProviderType[], user: UserObject): void {
+  /**
+   * Runs the triggers of an event after the answer. None of them waits for another.
+   *
+   * @param user the user, or a function that reads the user after the answer, if there is a trigger. Without a user no trigger
+   * runs
+   */
+  fire(
+    operationType: TriggerOperation,
+    providers: readonly ProviderType[],
+    user: UserObject | ReadUser,
+  ): void {
     const time = this.#config.now()
+    let read: Promise<UserObject | undefined> | undefined
     for (const [index, trigger] of this.#triggers.entries()) {
       if (trigger.operationType !== operationType) continue
       if (trigger.providers && !providers.some(provider => trigger.providers?.includes(provider))) continue
-      this.#runLater(trigger, index, () => ({
-        operationType,
-        providers: [...providers],
-        user: freshCopy(user, this.#config.bson()),
-        time: new Date(time),
-      }))
+      this.#runLater(trigger, index, async () => {
+        read ??= Promise.resolve(typeof user === 'function' ? user() : user)
+        const found = await read
+        if (!found) return undefined
+        const copy = freshCopy(found, this.#config.bson())
+        return { operationType, providers: [...providers], user: copy, time: new Date(time) }
+      })
     }
   }
 
@@ -46,7 +60,7 @@ export class Triggers {
     clearTimeout(timer)
   }
 
-  #runLater(trigger: TriggerOptions, index: number, makeEvent: () => TriggerEvent): void {
+  #runLater(trigger: TriggerOptions, index: number, makeEvent: MakeEvent): void {
     const run = new Promise<void>(resolve => {
       setImmediate(() => {
         resolve(this.#run(trigger, index, makeEvent))
@@ -58,10 +72,11 @@ export class Triggers {
   async #run(
     { handler, name, operationType }: TriggerOptions,
     index: number,
-    makeEvent: () => TriggerEvent,
+    makeEvent: MakeEvent,
   ): Promise<void> {
     try {
-      await handler(makeEvent())
+      const event = await makeEvent()
+      if (event) await handler(event)
     } catch (cause) {
       const label = name === undefined ? `triggers.${index}` : `triggers.${index} "${name}"`
       this.#config.report(new Error(`The trigger ${label} (${operationType}) failed.`, { cause }))

@@ -50,8 +50,18 @@ export interface RealmServiceOptions {
 /** Starts an app with the router, and stops it at the end of the test. */
 export async function startRealmService(
   database: Pick<TestDatabase, 'db'>,
-  { service, instance, mountPath = '/realm', before }: RealmServiceOptions = {},
+  options: RealmServiceOptions = {},
 ): Promise<RealmService> {
+  const service = await startRealmServer(database, options)
+  onTestFinished(service.close)
+  return service
+}
+
+/** Starts an app with the router. The caller stops it. */
+export async function startRealmServer(
+  database: Pick<TestDatabase, 'db'>,
+  { service, instance, mountPath = '/realm', before }: RealmServiceOptions = {},
+): Promise<RealmService & { readonly close: () => Promise<void> }> {
   const app = express()
   const requests: SeenRequest[] = []
   app.use((req, res, next) => {
@@ -61,7 +71,8 @@ export async function startRealmService(
     next()
   })
   before?.(app)
-  const { origin, close } = await serve(app)
+  const server = await serve(app)
+  const { origin } = server
   const baseUrl = `${origin}${mountPath}`
   const userData = createTestUserData(database, { userDataInToken: 'canonical', ...instance })
   const reports: string[] = []
@@ -75,10 +86,6 @@ export async function startRealmService(
     ...service,
   })
   app.use(mountPath, appServices.router())
-  onTestFinished(async () => {
-    await close()
-    await userData.close()
-  })
   const newTab = (browser: string) =>
     new App({ id: APP_ID, baseUrl, storage: getEnvironment().defaultStorage.prefix(browser) })
   return {
@@ -90,5 +97,9 @@ export async function startRealmService(
     reports,
     newTab,
     newClient: () => newTab(randomUUID()),
+    async close() {
+      await server.close()
+      await userData.close()
+    },
   }
 }
