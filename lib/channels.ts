@@ -67,8 +67,8 @@ export interface ChannelMessages extends EventMessages {
   /** A login, a refresh or a logout has ended: with success, or with the `code` of an error. See {@link OperationMessage}. */
   operation: OperationMessage
   /**
-   * A route of this package or `errorHandler()` has answered with 5xx, or a function without a request has failed with such
-   * an error. The event of this name describes the error. See {@link RequestFailedMessage}.
+   * A route of this package or `errorHandler()` has answered with 5xx, a function without a request has failed with such an
+   * error, or the app called `reportFailure()`. The event of this name describes the error. See {@link RequestFailedMessage}.
    */
   request_failed: RequestFailedMessage
 }

@@ -4,6 +4,7 @@ import { createCalls } from './assembly/calls.js'
 import { createChecks } from './assembly/checks.js'
 import { createCore } from './assembly/core.js'
 import { createDocuments } from './assembly/documents.js'
+import { createForeignKeySets, createForeignTokenFunctions } from './assembly/foreign-tokens.js'
 import { createGuardParts, createGuards } from './assembly/guards.js'
 import { createIssuerFunctions } from './assembly/issuer-functions.js'
 import { createLoginFunctions } from './assembly/login-functions.js'
@@ -60,6 +61,7 @@ export function createCustomUserData(
   // its snapshot, and on a miss to the documents in MongoDB; a login opens a session, and then loads and keeps a snapshot.
   const core = createCore(options)
   const tokens = createAccessTokens(core)
+  const foreignKeySets = createForeignKeySets(core)
   const sessions = createSessionParts(core, tokens)
   const loginAttempts = createLoginAttempts(core, sessions)
   const checks = createChecks(core, sessions, loginAttempts)
@@ -76,7 +78,8 @@ export function createCustomUserData(
     ...createSessionFunctions(core, tokens, logins, transport, calls),
     ...createLoginFunctions(logins, calls),
     ...createIssuerFunctions(tokens, snapshots),
-    ...createServerFunctions(core, tokens, documents, sessions, logins, loginAttempts),
+    ...createForeignTokenFunctions(core, foreignKeySets, calls),
+    ...createServerFunctions(core, tokens, documents, snapshots, sessions, logins, loginAttempts),
     events: core.events.emitter,
     settings: toSettings(core.config),
     bson: (...given) => {
@@ -86,6 +89,7 @@ export function createCustomUserData(
     stats: () => ({
       ...core.metrics.counted(),
       ...snapshots.snapshots.size(),
+      watches: snapshots.watches.size,
       changeStreams: checks.changeFeeds.states(),
     }),
     async ready(...given) {
@@ -95,9 +99,11 @@ export function createCustomUserData(
     },
     async close(...given) {
       refuseOptions('close()', given)
+      snapshots.watches.close()
       checks.changeFeeds.close()
       snapshots.snapshots.close()
       tokens.close()
+      foreignKeySets.close()
       await core.backgroundWork.close()
     },
   }

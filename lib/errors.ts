@@ -36,7 +36,7 @@ const ERRORS = {
   missing_token: { status: 401, title: 'An access token is required' },
   /**
    * The access token is malformed, expired or revoked, its signature is wrong, or its issuer or key is not accepted
-   * (RFC 6750 section 3.1).
+   * (RFC 6750 section 3.1). Or the token of another service was not valid for the check of `tokenVerifier()`.
    * @remedy Refresh the tokens, and log the user in again if the refresh fails. The channel `refused` tells the
    * reason to the server.
    */
@@ -259,7 +259,7 @@ const ERRORS = {
    */
   session_secret_unknown: { status: 503, title: 'The session cannot be continued for the moment' },
   /**
-   * The keys of the trusted issuer could not be fetched, and no known key fits.
+   * The keys of the trusted issuer, or of the service of `tokenVerifier()`, could not be fetched, and no known key fits.
    * @remedy Look at the event `key_set_failed`. The client sends the request again after the seconds in
    * `Retry-After`.
    */
@@ -275,6 +275,13 @@ const ERRORS = {
    * @remedy Make the rule faster, or raise its `timeoutMs`.
    */
   rule_unavailable: { status: 503, title: 'Access cannot be decided for the moment' },
+  /**
+   * `forUser().watch()` cannot follow changes: the option `changeStreams` is off, the change stream on custom data is not
+   * open, or there are 10,000 open watches.
+   * @remedy Write `changeStreams: 'auto'`, and run a replica set. Otherwise open the watch again later. The event
+   * `change_stream` tells when the stream is open.
+   */
+  changes_unavailable: { status: 503, title: 'Changes cannot be followed for the moment' },
   /**
    * `close()` was called, and this process ends.
    * @remedy Nothing: another process serves the next request. Close the HTTP server before you call `close()`.

@@ -31,9 +31,12 @@ export interface LoadFailedEvent {
   readonly error: Error
 }
 
-/** The keys of a trusted issuer could not be fetched. The keys that are known stay in use. */
+/**
+ * The keys of a trusted issuer, or of the service of `tokenVerifier()`, could not be fetched. The keys that are known stay in
+ * use.
+ */
 export interface KeySetFailedEvent {
-  /** The `iss` of the trusted issuer. */
+  /** The `iss` of the issuer. For `tokenVerifier()` without `issuer` it is the address of the keys without its query. */
   readonly issuer: string
   /** The error of the fetch, or of an answer that is not a JWK Set. */
   readonly error: Error
@@ -64,17 +67,22 @@ export interface HookFailedEvent {
 }
 
 /**
- * A request that was answered with 5xx, by a route of this package or by `errorHandler()`. It describes the error without its
- * other members. Tokens, cookies and credentials of the request are replaced by `[removed]`.
+ * A request that was answered with 5xx, by a route of this package or by `errorHandler()`, or a failure that the app has given to
+ * `reportFailure()`. It describes the error without its other members. Tokens, cookies and credentials of the request are
+ * replaced by `[removed]`.
  */
 export interface RequestFailedEvent extends ErrorDescription {
-  /** The code of the error, see {@link CustomUserDataError}. */
+  /** The code of the error, see {@link CustomUserDataError}. `unexpected_error` for an error of another kind. */
   readonly code: string
-  /** The HTTP status of the answer: 500 or 503. */
+  /**
+   * The HTTP status of the answer: 500 or 503. For `unexpected_error` it is the `status` or `statusCode` of the error if that is
+   * 500 to 599, and otherwise 500.
+   */
   readonly status: number
   /**
    * The method and the path of the request, for example `POST /login`. Parameters of the route are shown by their names. Of
-   * the path of a router, and of a path without a route, each segment that may be a token is `[removed]`.
+   * the path of a router, and of a path without a route, each segment that may be a token is `[removed]`. Without a request it is
+   * `reportFailure()`.
    */
   readonly route: string
   /** The message of the error, followed by the messages of its causes. */
@@ -117,10 +125,10 @@ export interface CustomUserDataEvents extends AuditEvents {
   warning: [WarningEvent]
   /** A load of a user's document failed. */
   load_failed: [LoadFailedEvent]
-  /** The keys of a trusted issuer could not be fetched. */
+  /** The keys of a trusted issuer, or of the service of `tokenVerifier()`, could not be fetched. */
   key_set_failed: [KeySetFailedEvent]
   /**
-   * A request was answered with 5xx. Node prints it if nobody listens, one line a minute for each code.
+   * A request was answered with 5xx, or the app called `reportFailure()`. Node prints it if nobody listens, one line a minute for each code.
    *
    * @example
    * userData.events.on('request_failed', ({ route, code, message, stack }) => log.error({ route, code, message, stack }))
@@ -221,8 +229,10 @@ function print(message: string, code: string, detail?: string): void {
 }
 
 /** One line: the place in the code where the fault began stands for the stack. */
-function toFailureLine({ route, status, code, message, stack }: RequestFailedEvent): string {
-  return toLine(`${route} failed with ${status} ${code}: ${message}`, stack)
+function toFailureLine({ route, status, code, name, message, stack }: RequestFailedEvent): string {
+  // The class of an error of this package tells less than its code, and a thrown text is its own name.
+  const what = name === 'CustomUserDataError' || name === message ? message : `${name}: ${message}`
+  return toLine(`${route} failed with ${status} ${code}: ${what}`, stack)
 }
 
 function toHookLine({ hook, error }: HookFailedEvent, secrets: readonly string[]): string {

@@ -37,7 +37,8 @@ export type { CheckCode, ChecksOption } from './checks/check-codes.js'
 export type { WarningCode } from './warnings.js'
 export type { Clock, Timed } from './util/clock.js'
 export type { Algorithm } from './access-tokens/algorithms.js'
-export type { TokenProfile } from './access-tokens/claims.js'
+export type { ForeignTokenClaims, TokenProfile } from './access-tokens/claims.js'
+export type { TokenVerifierOptions, VerifyForeignToken } from './access-tokens/foreign-tokens.js'
 export type { Jwk, KeyOptions } from './access-tokens/keys.js'
 export type { TrustedIssuer } from './access-tokens/trusted-issuers.js'
 export type { AllowOptions, GuardPredicate, GuardRule } from './authenticate/allow.js'
@@ -64,9 +65,11 @@ export type {
   FindOptions,
   UpdateOperators,
   UpdateOptions,
-  UserDocument,
+  WatchOptions,
   WriteOptions,
-} from './writing/for-user.js'
+} from './writing/document-options.js'
+export type { UserDocument } from './writing/for-user.js'
+export type { DocumentChange, DocumentChanges } from './snapshots/document-changes.js'
 export type { ToFieldValues } from './documents/user-documents.js'
 export type { IndexStates } from './checks/set-up.js'
 export type { ChangeStreamStates } from './mongo/change-feeds.js'

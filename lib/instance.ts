@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { BSON } from 'mongodb'
 import type { ErrorRequestHandler, Request, RequestHandler, Router } from 'express'
+import type { TokenVerifierOptions, VerifyForeignToken } from './access-tokens/foreign-tokens.js'
 import type { KeyOptions } from './access-tokens/keys.js'
 import type { TrustedIssuer } from './access-tokens/trusted-issuers.js'
 import type { AllowOptions, GuardRule } from './authenticate/allow.js'
@@ -159,6 +160,23 @@ export interface CustomUserData<CustomData> {
    */
   errorHandler(this: void, options?: ErrorHandlerOptions): ErrorRequestHandler
   /**
+   * Reports an error that your own code answers with 5xx, as {@link errorHandler} does: by the event `request_failed`, its channel
+   * and a count in `stats()`. The secrets of the request are removed from the description. If nobody listens, Node prints it.
+   * An error of this package with a status below 500 is not reported. Any other value is, with the code
+   * `unexpected_error`, so call it only where you answer 5xx. Leave `req` out for work without a request, such as a job. An error
+   * that you then pass on to `errorHandler()` is reported once.
+   * @param error what was thrown: any value
+   * @param req the request of Express or Node
+   * @throws OptionError if `req` is no such request
+   * @example
+   * app.use((error, req, res, next) => {
+   *   const status = error.status ?? 500
+   *   if (status >= 500) userData.reportFailure(error, req)
+   *   res.status(status).json({ problem: error.code ?? 'unknown' })
+   * })
+   */
+  reportFailure(this: void, error: unknown, req?: IncomingMessage): void
+  /**
    * Creates a `verifyCredentials` over a users collection with argon2id hashes, see `hashPassword()`, or with hashes that the option
    * `verifyPassword` verifies, such as those of bcrypt.
    * @throws OptionError for a wrong or unknown option
@@ -202,11 +220,36 @@ export interface CustomUserData<CustomData> {
    */
   ownData(this: void, options: OwnDataOptions<CustomData>): Router
   /**
-   * Returns the access to one user's document, for server code to read, update, replace and delete.
+   * Returns the access to one user's document, for server code to read, update, replace, delete and watch.
    * @throws TypeError if `userId` is not a text of 1 to 255 characters after its issuer's prefix
    * @example await userData.forUser(userId).update({ role: 'admin' })
    */
   forUser(this: void, userId: string): UserDocument<CustomData>
+  /**
+   * Creates the check of a JWT that another service issued, for logins by such a token: a partner's token, or the token of an old
+   * login service. The check resolves to the claims, which are frozen. It accepts JWTs with `typ: JWT`, `at+jwt` or none, and they
+   * must have `exp`, `sub` and `aud`. `nbf` and `exp` are compared with `clockToleranceSeconds`. Tokens that are longer than
+   * `maxTokenLength`, and tokens that are bound to a key (`cnf`), are refused. Create the check once, at the start.
+   *
+   * Until it expires, a token can be presented again and again. Its `sub` is an id at the other service, so put a prefix before it
+   * if your users have ids of another origin too.
+   * @returns a function that takes the token, and rejects with `invalid_token` (401) for any value that is no valid token, or
+   * with `keys_unavailable` (503) if the keys of the service could not be fetched
+   * @throws OptionError for a wrong or unknown option, and for a weak, private or unfit key
+   * @example
+   * const verifyPartnerToken = userData.tokenVerifier({
+   *   jwksUri: 'https://partner.example.com/jwks.json',
+   *   algorithms: ['RS256'],
+   *   issuer: 'https://partner.example.com',
+   *   audience: 'https://api.example.com',
+   * })
+   * const verifyCredentials = async ({ token }) => {
+   *   const { sub } = await verifyPartnerToken(token)
+   *   return { id: `partner:${sub}` }
+   * }
+   * app.post('/login/partner', userData.login(verifyCredentials))
+   */
+  tokenVerifier(this: void, options: TokenVerifierOptions): VerifyForeignToken
   /**
    * Begins a session as below, and sets the cookies of `accessTokenTransport` and `refreshTokenTransport`. Tokens in cookies are
    * not in the result.

@@ -44,8 +44,9 @@ export interface Stats {
    */
   readonly operations: Readonly<Record<OperationName, Readonly<Record<string, number>>>>
   /**
-   * How many requests were answered with 5xx by a route of this package or by `errorHandler()`, by error code. Also counts
-   * such errors of `verifyToken()`, `sessionOf()`, `countAttempt()` and the functions that `operations` has.
+   * How many requests were answered with 5xx by a route of this package or by `errorHandler()`, and how many failures the app
+   * gave to `reportFailure()`, by error code: that of this package, or `unexpected_error`. Also counts
+   * such errors of `verifyToken()`, `tokenVerifier()`, `sessionOf()`, `countAttempt()` and the functions that `operations` has.
    */
   readonly failedRequests: Readonly<Record<string, number>>
   /** How many logins and refresh tokens were answered with 429, by the limit that they had reached. */
@@ -56,14 +57,16 @@ export interface Stats {
   readonly cached: number
   /** Bytes that the snapshots in the cache are estimated to take. */
   readonly cachedBytes: number
+  /** Open watches of `forUser().watch()`. A number that only grows tells of watches that nobody ends. */
+  readonly watches: number
   /** The states of the change streams now, see {@link ChangeStreamStates}. */
   readonly changeStreams: ChangeStreamStates
 }
 
 type Events = CustomUserDataEvents
 
-/** The counters of this file. The cache and the change streams count the others. */
-type Counted = Omit<Stats, 'cached' | 'cachedBytes' | 'changeStreams'>
+/** The counters of this file. The cache, the watches and the change streams count the others. */
+type Counted = Omit<Stats, 'cached' | 'cachedBytes' | 'watches' | 'changeStreams'>
 
 /** The counters that are one number. */
 type Totals = { -readonly [Name in keyof Counted as Counted[Name] extends number ? Name : never]: number }

@@ -32,9 +32,9 @@ export interface OperationMessage extends Timed {
 
 /** A request or a function that failed with a status of 500 or more. */
 export interface RequestFailedMessage {
-  /** The code of the error, see {@link CustomUserDataError}. */
+  /** The code of the error, as in the event. */
   readonly code: string
-  /** The HTTP status: 500 or 503. */
+  /** The HTTP status, as in the event. */
   readonly status: number
   /** The method and the path of the request, as in the event. Of a function without a request its name: `issueTokens()`. */
   readonly route: string

@@ -60,6 +60,7 @@ const NOTHING = {
   events: Object.fromEntries(Object.keys(EVENT_CHANNELS).map(name => [name, 0])),
   cached: 0,
   cachedBytes: 0,
+  watches: 0,
   changeStreams: { custom_data: 'off', sessions: 'off' },
 }
 

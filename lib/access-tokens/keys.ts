@@ -93,11 +93,7 @@ export interface KeySource {
 /** Parses and checks a key. Throws an {@link OptionError} that says what is wrong with it. */
 export function prepareKey(options: KeyOptions, optionName: string): AccessTokenKey {
   const { alg } = options
-  if (!ALGORITHM_NAMES.includes(alg)) throw unsupported(`${optionName}.alg ${describeAlgorithm(alg)}`)
-  checkJwk(options, optionName)
-  const given =
-    needsOf(alg).keyType === 'secret' ? secretOf(options, optionName) : pairOf(options, optionName)
-  requireFitKey(given, alg, optionName)
+  const given = readKey(options, optionName)
   return {
     kid: options.kid ?? nameOf(given, optionName),
     alg,
@@ -105,6 +101,36 @@ export function prepareKey(options: KeyOptions, optionName: string): AccessToken
     signingKey: given.type === 'public' ? undefined : given,
     retired: false,
   }
+}
+
+/** The `kid` of a key without a name. No token can name it, because a name is a text that is not empty. */
+export const NO_NAME = ''
+
+/**
+ * Parses and checks a key with which another service signs. Such a key needs no name. A private key is refused, because a
+ * service that only verifies must not be able to sign.
+ * @throws OptionError
+ */
+export function prepareForeignKey(options: KeyOptions, optionName: string): AccessTokenKey {
+  const { alg, kid = NO_NAME } = options
+  const verificationKey = readKey(options, optionName)
+  if (verificationKey.type === 'private') {
+    throw new OptionError(
+      `${optionName}.key is a private key, and only the service that signs should have it. Write the public key of the ` +
+        'service, which begins with "-----BEGIN PUBLIC KEY-----" as PEM text.',
+    )
+  }
+  return { kid, alg, verificationKey, signingKey: undefined, retired: false }
+}
+
+function readKey(options: KeyOptions, optionName: string): KeyObject {
+  const { alg } = options
+  if (!ALGORITHM_NAMES.includes(alg)) throw unsupported(`${optionName}.alg ${describeAlgorithm(alg)}`)
+  checkJwk(options, optionName)
+  const given =
+    needsOf(alg).keyType === 'secret' ? secretOf(options, optionName) : pairOf(options, optionName)
+  requireFitKey(given, alg, optionName)
+  return given
 }
 
 function nameOf(given: KeyObject, optionName: string): string {

@@ -50,8 +50,8 @@ function signedUserId(claimsSet: ClaimsSet, { userIdClaim, userIdPrefix }: Issue
   return isSubject(id) ? userIdPrefix + id : undefined
 }
 
-/** Returns the key that signed the token. There are two candidates at most, if an issuer gave two keys the same name. */
-function verifyWithOneOf(token: string, [first, ...others]: CandidateKeys): Promise<AccessTokenKey> {
+/** Returns the key that signed the token. There are several candidates if keys have the same name, or none. */
+export function verifyWithOneOf(token: string, [first, ...others]: CandidateKeys): Promise<AccessTokenKey> {
   const verified = verifySignature(token, first)
   return others.reduce((before, key) => before.catch(() => verifySignature(token, key)), verified)
 }

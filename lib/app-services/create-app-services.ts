@@ -45,7 +45,7 @@ function assemble(options: AppServicesOptions): Parts {
   const now = () => userData.settings.clock.now()
   const bson = () => userData.bson()
   const report: Parts['report'] = (error, req) => {
-    console.error(error, req?.originalUrl) // replaced by reportFailure()
+    userData.reportFailure(error, req)
   }
   const collections = new OwnCollections(config.database)
   return {

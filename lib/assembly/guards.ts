@@ -9,6 +9,7 @@ import { createErrorHandler } from '../authenticate/error-handler.js'
 import { createAuthenticateMiddleware } from '../authenticate/middleware.js'
 import { toGuard } from '../authenticate/guard.js'
 import { createFailureReports } from '../authenticate/failure-reports.js'
+import { createReportFailure } from '../authenticate/report-failure.js'
 import { createReload } from '../authenticate/reload.js'
 import { createSnapshotAge } from '../authenticate/snapshot-age.js'
 import { createRequestUsers } from '../authenticate/request-users.js'
@@ -123,6 +124,7 @@ type Guards = Pick<
   | 'allow'
   | 'strategy'
   | 'errorHandler'
+  | 'reportFailure'
   | 'user'
   | 'userIfAny'
   | 'verifyToken'
@@ -146,6 +148,7 @@ export function createGuards(parts: GuardParts): Guards {
       handlers.noteOtherAuthentication()
       return createStrategy(parts)
     },
+    reportFailure: createReportFailure(failures),
     errorHandler: options => handlers.add('error handler', createErrorHandler(failures, options)),
     user: requireUser,
     userIfAny: req => (requestUser(req) ?? undefined) as AuthenticatedUser<object> | undefined,

@@ -26,6 +26,7 @@ import type { LoginAttempts } from './login-attempts.js'
 import type { Logins } from './logins.js'
 import { FOREIGN_TOKEN_MS, OWN_TOKEN_MS } from './sessions.js'
 import type { SessionParts } from './sessions.js'
+import type { SnapshotParts } from './snapshots.js'
 
 /** The methods of an instance that act on sessions. */
 type SessionFunctions = Pick<
@@ -118,6 +119,7 @@ export function createServerFunctions(
   { config, events, invalidations, rights, storedUsernames }: Core,
   { issuers, ownKeys }: AccessTokens,
   { loader }: Documents,
+  { watches }: SnapshotParts,
   { listStored }: SessionParts,
   { writer, hooks, userSessions, userRecords }: Logins,
   loginAttempts: LoginAttempts,
@@ -167,7 +169,7 @@ export function createServerFunctions(
     },
     forUser(userId) {
       requireUserId('forUser()', userId, issuers)
-      return createUserDocument(userId, { config, writer, loader, onWritten })
+      return createUserDocument(userId, { config, writer, loader, watches, onWritten })
     },
     invalidate(userId) {
       requireUserId('invalidate()', userId, issuers)

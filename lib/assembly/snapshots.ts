@@ -1,3 +1,4 @@
+import { DocumentWatches } from '../snapshots/document-watches.js'
 import { createSnapshots } from '../snapshots/snapshots.js'
 import { ClaimSnapshots } from '../token-data/claim-snapshots.js'
 import type { Checks } from './checks.js'
@@ -5,13 +6,13 @@ import type { Core } from './core.js'
 import type { Documents } from './documents.js'
 import type { SessionParts } from './sessions.js'
 
-/** The cache of snapshots, and the custom data inside our own access tokens. */
+/** The cache of snapshots, the custom data inside our own access tokens, and the watches of documents. */
 export type SnapshotParts = ReturnType<typeof createSnapshotParts>
 
-/** Creates both places that hold custom data. Invalidations reach them from now on. */
+/** Creates the places that hold custom data. Invalidations reach them from now on. */
 export function createSnapshotParts(
   core: Core,
-  { documents, loader, codec }: Documents,
+  { documents, loader, codec, startSetUp }: Documents,
   { revocations }: SessionParts,
   { changeFeeds }: Checks,
 ) {
@@ -39,5 +40,7 @@ export function createSnapshotParts(
   const snapshots = createSnapshots({ ...config, followsChanges }, loader, clock, metrics)
   if (claimSnapshots) invalidations.add(claimSnapshots)
   invalidations.add(snapshots)
-  return { snapshots, claimSnapshots }
+  const watches = new DocumentWatches(config, { loader, changes: changeFeeds.customData, start: startSetUp })
+  invalidations.add(watches)
+  return { snapshots, claimSnapshots, watches }
 }

@@ -27,7 +27,8 @@ const TYPE_PREFIX = 'urn:express-custom-user-data:error:'
 
 /**
  * Turns an error of this package into the answer that `errorHandler()` sends (RFC 9457), for frameworks that send answers by
- * themselves. `undefined` for any other value. It reports nothing: log errors with a status of 500 or more.
+ * themselves. `undefined` for any other value. It reports nothing: give errors with a status of 500 or more to
+ * `reportFailure()`.
  *
  * @example
  * const answer = errorResponse(error)

@@ -5,6 +5,7 @@ import type { LoadCheck } from '../sessions/token-status.js'
 import type { BoundSnapshot, SnapshotBinding } from '../snapshots/snapshot-cache.js'
 import type { ClaimSnapshots } from '../token-data/claim-snapshots.js'
 import type { AccessTokenClaims } from '../types.js'
+import { deepFreeze } from '../util/deep-freeze.js'
 
 /** The rules by which a token and its snapshot are bound. */
 interface TokenBindingsConfig {
@@ -100,11 +101,4 @@ export function createClaimsFreezer() {
     }
     deepFreeze(claims)
   }
-}
-
-/** Freezes a value that JSON has, with all that it holds. */
-function deepFreeze(value: unknown): void {
-  if (typeof value !== 'object' || value === null) return
-  Object.values(value).forEach(deepFreeze)
-  Object.freeze(value)
 }

@@ -9,6 +9,15 @@ export type ChangeStreamStates = Readonly<Record<ChangeStreamEvent['of'], FeedSt
 /** The change feeds of an instance as one. */
 export interface ChangeFeeds extends Omit<ChangeFeed, 'state'> {
   readonly states: () => ChangeStreamStates
+  /** The feed of custom data alone. */
+  readonly customData: CustomDataChanges
+}
+
+/** The part of the feed of custom data that watches need. */
+export interface CustomDataChanges extends Pick<ChangeFeed, 'settled' | 'isOpen'> {
+  readonly state: () => FeedState | 'off'
+  /** Sets the function that is called when the server has refused the stream, or the pool is too small for it. */
+  readonly onUnavailable: (tell: (error: Error | undefined) => void) => void
 }
 
 /** Creates one feed, which reports its states by this function. */
@@ -24,6 +33,12 @@ const NO_FEEDS: ChangeFeeds = {
   settled: () => Promise.resolve(),
   isOpen: () => false,
   states: () => ({ custom_data: 'off', sessions: 'off' }),
+  customData: {
+    state: () => 'off',
+    settled: () => Promise.resolve(),
+    isOpen: () => false,
+    onUnavailable: () => undefined,
+  },
   close: () => undefined,
 }
 
@@ -39,18 +54,27 @@ export function createChangeFeeds(
 ): ChangeFeeds {
   if (changeStreams === 'off') return NO_FEEDS
   const warn = createWarning(events, userDataInToken !== undefined)
+  let tellCustomData: (error: Error | undefined) => void = () => undefined
   const reportFor = (of: ChangeStreamEvent['of']): ChangeSource<never>['report'] => {
     return (state, error) => {
       events.emit('change_stream', { of, state, ...(error && { error }) })
-      if (state === 'unavailable') warn(error)
+      if (state !== 'unavailable') return
+      warn(error)
+      if (of === 'custom_data') tellCustomData(error)
     }
   }
-  const feeds = joinFeeds(
-    create.custom_data(reportFor('custom_data')),
-    create.sessions(reportFor('sessions')),
-  )
+  const customData = create.custom_data(reportFor('custom_data'))
+  const feeds = joinFeeds(customData, create.sessions(reportFor('sessions')))
   return {
     ...feeds,
+    customData: {
+      state: () => customData.state(),
+      settled: () => customData.settled(),
+      isOpen: () => customData.isOpen(),
+      onUnavailable: tell => {
+        tellCustomData = tell
+      },
+    },
     close() {
       feeds.close()
       connections.close()
@@ -58,7 +82,7 @@ export function createChangeFeeds(
   }
 }
 
-function joinFeeds(customData: ChangeFeed, sessions: ChangeFeed): ChangeFeeds {
+function joinFeeds(customData: ChangeFeed, sessions: ChangeFeed): Omit<ChangeFeeds, 'customData'> {
   const feeds = [customData, sessions]
   return {
     start() {

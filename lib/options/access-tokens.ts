@@ -13,21 +13,25 @@ import { callback, DAY_SECONDS, name, secret, whole } from './value-schemas.js'
 export const NAME_YOUR_API = 'name your API, e.g. "https://api.example.com"'
 const PREFIX = 'write a text, e.g. "idp|"'
 const FETCHABLE = 'write an https address'
-const NOT_LOOPBACK =
+export const NOT_LOOPBACK =
   'this address is on loopback, and the issuer is not (or is not http): write an https address that is not on loopback'
 
-const audience = v.pipe(
+/** The option `audience`: a text or a list of texts, which becomes a list. */
+export const audience = v.pipe(
   v.union([name, v.pipe(v.array(name), v.minLength(1, NAME_YOUR_API))], NAME_YOUR_API),
   v.transform(value => (typeof value === 'string' ? [value] : value)),
+)
+
+/** The member `key` of a key, of which only the presence is checked here. */
+export const keyMaterial = v.custom<unknown>(
+  value => value !== undefined && value !== null,
+  'write PEM text, a JWK, a KeyObject or a secret',
 )
 
 const key = optionsObject('write { kid, alg, key }', {
   kid: v.optional(name),
   alg: name,
-  key: v.custom<unknown>(
-    value => value !== undefined && value !== null,
-    'write PEM text, a JWK, a KeyObject or a secret',
-  ),
+  key: keyMaterial,
 })
 
 /** The option `keys`. */
@@ -59,24 +63,28 @@ const audienceClaim = v.pipe(
   ),
 )
 
+/** The option `algorithms` of keys that another service publishes. */
+export const publishedAlgorithms = v.pipe(
+  v.array(
+    v.picklist(ASYMMETRIC_ALGORITHM_NAMES, `write some of ${ASYMMETRIC_ALGORITHM_NAMES.join(', ')}`),
+    'write a list of algorithms, e.g. ["RS256"]',
+  ),
+  v.minLength(1, 'write one algorithm or more'),
+)
+
+/** The option `jwksUri`. */
+export const jwksUri = v.pipe(
+  v.string(FETCHABLE),
+  v.check(address => isFetchable(address, address), FETCHABLE),
+)
+
 /** The options of a trusted issuer. */
 export const trustedIssuer = v.pipe(
   optionsObject('write { issuer, audience, algorithms, jwksUri }', {
     issuer: name,
     audience,
-    algorithms: v.pipe(
-      v.array(
-        v.picklist(ASYMMETRIC_ALGORITHM_NAMES, `write some of ${ASYMMETRIC_ALGORITHM_NAMES.join(', ')}`),
-        'write a list of algorithms, e.g. ["RS256"]',
-      ),
-      v.minLength(1, 'write one algorithm or more'),
-    ),
-    jwksUri: v.optional(
-      v.pipe(
-        v.string(FETCHABLE),
-        v.check(address => isFetchable(address, address), FETCHABLE),
-      ),
-    ),
+    algorithms: publishedAlgorithms,
+    jwksUri: v.optional(jwksUri),
     userIdPrefix: v.optional(
       v.pipe(
         v.string(PREFIX),

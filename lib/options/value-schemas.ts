@@ -45,6 +45,16 @@ export const callback = v.custom<(...args: never[]) => unknown>(
   'write a function',
 )
 
+/** The signal of an `AbortController`, of Node or of jsdom. */
+export const abortSignal = v.custom<AbortSignal>(
+  value =>
+    isObject(value) &&
+    typeof Reflect.get(value, 'aborted') === 'boolean' &&
+    typeof Reflect.get(value, 'addEventListener') === 'function' &&
+    typeof Reflect.get(value, 'removeEventListener') === 'function',
+  'give the signal of an AbortController',
+)
+
 /** A secret of any kind. Its strength is checked when the key is made of it. */
 export const secret = v.custom<string | Uint8Array | KeyObject>(
   value => typeof value === 'string' || isObject(value),

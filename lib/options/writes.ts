@@ -3,7 +3,7 @@ import type { ReplaceMode, UpdateMode } from '../writing/document-writes.js'
 import { parseArgument } from './arguments.js'
 import { arrayFilters, filter, projection } from './mongo-expressions.js'
 import { optionsObject } from './options-object.js'
-import { AN_OBJECT, trueOrFalse } from './value-schemas.js'
+import { abortSignal, AN_OBJECT, trueOrFalse } from './value-schemas.js'
 
 const RETURNS = ['after', 'before', 'counts'] as const
 
@@ -17,6 +17,7 @@ const replaceOptions = optionsObject(AN_OBJECT, REPLACE)
 const updateOptions = optionsObject(AN_OBJECT, { ...REPLACE, arrayFilters: v.optional(arrayFilters) })
 const deleteOptions = optionsObject(AN_OBJECT, { where: v.optional(filter) })
 const findOptions = optionsObject(AN_OBJECT, { projection: v.optional(projection) })
+const watchOptions = optionsObject(AN_OBJECT, { signal: v.optional(abortSignal) })
 
 /** Completes the options of `forUser().update()`, or throws an `OptionError`. */
 export function parseUpdateOptions(given: unknown): UpdateMode {
@@ -36,4 +37,9 @@ export function parseDeleteOptions(given: unknown): v.InferOutput<typeof deleteO
 /** Completes the options of `forUser().find()`, or throws an `OptionError`. */
 export function parseFindOptions(given: unknown): v.InferOutput<typeof findOptions> {
   return parseArgument('forUser().find()', findOptions, given)
+}
+
+/** Checks the options of `forUser().watch()`, or throws an `OptionError`. */
+export function parseWatchOptions(given: unknown): v.InferOutput<typeof watchOptions> {
+  return parseArgument('forUser().watch()', watchOptions, given)
 }

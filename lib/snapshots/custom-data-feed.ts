@@ -17,11 +17,11 @@ export interface CustomDataFeedParts {
   readonly primary: AskPrimary
   readonly snapshots: Pick<Snapshots, 'changed' | 'invalidateAll'>
   readonly clock: Clock
-  readonly report: ChangeSource<DocumentChange>['report']
+  readonly report: ChangeSource<CustomDataEvent>['report']
 }
 
 /** The part of a change event that the server sends. */
-interface DocumentChange extends ChangeEvent {
+interface CustomDataEvent extends ChangeEvent {
   /** Absent if the event concerns the whole collection. */
   readonly documentKey?: { readonly _id?: unknown }
   /** The user id that the document has now; absent if it was deleted or has none. */
@@ -36,7 +36,7 @@ export function createCustomDataFeed(
   { userIdField, changeStreamTimeoutMs }: CustomDataFeedConfig,
   { openCollection, primary, snapshots, clock, report }: CustomDataFeedParts,
 ): ChangeFeed {
-  return createChangeFeed<DocumentChange>(
+  return createChangeFeed<CustomDataEvent>(
     {
       collection: openCollection,
       primary,

@@ -4,7 +4,7 @@ import { asCustomUserDataError, CustomUserDataError } from '../errors.js'
 import type { Metrics } from '../metrics.js'
 import { toChangeKeys, toDocumentKey, toUserKey } from './change-key.js'
 import { createChangeIndex, NO_CHANGE_INDEX } from './change-index.js'
-import type { LoadMark } from './change-index.js'
+import type { ChangeIndex, LoadMark } from './change-index.js'
 import { isFresh } from './freshness.js'
 import type { Freshness } from './freshness.js'
 import type { ExactDecoder } from '../documents/find-document.js'
@@ -31,7 +31,7 @@ interface SharedLoad {
 export class SnapshotLoads {
   readonly generations
   readonly cache
-  readonly #changeIndex
+  readonly #changeIndex: ChangeIndex<UserGeneration>
   readonly #running = new Map<string, SharedLoad>()
   readonly #config
   readonly #loader
@@ -124,7 +124,7 @@ export class SnapshotLoads {
 
   changed(documentId: unknown, userIdValue: unknown): void {
     const keys = toChangeKeys(documentId, userIdValue)
-    if (keys) for (const userId of this.#changeIndex.changed(keys)) this.generations.invalidate(userId)
+    if (keys) for (const { userId } of this.#changeIndex.changed(keys)) this.generations.invalidate(userId)
     else this.invalidateAll()
   }
 

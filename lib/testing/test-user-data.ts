@@ -7,6 +7,7 @@ import { OptionError } from '../errors.js'
 import type { CustomUserData } from '../instance.js'
 import type { TeamBson } from '../mongo/team-bson.js'
 import type { CustomUserDataOptions, OptionsWithoutKeys } from '../options/options.js'
+import { parseWatchOptions } from '../options/writes.js'
 import type { CustomDataOf, DeepReadonly, DefaultDocument, KnownDocument } from '../types.js'
 import { systemClock } from '../util/clock.js'
 import { describeType, describeValue } from '../util/describe-value.js'
@@ -15,6 +16,7 @@ import { requireUserIdValues, toFirstDocumentId, toNewDocument } from '../writin
 import type { NewIdentity } from '../writing/new-document.js'
 import { findInstalledBson } from './installed-bson.js'
 import { PlainDatabase } from './plain-database.js'
+import { needsRealMongoDb } from './real-mongodb.js'
 import { requireTestRun } from './refuse-production.js'
 
 /**
@@ -141,8 +143,21 @@ export function createTestUserData(options: TestUserDataOptions<object> = {}): C
     userData.invalidate(userId)
   }
   for (const [userId, document] of Object.entries(documents)) put(userId, document)
-  documentsOf.set(userData, put)
-  return userData
+  const testUserData = { ...userData, forUser: withoutWatch(userData.forUser) }
+  documentsOf.set(testUserData, put)
+  return testUserData
+}
+
+/** A plain object has no change streams. */
+function withoutWatch(forUser: CustomUserData<object>['forUser']): CustomUserData<object>['forUser'] {
+  return userId => ({
+    ...forUser(userId),
+    // eslint-disable-next-line @typescript-eslint/require-await -- a wrong option rejects, as it does with MongoDB
+    async watch(options) {
+      parseWatchOptions(options)
+      throw needsRealMongoDb('forUser().watch()')
+    },
+  })
 }
 
 /** The options of `createCustomUserData()` are checked there. */

@@ -1,6 +1,6 @@
 import { isNativeError } from 'node:util/types'
 import type { Redact } from './redaction.js'
-import { describeThrown } from './thrown.js'
+import { describeThrown, readMember } from './thrown.js'
 
 /** A description of an error for logs, without the error's other members: they may hold a whole request or document. */
 export interface ErrorDescription {
@@ -49,9 +49,9 @@ export function describeError(thrown: unknown, redact: Redact): ErrorDescription
 function chainOf(thrown: unknown): unknown[] {
   const chain = [thrown]
   for (
-    let cause = read(thrown, 'cause');
+    let cause = readMember(thrown, 'cause');
     cause !== undefined && cause !== null;
-    cause = read(cause, 'cause')
+    cause = readMember(cause, 'cause')
   ) {
     if (chain.length === MOST_ERRORS || chain.includes(cause)) break
     chain.push(cause)
@@ -78,18 +78,8 @@ function framesOf(thrown: unknown, message: string): string[] {
 }
 
 function textOf(thrown: unknown, member: string): string | undefined {
-  const value = read(thrown, member)
+  const value = readMember(thrown, member)
   return typeof value === 'string' ? value : undefined
-}
-
-/** Reads a member of a thrown value. A getter of the value may throw, and a revoked proxy always throws. */
-function read(thrown: unknown, member: string): unknown {
-  if ((typeof thrown !== 'object' && typeof thrown !== 'function') || thrown === null) return undefined
-  try {
-    return Reflect.get(thrown, member)
-  } catch {
-    return undefined
-  }
 }
 
 function cut(text: string): string {

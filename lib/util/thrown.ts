@@ -37,3 +37,13 @@ export function isThrown<T>(errorClass: ErrorClass<T>, thrown: unknown): thrown 
     return false
   }
 }
+
+/** Reads a member of a thrown value. A getter of the value may throw, and a revoked proxy always throws. */
+export function readMember(thrown: unknown, member: string): unknown {
+  if ((typeof thrown !== 'object' && typeof thrown !== 'function') || thrown === null) return undefined
+  try {
+    return Reflect.get(thrown, member)
+  } catch {
+    return undefined
+  }
+}

@@ -6,86 +6,25 @@ import {
   parseFindOptions,
   parseReplaceOptions,
   parseUpdateOptions,
+  parseWatchOptions,
 } from '../options/writes.js'
+import type { DocumentChanges } from '../snapshots/document-changes.js'
+import type { DocumentWatches } from '../snapshots/document-watches.js'
 import { toOperators, toReplacement } from './changes.js'
+import type {
+  DeleteOptions,
+  DocumentFilter,
+  FindOptions,
+  UpdateOperators,
+  UpdateOptions,
+  WatchOptions,
+  WriteOptions,
+} from './document-options.js'
 import { queryDocument } from './document-query.js'
 import type { QueryConfig } from './document-query.js'
 import { DocumentWrites } from './document-writes.js'
 import type { ReplaceMode, WriteCounts, Written } from './document-writes.js'
 import type { Writer } from './writer.js'
-
-/**
- * Update operators of MongoDB.
- *
- * @example { $set: { language: 'en' }, $inc: { logins: 1 } }
- */
-export type UpdateOperators = Readonly<Record<`$${string}`, Readonly<Record<string, unknown>>>>
-
-/**
- * A filter of MongoDB for the user's document. It may have all operators but `$where`, `$function` and `$accumulator`, which
- * run JavaScript, and `$text`, `$near` and `$nearSphere`, which search the collection. It has 32 levels and 5,000 members at
- * most, and no value `undefined`. It also sees fields that the option `projection` hides from handlers.
- *
- * @example { status: 'open', $expr: { $lt: ['$used', '$limit'] } }
- */
-export type DocumentFilter = Readonly<Record<string, unknown>>
-
-/** Options of `forUser().find()`. */
-export interface FindOptions {
-  /**
-   * A `$project` stage for the document as handlers get it, so it cannot show what the option `projection` hides. The result
-   * is not checked against the option `schema`, which is for whole documents.
-   * @default the whole document
-   * @example { language: 1, tagCount: { $size: '$tags' } }
-   */
-  readonly projection?: Readonly<Record<string, unknown>> | undefined
-}
-
-/** Options of `forUser().delete()`. */
-export interface DeleteOptions {
-  /**
-   * A filter that the document must match. Otherwise nothing is removed.
-   * @default the document is removed in any state
-   */
-  readonly where?: DocumentFilter | undefined
-}
-
-/** Options of `forUser().replace()`. */
-export interface WriteOptions {
-  /**
-   * A filter that the document must match when it is written. Otherwise nothing is written. With `upsert` it does not count
-   * for a user without a document, and no value of it is copied into the new document.
-   * @default the document is written in any state
-   */
-  readonly where?: DocumentFilter | undefined
-  /**
-   * `after`: the document, read after the write. `before`: the document as it was before, read by the same command, and
-   * `undefined` for a new document. `counts`: `matchedCount` and `modifiedCount` of MongoDB, and `upserted`; nothing is read.
-   * @default 'after'
-   */
-  readonly returns?: 'after' | 'before' | undefined
-  /**
-   * Whether to create a document for a user who has none.
-   * @default false
-   */
-  readonly upsert?: boolean | undefined
-  /**
-   * Whether to drop the user's snapshots in this process. Write `false` for fields that no handler needs fresh, such as the
-   * time of the last login.
-   * @default true
-   */
-  readonly invalidate?: boolean | undefined
-}
-
-/** Options of `forUser().update()`. */
-export interface UpdateOptions extends WriteOptions {
-  /**
-   * Conditions for the elements that paths such as `list.$[name].done` change, as MongoDB has them.
-   * @default none
-   * @example [{ 'name.priority': { $gt: 3 } }]
-   */
-  readonly arrayFilters?: readonly DocumentFilter[] | undefined
-}
 
 /**
  * The document of one user, for server code: the document that `req.user.customData` is read from. Writes are not checked
@@ -174,6 +113,22 @@ export interface UserDocument<CustomData> {
    * @returns whether there was a document, and it matched `where`
    */
   delete: (options?: DeleteOptions) => Promise<boolean>
+  /**
+   * Follows the changes of the document, for sockets, server-sent events and other protocols. It needs the option
+   * `changeStreams: 'auto'` and a replica set. The promise resolves when the watch stands: later changes are told, of this
+   * and of other processes.
+   *
+   * A watch compares states, as `read()` gives them. Several quick changes may come as one, and a change of hidden fields
+   * alone is none. Nothing is queued: a slow consumer gets the latest state. While the change stream is broken, changes come
+   * late. End each watch: by the signal, by leaving the loop, or by `return()`. An instance has 10,000 at most.
+   * @throws OptionError for a wrong or unknown option; `changes_unavailable` (503) if changes cannot be followed, also during
+   * the iteration; `closed` (503) after `close()`, also during the iteration; the errors of {@link read}, also during the
+   * iteration. After an error the watch has ended.
+   * @example
+   * const changes = await userData.forUser(id).watch({ signal })
+   * for await (const change of changes) socket.emit('custom data', change.operationType)
+   */
+  watch: (options?: WatchOptions) => Promise<DocumentChanges<CustomData>>
 }
 
 /** Creates what `forUser()` returns. `onWritten` is called after each write that has changed the collection. */
@@ -183,11 +138,13 @@ export function createUserDocument(
     config,
     writer,
     loader,
+    watches,
     onWritten,
   }: {
     readonly config: QueryConfig
     readonly writer: Writer
     readonly loader: Loader
+    readonly watches: Pick<DocumentWatches, 'open'>
     readonly onWritten: (userId: string, change: WrittenEvent['change']) => void
   },
 ): UserDocument<object> {
@@ -235,6 +192,10 @@ export function createUserDocument(
       const isDeleted = await writes.delete(userId, parseDeleteOptions(options).where)
       if (isDeleted) onWritten(userId, 'delete')
       return isDeleted
+    },
+    async watch(options) {
+      const { signal } = parseWatchOptions(options)
+      return watches.open(userId, signal)
     },
   } as UserDocument<object>
 }

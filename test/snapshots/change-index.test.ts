@@ -5,7 +5,7 @@ import { UserGenerations } from '../../lib/snapshots/user-generations.js'
 import type { UserGeneration } from '../../lib/snapshots/user-generations.js'
 import { heapGrowth } from '../support/heap.js'
 
-let dependents: ChangeIndex
+let dependents: ChangeIndex<UserGeneration>
 let generations: UserGenerations
 beforeEach(() => {
   dependents = createChangeIndex()
@@ -20,19 +20,21 @@ function load(userId: string, ...keys: string[]): UserGeneration {
   return generation
 }
 
+const changed = (...keys: string[]) => dependents.changed(keys).map(({ userId }) => userId)
+
 describe('a change', () => {
   it('finds the users of a loaded document by each key', () => {
     load('alice', 'document 1', 'user alice')
     load('bob', 'document 2', 'user bob')
-    expect(dependents.changed(['document 1'])).toEqual(['alice'])
-    expect(dependents.changed(['document 3', 'user bob'])).toEqual(['bob'])
-    expect(dependents.changed(['document 3'])).toEqual([])
+    expect(changed('document 1')).toEqual(['alice'])
+    expect(changed('document 3', 'user bob')).toEqual(['bob'])
+    expect(changed('document 3')).toEqual([])
   })
 
   it('finds all users who share a document', () => {
     load('alice', 'document 1')
     load('idp|alice', 'document 1')
-    expect(dependents.changed(['document 1'])).toEqual(['alice', 'idp|alice'])
+    expect(changed('document 1')).toEqual(['alice', 'idp|alice'])
   })
 
   it('does not find users without snapshots or users who were invalidated', () => {
@@ -41,13 +43,13 @@ describe('a change', () => {
     generations.invalidate('bob')
     load('carol', 'document 1')
     generations.invalidateAll()
-    expect(dependents.changed(['document 1'])).toEqual([])
+    expect(changed('document 1')).toEqual([])
   })
 
   it('finds the remaining users of a document that several users shared', () => {
     load('alice', 'document 1')
     generations.release(load('bob', 'document 1'))
-    expect(dependents.changed(['document 1'])).toEqual(['alice'])
+    expect(changed('document 1')).toEqual(['alice'])
   })
 })
 
@@ -77,7 +79,7 @@ describe('a load', () => {
     const mark = dependents.begin()
     generations.invalidate('alice')
     expect(dependents.hasChanged(mark, alice, () => ['document 1'])).toBe(false)
-    expect(dependents.changed(['document 1'])).toEqual([])
+    expect(changed('document 1')).toEqual([])
   })
 })
 
@@ -91,5 +93,5 @@ it('the index takes no memory for finished loads', async () => {
     dependents.end()
   })
   expect(growth).toBeLessThan(1024 * 1024)
-  expect(dependents.changed(['shared'])).toEqual([])
+  expect(changed('shared')).toEqual([])
 })

@@ -415,6 +415,7 @@ describe('a test instance rejects with real_mongodb_needed', () => {
       userData.forUser('alice').update({ $set: { 'scores.0': 2 } }),
     'forUser().update() with arrayFilters': userData =>
       userData.forUser('alice').update({ $set: { plan: 'x' } }, { arrayFilters: [{ x: 1 }] }),
+    'forUser().watch()': userData => userData.forUser('alice').watch(),
     'forUser().update() that returns the document before': userData =>
       userData.forUser('alice').update({ plan: 'x' }, { returns: 'before' }),
     'forUser().update() with where and an operator that is unknown here': userData =>
@@ -443,6 +444,13 @@ describe('a test instance rejects with real_mongodb_needed', () => {
     const rejected = call(create())
     await expect(rejected).rejects.toBeInstanceOf(CustomUserDataError)
     await expect(rejected).rejects.toMatchObject({ code: 'real_mongodb_needed', status: 500 })
+  })
+
+  it('but a wrong option of forUser().watch() is an OptionError, as with MongoDB', async () => {
+    const rejected = create()
+      .forUser('alice')
+      .watch({ singal: AbortSignal.abort() } as object)
+    await expect(rejected).rejects.toThrow('did you mean "signal"?')
   })
 })
 

@@ -99,6 +99,7 @@ export const OPTION_SECTIONS: readonly OptionSection[] = [
   { title: 'endSession()', type: 'RefreshTokenClient' },
   { title: 'issueTokens()', type: 'IssueTokensWithCookiesOptions' },
   { title: 'passwordCredentials()', type: 'PasswordCredentialsOptions' },
+  { title: 'tokenVerifier()', type: 'TokenVerifierOptions' },
   { title: 'ownData()', type: 'OwnDataOptions' },
   { title: 'hashPassword()', type: 'PasswordTextOptions' },
   { title: 'compileRule()', type: 'RuleFacts' },
@@ -127,7 +128,10 @@ export interface FunctionGroup {
 
 /** The members of an instance. */
 export const FUNCTION_GROUPS: readonly FunctionGroup[] = [
-  { title: 'Guards', names: ['authenticate', 'attach', 'allow', 'strategy', 'errorHandler'] },
+  {
+    title: 'Guards',
+    names: ['authenticate', 'attach', 'allow', 'strategy', 'errorHandler', 'reportFailure'],
+  },
   {
     title: 'The user of a request',
     names: ['user', 'userIfAny', 'refreshCustomData', 'snapshotAgeMs', 'verifyToken'],
@@ -140,6 +144,7 @@ export const FUNCTION_GROUPS: readonly FunctionGroup[] = [
     title: 'Logins of your own',
     names: [
       'passwordCredentials',
+      'tokenVerifier',
       'issueTokens',
       'sessionOf',
       'reissue',
