@@ -1,4 +1,5 @@
-import type { KeyObject } from 'node:crypto'
+import { createPublicKey } from 'node:crypto'
+import type { JsonWebKey, KeyObject } from 'node:crypto'
 import { OptionError } from '../errors.js'
 import { isKnownSecret, readingsOf } from './known-secrets.js'
 
@@ -24,7 +25,7 @@ export function requireStrongSecret(
 }
 
 /** What makes a secret weak. */
-export type SecretFault = 'short' | 'known' | 'pem' | 'repeats' | 'counts' | 'few_bytes'
+export type SecretFault = 'short' | 'known' | 'pem' | 'public_key' | 'repeats' | 'counts' | 'few_bytes'
 
 /** Tells what makes a secret weak; `undefined` for a strong one. */
 export function findSecretFault(secret: Buffer, minBytes: number): SecretFault | undefined {
@@ -32,6 +33,7 @@ export function findSecretFault(secret: Buffer, minBytes: number): SecretFault |
   if (isKnownSecret(secret)) return 'known'
   if (isPem(secret)) return 'pem'
   const readings = readingsOf(secret)
+  if (readings.some(isPublicKey)) return 'public_key'
   if (readings.some(hasShortPeriod)) return 'repeats'
   if (readings.some(isSequence)) return 'counts'
   // 32 random hex digits have 8 or more different digits, except once in 10 million.
@@ -42,6 +44,7 @@ export function findSecretFault(secret: Buffer, minBytes: number): SecretFault |
 export const FAULTS_IN_WORDS: Readonly<Record<Exclude<SecretFault, 'short' | 'few_bytes'>, string>> = {
   known: 'is known from public code or documentation, so attackers know it too.',
   pem: 'is a key in PEM format, and its public part is not secret.',
+  public_key: 'is a public key, which everybody may have.',
   repeats: `repeats the same ${MAX_PERIOD} bytes or fewer again and again, so it is easy to guess.`,
   counts: 'counts up or down from byte to byte, so it is easy to guess.',
 }
@@ -62,6 +65,27 @@ function differentBytesOf(secret: Buffer): number {
 /** A public key as the secret of HS256 would let everybody sign (RFC 8725 section 2.1). */
 function isPem(secret: Buffer): boolean {
   return secret.includes('-----BEGIN ')
+}
+
+/** The same in other formats: as bytes, such as those of a key in base64 without the lines of PEM, or as the text of a JWK. */
+function isPublicKey(bytes: Buffer): boolean {
+  return (
+    canBeRead(() => createPublicKey({ key: bytes, format: 'der', type: 'spki' })) ||
+    canBeRead(() => readJwk(bytes))
+  )
+}
+
+function readJwk(bytes: Buffer): KeyObject {
+  return createPublicKey({ key: JSON.parse(bytes.toString()) as JsonWebKey, format: 'jwk' })
+}
+
+function canBeRead(read: () => KeyObject): boolean {
+  try {
+    read()
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Whether the bytes repeat after 16 bytes or fewer, such as zeros, spaces, or the same word again and again. */

@@ -1,10 +1,10 @@
-import type { Router } from 'express'
 import type { AppServices } from './app-services.js'
 import { OwnCollections } from './own-collections.js'
 import type { AppServicesOptions } from './options.js'
 import { parseAppServicesOptions } from './parse-options.js'
 import type { Parts } from './parts.js'
 import { anonymousProvider } from './providers/anonymous.js'
+import { customTokenProvider } from './providers/custom-token.js'
 import { loginRoutes } from './providers/login.js'
 import type { Provider } from './providers/provider.js'
 import { locationRoute } from './router/location.js'
@@ -31,8 +31,10 @@ import { ExtendedJson } from './wire/extended-json.js'
  */
 export function createAppServices(options: AppServicesOptions): AppServices {
   const parts = assemble(options)
+  // The options of providers are checked here, and not when the router is mounted.
+  const routes = routesOf(parts)
   return {
-    router: () => createRouter(routesOf(parts), parts) satisfies Router,
+    router: () => createRouter(routes, parts),
     async ready() {
       await Promise.all([parts.userData.ready(), parts.users.ready()])
     },
@@ -64,6 +66,10 @@ function routesOf(parts: Parts) {
   return [locationRoute(parts), ...sessionRoutes(parts), ...loginRoutes(providersOf(parts), parts)]
 }
 
-function providersOf({ config: { providers } }: Parts): Provider[] {
-  return [...(providers.anonymous ? [anonymousProvider()] : [])]
+function providersOf({ config, userData }: Parts): Provider[] {
+  const { anonymous, customToken } = config.providers
+  return [
+    ...(anonymous ? [anonymousProvider()] : []),
+    ...(customToken ? [customTokenProvider(customToken, { userData, appId: config.appId })] : []),
+  ]
 }

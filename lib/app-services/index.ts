@@ -1,6 +1,7 @@
 export { createAppServices } from './create-app-services.js'
 export type { AppServices } from './app-services.js'
 export type { AppServicesOptions, DatabaseLike, ProviderOptions } from './options.js'
+export type { CustomTokenOptions, MetadataField } from './providers/custom-token-options.js'
 export type { AllowedClientOrigins } from './router/cors.js'
 export type { TriggerEvent, TriggerOperation, TriggerOptions } from './triggers/triggers.js'
 export type { Identity, Metadata, ProviderType } from './users/stored-user.js'

@@ -1,4 +1,5 @@
 import type { CollectionLike, CustomUserData } from '../index.js'
+import type { CustomTokenOptions } from './providers/custom-token-options.js'
 import type { AllowedClientOrigins } from './router/cors.js'
 import type { TriggerOptions } from './triggers/triggers.js'
 import type { UserObject } from './users/user-object.js'
@@ -67,4 +68,10 @@ export interface ProviderOptions {
    * @default false
    */
   readonly anonymous?: boolean | undefined
+  /**
+   * Logins by a JWT that another service issued. Its subject names the user.
+   * @default off
+   * @example { keys: [{ alg: 'HS256', key: process.env.PARTNER_SECRET }], metadataFields: [{ path: 'email' }] }
+   */
+  readonly customToken?: CustomTokenOptions | undefined
 }

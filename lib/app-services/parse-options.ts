@@ -3,6 +3,7 @@ import { OptionError } from '../index.js'
 import type { CustomUserData } from '../index.js'
 import { aBoolean, aFunction, aText, aWholeNumber, checkOptions, membersOf } from './check-options.js'
 import type { AppServicesOptions, DatabaseLike } from './options.js'
+import { customTokenOptions } from './providers/custom-token-options.js'
 import type { AllowedClientOrigins } from './router/cors.js'
 import { PROVIDER_TYPES } from './users/stored-user.js'
 import type { ProviderType } from './users/stored-user.js'
@@ -62,6 +63,7 @@ const schema = membersOf({
   location: v.optional(aText, 'LOCAL'),
   providers: membersOf({
     anonymous: v.optional(aBoolean, false),
+    customToken: v.optional(customTokenOptions),
   }),
   onUserCreation: v.optional(aFunction<(user: UserObject) => unknown>()),
   triggers: v.optional(v.array(trigger, 'write a list of triggers'), []),

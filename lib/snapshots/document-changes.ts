@@ -25,6 +25,7 @@ export type DocumentChange<CustomData> =
   | {
       readonly operationType: 'delete'
       readonly documentId: unknown
+      readonly document?: undefined
     }
 
 /** The changes of one user's document. It can be iterated once. */

@@ -125,8 +125,10 @@ export interface UserDocument<CustomData> {
    * the iteration; `closed` (503) after `close()`, also during the iteration; the errors of {@link read}, also during the
    * iteration. After an error the watch has ended.
    * @example
-   * const changes = await userData.forUser(id).watch({ signal })
-   * for await (const change of changes) socket.emit('custom data', change.operationType)
+   * const ending = new AbortController()
+   * socket.on('disconnect', () => ending.abort())
+   * const changes = await userData.forUser(id).watch({ signal: ending.signal })
+   * for await (const { document = {} } of changes) socket.emit('custom data', document)
    */
   watch: (options?: WatchOptions) => Promise<DocumentChanges<CustomData>>
 }

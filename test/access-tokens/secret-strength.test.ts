@@ -14,10 +14,11 @@ function check(secret: string | Buffer, minBytes = 32): void {
 
 const sixteen = randomBytes(16)
 const ascending = Buffer.from(Array.from({ length: 32 }, (_item, index) => index))
-const publicPem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({
-  format: 'pem',
-  type: 'spki',
-})
+const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const publicPem = publicKey.export({ format: 'pem', type: 'spki' })
+const publicDer = publicKey.export({ format: 'der', type: 'spki' })
+const publicJwk = JSON.stringify(publicKey.export({ format: 'jwk' }))
+const PUBLIC = 'is a public key, which everybody may have.'
 
 describe('a secret that is easy to guess is refused, with the reason and what to write instead', () => {
   it.each<[string, string | Buffer, string]>([
@@ -39,6 +40,10 @@ describe('a secret that is easy to guess is refused, with the reason and what to
     ['7, 14, 21, … beyond 255', Buffer.from(Array.from({ length: 64 }, (_item, index) => 7 * index)), COUNTS],
     ['few different bytes', 'abbaacabcabbabcacbcabcacbbacbcaabcbaccab', 'has only 3 different bytes'],
     ['a public key in PEM', publicPem, 'is a key in PEM format'],
+    ['a public key as bytes', publicDer, PUBLIC],
+    ['a public key in base64, without the lines of PEM', publicDer.toString('base64'), PUBLIC],
+    ['the text of a public JWK', publicJwk, PUBLIC],
+    ['the text of a public JWK in base64', Buffer.from(publicJwk).toString('base64url'), PUBLIC],
   ])('%s', (_title, secret, message) => {
     const refused = () => {
       check(secret)

@@ -22,6 +22,7 @@ const verifierOf = (options: Partial<TokenVerifierOptions> = {}): VerifyForeignT
 describe('tokenVerifier() refuses the option', () => {
   const publicOptions = { jwksUri: 'https://partner.example.com/jwks.json', algorithms: ['RS256'] }
   const keys = (alg: string, key: unknown) => ({ keys: [{ alg, key }] })
+  const rsaDer = rsa.publicKey.export({ type: 'spki', format: 'der' })
   const rsaJwk = rsa.publicKey.export({ format: 'jwk' })
   const privatePem = rsa.privateKey.export({ type: 'pkcs8', format: 'pem' })
   it.each<[string, unknown, string | RegExp]>([
@@ -46,6 +47,11 @@ describe('tokenVerifier() refuses the option', () => {
       'keys with a public key as secret',
       keys('HS256', rsaPem),
       /is a key in PEM format, and its public part is not secret/,
+    ],
+    [
+      'keys with a public key in base64 as secret',
+      keys('HS256', rsaDer.toString('base64')),
+      /is a public key/,
     ],
     ['keys with a public key as JWK for HS256', keys('HS256', rsaJwk), /is not a secret/],
     [

@@ -8,6 +8,8 @@ import request from 'supertest'
 import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { findInstalledBson } from '../../lib/testing/installed-bson.js'
+import { createManualClock } from '../support/clock.js'
+import { claims, FOREIGN_AUDIENCE, FOREIGN_SECRET, hs, SECONDS } from '../support/foreign-tokens.js'
 
 interface Profile {
   userId: string
@@ -266,6 +268,20 @@ describe('an instance of createTestUserData()', () => {
     expect(login.body).toMatchObject({ user: { id: 'alice', customData: { plan: 'pro' } } })
     const { access_token: token } = login.body as { access_token: string }
     expect(await userData.verifyToken(token)).toMatchObject({ id: 'alice' })
+  })
+
+  it('checks tokens of another service, and reports failures', async () => {
+    const userData = createTestUserData({ ...COMMON, clock: createManualClock(SECONDS * 1000) })
+    const verify = userData.tokenVerifier({
+      keys: [{ alg: 'HS256', key: FOREIGN_SECRET }],
+      audience: FOREIGN_AUDIENCE,
+    })
+    expect(await verify(hs())).toMatchObject({ sub: 'alice' })
+    await expect(verify(hs(claims({ aud: 'x' })))).rejects.toMatchObject({ code: 'invalid_token' })
+    const failed: string[] = []
+    userData.events.on('request_failed', ({ message }) => failed.push(message))
+    userData.reportFailure(new Error('the job failed'))
+    expect(failed).toEqual(['the job failed'])
   })
 
   it('creates the document of a new user by the hook createCustomData', async () => {

@@ -202,5 +202,6 @@ export const TESTING_TYPES = ['TestUserDataOptions', 'TestClock'] as const
 export const APP_SERVICES_OPTIONS: readonly OptionSection[] = [
   { title: 'Options of createAppServices()', type: 'AppServicesOptions' },
   { title: 'The option providers', type: 'ProviderOptions' },
+  { title: 'The option providers.customToken', type: 'CustomTokenOptions' },
   { title: 'An entry of the option triggers', type: 'TriggerOptions' },
 ]

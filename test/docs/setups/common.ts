@@ -65,7 +65,7 @@ export const app = express()
 export const router = express.Router()
 
 /** A user about whom server code decides. */
-export declare const userId: string
+export const userId = String('alice')
 
 /** Functions and values of the team's own app. */
 export declare const verifyCredentials: (
@@ -75,7 +75,7 @@ export declare const changePassword: (id: string, body: unknown) => Promise<void
 export declare const checkOneTimeCode: (code: unknown) => Promise<{ id: string }>
 /** Authenticates by other means than this package. */
 export declare const theirGuard: express.RequestHandler
-export declare const log: Console
+export const log = console
 export declare const requireTenant: (user: AuthenticatedUser<CustomDataOf<Profile>>) => Promise<void>
 export declare const tenant: { issuer: string }
 export declare const showTeam: express.RequestHandler
