@@ -1,4 +1,6 @@
 import type { Router } from 'express'
+import type { KnownEmailAccount } from './email-password/add-email-account.js'
+import type { UserObject } from './users/user-object.js'
 
 /** A service for clients of App Services, as `createAppServices()` returns it. */
 export interface AppServices {
@@ -13,4 +15,31 @@ export interface AppServices {
    * @example await appServices.ready()
    */
   ready(this: void): Promise<void>
+  /**
+   * Adds an email account that needs no confirmation, for example of a user of your former service. Without a password it can
+   * only be used after a reset. With `userId` it belongs to the user with this id, who is created if there is none; without it
+   * the first login creates the user. Call it again with the same `userId` if it was interrupted. It runs neither
+   * `onUserCreation` nor triggers.
+   *
+   * @throws OptionError for a wrong or unknown value, or if the provider `emailPassword` is off; AppServicesError
+   * `AccountNameInUse` if the address or the user has an account already
+   * @example await appServices.addEmailAccount({ email: 'alice@example.com', userId: '64b7f0c2a4e1d2f3a4b5c6d7' })
+   */
+  addEmailAccount(this: void, account: KnownEmailAccount): Promise<void>
+  /**
+   * Finds a user. The custom data is read from MongoDB now.
+   * @returns `undefined` if there is no such user
+   * @throws TypeError if `userId` is no text; the errors of `userData.forUser(userId).read()`
+   * @example const user = await appServices.findUser(userId)
+   */
+  findUser(this: void, userId: string): Promise<UserObject | undefined>
+  /**
+   * Deletes a user: the user with all identities and API keys, the sessions, and the failed logins. The user's document of
+   * custom data stays, as in App Services; remove it by `userData.forUser(userId).delete()`. Triggers of `DELETE` run. If the
+   * call fails, the user cannot log in any more, and the call can be repeated.
+   * @returns whether there was such a user
+   * @throws TypeError if `userId` is no text; the errors of `userData.eraseUser()`
+   * @example await appServices.deleteUser(userId)
+   */
+  deleteUser(this: void, userId: string): Promise<boolean>
 }

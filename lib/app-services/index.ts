@@ -1,5 +1,14 @@
 export { createAppServices } from './create-app-services.js'
 export type { AppServices } from './app-services.js'
+export type { KnownEmailAccount } from './email-password/add-email-account.js'
+export type {
+  ConfirmationRequest,
+  EmailPasswordDecision,
+  EmailPasswordOptions,
+  EmailToken,
+  PasswordResetFunction,
+  PasswordResetRequest,
+} from './email-password/email-password-options.js'
 export type { AppServicesOptions, DatabaseLike, ProviderOptions } from './options.js'
 export type { CustomTokenOptions, MetadataField } from './providers/custom-token-options.js'
 export type { AllowedClientOrigins } from './router/cors.js'

@@ -1,5 +1,6 @@
 import type { CollectionLike, CustomUserData } from '../index.js'
 import type { CustomTokenOptions } from './providers/custom-token-options.js'
+import type { EmailPasswordOptions } from './email-password/email-password-options.js'
 import type { AllowedClientOrigins } from './router/cors.js'
 import type { TriggerOptions } from './triggers/triggers.js'
 import type { UserObject } from './users/user-object.js'
@@ -74,4 +75,15 @@ export interface ProviderOptions {
    * @example { keys: [{ alg: 'HS256', key: process.env.PARTNER_SECRET }], metadataFields: [{ path: 'email' }] }
    */
   readonly customToken?: CustomTokenOptions | undefined
+  /**
+   * Email and password.
+   * @default off
+   * @example emailPassword: { sendConfirmation: sendConfirmationMail, sendPasswordReset: sendResetMail } // yours
+   */
+  readonly emailPassword?: EmailPasswordOptions | undefined
+  /**
+   * Whether users can create API keys, and log in by them. An anonymous user cannot have one.
+   * @default false
+   */
+  readonly apiKey?: boolean | undefined
 }

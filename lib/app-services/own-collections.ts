@@ -3,6 +3,8 @@ import type { DatabaseLike } from './options.js'
 /** The collections of this entry point. No app has such names by chance. */
 const NAMES = {
   users: 'custom_user_data_app_services_users',
+  emailAccounts: 'custom_user_data_app_services_email_accounts',
+  apiKeys: 'custom_user_data_app_services_api_keys',
 } as const
 
 /** Finds the collections of this entry point in the team's database. */

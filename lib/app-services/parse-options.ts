@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { OptionError } from '../index.js'
 import type { CustomUserData } from '../index.js'
 import { aBoolean, aFunction, aText, aWholeNumber, checkOptions, membersOf } from './check-options.js'
+import { emailPasswordSchema } from './email-password/email-password-options.js'
 import type { AppServicesOptions, DatabaseLike } from './options.js'
 import { customTokenOptions } from './providers/custom-token-options.js'
 import type { AllowedClientOrigins } from './router/cors.js'
@@ -64,6 +65,8 @@ const schema = membersOf({
   providers: membersOf({
     anonymous: v.optional(aBoolean, false),
     customToken: v.optional(customTokenOptions),
+    emailPassword: v.optional(emailPasswordSchema),
+    apiKey: v.optional(aBoolean, false),
   }),
   onUserCreation: v.optional(aFunction<(user: UserObject) => unknown>()),
   triggers: v.optional(v.array(trigger, 'write a list of triggers'), []),
@@ -97,6 +100,9 @@ function isHostname(value: unknown): value is string {
   return ['http:', 'https:'].includes(protocol) && search === '' && hash === '' && username === ''
 }
 
+/** Pages of a packaged app have origins such as `capacitor://localhost`, for which `URL` gives the origin `null`. */
 function isOrigin(value: unknown): boolean {
-  return typeof value === 'string' && URL.canParse(value) && new URL(value).origin === value
+  if (typeof value !== 'string' || !URL.canParse(value)) return false
+  const { origin, protocol, host } = new URL(value)
+  return origin === value || (origin === 'null' && host !== '' && value === `${protocol}//${host}`)
 }

@@ -1,8 +1,11 @@
 import type { BSON } from 'mongodb'
 import type { Request } from 'express'
 import type { CustomUserData } from '../index.js'
+import type { ApiKeys } from './api-keys/create-api-keys.js'
 import type { AppServicesConfig } from './parse-options.js'
+import type { EmailAccounts } from './email-password/email-accounts.js'
 import type { Triggers } from './triggers/triggers.js'
+import type { UserCleaner } from './users/delete-user.js'
 import type { UserStore } from './users/user-store.js'
 import type { ExtendedJson } from './wire/extended-json.js'
 
@@ -11,6 +14,11 @@ export interface Parts {
   readonly config: AppServicesConfig
   readonly userData: CustomUserData<object>
   readonly users: UserStore
+  readonly emailAccounts: EmailAccounts
+  /** Absent if users cannot have API keys. */
+  readonly apiKeys: ApiKeys | undefined
+  /** What the deletion of a user removes besides the user. */
+  readonly userCleaners: readonly UserCleaner[]
   readonly triggers: Triggers
   readonly extendedJson: ExtendedJson
   /** The BSON library of the team's driver. */

@@ -1,11 +1,13 @@
 import type { Parts } from '../parts.js'
+import { requireLiveSession, toSessionEnd, userIsGone } from '../router/callers.js'
 import type { Caller } from '../router/callers.js'
 import type { Call } from '../router/routes.js'
+import type { VerifiedIdentity } from '../users/stored-user.js'
 import { jsonAnswer } from '../wire/answers.js'
 import type { Answer } from '../wire/answers.js'
-import { AppServicesError } from '../wire/errors.js'
+import { AppServicesError, toAppServicesError } from '../wire/errors.js'
 import { deviceOf } from './device.js'
-import type { Provider } from './provider.js'
+import type { Credentials, Provider } from './provider.js'
 
 /**
  * Adds the identity of credentials to a user, and issues a further access token for the session.
@@ -15,26 +17,64 @@ import type { Provider } from './provider.js'
  */
 export async function linkIdentity(
   provider: Provider,
-  { userId, sid }: Caller,
+  caller: Caller,
   call: Call,
   { userData, users }: Parts,
 ): Promise<Answer> {
+  const { userId, sid, type } = caller
   if (!provider.isLinkable)
     throw new AppServicesError('BadRequest', `an identity of ${provider.type} cannot be linked`)
-  const { account, verify } = provider.read(call)
+  // A thief of a key could otherwise add a way to log in that outlives the key.
+  if (type === 'server')
+    throw new AppServicesError(
+      'NoMatchingRuleFound',
+      'a session that began with an API key cannot link identities',
+    )
+  const { account, verify, stillHolds } = provider.read(call)
+  await requireLiveSession(caller, userData)
   const attempt = await userData.countAttempt({ account, address: call.address })
-  const verified = await verify()
-  if (verified === null || 'userId' in verified)
-    throw new AppServicesError('InvalidPassword', provider.refusal)
+  const verified = await verifyToLink(verify, provider)
   attempt.giveBack()
-  const owner = await users.findByIdentity(verified.providerType, verified.id)
-  if (owner?._id.toHexString() !== userId) {
-    const outcome = owner ? 'taken' : await users.addIdentity(userId, verified)
-    if (outcome === 'taken')
-      throw new AppServicesError('AccountNameInUse', 'a user already exists with these credentials')
-    if (outcome === 'gone')
-      throw new AppServicesError('UserNotFound', 'the user cannot get a further identity')
+  await add(verified, userId, users)
+  if ((await stillHolds?.()) === false) {
+    await users.removeIdentity(userId, verified)
+    throw new AppServicesError('InvalidPassword', provider.refusal)
   }
-  const { access_token } = await userData.reissue({ userId, sid })
+  const { access_token } = await userData.reissue({ userId, sid }).catch((error: unknown) => {
+    throw toSessionEnd(error)
+  })
   return jsonAnswer({ access_token, user_id: userId, device_id: deviceOf(call.body).id })
+}
+
+/** The errors of a provider are made for logins. There they begin with `unauthorized`, and here they must not. */
+async function verifyToLink(verify: Credentials['verify'], { refusal }: Provider): Promise<VerifiedIdentity> {
+  const verified = await verify().catch((error: unknown) => {
+    const shown = toAppServicesError(error)
+    if (!/unauthorized/i.test(shown.message)) throw shown
+    const message = shown.message.replace(/^unauthorized: /i, '')
+    throw new AppServicesError(shown.code, /unauthorized/i.test(message) ? refusal : message, {
+      cause: error,
+      status: shown.status,
+      headers: shown.headers,
+    })
+  })
+  if (verified === null || 'userId' in verified) throw new AppServicesError('InvalidPassword', refusal)
+  return verified
+}
+
+async function add(verified: VerifiedIdentity, userId: string, users: Parts['users']): Promise<void> {
+  const owner = await users.findByIdentity(verified.providerType, verified.id)
+  if (owner?._id.toHexString() === userId) return
+  switch (owner ? 'taken' : await users.addIdentity(userId, verified)) {
+    case 'added':
+      return
+    case 'taken':
+      throw new AppServicesError('AccountNameInUse', 'a user already exists with these credentials')
+    case 'full':
+      throw new AppServicesError('LimitExceeded', 'the user has too many identities to link another', {
+        status: 400,
+      })
+    case 'gone':
+      throw userIsGone()
+  }
 }

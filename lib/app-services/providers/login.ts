@@ -56,6 +56,7 @@ async function authenticate(
   parts: Parts,
 ): Promise<{ readonly tokens: TokenAnswer<object>; readonly signedIn: SignedIn }> {
   let signedIn: SignedIn | undefined
+  let verified: Verified = null
   let refusal: unknown
   const marks: SessionMarks = { provider_type: provider.type, user_type: provider.userType }
   try {
@@ -64,8 +65,9 @@ async function authenticate(
       account: () => credentials.account,
       async verifyCredentials() {
         try {
-          const verified = await credentials.verify()
+          verified = await credentials.verify()
           signedIn = verified === null ? undefined : await signIn(verified, parts)
+          if (signedIn && (await credentials.stillHolds?.()) === false) signedIn = undefined
         } catch (error) {
           refusal = error
           throw error
@@ -78,12 +80,29 @@ async function authenticate(
       device: deviceOf(call.body).label,
     })
     if (!signedIn) throw new Error('A login without a user succeeded.')
+    await noteSession(verified, tokens, provider, parts)
     return { tokens, signedIn }
   } catch (error) {
     throw refusal === undefined
       ? toRefusal(error, `unauthorized: ${provider.refusal}`)
       : toAppServicesError(refusal)
   }
+}
+
+type Verified = Awaited<ReturnType<Credentials['verify']>>
+
+/** Lets the provider note the session, so that it can end with the credentials. */
+async function noteSession(
+  verified: Verified,
+  { access_token }: TokenAnswer<object>,
+  { refusal }: Provider,
+  { userData }: Pick<Parts, 'userData'>,
+): Promise<void> {
+  if (!verified || !('userId' in verified) || !verified.begin) return
+  const { claims } = await userData.verifyToken(access_token)
+  if (typeof claims.sid !== 'string') throw new Error('The access token of a login has no session.')
+  if (!(await verified.begin(claims.sid)))
+    throw new AppServicesError('InvalidPassword', `unauthorized: ${refusal}`)
 }
 
 /** Adds the identity of the credentials to the user of the access token. */

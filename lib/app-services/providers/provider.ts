@@ -15,11 +15,22 @@ export interface Credentials {
    * @throws AppServicesError to tell the client another reason
    */
   readonly verify: () => Promise<VerifiedIdentity | ExistingUser | null>
+  /**
+   * Whether credentials that were right still are. It is asked after the user or the identity is stored, so that a password
+   * that is replaced during a login lets nobody in: whoever replaces it finds the user, or is found here.
+   * @default they are
+   */
+  readonly stillHolds?: (() => Promise<boolean>) | undefined
 }
 
 /** Credentials that name a user who exists, as an API key does. */
 export interface ExistingUser {
   readonly userId: string
+  /**
+   * Notes the session that the login has begun. Without it nothing is noted.
+   * @returns `false` to refuse the login, because the credentials ended meanwhile
+   */
+  readonly begin?: (sid: string) => Promise<boolean>
 }
 
 /** A way to log in. */

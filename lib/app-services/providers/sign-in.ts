@@ -28,7 +28,9 @@ export async function signIn(
     const user = await users.findById(verified.userId)
     return user && { user, isCreated: false }
   }
-  const { user, isNew } = await users.findOrReserve(verified)
+  const found = await users.findOrReserve(verified)
+  if (!found) return undefined
+  const { user, isNew } = found
   if (!isNew) return { user, isCreated: false }
   try {
     await config.onUserCreation?.(toUserObject(user, {}, 'normal'))

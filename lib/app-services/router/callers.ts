@@ -31,6 +31,8 @@ export interface CallerSession {
 
 /** A token that was issued so recently is never answered with `InvalidSession`, because a newer one would fare no better. */
 const FRESH_SECONDS = 60
+/** The most sessions that the instance lists. */
+const MAX_LISTED = 1_000
 
 type Instance = Pick<CustomUserData<object>, 'verifyToken' | 'sessionOf'>
 
@@ -52,6 +54,38 @@ export async function requireCaller({ req }: Call, userData: Instance, now: () =
     throw new AppServicesError('AuthError', 'the access token belongs to another kind of login')
   return { userId: id, sid, type, customData }
 }
+
+/**
+ * Reads from MongoDB whether the session of a caller is alive. Another process may have ended it, and its access token works
+ * for up to 30 minutes. A thief of the token must not use this time for a change that lasts.
+ *
+ * @throws AppServicesError `InvalidSession`
+ */
+export async function requireLiveSession(
+  { userId, sid }: Caller,
+  userData: Pick<CustomUserData<object>, 'sessions'>,
+): Promise<void> {
+  const sessions = await userData.sessions(userId)
+  const isListed = sessions.some(session => session.sid === sid)
+  if (!isListed && sessions.length < MAX_LISTED) throw invalidSession('the session has ended')
+}
+
+/** The error of a call whose user does not exist any more. The refresh of the client fails for the same reason. */
+export function userIsGone(): AppServicesError {
+  return invalidSession('the user does not exist any more')
+}
+
+/**
+ * The error of an operation on a session. If the session has ended, it is `InvalidSession`.
+ */
+export function toSessionEnd(error: unknown): AppServicesError {
+  const ours = toAppServicesError(error)
+  const hasEnded = error instanceof CustomUserDataError && ENDED.includes(error.code)
+  return hasEnded ? invalidSession('the session has ended', error) : ours
+}
+
+/** The codes of errors about a session that has ended. */
+const ENDED: readonly string[] = ['invalid_grant', 'session_not_found']
 
 /**
  * Finds the session of the refresh token of a request.
@@ -88,15 +122,15 @@ function isUserType(value: unknown): value is UserType {
 }
 
 function toSessionError(error: unknown, token: string, nowMs: number): AppServicesError {
-  const ours = toAppServicesError(error)
-  if (ours.code !== 'InvalidSession' || !(error instanceof CustomUserDataError)) return ours
+  const isRefused = error instanceof CustomUserDataError && error.status === 401
+  if (!isRefused) return toAppServicesError(error)
   const reason = refusalReason(error)
   if (reason === 'expired') return invalidSession('access token expired')
   // The refresh of an ended session fails, so the client stops after one round.
   if (reason === 'revoked' || reason === 'disabled') return invalidSession('the session has ended')
   if (issuedSecondsAgo(token, nowMs) < FRESH_SECONDS)
     return new AppServicesError('AuthError', 'the access token is not valid', { cause: error })
-  return ours
+  return invalidSession('the access token is not valid', error)
 }
 
 /** How long ago a token says that it was issued. It is not verified, and only decides which error the client gets. */

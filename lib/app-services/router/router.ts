@@ -1,51 +1,69 @@
 import { Router } from 'express'
-import type { Request, Response } from 'express'
+import type { NextFunction, Request, Response } from 'express'
 import type { Parts } from '../parts.js'
 import { sendAnswer, sendError } from '../wire/answers.js'
-import { AppServicesError, toAppServicesError } from '../wire/errors.js'
+import { AppServicesError, toAppServicesError, withoutLoop } from '../wire/errors.js'
 import { readBody } from '../wire/request-body.js'
 import { answerCors } from './cors.js'
 import type { Route } from './routes.js'
 
-const API = '/api/client/v2.0'
+/** All versions of the protocol. No app has such paths by chance. */
+const CLIENT_API = '/api/client'
+const API = `${CLIENT_API}/v2.0`
 
 /** Creates the router of the client protocol. Paths outside of the protocol are left to the handlers after it. */
 export function createRouter(routes: readonly Route[], parts: Parts): Router {
-  const { appId, allowedOrigins } = parts.config
   const router = Router()
-  router.use(API, (req, res, next) => {
-    if (!answerCors(req, res, allowedOrigins)) next()
+  router.use(CLIENT_API, (req, res, next) => {
+    if (answerCors(req, res, parts.config.allowedOrigins)) return
+    // Express would run a GET route for it, and such a route may open a stream.
+    if (req.method === 'HEAD') sendError(res, noSuchRoute(req))
+    else next()
   })
   for (const route of routes) {
     const path = route.base === 'app' ? `${API}/app/:appId${route.path}` : `${API}${route.path}`
-    router[route.method](path, (req, res) => {
-      void answer(route, req, res, parts)
+    router[route.method](path, (req, res, next) => {
+      answer(route, req, res, parts).catch(next)
     })
   }
-  router.use(API, (req, res) => {
-    sendError(
-      res,
-      new AppServicesError('BadRequest', `there is no route for this ${req.method}`, { status: 404 }),
-    )
+  router.use(CLIENT_API, (req, res) => {
+    sendError(res, noSuchRoute(req))
+  })
+  router.use(CLIENT_API, (error: unknown, req: Request, res: Response, next: NextFunction) => {
+    // Express refuses a path that it cannot decode.
+    if (error instanceof URIError && !res.headersSent)
+      sendError(res, new AppServicesError('BadRequest', 'the path of the request cannot be decoded'))
+    else next(error)
   })
   return router
+}
 
-  async function answer(route: Route, req: Request, res: Response, { config, report }: Parts): Promise<void> {
-    try {
-      const params = req.params as Readonly<Record<string, string>>
-      if (route.base === 'app' && params['appId'] !== appId)
-        throw new AppServicesError('BadRequest', 'cannot find an app with this client app id', {
-          status: 404,
-        })
-      const body = route.method === 'post' ? await readBody(req, config.maxBodyBytes) : {}
-      const query = new URLSearchParams(/\?(.*)$/s.exec(req.originalUrl)?.[1] ?? '')
-      const result = await route.handle({ req, res, body, params, query, address: req.ip })
-      if (result) sendAnswer(res, result)
-    } catch (error) {
-      const shown = toAppServicesError(error)
-      if (shown.status >= 500) report(shown.cause ?? error, req)
-      if (res.headersSent) res.destroy()
-      else sendError(res, shown)
-    }
+async function answer(route: Route, req: Request, res: Response, parts: Parts): Promise<void> {
+  const { config } = parts
+  try {
+    const params = req.params as Readonly<Record<string, string>>
+    if (route.base === 'app' && params['appId'] !== config.appId) throw noSuchApp()
+    const body = route.method === 'post' ? await readBody(req, config.maxBodyBytes) : {}
+    const query = new URLSearchParams(/\?(.*)$/s.exec(req.originalUrl)?.[1] ?? '')
+    const result = await route.handle({ req, res, body, params, query, address: req.ip })
+    // Another middleware may have answered meanwhile, as one that limits the time of requests does.
+    if (result && !res.headersSent) sendAnswer(res, result)
+  } catch (error) {
+    fail(error, req, res, parts)
   }
+}
+
+function fail(error: unknown, req: Request, res: Response, { report }: Parts): void {
+  const shown = withoutLoop(toAppServicesError(error))
+  if (shown.status >= 500) report(shown.cause ?? error, req)
+  if (!res.headersSent) sendError(res, shown)
+  else if (!res.writableEnded) res.destroy()
+}
+
+function noSuchApp(): AppServicesError {
+  return new AppServicesError('BadRequest', 'cannot find an app with this client app id', { status: 404 })
+}
+
+function noSuchRoute({ method }: Request): AppServicesError {
+  return new AppServicesError('BadRequest', `there is no route for this ${method}`, { status: 404 })
 }

@@ -1,31 +1,33 @@
 import type { Parts } from '../parts.js'
-import { toUserObject, providersOf } from '../users/user-object.js'
+import { mergeMetadata, providersOf, toUserObject } from '../users/user-object.js'
 import { emptyAnswer, jsonAnswer } from '../wire/answers.js'
-import { invalidSession, toAppServicesError } from '../wire/errors.js'
-import { findSession, requireCaller, requireSession } from './callers.js'
-import { mergeMetadata } from '../users/user-object.js'
+import { invalidSession } from '../wire/errors.js'
+import { findSession, requireCaller, requireSession, toSessionEnd, userIsGone } from './callers.js'
+import type { CallerSession } from './callers.js'
 import type { Route } from './routes.js'
 
 /** Creates the routes of a session: refresh, logout and profile. */
 export function sessionRoutes(parts: Parts): Route[] {
-  const { userData, users, triggers, now } = parts
+  const { userData, users, apiKeys, triggers, now } = parts
   return [
     {
       method: 'post',
       base: 'api',
       path: '/auth/session',
       async handle(call) {
-        const { userId, refreshToken } = await requireSession(call, userData)
-        const user = await users.touch(userId)
+        const session = await requireSession(call, userData)
+        const { userId, refreshToken } = session
+        const [user, mayGoOn] = await Promise.all([users.touch(userId), hasCredentials(session, parts)])
         if (!user) {
           await userData.revoke(userId)
-          throw invalidSession('the user does not exist any more')
+          throw userIsGone()
         }
+        if (!mayGoOn) throw invalidSession('the API key of the session was disabled')
         const client = { address: call.address }
         const { access_token } = await userData
           .exchangeRefreshToken(refreshToken, client)
           .catch((error: unknown) => {
-            throw toAppServicesError(error)
+            throw toSessionEnd(error)
           })
         return jsonAnswer({ access_token }, 201)
       },
@@ -39,7 +41,9 @@ export function sessionRoutes(parts: Parts): Route[] {
         // An ended session is no error: the client would keep the user in its storage.
         if (!session) return emptyAnswer()
         await userData.endSession(session.refreshToken, { address: call.address })
-        const user = await users.findById(session.userId)
+        const { userId, sid } = session
+        if (session.providerType === 'api-key') await apiKeys?.sessions.forget(userId, sid)
+        const user = await users.findById(userId)
         if (user) triggers.fire('LOGOUT', [session.providerType], toUserObject(user, {}, session.type))
         return emptyAnswer()
       },
@@ -51,7 +55,7 @@ export function sessionRoutes(parts: Parts): Route[] {
       async handle(call) {
         const { userId, type } = await requireCaller(call, userData, now)
         const user = await users.findById(userId)
-        if (!user) throw invalidSession('the user does not exist any more')
+        if (!user) throw userIsGone()
         const { identities } = user
         return jsonAnswer({
           user_id: userId,
@@ -63,4 +67,13 @@ export function sessionRoutes(parts: Parts): Route[] {
       },
     },
   ]
+}
+
+/** Whether the credentials that a session began with are still accepted. The session of a disabled API key has ended. */
+async function hasCredentials(
+  { providerType, userId, sid }: CallerSession,
+  { apiKeys }: Pick<Parts, 'apiKeys'>,
+): Promise<boolean> {
+  if (providerType !== 'api-key') return true
+  return (await apiKeys?.sessions.mayGoOn(userId, sid)) ?? false
 }

@@ -35,6 +35,8 @@ export interface StoredUser {
   readonly lastSeenAt: Date
   /** When an anonymous user ends. Absent for users who can log in again. */
   readonly expiresAt?: Date
+  /** When the deletion of the user began. The user cannot log in any more. */
+  readonly deletedAt?: Date
 }
 
 /** An identity that a provider has verified. */

@@ -56,28 +56,27 @@ export class UserStore {
   async findById(userId: string): Promise<StoredUser | undefined> {
     const _id = this.#toId(userId)
     if (!_id) return undefined
-    const user = await this.#collection.run(users =>
-      users.findOne({ ...OURS, _id, createdAt: { $ne: null } }),
-    )
-    return this.#ifAlive(user)
+    const user = await this.#collection.run(users => users.findOne({ ...OURS, _id, ...this.#alive() }))
+    return user ?? undefined
   }
 
   /** The user with an identity; `undefined` if there is none. */
   async findByIdentity(providerType: ProviderType, id: string): Promise<StoredUser | undefined> {
     const user = await this.#collection.run(users =>
-      users.findOne({ ...OURS, ...ofIdentity(providerType, id), createdAt: { $ne: null } }),
+      users.findOne({ ...OURS, ...ofIdentity(providerType, id), ...this.#alive() }),
     )
-    return this.#ifAlive(user)
+    return user ?? undefined
   }
 
   /**
    * Finds the user of an identity and notes what the provider says now. Without a user it reserves the identity for a new
    * one. Parallel first logins get the same reservation, so they create one user.
+   * @returns `undefined` while the user of the identity is being deleted
    */
-  async findOrReserve(identity: VerifiedIdentity): Promise<FoundUser> {
+  async findOrReserve(identity: VerifiedIdentity): Promise<FoundUser | undefined> {
     const { providerType, id, data } = identity
     const found = await this.#see(providerType, id, data)
-    if (found) return { user: found, isNew: found.createdAt === null }
+    if (found) return toFoundUser(found)
     const user = this.#toNewUser(identity)
     try {
       await this.#collection.run(users => users.insertOne(user))
@@ -85,7 +84,7 @@ export class UserStore {
     } catch (error) {
       const other = isDuplicateKey(error) ? await this.#see(providerType, id, data) : undefined
       if (!other) throw error
-      return { user: other, isNew: other.createdAt === null }
+      return toFoundUser(other)
     }
   }
 
@@ -106,22 +105,44 @@ export class UserStore {
   }
 
   /** Adds an identity to a user. An anonymous user who gets another identity does not end by itself any more. */
-  async addIdentity(userId: string, identity: VerifiedIdentity): Promise<'added' | 'taken' | 'gone'> {
+  async addIdentity(
+    userId: string,
+    identity: VerifiedIdentity,
+  ): Promise<'added' | 'taken' | 'full' | 'gone'> {
     const _id = this.#toId(userId)
     if (!_id) return 'gone'
-    const isOwn = { ...OURS, _id, createdAt: { $ne: null } }
+    const { providerType, id } = identity
     try {
       const { matchedCount } = await this.#collection.run(users =>
         users.updateOne(
-          { ...isOwn, [`identities.${MAX_IDENTITIES - 1}`]: { $exists: false } },
+          {
+            ...OURS,
+            _id,
+            ...this.#alive(),
+            // The unique index compares users. It takes the same identity twice within one user.
+            identities: { $not: { $elemMatch: { provider_type: providerType, id } } },
+            [`identities.${MAX_IDENTITIES - 1}`]: { $exists: false },
+          },
           { $push: { identities: toIdentity(identity) }, $unset: { expiresAt: 1 } },
         ),
       )
-      return matchedCount === 1 ? 'added' : 'gone'
+      if (matchedCount === 1) return 'added'
     } catch (error) {
       if (isDuplicateKey(error)) return 'taken'
       throw error
     }
+    const user = await this.findById(userId)
+    if (!user) return 'gone'
+    return user.identities.some(own => isIdentity(own, identity)) ? 'added' : 'full'
+  }
+
+  /** Takes an identity from a user again, because its credentials have changed meanwhile. */
+  async removeIdentity(userId: string, { providerType, id }: VerifiedIdentity): Promise<void> {
+    const _id = this.#toId(userId)
+    if (!_id) return
+    await this.#collection.run(users =>
+      users.updateOne({ ...OURS, _id }, { $pull: { identities: { provider_type: providerType, id } } }),
+    )
   }
 
   /**
@@ -132,18 +153,37 @@ export class UserStore {
     const user = await this.findById(userId)
     if (!user || this.#now() - user.lastSeenAt.getTime() < DAY_MS) return user
     await this.#collection.run(users =>
-      users.updateOne({ ...OURS, _id: user._id }, { $set: this.#seenNow(user.expiresAt !== undefined) }),
+      users.updateOne(
+        // A link meanwhile has ended the expiry of an anonymous user, and it must not come back.
+        { ...OURS, _id: user._id, expiresAt: { $exists: user.expiresAt !== undefined } },
+        { $set: this.#seenNow(user.expiresAt !== undefined) },
+      ),
     )
     return user
   }
 
-  /** Removes a user. Resolves to the user who was there. */
-  async remove(userId: string): Promise<StoredUser | undefined> {
+  /** Begins the deletion of a user, or finds one that has begun. `undefined` if there is no such user. */
+  async markDeleted(userId: string): Promise<StoredUser | undefined> {
     const _id = this.#toId(userId)
     if (!_id) return undefined
-    const user = await this.findById(userId)
-    await this.#collection.run(users => users.deleteOne({ ...OURS, _id }))
-    return user
+    const user = await this.#collection.run(users =>
+      users.findOneAndUpdate(
+        { ...OURS, _id, createdAt: { $ne: null } },
+        { $set: { deletedAt: new Date(this.#now()) } },
+        { returnDocument: 'after', includeResultMetadata: false },
+      ),
+    )
+    return user ?? undefined
+  }
+
+  /** Removes a user whose deletion has begun. Resolves to whether this call removed the user. */
+  async removeMarked(userId: string): Promise<boolean> {
+    const _id = this.#toId(userId)
+    if (!_id) return false
+    const { deletedCount } = await this.#collection.run(users =>
+      users.deleteOne({ ...OURS, _id, deletedAt: { $exists: true } }),
+    )
+    return deletedCount === 1
   }
 
   /** Stores a user whose id is known, for users of an earlier service. Resolves to whether the id and identities were free. */
@@ -193,15 +233,26 @@ export class UserStore {
     }
   }
 
-  /** MongoDB removes users some time after their end, so the end is compared too. */
-  #ifAlive(user: StoredUser | null): StoredUser | undefined {
-    if (!user || (user.expiresAt !== undefined && user.expiresAt.getTime() <= this.#now())) return undefined
-    return user
+  /** Selects users who exist. MongoDB removes anonymous users some time after their end, so the end is compared too. */
+  #alive() {
+    return {
+      createdAt: { $ne: null },
+      deletedAt: { $exists: false },
+      $or: [{ expiresAt: { $exists: false } }, { expiresAt: { $gt: new Date(this.#now()) } }],
+    }
   }
 
   #toId(userId: string): ObjectId | undefined {
     return /^[0-9a-f]{24}$/.test(userId) ? new (this.#bson().ObjectId)(userId) : undefined
   }
+}
+
+function toFoundUser(user: StoredUser): FoundUser | undefined {
+  return user.deletedAt ? undefined : { user, isNew: user.createdAt === null }
+}
+
+function isIdentity(own: Identity, { providerType, id }: VerifiedIdentity): boolean {
+  return own.provider_type === providerType && own.id === id
 }
 
 function toIdentity({ providerType, id, data }: VerifiedIdentity): Identity {

@@ -28,6 +28,8 @@ export function sendAnswer(res: Response, { status, json }: Answer): void {
   // Answers hold tokens and data of one user.
   res.setHeader('Cache-Control', 'no-store')
   if (json === undefined) {
+    // A middleware may set one for all answers, and the client would then parse the empty body.
+    res.removeHeader('Content-Type')
     res.end()
     return
   }

@@ -1,3 +1,4 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { CustomUserDataError } from '../../index.js'
 
 /** The HTTP status of each error code that clients of App Services know. */
@@ -56,7 +57,7 @@ export class AppServicesError extends Error {
   /**
    * @param code one of the codes that clients of App Services know
    * @param message the text that the client gets, of which 1,000 characters are sent
-   * @throws TypeError for an unknown code
+   * @throws TypeError for an unknown code, for a status that is not 400 to 599, and for a header that HTTP does not allow
    */
   constructor(
     code: AppServicesErrorCode,
@@ -69,9 +70,15 @@ export class AppServicesError extends Error {
   ) {
     if (!Object.hasOwn(STATUS, code)) throw unknownCode(code)
     super(message.slice(0, MAX_MESSAGE_LENGTH), options)
+    const status = options.status ?? STATUS[code]
+    if (!Number.isInteger(status) || status < 400 || status > 599) throw noErrorStatus(status)
     this.code = code
-    this.status = options.status ?? STATUS[code]
-    this.headers = options.headers ?? {}
+    this.status = status
+    this.headers = { ...options.headers }
+    for (const [name, value] of Object.entries(this.headers)) {
+      validateHeaderName(name)
+      validateHeaderValue(name, value)
+    }
   }
 }
 
@@ -79,6 +86,13 @@ function unknownCode(code: unknown): TypeError {
   const found = typeof code === 'string' && /^\w{1,40}$/.test(code) ? `"${code}"` : `a ${typeof code}`
   return new TypeError(
     `new AppServicesError(): there is no code ${found}. The codes are: ${Object.keys(STATUS).join(', ')}.`,
+  )
+}
+
+function noErrorStatus(status: unknown): TypeError {
+  const found = typeof status === 'number' ? String(status) : `a ${typeof status}`
+  return new TypeError(
+    `new AppServicesError(): the status must be a whole number from 400 to 599 (given: ${found}).`,
   )
 }
 
@@ -93,9 +107,28 @@ export function toErrorBody({ message, code }: AppServicesError): ErrorBody {
   return { error: message, error_code: code }
 }
 
-/** The answer to a token that is not valid. The client refreshes its access token after it, and repeats the request. */
-export function invalidSession(why: string): AppServicesError {
-  return new AppServicesError('InvalidSession', `invalid session: ${why}`)
+/** The errors after which a client may refresh its access token and repeat the request. */
+const refreshable = new WeakSet<AppServicesError>()
+
+/**
+ * The answer to a token that is not valid. The client refreshes its access token after it, and repeats the request. So only
+ * the check of tokens may throw it, and only if the refresh fails too or gives a token that passes.
+ */
+export function invalidSession(why: string, cause?: unknown): AppServicesError {
+  const error = new AppServicesError('InvalidSession', `invalid session: ${why}`, { cause })
+  refreshable.add(error)
+  return error
+}
+
+/**
+ * An error that no client repeats for ever. A function, a rule or a provider of the team may have thrown `InvalidSession`, or
+ * the text `unauthorized`. realm-web would refresh its access token and repeat the request without an end.
+ */
+export function withoutLoop(error: AppServicesError): AppServicesError {
+  const isRepeated = error.code === 'InvalidSession' || error.message === 'unauthorized'
+  if (error.status !== 401 || !isRepeated || refreshable.has(error)) return error
+  const message = error.message === 'unauthorized' ? 'unauthorized: the request is refused' : error.message
+  return new AppServicesError('AuthError', message, { cause: error, headers: error.headers })
 }
 
 /**
@@ -119,11 +152,12 @@ function translate(error: CustomUserDataError): AppServicesError {
       options,
     )
   switch (code) {
+    // A function of the team may have verified another token than the token of the request. See invalidSession().
     case 'invalid_token':
     case 'missing_token':
     case 'invalid_grant':
     case 'session_not_found':
-      return new AppServicesError('InvalidSession', 'invalid session', options)
+      return new AppServicesError('AuthError', 'the token is not valid', options)
     case 'invalid_credentials':
       return new AppServicesError('AuthError', 'unauthorized: the credentials are wrong', options)
     case 'too_many_attempts':

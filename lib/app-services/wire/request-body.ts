@@ -22,14 +22,25 @@ async function readValue(req: Request, maxBytes: number): Promise<unknown> {
   const given: unknown = req.body
   if (typeof given === 'string') return parse(given, maxBytes)
   if (isUint8Array(given)) return parse(Buffer.from(given).toString('utf8'), maxBytes)
-  if (typeof given === 'object' && given !== null) return given
-  if (req.readableEnded) return {}
+  if (typeof given === 'object' && given !== null && !isPlaceholder(req, given)) return given
+  if (!hasBody(req)) return {}
+  if (req.readableDidRead) throw consumed()
   const encoding = req.headers['content-encoding'] ?? 'identity'
   if (encoding.toLowerCase() !== 'identity')
     throw new AppServicesError('BadRequest', 'the body of the request must not be compressed', {
       status: 415,
     })
   return parse(await readText(req, maxBytes), maxBytes)
+}
+
+/** The parsers of Express 4 set `{}` also if they leave a body of another type alone. */
+function isPlaceholder(req: Request, body: object): boolean {
+  return !req.readableDidRead && hasBody(req) && Object.keys(body).length === 0
+}
+
+/** Whether the request has a body (RFC 9112 section 6.3). */
+function hasBody({ headers }: Request): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
 function parse(text: string, maxBytes: number): unknown {
@@ -43,16 +54,32 @@ function parse(text: string, maxBytes: number): unknown {
   }
 }
 
+/** How many bytes of a body that is too large are read. Clients that are still sending do not read the answer. */
+const MAX_DISCARDED_BYTES = 64 * 1024 * 1024
+
 async function readText(req: IncomingMessage, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = []
   let length = 0
-  for await (const chunk of req) {
-    const bytes = Buffer.from(chunk as Uint8Array)
-    length += bytes.length
-    if (length > maxBytes) throw tooLarge(maxBytes)
-    chunks.push(bytes)
+  try {
+    for await (const chunk of req) {
+      const bytes = chunk as Buffer
+      length += bytes.length
+      if (length > MAX_DISCARDED_BYTES) break
+      if (length <= maxBytes) chunks.push(bytes)
+    }
+  } catch {
+    throw new AppServicesError('BadRequest', 'the body of the request ended too early')
   }
+  if (length > maxBytes) throw tooLarge(maxBytes)
   return Buffer.concat(chunks).toString('utf8')
+}
+
+/** A mistake in the app, so it is reported, and the client only learns that something is wrong. */
+function consumed(): Error {
+  return new Error(
+    'The body of the request was read before the router of createAppServices(), and req.body is not set. Mount the router ' +
+      'before the middleware that reads the body, or let that middleware set req.body.',
+  )
 }
 
 function tooLarge(maxBytes: number): AppServicesError {

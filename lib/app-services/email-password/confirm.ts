@@ -1,0 +1,125 @@
+import type { Parts } from '../parts.js'
+import type { Call, Route } from '../router/routes.js'
+import { jsonAnswer } from '../wire/answers.js'
+import { AppServicesError } from '../wire/errors.js'
+import { runAfterAnswer } from './after-answer.js'
+import { decide } from './decide.js'
+import type { EmailAccount } from './email-accounts.js'
+import { invalidToken, readEmail, readToken } from './email-input.js'
+import type { EmailPasswordConfig, EmailPasswordDecision } from './email-password-options.js'
+import { createToken } from './email-tokens.js'
+
+/** Creates the routes that confirm addresses. */
+export function confirmRoutes(config: EmailPasswordConfig, parts: Parts): Route[] {
+  return [confirmRoute(parts), sendRoute(config, parts), callRoute(config, parts)]
+}
+
+/** Somebody with the token is the owner of the address, and may be told that it is confirmed already. */
+function confirmRoute({ emailAccounts, userData }: Parts): Route {
+  return {
+    method: 'post',
+    base: 'app',
+    path: '/auth/providers/local-userpass/confirm',
+    async handle({ body, address }) {
+      const sent = readToken(body)
+      const attempt = await userData.countAttempt({ address })
+      const outcome = await emailAccounts.confirmByToken(sent)
+      if (outcome === 'invalid') throw invalidToken()
+      attempt.giveBack()
+      if (outcome === 'already') throw new AppServicesError('UserAlreadyConfirmed', 'already confirmed')
+      return jsonAnswer({})
+    },
+  }
+}
+
+function sendRoute({ autoConfirm, sendConfirmation }: EmailPasswordConfig, parts: Parts): Route {
+  return repeatRoute('send', parts, email => {
+    if (autoConfirm) throw isAutomatic(email)
+    if (!sendConfirmation)
+      throw new AppServicesError('BadRequest', 'please repeat the confirmation via function')
+    return async (_account, { token, tokenId }) => {
+      await sendConfirmation({ email, token, tokenId })
+    }
+  })
+}
+
+function callRoute({ autoConfirm, confirmationFunction }: EmailPasswordConfig, parts: Parts): Route {
+  return repeatRoute('call', parts, (email, call) => {
+    if (autoConfirm) throw isAutomatic(email)
+    if (!confirmationFunction)
+      throw new AppServicesError('BadRequest', 'please repeat the confirmation via email')
+    return async (account, token) => {
+      // The error goes to the report as a whole, since nobody waits for an answer.
+      const { emailAccounts } = parts
+      await decideOnAccount(confirmationFunction, account, token, call, {
+        emailAccounts,
+        report: () => undefined,
+      })
+    }
+  })
+}
+
+type Repeat = (account: EmailAccount, token: ConfirmationToken) => Promise<void>
+
+interface ConfirmationToken {
+  readonly token: string
+  readonly tokenId: string
+}
+
+/**
+ * Creates a route that begins a confirmation anew. Nothing is read before the answer, so it is the same for unknown
+ * addresses, and for confirmed ones.
+ *
+ * @param toRepeat gives the work for an account that is not confirmed, or throws if the options do not allow it
+ */
+function repeatRoute(
+  name: 'send' | 'call',
+  { emailAccounts, userData, now, report }: Parts,
+  toRepeat: (email: string, call: Call) => Repeat,
+): Route {
+  return {
+    method: 'post',
+    base: 'app',
+    path: `/auth/providers/local-userpass/confirm/${name}`,
+    async handle(call) {
+      const email = readEmail(call.body)
+      const repeat = toRepeat(email, call)
+      await userData.countAttempt({ account: `confirm:${email}`, address: call.address })
+      runAfterAnswer(async () => {
+        const { token, tokenId, stored } = createToken(now())
+        const account = await emailAccounts.renewConfirmation(email, stored)
+        if (account) await repeat(account, { token, tokenId })
+      }, report)
+      return jsonAnswer({})
+    },
+  }
+}
+
+/** Asks the confirmation function of the team about an account, and confirms the account if the function accepts it. */
+export async function decideOnAccount(
+  confirmationFunction: NonNullable<EmailPasswordConfig['confirmationFunction']>,
+  account: EmailAccount,
+  { token, tokenId }: ConfirmationToken,
+  call: Call,
+  { emailAccounts, report }: Pick<Parts, 'emailAccounts' | 'report'>,
+): Promise<EmailPasswordDecision['status']> {
+  const username = account._id
+  const question = {
+    option: 'confirmationFunction',
+    failure: confirmationFailed(username).message,
+    ask: () => confirmationFunction({ username, token, tokenId }),
+  } as const
+  const status = await decide(question, call, report)
+  if (status === 'success') await emailAccounts.confirm(account)
+  return status
+}
+
+/** The error of an account that the confirmation function has refused. */
+export function confirmationFailed(email: string): AppServicesError {
+  return new AppServicesError('BadRequest', `failed to confirm user "${email}"`)
+}
+
+function isAutomatic(email: string): AppServicesError {
+  const text = `cannot run confirmation for ${email}: automatic confirmation is enabled`
+  return new AppServicesError('BadRequest', text)
+}

@@ -1,0 +1,47 @@
+import type { Parts } from '../parts.js'
+import type { Call } from '../router/routes.js'
+import { AppServicesError } from '../wire/errors.js'
+import type { EmailPasswordDecision } from './email-password-options.js'
+
+interface Question {
+  /** The option, for errors. */
+  readonly option: 'confirmationFunction' | 'resetFunction'
+  /** The text of the answer if the function throws. */
+  readonly failure: string
+  readonly ask: () => EmailPasswordDecision | Promise<EmailPasswordDecision>
+}
+
+/**
+ * Asks a function of the team.
+ *
+ * @throws AppServicesError `BadRequest` with the text of a failure if the function throws, because the requests carry an access
+ * token: after an `InvalidSession` that the function throws, the client would repeat the request for ever
+ */
+export async function decide(
+  { option, failure, ask }: Question,
+  call: Call,
+  report: Parts['report'],
+): Promise<EmailPasswordDecision['status']> {
+  let decision: unknown
+  try {
+    decision = await ask()
+  } catch (error) {
+    if (error instanceof AppServicesError && !isRepeated(error)) throw error
+    report(error, call.req)
+    throw new AppServicesError('BadRequest', failure, { cause: error })
+  }
+  return requireStatus(option, decision)
+}
+
+/** Whether the client would repeat the request after an answer with this error. */
+function isRepeated({ code, status, message }: AppServicesError): boolean {
+  return status === 401 && (code === 'InvalidSession' || message === 'unauthorized')
+}
+
+function requireStatus(option: string, decision: unknown): EmailPasswordDecision['status'] {
+  const { status } = Object(decision) as { readonly status?: unknown }
+  if (status === 'success' || status === 'pending' || status === 'fail') return status
+  throw new TypeError(
+    `providers.emailPassword.${option} must return { status: "success" }, { status: "pending" } or { status: "fail" }.`,
+  )
+}

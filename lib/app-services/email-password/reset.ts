@@ -1,0 +1,78 @@
+import { hashPassword } from '../../index.js'
+import type { Parts } from '../parts.js'
+import type { Route } from '../router/routes.js'
+import { jsonAnswer } from '../wire/answers.js'
+import { AppServicesError } from '../wire/errors.js'
+import { runAfterAnswer } from './after-answer.js'
+import type { EmailAccount } from './email-accounts.js'
+import { invalidToken, readEmail, readNewPassword, readToken } from './email-input.js'
+import type { EmailPasswordConfig } from './email-password-options.js'
+import { createToken } from './email-tokens.js'
+
+/** Creates the route that sends a mail with a token. Nothing is read before the answer, so it is the same for all addresses. */
+export function sendResetRoute(config: EmailPasswordConfig, parts: Parts): Route {
+  const { emailAccounts, userData, now, report } = parts
+  const { resetFunction, sendPasswordReset } = config
+  return {
+    method: 'post',
+    base: 'app',
+    path: '/auth/providers/local-userpass/reset/send',
+    async handle({ body, address }) {
+      const email = readEmail(body)
+      if (resetFunction) throw new AppServicesError('BadRequest', 'please use reset password via function')
+      if (!sendPasswordReset) throw noReset()
+      await userData.countAttempt({ account: `reset:${email}`, address })
+      runAfterAnswer(async () => {
+        const { token, tokenId, stored } = createToken(now())
+        const account = await emailAccounts.renewReset(email, stored)
+        if (account) await sendPasswordReset({ email, token, tokenId })
+      }, report)
+      return jsonAnswer({}, 202)
+    },
+  }
+}
+
+/** Creates the route that sets a new password by a token. */
+export function resetRoute(parts: Parts): Route {
+  const { emailAccounts, userData } = parts
+  return {
+    method: 'post',
+    base: 'app',
+    path: '/auth/providers/local-userpass/reset',
+    async handle({ body, address }) {
+      const sent = readToken(body)
+      const password = readNewPassword(body)
+      const attempt = await userData.countAttempt({ address })
+      // Looked up first, so that a made-up token costs no hash.
+      if (!(await emailAccounts.isResetToken(sent))) throw invalidToken()
+      const account = await emailAccounts.setPasswordByToken(sent, await hashPassword(password))
+      if (!account) throw invalidToken()
+      attempt.giveBack()
+      await endSessionsOf(account, parts)
+      return jsonAnswer({})
+    },
+  }
+}
+
+/**
+ * Ends all sessions of an account's user, after the new password is stored. A login that has verified the old password either
+ * has a user here, whose session is ended, or finds out afterwards that the password has changed.
+ */
+export async function endSessionsOf(account: EmailAccount, parts: Parts): Promise<void> {
+  const { emailAccounts, users, userData, report } = parts
+  try {
+    const user = await users.findByIdentity('local-userpass', account.accountId)
+    if (user) await userData.revoke(user._id.toHexString())
+  } catch (error) {
+    // The old sessions may live, so the client must be able to repeat the reset.
+    await emailAccounts.restoreReset(account).catch(report)
+    throw error
+  }
+  // The password is set and the sessions are over, so a lock of the account is no reason to fail.
+  await userData.forgetFailedLogins(account._id).catch(report)
+}
+
+/** The error for apps without a way to reset passwords. */
+export function noReset(): AppServicesError {
+  return new AppServicesError('BadRequest', 'the reset of passwords is not turned on')
+}
