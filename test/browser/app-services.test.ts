@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { describeInChromium } from '../support/browser.js'
 import { createManualClock } from '../support/clock.js'
 import { useDatabase } from '../support/database.js'
-import { startRealmPages } from './realm-page.js'
+import { logInAnonymously, startRealmPages } from './realm-page.js'
 
 const THIRTY_ONE_MINUTES_MS = 31 * 60_000
 
@@ -95,11 +95,6 @@ describeInChromium('realm-web on a page of another origin', newProfile => {
     expect(preflightsOf('/auth/profile')).toBe(1)
   })
 })
-
-/** Resolves to the user's id. */
-function logInAnonymously(page: Page): Promise<string> {
-  return page.evaluate(async () => (await app.logIn(realmWeb.Credentials.anonymous())).id)
-}
 
 function customDataOf(page: Page): Promise<unknown> {
   return page.evaluate(() => app.currentUser!.customData)

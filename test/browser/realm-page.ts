@@ -77,6 +77,11 @@ export async function startRealmPages(
   }
 }
 
+/** Logs a page in. Resolves to the user's id. */
+export function logInAnonymously(page: Page): Promise<string> {
+  return page.evaluate(async () => (await app.logIn(realmWeb.Credentials.anonymous())).id)
+}
+
 function htmlFor(baseUrl: string): string {
   const config = JSON.stringify({ id: APP_ID, baseUrl })
   return `<!doctype html><title>page</title><script src="/realm-web.js"></script>
