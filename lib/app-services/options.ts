@@ -7,7 +7,7 @@ import type { UserObject } from './users/user-object.js'
 
 /** A database: the `Db` of a driver, or `mongoose.connection.db`. */
 export interface DatabaseLike {
-  collection(name: string): CollectionLike
+  collection(name: string, options?: object): CollectionLike
 }
 
 /** Options of `createAppServices()`. */

@@ -7,6 +7,18 @@ const NAMES = {
   apiKeys: 'custom_user_data_app_services_api_keys',
 } as const
 
+/**
+ * Options of these collections, whatever the team's client has for its own. A secondary would still show a key that was
+ * disabled. A write without an acknowledgement would not tell that a unique index has refused it, and a failover must not
+ * roll back what was confirmed to a client.
+ */
+const EXACT = {
+  readPreference: 'primary',
+  writeConcern: { w: 'majority', wtimeoutMS: 60_000 },
+  raw: false,
+  promoteBuffers: false,
+} as const
+
 /** Finds the collections of this entry point in the team's database. */
 export class OwnCollections {
   readonly #database: DatabaseLike | (() => DatabaseLike)
@@ -18,6 +30,6 @@ export class OwnCollections {
   /** The driver's collection. A connection that opens again may have another database object. */
   find(name: keyof typeof NAMES): unknown {
     const database = typeof this.#database === 'function' ? this.#database() : this.#database
-    return database.collection(NAMES[name])
+    return database.collection(NAMES[name], EXACT)
   }
 }

@@ -31,6 +31,16 @@ export interface IssueTokensOptions extends PartialOrigin {
    */
   readonly rotateRefreshTokens?: boolean | undefined
   /**
+   * Seconds that this session lives from its login, as the option of the instance.
+   * @default the option of the instance
+   */
+  readonly refreshTokenTtlSeconds?: number | undefined
+  /**
+   * Seconds that this session lives without a refresh, as the option of the instance.
+   * @default the option of the instance
+   */
+  readonly refreshTokenIdleSeconds?: number | undefined
+  /**
    * Claims of all access tokens of this session, as the way of the login: 20 at most, with texts of 256 characters at most.
    * Claims that this package sets or checks itself are refused, such as `sub` and `user_data`.
    * @default none

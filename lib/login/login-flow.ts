@@ -60,6 +60,10 @@ export interface PreparedLogin {
   readonly persistent?: boolean | undefined
   /** Whether the session rotates its refresh tokens; `undefined`: as the instance says. */
   readonly rotateRefreshTokens?: boolean | undefined
+  /** Seconds that the session lives from now on; `undefined`: as the instance says. */
+  readonly refreshTokenTtlSeconds?: number | undefined
+  /** Seconds that the session lives without a refresh; `undefined`: as the instance says. */
+  readonly refreshTokenIdleSeconds?: number | undefined
   /** Claims of all access tokens of the session. */
   readonly claims?: SessionClaims | undefined
   /** Gives the tokens to the client. If it rejects, the session ends, and sessions that the login replaces stay. */
@@ -157,9 +161,12 @@ export class LoginFlow {
   /** With `beforeLogin`, the session begins only after the hook has agreed: the hook may list the user's sessions. */
   async #issue(user: VerifiedUser, login: Login, start: LoginStart): Promise<IssuedTokens> {
     const { tokenIssuer, hooks } = this.#parts
-    const { client, maxSessionsPerUser, persistent, rotateRefreshTokens, claims, deliver } = login
+    const { client, deliver } = login
     const { device, address } = client
-    const options = { device, address, maxSessionsPerUser, persistent, rotateRefreshTokens, claims }
+    const { maxSessionsPerUser, persistent, rotateRefreshTokens, claims } = login
+    const { refreshTokenTtlSeconds, refreshTokenIdleSeconds } = login
+    const life = { refreshTokenTtlSeconds, refreshTokenIdleSeconds }
+    const options = { device, address, maxSessionsPerUser, persistent, rotateRefreshTokens, claims, ...life }
     const create = hooks.creationFor(user, client)
     const admit = () => this.#admit(user, login)
     if (!hooks.hasBeforeLogin) return tokenIssuer.issue(user.id, options, create, { start, admit, deliver })

@@ -17,6 +17,8 @@ export interface LoginRules<Credentials> {
   readonly maxSessionsPerUser: number | false | undefined
   readonly persistent: boolean | ((credentials: Credentials) => boolean) | undefined
   readonly rotateRefreshTokens: boolean | undefined
+  readonly refreshTokenTtlSeconds: number | undefined
+  readonly refreshTokenIdleSeconds: number | undefined
   readonly claims: SessionClaims | undefined
 }
 
@@ -42,6 +44,8 @@ export async function prepareLogin<Credentials>(
     verify: async (): Promise<VerifyOutcome> => verifyCredentials(credentials, ofClient.client.req as never),
     maxSessionsPerUser,
     rotateRefreshTokens,
+    refreshTokenTtlSeconds: rules.refreshTokenTtlSeconds,
+    refreshTokenIdleSeconds: rules.refreshTokenIdleSeconds,
     claims,
     persistent: toPersistent(callee, rules.persistent, credentials),
   }

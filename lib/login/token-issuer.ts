@@ -115,6 +115,8 @@ export class TokenIssuer {
       maxSessionsPerUser,
       persistent = this.#config.refreshCookie?.persistent ?? true,
       rotateRefreshTokens,
+      refreshTokenTtlSeconds,
+      refreshTokenIdleSeconds,
       claims = {},
     }: IssueTokensOptions = {},
     create?: () => Promise<void>,
@@ -125,7 +127,8 @@ export class TokenIssuer {
     const admission = login.admit?.() ?? Promise.resolve()
     if (login.admit) await giveHeadStart(admission)
     const rotates = rotateRefreshTokens ?? null
-    const details = { ...toStoredOrigin({ device, address }), persistent, rotates, claims }
+    const life = { ttlSeconds: refreshTokenTtlSeconds ?? null, idleSeconds: refreshTokenIdleSeconds ?? null }
+    const details = { ...toStoredOrigin({ device, address }), ...life, persistent, rotates, claims }
     const session = sessions.begin(userId, details, login.start)
     const answer = this.#answerLogin(userId, { session, admission, create })
     // A login that is refused does not wait for its answer, so nobody else may handle the rejection.

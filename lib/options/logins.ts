@@ -17,6 +17,7 @@ import { parseArgument, requireArgument } from './arguments.js'
 import { collectionNamed } from './collection-option.js'
 import { optionsObject } from './options-object.js'
 import { sessionClaims } from './session-claims.js'
+import { refreshTokenIdleSeconds, refreshTokenTtlSeconds } from './sessions.js'
 import {
   AN_OBJECT,
   callback,
@@ -33,6 +34,12 @@ const TEXT_OR_NULL = 'write a text or null'
 const CREDENTIALS = 'give the fields of the login as the client sent them'
 
 /** Not a union, whose error would not say what to write. */
+/** How long one session lives. */
+const sessionLife = {
+  refreshTokenTtlSeconds: v.optional(refreshTokenTtlSeconds),
+  refreshTokenIdleSeconds: v.optional(refreshTokenIdleSeconds),
+}
+
 const persistent = v.custom<boolean | ((credentials: never) => boolean)>(
   value => typeof value === 'boolean' || typeof value === 'function',
   'write true, false, or a function that takes the credentials and returns true or false',
@@ -43,6 +50,7 @@ const loginOptions = optionsObject(AN_OBJECT, {
   account: v.optional(callback),
   maxSessionsPerUser: v.optional(maxSessions),
   rotateRefreshTokens: v.optional(trueOrFalse),
+  ...sessionLife,
   claims: v.optional(sessionClaims),
   extendedJson: v.optional(extendedJson),
   persistent: v.optional(persistent),
@@ -95,6 +103,7 @@ const issueTokensOptions = optionsObject(AN_OBJECT, {
   address: textOrNull,
   maxSessionsPerUser: v.optional(maxSessions),
   rotateRefreshTokens: v.optional(trueOrFalse),
+  ...sessionLife,
   claims: v.optional(sessionClaims),
   persistent: v.optional(trueOrFalse),
   res: v.optional(v.custom<Response>(isOpenResponse, 'write the response of Express, before it is sent')),
@@ -117,6 +126,7 @@ const authenticateLoginOptions = optionsObject('give { verifyCredentials, creden
   replacedRefreshToken: v.optional(v.unknown()),
   maxSessionsPerUser: v.optional(maxSessions),
   rotateRefreshTokens: v.optional(trueOrFalse),
+  ...sessionLife,
   claims: v.optional(sessionClaims),
   persistent: v.optional(trueOrFalse),
 })
@@ -162,6 +172,8 @@ export interface LoginConfig<Credentials> {
   readonly account: ((credentials: Credentials) => AccountName | null | undefined) | undefined
   readonly maxSessionsPerUser: number | false | undefined
   readonly rotateRefreshTokens: boolean | undefined
+  readonly refreshTokenTtlSeconds: number | undefined
+  readonly refreshTokenIdleSeconds: number | undefined
   readonly claims: SessionClaims | undefined
   readonly extendedJson: ExtendedJsonFormat | false | undefined
   readonly persistent: boolean | ((credentials: Credentials) => boolean) | undefined

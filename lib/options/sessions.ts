@@ -18,6 +18,12 @@ import {
 /** The longest time that a team may let sessions live. */
 export const MAX_REFRESH_TOKEN_TTL_SECONDS = 5 * YEAR_SECONDS
 
+/** Seconds that a session lives from its login. */
+export const refreshTokenTtlSeconds = whole(30 * 60, MAX_REFRESH_TOKEN_TTL_SECONDS)
+
+/** Seconds that a session lives without a refresh. */
+export const refreshTokenIdleSeconds = whole(60, MAX_REFRESH_TOKEN_TTL_SECONDS)
+
 const THROTTLE =
   'write false or { accountAndAddressFailures, addressFailures, windowSeconds, accountFailures }'
 
@@ -40,8 +46,8 @@ const hooks = optionsObject('write { beforeLogin, createCustomData, afterLogin, 
 /** Options of sessions, logins and writes. */
 export const sessionOptions = {
   sessionCollection: v.optional(collectionNamed('custom_user_data_sessions')),
-  refreshTokenTtlSeconds: v.optional(whole(30 * 60, MAX_REFRESH_TOKEN_TTL_SECONDS), 60 * DAY_SECONDS),
-  refreshTokenIdleSeconds: v.optional(whole(60, MAX_REFRESH_TOKEN_TTL_SECONDS)),
+  refreshTokenTtlSeconds: v.optional(refreshTokenTtlSeconds, 60 * DAY_SECONDS),
+  refreshTokenIdleSeconds: v.optional(refreshTokenIdleSeconds),
   maxSessionsPerUser: v.optional(maxSessions, 100),
   rotateRefreshTokens: v.optional(trueOrFalse, true),
   reuseToleranceSeconds: v.optional(whole(0, MAX_REUSE_TOLERANCE_SECONDS), 30),

@@ -41,6 +41,16 @@ export interface LoginOptions<Credentials, CustomData = object> {
    */
   readonly rotateRefreshTokens?: boolean | undefined
   /**
+   * Seconds that this session lives from its login, as the option of the instance.
+   * @default the option of the instance
+   */
+  readonly refreshTokenTtlSeconds?: number | undefined
+  /**
+   * Seconds that this session lives without a refresh, as the option of the instance.
+   * @default the option of the instance
+   */
+  readonly refreshTokenIdleSeconds?: number | undefined
+  /**
    * Claims of all access tokens of the session, as the option of `issueTokens()`.
    * @default none
    */

@@ -35,6 +35,8 @@ export interface SessionDocument extends SessionOrigin {
   readonly persistent: boolean
   /** Whether a refresh gives a new refresh token; `null`: as the option of the instance says at the refresh. */
   readonly rotates: boolean | null
+  /** Seconds that the session lives without a refresh; `null`: as the option of the instance says at the refresh. */
+  readonly idleSeconds: number | null
   /** Claims that each access token of the session has, besides the usual ones. */
   readonly claims: SessionClaims
 }
@@ -50,6 +52,9 @@ export type SessionClaims = Readonly<Record<string, string | number | boolean>>
 export interface SessionDetails extends SessionOrigin {
   readonly persistent: boolean
   readonly rotates: boolean | null
+  /** Seconds that the session lives from its login; `null`: as the option of the instance says. */
+  readonly ttlSeconds: number | null
+  readonly idleSeconds: number | null
   readonly claims: SessionClaims
 }
 
@@ -130,7 +135,7 @@ interface SessionLife extends SessionScope {
 
 /** The document of a session that begins, as an expression of MongoDB: the server adds its time. */
 export function toNewDocument(
-  { token, userId, secretName, device, address, persistent, rotates, claims }: SessionToStore,
+  { token, userId, secretName, device, address, persistent, rotates, idleSeconds, claims }: SessionToStore,
   { issuer, clientId, now, idleExpiresAt, expiresAt }: SessionLife,
 ): Document {
   const known: Omit<SessionDocument, 'storedAt' | 'issues'> = {
@@ -151,6 +156,7 @@ export function toNewDocument(
     address,
     persistent,
     rotates,
+    idleSeconds,
     claims,
   }
   const timed = { storedAt: '$$NOW', issues: [{ issuedAt: '$$NOW', secretName: { $literal: secretName } }] }

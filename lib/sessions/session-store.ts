@@ -81,8 +81,10 @@ export class SessionStore {
   insert(session: SessionToStore): Promise<Date> {
     const filter = { _id: { $eq: session.token.sid }, ...this.#ours }
     const now = this.#now()
-    const expiresAt = new Date(now.getTime() + this.#config.refreshTokenTtlSeconds * 1000)
-    const life = { ...this.#config, now, idleExpiresAt: this.#idleExpiry(now), expiresAt }
+    const { refreshTokenTtlSeconds, refreshTokenIdleSeconds } = this.#config
+    const expiresAt = secondsAfter(now, session.ttlSeconds ?? refreshTokenTtlSeconds)
+    const idleExpiresAt = secondsAfter(now, session.idleSeconds ?? refreshTokenIdleSeconds)
+    const life = { ...this.#config, now, idleExpiresAt, expiresAt }
     return this.#collection.write(async (sessions, { write }) => {
       const found = await findOneAndUpdate(
         sessions,
@@ -109,7 +111,8 @@ export class SessionStore {
     const current = hashRefreshToken(token)
     const { clientId } = this.#config
     const filter = { _id: token.sid, ...this.#ours, clientId, current, ...aliveAt(now) }
-    const used = { lastUsedAt: now, idleExpiresAt: this.#idleExpiry(now) }
+    const idleSeconds = { $ifNull: ['$idleSeconds', this.#config.refreshTokenIdleSeconds] }
+    const used = { lastUsedAt: now, idleExpiresAt: { $add: [now, { $multiply: [idleSeconds, 1000] }] } }
     // Hashes are expressions of MongoDB too, which stand for themselves because they have no `$`.
     const replaced = {
       current: hashRefreshToken(successor),
@@ -274,13 +277,13 @@ export class SessionStore {
     return { $set: { revokedAt: now }, $min: { expiresAt: removedAt } }
   }
 
-  #idleExpiry(now: Date): Date {
-    return new Date(now.getTime() + this.#config.refreshTokenIdleSeconds * 1000)
-  }
-
   #now(): Date {
     return new Date(this.#clock.now())
   }
+}
+
+function secondsAfter(now: Date, seconds: number): Date {
+  return new Date(now.getTime() + seconds * 1000)
 }
 
 /**

@@ -48,7 +48,15 @@ describe('sessions while MongoDB is away', () => {
 
   async function insert(store: SessionStore, userId = 'alice'): Promise<RefreshToken> {
     const token = createRefreshToken(createSid(), secret)
-    const details = { persistent: true, rotates: null, claims: {}, device: null, address: null }
+    const details = {
+      persistent: true,
+      rotates: null,
+      ttlSeconds: null,
+      idleSeconds: null,
+      claims: {},
+      device: null,
+      address: null,
+    }
     await store.insert({ token, userId, secretName, ...details })
     return token
   }

@@ -273,3 +273,51 @@ describe('reissue()', () => {
     await expect(start().reissue(given as never)).rejects.toThrow(/reissue\(\)/)
   })
 })
+
+describe('a session with a life of its own', () => {
+  const DAY_SECONDS = 86_400
+  const LONG = { refreshTokenTtlSeconds: 365 * DAY_SECONDS, refreshTokenIdleSeconds: 90 * DAY_SECONDS }
+
+  it('outlives the other sessions of the instance, as long as it is used', async () => {
+    const userData = start({ refreshTokenTtlSeconds: 60 * DAY_SECONDS })
+    const { refresh_token: token } = await userData.issueTokens('alice', {
+      ...LONG,
+      rotateRefreshTokens: false,
+    })
+    for (let round = 0; round < 4; round++) {
+      clock.advance(80 * DAY_SECONDS * 1000)
+      await userData.exchangeRefreshToken(token)
+    }
+    clock.advance(46 * DAY_SECONDS * 1000)
+    await expect(userData.exchangeRefreshToken(token)).rejects.toMatchObject({ code: 'invalid_grant' })
+  })
+
+  it('ends when it is not used for its own time', async () => {
+    const userData = start()
+    const { refresh_token: token } = await userData.issueTokens('alice', {
+      ...LONG,
+      rotateRefreshTokens: false,
+    })
+    clock.advance(91 * DAY_SECONDS * 1000)
+    await expect(userData.exchangeRefreshToken(token)).rejects.toMatchObject({ code: 'invalid_grant' })
+  })
+
+  it('can be shorter than others, also from authenticateLogin()', async () => {
+    const userData = start()
+    const { refresh_token: token } = await userData.authenticateLogin({
+      credentials: {},
+      verifyCredentials: () => ({ id: 'alice' }),
+      refreshTokenTtlSeconds: 1_800,
+    })
+    clock.advance(1_801_000)
+    await expect(userData.exchangeRefreshToken(token)).rejects.toMatchObject({ code: 'invalid_grant' })
+  })
+
+  it.each<[IssueTokensOptions]>([
+    [{ refreshTokenTtlSeconds: 10 }],
+    [{ refreshTokenIdleSeconds: 0 }],
+    [{ refreshTokenIdleSeconds: 1e12 }],
+  ])('refuses a life that is too short or too long: %j', async options => {
+    await expect(start().issueTokens('alice', options)).rejects.toThrow(/write a whole number/)
+  })
+})

@@ -61,6 +61,7 @@ describe('the stored session', () => {
         revokedAt: null,
         persistent: true,
         rotates: null,
+        idleSeconds: null,
         claims: {},
         device: null,
         address: '127.0.0.1',

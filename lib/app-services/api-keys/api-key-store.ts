@@ -6,7 +6,7 @@ import { AppServicesError } from '../wire/errors.js'
 const API_KEY = 'app_services_api_key'
 const OURS = { [MARK]: API_KEY } as const
 /** As in App Services. */
-export const MAX_KEYS = 20
+const MAX_KEYS = 20
 /** The sessions of a key that can be ended at once. When a further session begins, the oldest one ends. */
 const MAX_SESSIONS = 500
 /** A slot or a name is lost to a parallel call. Each loss means that another call has won, so this is never reached. */

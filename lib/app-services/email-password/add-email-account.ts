@@ -70,7 +70,11 @@ async function giveIdentity(
   { users }: Parts,
 ): Promise<() => Promise<unknown>> {
   const identity = { providerType: 'local-userpass', id: userId, data: { email } } as const
-  if (await users.insert(userId, [identity])) return () => users.remove(userId)
+  if (await users.insert(userId, [identity]))
+    return async () => {
+      await users.markDeleted(userId)
+      await users.removeMarked(userId)
+    }
   const owner = await users.findByIdentity('local-userpass', userId)
   // The account of an earlier call may be there, so the identity stays.
   if (owner) return () => Promise.resolve()

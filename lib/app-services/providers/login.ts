@@ -5,6 +5,7 @@ import { requireCaller } from '../router/callers.js'
 import type { SessionMarks } from '../router/callers.js'
 import type { Call, Route } from '../router/routes.js'
 import { toUserObject } from '../users/user-object.js'
+import { ANONYMOUS_DAYS } from '../users/user-store.js'
 import { jsonAnswer } from '../wire/answers.js'
 import type { Answer } from '../wire/answers.js'
 import { AppServicesError, toAppServicesError } from '../wire/errors.js'
@@ -31,6 +32,9 @@ export function loginRoutes(providers: readonly Provider[], parts: Parts): Route
     },
   ]
 }
+
+/** Five years: the longest life of a session. */
+const ANONYMOUS_SESSION_SECONDS = 5 * 365 * 86_400
 
 async function logIn(provider: Provider, call: Call, parts: Parts): Promise<Answer> {
   const device = deviceOf(call.body)
@@ -75,6 +79,7 @@ async function authenticate(
         return signedIn && { id: signedIn.user._id.toHexString() }
       },
       rotateRefreshTokens: false,
+      ...lifeOf(provider),
       claims: { ...marks },
       address: call.address,
       device: deviceOf(call.body).label,
@@ -86,6 +91,15 @@ async function authenticate(
     throw refusal === undefined
       ? toRefusal(error, `unauthorized: ${provider.refusal}`)
       : toAppServicesError(refusal)
+  }
+}
+
+/** An anonymous user cannot log in again, so the session lives as long as the user. */
+function lifeOf({ type }: Provider): object {
+  if (type !== 'anon-user') return {}
+  return {
+    refreshTokenTtlSeconds: ANONYMOUS_SESSION_SECONDS,
+    refreshTokenIdleSeconds: ANONYMOUS_DAYS * 86_400,
   }
 }
 

@@ -1,5 +1,6 @@
 import type { CustomUserData } from '../../index.js'
 import { CustomUserDataError, refusalReason } from '../../index.js'
+import { PROVIDER_TYPES } from '../users/stored-user.js'
 import type { ProviderType } from '../users/stored-user.js'
 import type { UserType } from '../users/user-object.js'
 import { AppServicesError, invalidSession, toAppServicesError } from '../wire/errors.js'
@@ -48,11 +49,12 @@ export async function requireCaller({ req }: Call, userData: Instance, now: () =
   const { id, customData, claims } = await userData.verifyToken(token).catch((error: unknown) => {
     throw toSessionError(error, token, now())
   })
-  const { sid, user_type: type } = claims
+  const { sid } = claims
+  const marks = marksOf(claims)
   // The app's own logins have sessions too. Their clients do not speak this protocol.
-  if (typeof sid !== 'string' || !isUserType(type))
+  if (typeof sid !== 'string' || !marks)
     throw new AppServicesError('AuthError', 'the access token belongs to another kind of login')
-  return { userId: id, sid, type, customData }
+  return { userId: id, sid, type: marks.user_type, customData }
 }
 
 /**
@@ -106,9 +108,8 @@ export async function findSession({ req }: Call, userData: Instance): Promise<Ca
   })
   if (!session) return undefined
   const { userId, sid, claims } = session
-  const { user_type: type, provider_type: providerType } = claims
-  if (!isUserType(type)) return undefined
-  return { userId, sid, type, refreshToken, providerType: providerType as ProviderType }
+  const marks = marksOf(claims)
+  return marks && { userId, sid, refreshToken, type: marks.user_type, providerType: marks.provider_type }
 }
 
 /** A logged-out client sends `Bearer null`. */
@@ -117,8 +118,12 @@ function bearerOf(header: string | undefined): string | undefined {
   return token === 'null' || token === 'undefined' ? undefined : token
 }
 
-function isUserType(value: unknown): value is UserType {
-  return value === 'normal' || value === 'server'
+/** The marks among the claims of a session; `undefined` for a session that another login has begun. */
+function marksOf(claims: object): SessionMarks | undefined {
+  const { provider_type, user_type } = claims as { readonly [Name in keyof SessionMarks]?: unknown }
+  const isType = user_type === 'normal' || user_type === 'server'
+  const provider = PROVIDER_TYPES.find(type => type === provider_type)
+  return isType && provider ? { provider_type: provider, user_type } : undefined
 }
 
 function toSessionError(error: unknown, token: string, nowMs: number): AppServicesError {

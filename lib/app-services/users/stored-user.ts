@@ -46,3 +46,18 @@ export interface VerifiedIdentity {
   /** What the provider knows about the user now. It replaces what is stored. */
   readonly data: Metadata
 }
+
+/** Whether a stored identity is the verified one. */
+export function isIdentity(own: Identity, { providerType, id }: VerifiedIdentity): boolean {
+  return own.provider_type === providerType && own.id === id
+}
+
+/** The identity as it is stored. */
+export function toIdentity({ providerType, id, data }: VerifiedIdentity): Identity {
+  return { id, provider_type: providerType, data }
+}
+
+/** Selects the user of an identity. */
+export function ofIdentity(providerType: ProviderType, id: string): object {
+  return { identities: { $elemMatch: { provider_type: providerType, id } } }
+}

@@ -1,6 +1,7 @@
 import type { BSON, ObjectId } from 'mongodb'
 import { isDuplicateKey, MARK, OwnCollection } from '../own-collection.js'
-import type { Identity, Metadata, ProviderType, StoredUser, VerifiedIdentity } from './stored-user.js'
+import { isIdentity, ofIdentity, toIdentity } from './stored-user.js'
+import type { Metadata, ProviderType, StoredUser, VerifiedIdentity } from './stored-user.js'
 
 const USER = 'app_services_user'
 const OURS = { [MARK]: USER } as const
@@ -249,16 +250,4 @@ export class UserStore {
 
 function toFoundUser(user: StoredUser): FoundUser | undefined {
   return user.deletedAt ? undefined : { user, isNew: user.createdAt === null }
-}
-
-function isIdentity(own: Identity, { providerType, id }: VerifiedIdentity): boolean {
-  return own.provider_type === providerType && own.id === id
-}
-
-function toIdentity({ providerType, id, data }: VerifiedIdentity): Identity {
-  return { id, provider_type: providerType, data }
-}
-
-function ofIdentity(providerType: ProviderType, id: string): object {
-  return { identities: { $elemMatch: { provider_type: providerType, id } } }
 }

@@ -145,6 +145,17 @@ test('of parallel calls with one name one creates a key', async () => {
   expect(await user.apiKeys.fetchAll()).toHaveLength(1)
 })
 
+test('a unique name is kept also if the client of the team does not wait for its writes', async () => {
+  const careless = database.client.db(database.db.databaseName, {
+    writeConcern: { w: 0 },
+    readPreference: 'secondaryPreferred',
+  })
+  const service = await start({ service: { providers, database: careless } })
+  const user = await logInMember(service.newClient(), database.db)
+  const results = await Promise.allSettled([1, 2, 3].map(() => user.apiKeys.create('same')))
+  expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected', 'rejected'])
+})
+
 test('an anonymous user cannot have a key', async () => {
   const service = await start()
   const user = await service.newClient().logIn(Credentials.anonymous())

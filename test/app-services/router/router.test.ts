@@ -34,7 +34,12 @@ async function ask({ baseUrl }: RealmService, path: string, options: RequestInit
   }
 }
 
-const post = (service: RealmService, path: string, body: BodyInit, headers: Record<string, string> = {}) =>
+const post = (
+  service: RealmService,
+  path: string,
+  body: NonNullable<RequestInit['body']>,
+  headers: Record<string, string> = {},
+) =>
   ask(service, path, {
     method: 'POST',
     body,

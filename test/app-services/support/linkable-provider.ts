@@ -1,3 +1,4 @@
+import { EmailAccounts } from '../../../lib/app-services/email-password/email-accounts.js'
 import type { Express, RequestHandler } from 'express'
 import { parseAppServicesOptions } from '../../../lib/app-services/parse-options.js'
 import type { Parts } from '../../../lib/app-services/parts.js'
@@ -77,6 +78,12 @@ function partsOf({ userData, baseUrl }: RealmService, { db }: Pick<TestDatabase,
     config,
     userData,
     users: new UserStore({ find, bson, timeoutMs: config.timeoutMs, now }),
+    emailAccounts: new EmailAccounts({
+      find: () => db.collection('custom_user_data_app_services_email_accounts'),
+      userData,
+      timeoutMs: config.timeoutMs,
+      now,
+    }),
     apiKeys: undefined,
     userCleaners: [],
     triggers: createTriggers([], { now, report }),
