@@ -46,6 +46,10 @@ export interface InstanceSettings {
   readonly issuesTokens: boolean
   /** The source of time. */
   readonly clock: Clock
+  /** The `$project` stage of the option `projection`; `undefined` if handlers see all fields. */
+  readonly projection: Readonly<Record<string, unknown>> | undefined
+  /** The largest document that is loaded, in BSON bytes. */
+  readonly maxDocumentBytes: number
 }
 
 /** One instance: middleware, route factories and functions over one collection of custom data. */
@@ -486,7 +490,8 @@ export interface CustomUserData<CustomData> {
    */
   close(this: void): Promise<void>
   /**
-   * Settings of this instance, for code that builds on it, such as a router of another protocol.
+   * Settings of this instance, for code that builds on it, such as a router of another protocol. Code that checks filters of
+   * clients needs `projection`, because filters of {@link forUser} also see fields that it hides.
    * @example const { userIdField } = userData.settings
    */
   readonly settings: InstanceSettings

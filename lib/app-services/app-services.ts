@@ -16,6 +16,19 @@ export interface AppServices {
    */
   ready(this: void): Promise<void>
   /**
+   * Ends the streams of clients, because an open stream keeps a server from closing, and refuses new ones. Resolves when the
+   * triggers that run have ended, after five seconds at most.
+   * @example
+   * process.once('SIGTERM', () => {
+   *   server.close(async () => {
+   *     await appServices.close() // waits for the triggers of the last requests
+   *     await userData.close()
+   *   })
+   *   void appServices.close() // ends the streams
+   * })
+   */
+  close(this: void): Promise<void>
+  /**
    * Adds an email account that needs no confirmation, for example of a user of your former service. Without a password it can
    * only be used after a reset. With `userId` it belongs to the user with this id, who is created if there is none; without it
    * the first login creates the user. Call it again with the same `userId` if it was interrupted. It runs neither

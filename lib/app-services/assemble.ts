@@ -1,22 +1,26 @@
+import { createCollectionServices } from './collections/collection-services.js'
 import { createApiKeys } from './api-keys/create-api-keys.js'
 import { apiKeyRoutes } from './api-keys/api-key-routes.js'
 import { EmailAccounts } from './email-password/email-accounts.js'
 import { emailAccountCleaner } from './email-password/email-account-cleaner.js'
 import { emailPasswordProvider } from './email-password/email-provider.js'
 import { emailPasswordRoutes } from './email-password/email-routes.js'
+import { EventStreams } from './functions/event-streams.js'
+import { functionRoutes } from './functions/functions.js'
 import type { AppServicesOptions } from './options.js'
 import { OwnCollections } from './own-collections.js'
 import { parseAppServicesOptions } from './parse-options.js'
 import type { Parts } from './parts.js'
 import { anonymousProvider } from './providers/anonymous.js'
 import { apiKeyProvider } from './providers/api-key.js'
+import { customFunctionProvider } from './providers/custom-function.js'
 import { customTokenProvider } from './providers/custom-token.js'
 import { loginRoutes } from './providers/login.js'
 import type { Provider } from './providers/provider.js'
 import { locationRoute } from './router/location.js'
 import type { Route } from './router/routes.js'
 import { sessionRoutes } from './router/sessions.js'
-import { createTriggers } from './triggers/triggers.js'
+import { Triggers } from './triggers/triggers.js'
 import { userRoutes } from './users/user-routes.js'
 import { UserStore } from './users/user-store.js'
 import { ExtendedJson } from './wire/extended-json.js'
@@ -47,7 +51,8 @@ export function assemble(options: AppServicesOptions): Parts {
     emailAccounts,
     apiKeys,
     userCleaners: [emailAccountCleaner(emailAccounts), ...(apiKeys ? [apiKeys.clean] : [])],
-    triggers: createTriggers(config.triggers, { now, report }),
+    triggers: new Triggers(config.triggers, { bson, now, report }),
+    streams: new EventStreams({ config, userData, now, report }),
   }
 }
 
@@ -59,17 +64,19 @@ export function routesOf(parts: Parts): Route[] {
     ...userRoutes(parts),
     ...loginRoutes(providersOf(parts), parts),
     ...emailPasswordRoutes(parts),
+    ...functionRoutes(parts, createCollectionServices(parts)),
     ...(parts.apiKeys ? apiKeyRoutes(parts.apiKeys, parts) : []),
   ]
 }
 
 function providersOf(parts: Parts): Provider[] {
   const { userData, config, apiKeys } = parts
-  const { anonymous, emailPassword, customToken } = config.providers
+  const { anonymous, emailPassword, customToken, customFunction } = config.providers
   return [
     ...(anonymous ? [anonymousProvider()] : []),
     ...(emailPassword ? [emailPasswordProvider(parts)] : []),
     ...(apiKeys ? [apiKeyProvider(apiKeys)] : []),
     ...(customToken ? [customTokenProvider(customToken, { userData, appId: config.appId })] : []),
+    ...(customFunction ? [customFunctionProvider(customFunction, parts)] : []),
   ]
 }

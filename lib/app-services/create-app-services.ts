@@ -5,6 +5,9 @@ import type { AppServicesOptions } from './options.js'
 import { createRouter } from './router/router.js'
 import { userFunctions } from './users/user-functions.js'
 
+/** How long `close()` waits for triggers. */
+const CLOSING_MS = 5_000
+
 /**
  * Creates a service that speaks the client protocol of MongoDB App Services, for clients of `realm-web` in the field. It
  * issues the tokens of the instance, so guards of the instance accept them too.
@@ -35,6 +38,10 @@ export function createAppServices(options: AppServicesOptions): AppServices {
         usesEmail && emailAccounts.ready(),
         apiKeys?.store.ready(),
       ])
+    },
+    async close() {
+      parts.streams.close()
+      await parts.triggers.finish(CLOSING_MS)
     },
     addEmailAccount: account => addEmailAccount(account, parts),
     ...userFunctions(parts),

@@ -10,10 +10,32 @@ export type {
   PasswordResetRequest,
 } from './email-password/email-password-options.js'
 export type { AppServicesOptions, DatabaseLike, ProviderOptions } from './options.js'
+export type {
+  CollectionHandler,
+  CollectionHandlers,
+  CollectionsOptions,
+  CustomDataOptions,
+} from './collections/collections-options.js'
+export type { OperationName } from './collections/operation-arguments.js'
+export type {
+  FunctionContext,
+  FunctionHandler,
+  FunctionsOptions,
+  GuardedFunction,
+} from './functions/functions-options.js'
 export type { CustomTokenOptions, MetadataField } from './providers/custom-token-options.js'
 export type { AllowedClientOrigins } from './router/cors.js'
-export type { TriggerEvent, TriggerOperation, TriggerOptions } from './triggers/triggers.js'
+export type {
+  CustomFunction,
+  CustomFunctionOptions,
+  CustomFunctionResult,
+  ExternalId,
+  RecognisedUser,
+} from './providers/custom-function-options.js'
+export type { TriggerEvent, TriggerOperation, TriggerOptions } from './triggers/trigger-options.js'
+export type { CollectionRole, CollectionRules, FieldRule } from './rules/rules-options.js'
 export type { Identity, Metadata, ProviderType } from './users/stored-user.js'
 export type { UserObject, UserType } from './users/user-object.js'
 export { AppServicesError } from './wire/errors.js'
+export type { RequestOrigin } from './wire/request-origin.js'
 export type { AppServicesErrorCode } from './wire/errors.js'

@@ -1,8 +1,11 @@
 import type { CollectionLike, CustomUserData } from '../index.js'
+import type { CollectionsOptions } from './collections/collections-options.js'
+import type { FunctionsOptions } from './functions/functions-options.js'
 import type { CustomTokenOptions } from './providers/custom-token-options.js'
 import type { EmailPasswordOptions } from './email-password/email-password-options.js'
 import type { AllowedClientOrigins } from './router/cors.js'
-import type { TriggerOptions } from './triggers/triggers.js'
+import type { CustomFunction, CustomFunctionOptions } from './providers/custom-function-options.js'
+import type { TriggerOptions } from './triggers/trigger-options.js'
 import type { UserObject } from './users/user-object.js'
 
 /** A database: the `Db` of a driver, or `mongoose.connection.db`. */
@@ -11,7 +14,7 @@ export interface DatabaseLike {
 }
 
 /** Options of `createAppServices()`. */
-export interface AppServicesOptions {
+export interface AppServicesOptions extends FunctionsOptions, CollectionsOptions {
   /**
    * The instance that issues tokens and reads custom data. Clients read `user.customData` from access tokens, so it needs
    * `userDataInToken: 'canonical'`, as App Services had it, or `'relaxed'`.
@@ -34,8 +37,11 @@ export interface AppServicesOptions {
   /** The ways to log in. Each is off unless it is given. */
   readonly providers: ProviderOptions
   /**
-   * Runs before a user exists. An error that it throws refuses the login, and no user is created. Parallel first logins of one
-   * user may each run it, with the same id.
+   * Runs before a user exists. An error that it throws refuses the login, and no user is created. The text of an error of the
+   * classes `Error` and `AppServicesError` reaches the client. A document that it writes is in the user's first token.
+   *
+   * It may run again for the same id: parallel first logins each run it, and so does the next login after a crash. It has the
+   * time of the option `verifyCredentialsTimeoutMs` of the instance. A function that ends later still creates the user.
    * @default none
    */
   readonly onUserCreation?: ((user: UserObject) => unknown) | undefined
@@ -69,6 +75,16 @@ export interface ProviderOptions {
    * @default false
    */
   readonly anonymous?: boolean | undefined
+  /**
+   * A function that checks credentials of your own kind, for `Credentials.function(payload)`.
+   * @default none
+   * @example
+   * customFunction: async ({ email, pin }) => {
+   *   const account = await findAccount(String(email), String(pin))
+   *   return account && { id: account.id, name: account.name }
+   * }
+   */
+  readonly customFunction?: CustomFunction | CustomFunctionOptions | undefined
   /**
    * Logins by a JWT that another service issued. Its subject names the user.
    * @default off

@@ -2,13 +2,14 @@ import * as v from 'valibot'
 import { OptionError } from '../index.js'
 import type { CustomUserData } from '../index.js'
 import { aBoolean, aFunction, aText, aWholeNumber, checkOptions, membersOf } from './check-options.js'
+import { collectionsEntries } from './collections/collections-options.js'
+import { functionsEntries } from './functions/functions-options.js'
 import { emailPasswordSchema } from './email-password/email-password-options.js'
 import type { AppServicesOptions, DatabaseLike } from './options.js'
 import { customTokenOptions } from './providers/custom-token-options.js'
 import type { AllowedClientOrigins } from './router/cors.js'
-import { PROVIDER_TYPES } from './users/stored-user.js'
-import type { ProviderType } from './users/stored-user.js'
-import type { TriggerEvent, TriggerOperation } from './triggers/triggers.js'
+import { customFunctionOption } from './providers/custom-function-options.js'
+import { triggersOption } from './triggers/trigger-options.js'
 import type { UserObject } from './users/user-object.js'
 
 /** Complete options of `createAppServices()`. */
@@ -36,23 +37,6 @@ const allowedOrigins = v.custom<AllowedClientOrigins>(
   ORIGIN,
 )
 
-const trigger = membersOf({
-  operationType: v.picklist(
-    ['LOGIN', 'CREATE', 'DELETE', 'LOGOUT'] as const satisfies readonly TriggerOperation[],
-    'write "LOGIN", "CREATE", "DELETE" or "LOGOUT"',
-  ),
-  providers: v.optional(
-    v.array(
-      v.picklist<readonly ProviderType[], string>(
-        PROVIDER_TYPES,
-        `write one of ${PROVIDER_TYPES.join(', ')}`,
-      ),
-      'write a list of providers',
-    ),
-  ),
-  handler: aFunction<(event: TriggerEvent) => unknown>(),
-})
-
 const schema = membersOf({
   userData,
   database,
@@ -64,12 +48,15 @@ const schema = membersOf({
   location: v.optional(aText, 'LOCAL'),
   providers: membersOf({
     anonymous: v.optional(aBoolean, false),
+    customFunction: customFunctionOption,
     customToken: v.optional(customTokenOptions),
     emailPassword: v.optional(emailPasswordSchema),
     apiKey: v.optional(aBoolean, false),
   }),
   onUserCreation: v.optional(aFunction<(user: UserObject) => unknown>()),
-  triggers: v.optional(v.array(trigger, 'write a list of triggers'), []),
+  ...functionsEntries,
+  ...collectionsEntries,
+  triggers: triggersOption,
   allowedOrigins: v.optional(allowedOrigins, []),
   maxBodyBytes: v.optional(aWholeNumber(1_024, 16 * 1024 * 1024), 1024 * 1024),
   timeoutMs: v.optional(aWholeNumber(100, 60_000), 5_000),

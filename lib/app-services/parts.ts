@@ -2,6 +2,7 @@ import type { BSON } from 'mongodb'
 import type { Request } from 'express'
 import type { CustomUserData } from '../index.js'
 import type { ApiKeys } from './api-keys/create-api-keys.js'
+import type { EventStreams } from './functions/event-streams.js'
 import type { AppServicesConfig } from './parse-options.js'
 import type { EmailAccounts } from './email-password/email-accounts.js'
 import type { Triggers } from './triggers/triggers.js'
@@ -20,6 +21,7 @@ export interface Parts {
   /** What the deletion of a user removes besides the user. */
   readonly userCleaners: readonly UserCleaner[]
   readonly triggers: Triggers
+  readonly streams: EventStreams
   readonly extendedJson: ExtendedJson
   /** The BSON library of the team's driver. */
   readonly bson: () => typeof BSON

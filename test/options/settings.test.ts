@@ -25,3 +25,12 @@ test('settings name the format of the data in tokens, and the own field of user 
 test('an instance of createTestUserData() has settings, too', () => {
   expect(createTestUserData().settings).toMatchObject({ userIdField: 'userId', issuesTokens: true })
 })
+
+test('settings tell what handlers get of a document, and cannot be changed', () => {
+  const projection = { secret: 0 }
+  const { settings } = createInstance(database, { projection, maxDocumentBytes: 5_000 })
+  expect(settings).toMatchObject({ projection: { secret: 0 }, maxDocumentBytes: 5_000 })
+  expect(() => Object.assign(settings.projection ?? {}, { secret: 1 })).toThrow(TypeError)
+  Object.assign(projection, { secret: 1 })
+  expect(settings.projection).toEqual({ secret: 0 })
+})

@@ -1,13 +1,35 @@
+import type { Request } from 'express'
 import type { Parts } from '../parts.js'
+import type { Call } from '../router/routes.js'
+
+/** What a function of the team gets and no log may hold. */
+export interface Secrets {
+  readonly token: string
+  readonly password?: string
+}
 
 /**
  * Runs work after the answer, so that neither the answer nor the time until it tells whether an address has an account. An
  * error is reported, because no client waits for it.
  */
-export function runAfterAnswer(work: () => Promise<void>, report: Parts['report']): void {
+export function runAfterAnswer(work: () => Promise<void>, report: (error: unknown) => void): void {
   setImmediate(() => {
     work().catch((error: unknown) => {
       report(error)
     })
   })
+}
+
+/**
+ * Creates the report of errors of a function that got secrets. The function may have put them into an error, for example as
+ * the address of a link. The report leaves out the fields of a body that are named like secrets, so it gets them as the body.
+ */
+export function reportWithout(
+  secrets: Secrets,
+  { req }: Pick<Call, 'req'>,
+  report: Parts['report'],
+): (error: unknown) => void {
+  return error => {
+    report(error, Object.create(req, { body: { value: secrets } }) as Request)
+  }
 }

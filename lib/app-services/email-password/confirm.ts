@@ -1,8 +1,8 @@
 import type { Parts } from '../parts.js'
-import type { Call, Route } from '../router/routes.js'
+import type { Route } from '../router/routes.js'
 import { jsonAnswer } from '../wire/answers.js'
 import { AppServicesError } from '../wire/errors.js'
-import { runAfterAnswer } from './after-answer.js'
+import { reportWithout, runAfterAnswer } from './after-answer.js'
 import { decide } from './decide.js'
 import type { EmailAccount } from './email-accounts.js'
 import { invalidToken, readEmail, readToken } from './email-input.js'
@@ -44,14 +44,14 @@ function sendRoute({ autoConfirm, sendConfirmation }: EmailPasswordConfig, parts
 }
 
 function callRoute({ autoConfirm, confirmationFunction }: EmailPasswordConfig, parts: Parts): Route {
-  return repeatRoute('call', parts, (email, call) => {
+  return repeatRoute('call', parts, email => {
     if (autoConfirm) throw isAutomatic(email)
     if (!confirmationFunction)
       throw new AppServicesError('BadRequest', 'please repeat the confirmation via email')
     return async (account, token) => {
       // The error goes to the report as a whole, since nobody waits for an answer.
       const { emailAccounts } = parts
-      await decideOnAccount(confirmationFunction, account, token, call, {
+      await decideOnAccount(confirmationFunction, account, token, {
         emailAccounts,
         report: () => undefined,
       })
@@ -75,7 +75,7 @@ interface ConfirmationToken {
 function repeatRoute(
   name: 'send' | 'call',
   { emailAccounts, userData, now, report }: Parts,
-  toRepeat: (email: string, call: Call) => Repeat,
+  toRepeat: (email: string) => Repeat,
 ): Route {
   return {
     method: 'post',
@@ -83,16 +83,23 @@ function repeatRoute(
     path: `/auth/providers/local-userpass/confirm/${name}`,
     async handle(call) {
       const email = readEmail(call.body)
-      const repeat = toRepeat(email, call)
+      const repeat = toRepeat(email)
       await userData.countAttempt({ account: `confirm:${email}`, address: call.address })
-      runAfterAnswer(async () => {
-        const { token, tokenId, stored } = createToken(now())
-        const account = await emailAccounts.renewConfirmation(email, stored)
-        if (account) await repeat(account, { token, tokenId })
-      }, report)
+      const { token, tokenId, stored } = createToken(now())
+      runAfterAnswer(
+        async () => {
+          const account = await emailAccounts.renewConfirmation(email, stored)
+          if (account) await repeat(account, { token, tokenId })
+        },
+        reportWithout({ token }, call, report),
+      )
       return jsonAnswer({})
     },
   }
+}
+
+interface Decision extends Pick<Parts, 'emailAccounts'> {
+  readonly report: (error: unknown) => void
 }
 
 /** Asks the confirmation function of the team about an account, and confirms the account if the function accepts it. */
@@ -100,8 +107,7 @@ export async function decideOnAccount(
   confirmationFunction: NonNullable<EmailPasswordConfig['confirmationFunction']>,
   account: EmailAccount,
   { token, tokenId }: ConfirmationToken,
-  call: Call,
-  { emailAccounts, report }: Pick<Parts, 'emailAccounts' | 'report'>,
+  { emailAccounts, report }: Decision,
 ): Promise<EmailPasswordDecision['status']> {
   const username = account._id
   const question = {
@@ -109,7 +115,7 @@ export async function decideOnAccount(
     failure: confirmationFailed(username).message,
     ask: () => confirmationFunction({ username, token, tokenId }),
   } as const
-  const status = await decide(question, call, report)
+  const status = await decide(question, report)
   if (status === 'success') await emailAccounts.confirm(account)
   return status
 }

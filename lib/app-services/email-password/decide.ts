@@ -1,5 +1,3 @@
-import type { Parts } from '../parts.js'
-import type { Call } from '../router/routes.js'
 import { AppServicesError } from '../wire/errors.js'
 import type { EmailPasswordDecision } from './email-password-options.js'
 
@@ -14,20 +12,20 @@ interface Question {
 /**
  * Asks a function of the team.
  *
+ * @param report reports an error of the function, without the secrets that it got
  * @throws AppServicesError `BadRequest` with the text of a failure if the function throws, because the requests carry an access
  * token: after an `InvalidSession` that the function throws, the client would repeat the request for ever
  */
 export async function decide(
   { option, failure, ask }: Question,
-  call: Call,
-  report: Parts['report'],
+  report: (error: unknown) => void,
 ): Promise<EmailPasswordDecision['status']> {
   let decision: unknown
   try {
     decision = await ask()
   } catch (error) {
     if (error instanceof AppServicesError && !isRepeated(error)) throw error
-    report(error, call.req)
+    report(error)
     throw new AppServicesError('BadRequest', failure, { cause: error })
   }
   return requireStatus(option, decision)

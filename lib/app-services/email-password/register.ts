@@ -3,7 +3,7 @@ import type { Parts } from '../parts.js'
 import type { Call, Route } from '../router/routes.js'
 import { jsonAnswer } from '../wire/answers.js'
 import { AppServicesError } from '../wire/errors.js'
-import { runAfterAnswer } from './after-answer.js'
+import { reportWithout, runAfterAnswer } from './after-answer.js'
 import { decideOnAccount, confirmationFailed } from './confirm.js'
 import type { EmailAccount } from './email-accounts.js'
 import { readEmail, readNewPassword } from './email-input.js'
@@ -52,14 +52,20 @@ async function beginConfirmation(
 ): Promise<void> {
   const { sendConfirmation, confirmationFunction } = config
   const email = account._id
+  const report = reportWithout({ token }, call, parts.report)
   if (sendConfirmation) {
     runAfterAnswer(async () => {
       await sendConfirmation({ email, token, tokenId })
-    }, parts.report)
+    }, report)
     return
   }
   if (!confirmationFunction) return
-  const decision = decideOnAccount(confirmationFunction, account, { token, tokenId }, call, parts)
+  const decision = decideOnAccount(
+    confirmationFunction,
+    account,
+    { token, tokenId },
+    { emailAccounts: parts.emailAccounts, report },
+  )
   const status = await decision.catch(async (error: unknown) => {
     await parts.emailAccounts.removeUnconfirmed(account)
     throw error

@@ -4,6 +4,7 @@ import type { Parts } from '../parts.js'
 import type { Call, Route } from '../router/routes.js'
 import { jsonAnswer } from '../wire/answers.js'
 import { AppServicesError } from '../wire/errors.js'
+import { reportWithout } from './after-answer.js'
 import { decide } from './decide.js'
 import { readEmail, readNewPassword } from './email-input.js'
 import type { EmailPasswordConfig, PasswordResetFunction } from './email-password-options.js'
@@ -52,10 +53,12 @@ async function askForReset(request: ResetRequest, call: Call, parts: Parts): Pro
     failure: `failed to reset password for user "${email}"`,
     ask: () => resetFunction({ username: email, password, token, tokenId, ...facts }, ...args),
   } as const
-  const status = await decide(question, call, report).catch(async (error: unknown) => {
-    await emailAccounts.dropReset(email, tokenId)
-    throw error
-  })
+  const status = await decide(question, reportWithout({ token, password }, call, report)).catch(
+    async (error: unknown) => {
+      await emailAccounts.dropReset(email, tokenId)
+      throw error
+    },
+  )
   if (status === 'fail') {
     await emailAccounts.dropReset(email, tokenId)
     throw new AppServicesError('BadRequest', question.failure)

@@ -3,7 +3,7 @@ import type { Parts } from '../parts.js'
 import type { Route } from '../router/routes.js'
 import { jsonAnswer } from '../wire/answers.js'
 import { AppServicesError } from '../wire/errors.js'
-import { runAfterAnswer } from './after-answer.js'
+import { reportWithout, runAfterAnswer } from './after-answer.js'
 import type { EmailAccount } from './email-accounts.js'
 import { invalidToken, readEmail, readNewPassword, readToken } from './email-input.js'
 import type { EmailPasswordConfig } from './email-password-options.js'
@@ -17,16 +17,19 @@ export function sendResetRoute(config: EmailPasswordConfig, parts: Parts): Route
     method: 'post',
     base: 'app',
     path: '/auth/providers/local-userpass/reset/send',
-    async handle({ body, address }) {
-      const email = readEmail(body)
+    async handle(call) {
+      const email = readEmail(call.body)
       if (resetFunction) throw new AppServicesError('BadRequest', 'please use reset password via function')
       if (!sendPasswordReset) throw noReset()
-      await userData.countAttempt({ account: `reset:${email}`, address })
-      runAfterAnswer(async () => {
-        const { token, tokenId, stored } = createToken(now())
-        const account = await emailAccounts.renewReset(email, stored)
-        if (account) await sendPasswordReset({ email, token, tokenId })
-      }, report)
+      await userData.countAttempt({ account: `reset:${email}`, address: call.address })
+      const { token, tokenId, stored } = createToken(now())
+      runAfterAnswer(
+        async () => {
+          const account = await emailAccounts.renewReset(email, stored)
+          if (account) await sendPasswordReset({ email, token, tokenId })
+        },
+        reportWithout({ token }, call, report),
+      )
       return jsonAnswer({}, 202)
     },
   }

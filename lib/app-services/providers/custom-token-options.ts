@@ -85,7 +85,7 @@ export const customTokenOptions = v.pipe(
     audience: audience === undefined ? undefined : [audience].flat(),
     requireAnyAudience,
     metadataFields,
-    verifier: verifier as Omit<TokenVerifierOptions, 'audience'>,
+    verifier: verifier,
   })),
 )
 

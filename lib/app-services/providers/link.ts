@@ -5,9 +5,10 @@ import type { Call } from '../router/routes.js'
 import type { VerifiedIdentity } from '../users/stored-user.js'
 import { jsonAnswer } from '../wire/answers.js'
 import type { Answer } from '../wire/answers.js'
-import { AppServicesError, toAppServicesError } from '../wire/errors.js'
+import { AppServicesError } from '../wire/errors.js'
 import { deviceOf } from './device.js'
 import type { Credentials, Provider } from './provider.js'
+import { toLinkError } from './refusals.js'
 
 /**
  * Adds the identity of credentials to a user, and issues a further access token for the session.
@@ -35,8 +36,9 @@ export async function linkIdentity(
   const attempt = await userData.countAttempt({ account, address: call.address })
   const verified = await verifyToLink(verify, provider)
   attempt.giveBack()
-  await add(verified, userId, users)
-  if ((await stillHolds?.()) === false) {
+  const isNew = await add(verified, userId, users)
+  // An identity that the user had before stays, because no later login would find the user without it.
+  if (isNew && (await stillHolds?.()) === false) {
     await users.removeIdentity(userId, verified)
     throw new AppServicesError('InvalidPassword', provider.refusal)
   }
@@ -46,28 +48,21 @@ export async function linkIdentity(
   return jsonAnswer({ access_token, user_id: userId, device_id: deviceOf(call.body).id })
 }
 
-/** The errors of a provider are made for logins. There they begin with `unauthorized`, and here they must not. */
 async function verifyToLink(verify: Credentials['verify'], { refusal }: Provider): Promise<VerifiedIdentity> {
   const verified = await verify().catch((error: unknown) => {
-    const shown = toAppServicesError(error)
-    if (!/unauthorized/i.test(shown.message)) throw shown
-    const message = shown.message.replace(/^unauthorized: /i, '')
-    throw new AppServicesError(shown.code, /unauthorized/i.test(message) ? refusal : message, {
-      cause: error,
-      status: shown.status,
-      headers: shown.headers,
-    })
+    throw toLinkError(error, refusal)
   })
   if (verified === null || 'userId' in verified) throw new AppServicesError('InvalidPassword', refusal)
   return verified
 }
 
-async function add(verified: VerifiedIdentity, userId: string, users: Parts['users']): Promise<void> {
+/** Resolves to whether the user did not have the identity before. */
+async function add(verified: VerifiedIdentity, userId: string, users: Parts['users']): Promise<boolean> {
   const owner = await users.findByIdentity(verified.providerType, verified.id)
-  if (owner?._id.toHexString() === userId) return
+  if (owner?._id.toHexString() === userId) return false
   switch (owner ? 'taken' : await users.addIdentity(userId, verified)) {
     case 'added':
-      return
+      return true
     case 'taken':
       throw new AppServicesError('AccountNameInUse', 'a user already exists with these credentials')
     case 'full':

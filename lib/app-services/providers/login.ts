@@ -12,6 +12,7 @@ import { AppServicesError, toAppServicesError } from '../wire/errors.js'
 import { deviceOf } from './device.js'
 import { linkIdentity } from './link.js'
 import type { Credentials, Provider } from './provider.js'
+import { toLoginError } from './refusals.js'
 import { signIn } from './sign-in.js'
 import type { SignedIn } from './sign-in.js'
 
@@ -59,9 +60,11 @@ async function authenticate(
   call: Call,
   parts: Parts,
 ): Promise<{ readonly tokens: TokenAnswer<object>; readonly signedIn: SignedIn }> {
+  let found: SignedIn | undefined
   let signedIn: SignedIn | undefined
   let verified: Verified = null
   let refusal: unknown
+  let hasFailed = false
   const marks: SessionMarks = { provider_type: provider.type, user_type: provider.userType }
   try {
     const tokens = await parts.userData.authenticateLogin({
@@ -70,8 +73,9 @@ async function authenticate(
       async verifyCredentials() {
         try {
           verified = await credentials.verify()
-          signedIn = verified === null ? undefined : await signIn(verified, parts)
-          if (signedIn && (await credentials.stillHolds?.()) === false) signedIn = undefined
+          found = verified === null ? undefined : await signIn(verified, parts)
+          if (hasFailed) fireCreate(provider, found, parts)
+          if (found && (await credentials.stillHolds?.()) !== false) signedIn = found
         } catch (error) {
           refusal = error
           throw error
@@ -88,9 +92,11 @@ async function authenticate(
     await noteSession(verified, tokens, provider, parts)
     return { tokens, signedIn }
   } catch (error) {
+    hasFailed = true
+    fireCreate(provider, found, parts)
     throw refusal === undefined
       ? toRefusal(error, `unauthorized: ${provider.refusal}`)
-      : toAppServicesError(refusal)
+      : toLoginError(refusal)
   }
 }
 
@@ -119,6 +125,12 @@ async function noteSession(
     throw new AppServicesError('InvalidPassword', `unauthorized: ${refusal}`)
 }
 
+/** A user can be created although no token is issued, or after the login has taken too long. */
+function fireCreate(provider: Provider, signedIn: SignedIn | undefined, { triggers }: Parts): void {
+  if (signedIn?.isCreated !== true) return
+  triggers.fire('CREATE', [provider.type], toUserObject(signedIn.user, {}, provider.userType))
+}
+
 /** Adds the identity of the credentials to the user of the access token. */
 async function link(provider: Provider, call: Call, parts: Parts): Promise<Answer> {
   const caller = await requireCaller(call, parts.userData, parts.now)
@@ -126,7 +138,7 @@ async function link(provider: Provider, call: Call, parts: Parts): Promise<Answe
 }
 
 /** Wrong credentials and a disabled user get the same answer. */
-export function toRefusal(error: unknown, text: string): AppServicesError {
+function toRefusal(error: unknown, text: string): AppServicesError {
   const isRefused = error instanceof CustomUserDataError && error.code === 'invalid_credentials'
   return isRefused
     ? new AppServicesError('InvalidPassword', text, { cause: error })

@@ -2,9 +2,11 @@ import type { Parts } from '../parts.js'
 import type { StoredUser, VerifiedIdentity } from '../users/stored-user.js'
 import { toUserObject } from '../users/user-object.js'
 import { AppServicesError } from '../wire/errors.js'
+import { freshCopy } from '../wire/fresh-copy.js'
+import { shownTextOf } from '../wire/shown-text.js'
 import type { ExistingUser } from './provider.js'
 
-type SignInParts = Pick<Parts, 'config' | 'users' | 'report'>
+type SignInParts = Pick<Parts, 'config' | 'users' | 'bson' | 'report'>
 
 /** A user who may log in. */
 export interface SignedIn {
@@ -22,8 +24,9 @@ export interface SignedIn {
  */
 export async function signIn(
   verified: VerifiedIdentity | ExistingUser,
-  { config, users, report }: SignInParts,
+  parts: SignInParts,
 ): Promise<SignedIn | undefined> {
+  const { users } = parts
   if ('userId' in verified) {
     const user = await users.findById(verified.userId)
     return user && { user, isCreated: false }
@@ -32,20 +35,28 @@ export async function signIn(
   if (!found) return undefined
   const { user, isNew } = found
   if (!isNew) return { user, isCreated: false }
-  try {
-    await config.onUserCreation?.(toUserObject(user, {}, 'normal'))
-  } catch (error) {
-    await users.discard(user)
-    report(error)
-    throw new AppServicesError('AuthError', `unauthorized: the user was not created: ${textOf(error)}`, {
-      cause: error,
-    })
-  }
-  return { user, isCreated: await users.activate(user) }
+  await runCreationFunction(user, parts)
+  const isCreated = await users.activate(user)
+  // Another login has made the user exist, or its creation function has refused the user.
+  if (!isCreated && !(await users.findById(user._id.toHexString())))
+    throw notCreated('another login was refused')
+  return { user, isCreated }
 }
 
-/** The text of an error is shown if the team wrote it: an error of another class may name hosts or values of others. */
-function textOf(error: unknown): string {
-  const isPlain = error instanceof AppServicesError || Object.getPrototypeOf(error) === Error.prototype
-  return isPlain ? (error as Error).message : 'the creation function failed'
+async function runCreationFunction(
+  user: StoredUser,
+  { config, users, bson, report }: SignInParts,
+): Promise<void> {
+  try {
+    await config.onUserCreation?.(freshCopy(toUserObject(user, {}, 'normal'), bson()))
+  } catch (error) {
+    await users.discard(user)
+    const text = shownTextOf(error)
+    if (text === undefined) report(error)
+    throw notCreated(text ?? 'the creation function failed', error)
+  }
+}
+
+function notCreated(why: string, cause?: unknown): AppServicesError {
+  return new AppServicesError('AuthError', `unauthorized: the user was not created: ${why}`, { cause })
 }

@@ -126,8 +126,7 @@ test('a reset lets a locked account log in again', async () => {
   const { service, email } = await startWithAccount('by mail', {
     instance: { loginThrottle: { accountAndAddressFailures: 2 } },
   })
-  const fail = () =>
-    logIn(service.newClient(), email, 'a guess').then(String, (error: Error) => error.message)
+  const fail = () => logIn(service.newClient(), email, 'a guess').catch(String)
   await fail()
   await fail()
   await expect(logIn(service.newClient(), email, OLD)).rejects.toMatchObject({
@@ -169,8 +168,30 @@ test('a first login with the old password, during which the password is reset, l
   await logIn(service.newClient(), email, NEW)
 })
 
+test('a login of a known user with the old password, during which the password is reset, lets nobody in', async () => {
+  let duringLogin = () => Promise.resolve()
+  const { service, email } = await startWithAccount('by mail', {
+    instance: {
+      hooks: {
+        beforeLogin: async () => {
+          await duringLogin()
+          return true
+        },
+      },
+    },
+  })
+  await logIn(service.newClient(), email, OLD)
+  const reset = await askForMail(service, email)
+  duringLogin = async () => {
+    duringLogin = () => Promise.resolve()
+    expect(await service.post('reset', reset)).toMatchObject({ status: 200 })
+  }
+  await expect(logIn(service.newClient(), email, OLD)).rejects.toThrow('unauthorized')
+  await logIn(service.newClient(), email, NEW)
+})
+
 test('a link with the old password, during which the password is reset, adds no identity', async () => {
-  let beforeLink: (() => Promise<unknown>) | undefined
+  let beforeLink: () => Promise<unknown> = () => Promise.resolve()
   const { service, email } = await startWithAccount('by mail', {
     service: {
       database: {
@@ -179,7 +200,7 @@ test('a link with the old password, during which the password is reset, adds no 
           const isUsers = name === 'custom_user_data_app_services_users'
           const updateOne = async (...args: Parameters<typeof collection.updateOne>) => {
             const isLink = JSON.stringify(args[1]).includes('$push')
-            if (isLink) await beforeLink?.()
+            if (isLink) await beforeLink()
             return collection.updateOne(...args)
           }
           return isUsers ? withMember(collection, { updateOne }) : collection
@@ -200,6 +221,35 @@ test('a link with the old password, during which the password is reset, adds no 
   ])
   await user.refreshCustomData()
   expect((await logIn(service.newClient(), email, NEW)).id).not.toBe(user.id)
+})
+
+test('a repeated link with the old password, during which the password is reset, keeps the identity', async () => {
+  let beforeLookUp: (() => Promise<unknown>) | undefined
+  const { service, email } = await startWithAccount('by mail', {
+    service: {
+      database: {
+        collection(name: string) {
+          const collection = database.db.collection(name)
+          const findOne = (async (...args: [object]) => {
+            const reset = JSON.stringify(args).includes('local-userpass') ? beforeLookUp : undefined
+            // The reset looks the user up too.
+            if (reset) beforeLookUp = undefined
+            await reset?.()
+            return collection.findOne(...args)
+          }) as typeof collection.findOne
+          const isUsers = name === 'custom_user_data_app_services_users'
+          return isUsers ? withMember(collection, { findOne }) : collection
+        },
+      },
+    },
+  })
+  const user = await logIn(service.newClient(), email, OLD)
+  const reset = await askForMail(service, email)
+  beforeLookUp = () => service.post('reset', reset)
+  await expect(user.linkCredentials(Credentials.emailPassword(email, OLD))).rejects.toMatchObject({
+    error: 'invalid username/password',
+  })
+  expect((await logIn(service.newClient(), email, NEW)).id).toBe(user.id)
 })
 
 test('a reset that cannot end the sessions is a 503, and its token works again', async () => {

@@ -96,7 +96,7 @@ test('wrong credentials are refused with one request, and the client stays logge
   const user = await logInAnonymously(service)
   const requests = await requestsOf(service, () =>
     expect(user.linkCredentials(credentials(newName(), 'wrong'))).rejects.toMatchObject({
-      error: 'invalid name or password',
+      error: 'the credentials are wrong',
       errorCode: 'InvalidPassword',
     }),
   )
@@ -105,7 +105,7 @@ test('wrong credentials are refused with one request, and the client stays logge
 })
 
 test.each([
-  ['unauthorized', new AppServicesError('AuthError', 'unauthorized'), 'invalid name or password'],
+  ['unauthorized', new AppServicesError('AuthError', 'unauthorized'), 'the credentials are wrong'],
   ['a text for logins', new AppServicesError('AuthError', 'unauthorized: too young'), 'too young'],
   ['InvalidSession', new AppServicesError('InvalidSession', 'go away'), 'go away'],
   ['an unexpected error', new TypeError('host 10.0.0.1'), 'internal server error'],

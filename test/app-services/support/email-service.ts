@@ -34,6 +34,8 @@ export async function startEmailService(
     ...options,
     service: { providers: { anonymous: true, emailPassword: given }, ...service },
   })
+  // The indexes are there before a test counts commands.
+  await realm.appServices.ready()
   const root = `${realm.baseUrl}/api/client/v2.0/app/${APP_ID}/auth/providers/local-userpass`
   const post = async (route: string, body: object) => {
     const answer = await fetch(`${root}/${route}`, {
@@ -41,7 +43,7 @@ export async function startEmailService(
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify(body),
     })
-    return { status: answer.status, body: (await answer.json()) as unknown }
+    return { status: answer.status, body: await answer.json() }
   }
   return { ...realm, mails, post }
 }

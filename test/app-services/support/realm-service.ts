@@ -30,6 +30,8 @@ export interface RealmService {
   readonly appServices: AppServices
   /** The requests so far, oldest first. */
   readonly requests: SeenRequest[]
+  /** The messages of failures that the service has reported, oldest first. */
+  readonly reports: string[]
   /** Creates a client with a storage of its own, as another device has it. */
   readonly newClient: () => App
   /** Creates a client that shares the storage of others with this name, as tabs of one browser do. */
@@ -68,6 +70,8 @@ export async function startRealmService(
   const { origin, close } = await serve(app)
   const baseUrl = `${origin}${mountPath}`
   const userData = createTestUserData(database, { userDataInToken: 'canonical', ...instance })
+  const reports: string[] = []
+  userData.events.on('request_failed', ({ message }) => reports.push(message))
   const appServices = createAppServices({
     userData,
     database: database.db,
@@ -89,6 +93,7 @@ export async function startRealmService(
     userData,
     appServices,
     requests,
+    reports,
     newTab,
     newClient: () => newTab(randomUUID()),
   }

@@ -1,0 +1,58 @@
+import * as v from 'valibot'
+import { aFunction, membersOf } from '../check-options.js'
+import type { RequestOrigin } from '../wire/request-origin.js'
+
+/** The id that the app knows a user by: a text of 1 to 255 characters, or an ObjectId, which becomes its hex digits. */
+export type ExternalId = string | { toHexString(): string }
+
+/** A user whom a custom function has recognised. Further members become the user's metadata (`user.profile`). */
+export interface RecognisedUser {
+  readonly id: ExternalId
+  readonly name?: string | undefined
+  readonly [member: string]: unknown
+}
+
+/**
+ * Checks credentials of the app's own kind. It returns the id of the user, or an object with the id and metadata. Without a
+ * result (`null`, `undefined`, `false`) the credentials are wrong.
+ *
+ * An error of the classes `Error` and `AppServicesError` refuses the login, and its text reaches the client. Any other error
+ * is a fault, which the client sees as 500.
+ *
+ * @param payload what the client sent. A stranger may send anything: check each member
+ */
+export type CustomFunction = (
+  payload: Readonly<Record<string, unknown>>,
+  context: { readonly request: RequestOrigin },
+) => CustomFunctionResult | PromiseLike<CustomFunctionResult>
+
+/** What a custom function returns. */
+export type CustomFunctionResult = ExternalId | RecognisedUser | null | undefined | false
+
+/** A custom function and the account that it counts failures for. */
+export interface CustomFunctionOptions {
+  readonly handler: CustomFunction
+  /**
+   * The account that a payload names. Failed logins are then limited for the account too, and not only for the address.
+   * @default none
+   * @example payload => payload['email'] as string
+   */
+  readonly account?: ((payload: Readonly<Record<string, unknown>>) => string | null | undefined) | undefined
+}
+
+const aHandler = aFunction<CustomFunction>()
+
+/** The schema of the option `customFunction`. */
+export const customFunctionOption = v.optional(
+  v.lazy(given =>
+    typeof given === 'object' && given !== null
+      ? membersOf({
+          handler: aHandler,
+          account: v.optional(aFunction<NonNullable<CustomFunctionOptions['account']>>()),
+        })
+      : v.pipe(
+          aHandler,
+          v.transform((handler): CustomFunctionOptions => ({ handler })),
+        ),
+  ),
+)

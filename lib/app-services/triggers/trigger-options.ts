@@ -1,0 +1,58 @@
+import * as v from 'valibot'
+import { aFunction, aText, membersOf } from '../check-options.js'
+import { PROVIDER_TYPES } from '../users/stored-user.js'
+import type { ProviderType } from '../users/stored-user.js'
+import type { UserObject } from '../users/user-object.js'
+
+/** What a trigger reacts to. */
+export type TriggerOperation = 'LOGIN' | 'CREATE' | 'DELETE' | 'LOGOUT'
+
+/** The argument of a trigger, as App Services had it. `LOGOUT` is an addition of this package. Each trigger gets its own copy. */
+export interface TriggerEvent {
+  readonly operationType: TriggerOperation
+  /** The provider of the login; for `DELETE` all providers of the user. */
+  readonly providers: readonly ProviderType[]
+  /** The user. `custom_data` is what the new token holds; `{}` for a logout, and for a login that got no token. */
+  readonly user: UserObject
+  readonly time: Date
+}
+
+/** A function that runs after the answer to a login, a deletion or a logout. */
+export interface TriggerOptions {
+  /**
+   * A name for reports.
+   * @default the place in the list
+   */
+  readonly name?: string | undefined
+  /** `CREATE` comes before the `LOGIN` of the same request, but nobody waits for its end. */
+  readonly operationType: TriggerOperation
+  /**
+   * The providers that it reacts to.
+   * @default all
+   */
+  readonly providers?: readonly ProviderType[] | undefined
+  /** Its error is reported, and neither delays nor changes an answer. A process that ends at once may leave it out. */
+  readonly handler: (event: TriggerEvent) => unknown
+}
+
+const OPERATIONS = ['LOGIN', 'CREATE', 'DELETE', 'LOGOUT'] as const satisfies readonly TriggerOperation[]
+
+const aProvider = v.picklist<readonly ProviderType[], string>(
+  PROVIDER_TYPES,
+  `write one of ${PROVIDER_TYPES.join(', ')}`,
+)
+
+const trigger = membersOf({
+  name: v.optional(aText),
+  operationType: v.picklist(OPERATIONS, 'write "LOGIN", "CREATE", "DELETE" or "LOGOUT"'),
+  providers: v.optional(
+    v.pipe(
+      v.array(aProvider, 'write a list of providers'),
+      v.nonEmpty('write at least one provider, or leave "providers" out for all'),
+    ),
+  ),
+  handler: aFunction<(event: TriggerEvent) => unknown>(),
+})
+
+/** The schema of the option `triggers`. */
+export const triggersOption = v.optional(v.array(trigger, 'write a list of triggers'), [])
