@@ -24,8 +24,14 @@ interface Addresses {
   readonly pageOrigin: string
 }
 
+interface RunningApp {
+  readonly app: express.Express
+  /** Ends the streams of clients, which would keep the server from closing. */
+  readonly close: () => Promise<void>
+}
+
 /** Creates an app that answers clients of App Services, and has a route of its own. */
-export async function createApp(db: Db, { apiOrigin, pageOrigin }: Addresses): Promise<express.Express> {
+export async function createApp(db: Db, { apiOrigin, pageOrigin }: Addresses): Promise<RunningApp> {
   const userData = createCustomUserData<Profile>({
     collection: db.collection<Profile>('custom_user_data'),
     userIdField: 'owner_id', // the field that "custom user data" of the app in App Services named
@@ -76,7 +82,13 @@ export async function createApp(db: Db, { apiOrigin, pageOrigin }: Addresses): P
     res.json({ id, theme: customData.theme, points: customData.points })
   })
   app.use(userData.errorHandler())
-  return app
+  return {
+    app,
+    async close() {
+      await appServices.close()
+      await userData.close()
+    },
+  }
 }
 
 /** Prints what a trigger of App Services got. */

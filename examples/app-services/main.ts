@@ -24,7 +24,9 @@ runUntilSignal(async ({ onStop }) => {
   onStop(() => closeServer(pageServer))
   const pageOrigin = urlOf(pageServer)
 
-  api.use(await createApp(db, { apiOrigin, pageOrigin }))
+  const { app, close } = await createApp(db, { apiOrigin, pageOrigin })
+  onStop(close)
+  api.use(app)
   console.log(`Listening on ${apiOrigin}`)
   console.log(`Open ${pageOrigin}`)
 })

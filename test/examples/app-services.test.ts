@@ -78,3 +78,22 @@ it('serves the page with a policy that lets it speak to the app only', async () 
     apiOrigin: url,
   })
 })
+
+it('tells the streams of clients at a signal that it closes, instead of cutting their connections', async () => {
+  const { example, newApp } = await start()
+  const user = await newApp().logIn(Credentials.anonymous())
+  const seen: unknown[] = []
+  const ended = (async () => {
+    const collection = user.mongoClient('mongodb-atlas').db('app').collection('custom_user_data')
+    for await (const change of collection.watch()) seen.push(change)
+  })().catch(String)
+  // A client cannot see when its stream stands.
+  await expect
+    .poll(async () => {
+      await user.callFunction('collectPoint')
+      return seen.length
+    })
+    .toBeGreaterThan(0)
+  expect((await example.stop()).exitCode).toBe(0)
+  expect(await ended).toContain('the service is closing')
+})
