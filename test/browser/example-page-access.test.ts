@@ -1,12 +1,9 @@
-import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
 import { startExample } from '../support/run-example.js'
 import { describeInChromium } from '../support/browser.js'
+import { violationsOf } from './axe.js'
 import { clickIfEnabled, saveLanguage, shownField, signIn, useExamplePage } from './example-page.js'
-
-/** WCAG 2.2 at the levels A and AA with all earlier versions, and what axe recommends beyond it. */
-const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 
 describeInChromium('the page of the server example is usable', newProfile => {
   const example = useExamplePage(newProfile)
@@ -137,19 +134,6 @@ describeInChromium('the page of the server example is usable', newProfile => {
     expect(await violationsOf(page)).toEqual([])
   })
 })
-
-/** What axe finds, one line a rule and element. */
-async function violationsOf(page: Page): Promise<string[]> {
-  // The page's own policy forbids scripts of others. The debugger of the browser may run them.
-  await page.evaluate(axe.source)
-  const { violations } = await page.evaluate(
-    tags => (window as unknown as { axe: typeof axe }).axe.run({ runOnly: [...tags] }),
-    TAGS,
-  )
-  return violations.flatMap(({ id, nodes }) =>
-    nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary ?? ''}`),
-  )
-}
 
 /** Presses Tab until a control has the focus. Its name is its text, id or name. */
 async function tabTo(page: Page, name: string, key = 'Tab'): Promise<void> {

@@ -17,6 +17,8 @@ export interface SeenRequest {
   /** For example `POST /auth/session`: without the part of the path that all requests have. */
   readonly name: string
   readonly status: () => number
+  /** Whether the answer has not ended yet. */
+  readonly isOpen: () => boolean
 }
 
 /** A running service, and unmodified clients of it. */
@@ -67,7 +69,11 @@ export async function startRealmServer(
   app.use((req, res, next) => {
     const path = req.originalUrl.split('?')[0] ?? ''
     const name = path.replace(/^.*\/api\/client\/v2\.0(\/app\/[^/]+)?/, '')
-    requests.push({ name: `${req.method} ${name}`, status: () => res.statusCode })
+    requests.push({
+      name: `${req.method} ${name}`,
+      status: () => res.statusCode,
+      isOpen: () => !res.writableFinished && !res.destroyed,
+    })
     next()
   })
   before?.(app)
