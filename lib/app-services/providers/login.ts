@@ -10,6 +10,7 @@ import { jsonAnswer } from '../wire/answers.js'
 import type { Answer } from '../wire/answers.js'
 import { AppServicesError, toAppServicesError } from '../wire/errors.js'
 import { deviceOf } from './device.js'
+import type { Device } from './device.js'
 import { linkIdentity } from './link.js'
 import type { Credentials, Provider } from './provider.js'
 import { toLoginError } from './refusals.js'
@@ -40,7 +41,7 @@ const ANONYMOUS_SESSION_SECONDS = 5 * 365 * 86_400
 async function logIn(provider: Provider, call: Call, parts: Parts): Promise<Answer> {
   const device = deviceOf(call.body)
   const credentials = provider.read(call)
-  const { tokens, signedIn } = await authenticate(provider, credentials, call, parts)
+  const { tokens, signedIn } = await authenticate(provider, credentials, { ...call, device }, parts)
   const { user, isCreated } = signedIn
   const userObject = toUserObject(user, tokens.user.customData, provider.userType)
   if (isCreated) parts.triggers.fire('CREATE', [provider.type], userObject)
@@ -57,7 +58,7 @@ async function logIn(provider: Provider, call: Call, parts: Parts): Promise<Answ
 async function authenticate(
   provider: Provider,
   credentials: Credentials,
-  call: Call,
+  { address, device }: Pick<Call, 'address'> & { readonly device: Device },
   parts: Parts,
 ): Promise<{ readonly tokens: TokenAnswer<object>; readonly signedIn: SignedIn }> {
   let found: SignedIn | undefined
@@ -84,9 +85,10 @@ async function authenticate(
       },
       rotateRefreshTokens: false,
       ...lifeOf(provider),
-      claims: { ...marks },
-      address: call.address,
-      device: deviceOf(call.body).label,
+      // realm-web shows this claim as `user.deviceId`, and sends it at the next login.
+      claims: { ...marks, baas_device_id: device.id },
+      address,
+      device: device.label,
     })
     if (!signedIn) throw new Error('A login without a user succeeded.')
     await noteSession(verified, tokens, provider, parts)

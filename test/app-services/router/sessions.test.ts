@@ -46,3 +46,13 @@ test('a logout ends the session', async () => {
   expect(await service.userData.sessionOf(refreshToken)).toBeUndefined()
   expect(user.isLoggedIn).toBe(false)
 })
+
+test('a device gets an id, which the client shows and sends at its next login', async () => {
+  const service = await startRealmService(database)
+  const client = service.newClient()
+  const first = await client.logIn(Credentials.anonymous(false))
+  expect(first.deviceId).toMatch(/^[0-9a-f]{24}$/)
+  await first.refreshAccessToken()
+  const second = await client.logIn(Credentials.anonymous(false))
+  expect(second.deviceId).toBe(first.deviceId)
+})
