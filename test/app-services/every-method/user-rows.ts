@@ -44,7 +44,6 @@ export const userRows: Rows = {
   },
   async deviceId(start) {
     const { app, user } = await logIn(start)
-    // The client looks for it in the access token, where this service does not repeat it.
     expect(user.deviceId).toMatch(/^[0-9a-f]{24}$/)
     expect(app.deviceInformation.deviceId).toBeDefined()
   },
