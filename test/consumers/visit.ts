@@ -11,11 +11,25 @@ export const PATIENT = { loadTimeoutMs: 20_000, sessionTimeoutMs: 20_000 }
 
 /** Serves an app for one visit: logs in as this user, and returns what `GET /me` then answers. */
 export async function loginAndReadMe(app: RequestListener, id: string): Promise<unknown> {
+  return serve(app, origin => readMe(origin, id))
+}
+
+/** The app id of clients of App Services. */
+export const APP_ID = 'application-0-abcde'
+
+/** Serves an app whose path /realm speaks the protocol of App Services. Logs in anonymously, and returns the user's id. */
+export async function logInAnonymously(app: RequestListener): Promise<string> {
+  const path = `/realm/api/client/v2.0/app/${APP_ID}/auth/providers/anon-user/login`
+  const answer = await serve(app, origin => fetchJson(origin + path, { method: 'POST' }))
+  return (answer as { user_id: string }).user_id
+}
+
+async function serve<T>(app: RequestListener, visit: (origin: string) => Promise<T>): Promise<T> {
   const server = createServer(app).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   try {
-    return await readMe(`http://127.0.0.1:${port}`, id)
+    return await visit(`http://127.0.0.1:${port}`)
   } finally {
     server.close()
     server.closeAllConnections()

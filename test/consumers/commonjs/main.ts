@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import express from 'express'
 import { createCustomUserData } from 'express-custom-user-data'
+import { createAppServices } from 'express-custom-user-data/app-services'
 import { MongoClient } from 'mongodb'
-import { loginAndReadMe, MONGODB_DATABASE, MONGODB_URI, PATIENT } from './visit.js'
+import { APP_ID, loginAndReadMe, logInAnonymously, MONGODB_DATABASE, MONGODB_URI, PATIENT } from './visit.js'
 
 interface Profile {
   userId: string
@@ -19,6 +20,7 @@ async function main(): Promise<void> {
     collection,
     secret: 'a secret of a consumer, 32 bytes or more',
     issuer: 'https://issuer.example.com',
+    userDataInToken: 'canonical',
     audience: 'https://api.example.com',
     ...PATIENT,
   })
@@ -38,6 +40,17 @@ async function main(): Promise<void> {
   app.use(userData.errorHandler())
 
   assert.deepEqual(await loginAndReadMe(app, 'alice'), { id: 'alice', language: 'de', scores: [1, 2] })
+
+  const service = createAppServices({
+    userData: userData,
+    database: client.db(MONGODB_DATABASE),
+    appId: APP_ID,
+    hostname: 'https://api.example.com/realm',
+    providers: { anonymous: true },
+    functions: { greet: ({ user }, name) => `${String(name)} of ${user.id}` },
+    customData: { database: MONGODB_DATABASE, collection: 'custom_user_data', rules: 'read' },
+  })
+  assert.match(await logInAnonymously(express().use('/realm', service.router())), /^[0-9a-f]{24}$/)
 
   await userData.close()
   await client.close()

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import * as imported from 'express-custom-user-data'
+import * as importedAppServices from 'express-custom-user-data/app-services'
 import * as importedTesting from 'express-custom-user-data/testing'
 import 'express-custom-user-data/global'
 
@@ -16,4 +17,8 @@ assert.deepEqual(Object.keys(importedTesting).sort(), [
   'createTestUserData',
   'tokenFor',
 ])
+const requiredAppServices = require('express-custom-user-data/app-services')
+for (const [name, value] of Object.entries(requiredAppServices))
+  assert.equal(importedAppServices[name], value, name)
+assert.deepEqual(Object.keys(importedAppServices).sort(), ['AppServicesError', 'createAppServices'])
 console.log(Object.keys(required).length)

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import express from 'express'
 import { createCustomUserData } from 'express-custom-user-data'
 import type { CollectionLike } from 'express-custom-user-data'
+import { createAppServices } from 'express-custom-user-data/app-services'
 import { BSON } from 'mongodb'
 import mongoose from 'mongoose'
-import { loginAndReadMe, MONGODB_DATABASE, MONGODB_URI, PATIENT } from './visit.js'
+import { APP_ID, loginAndReadMe, logInAnonymously, MONGODB_DATABASE, MONGODB_URI, PATIENT } from './visit.js'
 
 interface Profile {
   userId: mongoose.Types.ObjectId
@@ -36,6 +37,14 @@ const afterwards = createApp(mongoose.connection.collection('custom_user_data'))
 for (const { app, userData } of [byConnection, byModel, afterwards]) {
   const me = await loginAndReadMe(app, userId.toHexString())
   assert.deepEqual(me, { id: userId.toHexString(), userId: userId.toHexString(), language: 'de' })
+  const service = createAppServices({
+    userData,
+    database: () => mongoose.connection,
+    appId: APP_ID,
+    hostname: 'https://api.example.com/realm',
+    providers: { anonymous: true },
+  })
+  assert.match(await logInAnonymously(express().use('/realm', service.router())), /^[0-9a-f]{24}$/)
   await userData.close()
 }
 
@@ -56,6 +65,7 @@ function createApp(collection: CollectionLike) {
     collection,
     secret: 'a secret of a consumer, 32 bytes or more',
     issuer: 'https://issuer.example.com',
+    userDataInToken: 'canonical',
     audience: 'https://api.example.com',
     ...PATIENT,
   })

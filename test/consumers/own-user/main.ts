@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import express from 'express'
 import type { Request } from 'express'
 import { createCustomUserData } from 'express-custom-user-data'
+import { createAppServices } from 'express-custom-user-data/app-services'
 import { asUser, createTestClock, createTestUserData } from 'express-custom-user-data/testing'
 import { MongoClient } from 'mongodb'
-import { loginAndReadMe, MONGODB_DATABASE, MONGODB_URI, PATIENT } from './visit.js'
+import { APP_ID, loginAndReadMe, logInAnonymously, MONGODB_DATABASE, MONGODB_URI, PATIENT } from './visit.js'
 
 interface Profile {
   userId: string
@@ -37,6 +38,7 @@ async function main(): Promise<void> {
     collection,
     secret: 'a secret of a consumer, 32 bytes or more',
     issuer: 'https://issuer.example.com',
+    userDataInToken: 'canonical',
     audience: 'https://api.example.com',
     hooks: { createCustomData: async ({ id }) => (id === 'bob' ? { language: 'fr' } : undefined) },
     ...PATIENT,
@@ -81,6 +83,17 @@ async function main(): Promise<void> {
   const read = await testUserData.forUser('alice').read()
   const testLanguage: 'de' | 'fr' | undefined = read?.language
   assert.equal(testLanguage, 'fr')
+
+  const service = createAppServices({
+    userData: userData,
+    database: client.db(MONGODB_DATABASE),
+    appId: APP_ID,
+    hostname: 'https://api.example.com/realm',
+    providers: { anonymous: true },
+    functions: { greet: ({ user }, name) => `${String(name)} of ${user.id}` },
+    customData: { database: MONGODB_DATABASE, collection: 'custom_user_data', rules: 'read' },
+  })
+  assert.match(await logInAnonymously(express().use('/realm', service.router())), /^[0-9a-f]{24}$/)
 
   await userData.close()
   await client.close()
