@@ -37,5 +37,5 @@ export type { CollectionRole, CollectionRules, FieldRule } from './rules/rules-o
 export type { Identity, Metadata, ProviderType } from './users/stored-user.js'
 export type { UserObject, UserType } from './users/user-object.js'
 export { AppServicesError } from './wire/errors.js'
-export type { RequestOrigin } from './wire/request-origin.js'
+export type { RequestOrigin } from './wire/request-facts.js'
 export type { AppServicesErrorCode } from './wire/errors.js'

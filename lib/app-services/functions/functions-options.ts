@@ -3,7 +3,7 @@ import { compileRule, OptionError } from '../../index.js'
 import type { Rule, RuleExpression } from '../../index.js'
 import { aFunction, aWholeNumber, membersOf } from '../check-options.js'
 import type { UserObject } from '../users/user-object.js'
-import type { RequestOrigin } from '../wire/request-origin.js'
+import type { RequestOrigin } from '../wire/request-facts.js'
 
 /** The first argument of a function. */
 export interface FunctionContext {

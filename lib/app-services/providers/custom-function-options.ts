@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { aFunction, membersOf } from '../check-options.js'
-import type { RequestOrigin } from '../wire/request-origin.js'
+import type { RequestOrigin } from '../wire/request-facts.js'
 
 /** The id that the app knows a user by: a text of 1 to 255 characters, or an ObjectId, which becomes its hex digits. */
 export type ExternalId = string | { toHexString(): string }

@@ -1,3 +1,4 @@
+import { BSON } from 'mongodb'
 import { Credentials } from 'realm-web'
 import type { User } from 'realm-web'
 import { expect, test } from 'vitest'
@@ -291,5 +292,42 @@ test('without the option users have no API keys, and cannot log in by them', asy
     errorCode: 'AuthProviderNotFound',
   })
   const user = await off.newClient().logIn(Credentials.anonymous())
-  await expect(user.apiKeys.fetchAll()).rejects.toMatchObject({ statusCode: 404 })
+  const { apiKeys } = user
+  const calls = [
+    apiKeys.create('key'),
+    apiKeys.fetchAll(),
+    apiKeys.fetch('f'.repeat(24)),
+    apiKeys.enable('f'.repeat(24)),
+    apiKeys.disable('f'.repeat(24)),
+    apiKeys.delete('f'.repeat(24)),
+  ]
+  for (const call of calls)
+    await expect(call).rejects.toMatchObject({ statusCode: 404, errorCode: 'AuthProviderNotFound' })
+})
+
+test.each([
+  ['has expired', { $set: { expiresAt: new Date(0) } }],
+  ['is being deleted', { $set: { deletedAt: new Date(0) } }],
+])('a user who %s reaches no API keys by a refresh token, and is logged out', async (_what, change) => {
+  const service = await start()
+  const user = await logInMember(service.newClient(), database.db)
+  const { _id, key } = await createKey(user)
+  const users = database.db.collection('custom_user_data_app_services_users')
+  await users.updateOne({ _id: new BSON.ObjectId(user.id) }, change)
+  const url = `${service.baseUrl}/api/client/v2.0/auth/api_keys`
+  const { refreshToken: token } = user
+  for (const [method, path] of [
+    ['GET', ''],
+    ['GET', `/${_id}`],
+    ['PUT', `/${_id}/enable`],
+    ['PUT', `/${_id}/disable`],
+    ['DELETE', `/${_id}`],
+  ] as const)
+    expect(await send(method, url + path, { token }), `${method} ${path}`).toMatchObject({
+      status: 401,
+      body: { error_code: 'InvalidSession' },
+    })
+  await expect(service.newClient().logIn(Credentials.apiKey(key))).rejects.toThrow('unauthorized')
+  await expect(user.apiKeys.fetchAll()).rejects.toMatchObject({ errorCode: 'InvalidSession' })
+  expect(user.isLoggedIn).toBe(false)
 })
