@@ -138,8 +138,3 @@ export const functionsEntries = {
   maxResultBytes: v.optional(aWholeNumber(1_024, 256 * 1024 * 1024), 16 * 1024 * 1024),
   maxStreamsPerUser: v.optional(aWholeNumber(1, 100_000), 50),
 }
-
-/** Complete options of functions. */
-export type FunctionsConfig = Readonly<{
-  [Name in keyof typeof functionsEntries]: v.InferOutput<(typeof functionsEntries)[Name]>
-}>
