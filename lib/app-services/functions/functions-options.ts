@@ -9,6 +9,7 @@ import type { RequestOrigin } from '../wire/request-facts.js'
 export interface FunctionContext {
   /** The user who calls. It is a copy, with the custom data as of the last refresh of the access token. */
   readonly user: UserObject
+  /** The request of the call. */
   readonly request: RequestOrigin
   /**
    * Aborts when the function takes too long and when the client is gone. In a stream it also aborts when the access token is
@@ -29,6 +30,7 @@ export type FunctionHandler = WithHandler['handle']
 
 /** A function with a rule. */
 export interface GuardedFunction {
+  /** The function. */
   readonly handler: FunctionHandler
   /**
    * Who may call the function. The rule knows the user and the request, but not the arguments.

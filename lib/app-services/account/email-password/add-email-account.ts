@@ -6,7 +6,7 @@ import type { Parts } from '../../parts.js'
 import { AppServicesError } from '../../wire/errors.js'
 import { isEmail, normalizeEmail, passwordFault } from './email-input.js'
 
-/** An account that the team knows, for example of users of an earlier service. */
+/** The argument of `addEmailAccount()`: an account that the team knows, for example of a user of an earlier service. */
 export interface KnownEmailAccount {
   /** The address. It is stored trimmed and in lower case. */
   readonly email: string
