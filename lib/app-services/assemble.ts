@@ -65,7 +65,7 @@ export function routesOf(parts: Parts): Route[] {
     ...loginRoutes(providersOf(parts), parts),
     ...emailPasswordRoutes(parts),
     ...functionRoutes(parts, createCollectionServices(parts)),
-    ...(parts.apiKeys ? apiKeyRoutes(parts.apiKeys, parts) : []),
+    ...apiKeyRoutes(parts),
   ]
 }
 

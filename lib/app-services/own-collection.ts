@@ -1,4 +1,5 @@
 import type { Collection, CreateIndexesOptions, Document } from 'mongodb'
+import { inTime } from './in-time.js'
 import { AppServicesError } from './wire/errors.js'
 
 /** The field that marks every document of this package in a collection of its own. */
@@ -13,12 +14,19 @@ export interface OwnIndex {
   readonly options: CreateIndexesOptions
 }
 
-interface OwnCollectionConfig {
+/** What each store of an own collection works with. */
+export interface StoreConfig {
+  /** Finds the driver's collection. */
   readonly find: () => unknown
-  readonly mark: string
-  readonly indexes: readonly OwnIndex[]
   /** Milliseconds that one operation may take. */
   readonly timeoutMs: number
+  /** Wall-clock time in milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+interface OwnCollectionConfig extends Pick<StoreConfig, 'find' | 'timeoutMs'> {
+  readonly mark: string
+  readonly indexes: readonly OwnIndex[]
 }
 
 /**
@@ -47,10 +55,15 @@ export class OwnCollection<Stored extends Document> {
    * @throws AppServicesError `MaintenanceInProgress` if MongoDB does not answer in time; the driver's error otherwise
    */
   async run<Result>(operate: (collection: Collection<Stored>) => Promise<Result>): Promise<Result> {
-    return this.#inTime(async () => {
-      await this.ready()
-      return operate(this.#collection())
-    })
+    const { timeoutMs } = this.#config
+    return inTime(
+      timeoutMs,
+      async () => {
+        await this.ready()
+        return operate(this.#collection())
+      },
+      tooLate,
+    )
   }
 
   #collection(): Collection<Stored> {
@@ -65,20 +78,6 @@ export class OwnCollection<Stored extends Document> {
         { ...fields },
         { partialFilterExpression: { [MARK]: mark }, ...options },
       )
-    }
-  }
-
-  async #inTime<Result>(operate: () => Promise<Result>): Promise<Result> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
-        reject(tooLate())
-      }, this.#config.timeoutMs)
-    })
-    try {
-      return await Promise.race([operate(), late])
-    } finally {
-      clearTimeout(timer)
     }
   }
 }

@@ -1,10 +1,11 @@
-import { callInTime } from '../functions/in-time.js'
+import { tookTooLong } from '../functions/team-calls.js'
+import { inTime } from '../in-time.js'
 import type { Parts } from '../parts.js'
 import type { Call } from '../router/routes.js'
 import type { VerifiedIdentity } from '../users/stored-user.js'
 import { AppServicesError } from '../wire/errors.js'
 import { freshCopy } from '../wire/fresh-copy.js'
-import { requestOriginOf } from '../wire/request-origin.js'
+import { requestOriginOf } from '../wire/request-facts.js'
 import { shownTextOf } from '../wire/shown-text.js'
 import type { CustomFunctionOptions } from './custom-function-options.js'
 import type { Provider } from './provider.js'
@@ -32,11 +33,9 @@ export function customFunctionProvider(
         account: toAccount(account?.(payload)),
         async verify() {
           const request = requestOriginOf(call)
-          const result: unknown = await callInTime(
-            config.functionTimeoutMs,
-            () => undefined,
-            () => handler(payload, { request }),
-          ).catch((error: unknown) => {
+          const operate = () => handler(payload, { request })
+          const called = inTime<unknown>(config.functionTimeoutMs, operate, tookTooLong)
+          const result = await called.catch((error: unknown) => {
             throw toRefusal(error)
           })
           return toIdentity(result, bson())

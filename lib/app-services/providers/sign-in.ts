@@ -58,5 +58,5 @@ async function runCreationFunction(
 }
 
 function notCreated(why: string, cause?: unknown): AppServicesError {
-  return new AppServicesError('AuthError', `unauthorized: the user was not created: ${why}`, { cause })
+  return new AppServicesError('AuthError', `the user was not created: ${why}`, { cause })
 }

@@ -2,7 +2,8 @@ import { Router } from 'express'
 import type { NextFunction, Request, Response } from 'express'
 import type { Parts } from '../parts.js'
 import { sendAnswer, sendError } from '../wire/answers.js'
-import { AppServicesError, toAppServicesError, withoutLoop } from '../wire/errors.js'
+import { AppServicesError, toReportedError } from '../wire/errors.js'
+import { withoutLoop } from '../wire/loops.js'
 import { readBody } from '../wire/request-body.js'
 import { answerCors } from './cors.js'
 import type { Route } from './routes.js'
@@ -54,8 +55,11 @@ async function answer(route: Route, req: Request, res: Response, parts: Parts): 
 }
 
 function fail(error: unknown, req: Request, res: Response, { report }: Parts): void {
-  const shown = withoutLoop(toAppServicesError(error))
-  if (shown.status >= 500) report(shown.cause ?? error, req)
+  const shown = withoutLoop(
+    toReportedError(error, unexpected => {
+      report(unexpected, req)
+    }),
+  )
   if (!res.headersSent) sendError(res, shown)
   else if (!res.writableEnded) res.destroy()
 }

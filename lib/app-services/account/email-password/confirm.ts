@@ -7,7 +7,9 @@ import { decide } from './decide.js'
 import type { EmailAccount } from './email-accounts.js'
 import { invalidToken, readEmail, readToken } from './email-input.js'
 import type { EmailPasswordConfig, EmailPasswordDecision } from './email-password-options.js'
+import { emailRoute } from './email-route.js'
 import { createToken } from './email-tokens.js'
+import type { SentToken } from './email-tokens.js'
 
 /** Creates the routes that confirm addresses. */
 export function confirmRoutes(config: EmailPasswordConfig, parts: Parts): Route[] {
@@ -16,20 +18,15 @@ export function confirmRoutes(config: EmailPasswordConfig, parts: Parts): Route[
 
 /** Somebody with the token is the owner of the address, and may be told that it is confirmed already. */
 function confirmRoute({ emailAccounts, userData }: Parts): Route {
-  return {
-    method: 'post',
-    base: 'app',
-    path: '/auth/providers/local-userpass/confirm',
-    async handle({ body, address }) {
-      const sent = readToken(body)
-      const attempt = await userData.countAttempt({ address })
-      const outcome = await emailAccounts.confirmByToken(sent)
-      if (outcome === 'invalid') throw invalidToken()
-      attempt.giveBack()
-      if (outcome === 'already') throw new AppServicesError('UserAlreadyConfirmed', 'already confirmed')
-      return jsonAnswer({})
-    },
-  }
+  return emailRoute('confirm', async ({ body, address }) => {
+    const sent = readToken(body)
+    const attempt = await userData.countAttempt({ address })
+    const outcome = await emailAccounts.confirmByToken(sent)
+    if (outcome === 'invalid') throw invalidToken()
+    attempt.giveBack()
+    if (outcome === 'already') throw new AppServicesError('UserAlreadyConfirmed', 'already confirmed')
+    return jsonAnswer({})
+  })
 }
 
 function sendRoute({ autoConfirm, sendConfirmation }: EmailPasswordConfig, parts: Parts): Route {
@@ -59,15 +56,10 @@ function callRoute({ autoConfirm, confirmationFunction }: EmailPasswordConfig, p
   })
 }
 
-type Repeat = (account: EmailAccount, token: ConfirmationToken) => Promise<void>
-
-interface ConfirmationToken {
-  readonly token: string
-  readonly tokenId: string
-}
+type Repeat = (account: EmailAccount, token: SentToken) => Promise<void>
 
 /**
- * Creates a route that begins a confirmation anew. Nothing is read before the answer, so it is the same for unknown
+ * Creates a route that begins a confirmation again. Nothing is read before the answer, so it is the same for unknown
  * addresses, and for confirmed ones.
  *
  * @param toRepeat gives the work for an account that is not confirmed, or throws if the options do not allow it
@@ -77,25 +69,20 @@ function repeatRoute(
   { emailAccounts, userData, now, report }: Parts,
   toRepeat: (email: string) => Repeat,
 ): Route {
-  return {
-    method: 'post',
-    base: 'app',
-    path: `/auth/providers/local-userpass/confirm/${name}`,
-    async handle(call) {
-      const email = readEmail(call.body)
-      const repeat = toRepeat(email)
-      await userData.countAttempt({ account: `confirm:${email}`, address: call.address })
-      const { token, tokenId, stored } = createToken(now())
-      runAfterAnswer(
-        async () => {
-          const account = await emailAccounts.renewConfirmation(email, stored)
-          if (account) await repeat(account, { token, tokenId })
-        },
-        reportWithout({ token }, call, report),
-      )
-      return jsonAnswer({})
-    },
-  }
+  return emailRoute(`confirm/${name}`, async call => {
+    const email = readEmail(call.body)
+    const repeat = toRepeat(email)
+    await userData.countAttempt({ account: `confirm:${email}`, address: call.address })
+    const { token, tokenId, stored } = createToken(now())
+    runAfterAnswer(
+      async () => {
+        const account = await emailAccounts.renewConfirmation(email, stored)
+        if (account) await repeat(account, { token, tokenId })
+      },
+      reportWithout({ token }, call, report),
+    )
+    return jsonAnswer({})
+  })
 }
 
 interface Decision extends Pick<Parts, 'emailAccounts'> {
@@ -106,7 +93,7 @@ interface Decision extends Pick<Parts, 'emailAccounts'> {
 export async function decideOnAccount(
   confirmationFunction: NonNullable<EmailPasswordConfig['confirmationFunction']>,
   account: EmailAccount,
-  { token, tokenId }: ConfirmationToken,
+  { token, tokenId }: SentToken,
   { emailAccounts, report }: Decision,
 ): Promise<EmailPasswordDecision['status']> {
   const username = account._id

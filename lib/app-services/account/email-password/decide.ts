@@ -1,4 +1,5 @@
 import { AppServicesError } from '../../wire/errors.js'
+import { isRepeated } from '../../wire/loops.js'
 import type { EmailPasswordDecision } from './email-password-options.js'
 
 interface Question {
@@ -29,11 +30,6 @@ export async function decide(
     throw new AppServicesError('BadRequest', failure, { cause: error })
   }
   return requireStatus(option, decision)
-}
-
-/** Whether the client would repeat the request after an answer with this error. */
-function isRepeated({ code, status, message }: AppServicesError): boolean {
-  return status === 401 && (code === 'InvalidSession' || message === 'unauthorized')
 }
 
 function requireStatus(option: string, decision: unknown): EmailPasswordDecision['status'] {

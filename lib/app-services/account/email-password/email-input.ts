@@ -1,4 +1,6 @@
+import { requireText } from '../../wire/body-members.js'
 import { AppServicesError } from '../../wire/errors.js'
+import type { SentToken } from './email-tokens.js'
 
 /** The longest email address, as `passwordCredentials()` takes it. */
 const MAX_EMAIL_LENGTH = 320
@@ -61,17 +63,14 @@ export function readNewPassword(body: Body): string {
  * @throws AppServicesError `MissingParameter` or `InvalidParameter`
  */
 export function readPassword(body: Body): string {
-  const password = requireText(body, 'password')
-  if (password.length > MAX_SENT_PASSWORD_LENGTH)
-    throw new AppServicesError('InvalidParameter', 'the password is too long')
-  return password
+  return requireText(body, 'password', MAX_SENT_PASSWORD_LENGTH)
 }
 
 /**
  * Reads the two parts of a token.
  * @throws AppServicesError `MissingParameter` or `UserpassTokenInvalid`
  */
-export function readToken(body: Body): { readonly token: string; readonly tokenId: string } {
+export function readToken(body: Body): SentToken {
   const parts = { token: requireText(body, 'token'), tokenId: requireText(body, 'tokenId') }
   if (Object.values(parts).some(part => part.length > MAX_TOKEN_LENGTH)) throw invalidToken()
   return parts
@@ -80,13 +79,4 @@ export function readToken(body: Body): { readonly token: string; readonly tokenI
 /** The error for a token that is unknown, used, replaced or expired. */
 export function invalidToken(): AppServicesError {
   return new AppServicesError('UserpassTokenInvalid', 'invalid token data')
-}
-
-/** Reads a text that is not empty. */
-export function requireText(body: Body, member: string): string {
-  const value = body[member]
-  if (value === undefined || value === null || value === '')
-    throw new AppServicesError('MissingParameter', `missing parameter "${member}"`)
-  if (typeof value === 'string') return value
-  throw new AppServicesError('InvalidParameter', `the parameter "${member}" must be a text`)
 }

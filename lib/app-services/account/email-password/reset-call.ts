@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto'
 import { hashPassword } from '../../../index.js'
+import { newId } from '../../ids.js'
 import type { Parts } from '../../parts.js'
 import type { Call, Route } from '../../router/routes.js'
 import { jsonAnswer } from '../../wire/answers.js'
@@ -8,6 +8,7 @@ import { reportWithout } from './after-answer.js'
 import { decide } from './decide.js'
 import { readEmail, readNewPassword } from './email-input.js'
 import type { EmailPasswordConfig, PasswordResetFunction } from './email-password-options.js'
+import { emailRoute } from './email-route.js'
 import { createToken } from './email-tokens.js'
 import { endSessionsOf, noReset } from './reset.js'
 
@@ -18,20 +19,15 @@ const MAX_ARGUMENTS = 20
  * function and the hash, so that only the function decides about the answer.
  */
 export function callResetRoute({ resetFunction }: EmailPasswordConfig, parts: Parts): Route {
-  return {
-    method: 'post',
-    base: 'app',
-    path: '/auth/providers/local-userpass/reset/call',
-    async handle(call) {
-      const email = readEmail(call.body)
-      const password = readNewPassword(call.body)
-      const args = readArguments(call, parts)
-      if (!resetFunction) throw noReset()
-      await parts.userData.countAttempt({ account: `reset:${email}`, address: call.address })
-      await askForReset({ email, password, args, resetFunction }, call, parts)
-      return jsonAnswer({}, 202)
-    },
-  }
+  return emailRoute('reset/call', async call => {
+    const email = readEmail(call.body)
+    const password = readNewPassword(call.body)
+    const args = readArguments(call, parts)
+    if (!resetFunction) throw noReset()
+    await parts.userData.countAttempt({ account: `reset:${email}`, address: call.address })
+    await askForReset({ email, password, args, resetFunction }, call, parts)
+    return jsonAnswer({}, 202)
+  })
 }
 
 interface ResetRequest {
@@ -65,7 +61,7 @@ async function askForReset(request: ResetRequest, call: Call, parts: Parts): Pro
   }
   if (status === 'pending') return
   // No account has the random id, so nothing is written for an unknown address.
-  const accountId = account?.accountId ?? randomBytes(12).toString('hex')
+  const accountId = account?.accountId ?? newId()
   const changed = await emailAccounts.setPassword(accountId, await hashPassword(password))
   if (changed) await endSessionsOf(changed, parts)
 }

@@ -7,54 +7,45 @@ import { reportWithout, runAfterAnswer } from './after-answer.js'
 import type { EmailAccount } from './email-accounts.js'
 import { invalidToken, readEmail, readNewPassword, readToken } from './email-input.js'
 import type { EmailPasswordConfig } from './email-password-options.js'
+import { emailRoute } from './email-route.js'
 import { createToken } from './email-tokens.js'
 
 /** Creates the route that sends a mail with a token. Nothing is read before the answer, so it is the same for all addresses. */
 export function sendResetRoute(config: EmailPasswordConfig, parts: Parts): Route {
   const { emailAccounts, userData, now, report } = parts
   const { resetFunction, sendPasswordReset } = config
-  return {
-    method: 'post',
-    base: 'app',
-    path: '/auth/providers/local-userpass/reset/send',
-    async handle(call) {
-      const email = readEmail(call.body)
-      if (resetFunction) throw new AppServicesError('BadRequest', 'please use reset password via function')
-      if (!sendPasswordReset) throw noReset()
-      await userData.countAttempt({ account: `reset:${email}`, address: call.address })
-      const { token, tokenId, stored } = createToken(now())
-      runAfterAnswer(
-        async () => {
-          const account = await emailAccounts.renewReset(email, stored)
-          if (account) await sendPasswordReset({ email, token, tokenId })
-        },
-        reportWithout({ token }, call, report),
-      )
-      return jsonAnswer({}, 202)
-    },
-  }
+  return emailRoute('reset/send', async call => {
+    const email = readEmail(call.body)
+    if (resetFunction) throw new AppServicesError('BadRequest', 'please use reset password via function')
+    if (!sendPasswordReset) throw noReset()
+    await userData.countAttempt({ account: `reset:${email}`, address: call.address })
+    const { token, tokenId, stored } = createToken(now())
+    runAfterAnswer(
+      async () => {
+        const account = await emailAccounts.renewReset(email, stored)
+        if (account) await sendPasswordReset({ email, token, tokenId })
+      },
+      reportWithout({ token }, call, report),
+    )
+    return jsonAnswer({}, 202)
+  })
 }
 
 /** Creates the route that sets a new password by a token. */
 export function resetRoute(parts: Parts): Route {
   const { emailAccounts, userData } = parts
-  return {
-    method: 'post',
-    base: 'app',
-    path: '/auth/providers/local-userpass/reset',
-    async handle({ body, address }) {
-      const sent = readToken(body)
-      const password = readNewPassword(body)
-      const attempt = await userData.countAttempt({ address })
-      // Looked up first, so that a made-up token costs no hash.
-      if (!(await emailAccounts.isResetToken(sent))) throw invalidToken()
-      const account = await emailAccounts.setPasswordByToken(sent, await hashPassword(password))
-      if (!account) throw invalidToken()
-      attempt.giveBack()
-      await endSessionsOf(account, parts)
-      return jsonAnswer({})
-    },
-  }
+  return emailRoute('reset', async ({ body, address }) => {
+    const sent = readToken(body)
+    const password = readNewPassword(body)
+    const attempt = await userData.countAttempt({ address })
+    // Looked up first, so that a made-up token costs no hash.
+    if (!(await emailAccounts.isResetToken(sent))) throw invalidToken()
+    const account = await emailAccounts.setPasswordByToken(sent, await hashPassword(password))
+    if (!account) throw invalidToken()
+    attempt.giveBack()
+    await endSessionsOf(account, parts)
+    return jsonAnswer({})
+  })
 }
 
 /**
