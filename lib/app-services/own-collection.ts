@@ -1,4 +1,5 @@
 import type { Collection, CreateIndexesOptions, Document } from 'mongodb'
+import { isPassing } from './passing-errors.js'
 import { AppServicesError } from './wire/errors.js'
 
 /** The field that marks every document of this package in a collection of its own. */
@@ -44,7 +45,7 @@ export class OwnCollection<Stored extends Document> {
 
   /**
    * Runs one operation in time.
-   * @throws AppServicesError `MaintenanceInProgress` if MongoDB does not answer in time; the driver's error otherwise
+   * @throws AppServicesError `MaintenanceInProgress` if MongoDB is away for the moment; the driver's error otherwise
    */
   async run<Result>(operate: (collection: Collection<Stored>) => Promise<Result>): Promise<Result> {
     return this.#inTime(async () => {
@@ -72,11 +73,13 @@ export class OwnCollection<Stored extends Document> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
-        reject(tooLate())
+        reject(unavailable(new Error('MongoDB did not answer in time.')))
       }, this.#config.timeoutMs)
     })
     try {
       return await Promise.race([operate(), late])
+    } catch (error) {
+      throw isPassing(error) ? unavailable(error) : error
     } finally {
       clearTimeout(timer)
     }
@@ -88,9 +91,9 @@ export function isDuplicateKey(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'code' in error && error.code === DUPLICATE_KEY
 }
 
-function tooLate(): AppServicesError {
+function unavailable(cause: unknown): AppServicesError {
   return new AppServicesError('MaintenanceInProgress', 'the service is not available for the moment', {
-    cause: new Error('MongoDB did not answer in time.'),
+    cause,
     headers: { 'Retry-After': '1' },
   })
 }
