@@ -50,9 +50,10 @@ function callRoute({ autoConfirm, confirmationFunction }: EmailPasswordConfig, p
       throw new AppServicesError('BadRequest', 'please repeat the confirmation via email')
     return async (account, token) => {
       // The error goes to the report as a whole, since nobody waits for an answer.
-      const { emailAccounts } = parts
+      const { emailAccounts, config } = parts
       await decideOnAccount(confirmationFunction, account, token, {
         emailAccounts,
+        config,
         report: () => undefined,
       })
     }
@@ -98,7 +99,7 @@ function repeatRoute(
   }
 }
 
-interface Decision extends Pick<Parts, 'emailAccounts'> {
+interface Decision extends Pick<Parts, 'emailAccounts' | 'config'> {
   readonly report: (error: unknown) => void
 }
 
@@ -107,11 +108,12 @@ export async function decideOnAccount(
   confirmationFunction: NonNullable<EmailPasswordConfig['confirmationFunction']>,
   account: EmailAccount,
   { token, tokenId }: ConfirmationToken,
-  { emailAccounts, report }: Decision,
+  { emailAccounts, config, report }: Decision,
 ): Promise<EmailPasswordDecision['status']> {
   const username = account._id
   const question = {
     option: 'confirmationFunction',
+    timeoutMs: config.functionTimeoutMs,
     failure: confirmationFailed(username).message,
     ask: () => confirmationFunction({ username, token, tokenId }),
   } as const

@@ -64,7 +64,7 @@ async function beginConfirmation(
     confirmationFunction,
     account,
     { token, tokenId },
-    { emailAccounts: parts.emailAccounts, report },
+    { emailAccounts: parts.emailAccounts, config: parts.config, report },
   )
   const status = await decision.catch(async (error: unknown) => {
     await parts.emailAccounts.removeUnconfirmed(account)
