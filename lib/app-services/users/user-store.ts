@@ -8,6 +8,8 @@ const OURS = { [MARK]: USER } as const
 const DAY_MS = 86_400_000
 /** An anonymous user who does not log in or refresh for so long ends, as in App Services. */
 export const ANONYMOUS_DAYS = 90
+/** A deletion that takes longer has failed in the middle. */
+const DELETION_MS = 60_000
 /** A user object has few identities; the limit keeps one document from growing without end. */
 const MAX_IDENTITIES = 20
 
@@ -173,6 +175,15 @@ export class UserStore {
         { $set: { deletedAt: new Date(this.#now()) } },
         { returnDocument: 'after', includeResultMetadata: false },
       ),
+    )
+    return user ?? undefined
+  }
+
+  /** The user with an identity whose deletion has failed in the middle. */
+  async findHalfDeleted({ providerType, id }: VerifiedIdentity): Promise<StoredUser | undefined> {
+    const deletedAt = { $lt: new Date(this.#now() - DELETION_MS) }
+    const user = await this.#collection.run(users =>
+      users.findOne({ ...OURS, ...ofIdentity(providerType, id), deletedAt }),
     )
     return user ?? undefined
   }
