@@ -1,10 +1,12 @@
 import type { BSON } from 'mongodb'
+import type { AfterAnswers } from '../after-answers.js'
 import type { ProviderType } from '../users/stored-user.js'
 import type { UserObject } from '../users/user-object.js'
 import { freshCopy } from '../wire/fresh-copy.js'
 import type { TriggerEvent, TriggerOperation, TriggerOptions } from './trigger-options.js'
 
 interface TriggersConfig {
+  readonly afterAnswers: AfterAnswers
   readonly bson: () => typeof BSON
   readonly now: () => number
   readonly report: (error: unknown) => void
@@ -14,7 +16,6 @@ interface TriggersConfig {
 export class Triggers {
   readonly #triggers: readonly TriggerOptions[]
   readonly #config: TriggersConfig
-  readonly #running = new Set<Promise<void>>()
 
   constructor(triggers: readonly TriggerOptions[], config: TriggersConfig) {
     this.#triggers = triggers
@@ -27,32 +28,15 @@ export class Triggers {
     for (const [index, trigger] of this.#triggers.entries()) {
       if (trigger.operationType !== operationType) continue
       if (trigger.providers && !providers.some(provider => trigger.providers?.includes(provider))) continue
-      this.#runLater(trigger, index, () => ({
+      const makeEvent = (): TriggerEvent => ({
         operationType,
         providers: [...providers],
         user: freshCopy(user, this.#config.bson()),
         time: new Date(time),
-      }))
-    }
-  }
-
-  /** Resolves when the triggers that run have ended, or after a time. */
-  async finish(maxMs: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>(resolve => {
-      timer = setTimeout(resolve, maxMs)
-    })
-    await Promise.race([Promise.all(this.#running), late])
-    clearTimeout(timer)
-  }
-
-  #runLater(trigger: TriggerOptions, index: number, makeEvent: () => TriggerEvent): void {
-    const run = new Promise<void>(resolve => {
-      setImmediate(() => {
-        resolve(this.#run(trigger, index, makeEvent))
       })
-    }).finally(() => this.#running.delete(run))
-    this.#running.add(run)
+      const { afterAnswers, report } = this.#config
+      afterAnswers.run(() => this.#run(trigger, index, makeEvent), report)
+    }
   }
 
   async #run(

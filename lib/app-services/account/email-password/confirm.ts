@@ -2,7 +2,7 @@ import type { Parts } from '../../parts.js'
 import type { Route } from '../../router/routes.js'
 import { jsonAnswer } from '../../wire/answers.js'
 import { AppServicesError } from '../../wire/errors.js'
-import { reportWithout, runAfterAnswer } from './after-answer.js'
+import { reportWithout } from './after-answer.js'
 import { decide } from './decide.js'
 import type { EmailAccount } from './email-accounts.js'
 import { invalidToken, readEmail, readToken } from './email-input.js'
@@ -75,7 +75,7 @@ interface ConfirmationToken {
  */
 function repeatRoute(
   name: 'send' | 'call',
-  { emailAccounts, userData, now, report }: Parts,
+  { emailAccounts, userData, now, report, afterAnswers }: Parts,
   toRepeat: (email: string) => Repeat,
 ): Route {
   return {
@@ -87,7 +87,7 @@ function repeatRoute(
       const repeat = toRepeat(email)
       await userData.countAttempt({ account: `confirm:${email}`, address: call.address })
       const { token, tokenId, stored } = createToken(now())
-      runAfterAnswer(
+      afterAnswers.run(
         async () => {
           const account = await emailAccounts.renewConfirmation(email, stored)
           if (account) await repeat(account, { token, tokenId })

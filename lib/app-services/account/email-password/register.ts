@@ -3,7 +3,7 @@ import type { Parts } from '../../parts.js'
 import type { Call, Route } from '../../router/routes.js'
 import { jsonAnswer } from '../../wire/answers.js'
 import { AppServicesError } from '../../wire/errors.js'
-import { reportWithout, runAfterAnswer } from './after-answer.js'
+import { reportWithout } from './after-answer.js'
 import { decideOnAccount, confirmationFailed } from './confirm.js'
 import type { EmailAccount } from './email-accounts.js'
 import { readEmail, readNewPassword } from './email-input.js'
@@ -54,7 +54,7 @@ async function beginConfirmation(
   const email = account._id
   const report = reportWithout({ token }, call, parts.report)
   if (sendConfirmation) {
-    runAfterAnswer(async () => {
+    parts.afterAnswers.run(async () => {
       await sendConfirmation({ email, token, tokenId })
     }, report)
     return
