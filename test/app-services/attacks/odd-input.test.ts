@@ -222,3 +222,21 @@ test('values with line breaks and percent signs make no events of their own', as
     { type: 'message', value: { [text]: text } },
   ])
 })
+
+test('a member that the driver takes for the type of a value is refused in every body', async () => {
+  const { baseUrl, newClient, reports } = await startRealmService(database, {
+    service: { functions: { echo: (_context, ...args) => args } },
+  })
+  const user = await newClient().logIn(Credentials.anonymous())
+  const url = `${baseUrl}/api/client/v2.0/app/${APP_ID}/functions/call`
+  const body = { name: 'echo', arguments: [[{ a: { _bsontype: 'ObjectId' } }]] }
+  const stream = Buffer.from(JSON.stringify(body)).toString('base64')
+  const options = { token: user.accessToken ?? '' }
+  const answers = [
+    await send('POST', url, { ...options, body }),
+    await send('GET', `${url}?baas_request=${encodeURIComponent(stream)}`, options),
+  ]
+  for (const answer of answers)
+    expect(answer).toMatchObject({ status: 400, body: { error_code: 'BadRequest' } })
+  expect(reports).toEqual([])
+})

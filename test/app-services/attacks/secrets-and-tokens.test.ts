@@ -1,8 +1,10 @@
+import { BSON } from 'mongodb'
 import { Credentials } from 'realm-web'
 import { expect, test, vi } from 'vitest'
 import { useDatabase } from '../../support/database.js'
 import { logIn, newEmail, startEmailService } from '../support/email-service.js'
 import { send } from '../support/members.js'
+import { sendOperation, startCollection } from '../support/own-collection.js'
 import { APP_ID, startRealmService } from '../support/realm-service.js'
 
 const database = useDatabase()
@@ -177,4 +179,23 @@ test('an address counts behind a trusted proxy alone, and a forged header change
   }
   expect(await statusesOf(false)).toEqual([401, 401, 401, 401, 429, 429, 429, 429])
   expect(await statusesOf(true)).toEqual(Array.from({ length: 8 }, () => 401))
+})
+
+test('the access token of a user who was deleted elsewhere stores no document', async () => {
+  const { service, logIn: enter, stored } = await startCollection(database)
+  const { user, id } = await enter()
+  await database.db
+    .collection('custom_user_data_app_services_users')
+    .deleteOne({ _id: new BSON.ObjectId(id) })
+  const writes = [
+    ['insertOne', { document: { a: 1 } }],
+    ['updateOne', { query: {}, update: { $set: { a: 1 } }, upsert: true }],
+    ['findOneAndReplace', { filter: {}, update: { a: 1 }, upsert: true }],
+  ] as const
+  for (const [name, args] of writes)
+    expect(await sendOperation(service, user, name, args)).toMatchObject({
+      status: 401,
+      body: { error_code: 'InvalidSession' },
+    })
+  expect(await stored(id)).toEqual([])
 })
