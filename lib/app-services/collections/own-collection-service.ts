@@ -90,6 +90,8 @@ export class OwnCollectionService {
     const document = this.#parts.userData.forUser(userId)
     try {
       const rights = await this.rights(asking)
+      // The access token of a user who was deleted works for up to 30 minutes, and must not store a document again.
+      if (operation in WRITES && !rights.areByRoles) await requireUser(this.#parts.users, userId)
       const isNeeded = rights.areByRoles || operation in WRITES
       const stored = isNeeded ? await document.read() : undefined
       const access = this.#toAccess(userId, document, stored, rights)

@@ -55,8 +55,8 @@ export interface FunctionsOptions {
    */
   readonly functions?: Readonly<Record<string, FunctionHandler | GuardedFunction>> | undefined
   /**
-   * Milliseconds that a function may take. After them the client gets `ExecutionTimeLimitExceeded`. A stream must begin in
-   * that time, and may then go on.
+   * Milliseconds that a function may take, also `confirmationFunction`, `resetFunction` and, for a link, `customFunction`. After
+   * them the client gets `ExecutionTimeLimitExceeded`. A stream must begin in that time, and may then go on.
    * @default 90,000
    */
   readonly functionTimeoutMs?: number | undefined

@@ -48,7 +48,14 @@ export function customFunctionProvider(
 /** The client puts its own description of the device beside the members of the payload. */
 function payloadOf({ body }: Call, extendedJson: Parts['extendedJson']): Payload {
   const members = Object.entries(body).filter(([name]) => name !== 'options')
-  return extendedJson.parse(Object.fromEntries(members), 'plain') as Payload
+  const payload = extendedJson.parse(Object.fromEntries(members), 'plain')
+  // Extended JSON turns `{ "$undefined": true }` into null, and other objects into dates and the like.
+  if (!isObject(payload)) throw new AppServicesError('BadBsonParse', 'the payload must be an object')
+  return payload
+}
+
+function isObject(value: unknown): value is Payload {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 }
 
 function toAccount(account: unknown): string | undefined {

@@ -26,6 +26,7 @@ export function loginRoutes(providers: readonly Provider[], parts: Parts): Route
       method: 'post',
       base: 'app',
       path: '/auth/providers/:provider/login',
+      takesCredentials: true,
       async handle(call) {
         const provider = byType.get(call.params['provider'] ?? '')
         if (!provider) throw providerIsOff()

@@ -6,6 +6,8 @@ import { isIdentity, ofIdentity, toIdentity } from './stored-user.js'
 import type { Metadata, ProviderType, StoredUser, VerifiedIdentity } from './stored-user.js'
 import { alive, DAY_MS, OURS, seenAt, toKnownUser, toReservation, USER } from './user-documents.js'
 
+/** A deletion that takes longer has failed in the middle. */
+const DELETION_MS = 60_000
 /** A user object has few identities; the limit keeps one document from growing without end. */
 const MAX_IDENTITIES = 20
 
@@ -168,6 +170,15 @@ export class UserStore {
         { $set: { deletedAt: new Date(this.#now()) } },
         { returnDocument: 'after', includeResultMetadata: false },
       ),
+    )
+    return user ?? undefined
+  }
+
+  /** The user with an identity whose deletion has failed in the middle. */
+  async findHalfDeleted({ providerType, id }: VerifiedIdentity): Promise<StoredUser | undefined> {
+    const deletedAt = { $lt: new Date(this.#now() - DELETION_MS) }
+    const user = await this.#collection.run(users =>
+      users.findOne({ ...OURS, ...ofIdentity(providerType, id), deletedAt }),
     )
     return user ?? undefined
   }

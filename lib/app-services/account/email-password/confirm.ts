@@ -2,7 +2,7 @@ import type { Parts } from '../../parts.js'
 import type { Route } from '../../router/routes.js'
 import { jsonAnswer } from '../../wire/answers.js'
 import { AppServicesError } from '../../wire/errors.js'
-import { reportWithout, runAfterAnswer } from './after-answer.js'
+import { reportWithout } from './after-answer.js'
 import { decide } from './decide.js'
 import type { EmailAccount } from './email-accounts.js'
 import { invalidToken, readEmail, readToken } from './email-input.js'
@@ -47,9 +47,10 @@ function callRoute({ autoConfirm, confirmationFunction }: EmailPasswordConfig, p
       throw new AppServicesError('BadRequest', 'please repeat the confirmation via email')
     return async (account, token) => {
       // The error goes to the report as a whole, since nobody waits for an answer.
-      const { emailAccounts } = parts
+      const { emailAccounts, config } = parts
       await decideOnAccount(confirmationFunction, account, token, {
         emailAccounts,
+        config,
         report: () => undefined,
       })
     }
@@ -66,7 +67,7 @@ type Repeat = (account: EmailAccount, token: SentToken) => Promise<void>
  */
 function repeatRoute(
   name: 'send' | 'call',
-  { emailAccounts, userData, now, report }: Parts,
+  { emailAccounts, userData, now, report, afterAnswers }: Parts,
   toRepeat: (email: string) => Repeat,
 ): Route {
   return emailRoute(`confirm/${name}`, async call => {
@@ -74,7 +75,7 @@ function repeatRoute(
     const repeat = toRepeat(email)
     await userData.countAttempt({ account: `confirm:${email}`, address: call.address })
     const { token, tokenId, stored } = createToken(now())
-    runAfterAnswer(
+    afterAnswers.run(
       async () => {
         const account = await emailAccounts.renewConfirmation(email, stored)
         if (account) await repeat(account, { token, tokenId })
@@ -85,7 +86,7 @@ function repeatRoute(
   })
 }
 
-interface Decision extends Pick<Parts, 'emailAccounts'> {
+interface Decision extends Pick<Parts, 'emailAccounts' | 'config'> {
   readonly report: (error: unknown) => void
 }
 
@@ -94,11 +95,12 @@ export async function decideOnAccount(
   confirmationFunction: NonNullable<EmailPasswordConfig['confirmationFunction']>,
   account: EmailAccount,
   { token, tokenId }: SentToken,
-  { emailAccounts, report }: Decision,
+  { emailAccounts, config, report }: Decision,
 ): Promise<EmailPasswordDecision['status']> {
   const username = account._id
   const question = {
     option: 'confirmationFunction',
+    timeoutMs: config.functionTimeoutMs,
     failure: confirmationFailed(username).message,
     ask: () => confirmationFunction({ username, token, tokenId }),
   } as const

@@ -4,8 +4,13 @@ import type { SentToken } from './email-tokens.js'
 
 /** The longest email address, as `passwordCredentials()` takes it. */
 const MAX_EMAIL_LENGTH = 320
-/** A text before and after one `@`, without white space and control characters. The rest is for the mail server to judge. */
-const EMAIL = /^[^\s@\p{Cc}]+@[^\s@\p{Cc}]+$/u
+/**
+ * A text before and after one `@`, without white space and control characters. The rest is for the mail server to judge.
+ *
+ * A mail library reads the characters `()<>[]:;\\,"` as parts of a list of addresses (RFC 5322 section 3.2.3), and would send to
+ * other addresses too. Without a colon, no address is a name that other attempts are counted by, such as `reset:` and an address.
+ */
+const EMAIL = /^[^\s@\p{Cc}()<>[\]:;\\,"]+@[^\s@\p{Cc}()<>[\]:;\\,"]+$/u
 /** One half of a surrogate pair. UTF-8 has no form for it, so several texts would become one. */
 const LONE_SURROGATE = /\p{Cs}/u
 const MIN_PASSWORD_LENGTH = 6

@@ -3,7 +3,7 @@ import type { Parts } from '../../parts.js'
 import type { Call, Route } from '../../router/routes.js'
 import { jsonAnswer } from '../../wire/answers.js'
 import { AppServicesError } from '../../wire/errors.js'
-import { reportWithout, runAfterAnswer } from './after-answer.js'
+import { reportWithout } from './after-answer.js'
 import { decideOnAccount, confirmationFailed } from './confirm.js'
 import type { EmailAccount } from './email-accounts.js'
 import { readEmail, readNewPassword } from './email-input.js'
@@ -50,7 +50,7 @@ async function beginConfirmation(
   const email = account._id
   const report = reportWithout({ token }, call, parts.report)
   if (sendConfirmation) {
-    runAfterAnswer(async () => {
+    parts.afterAnswers.run(async () => {
       await sendConfirmation({ email, token, tokenId })
     }, report)
     return
@@ -60,7 +60,7 @@ async function beginConfirmation(
     confirmationFunction,
     account,
     { token, tokenId },
-    { emailAccounts: parts.emailAccounts, report },
+    { emailAccounts: parts.emailAccounts, config: parts.config, report },
   )
   const status = await decision.catch(async (error: unknown) => {
     await parts.emailAccounts.removeUnconfirmed(account)

@@ -46,6 +46,7 @@ async function askForReset(request: ResetRequest, call: Call, parts: Parts): Pro
   const facts = { currentPasswordValid, accountExists: account !== undefined }
   const question = {
     option: 'resetFunction',
+    timeoutMs: parts.config.functionTimeoutMs,
     failure: `failed to reset password for user "${email}"`,
     ask: () => resetFunction({ username: email, password, token, tokenId, ...facts }, ...args),
   } as const

@@ -3,7 +3,7 @@ import type { Parts } from '../../parts.js'
 import type { Route } from '../../router/routes.js'
 import { jsonAnswer } from '../../wire/answers.js'
 import { AppServicesError } from '../../wire/errors.js'
-import { reportWithout, runAfterAnswer } from './after-answer.js'
+import { reportWithout } from './after-answer.js'
 import type { EmailAccount } from './email-accounts.js'
 import { invalidToken, readEmail, readNewPassword, readToken } from './email-input.js'
 import type { EmailPasswordConfig } from './email-password-options.js'
@@ -12,7 +12,7 @@ import { createToken } from './email-tokens.js'
 
 /** Creates the route that sends a mail with a token. Nothing is read before the answer, so it is the same for all addresses. */
 export function sendResetRoute(config: EmailPasswordConfig, parts: Parts): Route {
-  const { emailAccounts, userData, now, report } = parts
+  const { emailAccounts, userData, now, report, afterAnswers } = parts
   const { resetFunction, sendPasswordReset } = config
   return emailRoute('reset/send', async call => {
     const email = readEmail(call.body)
@@ -20,7 +20,7 @@ export function sendResetRoute(config: EmailPasswordConfig, parts: Parts): Route
     if (!sendPasswordReset) throw noReset()
     await userData.countAttempt({ account: `reset:${email}`, address: call.address })
     const { token, tokenId, stored } = createToken(now())
-    runAfterAnswer(
+    afterAnswers.run(
       async () => {
         const account = await emailAccounts.renewReset(email, stored)
         if (account) await sendPasswordReset({ email, token, tokenId })
