@@ -72,8 +72,9 @@ function isPart(code: string): boolean {
   return /^(\/\/.*\n)*[a-zA-Z]+: /.test(code.trimStart())
 }
 
-function wrapPart({ tag, partOf = 'CustomUserDataOptions<object>' }: Block): [string, string] {
-  const type = `Partial<import('express-custom-user-data').${partOf}>`
+function wrapPart({ page, tag, partOf = 'CustomUserDataOptions<object>' }: Block): [string, string] {
+  const entryPoint = page === 'docs/reference/app-services.md' ? '/app-services' : ''
+  const type = `Partial<import('express-custom-user-data${entryPoint}').${partOf}>`
   return tag === 'ts' ? [`const part: ${type} = {`, '}'] : [`/** @type {${type}} */ const part = {`, '}']
 }
 

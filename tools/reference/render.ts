@@ -317,7 +317,7 @@ export function renderPages(): Record<string, string> {
     const errors = appServices.entriesOf('app-services/wire/errors.ts', 'STATUS')
     return join([
       '# App Services',
-      HEAD,
+      HEAD.replace('reference,', 'app-services, reference,'),
       'What `express-custom-user-data/app-services` exports. The guide is [migrating-from-app-services.md](../migrating-from-app-services.md).',
       ...renderFunction(appServices.functionNamed('createAppServices'), '##'),
       ...appServices.membersOf('AppServices').flatMap(member => renderFunction(member)),

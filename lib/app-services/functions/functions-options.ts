@@ -49,7 +49,7 @@ export interface FunctionsOptions {
    * @default none
    * @example
    * functions: {
-   *   addTodo: async ({ user }, text: unknown) => addTodo(user.id, String(text)),
+   *   addTodo: async ({ user }, text) => addTodo(user.id, String(text)), // yours
    *   removeAll: { handler: () => removeAll(), canEvaluate: { '%%user.custom_data.role': 'admin' } },
    * }
    */
