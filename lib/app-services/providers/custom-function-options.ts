@@ -38,7 +38,7 @@ export interface CustomFunctionOptions {
   /**
    * The account that a payload names. Failed logins are then limited for the account too, and not only for the address.
    * @default none
-   * @example payload => payload['email'] as string
+   * @example ({ email }) => String(email)
    */
   readonly account?: ((payload: Readonly<Record<string, unknown>>) => string | null | undefined) | undefined
 }

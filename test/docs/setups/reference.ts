@@ -8,6 +8,7 @@ export { default as diagnostics_channel } from 'node:diagnostics_channel'
 export { default as bcrypt } from 'bcryptjs'
 export { default as passport } from 'passport'
 export { z } from 'zod'
+export { refusalReason } from 'express-custom-user-data'
 export const server = new HttpServer()
 export declare const io: Server
 export declare const socket: Socket

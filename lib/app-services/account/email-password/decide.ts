@@ -1,4 +1,5 @@
-import { callInTime } from '../../in-time.js'
+import { tookTooLong } from '../../functions/team-calls.js'
+import { inTime } from '../../in-time.js'
 import { AppServicesError } from '../../wire/errors.js'
 import { isRepeated } from '../../wire/loops.js'
 import type { EmailPasswordDecision } from './email-password-options.js'
@@ -26,7 +27,7 @@ export async function decide(
 ): Promise<EmailPasswordDecision['status']> {
   let decision: unknown
   try {
-    decision = await callInTime(timeoutMs, () => undefined, ask)
+    decision = await inTime(timeoutMs, ask, tookTooLong)
   } catch (error) {
     if (error instanceof AppServicesError && !isRepeated(error)) {
       if (error.code === 'ExecutionTimeLimitExceeded') report(error)

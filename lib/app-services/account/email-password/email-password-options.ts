@@ -79,7 +79,7 @@ export interface EmailPasswordOptions {
    * @example
    * confirmationFunction: async ({ username, token, tokenId }) => {
    *   if (!username.endsWith('@example.com')) return { status: 'fail' }
-   *   await sendConfirmationMail(username, token, tokenId) // yours
+   *   await sendConfirmationMail({ email: username, token, tokenId }) // yours
    *   return { status: 'pending' }
    * }
    */
@@ -89,7 +89,7 @@ export interface EmailPasswordOptions {
    * Sends a mail with a link to a page that calls `confirmUser({ token, tokenId })`. It runs after the answer, so that the
    * answer does not tell who has an account. Its errors are reported.
    * @default none
-   * @example sendConfirmation: ({ email, token, tokenId }) => sendConfirmationMail(email, token, tokenId) // yours
+   * @example sendConfirmation: ({ email, token, tokenId }) => sendConfirmationMail({ email, token, tokenId }) // yours
    */
   readonly sendConfirmation?: ((message: EmailToken) => unknown) | undefined
   /**
@@ -101,7 +101,7 @@ export interface EmailPasswordOptions {
    * @default none
    * @example
    * resetFunction: async ({ username, token, tokenId, accountExists }) => {
-   *   if (accountExists) void sendResetMail(username, token, tokenId).catch(logError) // yours
+   *   if (accountExists) void sendResetMail({ email: username, token, tokenId }).catch(logError) // yours
    *   return { status: 'pending' }
    * }
    */
@@ -110,7 +110,7 @@ export interface EmailPasswordOptions {
    * Sends a mail with a link to a page that calls `resetPassword({ token, tokenId, password })`. It runs after the answer,
    * and only for addresses with an account. Its errors are reported.
    * @default none: passwords cannot be reset, unless there is a `resetFunction`
-   * @example sendPasswordReset: ({ email, token, tokenId }) => sendResetMail(email, token, tokenId) // yours
+   * @example sendPasswordReset: ({ email, token, tokenId }) => sendResetMail({ email, token, tokenId }) // yours
    */
   readonly sendPasswordReset?: ((message: EmailToken) => unknown) | undefined
 }
