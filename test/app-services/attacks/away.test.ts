@@ -1,5 +1,6 @@
 import { Credentials } from 'realm-web'
 import { expect, test, vi } from 'vitest'
+import type { EmailToken } from 'express-custom-user-data/app-services'
 import { createManualClock } from '../../support/clock.js'
 import { openProxiedDatabase, useDatabase } from '../../support/database.js'
 import { logIn, newEmail, startEmailService } from '../support/email-service.js'
@@ -16,18 +17,26 @@ async function start() {
     serverSelectionTimeoutMS: 800,
     connectTimeoutMS: 800,
   })
+  const mails: EmailToken[] = []
   const service = await startEmailService(proxied, 'by mail', {
     service: {
       timeoutMs: 2_000,
       providers: {
         ...{ anonymous: true, apiKey: true, customFunction: ({ name }) => String(name) },
-        emailPassword: { autoConfirm: true, sendPasswordReset: () => undefined },
+        emailPassword: { autoConfirm: true, sendPasswordReset: mail => void mails.push(mail) },
       },
     },
     instance: SHORT,
   })
   const api = `${service.baseUrl}/api/client/v2.0`
-  return { ...service, proxy: proxied.proxy, api, login: `${api}/app/${APP_ID}/auth/providers` }
+  return {
+    ...service,
+    mails,
+    proxied,
+    proxy: proxied.proxy,
+    api,
+    login: `${api}/app/${APP_ID}/auth/providers`,
+  }
 }
 
 test.each(['cut', 'pause'] as const)(
@@ -103,6 +112,23 @@ test('logins, registrations and refreshes that MongoDB interrupted can be repeat
     await proxy.restore()
     for (const [url, options, statuses] of requests) await repeat(url, options, statuses)
   }
+})
+
+test('sessions of before end also if the answer to the write of a reset is lost', async () => {
+  const { proxied, proxy, api, post, newClient, mails } = await start()
+  const email = newEmail()
+  await post('register', { email, password: PASSWORD })
+  const user = await logIn(newClient(), email, PASSWORD)
+  await post('reset/send', { email })
+  await expect.poll(() => mails).toHaveLength(1)
+  proxied.client.on('commandStarted', ({ command }) => {
+    if ('passwordHash' in Object(command['update']?.$set)) proxy.holdAnswers()
+  })
+  const { token, tokenId } = mails[0] ?? {}
+  expect((await post('reset', { token, tokenId, password: 'another password' })).status).toBe(503)
+  await proxy.restore()
+  await vi.waitFor(() => logIn(newClient(), email, 'another password'), { timeout: 15_000 })
+  expect((await send('POST', `${api}/auth/session`, { token: user.refreshToken ?? '' })).status).toBe(401)
 })
 
 test('an identity whose deletion was interrupted can log in again as a new user', async () => {

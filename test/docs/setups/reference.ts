@@ -35,3 +35,6 @@ export declare const sendConfirmationMail: (message: EmailToken) => Promise<void
 export declare const sendResetMail: (message: EmailToken) => Promise<void>
 export declare const isPassword: (user: object, password: unknown) => Promise<boolean>
 export { AppServicesError, appServices, createAppServices } from './app-services.js'
+export declare const mongoose: { readonly connection: { readonly db: import('mongodb').Db } }
+export declare const audit: import('mongodb').Collection
+export declare const logError: (error: unknown) => void

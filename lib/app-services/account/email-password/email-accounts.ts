@@ -145,9 +145,9 @@ export class EmailAccounts {
     if (reset) await this.#update({ accountId, reset: { $exists: false } }, { $set: { reset } })
   }
 
-  /** Whether a token for a reset works now. */
-  async isResetToken(sent: SentToken): Promise<boolean> {
-    return (await this.#findOne(this.#ofToken('reset', sent))) !== undefined
+  /** The account that a token for a reset belongs to, if it works now. */
+  findByResetToken(sent: SentToken): Promise<EmailAccount | undefined> {
+    return this.#findOne(this.#ofToken('reset', sent))
   }
 
   /** Sets the password of a token's account, and uses the token up. Resolves to the account as it was before. */

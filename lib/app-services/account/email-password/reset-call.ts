@@ -10,7 +10,7 @@ import { readEmail, readNewPassword } from './email-input.js'
 import type { EmailPasswordConfig, PasswordResetFunction } from './email-password-options.js'
 import { emailRoute } from './email-route.js'
 import { createToken } from './email-tokens.js'
-import { endSessionsOf, noReset } from './reset.js'
+import { endSessionsOf, noReset, revokeUserOf } from './reset.js'
 
 const MAX_ARGUMENTS = 20
 
@@ -63,7 +63,9 @@ async function askForReset(request: ResetRequest, call: Call, parts: Parts): Pro
   if (status === 'pending') return
   // No account has the random id, so nothing is written for an unknown address.
   const accountId = account?.accountId ?? newId()
-  const changed = await emailAccounts.setPassword(accountId, await hashPassword(password))
+  const passwordHash = await hashPassword(password)
+  if (account) await revokeUserOf(account, parts)
+  const changed = await emailAccounts.setPassword(accountId, passwordHash)
   if (changed) await endSessionsOf(changed, parts)
 }
 

@@ -39,8 +39,11 @@ export function resetRoute(parts: Parts): Route {
     const password = readNewPassword(body)
     const attempt = await userData.countAttempt({ address })
     // Looked up first, so that a made-up token costs no hash.
-    if (!(await emailAccounts.isResetToken(sent))) throw invalidToken()
-    const account = await emailAccounts.setPasswordByToken(sent, await hashPassword(password))
+    const found = await emailAccounts.findByResetToken(sent)
+    if (!found) throw invalidToken()
+    const passwordHash = await hashPassword(password)
+    await revokeUserOf(found, parts)
+    const account = await emailAccounts.setPasswordByToken(sent, passwordHash)
     if (!account) throw invalidToken()
     attempt.giveBack()
     await endSessionsOf(account, parts)
@@ -49,14 +52,25 @@ export function resetRoute(parts: Parts): Route {
 }
 
 /**
+ * Ends the sessions of an account's user before the new password is stored. The answer to that write can be lost: then the token
+ * is used up, nobody can repeat the reset, and {@link endSessionsOf} does not run.
+ */
+export async function revokeUserOf(
+  { accountId }: EmailAccount,
+  { users, userData }: Pick<Parts, 'users' | 'userData'>,
+): Promise<void> {
+  const user = await users.findByIdentity('local-userpass', accountId)
+  if (user) await userData.revoke(user._id.toHexString())
+}
+
+/**
  * Ends all sessions of an account's user, after the new password is stored. A login that has verified the old password either
  * has a user here, whose session is ended, or finds out afterwards that the password has changed.
  */
 export async function endSessionsOf(account: EmailAccount, parts: Parts): Promise<void> {
-  const { emailAccounts, users, userData, report } = parts
+  const { emailAccounts, userData, report } = parts
   try {
-    const user = await users.findByIdentity('local-userpass', account.accountId)
-    if (user) await userData.revoke(user._id.toHexString())
+    await revokeUserOf(account, parts)
   } catch (error) {
     // The old sessions may live, so the client must be able to repeat the reset.
     await emailAccounts.restoreReset(account).catch(report)
