@@ -2,14 +2,14 @@ import * as v from 'valibot'
 import { OptionError } from '../index.js'
 import type { CustomUserData } from '../index.js'
 import { aBoolean, aFunction, aText, aWholeNumber, checkOptions, membersOf } from './check-options.js'
-import { collectionsEntries } from './collections/collections-options.js'
-import { functionsEntries } from './functions/functions-options.js'
+import { collectionsEntries } from './collections/collections-schema.js'
+import { functionsEntries } from './functions/functions-schema.js'
 import { emailPasswordSchema } from './account/email-password/email-password-options.js'
 import type { AppServicesOptions, DatabaseLike } from './options.js'
-import { customTokenOptions } from './providers/custom-token-options.js'
+import { customTokenOptions } from './providers/custom-token-schema.js'
 import type { AllowedClientOrigins } from './router/cors.js'
-import { customFunctionOption } from './providers/custom-function-options.js'
-import { triggersOption } from './triggers/trigger-options.js'
+import { customFunctionOption } from './providers/custom-function-schema.js'
+import { triggersOption } from './triggers/triggers-schema.js'
 import type { UserObject } from './users/user-object.js'
 
 /** Complete options of `createAppServices()`. */
@@ -17,7 +17,8 @@ export type AppServicesConfig = ReturnType<typeof parseAppServicesOptions>
 
 const HOSTNAME =
   'write the address of the router as clients reach it, such as "https://api.example.com/realm", without a slash at the end'
-const ORIGIN = 'write origins of pages, such as "https://app.example.com", or "*" alone'
+const ORIGIN =
+  'write a list of origins of pages without a slash at the end, such as ["https://app.example.com"], or "*" alone'
 const DATABASE =
   'give a database, e.g. client.db("app") or mongoose.connection.db, or a function that returns it'
 

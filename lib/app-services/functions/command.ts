@@ -1,6 +1,6 @@
 import { AppServicesError } from '../wire/errors.js'
 import { requireFitting } from '../wire/extended-json.js'
-import { MAX_NAME_LENGTH } from './functions-options.js'
+import { MAX_NAME_LENGTH } from './functions-schema.js'
 
 /** A call as the client sends it. */
 export interface Command {

@@ -1,5 +1,3 @@
-import * as v from 'valibot'
-import { aFunction, membersOf } from '../check-options.js'
 import type { RequestOrigin } from '../wire/request-facts.js'
 
 /** The id that the app knows a user by: a text of 1 to 255 characters, or an ObjectId, which becomes its hex digits. */
@@ -42,20 +40,3 @@ export interface CustomFunctionOptions {
    */
   readonly account?: ((payload: Readonly<Record<string, unknown>>) => string | null | undefined) | undefined
 }
-
-const aHandler = aFunction<CustomFunction>()
-
-/** The schema of the option `customFunction`. */
-export const customFunctionOption = v.optional(
-  v.lazy(given =>
-    typeof given === 'object' && given !== null
-      ? membersOf({
-          handler: aHandler,
-          account: v.optional(aFunction<NonNullable<CustomFunctionOptions['account']>>()),
-        })
-      : v.pipe(
-          aHandler,
-          v.transform((handler): CustomFunctionOptions => ({ handler })),
-        ),
-  ),
-)

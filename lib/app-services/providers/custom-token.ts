@@ -3,7 +3,7 @@ import { CustomUserDataError } from '../../index.js'
 import type { Metadata } from '../users/stored-user.js'
 import { requireText } from '../wire/body-members.js'
 import { AppServicesError } from '../wire/errors.js'
-import type { CustomTokenConfig } from './custom-token-options.js'
+import type { CustomTokenConfig } from './custom-token-schema.js'
 import type { Provider } from './provider.js'
 
 /** The longest value of metadata, as in App Services. */

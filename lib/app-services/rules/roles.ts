@@ -3,7 +3,7 @@ import type { RuleExpression } from '../../index.js'
 import { compileDocumentRule } from './document-expression.js'
 import type { DocumentFacts, DocumentRule } from './document-expression.js'
 import type { Permissions } from './permissions.js'
-import type { ParsedRole, ParsedRules } from './rules-options.js'
+import type { ParsedRole, ParsedRules } from './rules-schema.js'
 
 /** What roles are decided by. */
 export interface RoleFacts extends Omit<DocumentFacts, 'root' | 'prev'> {
