@@ -46,7 +46,7 @@ const logIn = (app: App) => app.logIn(Credentials.anonymous(false))
 const names = { database: 'app', collection: 'custom_user_data' }
 const role = { name: 'owner', apply_when: { user_id: '%%user.id' }, read: true, write: true }
 
-async function findDocument(app: App, collection = 'custom_user_data') {
+async function findDocument(app: App, collection = 'custom_user_data'): Promise<unknown> {
   const user = await logIn(app)
   return user.mongoClient('mongodb-atlas').db('app').collection(collection).findOne()
 }
