@@ -43,8 +43,10 @@ describe('the server of the guide', () => {
     await documents.updateOne({}, { $set: { age: 36 } })
     expect(await documents.findOne()).toMatchObject({ owner_id: user.id, theme: 'light', age: 36 })
     expect(await user.refreshCustomData()).toMatchObject({ age: { $numberInt: '36' } })
-    const headers = { Authorization: `Bearer ${user.accessToken}` }
-    expect(await (await fetch(`${url}/me`, { headers })).json()).toMatchObject({ age: 36 })
+    const headers = { Authorization: `Bearer ${user.accessToken}`, Origin: 'http://localhost:5173' }
+    const me = await fetch(`${url}/me`, { headers })
+    expect(me.headers.get('Access-Control-Allow-Origin')).toBe('http://localhost:5173')
+    expect(await me.json()).toMatchObject({ age: 36 })
   })
 
   it('leaves a document that is too large out of the token, and the client reads it by a query', async () => {
