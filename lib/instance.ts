@@ -44,6 +44,8 @@ export interface InstanceSettings {
   readonly userDataInToken: ExtendedJsonFormat | false
   /** Whether the instance issues tokens of its own. */
   readonly issuesTokens: boolean
+  /** The issuer of these tokens, their claim `iss`; `undefined` if the instance issues none. */
+  readonly issuer: string | undefined
   /** The source of time. */
   readonly clock: Clock
   /** The `$project` stage of the option `projection`; `undefined` if handlers see all fields. */

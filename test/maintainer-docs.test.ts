@@ -3,24 +3,29 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
-const lib = `${root}lib/`
-const readme = readFileSync(`${lib}README.md`, 'utf8')
 
-/** Names of files and folders in lib: the first word of an indented line, and text in backticks that ends like a path. */
-const namedInReadme = [...readme.matchAll(/^ {4}([a-z-]+(?:\.m?ts|\/))|`([a-z-/]+(?:\.ts|\/))`/gm)].map(
-  ([, inTree, inText]) => (inTree ?? inText)!,
-)
+/** Names of files and folders: the first word of an indented line, and text in backticks that ends like a path. */
+function namedIn(readme: string): string[] {
+  const names = readme.matchAll(/^ {4}([a-z-]+(?:\.m?ts|\/))|`([a-z-/.]+(?:\.ts|\/))`/gm)
+  return [...names].map(([, inTree, inText]) => (inTree ?? inText)!)
+}
 
-describe('lib/README.md', () => {
+describe.each([
+  ['lib/', 50],
+  ['lib/app-services/', 40],
+])('%sREADME.md', (folder, least) => {
+  const here = root + folder
+  const named = namedIn(readFileSync(`${here}README.md`, 'utf8'))
+
   it('names only files and folders that exist', () => {
-    expect(namedInReadme.length).toBeGreaterThan(50)
-    expect(namedInReadme.filter(path => path !== 'test/' && !existsSync(lib + path))).toEqual([])
+    expect(named.length).toBeGreaterThan(least)
+    expect(named.filter(path => !existsSync(here + path) && !existsSync(root + path))).toEqual([])
   })
 
   it('has a line for each folder and each file of the top level', () => {
-    const entries = readdirSync(lib, { withFileTypes: true }).filter(({ name }) => name !== 'README.md')
+    const entries = readdirSync(here, { withFileTypes: true }).filter(({ name }) => name !== 'README.md')
     const names = entries.map(entry => (entry.isDirectory() ? `${entry.name}/` : entry.name))
-    expect(names.filter(name => !namedInReadme.includes(name))).toEqual([])
+    expect(names.filter(name => !named.includes(name))).toEqual([])
   })
 })
 

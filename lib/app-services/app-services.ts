@@ -18,11 +18,11 @@ export interface AppServices {
   ready(this: void): Promise<void>
   /**
    * Ends the streams of clients, because an open stream keeps a server from closing, and refuses new ones. Resolves when the
-   * triggers that run have ended, after five seconds at most.
+   * triggers and mails that run have ended, after five seconds at most.
    * @example
    * process.once('SIGTERM', () => {
    *   server.close(async () => {
-   *     await appServices.close() // waits for the triggers of the last requests
+   *     await appServices.close() // waits for the triggers and mails of the last requests
    *     await userData.close()
    *   })
    *   void appServices.close() // ends the streams

@@ -1,3 +1,4 @@
+import { AfterAnswers } from './after-answers.js'
 import { createCollectionServices } from './collections/collection-services.js'
 import { createApiKeys } from './account/api-keys/create-api-keys.js'
 import { apiKeyRoutes } from './account/api-keys/api-key-routes.js'
@@ -35,6 +36,7 @@ export function assemble(options: AppServicesOptions): Parts {
     userData.reportFailure(error, req)
   }
   const collections = new OwnCollections(config.database)
+  const afterAnswers = new AfterAnswers()
   const find = (name: Parameters<OwnCollections['find']>[0]) => () => collections.find(name)
   const emailAccounts = new EmailAccounts({ find: find('emailAccounts'), userData, timeoutMs, now })
   const apiKeys = config.providers.apiKey
@@ -51,7 +53,8 @@ export function assemble(options: AppServicesOptions): Parts {
     emailAccounts,
     apiKeys,
     userCleaners: [emailAccountCleaner(emailAccounts), ...(apiKeys ? [apiKeys.clean] : [])],
-    triggers: new Triggers(config.triggers, { bson, now, report }),
+    afterAnswers,
+    triggers: new Triggers(config.triggers, { bson, now, report, afterAnswers }),
     streams: new EventStreams({ config, userData, now, report }),
   }
 }
@@ -65,7 +68,7 @@ export function routesOf(parts: Parts): Route[] {
     ...loginRoutes(providersOf(parts), parts),
     ...emailPasswordRoutes(parts),
     ...functionRoutes(parts, createCollectionServices(parts)),
-    ...(parts.apiKeys ? apiKeyRoutes(parts.apiKeys, parts) : []),
+    ...apiKeyRoutes(parts),
   ]
 }
 

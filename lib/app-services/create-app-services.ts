@@ -5,7 +5,7 @@ import type { AppServicesOptions } from './options.js'
 import { createRouter } from './router/router.js'
 import { userFunctions } from './users/user-functions.js'
 
-/** How long `close()` waits for triggers. */
+/** How long `close()` waits for triggers and mails. */
 const CLOSING_MS = 5_000
 
 /**
@@ -41,7 +41,7 @@ export function createAppServices(options: AppServicesOptions): AppServices {
     },
     async close() {
       parts.streams.close()
-      await parts.triggers.finish(CLOSING_MS)
+      await parts.afterAnswers.finish(CLOSING_MS)
     },
     addEmailAccount: account => addEmailAccount(account, parts),
     ...userFunctions(parts),

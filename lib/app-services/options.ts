@@ -20,9 +20,16 @@ export interface AppServicesOptions extends FunctionsOptions, CollectionsOptions
    * `userDataInToken: 'canonical'`, as App Services had it, or `'relaxed'`.
    */
   readonly userData: CustomUserData<object>
-  /** The database of users, email accounts and API keys. A function is called at each operation, for connections that open later. */
+  /**
+   * The database of users, email accounts and API keys: the `Db` of a driver, or a function that returns it. The function is
+   * called at each operation, for connections that open later.
+   * @example () => mongoose.connection.db
+   */
   readonly database: DatabaseLike | (() => DatabaseLike)
-  /** The app id that the clients have, as `application-0-abcde`. */
+  /**
+   * The app id that the clients have.
+   * @example 'application-0-abcde'
+   */
   readonly appId: string
   /**
    * The address at which clients reach the router, with the path that it is mounted at and without a slash at the end.
@@ -43,17 +50,23 @@ export interface AppServicesOptions extends FunctionsOptions, CollectionsOptions
    * It may run again for the same id: parallel first logins each run it, and so does the next login after a crash. It has the
    * time of the option `verifyCredentialsTimeoutMs` of the instance. A function that ends later still creates the user.
    * @default none
+   * @example
+   * onUserCreation: async ({ id, data }) => {
+   *   await userData.forUser(id).update({ $set: { name: data.name } }, { upsert: true })
+   * }
    */
   readonly onUserCreation?: ((user: UserObject) => unknown) | undefined
   /**
    * Functions that run after the answers to logins, deletions and logouts.
    * @default none
+   * @example triggers: [{ operationType: 'DELETE', handler: ({ user }) => userData.forUser(user.id).delete() }]
    */
   readonly triggers?: readonly TriggerOptions[] | undefined
   /**
    * The origins of pages that may call the router from a browser. `'*'` allows all, which is safe because no request carries a
    * cookie.
    * @default none
+   * @example ['https://app.example.com', 'capacitor://localhost']
    */
   readonly allowedOrigins?: AllowedClientOrigins | undefined
   /**

@@ -1,4 +1,6 @@
 import type { Collection, CreateIndexesOptions, Document } from 'mongodb'
+import { inTime } from './in-time.js'
+import { isPassing } from './passing-errors.js'
 import { AppServicesError } from './wire/errors.js'
 
 /** The field that marks every document of this package in a collection of its own. */
@@ -6,6 +8,8 @@ export const MARK = 'expressCustomUserData'
 
 /** The error code of MongoDB for a value that a unique index refuses. */
 const DUPLICATE_KEY = 11000
+/** The error code of MongoDB for a command that the database user has no right to. */
+const UNAUTHORIZED = 13
 
 /** One index of an own collection. */
 export interface OwnIndex {
@@ -13,12 +17,19 @@ export interface OwnIndex {
   readonly options: CreateIndexesOptions
 }
 
-interface OwnCollectionConfig {
+/** What each store of an own collection works with. */
+export interface StoreConfig {
+  /** Finds the driver's collection. */
   readonly find: () => unknown
-  readonly mark: string
-  readonly indexes: readonly OwnIndex[]
   /** Milliseconds that one operation may take. */
   readonly timeoutMs: number
+  /** Wall-clock time in milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+interface OwnCollectionConfig extends Pick<StoreConfig, 'find' | 'timeoutMs'> {
+  readonly mark: string
+  readonly indexes: readonly OwnIndex[]
 }
 
 /**
@@ -44,12 +55,16 @@ export class OwnCollection<Stored extends Document> {
 
   /**
    * Runs one operation in time.
-   * @throws AppServicesError `MaintenanceInProgress` if MongoDB does not answer in time; the driver's error otherwise
+   * @throws AppServicesError `MaintenanceInProgress` if MongoDB is away for the moment; the driver's error otherwise
    */
   async run<Result>(operate: (collection: Collection<Stored>) => Promise<Result>): Promise<Result> {
-    return this.#inTime(async () => {
+    const { timeoutMs } = this.#config
+    const inOrder = async () => {
       await this.ready()
       return operate(this.#collection())
+    }
+    return inTime(timeoutMs, inOrder, () => new LateError()).catch((error: unknown) => {
+      throw error instanceof LateError || isPassing(error) ? unavailable(error) : error
     })
   }
 
@@ -60,37 +75,54 @@ export class OwnCollection<Stored extends Document> {
   async #makeIndexes(): Promise<void> {
     const { indexes, mark } = this.#config
     for (const { fields, options } of indexes) {
-      // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
-      await this.#collection().createIndex(
-        { ...fields },
-        { partialFilterExpression: { [MARK]: mark }, ...options },
-      )
+      const wanted = { partialFilterExpression: { [MARK]: mark }, ...options }
+      try {
+        // eslint-disable-next-line @typescript-eslint/no-deprecated -- the overload with three came with mongodb 7.6
+        await this.#collection().createIndex({ ...fields }, wanted)
+      } catch (error) {
+        if (!hasCode(error, UNAUTHORIZED)) throw error
+        await this.#requireIndex(fields, wanted, error)
+      }
     }
   }
 
-  async #inTime<Result>(operate: () => Promise<Result>): Promise<Result> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
-        reject(tooLate())
-      }, this.#config.timeoutMs)
-    })
-    try {
-      return await Promise.race([operate(), late])
-    } finally {
-      clearTimeout(timer)
-    }
+  /** An administrator may have made the indexes, for a database user without the right to make them. */
+  async #requireIndex(fields: object, options: CreateIndexesOptions, cause: unknown): Promise<void> {
+    const collection = this.#collection()
+    const existing = await collection.indexes().catch(() => [])
+    const isThere = existing.some(
+      ({ key, unique = false }) =>
+        JSON.stringify(key) === JSON.stringify(fields) && unique === (options.unique ?? false),
+    )
+    if (isThere) return
+    const { collectionName, namespace } = collection
+    const command = `db.getCollection(${JSON.stringify(collectionName)}).createIndex(${JSON.stringify(fields)}, ${JSON.stringify(options)})`
+    throw new Error(
+      `The database user may not make an index of ${namespace}, which decides races. Grant createIndex (readWrite has it), or ` +
+        `run: ${command}`,
+      { cause },
+    )
+  }
+}
+
+class LateError extends Error {
+  constructor() {
+    super('MongoDB did not answer in time.')
   }
 }
 
 /** Whether a unique index refused a write. */
 export function isDuplicateKey(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === DUPLICATE_KEY
+  return hasCode(error, DUPLICATE_KEY)
 }
 
-function tooLate(): AppServicesError {
+function hasCode(error: unknown, code: number): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === code
+}
+
+function unavailable(cause: unknown): AppServicesError {
   return new AppServicesError('MaintenanceInProgress', 'the service is not available for the moment', {
-    cause: new Error('MongoDB did not answer in time.'),
+    cause,
     headers: { 'Retry-After': '1' },
   })
 }

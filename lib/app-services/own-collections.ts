@@ -1,4 +1,5 @@
 import type { DatabaseLike } from './options.js'
+import { AppServicesError } from './wire/errors.js'
 
 /** The collections of this entry point. No app has such names by chance. */
 const NAMES = {
@@ -30,6 +31,17 @@ export class OwnCollections {
   /** The driver's collection. A connection that opens again may have another database object. */
   find(name: keyof typeof NAMES): unknown {
     const database = typeof this.#database === 'function' ? this.#database() : this.#database
+    // `mongoose.connection.db` is not there before the connection is open.
+    if ((database as DatabaseLike | undefined | null) == null) throw notOpen()
     return database.collection(NAMES[name], EXACT)
   }
+}
+
+function notOpen(): AppServicesError {
+  return new AppServicesError('MaintenanceInProgress', 'the service is not available for the moment', {
+    cause: new Error(
+      'createAppServices(): the function of the option "database" returned no database. Connect before requests arrive.',
+    ),
+    headers: { 'Retry-After': '1' },
+  })
 }

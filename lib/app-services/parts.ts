@@ -1,6 +1,7 @@
 import type { BSON } from 'mongodb'
 import type { Request } from 'express'
 import type { CustomUserData } from '../index.js'
+import type { AfterAnswers } from './after-answers.js'
 import type { ApiKeys } from './account/api-keys/create-api-keys.js'
 import type { EventStreams } from './functions/event-streams.js'
 import type { AppServicesConfig } from './parse-options.js'
@@ -21,6 +22,7 @@ export interface Parts {
   /** What the deletion of a user removes besides the user. */
   readonly userCleaners: readonly UserCleaner[]
   readonly triggers: Triggers
+  readonly afterAnswers: AfterAnswers
   readonly streams: EventStreams
   readonly extendedJson: ExtendedJson
   /** The BSON library of the team's driver. */

@@ -11,6 +11,7 @@ export function toSettings(config: Config): InstanceSettings {
     maxDocumentBytes,
     userDataInToken: userDataInToken?.format ?? false,
     issuesTokens: own !== undefined,
+    issuer: own?.issuer,
     clock,
   })
 }

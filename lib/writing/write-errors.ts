@@ -8,8 +8,18 @@ const { duplicateKey, documentValidationFailure, overflow, bsonObjectTooLarge } 
 /** Whether an insert failed because a document with the user's id, or with the `_id` made for the user, exists. */
 export function isDuplicateUser(error: unknown, userIdField: string): boolean {
   if (!hasCode(error, duplicateKey)) return false
+  return keysOf(error).every(field => field === '_id' || field === userIdField)
+}
+
+/** Whether an insert failed because another document has the `_id`. */
+export function isTakenDocumentId(error: unknown): boolean {
+  return hasCode(error, duplicateKey) && keysOf(error).includes('_id')
+}
+
+/** The fields of the unique index that refused a write. */
+function keysOf(error: unknown): string[] {
   const { keyPattern } = error as { readonly keyPattern?: object }
-  return Object.keys(keyPattern ?? {}).every(field => field === '_id' || field === userIdField)
+  return Object.keys(keyPattern ?? {})
 }
 
 /**

@@ -10,7 +10,7 @@ import { withDeadline } from '../util/deadline.js'
 import { dryRunInsert } from './dry-run.js'
 import { requireUserIdValues, toFirstDocumentId, toNewDocument } from './new-document.js'
 import type { NewIdentity } from './new-document.js'
-import { isDuplicateUser, toWriteError } from './write-errors.js'
+import { isDuplicateUser, isTakenDocumentId, toWriteError } from './write-errors.js'
 
 const ONLY_ID = prepareRead({ projection: { _id: 1 }, maxDocumentBytes: Infinity })
 
@@ -132,6 +132,7 @@ export class Writer {
    * on the user id field, because all use the same `_id`. If another user's document has this `_id`, the driver generates
    * one.
    * @returns `false` if the user has a document by then
+   * @throws the error of MongoDB if the new document itself names an `_id` that another document has
    */
   async createOnce(task: WriteTask, attempt: (identity: NewIdentity) => Promise<unknown>): Promise<boolean> {
     const userIdValue = await this.#documents.valueToStore(requireUserIdValues(task.values), task.signal)
@@ -144,6 +145,8 @@ export class Writer {
       } catch (error) {
         if (!isDuplicateUser(error, this.#config.userIdField)) throw error
         if (await this.find(task)) return false
+        // A generated `_id` is free, so the document itself names this one. Another attempt would fail too.
+        if (documentId === undefined && isTakenDocumentId(error)) throw error
       }
     }
     return false

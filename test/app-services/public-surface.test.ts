@@ -29,6 +29,15 @@ test('no other folder imports from the entry point', () => {
   expect(others).toEqual([])
 })
 
+test('only the checks of tokens and sessions ask a client for a refresh, after which it repeats the request', () => {
+  const asking = files.filter(file => readFileSync(file, 'utf8').includes('invalidSession('))
+  expect(asking.map(file => relative(ROOM, file)).sort()).toEqual([
+    'router/callers.ts',
+    'router/sessions.ts',
+    'wire/loops.ts',
+  ])
+})
+
 function importsOf(file: string): string[] {
   return [...readFileSync(file, 'utf8').matchAll(/ from '([^']+)'/g)].map(([, name]) => name ?? '')
 }

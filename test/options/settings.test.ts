@@ -1,7 +1,10 @@
+import { BSON } from 'mongodb'
 import { expect, test } from 'vitest'
+import { createCustomUserData } from 'express-custom-user-data'
 import { createTestUserData } from 'express-custom-user-data/testing'
 import { useDatabase } from '../support/database.js'
-import { createTestUserData as createInstance } from '../support/user-data.js'
+import { toTeamCollection } from '../support/team-collection.js'
+import { createTestUserData as createInstance, ISSUER } from '../support/user-data.js'
 
 const database = useDatabase()
 
@@ -12,6 +15,7 @@ test('an instance tells its settings, with the defaults of options', () => {
     userIdField: 'userId',
     userDataInToken: false,
     issuesTokens: true,
+    issuer: ISSUER,
   })
   expect(Object.isFrozen(settings)).toBe(true)
 })
@@ -24,6 +28,12 @@ test('settings name the format of the data in tokens, and the own field of user 
 
 test('an instance of createTestUserData() has settings, too', () => {
   expect(createTestUserData().settings).toMatchObject({ userIdField: 'userId', issuesTokens: true })
+})
+
+test('an instance that issues no tokens has no issuer', () => {
+  const collection = toTeamCollection(database.db, 'custom_user_data')
+  const { settings } = createCustomUserData({ collection, bson: BSON })
+  expect(settings).toMatchObject({ issuesTokens: false, issuer: undefined })
 })
 
 test('settings tell what handlers get of a document, and cannot be changed', () => {

@@ -4,16 +4,16 @@
  */
 export const BUDGET = {
   /**
-   * Bytes that an install downloads for the package itself. Measured: 1.2 MB. More than half of it are the sources, the
+   * Bytes that an install downloads for the package itself. Measured: 1.6 MB, a fifth of it for clients of App Services. More than half of it are the sources, the
    * maps and the guides. They stay, because a debugger steps into the sources, and error messages name installed pages.
    */
-  packedBytes: 1_450_000,
-  /** Bytes on the disk. Measured: 5.0 MB, of which the compiled code is 1.2 MB. */
-  unpackedBytes: 6_000_000,
-  /** Measured: 1,796. Each file of `lib/` is five: itself, the code, the types, and a map of each. */
-  files: 2_150,
-  /** Bytes of the largest file. Measured: 67 kB, `docs/reference/options.md`. A bundle or a picture would be larger. */
-  largestFileBytes: 80_000,
+  packedBytes: 1_900_000,
+  /** Bytes on the disk. Measured: 6.3 MB, of which the compiled code is 1.5 MB. */
+  unpackedBytes: 7_600_000,
+  /** Measured: 2,378. Each file of `lib/` is five: itself, the code, the types, and a map of each. */
+  files: 2_900,
+  /** Bytes of the largest file. Measured: 75 kB, `docs/reference/options.md`. A bundle or a picture would be larger. */
+  largestFileBytes: 90_000,
   /**
    * Packages that an app with Express and a driver gets in addition. Measured: 32. Sixteen come with jsonwebtoken and
    * passport-jwt, eleven with the types of Express, and two with argon2id for one platform.

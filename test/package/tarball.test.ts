@@ -19,7 +19,7 @@ const ALLOWED = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CONTRIBUTING\.md|SECURITY\.md)$/,
   /^dist\/[\w/-]+(\.d)?\.m?ts(\.map)?$/,
   /^dist\/[\w/-]+\.m?js(\.map)?$/,
-  /^lib\/(README\.md|[\w/-]+\.m?ts)$/,
+  /^lib\/((app-services\/)?README\.md|[\w/-]+\.m?ts)$/,
   /^docs\/([\w-]+\/)?[\w-]+\.md$/,
   /^docs\/images\/[\w-]+\.svg$/,
   /^examples\/[\w/-]+\.(md|ts|js|mjs|html|css|svg|json)$/,

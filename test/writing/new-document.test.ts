@@ -115,3 +115,24 @@ describe('a user id that is no ObjectId', () => {
     expect(await collection.countDocuments({ userId: 'alice' })).toBe(1)
   })
 })
+
+describe('a new document that names the _id of another document', () => {
+  beforeEach(() => collection.insertOne({ _id: 'taken' as never, userId: 'bob' }))
+  const stored = () => collection.find().toArray()
+
+  it('is a conflict for replace() at once, and is not tried until the deadline', async () => {
+    const user = start({ writeTimeoutMs: 3_000 }).forUser(HEX)
+    const call = user.replace({ _id: 'taken', n: 1 }, { upsert: true })
+    await expect(call).rejects.toMatchObject({ code: 'custom_data_conflict', status: 409 })
+    expect(await stored()).toEqual([{ _id: 'taken', userId: 'bob' }])
+  })
+
+  it('is a mistake of the hook createCustomData, and no login without a document', async () => {
+    const userData = start({ hooks: { createCustomData: () => ({ _id: 'taken', n: 1 }) } })
+    await expect(userData.issueTokens(HEX)).rejects.toMatchObject({
+      code: 'callback_failed',
+      cause: { code: 'custom_data_conflict' },
+    })
+    expect(await stored()).toEqual([{ _id: 'taken', userId: 'bob' }])
+  })
+})

@@ -202,6 +202,15 @@ export const TESTING_TYPES = ['TestUserDataOptions', 'TestClock'] as const
 export const APP_SERVICES_OPTIONS: readonly OptionSection[] = [
   { title: 'Options of createAppServices()', type: 'AppServicesOptions' },
   { title: 'The option providers', type: 'ProviderOptions' },
+  { title: 'The option providers.emailPassword', type: 'EmailPasswordOptions' },
   { title: 'The option providers.customToken', type: 'CustomTokenOptions' },
+  { title: 'An entry of the option metadataFields', type: 'MetadataField' },
+  { title: 'The option providers.customFunction', type: 'CustomFunctionOptions' },
+  { title: 'An entry of the option functions', type: 'GuardedFunction' },
+  { title: 'The option customData', type: 'CustomDataOptions' },
+  { title: 'The option customData.rules', type: 'CollectionRules' },
+  { title: 'A role of the rules', type: 'CollectionRole' },
+  { title: 'A rule of a field', type: 'FieldRule' },
   { title: 'An entry of the option triggers', type: 'TriggerOptions' },
+  { title: 'Options of addEmailAccount()', type: 'KnownEmailAccount' },
 ]

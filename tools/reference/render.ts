@@ -324,6 +324,7 @@ export function renderPages(): Record<string, string> {
       ...APP_SERVICES_OPTIONS.flatMap(({ title, type }) => [
         `## ${title}`,
         appServices.declaredAs(type).doc.text,
+        ...appServices.declaredAs(type).doc.examples.map(example => renderExample(example)),
         ...appServices.membersOf(type).flatMap(member => renderOption(member, '###', type)),
       ]),
       '## AppServicesError',

@@ -2,8 +2,8 @@ import type { UpdateOperators } from '../../index.js'
 import type { Permissions } from '../rules/permissions.js'
 import { notPermitted, refused, wrongArgument } from './collection-errors.js'
 import { showName } from './client-filters.js'
-import { isPlainObject, topOf } from './plain-object.js'
-import type { PlainObject } from './plain-object.js'
+import { isPlainObject, topOf } from '../wire/values.js'
+import type { PlainObject } from '../wire/values.js'
 
 /** A change that a client asks for. */
 export type ClientChange =

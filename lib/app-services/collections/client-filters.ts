@@ -1,7 +1,7 @@
 import type { Permissions } from '../rules/permissions.js'
 import { notPermitted, refused, wrongArgument } from './collection-errors.js'
-import { isPlainObject, topOf } from './plain-object.js'
-import type { PlainObject } from './plain-object.js'
+import { isPlainObject, topOf } from '../wire/values.js'
+import type { PlainObject } from '../wire/values.js'
 
 type Rights = Pick<Permissions, 'asksAll' | 'mayAsk'>
 

@@ -1,7 +1,7 @@
 import { refused, wrongArgument } from './collection-errors.js'
 import { showName } from './client-filters.js'
-import { isPlainObject } from './plain-object.js'
-import type { PlainObject } from './plain-object.js'
+import { isPlainObject, toNumber } from '../wire/values.js'
+import type { PlainObject } from '../wire/values.js'
 
 /** A pipeline over at most one document, as a query. */
 export interface ClientPipeline {
@@ -77,8 +77,7 @@ function parseStage(stage: unknown): { readonly name: string; readonly value: un
 }
 
 function toCount(name: string, value: unknown, least: number): number {
-  const isNumeric = typeof value === 'object' && value !== null && '_bsontype' in value
-  const number = typeof value === 'number' || isNumeric ? Number(value) : NaN
+  const number = toNumber(value)
   if (!Number.isSafeInteger(number) || number < least)
     throw refused(`${name} needs a whole number that is ${least} at least`)
   return number

@@ -1,7 +1,7 @@
 import { refused, wrongArgument } from './collection-errors.js'
 import { showName } from './client-filters.js'
-import { isPlainObject } from './plain-object.js'
-import type { PlainObject } from './plain-object.js'
+import { isPlainObject, toNumber } from '../wire/values.js'
+import type { PlainObject } from '../wire/values.js'
 
 /** A tree of the paths of a projection. `null`: the path ends here. */
 type Paths = Map<string, Paths | null>
@@ -53,8 +53,7 @@ function flatten(given: PlainObject, prefix = ''): Field[] {
 
 function toBoolean(value: unknown, path: string): boolean {
   if (typeof value === 'boolean') return value
-  const isNumeric = typeof value === 'object' && value !== null && '_bsontype' in value
-  const number = typeof value === 'number' || isNumeric ? Number(value) : NaN
+  const number = toNumber(value)
   if (Number.isNaN(number))
     throw refused(`the projection of ${showName(path)} is not supported: write 1, 0, true or false`)
   return number !== 0

@@ -26,8 +26,7 @@ export function duplicateKey(why: string, cause?: unknown): AppServicesError {
  * shown, because it may hold values that the client must not see.
  */
 export function toCollectionError(error: unknown): unknown {
-  if (error instanceof OptionError)
-    return refused(error.message.replace(/^forUser\(\)\.\w+\(\): /, ''), error)
+  if (error instanceof OptionError) return refused(toClientText(error), error)
   if (isOtherId(error)) return notPermitted('the document names another user')
   if (isMistakeInChange(error)) return refused(error.message.replace(/^forUser\(userId\)\.\w+: /, ''), error)
   if (!(error instanceof CustomUserDataError)) return error
@@ -44,6 +43,11 @@ export function toCollectionError(error: unknown): unknown {
     default:
       return error
   }
+}
+
+/** The text without what only the team's developers can use: the name of the function, and where its reference is. */
+function toClientText({ message }: OptionError): string {
+  return message.replace(/^forUser\(\)\.\w+\(\): /, '').replace(/ See node_modules\/\S+$/, '')
 }
 
 /** Whether a document has another user's id. */

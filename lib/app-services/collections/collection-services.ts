@@ -1,24 +1,19 @@
-import { toFunctionError } from '../functions/function-errors.js'
-import type { FunctionContext } from '../functions/functions-options.js'
-import { callInTime } from '../functions/in-time.js'
 import type { ServiceCommand, Services } from '../functions/service.js'
+import { TeamCalls } from '../functions/team-calls.js'
+import type { TeamCall } from '../functions/team-calls.js'
 import { toValues } from '../functions/to-values.js'
 import type { Parts } from '../parts.js'
 import type { Caller } from '../router/callers.js'
 import type { Call } from '../router/routes.js'
-import { requireUser } from '../users/require-user.js'
-import { toUserObject } from '../users/user-object.js'
 import { AppServicesError } from '../wire/errors.js'
-import { freshCopy } from '../wire/fresh-copy.js'
 import { requestFactsOf } from '../wire/request-facts.js'
-import { requestOriginOf } from '../wire/request-origin.js'
 import { notPermitted } from './collection-errors.js'
 import type { CollectionHandler } from './collections-options.js'
 import { isOperation, parseArguments } from './operation-arguments.js'
 import type { OperationName } from './operation-arguments.js'
 import { OwnCollectionService } from './own-collection-service.js'
 import { watchOwnDocument } from './own-watch.js'
-import type { PlainObject } from './plain-object.js'
+import type { PlainObject } from '../wire/values.js'
 
 type ServiceParts = Pick<Parts, 'config' | 'userData' | 'users' | 'extendedJson' | 'bson' | 'report'>
 
@@ -48,21 +43,23 @@ interface Request {
 class CollectionServices {
   readonly #parts: ServiceParts
   readonly #own: OwnCollectionService | undefined
+  readonly #calls: TeamCalls
 
   constructor(parts: ServiceParts) {
     this.#parts = parts
+    this.#calls = new TeamCalls(parts)
     const { customData } = parts.config
     this.#own = customData && new OwnCollectionService(customData, parts)
   }
 
   async call(caller: Caller, call: Call, command: ServiceCommand): Promise<unknown> {
-    const { operation, namespace, args } = this.#parse(command)
+    const request = this.#parse(command)
+    const { operation, namespace, args } = request
     if (operation === 'watch')
       throw new AppServicesError('BadRequest', 'watch is a stream: call it by collection.watch()')
     const own = this.#ownOf(namespace)
     if (own) return own.run(operation, { caller, request: requestFactsOf(call) }, args)
-    const handler = this.#handlerOf(namespace, operation)
-    return this.#callHandler(handler, { caller, call, name: `${namespace}.${operation}`, args })
+    return this.#calls.run(await this.#toTeamCall(request, { caller, call }), result => result)
   }
 
   async watch(
@@ -71,7 +68,8 @@ class CollectionServices {
     command: ServiceCommand,
     signal: AbortSignal,
   ): Promise<AsyncIterable<unknown>> {
-    const { operation, namespace, args } = this.#parse(command)
+    const request = this.#parse(command)
+    const { operation, namespace, args } = request
     if (operation !== 'watch')
       throw new AppServicesError('BadRequest', `${operation} is not a stream: call it by a POST request`)
     const own = this.#ownOf(namespace)
@@ -80,9 +78,7 @@ class CollectionServices {
         ...this.#parts,
         signal,
       })
-    const handler = this.#handlerOf(namespace, operation)
-    const name = `${namespace}.${operation}`
-    return toValues(await this.#callHandler(handler, { caller, call, name, args }, signal))
+    return toValues(await this.#calls.open(await this.#toTeamCall(request, { caller, call }), signal))
   }
 
   #parse({ service, name, arguments: given }: ServiceCommand): Request {
@@ -120,34 +116,13 @@ class CollectionServices {
     return handler
   }
 
-  /** Calls a handler of the team, with the time limit of functions. */
-  async #callHandler(
-    handler: CollectionHandler,
-    { caller, call, name, args }: { caller: Caller; call: Call; name: string; args: PlainObject },
-    streamSignal?: AbortSignal,
-  ): Promise<unknown> {
-    const { config, users, bson, report } = this.#parts
-    const { userId, customData, type } = caller
-    const stored = await requireUser(users, userId)
-    const user = freshCopy(toUserObject(stored, customData, type), bson())
-    const controller = new AbortController()
-    const leave = () => {
-      controller.abort(new Error('The client is gone.'))
-    }
-    call.res.once('close', leave)
-    const signal = streamSignal ?? controller.signal
-    const context: FunctionContext = { user, request: requestOriginOf(call), signal }
-    const abort = (reason: Error) => {
-      controller.abort(reason)
-    }
-    try {
-      return await callInTime(config.functionTimeoutMs, abort, () => handler(context, args))
-    } catch (error) {
-      throw toFunctionError(name, error, unexpected => {
-        report(unexpected, call.req)
-      })
-    } finally {
-      call.res.off('close', leave)
-    }
+  /** Describes the call of a handler of the team. */
+  async #toTeamCall(
+    { operation, namespace, args }: Request,
+    { caller, call }: { readonly caller: Caller; readonly call: Call },
+  ): Promise<TeamCall> {
+    const handler = this.#handlerOf(namespace, operation)
+    const user = await this.#calls.userOf(caller)
+    return { name: `${namespace}.${operation}`, user, call, run: context => handler(context, args) }
   }
 }

@@ -106,6 +106,3 @@ export const collectionsEntries = {
 
 /** Parsed options of custom data. */
 export type ParsedCustomData = v.InferOutput<typeof customDataOptions>
-
-/** Parsed handlers. */
-export type ParsedHandlers = v.InferOutput<typeof collectionHandlers>

@@ -2,8 +2,8 @@ import { CustomUserDataError } from '../../index.js'
 import type { DocumentFilter, UpdateOperators, WriteCounts } from '../../index.js'
 import { duplicateKey, refused } from './collection-errors.js'
 import type { OwnAccess } from './own-access.js'
-import { topOf } from './plain-object.js'
-import type { PlainObject } from './plain-object.js'
+import { topOf } from '../wire/values.js'
+import type { PlainObject } from '../wire/values.js'
 
 /** A filter that no document matches. An upsert with it creates a document, or does nothing. */
 const NOTHING: DocumentFilter = { _id: { $exists: false } }

@@ -1,7 +1,7 @@
 import { notPermitted } from './collection-errors.js'
 import type { OwnAccess } from './own-access.js'
-import { topOf } from './plain-object.js'
-import type { PlainObject } from './plain-object.js'
+import { topOf } from '../wire/values.js'
+import type { PlainObject } from '../wire/values.js'
 
 /**
  * Checks that the user may create a document.

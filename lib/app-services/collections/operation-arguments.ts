@@ -1,7 +1,7 @@
 import { wrongArgument } from './collection-errors.js'
 import { showName } from './client-filters.js'
-import { isPlainObject } from './plain-object.js'
-import type { PlainObject } from './plain-object.js'
+import { isPlainObject, toNumber } from '../wire/values.js'
+import type { PlainObject } from '../wire/values.js'
 
 /** The arguments of each operation, by the names that clients send. */
 const ARGUMENTS = {
@@ -70,8 +70,7 @@ export function parseArguments(operation: OperationName, given: readonly unknown
 /** Numbers of documents have classes of BSON. Options are numbers of JavaScript. */
 function toPlain(name: string, value: unknown): unknown {
   if (NUMBERS.has(name)) {
-    const isNumeric = typeof value === 'object' && value !== null && '_bsontype' in value
-    const number = typeof value === 'number' || isNumeric ? Number(value) : NaN
+    const number = toNumber(value)
     if (!Number.isSafeInteger(number)) throw wrongArgument(`"${name}" must be a whole number`)
     return number
   }

@@ -4,7 +4,7 @@ import type { Permissions } from '../rules/permissions.js'
 import { notPermitted } from './collection-errors.js'
 import { requireFilter, requireSort } from './client-filters.js'
 import { parseProjection } from './client-projections.js'
-import type { PlainObject } from './plain-object.js'
+import type { PlainObject } from '../wire/values.js'
 
 /** The access of one user to the own document, for one operation. */
 export interface OwnAccess {

@@ -1,12 +1,12 @@
 import type { RequestFacts, UserDocument } from '../../index.js'
 import { OptionError } from '../../index.js'
 import type { Parts } from '../parts.js'
+import { requireUser } from '../router/callers.js'
 import type { Caller } from '../router/callers.js'
 import { limitTo, NONE, READ, READ_WRITE, toVisibleFields } from '../rules/permissions.js'
 import type { Permissions, VisibleFields } from '../rules/permissions.js'
 import { Roles } from '../rules/roles.js'
 import { toUserObject } from '../users/user-object.js'
-import { requireUser } from '../users/require-user.js'
 import { notPermitted, toCollectionError } from './collection-errors.js'
 import type { ParsedCustomData } from './collections-options.js'
 import type { OperationName } from './operation-arguments.js'
@@ -21,7 +21,7 @@ import {
   insertOne,
   updateOne,
 } from './own-writes.js'
-import type { PlainObject } from './plain-object.js'
+import type { PlainObject } from '../wire/values.js'
 
 type ServiceParts = Pick<Parts, 'userData' | 'users' | 'bson'>
 type Operation = (access: OwnAccess, args: PlainObject) => Promise<unknown>
@@ -90,6 +90,8 @@ export class OwnCollectionService {
     const document = this.#parts.userData.forUser(userId)
     try {
       const rights = await this.rights(asking)
+      // The access token of a user who was deleted works for up to 30 minutes, and must not store a document again.
+      if (operation in WRITES && !rights.areByRoles) await requireUser(this.#parts.users, userId)
       const isNeeded = rights.areByRoles || operation in WRITES
       const stored = isNeeded ? await document.read() : undefined
       const access = this.#toAccess(userId, document, stored, rights)
@@ -99,14 +101,17 @@ export class OwnCollectionService {
     }
   }
 
-  /** Finds the rights of a user. */
+  /**
+   * Finds the rights of a user.
+   * @throws AppServicesError `InvalidSession` for a user who was deleted, for whom no document may be created again
+   */
   async rights({ caller, request }: Asking): Promise<UserRights> {
     const rules = this.#rules
+    const user = await requireUser(this.#parts.users, caller.userId)
     if (!(rules instanceof Roles)) {
       const permissions = limitTo(rules, this.#visible)
       return { on: () => permissions, onNew: () => permissions, areByRoles: false }
     }
-    const user = await requireUser(this.#parts.users, caller.userId)
     const facts = (document: object | undefined, customData = document) => ({
       user: toUserObject(user, customData ?? {}, caller.type),
       document,

@@ -1,7 +1,7 @@
 import { parsePipeline } from './client-pipelines.js'
 import { checkSort, requireReadable, toFilter, toView } from './own-access.js'
 import type { OwnAccess } from './own-access.js'
-import type { PlainObject } from './plain-object.js'
+import type { PlainObject } from '../wire/values.js'
 
 /** The document as a list, as `find()` of the client reads it. */
 export async function find(

@@ -1,12 +1,12 @@
-import { randomBytes } from 'node:crypto'
 import type { DocumentChange } from '../../index.js'
+import { newId } from '../ids.js'
 import type { Parts } from '../parts.js'
 import { refused, toCollectionError, wrongArgument } from './collection-errors.js'
 import { readableFields } from './own-access.js'
 import { requireReader } from './own-collection-service.js'
 import type { Asking, OwnCollectionService, UserRights } from './own-collection-service.js'
-import { isPlainObject } from './plain-object.js'
-import type { PlainObject } from './plain-object.js'
+import { isPlainObject } from '../wire/values.js'
+import type { PlainObject } from '../wire/values.js'
 
 type WatchParts = Pick<Parts, 'config' | 'userData' | 'extendedJson'> & { readonly signal: AbortSignal }
 
@@ -55,7 +55,7 @@ async function* toEvents(
     if (!isWanted(change.documentId)) continue
     const event = toEvent(change, rights)
     // A resume token, which clients show but cannot use here.
-    if (event) yield { _id: { _data: randomBytes(12).toString('hex') }, ns, ...event }
+    if (event) yield { _id: { _data: newId() }, ns, ...event }
   }
 }
 

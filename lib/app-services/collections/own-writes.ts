@@ -6,8 +6,8 @@ import type { Written } from './guarded-write.js'
 import { requireCreatable, toNewDocument, withoutPrimaryKey } from './new-documents.js'
 import { checkSort, isOwnId, requireReadable, toFilter, toView } from './own-access.js'
 import type { OwnAccess } from './own-access.js'
-import { isPlainObject } from './plain-object.js'
-import type { PlainObject } from './plain-object.js'
+import { isPlainObject } from '../wire/values.js'
+import type { PlainObject } from '../wire/values.js'
 
 /** Creates the document. */
 export async function insertOne(access: OwnAccess, { document }: PlainObject): Promise<PlainObject> {

@@ -1,7 +1,7 @@
 import type { Caller } from '../router/callers.js'
 import { requireCaller } from '../router/callers.js'
 import type { Call } from '../router/routes.js'
-import { AppServicesError, toAppServicesError } from '../wire/errors.js'
+import { AppServicesError, toReportedError } from '../wire/errors.js'
 import type { Parts } from '../parts.js'
 import { EventStream } from './event-stream.js'
 
@@ -64,9 +64,9 @@ export class EventStreams {
       await requireCaller(call, userData, now)
       return undefined
     } catch (error) {
-      const shown = toAppServicesError(error)
-      if (shown.status >= 500) report(shown.cause ?? error, call.req)
-      return shown
+      return toReportedError(error, unexpected => {
+        report(unexpected, call.req)
+      })
     }
   }
 

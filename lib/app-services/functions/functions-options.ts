@@ -3,12 +3,13 @@ import { compileRule, OptionError } from '../../index.js'
 import type { Rule, RuleExpression } from '../../index.js'
 import { aFunction, aWholeNumber, membersOf } from '../check-options.js'
 import type { UserObject } from '../users/user-object.js'
-import type { RequestOrigin } from '../wire/request-origin.js'
+import type { RequestOrigin } from '../wire/request-facts.js'
 
 /** The first argument of a function. */
 export interface FunctionContext {
   /** The user who calls. It is a copy, with the custom data as of the last refresh of the access token. */
   readonly user: UserObject
+  /** The request of the call. */
   readonly request: RequestOrigin
   /**
    * Aborts when the function takes too long and when the client is gone. In a stream it also aborts when the access token is
@@ -29,6 +30,7 @@ export type FunctionHandler = WithHandler['handle']
 
 /** A function with a rule. */
 export interface GuardedFunction {
+  /** The function. */
   readonly handler: FunctionHandler
   /**
    * Who may call the function. The rule knows the user and the request, but not the arguments.
@@ -53,8 +55,8 @@ export interface FunctionsOptions {
    */
   readonly functions?: Readonly<Record<string, FunctionHandler | GuardedFunction>> | undefined
   /**
-   * Milliseconds that a function may take. After them the client gets `ExecutionTimeLimitExceeded`. A stream must begin in
-   * that time, and may then go on.
+   * Milliseconds that a function may take, also `confirmationFunction`, `resetFunction` and, for a link, `customFunction`. After
+   * them the client gets `ExecutionTimeLimitExceeded`. A stream must begin in that time, and may then go on.
    * @default 90,000
    */
   readonly functionTimeoutMs?: number | undefined
@@ -138,8 +140,3 @@ export const functionsEntries = {
   maxResultBytes: v.optional(aWholeNumber(1_024, 256 * 1024 * 1024), 16 * 1024 * 1024),
   maxStreamsPerUser: v.optional(aWholeNumber(1, 100_000), 50),
 }
-
-/** Complete options of functions. */
-export type FunctionsConfig = Readonly<{
-  [Name in keyof typeof functionsEntries]: v.InferOutput<(typeof functionsEntries)[Name]>
-}>

@@ -2,7 +2,7 @@ import type { Parts } from '../parts.js'
 import { requireCaller } from '../router/callers.js'
 import type { Caller } from '../router/callers.js'
 import type { Call, Route } from '../router/routes.js'
-import { toAppServicesError } from '../wire/errors.js'
+import { toReportedError } from '../wire/errors.js'
 import { readCommand, readStreamCommand } from './command.js'
 import type { Command } from './command.js'
 import type { StreamSource } from './event-streams.js'
@@ -64,19 +64,16 @@ class Calls {
       return {
         open: signal => this.#services.watch(caller, call, command, signal),
         toJson: value => this.#resultJson.stringify(value),
-        toError: error => this.#toServiceError(error, call),
+        toError: error =>
+          toReportedError(error, unexpected => {
+            this.#parts.report(unexpected, call.req)
+          }),
       }
     return {
       open: signal => this.#functions.open(caller, call, command, signal),
       toJson: value => this.#resultJson.stringify(value),
       toError: error => this.#functions.toError(command.name, error, call),
     }
-  }
-
-  #toServiceError(error: unknown, call: Call) {
-    const shown = toAppServicesError(error)
-    if (shown.status >= 500) this.#parts.report(shown.cause ?? error, call.req)
-    return shown
   }
 }
 

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { newId } from '../ids.js'
 import type { Provider } from './provider.js'
 
 /** Creates the provider of anonymous users. Each login makes a new user, who ends after 90 days without use. */
@@ -9,8 +9,7 @@ export function anonymousProvider(): Provider {
     isLinkable: false,
     refusal: 'anonymous users are refused',
     read: () => ({
-      verify: () =>
-        Promise.resolve({ providerType: 'anon-user', id: randomBytes(12).toString('hex'), data: {} }),
+      verify: () => Promise.resolve({ providerType: 'anon-user', id: newId(), data: {} }),
     }),
   }
 }

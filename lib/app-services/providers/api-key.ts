@@ -1,5 +1,5 @@
 import type { ApiKeys } from '../account/api-keys/create-api-keys.js'
-import { AppServicesError } from '../wire/errors.js'
+import { requireText } from '../wire/body-members.js'
 import type { Provider } from './provider.js'
 
 /**
@@ -12,10 +12,8 @@ export function apiKeyProvider({ store, sessions }: ApiKeys): Provider {
     userType: 'server',
     isLinkable: false,
     refusal: 'invalid API key',
-    read: ({ body: { key } }) => {
-      if (key === undefined || key === null)
-        throw new AppServicesError('MissingParameter', 'missing parameter: key')
-      if (typeof key !== 'string') throw new AppServicesError('InvalidParameter', 'the key must be a text')
+    read({ body }) {
+      const key = requireText(body, 'key')
       return {
         async verify() {
           const found = await store.findByText(key)

@@ -1,13 +1,15 @@
 import * as v from 'valibot'
 import { aFunction, membersOf } from '../check-options.js'
-import type { RequestOrigin } from '../wire/request-origin.js'
+import type { RequestOrigin } from '../wire/request-facts.js'
 
 /** The id that the app knows a user by: a text of 1 to 255 characters, or an ObjectId, which becomes its hex digits. */
 export type ExternalId = string | { toHexString(): string }
 
 /** A user whom a custom function has recognised. Further members become the user's metadata (`user.profile`). */
 export interface RecognisedUser {
+  /** The id that the app knows the user by. The same id is the same user at each login. */
   readonly id: ExternalId
+  /** The name of the user, `user.profile.name` for clients. */
   readonly name?: string | undefined
   readonly [member: string]: unknown
 }
@@ -31,11 +33,12 @@ export type CustomFunctionResult = ExternalId | RecognisedUser | null | undefine
 
 /** A custom function and the account that it counts failures for. */
 export interface CustomFunctionOptions {
+  /** The function that checks the credentials. */
   readonly handler: CustomFunction
   /**
    * The account that a payload names. Failed logins are then limited for the account too, and not only for the address.
    * @default none
-   * @example payload => payload['email'] as string
+   * @example ({ email }) => String(email)
    */
   readonly account?: ((payload: Readonly<Record<string, unknown>>) => string | null | undefined) | undefined
 }

@@ -1,10 +1,11 @@
-import { callInTime } from '../functions/in-time.js'
+import { tookTooLong } from '../functions/team-calls.js'
+import { inTime } from '../in-time.js'
 import type { Parts } from '../parts.js'
 import type { Call } from '../router/routes.js'
 import type { VerifiedIdentity } from '../users/stored-user.js'
 import { AppServicesError } from '../wire/errors.js'
 import { freshCopy } from '../wire/fresh-copy.js'
-import { requestOriginOf } from '../wire/request-origin.js'
+import { requestOriginOf } from '../wire/request-facts.js'
 import { shownTextOf } from '../wire/shown-text.js'
 import type { CustomFunctionOptions } from './custom-function-options.js'
 import type { Provider } from './provider.js'
@@ -32,11 +33,9 @@ export function customFunctionProvider(
         account: toAccount(account?.(payload)),
         async verify() {
           const request = requestOriginOf(call)
-          const result: unknown = await callInTime(
-            config.functionTimeoutMs,
-            () => undefined,
-            () => handler(payload, { request }),
-          ).catch((error: unknown) => {
+          const operate = () => handler(payload, { request })
+          const called = inTime<unknown>(config.functionTimeoutMs, operate, tookTooLong)
+          const result = await called.catch((error: unknown) => {
             throw toRefusal(error)
           })
           return toIdentity(result, bson())
@@ -49,7 +48,14 @@ export function customFunctionProvider(
 /** The client puts its own description of the device beside the members of the payload. */
 function payloadOf({ body }: Call, extendedJson: Parts['extendedJson']): Payload {
   const members = Object.entries(body).filter(([name]) => name !== 'options')
-  return extendedJson.parse(Object.fromEntries(members), 'plain') as Payload
+  const payload = extendedJson.parse(Object.fromEntries(members), 'plain')
+  // Extended JSON turns `{ "$undefined": true }` into null, and other objects into dates and the like.
+  if (!isObject(payload)) throw new AppServicesError('BadBsonParse', 'the payload must be an object')
+  return payload
+}
+
+function isObject(value: unknown): value is Payload {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 }
 
 function toAccount(account: unknown): string | undefined {

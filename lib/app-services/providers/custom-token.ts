@@ -1,9 +1,9 @@
 import type { CustomUserData } from '../../index.js'
 import { CustomUserDataError } from '../../index.js'
 import type { Metadata } from '../users/stored-user.js'
+import { requireText } from '../wire/body-members.js'
 import { AppServicesError } from '../wire/errors.js'
 import type { CustomTokenConfig } from './custom-token-options.js'
-import { requireTextMember } from './members.js'
 import type { Provider } from './provider.js'
 
 /** The longest value of metadata, as in App Services. */
@@ -30,7 +30,7 @@ export function customTokenProvider(
     isLinkable: true,
     refusal: 'the token is not valid',
     read({ body }) {
-      const token = requireTextMember(body, 'token', MAX_TOKEN_LENGTH)
+      const token = requireText(body, 'token', MAX_TOKEN_LENGTH)
       return {
         async verify() {
           const claims: Claims & { readonly sub: string } = await verifyToken(token).catch(
@@ -49,7 +49,7 @@ export function customTokenProvider(
 /** Tells the client why its token was refused: it is the token of the team's own service. */
 function withReason(error: unknown): unknown {
   if (!(error instanceof CustomUserDataError) || error.code !== 'invalid_token') return error
-  return new AppServicesError('AuthError', `unauthorized: ${error.message}`, { cause: error })
+  return new AppServicesError('AuthError', error.message, { cause: error })
 }
 
 function hasAll(aud: unknown, audience: readonly string[]): boolean {
@@ -62,12 +62,11 @@ function metadataOf(claims: Claims, fields: CustomTokenConfig['metadataFields'])
   for (const { names, name, required } of fields) {
     const value = claimAt(claims, names)
     if (value === undefined || value === null) {
-      if (required)
-        throw new AppServicesError('AuthError', `unauthorized: the token has no ${names.join('.')}`)
+      if (required) throw new AppServicesError('AuthError', `the token has no ${names.join('.')}`)
       continue
     }
     if (JSON.stringify(value).length > MAX_VALUE_LENGTH)
-      throw new AppServicesError('AuthError', `unauthorized: ${names.join('.')} of the token is too long`)
+      throw new AppServicesError('AuthError', `${names.join('.')} of the token is too long`)
     data[name] = value
   }
   return data

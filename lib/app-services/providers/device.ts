@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { isId, newId } from '../ids.js'
 
 /** The device of a login, as the client describes it. */
 export interface Device {
@@ -13,10 +13,10 @@ export function deviceOf(body: Readonly<Record<string, unknown>>): Device {
   const { device } = Object(body['options']) as { readonly device?: unknown }
   const { deviceId, platform, platformVersion } = Object(device) as Readonly<Record<string, unknown>>
   const { $oid } = Object(deviceId) as { readonly $oid?: unknown }
-  const isId = typeof $oid === 'string' && /^[0-9a-f]{24}$/.test($oid) && !/^0+$/.test($oid)
+  const isKnown = typeof $oid === 'string' && isId($oid) && !/^0+$/.test($oid)
   const words = [platform, platformVersion].filter(word => typeof word === 'string' && word !== '')
   return {
-    id: isId ? $oid : randomBytes(12).toString('hex'),
+    id: isKnown ? $oid : newId(),
     label: words.length === 0 ? undefined : words.join(' '),
   }
 }

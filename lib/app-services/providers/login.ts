@@ -5,13 +5,14 @@ import { requireCaller } from '../router/callers.js'
 import type { SessionMarks } from '../router/callers.js'
 import type { Call, Route } from '../router/routes.js'
 import { toUserObject } from '../users/user-object.js'
-import { ANONYMOUS_DAYS } from '../users/user-store.js'
+import { ANONYMOUS_DAYS } from '../users/user-documents.js'
 import { jsonAnswer } from '../wire/answers.js'
 import type { Answer } from '../wire/answers.js'
-import { AppServicesError, toAppServicesError } from '../wire/errors.js'
+import { AppServicesError } from '../wire/errors.js'
 import { deviceOf } from './device.js'
 import type { Device } from './device.js'
 import { linkIdentity } from './link.js'
+import { providerIsOff } from './provider.js'
 import type { Credentials, Provider } from './provider.js'
 import { toLoginError } from './refusals.js'
 import { signIn } from './sign-in.js'
@@ -25,10 +26,10 @@ export function loginRoutes(providers: readonly Provider[], parts: Parts): Route
       method: 'post',
       base: 'app',
       path: '/auth/providers/:provider/login',
+      takesCredentials: true,
       async handle(call) {
         const provider = byType.get(call.params['provider'] ?? '')
-        if (!provider)
-          throw new AppServicesError('AuthProviderNotFound', 'this way to log in is not turned on')
+        if (!provider) throw providerIsOff()
         return call.query.get('link') === 'true' ? link(provider, call, parts) : logIn(provider, call, parts)
       },
     },
@@ -96,9 +97,7 @@ async function authenticate(
   } catch (error) {
     hasFailed = true
     fireCreate(provider, found, parts)
-    throw refusal === undefined
-      ? toRefusal(error, `unauthorized: ${provider.refusal}`)
-      : toLoginError(refusal)
+    throw toLoginError(refusal ?? toRefusal(error, provider.refusal))
   }
 }
 
@@ -123,8 +122,7 @@ async function noteSession(
   if (!verified || !('userId' in verified) || !verified.begin) return
   const { claims } = await userData.verifyToken(access_token)
   if (typeof claims.sid !== 'string') throw new Error('The access token of a login has no session.')
-  if (!(await verified.begin(claims.sid)))
-    throw new AppServicesError('InvalidPassword', `unauthorized: ${refusal}`)
+  if (!(await verified.begin(claims.sid))) throw new AppServicesError('InvalidPassword', refusal)
 }
 
 /** A user can be created although no token is issued, or after the login has taken too long. */
@@ -140,9 +138,7 @@ async function link(provider: Provider, call: Call, parts: Parts): Promise<Answe
 }
 
 /** Wrong credentials and a disabled user get the same answer. */
-function toRefusal(error: unknown, text: string): AppServicesError {
+function toRefusal(error: unknown, refusal: string): unknown {
   const isRefused = error instanceof CustomUserDataError && error.code === 'invalid_credentials'
-  return isRefused
-    ? new AppServicesError('InvalidPassword', text, { cause: error })
-    : toAppServicesError(error)
+  return isRefused ? new AppServicesError('InvalidPassword', refusal, { cause: error }) : error
 }

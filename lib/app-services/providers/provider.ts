@@ -1,6 +1,7 @@
 import type { Call } from '../router/routes.js'
 import type { ProviderType, VerifiedIdentity } from '../users/stored-user.js'
 import type { UserType } from '../users/user-object.js'
+import { AppServicesError } from '../wire/errors.js'
 
 /** Credentials of a login, read from a body but not yet verified. */
 export interface Credentials {
@@ -47,4 +48,9 @@ export interface Provider {
    * @throws AppServicesError `MissingParameter` or `InvalidParameter`
    */
   readonly read: (call: Call) => Credentials
+}
+
+/** The error of a request to a provider that the options do not turn on. */
+export function providerIsOff(): AppServicesError {
+  return new AppServicesError('AuthProviderNotFound', 'this way to log in is not turned on')
 }

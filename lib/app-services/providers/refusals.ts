@@ -1,16 +1,15 @@
 import { AppServicesError, toAppServicesError } from '../wire/errors.js'
+import { asUnauthorized, saysUnauthorized, toSafeText } from '../wire/loops.js'
 
-/** With this text alone a client refreshes its access token and repeats the request. */
-const UNAUTHORIZED = 'unauthorized'
+/** The statuses of a refused login. Others tell about the request or the service, and not about the credentials. */
+const REFUSED: readonly number[] = [401, 403]
 
 /** The error of a failed login. Clients find `unauthorized` in the text of a refusal, as App Services wrote it. */
 export function toLoginError(error: unknown): AppServicesError {
   const shown = toAppServicesError(error)
-  if (shown.status !== 401) return shown
-  const { message } = shown
-  const isComplete = message.includes(UNAUTHORIZED) && message !== UNAUTHORIZED
-  const reason = message === UNAUTHORIZED ? 'the credentials are refused' : message
-  return withText(shown, isComplete ? message : `${UNAUTHORIZED}: ${reason}`)
+  if (!REFUSED.includes(shown.status)) return shown
+  const text = toSafeText(shown.message, 'the credentials are refused')
+  return withText(shown, saysUnauthorized(text) ? text : asUnauthorized(text))
 }
 
 /**

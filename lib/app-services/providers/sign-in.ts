@@ -1,4 +1,5 @@
 import type { Parts } from '../parts.js'
+import { deleteUser } from '../users/delete-user.js'
 import type { StoredUser, VerifiedIdentity } from '../users/stored-user.js'
 import { toUserObject } from '../users/user-object.js'
 import { AppServicesError } from '../wire/errors.js'
@@ -6,7 +7,10 @@ import { freshCopy } from '../wire/fresh-copy.js'
 import { shownTextOf } from '../wire/shown-text.js'
 import type { ExistingUser } from './provider.js'
 
-type SignInParts = Pick<Parts, 'config' | 'users' | 'bson' | 'report'>
+type SignInParts = Pick<
+  Parts,
+  'config' | 'users' | 'bson' | 'report' | 'userData' | 'triggers' | 'userCleaners'
+>
 
 /** A user who may log in. */
 export interface SignedIn {
@@ -32,7 +36,7 @@ export async function signIn(
     return user && { user, isCreated: false }
   }
   const found = await users.findOrReserve(verified)
-  if (!found) return undefined
+  if (!found) return finishDeletion(verified, parts)
   const { user, isNew } = found
   if (!isNew) return { user, isCreated: false }
   await runCreationFunction(user, parts)
@@ -41,6 +45,15 @@ export async function signIn(
   if (!isCreated && !(await users.findById(user._id.toHexString())))
     throw notCreated('another login was refused')
   return { user, isCreated }
+}
+
+/**
+ * A deletion that has failed in the middle may have ended the sessions of its user, so the user cannot repeat it. Without this
+ * the identity would be refused for ever. After it the next login creates a new user.
+ */
+async function finishDeletion(verified: VerifiedIdentity, parts: SignInParts): Promise<undefined> {
+  const user = await parts.users.findHalfDeleted(verified)
+  if (user) await deleteUser(user._id.toHexString(), 'normal', parts)
 }
 
 async function runCreationFunction(
@@ -58,5 +71,5 @@ async function runCreationFunction(
 }
 
 function notCreated(why: string, cause?: unknown): AppServicesError {
-  return new AppServicesError('AuthError', `unauthorized: the user was not created: ${why}`, { cause })
+  return new AppServicesError('AuthError', `the user was not created: ${why}`, { cause })
 }

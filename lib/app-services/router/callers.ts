@@ -1,9 +1,11 @@
 import type { CustomUserData } from '../../index.js'
 import { CustomUserDataError, refusalReason } from '../../index.js'
 import { PROVIDER_TYPES } from '../users/stored-user.js'
-import type { ProviderType } from '../users/stored-user.js'
+import type { ProviderType, StoredUser } from '../users/stored-user.js'
 import type { UserType } from '../users/user-object.js'
-import { AppServicesError, invalidSession, toAppServicesError } from '../wire/errors.js'
+import type { UserStore } from '../users/user-store.js'
+import { AppServicesError, toAppServicesError } from '../wire/errors.js'
+import { invalidSession } from '../wire/loops.js'
 import type { Call } from './routes.js'
 
 /** The claims of a session that this entry point has begun. They keep sessions of other logins apart. */
@@ -35,7 +37,7 @@ const FRESH_SECONDS = 60
 /** The most sessions that the instance lists. */
 const MAX_LISTED = 1_000
 
-type Instance = Pick<CustomUserData<object>, 'verifyToken' | 'sessionOf'>
+type Instance = Pick<CustomUserData<object>, 'verifyToken' | 'sessionOf' | 'settings'>
 
 /**
  * Finds the user of the access token of a request.
@@ -49,10 +51,11 @@ export async function requireCaller({ req }: Call, userData: Instance, now: () =
   const { id, customData, claims } = await userData.verifyToken(token).catch((error: unknown) => {
     throw toSessionError(error, token, now())
   })
-  const { sid } = claims
+  const { sid, iss } = claims
   const marks = marksOf(claims)
-  // The app's own logins have sessions too. Their clients do not speak this protocol.
-  if (typeof sid !== 'string' || !marks)
+  // The app's own logins have sessions too, and a trusted issuer can put any claims into its tokens. Their clients do not
+  // speak this protocol.
+  if (typeof sid !== 'string' || !marks || iss !== userData.settings.issuer)
     throw new AppServicesError('AuthError', 'the access token belongs to another kind of login')
   return { userId: id, sid, type: marks.user_type, customData }
 }
@@ -75,6 +78,16 @@ export async function requireLiveSession(
 /** The error of a call whose user does not exist any more. The refresh of the client fails for the same reason. */
 export function userIsGone(): AppServicesError {
   return invalidSession('the user does not exist any more')
+}
+
+/**
+ * Finds the user of a caller or a session.
+ * @throws AppServicesError `InvalidSession` for a user who does not exist any more
+ */
+export async function requireUser(users: Pick<UserStore, 'findById'>, userId: string): Promise<StoredUser> {
+  const user = await users.findById(userId)
+  if (!user) throw userIsGone()
+  return user
 }
 
 /**

@@ -2,7 +2,8 @@ import { Router } from 'express'
 import type { NextFunction, Request, Response } from 'express'
 import type { Parts } from '../parts.js'
 import { sendAnswer, sendError } from '../wire/answers.js'
-import { AppServicesError, toAppServicesError, withoutLoop } from '../wire/errors.js'
+import { AppServicesError, toReportedError } from '../wire/errors.js'
+import { withoutLoop } from '../wire/loops.js'
 import { readBody } from '../wire/request-body.js'
 import { answerCors } from './cors.js'
 import type { Route } from './routes.js'
@@ -40,22 +41,37 @@ export function createRouter(routes: readonly Route[], parts: Parts): Router {
 
 async function answer(route: Route, req: Request, res: Response, parts: Parts): Promise<void> {
   const { config } = parts
+  let reported = req
   try {
     const params = req.params as Readonly<Record<string, string>>
     if (route.base === 'app' && params['appId'] !== config.appId) throw noSuchApp()
     const body = route.method === 'post' ? await readBody(req, config.maxBodyBytes) : {}
+    reported = withBody(req, route.takesCredentials === true ? { credentials: membersOf(body) } : body)
     const query = new URLSearchParams(/\?(.*)$/s.exec(req.originalUrl)?.[1] ?? '')
     const result = await route.handle({ req, res, body, params, query, address: req.ip })
     // Another middleware may have answered meanwhile, as one that limits the time of requests does.
     if (result && !res.headersSent) sendAnswer(res, result)
   } catch (error) {
-    fail(error, req, res, parts)
+    fail(error, reported, res, parts)
   }
 }
 
+/** The report leaves out the fields of a body that are named like secrets, and this router does not set `req.body`. */
+function withBody(req: Request, body: object): Request {
+  return Object.create(req, { body: { value: body } }) as Request
+}
+
+/** The members of the body of a login, without the description of the device. */
+function membersOf(body: Readonly<Record<string, unknown>>): object {
+  return Object.fromEntries(Object.entries(body).filter(([name]) => name !== 'options'))
+}
+
 function fail(error: unknown, req: Request, res: Response, { report }: Parts): void {
-  const shown = withoutLoop(toAppServicesError(error))
-  if (shown.status >= 500) report(shown.cause ?? error, req)
+  const shown = withoutLoop(
+    toReportedError(error, unexpected => {
+      report(unexpected, req)
+    }),
+  )
   if (!res.headersSent) sendError(res, shown)
   else if (!res.writableEnded) res.destroy()
 }

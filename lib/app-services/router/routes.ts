@@ -23,6 +23,8 @@ export interface Route {
   readonly method: 'get' | 'post' | 'put' | 'delete'
   readonly base: 'app' | 'api'
   readonly path: string
+  /** Whether the members of the body are credentials. Reports of errors leave their values out, whatever their names are. */
+  readonly takesCredentials?: boolean
   /** Answers a call. `undefined`: the function has answered by itself, as a stream does. */
   readonly handle: (call: Call) => Promise<Answer | undefined> | Answer
 }

@@ -2,8 +2,15 @@ import type { Parts } from '../parts.js'
 import { describeUser } from '../users/delete-user.js'
 import { mergeMetadata, providersOf } from '../users/user-object.js'
 import { emptyAnswer, jsonAnswer } from '../wire/answers.js'
-import { invalidSession } from '../wire/errors.js'
-import { findSession, requireCaller, requireSession, toSessionEnd, userIsGone } from './callers.js'
+import { invalidSession } from '../wire/loops.js'
+import {
+  findSession,
+  requireCaller,
+  requireSession,
+  requireUser,
+  toSessionEnd,
+  userIsGone,
+} from './callers.js'
 import type { CallerSession } from './callers.js'
 import type { Call, Route } from './routes.js'
 
@@ -54,9 +61,7 @@ export function sessionRoutes(parts: Parts): Route[] {
       path: '/auth/profile',
       async handle(call) {
         const { userId, type } = await requireCaller(call, userData, now)
-        const user = await users.findById(userId)
-        if (!user) throw userIsGone()
-        const { identities } = user
+        const { identities } = await requireUser(users, userId)
         return jsonAnswer({
           user_id: userId,
           type,

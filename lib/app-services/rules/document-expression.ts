@@ -1,6 +1,7 @@
 import { compileRule, OptionError } from '../../index.js'
 import type { RequestFacts, RuleExpression } from '../../index.js'
 import type { UserObject } from '../users/user-object.js'
+import { isPlainObject } from '../wire/values.js'
 
 /** The values that an expression about a document can name. */
 export interface DocumentFacts {
@@ -90,7 +91,7 @@ class Renaming {
   }
 
   expression(value: unknown): unknown {
-    if (!isObject(value)) return value
+    if (!isPlainObject(value)) return value
     const members = Object.entries(value).map(([key, member]) => this.#member(key, member))
     if (new Set(members.map(([key]) => key)).size < members.length)
       // Two names of one document, as `%%root.a` and `a`, have become one.
@@ -113,22 +114,24 @@ class Renaming {
   #isOwner(key: string, value: unknown): boolean {
     const field = this.#settings.userIdField
     if (![field, `%%root.${field}`, `%%this.${field}`].includes(key)) return false
-    const wanted = isObject(value) && '$eq' in value && Object.keys(value).length === 1 ? value['$eq'] : value
-    if (isObject(wanted)) return Object.keys(wanted).length === 1 && wanted['%stringToOid'] === '%%user.id'
+    const wanted =
+      isPlainObject(value) && '$eq' in value && Object.keys(value).length === 1 ? value['$eq'] : value
+    if (isPlainObject(wanted))
+      return Object.keys(wanted).length === 1 && wanted['%stringToOid'] === '%%user.id'
     return wanted === '%%user.id'
   }
 
   /** The value of `%%true` is an expression, or a value that is compared. */
   #ofTruth(value: unknown): unknown {
     const isExpression =
-      isObject(value) && Object.keys(value).some(key => /^(?:%%|[$%](?:and|or|nor|not)$)/.test(key))
+      isPlainObject(value) && Object.keys(value).some(key => /^(?:%%|[$%](?:and|or|nor|not)$)/.test(key))
     return isExpression ? this.expression(value) : this.#operand(value)
   }
 
   #operand(value: unknown): unknown {
     if (typeof value === 'string') return this.#text(value)
     if (Array.isArray(value)) return value.map(element => this.#operand(element))
-    if (!isObject(value)) return value
+    if (!isPlainObject(value)) return value
     return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, this.#operand(member)]))
   }
 
@@ -154,11 +157,4 @@ class Renaming {
     this.namesRoot ||= document === 'root'
     return `${HOLDER}.${document}${path}`
   }
-}
-
-/** A plain object. Values of BSON stay as they are. */
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
 }

@@ -1,3 +1,5 @@
+import { toNumber, topOf } from '../wire/values.js'
+
 /** What a user may do with the own document at one moment. */
 export interface Permissions {
   readonly mayInsert: boolean
@@ -70,7 +72,6 @@ export function toVisibleFields(projection: Readonly<Record<string, unknown>> = 
   // A projection of `_id` alone decides whether the other fields are shown.
   const includes =
     names.length > 0 ? names.some(([, value]) => !isExclusion(value)) : !isExclusion(primaryKey)
-  const topOf = (path: string) => path.split('.')[0]
   const isVisible = (field: string): boolean => {
     if (field === '_id') return primaryKey === undefined || !isExclusion(primaryKey)
     if (!includes) return names.every(([path]) => topOf(path) !== field)
@@ -97,15 +98,10 @@ export function limitTo(permissions: Permissions, visible: VisibleFields): Permi
 }
 
 function isExclusion(value: unknown): boolean {
-  return value === false || (isNumeric(value) && Number(value) === 0)
+  return value === false || toNumber(value) === 0
 }
 
 function isInclusion(value: unknown): boolean {
-  return value === true || (isNumeric(value) && Number(value) !== 0)
-}
-
-/** A number of JavaScript, or one of a class of BSON. */
-function isNumeric(value: unknown): boolean {
-  if (typeof value === 'number' || typeof value === 'bigint') return true
-  return typeof value === 'object' && value !== null && '_bsontype' in value && !Number.isNaN(Number(value))
+  const number = toNumber(value)
+  return value === true || (!Number.isNaN(number) && number !== 0)
 }

@@ -32,9 +32,15 @@ export interface CollectionRules {
   readonly collection: string
   /** The roles, in the order in which they are tried. */
   readonly roles: readonly CollectionRole[]
-  /** Must be empty: a user has only the one document, so there is nothing to select. */
+  /**
+   * Must be empty: a user has only the one document, so there is nothing to select.
+   * @default none
+   */
   readonly filters?: readonly object[] | undefined
-  /** Must be empty. Use a validator of the collection. */
+  /**
+   * Must be empty. Use a validator of the collection.
+   * @default none
+   */
   readonly schema?: object | undefined
   /** Not used: no operation follows a relationship. */
   readonly relationships?: object | undefined
@@ -46,8 +52,12 @@ export interface CollectionRules {
 
 /** A role of {@link CollectionRules}. */
 export interface CollectionRole {
+  /** The name of the role, which no other role has. */
   readonly name: string
-  /** Who has the role. `{}` is everybody. */
+  /**
+   * Who has the role. `{}` is everybody.
+   * @example { owner_id: '%%user.id' }
+   */
   readonly apply_when: RuleExpression
   /**
    * Whether the document may be read and written at all. `write` cannot name `%%root`, see {@link CollectionRole.write}.
@@ -81,6 +91,7 @@ export interface CollectionRole {
   /**
    * Rules of single fields of the top level. The right to write includes the right to read.
    * @default none
+   * @example { role: { read: true, write: false } }
    */
   readonly fields?: Readonly<Record<string, FieldRule>> | undefined
   /**
@@ -90,9 +101,17 @@ export interface CollectionRole {
   readonly additional_fields?: FieldRule | undefined
 }
 
-/** The rights on a field. Each is `false` unless it is given. */
+/** The rights on a field. */
 export interface FieldRule {
+  /**
+   * Whether the user may read the field.
+   * @default false
+   */
   readonly read?: RuleExpression | undefined
+  /**
+   * Whether the user may write the field, which includes reading it.
+   * @default false
+   */
   readonly write?: RuleExpression | undefined
 }
 

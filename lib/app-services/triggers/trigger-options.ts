@@ -9,11 +9,13 @@ export type TriggerOperation = 'LOGIN' | 'CREATE' | 'DELETE' | 'LOGOUT'
 
 /** The argument of a trigger, as App Services had it. `LOGOUT` is an addition of this package. Each trigger gets its own copy. */
 export interface TriggerEvent {
+  /** What has happened. */
   readonly operationType: TriggerOperation
   /** The provider of the login; for `DELETE` all providers of the user. */
   readonly providers: readonly ProviderType[]
   /** The user. `custom_data` is what the new token holds; `{}` for a logout, and for a login that got no token. */
   readonly user: UserObject
+  /** When it happened. */
   readonly time: Date
 }
 
@@ -24,14 +26,22 @@ export interface TriggerOptions {
    * @default the place in the list
    */
   readonly name?: string | undefined
-  /** `CREATE` comes before the `LOGIN` of the same request, but nobody waits for its end. */
+  /**
+   * What the trigger reacts to. `CREATE` begins before the `LOGIN` of the same request, but `LOGIN` does not wait for its end.
+   * @example 'LOGIN'
+   */
   readonly operationType: TriggerOperation
   /**
-   * The providers that it reacts to.
+   * The providers that the trigger reacts to.
    * @default all
+   * @example ['local-userpass', 'custom-token']
    */
   readonly providers?: readonly ProviderType[] | undefined
-  /** Its error is reported, and neither delays nor changes an answer. A process that ends at once may leave it out. */
+  /**
+   * The function. An error that it throws is reported, and no client gets to see it. It does not run if the process ends before,
+   * so call `close()` at the end of a process.
+   * @example ({ user, time }) => audit.insertOne({ userId: user.id, time })
+   */
   readonly handler: (event: TriggerEvent) => unknown
 }
 

@@ -1,10 +1,12 @@
 import type { BSON } from 'mongodb'
+import type { AfterAnswers } from '../after-answers.js'
 import type { ProviderType } from '../users/stored-user.js'
 import type { UserObject } from '../users/user-object.js'
 import { freshCopy } from '../wire/fresh-copy.js'
 import type { TriggerEvent, TriggerOperation, TriggerOptions } from './trigger-options.js'
 
 interface TriggersConfig {
+  readonly afterAnswers: AfterAnswers
   readonly bson: () => typeof BSON
   readonly now: () => number
   readonly report: (error: unknown) => void
@@ -17,7 +19,6 @@ type MakeEvent = () => Promise<TriggerEvent | undefined>
 export class Triggers {
   readonly #triggers: readonly TriggerOptions[]
   readonly #config: TriggersConfig
-  readonly #running = new Set<Promise<void>>()
 
   constructor(triggers: readonly TriggerOptions[], config: TriggersConfig) {
     this.#triggers = triggers
@@ -40,33 +41,16 @@ export class Triggers {
     for (const [index, trigger] of this.#triggers.entries()) {
       if (trigger.operationType !== operationType) continue
       if (trigger.providers && !providers.some(provider => trigger.providers?.includes(provider))) continue
-      this.#runLater(trigger, index, async () => {
+      const makeEvent: MakeEvent = async () => {
         read ??= Promise.resolve(typeof user === 'function' ? user() : user)
         const found = await read
         if (!found) return undefined
         const copy = freshCopy(found, this.#config.bson())
         return { operationType, providers: [...providers], user: copy, time: new Date(time) }
-      })
+      }
+      const { afterAnswers, report } = this.#config
+      afterAnswers.run(() => this.#run(trigger, index, makeEvent), report)
     }
-  }
-
-  /** Resolves when the triggers that run have ended, or after a time. */
-  async finish(maxMs: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>(resolve => {
-      timer = setTimeout(resolve, maxMs)
-    })
-    await Promise.race([Promise.all(this.#running), late])
-    clearTimeout(timer)
-  }
-
-  #runLater(trigger: TriggerOptions, index: number, makeEvent: MakeEvent): void {
-    const run = new Promise<void>(resolve => {
-      setImmediate(() => {
-        resolve(this.#run(trigger, index, makeEvent))
-      })
-    }).finally(() => this.#running.delete(run))
-    this.#running.add(run)
   }
 
   async #run(

@@ -19,7 +19,9 @@ export type Metadata = Readonly<Record<string, unknown>>
 export interface Identity {
   /** The id that the provider gives the user, for example the subject of a custom JWT. */
   readonly id: string
+  /** The provider of the identity. */
   readonly provider_type: ProviderType
+  /** What the provider tells about the user. */
   readonly data: Metadata
 }
 

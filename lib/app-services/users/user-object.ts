@@ -5,12 +5,15 @@ export type UserType = 'normal' | 'server'
 
 /** A user as functions, rules and triggers get it. The names are those of App Services. */
 export interface UserObject {
+  /** The id of the user: 24 hex digits. */
   readonly id: string
+  /** How the user has logged in. */
   readonly type: UserType
   /** What all identities tell about the user, as one object. */
   readonly data: Metadata
   /** The user's document; `{}` for a user without one. */
   readonly custom_data: Readonly<Record<string, unknown>>
+  /** The ways in which the user can log in. */
   readonly identities: readonly Identity[]
 }
 

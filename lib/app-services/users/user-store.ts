@@ -1,21 +1,18 @@
 import type { BSON, ObjectId } from 'mongodb'
-import { isDuplicateKey, MARK, OwnCollection } from '../own-collection.js'
+import { toObjectId } from '../ids.js'
+import { isDuplicateKey, OwnCollection } from '../own-collection.js'
+import type { StoreConfig } from '../own-collection.js'
 import { isIdentity, ofIdentity, toIdentity } from './stored-user.js'
 import type { Metadata, ProviderType, StoredUser, VerifiedIdentity } from './stored-user.js'
+import { alive, DAY_MS, OURS, seenAt, toKnownUser, toReservation, USER } from './user-documents.js'
 
-const USER = 'app_services_user'
-const OURS = { [MARK]: USER } as const
-const DAY_MS = 86_400_000
-/** An anonymous user who does not log in or refresh for so long ends, as in App Services. */
-export const ANONYMOUS_DAYS = 90
+/** A deletion that takes longer has failed in the middle. */
+const DELETION_MS = 60_000
 /** A user object has few identities; the limit keeps one document from growing without end. */
 const MAX_IDENTITIES = 20
 
-interface UserStoreConfig {
-  readonly find: () => unknown
+interface UserStoreConfig extends StoreConfig {
   readonly bson: () => typeof BSON
-  readonly timeoutMs: number
-  readonly now: () => number
 }
 
 /** A user who logs in. */
@@ -57,14 +54,14 @@ export class UserStore {
   async findById(userId: string): Promise<StoredUser | undefined> {
     const _id = this.#toId(userId)
     if (!_id) return undefined
-    const user = await this.#collection.run(users => users.findOne({ ...OURS, _id, ...this.#alive() }))
+    const user = await this.#collection.run(users => users.findOne({ ...OURS, _id, ...alive(this.#now()) }))
     return user ?? undefined
   }
 
   /** The user with an identity; `undefined` if there is none. */
   async findByIdentity(providerType: ProviderType, id: string): Promise<StoredUser | undefined> {
     const user = await this.#collection.run(users =>
-      users.findOne({ ...OURS, ...ofIdentity(providerType, id), ...this.#alive() }),
+      users.findOne({ ...OURS, ...ofIdentity(providerType, id), ...alive(this.#now()) }),
     )
     return user ?? undefined
   }
@@ -78,7 +75,7 @@ export class UserStore {
     const { providerType, id, data } = identity
     const found = await this.#see(providerType, id, data)
     if (found) return toFoundUser(found)
-    const user = this.#toNewUser(identity)
+    const user = toReservation(identity, this.#bson(), this.#now())
     try {
       await this.#collection.run(users => users.insertOne(user))
       return { user, isNew: true }
@@ -119,7 +116,7 @@ export class UserStore {
           {
             ...OURS,
             _id,
-            ...this.#alive(),
+            ...alive(this.#now()),
             // The unique index compares users. It takes the same identity twice within one user.
             identities: { $not: { $elemMatch: { provider_type: providerType, id } } },
             [`identities.${MAX_IDENTITIES - 1}`]: { $exists: false },
@@ -157,7 +154,7 @@ export class UserStore {
       users.updateOne(
         // A link meanwhile has ended the expiry of an anonymous user, and it must not come back.
         { ...OURS, _id: user._id, expiresAt: { $exists: user.expiresAt !== undefined } },
-        { $set: this.#seenNow(user.expiresAt !== undefined) },
+        { $set: seenAt(this.#now(), user.expiresAt !== undefined) },
       ),
     )
     return user
@@ -177,6 +174,15 @@ export class UserStore {
     return user ?? undefined
   }
 
+  /** The user with an identity whose deletion has failed in the middle. */
+  async findHalfDeleted({ providerType, id }: VerifiedIdentity): Promise<StoredUser | undefined> {
+    const deletedAt = { $lt: new Date(this.#now() - DELETION_MS) }
+    const user = await this.#collection.run(users =>
+      users.findOne({ ...OURS, ...ofIdentity(providerType, id), deletedAt }),
+    )
+    return user ?? undefined
+  }
+
   /** Removes a user whose deletion has begun. Resolves to whether this call removed the user. */
   async removeMarked(userId: string): Promise<boolean> {
     const _id = this.#toId(userId)
@@ -189,14 +195,7 @@ export class UserStore {
 
   /** Stores a user whose id is known, for users of an earlier service. Resolves to whether the id and identities were free. */
   async insert(userId: string, identities: readonly VerifiedIdentity[]): Promise<boolean> {
-    const now = new Date(this.#now())
-    const user: StoredUser = {
-      _id: new (this.#bson().ObjectId)(userId),
-      ...OURS,
-      identities: identities.map(toIdentity),
-      createdAt: now,
-      lastSeenAt: now,
-    }
+    const user = toKnownUser(userId, identities, this.#bson(), this.#now())
     try {
       await this.#collection.run(users => users.insertOne(user))
       return true
@@ -211,40 +210,15 @@ export class UserStore {
     const user = await this.#collection.run(users =>
       users.findOneAndUpdate(
         { ...OURS, ...ofIdentity(providerType, id) },
-        { $set: { 'identities.$.data': data, ...this.#seenNow(isAnonymous) } },
+        { $set: { 'identities.$.data': data, ...seenAt(this.#now(), isAnonymous) } },
         { returnDocument: 'after', includeResultMetadata: false },
       ),
     )
     return user ?? undefined
   }
 
-  #seenNow(isAnonymous: boolean): { lastSeenAt: Date; expiresAt?: Date } {
-    const now = this.#now()
-    const expiry = isAnonymous ? { expiresAt: new Date(now + ANONYMOUS_DAYS * DAY_MS) } : {}
-    return { lastSeenAt: new Date(now), ...expiry }
-  }
-
-  #toNewUser(identity: VerifiedIdentity): StoredUser {
-    return {
-      _id: new (this.#bson().ObjectId)(),
-      ...OURS,
-      identities: [toIdentity(identity)],
-      createdAt: null,
-      ...this.#seenNow(identity.providerType === 'anon-user'),
-    }
-  }
-
-  /** Selects users who exist. MongoDB removes anonymous users some time after their end, so the end is compared too. */
-  #alive() {
-    return {
-      createdAt: { $ne: null },
-      deletedAt: { $exists: false },
-      $or: [{ expiresAt: { $exists: false } }, { expiresAt: { $gt: new Date(this.#now()) } }],
-    }
-  }
-
   #toId(userId: string): ObjectId | undefined {
-    return /^[0-9a-f]{24}$/.test(userId) ? new (this.#bson().ObjectId)(userId) : undefined
+    return toObjectId(userId, this.#bson())
   }
 }
 

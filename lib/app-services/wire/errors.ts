@@ -107,30 +107,6 @@ export function toErrorBody({ message, code }: AppServicesError): ErrorBody {
   return { error: message, error_code: code }
 }
 
-/** The errors after which a client may refresh its access token and repeat the request. */
-const refreshable = new WeakSet<AppServicesError>()
-
-/**
- * The answer to a token that is not valid. The client refreshes its access token after it, and repeats the request. So only
- * the check of tokens may throw it, and only if the refresh fails too or gives a token that passes.
- */
-export function invalidSession(why: string, cause?: unknown): AppServicesError {
-  const error = new AppServicesError('InvalidSession', `invalid session: ${why}`, { cause })
-  refreshable.add(error)
-  return error
-}
-
-/**
- * An error that no client repeats for ever. A function, a rule or a provider of the team may have thrown `InvalidSession`, or
- * the text `unauthorized`. realm-web would refresh its access token and repeat the request without an end.
- */
-export function withoutLoop(error: AppServicesError): AppServicesError {
-  const isRepeated = error.code === 'InvalidSession' || error.message === 'unauthorized'
-  if (error.status !== 401 || !isRepeated || refreshable.has(error)) return error
-  const message = error.message === 'unauthorized' ? 'unauthorized: the request is refused' : error.message
-  return new AppServicesError('AuthError', message, { cause: error, headers: error.headers })
-}
-
 /**
  * The error that the client gets for any thrown value. The text of an unexpected error is for the log alone, because it may
  * name hosts, queries or values of others.
@@ -141,10 +117,19 @@ export function toAppServicesError(error: unknown): AppServicesError {
   return new AppServicesError('InternalServerError', 'internal server error', { cause: error })
 }
 
+/** Does what {@link toAppServicesError} does, and reports an error whose text no client gets to see. */
+export function toReportedError(error: unknown, report: (error: unknown) => void): AppServicesError {
+  const shown = toAppServicesError(error)
+  if (shown.status >= 500) report(shown.cause ?? error)
+  return shown
+}
+
 /** Errors of the instance, as clients of App Services know them. */
 function translate(error: CustomUserDataError): AppServicesError {
   const { code, status, message, headers } = error
   const options = { cause: error, headers: retryAfterOf(headers) }
+  if (code === 'changes_unavailable')
+    return new AppServicesError('ServiceCommandNotFound', 'this service cannot follow changes', options)
   if (status === 503)
     return new AppServicesError(
       'MaintenanceInProgress',
@@ -152,7 +137,7 @@ function translate(error: CustomUserDataError): AppServicesError {
       options,
     )
   switch (code) {
-    // A function of the team may have verified another token than the token of the request. See invalidSession().
+    // A function of the team may have verified another token than the token of the request. It asks for no refresh.
     case 'invalid_token':
     case 'missing_token':
     case 'invalid_grant':

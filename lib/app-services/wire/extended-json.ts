@@ -6,6 +6,9 @@ const MAX_DEPTH = 110
 /** More values would block the event loop while they are converted. */
 const MAX_VALUES = 100_000
 
+/** `__proto__` would become the prototype of the converted object. With `_bsontype` an object passes for a value of BSON. */
+const REFUSED_MEMBERS = ['__proto__', '_bsontype'] as const
+
 /** `exact`: numbers keep their types, as an operation on documents needs. `plain`: numbers become numbers of JavaScript. */
 export type NumberMode = 'exact' | 'plain'
 
@@ -40,8 +43,7 @@ export class ExtendedJson {
 }
 
 /**
- * Refuses values that are too deep or too large to convert. A member `__proto__` would become the prototype of the converted
- * object.
+ * Refuses values that are too deep or too large to convert, and members with a meaning for JavaScript or the driver.
  */
 export function requireFitting(root: unknown): void {
   const stack: { value: unknown; depth: number }[] = [{ value: root, depth: 0 }]
@@ -53,8 +55,9 @@ export function requireFitting(root: unknown): void {
     if (typeof value !== 'object' || value === null) continue
     if (depth >= MAX_DEPTH)
       throw new AppServicesError('BadRequest', `the request is nested more than ${MAX_DEPTH} levels deep`)
-    if (Object.hasOwn(value, '__proto__'))
-      throw new AppServicesError('BadRequest', 'the request has a member "__proto__"')
+    const refused = REFUSED_MEMBERS.find(name => Object.hasOwn(value, name))
+    if (refused !== undefined)
+      throw new AppServicesError('BadRequest', `the request has a member "${refused}"`)
     for (const member of Object.values(value)) stack.push({ value: member, depth: depth + 1 })
   }
 }

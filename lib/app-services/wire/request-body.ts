@@ -21,7 +21,7 @@ export async function readBody(req: Request, maxBytes: number): Promise<Readonly
 async function readValue(req: Request, maxBytes: number): Promise<unknown> {
   const given: unknown = req.body
   if (typeof given === 'string') return parse(given, maxBytes)
-  if (isUint8Array(given)) return parse(Buffer.from(given).toString('utf8'), maxBytes)
+  if (isUint8Array(given)) return parse(toText(given), maxBytes)
   if (typeof given === 'object' && given !== null && !isPlaceholder(req, given)) return given
   if (!hasBody(req)) return {}
   if (req.readableDidRead) throw consumed()
@@ -71,7 +71,16 @@ async function readText(req: IncomingMessage, maxBytes: number): Promise<string>
     throw new AppServicesError('BadRequest', 'the body of the request ended too early')
   }
   if (length > maxBytes) throw tooLarge(maxBytes)
-  return Buffer.concat(chunks).toString('utf8')
+  return toText(Buffer.concat(chunks))
+}
+
+/** Bytes that are not UTF-8 would all become the same character, and with it different passwords one password. */
+function toText(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new AppServicesError('BadRequest', 'the body of the request is not valid UTF-8')
+  }
 }
 
 /** A mistake in the app, so it is reported, and the client only learns that something is wrong. */

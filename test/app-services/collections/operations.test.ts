@@ -219,3 +219,22 @@ test('a change is visible to handlers and in the next token at once', async () =
   expect(await service.userData.forUser(user.id).read()).toMatchObject({ theme: 'dark' })
   expect(await user.refreshCustomData()).toMatchObject({ theme: 'dark' })
 })
+
+test('a user whose record is gone neither finds nor creates a document, and is logged out', async () => {
+  const { logIn, stored } = await startCollection(database)
+  const users = database.db.collection('custom_user_data_app_services_users')
+  const calls = [
+    ({ collection }: LoggedIn) => collection.findOne({}),
+    ({ collection }: LoggedIn) => collection.insertOne({ n: 1 }),
+    ({ collection }: LoggedIn) => collection.updateOne({}, { $set: { n: 1 } }, { upsert: true }),
+  ]
+  for (const call of calls) {
+    const loggedIn = await logIn()
+    await users.deleteOne({ _id: new BSON.ObjectId(loggedIn.id) })
+    await expect(call(loggedIn)).rejects.toMatchObject({ statusCode: 401, errorCode: 'InvalidSession' })
+    expect(loggedIn.user.isLoggedIn).toBe(false)
+    expect(await stored(loggedIn.id)).toEqual([])
+  }
+})
+
+type LoggedIn = Awaited<ReturnType<Awaited<ReturnType<typeof startCollection>>['logIn']>>

@@ -16,9 +16,7 @@ async function start(options: Parameters<typeof startCollection>[1] = {}) {
   })
   await started.service.userData.ready()
   // Open streams would keep the server from closing.
-  onTestFinished(() => {
-    started.service.appServices.close()
-  })
+  onTestFinished(() => started.service.appServices.close())
   return started
 }
 

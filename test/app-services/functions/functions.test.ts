@@ -181,7 +181,7 @@ test.each<[string, unknown, number, string, string]>([
     new Error('unauthorized'),
     400,
     'FunctionExecutionError',
-    'the function answered: unauthorized',
+    'unauthorized: the function refuses the call',
   ],
 ])('%s reaches the client once, and without a loop', async (_name, thrown, status, code, text) => {
   const { service, user } = await start({

@@ -86,12 +86,13 @@ test.each<[string, Error, string]>([
   ['an AppServicesError', new AppServicesError('AuthError', 'no'), 'unauthorized: no'],
   ['a code of a session', new AppServicesError('InvalidSession', 'no'), 'unauthorized: no'],
   ['the bare text', new Error('unauthorized'), 'unauthorized: the credentials are refused'],
+  ['another status', new AppServicesError('AuthError', 'banned', { status: 403 }), 'unauthorized: banned'],
 ])('%s refuses the login with its text', async (_name, error, text) => {
   const service = await start(() => {
     throw error
   })
   await expect(service.newClient().logIn(Credentials.function({}))).rejects.toMatchObject({
-    statusCode: 401,
+    statusCode: text.endsWith('banned') ? 403 : 401,
     errorCode: 'AuthError',
     error: text,
   })

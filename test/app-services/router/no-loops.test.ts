@@ -1,9 +1,10 @@
 import { BSON } from 'mongodb'
 import { Credentials } from 'realm-web'
 import type { App, User } from 'realm-web'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { createManualClock } from '../../support/clock.js'
 import { useDatabase } from '../../support/database.js'
+import { startIssuer } from '../../support/key-server.js'
 import { forgeToken, validClaims } from '../../support/user-data.js'
 import { PASSWORD, startLinkService } from '../support/linkable-provider.js'
 import type { RealmService } from '../support/realm-service.js'
@@ -132,7 +133,7 @@ const EXPIRED = ['the anonymous user has expired', 'MongoDB has removed the expi
 
 function mayWork(end: string, name: string): boolean {
   if (ELSEWHERE.includes(end)) return name === 'refreshProfile()'
-  return EXPIRED.includes(end) && ['deleteUser()', 'apiKeys.fetchAll()', 'apiKeys.delete()'].includes(name)
+  return EXPIRED.includes(end) && name === 'deleteUser()'
 }
 
 test.each(Object.entries(ENDS))(
@@ -195,6 +196,33 @@ test.each([
   const call = situation.user.refreshProfile()
   const settled = errorCode === undefined ? call : expect(call).rejects.toMatchObject({ errorCode })
   expect(await countOf(situation, () => settled)).toBe(requests)
+})
+
+test('a token of a trusted issuer is no caller, although it has the claims of a session', async () => {
+  const idp = await startIssuer()
+  onTestFinished(idp.server.close)
+  const trustedIssuers = [idp.option({ userIdPrefix: 'idp|' })]
+  const rules = { database: 'app', collection: 'custom_user_data', rules: 'read-write' } as const
+  const service = await startLinkService(database, {
+    service: { ...SERVICE, customData: rules, functions: { whoAmI: ({ user }) => user.id } },
+    instance: { trustedIssuers },
+  })
+  const user = await service.newClient().logIn(Credentials.anonymous())
+  const marks = { sid: 'a session', provider_type: 'anon-user', user_type: 'normal' }
+  user.accessToken = idp.token({ sub: user.id, ...marks })
+  // The token itself is valid.
+  expect(await service.userData.verifyToken(user.accessToken)).toMatchObject({ id: `idp|${user.id}` })
+  const collection = user.mongoClient('mongodb-atlas').db('app').collection('custom_user_data')
+  const calls = [
+    () => user.refreshProfile(),
+    () => user.functions['whoAmI']?.(),
+    () => collection.insertOne({ _id: undefined, n: 1 } as never),
+  ]
+  for (const call of calls) {
+    const before = service.requests.length
+    await expect(call()).rejects.toMatchObject({ statusCode: 401, errorCode: 'AuthError' })
+    expect(service.requests.length - before).toBe(1)
+  }
 })
 
 test('an identity that was linked to another user leaves the session of the first one alone', async () => {

@@ -1,51 +1,18 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
-import cors from 'cors'
 import express from 'express'
 import type { Express } from 'express'
 import { App, Credentials } from 'realm-web'
 import { expect, test } from 'vitest'
 import { useDatabase } from '../../support/database.js'
-import { APP_ID, startRealmService } from '../support/realm-service.js'
+import { API, APP, ask, LOGIN, post } from '../support/ask.js'
+import { startRealmService } from '../support/realm-service.js'
 import type { RealmService, RealmServiceOptions } from '../support/realm-service.js'
 
 const database = useDatabase()
-const API = '/api/client/v2.0'
-const APP = `${API}/app/${APP_ID}`
-const LOGIN = `${APP}/auth/providers/anon-user/login`
-const PAGE = 'https://app.example.com'
 
 const start = (options?: RealmServiceOptions): Promise<RealmService> => startRealmService(database, options)
-
-interface Answer {
-  readonly status: number
-  readonly headers: Headers
-  readonly body: unknown
-}
-
-async function ask({ baseUrl }: RealmService, path: string, options: RequestInit = {}): Promise<Answer> {
-  const answer = await fetch(baseUrl + path, options)
-  const text = await answer.text()
-  return {
-    status: answer.status,
-    headers: answer.headers,
-    body: text === '' ? undefined : (JSON.parse(text) as unknown),
-  }
-}
-
-const post = (
-  service: RealmService,
-  path: string,
-  body: NonNullable<RequestInit['body']>,
-  headers: Record<string, string> = {},
-) =>
-  ask(service, path, {
-    method: 'POST',
-    body,
-    headers: { 'content-type': 'application/json', ...headers },
-    ...(body instanceof ReadableStream && ({ duplex: 'half' } as object)),
-  })
 
 /** Sends raw lines, and resolves to what comes back until the server closes the connection. */
 async function sendLines({ origin }: RealmService, lines: readonly string[]): Promise<string> {
@@ -242,99 +209,6 @@ test('a request that is aborted in its body creates no user, and is no error of 
   socket.destroy()
   await expect.poll(() => service.requests[0]?.status()).toBe(400)
   expect(await users.countDocuments()).toBe(before)
-})
-
-const corsOf = ({ headers }: Answer) => ({
-  origin: headers.get('access-control-allow-origin'),
-  exposed: headers.get('access-control-expose-headers'),
-  vary: headers.get('vary'),
-})
-
-test('a preflight of an allowed origin allows what the client sends', async () => {
-  const service = await start({ service: { allowedOrigins: [PAGE] } })
-  const { status, headers } = await ask(service, LOGIN, {
-    method: 'OPTIONS',
-    headers: {
-      origin: PAGE,
-      'access-control-request-method': 'POST',
-      'access-control-request-headers': 'authorization, content-type',
-    },
-  })
-  expect(status).toBe(204)
-  expect(headers.get('access-control-allow-origin')).toBe(PAGE)
-  expect(headers.get('access-control-allow-methods')).toBe('GET, POST, PUT, DELETE')
-  expect(headers.get('access-control-allow-headers')).toBe('authorization, content-type, accept')
-  expect(headers.get('vary')).toBe('Origin')
-})
-
-test.each<[string, string, RequestInit, number]>([
-  ['a success', `${APP}/location`, {}, 200],
-  ['an error', `${API}/auth/profile`, {}, 401],
-  ['an unknown path', `${API}/nothing`, {}, 404],
-  ['an unknown version', '/api/client/v9', {}, 404],
-  ['a path that cannot be decoded', `${API}/app/%E0%A4%A/location`, {}, 400],
-  ['a large body', LOGIN, { method: 'POST', body: 'x'.repeat(2_000_000) }, 413],
-])('%s can be read by pages of allowed origins alone', async (_name, path, options, status) => {
-  const one = await start({ service: { allowedOrigins: [PAGE] } })
-  const from = (service: RealmService, origin: string) =>
-    ask(service, path, { ...options, headers: { origin } })
-  const allowed = await from(one, PAGE)
-  expect(allowed.status).toBe(status)
-  expect(corsOf(allowed)).toEqual({ origin: PAGE, exposed: 'Retry-After', vary: 'Origin' })
-  expect(corsOf(await from(one, 'https://evil.example'))).toEqual({
-    origin: null,
-    exposed: null,
-    vary: 'Origin',
-  })
-  const all = await start({ service: { allowedOrigins: '*' } })
-  expect(corsOf(await from(all, 'null'))).toEqual({ origin: '*', exposed: 'Retry-After', vary: null })
-})
-
-test('a page of a packaged app can be an allowed origin', async () => {
-  const origin = 'capacitor://localhost'
-  const service = await start({ service: { allowedOrigins: [origin] } })
-  expect(corsOf(await ask(service, `${APP}/location`, { headers: { origin } })).origin).toBe(origin)
-})
-
-test.each([
-  'https://app.example.com/',
-  'app.example.com',
-  'https://app.example.com/path',
-  'null',
-  '*.example.com',
-])('the origin %s is refused as an option', async origin => {
-  await expect(start({ service: { allowedOrigins: [origin] } })).rejects.toThrow('allowedOrigins')
-})
-
-test.each<[string, cors.CorsOptions, string]>([
-  ['one origin', { origin: [PAGE], exposedHeaders: ['X-Trace'] }, PAGE],
-  ['its own origin', { origin: true, credentials: true }, PAGE],
-  ['all origins', {}, '*'],
-])('the headers of cors() of the app for %s are neither doubled nor lost', async (_name, options, origin) => {
-  for (const allowedOrigins of [[PAGE], '*' as const]) {
-    const service = await start({
-      service: { allowedOrigins },
-      before: app =>
-        app.use((_req, res, next) => {
-          res.vary('Accept-Encoding')
-          next()
-        }, cors(options)),
-    })
-    const answer = await ask(service, `${APP}/location`, { headers: { origin: PAGE } })
-    const { origin: given, exposed, vary } = corsOf(answer)
-    expect(given).toBe(origin)
-    const exposedNames = exposed?.split(/, ?/)
-    expect(exposedNames).toContain('Retry-After')
-    if (options.exposedHeaders) expect(exposedNames).toContain('X-Trace')
-    const names = vary?.split(/, ?/).map(name => name.toLowerCase()) ?? []
-    expect(names).toContain('accept-encoding')
-    expect(new Set(names).size).toBe(names.length)
-    const preflight = await ask(service, LOGIN, {
-      method: 'OPTIONS',
-      headers: { origin: PAGE, 'access-control-request-method': 'DELETE' },
-    })
-    expect([preflight.status, corsOf(preflight).origin]).toEqual([204, origin])
-  }
 })
 
 test('an answer that another middleware has sent meanwhile stays', async () => {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Credentials } from 'realm-web'
 import type { App } from 'realm-web'
+import { expect } from 'vitest'
 import type { EmailPasswordOptions, EmailToken } from 'express-custom-user-data/app-services'
 import type { TestDatabase } from '../../support/database.js'
 import { APP_ID, startRealmService } from './realm-service.js'
@@ -56,4 +57,29 @@ export function newEmail(): string {
 /** Logs in with an address and a password. */
 export function logIn(client: App, email: string, password: string) {
   return client.logIn(Credentials.emailPassword(email, password))
+}
+
+/** The password of a new account, and the one that a reset sets. */
+export const OLD = 'the old password'
+export const NEW = 'the new password'
+
+/** Starts a service, and registers an account. */
+export async function startWithAccount(
+  database: Pick<TestDatabase, 'db'>,
+  emailPassword?: EmailPasswordOptions | 'by mail',
+  options?: RealmServiceOptions,
+) {
+  const service = await startEmailService(database, emailPassword, options)
+  const email = newEmail()
+  await service.newClient().emailPasswordAuth.registerUser({ email, password: OLD })
+  return { service, email }
+}
+
+/** Asks for a mail, and gives its token with the new password. */
+export async function askForMail(service: EmailService, email: string) {
+  const count = service.mails.length
+  await service.newClient().emailPasswordAuth.sendResetPasswordEmail({ email })
+  await expect.poll(() => service.mails.length).toBe(count + 1)
+  const { token, tokenId } = service.mails.at(-1) ?? { token: '', tokenId: '' }
+  return { token, tokenId, password: NEW }
 }

@@ -1,5 +1,5 @@
+import { BSON } from 'mongodb'
 import type { User } from 'realm-web'
-import { EJSON } from 'bson'
 
 /** One event of a stream, as the client's own watch reads it. */
 export interface SeenEvent {
@@ -8,7 +8,7 @@ export interface SeenEvent {
 }
 
 /** Reads the events of a stream that a client has opened. */
-export async function* readEvents(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<SeenEvent, void> {
+async function* readEvents(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<SeenEvent, void> {
   let text = ''
   const decoder = new TextDecoder()
   for await (const chunk of chunks) {
@@ -33,5 +33,5 @@ function toEvent(text: string): SeenEvent | undefined {
   const type = lines.find(line => line.startsWith('event: '))?.slice(7) ?? 'message'
   if (data === undefined) return undefined
   const json = data.replaceAll('%0A', '\n').replaceAll('%0D', '\r').replaceAll('%25', '%')
-  return { type, value: EJSON.parse(json) }
+  return { type, value: BSON.EJSON.parse(json) }
 }

@@ -42,7 +42,7 @@ export function collectionOf(
 }
 
 /** The documents in MongoDB that belong to a user. */
-export function storedOf({ db }: Pick<TestDatabase, 'db'>, id: string): Promise<Row[]> {
+function storedOf({ db }: Pick<TestDatabase, 'db'>, id: string): Promise<Row[]> {
   return db
     .collection(ID_COLLECTION)
     .find({ [ID_FIELD]: id })

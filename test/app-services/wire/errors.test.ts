@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { AppServicesError } from 'express-custom-user-data/app-services'
 import { CustomUserDataError } from 'express-custom-user-data'
-import { invalidSession, toAppServicesError, withoutLoop } from '../../../lib/app-services/wire/errors.js'
+import { toAppServicesError } from '../../../lib/app-services/wire/errors.js'
+import { invalidSession, withoutLoop } from '../../../lib/app-services/wire/loops.js'
 
 test('an error has the status of its code, unless another is given', () => {
   expect(new AppServicesError('NoMatchingRuleFound', 'no').status).toBe(403)

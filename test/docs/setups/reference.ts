@@ -8,6 +8,7 @@ export { default as diagnostics_channel } from 'node:diagnostics_channel'
 export { default as bcrypt } from 'bcryptjs'
 export { default as passport } from 'passport'
 export { z } from 'zod'
+export { refusalReason } from 'express-custom-user-data'
 export const server = new HttpServer()
 export declare const io: Server
 export declare const socket: Socket
@@ -34,3 +35,6 @@ export declare const sendConfirmationMail: (message: EmailToken) => Promise<void
 export declare const sendResetMail: (message: EmailToken) => Promise<void>
 export declare const isPassword: (user: object, password: unknown) => Promise<boolean>
 export { AppServicesError, appServices, createAppServices } from './app-services.js'
+export declare const mongoose: { readonly connection: { readonly db: import('mongodb').Db } }
+export declare const audit: import('mongodb').Collection
+export declare const logError: (error: unknown) => void

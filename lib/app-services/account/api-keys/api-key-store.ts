@@ -1,6 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto'
 import type { BSON, Filter, ObjectId } from 'mongodb'
+import { toObjectId } from '../../ids.js'
 import { isDuplicateKey, MARK, OwnCollection } from '../../own-collection.js'
+import type { StoreConfig } from '../../own-collection.js'
+import { hashSecret, newSecret } from '../../secrets.js'
 import { AppServicesError } from '../../wire/errors.js'
 
 const API_KEY = 'app_services_api_key'
@@ -22,7 +24,7 @@ export interface StoredApiKey {
   /** A number from 0 to 19 that no other key of the user has. A unique index on it limits the keys of a user. */
   readonly slot: number
   readonly name: string
-  /** SHA-256 of the key. The key is random, so it needs no slow hash. */
+  /** The SHA-256 of the key, in hex. */
   readonly hash: string
   readonly disabled: boolean
   readonly createdAt: Date
@@ -36,11 +38,8 @@ export interface NewApiKey {
   readonly key: string
 }
 
-interface ApiKeyStoreConfig {
-  readonly find: () => unknown
+interface ApiKeyStoreConfig extends StoreConfig {
   readonly bson: () => typeof BSON
-  readonly timeoutMs: number
-  readonly now: () => number
 }
 
 /** The API keys of users, and the sessions that began with them. */
@@ -74,7 +73,7 @@ export class ApiKeyStore {
    * @throws AppServicesError `APIKeyAlreadyExists` for a name that the user has given to a key; `LimitExceeded`
    */
   async create(userId: string, name: string): Promise<NewApiKey> {
-    const key = randomBytes(32).toString('hex')
+    const key = newSecret()
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const stored = this.#toNewKey(userId, name, key, await this.list(userId))
       try {
@@ -107,7 +106,7 @@ export class ApiKeyStore {
   async findByText(key: string): Promise<StoredApiKey | undefined> {
     if (!KEY.test(key)) return undefined
     const found = await this.#collection.run(keys =>
-      keys.findOne({ ...OURS, hash: hashOf(key), disabled: false }),
+      keys.findOne({ ...OURS, hash: hashSecret(key), disabled: false }),
     )
     return found ?? undefined
   }
@@ -191,7 +190,7 @@ export class ApiKeyStore {
       userId,
       slot,
       name,
-      hash: hashOf(key),
+      hash: hashSecret(key),
       disabled: false,
       createdAt: new Date(this.#now()),
       sessions: [],
@@ -199,11 +198,7 @@ export class ApiKeyStore {
   }
 
   #ofUser(userId: string, keyId: string) {
-    if (!/^[0-9a-f]{24}$/.test(keyId)) return undefined
-    return { ...OURS, _id: new (this.#bson().ObjectId)(keyId), userId }
+    const _id = toObjectId(keyId, this.#bson())
+    return _id && { ...OURS, _id, userId }
   }
-}
-
-function hashOf(key: string): string {
-  return createHash('sha256').update(key).digest('base64url')
 }

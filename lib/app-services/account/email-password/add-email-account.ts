@@ -1,11 +1,12 @@
 import * as v from 'valibot'
 import { hashPassword, OptionError } from '../../../index.js'
 import { checkOptions, membersOf } from '../../check-options.js'
+import { isId } from '../../ids.js'
 import type { Parts } from '../../parts.js'
 import { AppServicesError } from '../../wire/errors.js'
 import { isEmail, normalizeEmail, passwordFault } from './email-input.js'
 
-/** An account that the team knows, for example of users of an earlier service. */
+/** The argument of `addEmailAccount()`: an account that the team knows, for example of a user of an earlier service. */
 export interface KnownEmailAccount {
   /** The address. It is stored trimmed and in lower case. */
   readonly email: string
@@ -36,7 +37,7 @@ const schema = membersOf({
   ),
   userId: v.optional(
     v.custom<string>(
-      value => typeof value === 'string' && /^[0-9a-f]{24}$/.test(value),
+      value => typeof value === 'string' && isId(value),
       'write the 24 hex digits of the user id, in lower case',
     ),
   ),

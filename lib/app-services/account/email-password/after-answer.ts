@@ -9,18 +9,6 @@ export interface Secrets {
 }
 
 /**
- * Runs work after the answer, so that neither the answer nor the time until it tells whether an address has an account. An
- * error is reported, because no client waits for it.
- */
-export function runAfterAnswer(work: () => Promise<void>, report: (error: unknown) => void): void {
-  setImmediate(() => {
-    work().catch((error: unknown) => {
-      report(error)
-    })
-  })
-}
-
-/**
  * Creates the report of errors of a function that got secrets. The function may have put them into an error, for example as
  * the address of a link. The report leaves out the fields of a body that are named like secrets, so it gets them as the body.
  */

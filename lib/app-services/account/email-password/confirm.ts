@@ -2,12 +2,14 @@ import type { Parts } from '../../parts.js'
 import type { Route } from '../../router/routes.js'
 import { jsonAnswer } from '../../wire/answers.js'
 import { AppServicesError } from '../../wire/errors.js'
-import { reportWithout, runAfterAnswer } from './after-answer.js'
+import { reportWithout } from './after-answer.js'
 import { decide } from './decide.js'
 import type { EmailAccount } from './email-accounts.js'
 import { invalidToken, readEmail, readToken } from './email-input.js'
 import type { EmailPasswordConfig, EmailPasswordDecision } from './email-password-options.js'
+import { emailRoute } from './email-route.js'
 import { createToken } from './email-tokens.js'
+import type { SentToken } from './email-tokens.js'
 
 /** Creates the routes that confirm addresses. */
 export function confirmRoutes(config: EmailPasswordConfig, parts: Parts): Route[] {
@@ -16,20 +18,15 @@ export function confirmRoutes(config: EmailPasswordConfig, parts: Parts): Route[
 
 /** Somebody with the token is the owner of the address, and may be told that it is confirmed already. */
 function confirmRoute({ emailAccounts, userData }: Parts): Route {
-  return {
-    method: 'post',
-    base: 'app',
-    path: '/auth/providers/local-userpass/confirm',
-    async handle({ body, address }) {
-      const sent = readToken(body)
-      const attempt = await userData.countAttempt({ address })
-      const outcome = await emailAccounts.confirmByToken(sent)
-      if (outcome === 'invalid') throw invalidToken()
-      attempt.giveBack()
-      if (outcome === 'already') throw new AppServicesError('UserAlreadyConfirmed', 'already confirmed')
-      return jsonAnswer({})
-    },
-  }
+  return emailRoute('confirm', async ({ body, address }) => {
+    const sent = readToken(body)
+    const attempt = await userData.countAttempt({ address })
+    const outcome = await emailAccounts.confirmByToken(sent)
+    if (outcome === 'invalid') throw invalidToken()
+    attempt.giveBack()
+    if (outcome === 'already') throw new AppServicesError('UserAlreadyConfirmed', 'already confirmed')
+    return jsonAnswer({})
+  })
 }
 
 function sendRoute({ autoConfirm, sendConfirmation }: EmailPasswordConfig, parts: Parts): Route {
@@ -50,55 +47,46 @@ function callRoute({ autoConfirm, confirmationFunction }: EmailPasswordConfig, p
       throw new AppServicesError('BadRequest', 'please repeat the confirmation via email')
     return async (account, token) => {
       // The error goes to the report as a whole, since nobody waits for an answer.
-      const { emailAccounts } = parts
+      const { emailAccounts, config } = parts
       await decideOnAccount(confirmationFunction, account, token, {
         emailAccounts,
+        config,
         report: () => undefined,
       })
     }
   })
 }
 
-type Repeat = (account: EmailAccount, token: ConfirmationToken) => Promise<void>
-
-interface ConfirmationToken {
-  readonly token: string
-  readonly tokenId: string
-}
+type Repeat = (account: EmailAccount, token: SentToken) => Promise<void>
 
 /**
- * Creates a route that begins a confirmation anew. Nothing is read before the answer, so it is the same for unknown
+ * Creates a route that begins a confirmation again. Nothing is read before the answer, so it is the same for unknown
  * addresses, and for confirmed ones.
  *
  * @param toRepeat gives the work for an account that is not confirmed, or throws if the options do not allow it
  */
 function repeatRoute(
   name: 'send' | 'call',
-  { emailAccounts, userData, now, report }: Parts,
+  { emailAccounts, userData, now, report, afterAnswers }: Parts,
   toRepeat: (email: string) => Repeat,
 ): Route {
-  return {
-    method: 'post',
-    base: 'app',
-    path: `/auth/providers/local-userpass/confirm/${name}`,
-    async handle(call) {
-      const email = readEmail(call.body)
-      const repeat = toRepeat(email)
-      await userData.countAttempt({ account: `confirm:${email}`, address: call.address })
-      const { token, tokenId, stored } = createToken(now())
-      runAfterAnswer(
-        async () => {
-          const account = await emailAccounts.renewConfirmation(email, stored)
-          if (account) await repeat(account, { token, tokenId })
-        },
-        reportWithout({ token }, call, report),
-      )
-      return jsonAnswer({})
-    },
-  }
+  return emailRoute(`confirm/${name}`, async call => {
+    const email = readEmail(call.body)
+    const repeat = toRepeat(email)
+    await userData.countAttempt({ account: `confirm:${email}`, address: call.address })
+    const { token, tokenId, stored } = createToken(now())
+    afterAnswers.run(
+      async () => {
+        const account = await emailAccounts.renewConfirmation(email, stored)
+        if (account) await repeat(account, { token, tokenId })
+      },
+      reportWithout({ token }, call, report),
+    )
+    return jsonAnswer({})
+  })
 }
 
-interface Decision extends Pick<Parts, 'emailAccounts'> {
+interface Decision extends Pick<Parts, 'emailAccounts' | 'config'> {
   readonly report: (error: unknown) => void
 }
 
@@ -106,12 +94,13 @@ interface Decision extends Pick<Parts, 'emailAccounts'> {
 export async function decideOnAccount(
   confirmationFunction: NonNullable<EmailPasswordConfig['confirmationFunction']>,
   account: EmailAccount,
-  { token, tokenId }: ConfirmationToken,
-  { emailAccounts, report }: Decision,
+  { token, tokenId }: SentToken,
+  { emailAccounts, config, report }: Decision,
 ): Promise<EmailPasswordDecision['status']> {
   const username = account._id
   const question = {
     option: 'confirmationFunction',
+    timeoutMs: config.functionTimeoutMs,
     failure: confirmationFailed(username).message,
     ask: () => confirmationFunction({ username, token, tokenId }),
   } as const

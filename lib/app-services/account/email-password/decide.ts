@@ -1,9 +1,14 @@
+import { tookTooLong } from '../../functions/team-calls.js'
+import { inTime } from '../../in-time.js'
 import { AppServicesError } from '../../wire/errors.js'
+import { isRepeated } from '../../wire/loops.js'
 import type { EmailPasswordDecision } from './email-password-options.js'
 
 interface Question {
   /** The option, for errors. */
   readonly option: 'confirmationFunction' | 'resetFunction'
+  /** Milliseconds that the function may take. */
+  readonly timeoutMs: number
   /** The text of the answer if the function throws. */
   readonly failure: string
   readonly ask: () => EmailPasswordDecision | Promise<EmailPasswordDecision>
@@ -17,23 +22,21 @@ interface Question {
  * token: after an `InvalidSession` that the function throws, the client would repeat the request for ever
  */
 export async function decide(
-  { option, failure, ask }: Question,
+  { option, timeoutMs, failure, ask }: Question,
   report: (error: unknown) => void,
 ): Promise<EmailPasswordDecision['status']> {
   let decision: unknown
   try {
-    decision = await ask()
+    decision = await inTime(timeoutMs, ask, tookTooLong)
   } catch (error) {
-    if (error instanceof AppServicesError && !isRepeated(error)) throw error
+    if (error instanceof AppServicesError && !isRepeated(error)) {
+      if (error.code === 'ExecutionTimeLimitExceeded') report(error)
+      throw error
+    }
     report(error)
     throw new AppServicesError('BadRequest', failure, { cause: error })
   }
   return requireStatus(option, decision)
-}
-
-/** Whether the client would repeat the request after an answer with this error. */
-function isRepeated({ code, status, message }: AppServicesError): boolean {
-  return status === 401 && (code === 'InvalidSession' || message === 'unauthorized')
 }
 
 function requireStatus(option: string, decision: unknown): EmailPasswordDecision['status'] {

@@ -1,9 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import type { Filter } from 'mongodb'
 import type { CustomUserData } from '../../../index.js'
+import { newId } from '../../ids.js'
 import { isDuplicateKey, MARK, OwnCollection } from '../../own-collection.js'
-import { hashToken } from './email-tokens.js'
-import type { StoredToken } from './email-tokens.js'
+import type { StoreConfig } from '../../own-collection.js'
+import { hashSecret } from '../../secrets.js'
+import type { SentToken, StoredToken } from './email-tokens.js'
 import { PasswordCheck } from './password-check.js'
 
 const EMAIL_ACCOUNT = 'app_services_email_account'
@@ -37,16 +38,8 @@ interface NewEmailAccount {
   readonly confirmation?: StoredToken | undefined
 }
 
-interface EmailAccountsConfig {
-  readonly find: () => unknown
+interface EmailAccountsConfig extends StoreConfig {
   readonly userData: Pick<CustomUserData<object>, 'passwordCredentials'>
-  readonly timeoutMs: number
-  readonly now: () => number
-}
-
-interface SentToken {
-  readonly token: string
-  readonly tokenId: string
 }
 
 /** The email accounts. Each change is one atomic operation, so that of two parallel uses of a token one wins. */
@@ -152,9 +145,9 @@ export class EmailAccounts {
     if (reset) await this.#update({ accountId, reset: { $exists: false } }, { $set: { reset } })
   }
 
-  /** Whether a token for a reset works now. */
-  async isResetToken(sent: SentToken): Promise<boolean> {
-    return (await this.#findOne(this.#ofToken('reset', sent))) !== undefined
+  /** The account that a token for a reset belongs to, if it works now. */
+  findByResetToken(sent: SentToken): Promise<EmailAccount | undefined> {
+    return this.#findOne(this.#ofToken('reset', sent))
   }
 
   /** Sets the password of a token's account, and uses the token up. Resolves to the account as it was before. */
@@ -177,7 +170,7 @@ export class EmailAccounts {
   #ofToken(kind: 'confirmation' | 'reset', { token, tokenId }: SentToken): Filter<EmailAccount> {
     return {
       [`${kind}.id`]: tokenId,
-      [`${kind}.hash`]: hashToken(token),
+      [`${kind}.hash`]: hashSecret(token),
       [`${kind}.expiresAt`]: { $gt: new Date(this.#now()) },
     }
   }
@@ -204,10 +197,6 @@ export class EmailAccounts {
     )
     return found ?? undefined
   }
-}
-
-function newId(): string {
-  return randomBytes(12).toString('hex')
 }
 
 function newPassword(passwordHash: string): object {

@@ -1,9 +1,16 @@
+import { requireText } from '../../wire/body-members.js'
 import { AppServicesError } from '../../wire/errors.js'
+import type { SentToken } from './email-tokens.js'
 
 /** The longest email address, as `passwordCredentials()` takes it. */
 const MAX_EMAIL_LENGTH = 320
-/** A text before and after one `@`, without white space and control characters. The rest is for the mail server to judge. */
-const EMAIL = /^[^\s@\p{Cc}]+@[^\s@\p{Cc}]+$/u
+/**
+ * A text before and after one `@`, without white space and control characters. The rest is for the mail server to judge.
+ *
+ * A mail library reads the characters `()<>[]:;\\,"` as parts of a list of addresses (RFC 5322 section 3.2.3), and would send to
+ * other addresses too. Without a colon, no address is a name that other attempts are counted by, such as `reset:` and an address.
+ */
+const EMAIL = /^[^\s@\p{Cc}()<>[\]:;\\,"]+@[^\s@\p{Cc}()<>[\]:;\\,"]+$/u
 /** One half of a surrogate pair. UTF-8 has no form for it, so several texts would become one. */
 const LONE_SURROGATE = /\p{Cs}/u
 const MIN_PASSWORD_LENGTH = 6
@@ -61,17 +68,14 @@ export function readNewPassword(body: Body): string {
  * @throws AppServicesError `MissingParameter` or `InvalidParameter`
  */
 export function readPassword(body: Body): string {
-  const password = requireText(body, 'password')
-  if (password.length > MAX_SENT_PASSWORD_LENGTH)
-    throw new AppServicesError('InvalidParameter', 'the password is too long')
-  return password
+  return requireText(body, 'password', MAX_SENT_PASSWORD_LENGTH)
 }
 
 /**
  * Reads the two parts of a token.
  * @throws AppServicesError `MissingParameter` or `UserpassTokenInvalid`
  */
-export function readToken(body: Body): { readonly token: string; readonly tokenId: string } {
+export function readToken(body: Body): SentToken {
   const parts = { token: requireText(body, 'token'), tokenId: requireText(body, 'tokenId') }
   if (Object.values(parts).some(part => part.length > MAX_TOKEN_LENGTH)) throw invalidToken()
   return parts
@@ -80,13 +84,4 @@ export function readToken(body: Body): { readonly token: string; readonly tokenI
 /** The error for a token that is unknown, used, replaced or expired. */
 export function invalidToken(): AppServicesError {
   return new AppServicesError('UserpassTokenInvalid', 'invalid token data')
-}
-
-/** Reads a text that is not empty. */
-export function requireText(body: Body, member: string): string {
-  const value = body[member]
-  if (value === undefined || value === null || value === '')
-    throw new AppServicesError('MissingParameter', `missing parameter "${member}"`)
-  if (typeof value === 'string') return value
-  throw new AppServicesError('InvalidParameter', `the parameter "${member}" must be a text`)
 }

@@ -3,6 +3,7 @@ import { aBoolean, aFunction, membersOf } from '../../check-options.js'
 
 /** What a function of the team decides: `pending` means that the client comes back with the token. */
 export interface EmailPasswordDecision {
+  /** The decision. */
   readonly status: 'success' | 'pending' | 'fail'
 }
 
@@ -75,6 +76,12 @@ export interface EmailPasswordOptions {
    * no account remains. `retryCustomConfirmation()` of the client runs it again, after the answer, for an account that is not
    * confirmed; then `fail` changes nothing.
    * @default none
+   * @example
+   * confirmationFunction: async ({ username, token, tokenId }) => {
+   *   if (!username.endsWith('@example.com')) return { status: 'fail' }
+   *   await sendConfirmationMail({ email: username, token, tokenId }) // yours
+   *   return { status: 'pending' }
+   * }
    */
   readonly confirmationFunction?:
     ((request: ConfirmationRequest) => EmailPasswordDecision | Promise<EmailPasswordDecision>) | undefined
@@ -82,6 +89,7 @@ export interface EmailPasswordOptions {
    * Sends a mail with a link to a page that calls `confirmUser({ token, tokenId })`. It runs after the answer, so that the
    * answer does not tell who has an account. Its errors are reported.
    * @default none
+   * @example sendConfirmation: ({ email, token, tokenId }) => sendConfirmationMail({ email, token, tokenId }) // yours
    */
   readonly sendConfirmation?: ((message: EmailToken) => unknown) | undefined
   /**
@@ -93,7 +101,7 @@ export interface EmailPasswordOptions {
    * @default none
    * @example
    * resetFunction: async ({ username, token, tokenId, accountExists }) => {
-   *   if (accountExists) void sendResetMail(username, token, tokenId).catch(logError) // yours
+   *   if (accountExists) void sendResetMail({ email: username, token, tokenId }).catch(logError) // yours
    *   return { status: 'pending' }
    * }
    */
@@ -101,7 +109,8 @@ export interface EmailPasswordOptions {
   /**
    * Sends a mail with a link to a page that calls `resetPassword({ token, tokenId, password })`. It runs after the answer,
    * and only for addresses with an account. Its errors are reported.
-   * @default none
+   * @default none: passwords cannot be reset, unless there is a `resetFunction`
+   * @example sendPasswordReset: ({ email, token, tokenId }) => sendResetMail({ email, token, tokenId }) // yours
    */
   readonly sendPasswordReset?: ((message: EmailToken) => unknown) | undefined
 }

@@ -1,7 +1,8 @@
 import type { Provider } from '../../providers/provider.js'
+import { requireText } from '../../wire/body-members.js'
 import { AppServicesError } from '../../wire/errors.js'
 import type { EmailAccount, EmailAccounts } from './email-accounts.js'
-import { isEmail, normalizeEmail, readPassword, requireText } from './email-input.js'
+import { isEmail, normalizeEmail, readPassword } from './email-input.js'
 
 /** The text of App Services, which clients compare. */
 const REFUSAL = 'invalid username/password'

@@ -3,11 +3,12 @@ import type { Parts } from '../../parts.js'
 import type { Call, Route } from '../../router/routes.js'
 import { jsonAnswer } from '../../wire/answers.js'
 import { AppServicesError } from '../../wire/errors.js'
-import { reportWithout, runAfterAnswer } from './after-answer.js'
+import { reportWithout } from './after-answer.js'
 import { decideOnAccount, confirmationFailed } from './confirm.js'
 import type { EmailAccount } from './email-accounts.js'
 import { readEmail, readNewPassword } from './email-input.js'
 import type { EmailPasswordConfig } from './email-password-options.js'
+import { emailRoute } from './email-route.js'
 import { createToken } from './email-tokens.js'
 import type { NewToken } from './email-tokens.js'
 
@@ -17,26 +18,21 @@ import type { NewToken } from './email-tokens.js'
  */
 export function registerRoute(config: EmailPasswordConfig, parts: Parts): Route {
   const { emailAccounts, userData, now } = parts
-  return {
-    method: 'post',
-    base: 'app',
-    path: '/auth/providers/local-userpass/register',
-    async handle(call) {
-      const email = readEmail(call.body)
-      const password = readNewPassword(call.body)
-      await userData.countAttempt({ address: call.address })
-      const token = createToken(now())
-      const account = await emailAccounts.insert({
-        email,
-        passwordHash: await hashPassword(password),
-        isConfirmed: config.autoConfirm,
-        confirmation: config.autoConfirm ? undefined : token.stored,
-      })
-      if (!account) throw new AppServicesError('AccountNameInUse', 'name already in use')
-      await beginConfirmation(account, token, { config, parts, call })
-      return jsonAnswer({}, 201)
-    },
-  }
+  return emailRoute('register', async call => {
+    const email = readEmail(call.body)
+    const password = readNewPassword(call.body)
+    await userData.countAttempt({ address: call.address })
+    const token = createToken(now())
+    const account = await emailAccounts.insert({
+      email,
+      passwordHash: await hashPassword(password),
+      isConfirmed: config.autoConfirm,
+      confirmation: config.autoConfirm ? undefined : token.stored,
+    })
+    if (!account) throw new AppServicesError('AccountNameInUse', 'name already in use')
+    await beginConfirmation(account, token, { config, parts, call })
+    return jsonAnswer({}, 201)
+  })
 }
 
 interface Registration {
@@ -54,7 +50,7 @@ async function beginConfirmation(
   const email = account._id
   const report = reportWithout({ token }, call, parts.report)
   if (sendConfirmation) {
-    runAfterAnswer(async () => {
+    parts.afterAnswers.run(async () => {
       await sendConfirmation({ email, token, tokenId })
     }, report)
     return
@@ -64,7 +60,7 @@ async function beginConfirmation(
     confirmationFunction,
     account,
     { token, tokenId },
-    { emailAccounts: parts.emailAccounts, report },
+    { emailAccounts: parts.emailAccounts, config: parts.config, report },
   )
   const status = await decision.catch(async (error: unknown) => {
     await parts.emailAccounts.removeUnconfirmed(account)

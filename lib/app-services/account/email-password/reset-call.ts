@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto'
 import { hashPassword } from '../../../index.js'
+import { newId } from '../../ids.js'
 import type { Parts } from '../../parts.js'
 import type { Call, Route } from '../../router/routes.js'
 import { jsonAnswer } from '../../wire/answers.js'
@@ -8,8 +8,9 @@ import { reportWithout } from './after-answer.js'
 import { decide } from './decide.js'
 import { readEmail, readNewPassword } from './email-input.js'
 import type { EmailPasswordConfig, PasswordResetFunction } from './email-password-options.js'
+import { emailRoute } from './email-route.js'
 import { createToken } from './email-tokens.js'
-import { endSessionsOf, noReset } from './reset.js'
+import { endSessionsOf, noReset, revokeUserOf } from './reset.js'
 
 const MAX_ARGUMENTS = 20
 
@@ -18,20 +19,15 @@ const MAX_ARGUMENTS = 20
  * function and the hash, so that only the function decides about the answer.
  */
 export function callResetRoute({ resetFunction }: EmailPasswordConfig, parts: Parts): Route {
-  return {
-    method: 'post',
-    base: 'app',
-    path: '/auth/providers/local-userpass/reset/call',
-    async handle(call) {
-      const email = readEmail(call.body)
-      const password = readNewPassword(call.body)
-      const args = readArguments(call, parts)
-      if (!resetFunction) throw noReset()
-      await parts.userData.countAttempt({ account: `reset:${email}`, address: call.address })
-      await askForReset({ email, password, args, resetFunction }, call, parts)
-      return jsonAnswer({}, 202)
-    },
-  }
+  return emailRoute('reset/call', async call => {
+    const email = readEmail(call.body)
+    const password = readNewPassword(call.body)
+    const args = readArguments(call, parts)
+    if (!resetFunction) throw noReset()
+    await parts.userData.countAttempt({ account: `reset:${email}`, address: call.address })
+    await askForReset({ email, password, args, resetFunction }, call, parts)
+    return jsonAnswer({}, 202)
+  })
 }
 
 interface ResetRequest {
@@ -50,6 +46,7 @@ async function askForReset(request: ResetRequest, call: Call, parts: Parts): Pro
   const facts = { currentPasswordValid, accountExists: account !== undefined }
   const question = {
     option: 'resetFunction',
+    timeoutMs: parts.config.functionTimeoutMs,
     failure: `failed to reset password for user "${email}"`,
     ask: () => resetFunction({ username: email, password, token, tokenId, ...facts }, ...args),
   } as const
@@ -65,8 +62,10 @@ async function askForReset(request: ResetRequest, call: Call, parts: Parts): Pro
   }
   if (status === 'pending') return
   // No account has the random id, so nothing is written for an unknown address.
-  const accountId = account?.accountId ?? randomBytes(12).toString('hex')
-  const changed = await emailAccounts.setPassword(accountId, await hashPassword(password))
+  const accountId = account?.accountId ?? newId()
+  const passwordHash = await hashPassword(password)
+  if (account) await revokeUserOf(account, parts)
+  const changed = await emailAccounts.setPassword(accountId, passwordHash)
   if (changed) await endSessionsOf(changed, parts)
 }
 

@@ -1,3 +1,4 @@
+import { BSON } from 'mongodb'
 import { Credentials } from 'realm-web'
 import type { User } from 'realm-web'
 import { expect, test } from 'vitest'
@@ -194,94 +195,6 @@ test('a disabled key is refused, and works again when it is enabled', async () =
   await expect(service.newClient().logIn(Credentials.apiKey(key))).resolves.toMatchObject({ id: owner.id })
 })
 
-test.each(['disable', 'delete'] as const)(
-  '%s() ends the sessions of the key at once, and no others',
-  async operation => {
-    const service = await start()
-    const owner = await logInMember(service.newClient(), database.db)
-    const { _id, key } = await createKey(owner)
-    const other = await createKey(owner, 'other')
-    const user = await service.newClient().logIn(Credentials.apiKey(key))
-    const stays = await service.newClient().logIn(Credentials.apiKey(other.key))
-    await owner.apiKeys[operation](_id)
-    await expect(user.refreshProfile()).rejects.toMatchObject({ errorCode: 'InvalidSession' })
-    expect(user.isLoggedIn).toBe(false)
-    await stays.refreshProfile()
-    await stays.refreshAccessToken()
-    await owner.refreshProfile()
-    await owner.refreshAccessToken()
-  },
-)
-
-test('another process refuses to refresh the sessions of a disabled key', async () => {
-  const first = await start()
-  const second = await start()
-  const owner = await logInMember(first.newClient(), database.db)
-  const { _id, key } = await createKey(owner)
-  const user = await second.newClient().logIn(Credentials.apiKey(key))
-  await owner.apiKeys.disable(_id)
-  await expect(user.refreshAccessToken()).rejects.toMatchObject({ errorCode: 'InvalidSession' })
-})
-
-test('logins by a key that is disabled at the same time leave no session alive', async () => {
-  const service = await start()
-  const owner = await logInMember(service.newClient(), database.db)
-  const { _id, key } = await createKey(owner)
-  const logins = Array.from({ length: 8 }, () => service.newClient().logIn(Credentials.apiKey(key)))
-  const [results] = await Promise.all([Promise.allSettled(logins), owner.apiKeys.disable(_id)])
-  for (const result of results) {
-    if (result.status === 'fulfilled')
-      await expect(result.value.refreshAccessToken()).rejects.toMatchObject({ errorCode: 'InvalidSession' })
-  }
-  const sessions = await service.userData.sessions(owner.id)
-  expect(sessions).toHaveLength(1)
-})
-
-test('the key of the session that asks cannot be deleted', async () => {
-  const service = await start()
-  const owner = await logInMember(service.newClient(), database.db)
-  const { _id, key } = await createKey(owner)
-  const user = await service.newClient().logIn(Credentials.apiKey(key))
-  await expect(user.apiKeys.delete(_id)).rejects.toMatchObject({ statusCode: 403 })
-  await user.refreshProfile()
-})
-
-test('a session that began with a key cannot create or enable keys, which would outlive a stolen key', async () => {
-  const service = await start()
-  const owner = await logInMember(service.newClient(), database.db)
-  const { _id, key } = await createKey(owner)
-  const user = await service.newClient().logIn(Credentials.apiKey(key))
-  await expect(user.apiKeys.create('more')).rejects.toMatchObject({ statusCode: 403 })
-  await expect(user.apiKeys.enable(_id)).rejects.toMatchObject({ statusCode: 403 })
-  expect(await user.apiKeys.fetchAll()).toHaveLength(1)
-})
-
-test('a logout of a session by a key is forgotten by the key', async () => {
-  const service = await start()
-  const owner = await logInMember(service.newClient(), database.db)
-  const { key } = await createKey(owner)
-  const user = await service.newClient().logIn(Credentials.apiKey(key))
-  const sessionsOf = async () =>
-    (await database.db.collection(KEYS).findOne({ userId: owner.id }))?.['sessions'] as unknown
-  expect(await sessionsOf()).toHaveLength(1)
-  await user.logOut()
-  expect(await sessionsOf()).toEqual([])
-})
-
-test('when a key has 500 sessions, a further login ends the oldest one', async () => {
-  const service = await start({ instance: { maxSessionsPerUser: false } })
-  const owner = await logInMember(service.newClient(), database.db)
-  const { key } = await createKey(owner)
-  const oldest = await service.newClient().logIn(Credentials.apiKey(key))
-  const others = Array.from({ length: 499 }, (_, index) => String(index).padStart(22, '0'))
-  await database.db
-    .collection<{ sessions: string[] }>(KEYS)
-    .updateOne({ userId: owner.id }, { $push: { sessions: { $each: others } } })
-  const newest = await service.newClient().logIn(Credentials.apiKey(key))
-  await newest.refreshAccessToken()
-  await expect(oldest.refreshProfile()).rejects.toMatchObject({ errorCode: 'InvalidSession' })
-})
-
 test('without the option users have no API keys, and cannot log in by them', async () => {
   const on = await start()
   const owner = await logInMember(on.newClient(), database.db)
@@ -291,5 +204,42 @@ test('without the option users have no API keys, and cannot log in by them', asy
     errorCode: 'AuthProviderNotFound',
   })
   const user = await off.newClient().logIn(Credentials.anonymous())
-  await expect(user.apiKeys.fetchAll()).rejects.toMatchObject({ statusCode: 404 })
+  const { apiKeys } = user
+  const calls = [
+    apiKeys.create('key'),
+    apiKeys.fetchAll(),
+    apiKeys.fetch('f'.repeat(24)),
+    apiKeys.enable('f'.repeat(24)),
+    apiKeys.disable('f'.repeat(24)),
+    apiKeys.delete('f'.repeat(24)),
+  ]
+  for (const call of calls)
+    await expect(call).rejects.toMatchObject({ statusCode: 404, errorCode: 'AuthProviderNotFound' })
+})
+
+test.each([
+  ['has expired', { $set: { expiresAt: new Date(0) } }],
+  ['is being deleted', { $set: { deletedAt: new Date(0) } }],
+])('a user who %s reaches no API keys by a refresh token, and is logged out', async (_what, change) => {
+  const service = await start()
+  const user = await logInMember(service.newClient(), database.db)
+  const { _id, key } = await createKey(user)
+  const users = database.db.collection('custom_user_data_app_services_users')
+  await users.updateOne({ _id: new BSON.ObjectId(user.id) }, change)
+  const url = `${service.baseUrl}/api/client/v2.0/auth/api_keys`
+  const { refreshToken: token } = user
+  for (const [method, path] of [
+    ['GET', ''],
+    ['GET', `/${_id}`],
+    ['PUT', `/${_id}/enable`],
+    ['PUT', `/${_id}/disable`],
+    ['DELETE', `/${_id}`],
+  ] as const)
+    expect(await send(method, url + path, { token }), `${method} ${path}`).toMatchObject({
+      status: 401,
+      body: { error_code: 'InvalidSession' },
+    })
+  await expect(service.newClient().logIn(Credentials.apiKey(key))).rejects.toThrow('unauthorized')
+  await expect(user.apiKeys.fetchAll()).rejects.toMatchObject({ errorCode: 'InvalidSession' })
+  expect(user.isLoggedIn).toBe(false)
 })

@@ -40,7 +40,7 @@ test('the owner of an address confirms it by the token of the mail, and then log
 test('before the confirmation only somebody with the right password is told that it is missing', async () => {
   const { service, email } = await registerByMail()
   await expect(logIn(service.newClient(), email, PASSWORD)).rejects.toMatchObject({
-    error: 'confirmation required',
+    error: 'unauthorized: confirmation required',
     statusCode: 401,
   })
   await expect(logIn(service.newClient(), email, 'wrong password')).rejects.toMatchObject({

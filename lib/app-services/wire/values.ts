@@ -12,3 +12,9 @@ export function isPlainObject(value: unknown): value is PlainObject {
 export function topOf(path: string): string {
   return path.split('.', 1)[0] ?? ''
 }
+
+/** A number of JavaScript or of a class of BSON, as a number of JavaScript; `NaN` for any other value. */
+export function toNumber(value: unknown): number {
+  const isOfBson = typeof value === 'object' && value !== null && '_bsontype' in value
+  return typeof value === 'number' || typeof value === 'bigint' || isOfBson ? Number(value) : NaN
+}
