@@ -109,3 +109,16 @@ describe('the guide to errors', () => {
     expect(await service.userData.forUser(user.id).read()).toMatchObject({ credits: 2 })
   })
 })
+
+it('the page of names has a creation function that writes what the identity tells', async () => {
+  const options = await optionsOf(blockOf('docs/app-services-names.md', 'onUserCreation:'), {
+    userData: userDataOf(() => service),
+  })
+  const providers = { emailPassword: { autoConfirm: true } }
+  const service = await startRealmService(database, { service: { ...options, providers } })
+  const client = service.newClient()
+  const email = newEmail()
+  await client.emailPasswordAuth.registerUser({ email, password: PASSWORD })
+  const user = await client.logIn(Credentials.emailPassword(email, PASSWORD))
+  expect(user.customData).toMatchObject({ mail: email })
+})

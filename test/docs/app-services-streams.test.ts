@@ -1,6 +1,7 @@
 /** Runs the loop of the guide to streams, with the unmodified client. */
 import { Credentials } from 'realm-web'
 import type { RequestHandler } from 'express'
+import type { AppServicesOptions } from 'express-custom-user-data/app-services'
 import { describe, expect, it } from 'vitest'
 import { startRealmService } from '../app-services/support/realm-service.js'
 import type { RealmService, RealmServiceOptions } from '../app-services/support/realm-service.js'
@@ -12,19 +13,20 @@ const PAGE = 'docs/app-services-streams.md'
 
 type Documents = AsyncGenerator<{ readonly n: number } | null>
 
-/** Starts a service with a change stream. */
-async function startService(
-  service: RealmServiceOptions['service'] = {
-    customData: { database: 'app', collection: 'custom_user_data' },
-  },
-  before?: RealmServiceOptions['before'],
-): Promise<RealmService> {
+interface Settings extends Pick<RealmServiceOptions, 'before'> {
+  readonly customData?: AppServicesOptions['customData']
+  readonly changeStreams?: 'auto' | 'off'
+}
+
+/** Starts a service, with a change stream unless the settings say otherwise. */
+async function startService({
+  customData = { database: 'app', collection: 'custom_user_data' },
+  changeStreams = 'auto',
+  ...others
+}: Settings = {}): Promise<RealmService> {
   await database.db.createCollection('custom_user_data').catch(() => undefined)
-  const started = await startRealmService(database, {
-    service,
-    instance: { changeStreams: 'auto' },
-    ...(before && { before }),
-  })
+  const service = { customData }
+  const started = await startRealmService(database, { service, instance: { changeStreams }, ...others })
   await started.userData.ready()
   return started
 }
@@ -89,7 +91,7 @@ describe('the loop of the guide to streams', () => {
 
   it('opens a stream again that the network has cut, and shows what has changed meanwhile', async () => {
     const { cuts, cutter } = createCutter()
-    const service = await startService(undefined, app => app.use(cutter))
+    const service = await startService({ before: app => app.use(cutter) })
     const { seen, ended, abort, write, streams } = await follow(service)
     await write(1)
     await expect.poll(() => seen.at(-1)).toBe(1)
@@ -117,7 +119,7 @@ describe('the loop of the guide to streams', () => {
 
   it('ends with an error when the session has ended', async () => {
     const { cuts, cutter } = createCutter()
-    const service = await startService(undefined, app => app.use(cutter))
+    const service = await startService({ before: app => app.use(cutter) })
     const { user, seen, ended } = await follow(service)
     await expect.poll(() => seen).toEqual([undefined])
     await service.userData.revoke(user.id)
@@ -131,5 +133,9 @@ describe('the loop of the guide to streams', () => {
     const service = await startService({ customData: { ...names, rules: { ...names, roles } } })
     const { ended } = await follow(service)
     await expect(ended).rejects.toMatchObject({ errorCode: 'NoMatchingRuleFound', statusCode: 403 })
+  })
+  it('ends with an error when the service has no change stream', async () => {
+    const { ended } = await follow(await startService({ changeStreams: 'off' }))
+    await expect(ended).rejects.toMatchObject({ errorCode: 'ServiceCommandNotFound', statusCode: 400 })
   })
 })
