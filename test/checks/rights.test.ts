@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { hash } from '@node-rs/argon2'
 import { runInNewContext } from 'node:vm'
-import { MongoClient } from 'mongodb'
+import { MongoClient, ObjectId } from 'mongodb'
 import type { Db } from 'mongodb'
 import express from 'express'
 import type { Express } from 'express'
 import request from 'supertest'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { createAppServices } from 'express-custom-user-data/app-services'
 import type { CustomUserDataOptions, WarningEvent } from 'express-custom-user-data'
 import { useAuthServer } from '../support/auth-server.js'
 import type { Rights } from '../support/auth-server.js'
@@ -241,6 +242,25 @@ const FEATURES: readonly Feature[] = [
     {},
     async userData => {
       await userData.eraseUser('erin', { accounts: ['erin'] })
+    },
+  ],
+  [
+    'createAppServices',
+    ['customDataRead', 'customDataLogins', 'customDataErasure', 'customDataAppServices'],
+    { userDataInToken: 'canonical' },
+    async (userData, db) => {
+      const appServices = createAppServices({
+        userData,
+        database: db,
+        appId: 'application-0-abcde',
+        hostname: 'https://api.example.com/realm',
+        providers: { anonymous: true, apiKey: true, emailPassword: { autoConfirm: true } },
+      })
+      await appServices.ready()
+      const [userId, email] = [new ObjectId().toHexString(), `user-${users++}@example.com`]
+      await appServices.addEmailAccount({ email, userId })
+      expect(await appServices.findUser(userId)).toMatchObject({ data: { email } })
+      expect(await appServices.deleteUser(userId)).toBe(true)
     },
   ],
   [

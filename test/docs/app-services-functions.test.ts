@@ -108,30 +108,17 @@ describe('the guide to errors', () => {
     await expect(pay(user, -1)).rejects.toMatchObject({ errorCode: 'InvalidParameter', statusCode: 400 })
     expect(await service.userData.forUser(user.id).read()).toMatchObject({ credits: 2 })
   })
+})
 
-  it('has a loop that follows the own document, and ends with an error that says why', async () => {
-    await database.db.createCollection('custom_user_data').catch(() => undefined)
-    const service = await startRealmService(database, {
-      service: { customData: { database: 'app', collection: 'custom_user_data' } },
-      instance: { changeStreams: 'auto' },
-    })
-    await service.userData.ready()
-    const { app, follow } = (await run(
-      blockOf(page, 'follow(').replaceAll(ADDRESS, service.baseUrl),
-      { Realm },
-      '{ app, follow }',
-    )) as { app: Realm.App; follow: (onChange: (change: unknown) => void) => Promise<void> }
-    const user = await app.logIn(Credentials.anonymous(false))
-    const changes: unknown[] = []
-    const ended = follow(change => changes.push(change))
-    ended.catch(() => undefined)
-    await expect
-      .poll(async () => {
-        await service.userData.forUser(user.id).update({ $inc: { n: 1 } }, { upsert: true })
-        return changes.length
-      })
-      .toBeGreaterThan(0)
-    await service.appServices.close()
-    await expect(ended).rejects.toMatchObject({ name: 'WatchError', code: 'MaintenanceInProgress' })
+it('the page of names has a creation function that writes what the identity tells', async () => {
+  const options = await optionsOf(blockOf('docs/app-services-names.md', 'onUserCreation:'), {
+    userData: userDataOf(() => service),
   })
+  const providers = { emailPassword: { autoConfirm: true } }
+  const service = await startRealmService(database, { service: { ...options, providers } })
+  const client = service.newClient()
+  const email = newEmail()
+  await client.emailPasswordAuth.registerUser({ email, password: PASSWORD })
+  const user = await client.logIn(Credentials.emailPassword(email, PASSWORD))
+  expect(user.customData).toMatchObject({ mail: email })
 })
