@@ -1,6 +1,6 @@
 import type { Router } from 'express'
-import type { KnownEmailAccount } from './account/email-password/add-email-account.js'
-import type { KnownIdentity } from './users/add-identity.js'
+import type { KnownEmailAccount } from './account/email-password/known-email-account.js'
+import type { KnownIdentity } from './users/known-identity.js'
 import type { UserObject } from './users/user-object.js'
 
 /** A service for clients of App Services, as `createAppServices()` returns it. */

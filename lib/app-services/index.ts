@@ -1,6 +1,6 @@
 export { createAppServices } from './create-app-services.js'
 export type { AppServices } from './app-services.js'
-export type { KnownEmailAccount } from './account/email-password/add-email-account.js'
+export type { KnownEmailAccount } from './account/email-password/known-email-account.js'
 export type {
   ConfirmationRequest,
   EmailPasswordDecision,
@@ -34,7 +34,7 @@ export type {
 } from './providers/custom-function-options.js'
 export type { TriggerEvent, TriggerOperation, TriggerOptions } from './triggers/trigger-options.js'
 export type { CollectionRole, CollectionRules, FieldRule } from './rules/rules-options.js'
-export type { KnownIdentity } from './users/add-identity.js'
+export type { KnownIdentity } from './users/known-identity.js'
 export type { Identity, Metadata, ProviderType } from './users/stored-user.js'
 export type { UserObject, UserType } from './users/user-object.js'
 export { AppServicesError } from './wire/errors.js'

@@ -48,7 +48,8 @@ export interface AppServicesOptions extends FunctionsOptions, CollectionsOptions
    * classes `Error` and `AppServicesError` reaches the client. A document that it writes is in the user's first token.
    *
    * It may run again for the same id: parallel first logins each run it, and so does the next login after a crash. It has the
-   * time of the option `verifyCredentialsTimeoutMs` of the instance. A function that ends later still creates the user.
+   * time of the option `verifyCredentialsTimeoutMs` of the instance. If it takes longer, the login is refused, but the user is
+   * created when it ends.
    * @default none
    * @example
    * onUserCreation: async ({ id, data }) => {

@@ -50,8 +50,8 @@ export type CollectionHandlers = Readonly<
 /** Options of the collections that clients reach. */
 export interface CollectionsOptions {
   /**
-   * Lets clients reach their own document by operations on a collection. It is one document at most: filters can only
-   * tell whether it matches, and an upsert cannot create a second one.
+   * Lets clients reach their own document by operations on a collection. A user has one document at most. So a filter only
+   * decides whether the document matches, and an upsert never creates a second one.
    * @default no operations
    * @example customData: { database: 'app', collection: 'custom_user_data', rules: 'read-write' }
    */

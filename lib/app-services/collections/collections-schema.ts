@@ -3,7 +3,7 @@ import { aFunction, aText, membersOf } from '../check-options.js'
 import { collectionRules } from '../rules/rules-schema.js'
 import { isOperation, OPERATION_NAMES } from './operation-arguments.js'
 import type { OperationName } from './operation-arguments.js'
-import type { CollectionHandler, CollectionsOptions } from './collections-options.js'
+import type { CollectionHandler } from './collections-options.js'
 
 const RULES =
   'write "read", "read-write", or an object of rules, such as { database, collection, roles: [ … ] }'

@@ -1,6 +1,8 @@
+import { CustomUserDataError } from '../../index.js'
 import type { DocumentChange } from '../../index.js'
 import { newId } from '../ids.js'
 import type { Parts } from '../parts.js'
+import { AppServicesError } from '../wire/errors.js'
 import { refused, toCollectionError, wrongArgument } from './collection-errors.js'
 import { readableFields } from './own-access.js'
 import { requireReader } from './own-collection-service.js'
@@ -37,8 +39,16 @@ export async function watchOwnDocument(
       isWanted: id => !wanted || wanted.has(extendedJson.stringify(id)),
     })
   } catch (error) {
-    throw toCollectionError(error)
+    throw isNeverFollowed(error, userData)
+      ? new AppServicesError('ServiceCommandNotFound', 'this service cannot follow changes', { cause: error })
+      : toCollectionError(error)
   }
+}
+
+/** Whether changes are never followed here. Waiting does not help then, so the client must not be told to come back. */
+function isNeverFollowed(error: unknown, userData: Parts['userData']): boolean {
+  if (!(error instanceof CustomUserDataError) || error.code !== 'changes_unavailable') return false
+  return ['off', 'unavailable'].includes(userData.stats().changeStreams.custom_data)
 }
 
 interface EventSettings {

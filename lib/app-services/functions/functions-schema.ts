@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { compileRule, OptionError } from '../../index.js'
 import type { Rule, RuleExpression } from '../../index.js'
 import { aFunction, aWholeNumber, membersOf } from '../check-options.js'
-import type { FunctionHandler, FunctionsOptions } from './functions-options.js'
+import type { FunctionHandler } from './functions-options.js'
 
 /** A function of the team, as the routes call it. */
 export interface TeamFunction {

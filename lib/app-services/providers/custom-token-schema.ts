@@ -1,6 +1,5 @@
 import * as v from 'valibot'
 import { aBoolean, aText, membersOf } from '../check-options.js'
-import type { CustomTokenOptions } from './custom-token-options.js'
 
 /** App Services allowed no longer name of metadata. */
 const MAX_NAME_LENGTH = 63

@@ -1,7 +1,6 @@
 import * as v from 'valibot'
 import type { RuleExpression } from '../../index.js'
 import { aText, membersOf } from '../check-options.js'
-import type { CollectionRules } from './rules-options.js'
 
 const expression = v.custom<RuleExpression>(
   value =>

@@ -128,8 +128,6 @@ export function toReportedError(error: unknown, report: (error: unknown) => void
 function translate(error: CustomUserDataError): AppServicesError {
   const { code, status, message, headers } = error
   const options = { cause: error, headers: retryAfterOf(headers) }
-  if (code === 'changes_unavailable')
-    return new AppServicesError('ServiceCommandNotFound', 'this service cannot follow changes', options)
   if (status === 503)
     return new AppServicesError(
       'MaintenanceInProgress',
