@@ -8,7 +8,7 @@ import { isObject } from '../util/plain-object.js'
 const MAX_NAMED = 5
 
 /** The most known names that a message lists. The reference has the others. */
-const MAX_LISTED = 12
+const MAX_LISTED = 16
 
 /** The members of a parsed options object. */
 export type OptionsOf<Entries extends v.ObjectEntries> = v.InferOutput<

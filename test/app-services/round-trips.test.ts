@@ -52,8 +52,8 @@ test.each([
   ['login', 7],
   ['refresh', 4],
   ['call', 1],
-  ['findOne', 2],
-  ['updateOne', 4],
+  ['findOne', 3],
+  ['updateOne', 6],
   ['profile', 2],
   ['logout', 3],
 ])('commands that wait for each other: in %s at most %i', (name, most) => {

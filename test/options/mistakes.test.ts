@@ -594,8 +594,8 @@ describe('a mistake in the options of a function is refused when the function is
       'authenticateLogin(): option "verifyCredentials": write a function that takes the credentials and returns { id } or null; ' +
         'option "credentials": give the fields of the login as the client sent them; there is no option "email"; the options ' +
         'here are verifyCredentials, credentials, schema, account, device, address, replacedRefreshToken, ' +
-        'maxSessionsPerUser, rotateRefreshTokens, claims, persistent; there is no option "password"; the options here are verifyCredentials, ' +
-        'credentials, schema, account, device, address, replacedRefreshToken, maxSessionsPerUser, rotateRefreshTokens, claims, persistent.' +
+        'maxSessionsPerUser, rotateRefreshTokens, refreshTokenTtlSeconds, refreshTokenIdleSeconds, claims, persistent; there is no option "password"; the options here are verifyCredentials, ' +
+        'credentials, schema, account, device, address, replacedRefreshToken, maxSessionsPerUser, rotateRefreshTokens, refreshTokenTtlSeconds, refreshTokenIdleSeconds, claims, persistent.' +
         SEE,
     ],
     [
