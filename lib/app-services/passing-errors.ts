@@ -22,6 +22,10 @@ const PASSING_LABELS = [
 const PASSING_NAMES =
   /^Mongo(?:Network|NetworkTimeout|ServerSelection|PoolCleared|PoolClosed|PoolClearedOnNetwork|WaitQueueTimeout|TopologyClosed|NotConnected|ServerClosed|OperationTimeout|ClientClosed|UnexpectedServerResponse)Error$|^PoolClearedOnNetworkError$/
 
+/** Errors of the socket. Drivers before 6.14 hand some of them on as they are. */
+const PASSING_SOCKET_CODES =
+  /^(?:ECONNRESET|ECONNREFUSED|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN)$/
+
 /** Whether an error of the driver means that MongoDB is away, and that the same operation may succeed a moment later. */
 export function isPassing(error: unknown): boolean {
   const { name, code, errorLabels } = Object(error) as {
@@ -31,5 +35,6 @@ export function isPassing(error: unknown): boolean {
   }
   if (typeof name === 'string' && PASSING_NAMES.test(name)) return true
   if (PASSING_CODES.has(code)) return true
+  if (typeof code === 'string' && PASSING_SOCKET_CODES.test(code)) return true
   return Array.isArray(errorLabels) && PASSING_LABELS.some(label => errorLabels.includes(label))
 }
