@@ -6,6 +6,7 @@ export {
   CustomUserDataError,
   errorResponse,
   hashPassword,
+  isPassingDatabaseError,
   OptionError,
   refusalReason,
 } from './index.js'

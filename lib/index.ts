@@ -51,6 +51,7 @@ export type { AuthenticateOptions, MaxAgeOption } from './authenticate/middlewar
 export type { PassportStrategy } from './authenticate/strategy.js'
 export type { AllowedOrigins } from './authenticate/request-origin.js'
 export type { TokenOfRequest, TokenPlaces } from './authenticate/token-places.js'
+export { isPassingDatabaseError } from './mongo/database-errors.js'
 export { hashPassword } from './login/argon2.js'
 export type { PasswordCredentials, PasswordCredentialsOptions } from './login/password-credentials.js'
 export type { AuthenticateLoginOptions, RefreshTokenClient } from './login/without-request.js'

@@ -47,9 +47,9 @@ export interface AppServicesOptions extends FunctionsOptions, CollectionsOptions
    * Runs before a user exists. An error that it throws refuses the login, and no user is created. The text of an error of the
    * classes `Error` and `AppServicesError` reaches the client. A document that it writes is in the user's first token.
    *
-   * It may run again for the same id: parallel first logins each run it, and so does the next login after a crash. It has the
-   * time of the option `verifyCredentialsTimeoutMs` of the instance. If it takes longer, the login is refused, but the user is
-   * created when it ends.
+   * It may run several times for one id. Parallel first logins each run it, and after a crash the next login runs it again. It
+   * may take as long as the option `verifyCredentialsTimeoutMs` of the instance says. If it takes longer, the login is refused,
+   * but the user is created when the function ends.
    * @default none
    * @example
    * onUserCreation: async ({ id, data }) => {

@@ -1,6 +1,6 @@
 import type { Collection, CreateIndexesOptions, Document } from 'mongodb'
+import { isPassingDatabaseError } from '../index.js'
 import { inTime } from './in-time.js'
-import { isPassing } from './passing-errors.js'
 import { AppServicesError } from './wire/errors.js'
 
 /** The field that marks every document of this package in a collection of its own. */
@@ -17,7 +17,7 @@ export interface OwnIndex {
   readonly options: CreateIndexesOptions
 }
 
-/** What each store of an own collection works with. */
+/** What a store needs to reach its collection: of users, of email accounts or of API keys. */
 export interface StoreConfig {
   /** Finds the driver's collection. */
   readonly find: () => unknown
@@ -64,7 +64,7 @@ export class OwnCollection<Stored extends Document> {
       return operate(this.#collection())
     }
     return inTime(timeoutMs, inOrder, () => new LateError()).catch((error: unknown) => {
-      throw error instanceof LateError || isPassing(error) ? unavailable(error) : error
+      throw error instanceof LateError || isPassingDatabaseError(error) ? unavailable(error) : error
     })
   }
 
@@ -89,6 +89,7 @@ export class OwnCollection<Stored extends Document> {
   /** An administrator may have made the indexes, for a database user without the right to make them. */
   async #requireIndex(fields: object, options: CreateIndexesOptions, cause: unknown): Promise<void> {
     const collection = this.#collection()
+    // Without the right to list indexes, the index counts as missing, and the error below names what to grant.
     const existing = await collection.indexes().catch(() => [])
     const isThere = existing.some(
       ({ key, unique = false }) =>

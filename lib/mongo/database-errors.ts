@@ -95,6 +95,17 @@ function lastingFaultOf(error: unknown): LastingFault | undefined {
   return mayPass(error, name) ? undefined : REFUSED
 }
 
+/**
+ * Tells whether a command that failed may succeed later, because MongoDB cannot be reached or served for the moment. Answer
+ * such an error with 503, and any other with 500.
+ *
+ * @param error what a method of the driver rejected with, whichever version the driver has
+ * @example res.status(isPassingDatabaseError(error) ? 503 : 500).end()
+ */
+export function isPassingDatabaseError(error: unknown): boolean {
+  return lastingFaultOf(error) === undefined
+}
+
 /** Whether MongoDB or its driver refused a command for a reason that has no code of its own. */
 export function isRefusal(error: unknown): boolean {
   return lastingFaultOf(error) === REFUSED

@@ -5,8 +5,8 @@ import { isFrozenCopyOf, toFrozenCopy } from '../documents/frozen-copy.js'
  * also if the option `projection` hides `_id`, so think before you send it to a client.
  *
  * - `insert`: the user has a document now. It may be new, or another user had it before.
- * - `update`: the document has changed, by an update or by a replacement. `updatedFields` has the fields of the top level
- *   that are new or have another value now. `removedFields` has the names of those that are gone.
+ * - `update`: the document has changed, by an update or by a replacement. `updatedFields` has each field of the top level
+ *   that is new or has a new value. `removedFields` has the names of the fields that were removed.
  * - `delete`: the user has this document no more. It was removed, or another document counts now.
  */
 export type DocumentChange<CustomData> =

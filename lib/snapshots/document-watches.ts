@@ -31,7 +31,7 @@ export interface DocumentWatchesParts {
   readonly start: () => void
 }
 
-/** The open watches of an instance. Changes and invalidations wake those that they may concern. */
+/** The open watches of an instance. A change or an invalidation wakes each watch of a user whom it may concern. */
 export class DocumentWatches implements InvalidationTarget {
   readonly #parts: DocumentWatchesParts
   readonly #timeoutMs: number

@@ -12,6 +12,7 @@ it('the package exports exactly these names', () => {
       "createCustomUserData",
       "errorResponse",
       "hashPassword",
+      "isPassingDatabaseError",
       "refusalReason",
     ]
   `)

@@ -180,6 +180,7 @@ export const PACKAGE_FUNCTIONS = [
   'errorResponse',
   'compileRule',
   'refusalReason',
+  'isPassingDatabaseError',
 ] as const
 
 /** Exported types that other pages explain. */

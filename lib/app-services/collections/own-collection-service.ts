@@ -103,7 +103,7 @@ export class OwnCollectionService {
 
   /**
    * Finds the rights of a user.
-   * @throws AppServicesError `InvalidSession` for a user who was deleted, for whom no document may be created again
+   * @throws AppServicesError `InvalidSession` if the user was deleted: an operation must not create a document for this user again
    */
   async rights({ caller, request }: Asking): Promise<UserRights> {
     const rules = this.#rules

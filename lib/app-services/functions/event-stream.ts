@@ -73,7 +73,8 @@ export class EventStream {
         const next = await untilAborted(iterator.next(), signal)
         if (next === undefined || next.done === true || signal.aborted) return
         if (this.#res.write(toValueEvent(this.#parts.toJson(next.value)))) continue
-        // A slow client gets no more values until it has read these.
+        // A slow client gets no more values until it has read these. The wait rejects when the stream ends or the connection
+        // fails, and the next turn of the loop sees that.
         await once(this.#res, 'drain', { signal }).catch(() => undefined)
       }
     } finally {

@@ -3,7 +3,7 @@ import type { RequestOrigin } from '../wire/request-facts.js'
 /** The id that the app knows a user by: a text of 1 to 255 characters, or an ObjectId, which becomes its hex digits. */
 export type ExternalId = string | { toHexString(): string }
 
-/** A user whom a custom function has recognised. Further members become the user's metadata (`user.profile`). */
+/** A user, as a custom function returns it. Members besides `id` become the user's metadata, which clients see as `user.profile`. */
 export interface RecognisedUser {
   /** The id that the app knows the user by. The same id is the same user at each login. */
   readonly id: ExternalId

@@ -2,8 +2,8 @@ import { isNativeError } from 'node:util/types'
 import { AppServicesError } from './errors.js'
 
 /**
- * The text of an error of the team, if a client may see it; otherwise `undefined`. Errors of other classes, and those that
- * carry a code as the errors of Node do, may name hosts or values of others.
+ * Returns the text of an error that the team's code threw, if a client may see it. A client sees the text of an
+ * `AppServicesError` or of a plain `Error` without a code. Other errors may name hosts or values of other users.
  */
 export function shownTextOf(error: unknown): string | undefined {
   if (error instanceof AppServicesError) return error.message
