@@ -12,6 +12,7 @@ export {
   errorResponse,
   hashPassword,
   OptionError,
+  isPassingDatabaseError,
   refusalReason,
 } from 'express-custom-user-data'
 export type {
