@@ -91,8 +91,23 @@ test.each<[string, CollectionRole['apply_when'], number]>([
     { [ID_FIELD]: '%%user.id', '%%root.userId': '%%user.id', status: 'closed' },
     403,
   ],
+  ['the owner by an operator', { [ID_FIELD]: { $eq: '%%user.id' } }, 200],
+  ['the owner as somebody else', { [ID_FIELD]: 'bob' }, 403],
+  ['the owner by another operator', { [ID_FIELD]: { $ne: '%%user.id' } }, 403],
+  ['the owner as an ObjectId of another text', { [ID_FIELD]: { '%stringToOid': '%%root.status' } }, 403],
+  ['a list of values', { status: { $nin: ['closed', '%%user.id'] } }, 200],
+  ['%%true and a value of the document', { '%%true': '%%root.nested.yes' }, 200],
+  ['%%true and an expression', { '%%true': { '%and': [{ status: 'open' }, { 'nested.n': 2 }] } }, 200],
+  ['%%true and a negation', { '%%true': { $not: { status: 'open' } } }, 403],
+  ['%%false and a value of the document', { '%%false': '%%root.nested.yes' }, 403],
+  ['%%true and a comparison', { '%%true': { $eq: '%%root.nested.yes' } }, 200],
+  ['a condition that is false in a list', { $and: [true, false] }, 403],
+  ['the document as it was', { '%%prev.status': { $exists: true } }, 200],
 ])('a role can depend on %s', async (_what, apply_when, status) => {
-  const { send } = await startWith({ status: 'open', nested: { n: 2 } }, { apply_when, read: true })
+  const { send } = await startWith(
+    { status: 'open', nested: { n: 2, yes: true } },
+    { apply_when, read: true },
+  )
   expect((await send('find', {})).status).toBe(status)
 })
 
@@ -210,6 +225,23 @@ test.each<[string, unknown, RegExp]>([
   ['the document after a write', rulesOf({ write: { '%%root.a': 1 } }), /%%prevRoot/],
   ['a plain field in a write', rulesOf({ additional_fields: { write: { a: 1 } } }), /%%prevRoot/],
   ['the whole document', rulesOf({ apply_when: { '%%root': 1 } }), /one of its fields/],
+  [
+    'the whole document before a write',
+    rulesOf({ write: { '%%prevRoot': 1 } }),
+    /"%%prevRoot" names the whole/,
+  ],
+  ['an unknown operator on the document', rulesOf({ apply_when: { '%%this.a': { $gtt: 1 } } }), /%%root\.a/],
+  [
+    'an unknown operator on the document before a write',
+    rulesOf({ write: { '%%prev.a': { $gtt: 1 } } }),
+    /%%prevRoot\.a/,
+  ],
+  [
+    'an unknown operator on custom data',
+    rulesOf({ read: { '%%user.custom_data.a': { $gtt: 1 } } }),
+    /%%user\.custom_data\.a/,
+  ],
+  ['a list that is none', rulesOf({ apply_when: { $or: { a: 1 } } }), /role "role 0": apply_when/],
   ['a function', rulesOf({ apply_when: { '%%true': { '%function': { name: 'f' } } } }), /apply_when/],
   ['an unknown expansion', rulesOf({ read: { '%%environment.tag': 'x' } }), /role "role 0": read/],
   ['a word', 'write', /"read", "read-write"/],

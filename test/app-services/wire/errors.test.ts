@@ -52,3 +52,23 @@ test.each(['invalid_token', 'missing_token', 'invalid_grant', 'session_not_found
     expect(shown).toMatchObject({ code: 'AuthError', status: 401, message: 'the token is not valid' })
   },
 )
+
+test.each([
+  ['too_many_attempts', 'LimitExceeded', /^there were too many attempts/],
+  ['invalid_credentials', 'AuthError', /^unauthorized: /],
+  ['invalid_request', 'BadRequest', /^made up$/],
+  ['payload_too_large', 'ReadSizeLimitExceeded', /^made up$/],
+  ['custom_data_missing', 'NoMatchingRuleFound', /^the user has no custom data$/],
+  ['custom_data_unavailable', 'MaintenanceInProgress', /^the service is not available/],
+  ['callback_failed', 'InternalServerError', /^internal server error$/],
+] as const)('the error %s of a function of the team is %s for clients', (code, shownCode, text) => {
+  const cause = new CustomUserDataError(code, 'made up')
+  const shown = toAppServicesError(cause)
+  expect(shown).toMatchObject({ code: shownCode, message: expect.stringMatching(text), cause })
+})
+
+test('the time after which a client may try again is kept', () => {
+  expect(toAppServicesError(new CustomUserDataError('custom_data_unavailable')).headers).toEqual({
+    'Retry-After': '1',
+  })
+})
