@@ -22,10 +22,10 @@ interface Part {
 /** More failures than this are not an accident of a busy machine. */
 const MOST_UNSTEADY = 5
 
-// The same tests run with both ends of the peer ranges, so it is enough to measure the coverage once.
 const PARTS: readonly Part[] = [
-  { name: 'newest', command: ['npm', 'test', '--'] },
-  { name: 'oldest', command: ['npx', 'vitest', 'run', '--project', 'oldest', '--coverage'] },
+  // It has all tests of the behaviour, so the coverage is measured here.
+  { name: 'newest', command: ['npm', 'test', '--', '--coverage'] },
+  { name: 'oldest', command: ['npx', 'vitest', 'run', '--project', 'oldest'] },
   { name: 'docs', command: ['npx', 'vitest', 'run', '--project', 'docs'], isShared: true },
   { name: 'examples', command: ['npx', 'vitest', 'run', '--project', 'examples'], isShared: true },
   { name: 'consumers', command: ['npx', 'vitest', 'run', '--project', 'consumers'], isShared: true },
