@@ -3,8 +3,8 @@ import type { Db } from 'mongodb'
 import { expect, onTestFinished, test } from 'vitest'
 import { createAppServices } from 'express-custom-user-data/app-services'
 import type { AppServices } from 'express-custom-user-data/app-services'
-import { useAuthServer } from '../../support/auth-server.js'
-import { createTestUserData } from '../../support/user-data.js'
+import { useAuthServer } from '../support/auth-server.js'
+import { createTestUserData } from '../support/user-data.js'
 
 const server = useAuthServer()
 
